@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+#include "util/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+/* What a line begins with. */
+static char log_prefix[64] = "carnation: ";
+
+/* Runes that make a line look like something it is not: controls move the
+ * cursor, separators break lines for some readers, bidirectional controls
+ * turn text around. */
+static bool
+deceives(uint32_t rune)
+{
+	return rune < 0x20 || (rune >= 0x7f && rune <= 0x9f) ||
+	       rune == 0x061c || rune == 0x200e || rune == 0x200f ||
+	       (rune >= 0x2028 && rune <= 0x202e) ||
+	       (rune >= 0x2066 && rune <= 0x2069);
+}
+
+/* Appends "\xHH" for each byte of s, all or nothing. */
+static bool
+put_hex(struct buf *out, const char *mark, struct slice s)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (!buf_printf(out, "%s%02x", mark, (unsigned)s.ptr[i])) {
+			buf_truncate(out, start);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Takes as much of s as fits. A backslash that is not escaped leaves room for
+ * doubt, which is good enough for our own messages: their file names should
+ * not be escaped twice. */
+static bool
+escape(struct buf *out, struct slice s, bool backslash)
+{
+	uint32_t rune;
+
+	while (s.len > 0) {
+		size_t n = slice_rune(s, &rune);
+		bool plain =
+		    n > 0 && !deceives(rune) && (rune != '\\' || !backslash);
+		struct slice unit = slice_head(s, n > 0 ? n : 1);
+
+		if (!(plain ? buf_put(out, unit) : put_hex(out, "\\x", unit)))
+			return false;
+		s = slice_skip(s, unit.len);
+	}
+	return true;
+}
+
+bool
+log_escape(struct buf *out, struct slice s)
+{
+	size_t start = out->len;
+
+	if (escape(out, s, true))
+		return true;
+	buf_truncate(out, start);
+	return false;
+}
+
+static bool
+json_rune(struct buf *out, uint32_t rune, struct slice unit)
+{
+	if (rune == '"' || rune == '\\')
+		return buf_byte(out, '\\') && buf_put(out, unit);
+	if (deceives(rune))
+		return buf_printf(out, "\\u%04x", (unsigned)rune);
+	return buf_put(out, unit);
+}
+
+bool
+log_escape_json(struct buf *out, struct slice s)
+{
+	size_t start = out->len;
+	uint32_t rune;
+
+	while (s.len > 0) {
+		size_t n = slice_rune(s, &rune);
+		struct slice unit = slice_head(s, n > 0 ? n : 1);
+
+		/* JSON has no bytes: a stray one is shown as the text form
+		 * would show it, never as a lone surrogate, on which strict
+		 * readers drop the whole line. */
+		if (!(n > 0 ? json_rune(out, rune, unit)
+			    : put_hex(out, "\\\\x", unit))) {
+			buf_truncate(out, start);
+			return false;
+		}
+		s = slice_skip(s, unit.len);
+	}
+	return true;
+}
+
+__attribute__((format(printf, 2, 0))) static void
+log_line(const char *level, const char *format, va_list ap)
+{
+	uint8_t line[LOG_LINE_MAX];
+	char message[LOG_LINE_MAX];
+	int saved = errno;
+	struct buf out;
+	ssize_t written;
+
+	buf_wrap(&out, line, sizeof(line) - 1); /* the LF always fits */
+	(void)buf_str(&out, log_prefix);
+	(void)buf_str(&out, level);
+	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
+		(void)escape(&out, slice_str(message), false);
+	line[out.len] = '\n';
+	written = write(STDERR_FILENO, line, out.len + 1);
+	(void)written; /* there is nobody left to tell */
+	errno = saved;
+}
+
+void
+log_info(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line("", format, ap);
+	va_end(ap);
+}
+
+void
+log_warn(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line("warning: ", format, ap);
+	va_end(ap);
+}
+
+void
+log_error(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line("error: ", format, ap);
+	va_end(ap);
+}
+
+void
+log_identify(const char *who)
+{
+	(void)snprintf(log_prefix, sizeof(log_prefix), "%.40s[%ld]: ", who,
+	    (long)getpid());
+}
+
+bool
+log_due(uint64_t *last_ms, uint64_t period_ms)
+{
+	uint64_t now = clock_ms();
+
+	if (*last_ms != 0 && now - *last_ms < period_ms)
+		return false;
+	*last_ms = now;
+	return true;
+}

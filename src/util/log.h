@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages for people, on stderr, one line each, safe to show on a terminal.
+ * Depends on buf and clock. */
+#ifndef UTIL_LOG_H
+#define UTIL_LOG_H
+
+#include "util/buf.h"
+
+enum { LOG_LINE_MAX = 4096 }; /* longer messages are cut */
+
+/* "carnation: ..." / "carnation: warning: ..." / "carnation: error: ..." and
+ * LF, in one write(2). Never fails, keeps errno, allocates nothing. Control
+ * bytes and malformed UTF-8 in the message are escaped. */
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Puts s behind "who[pid]: " instead of "carnation: ", for worker processes. */
+void log_identify(const char *who);
+
+/* Appends s with every byte that could deceive a terminal or a log written as
+ * \xHH: C0, DEL, C1 (as UTF-8), the backslash, bidirectional controls, U+2028
+ * and U+2029, and bytes that are not UTF-8. All or nothing: false when it did
+ * not fit. */
+bool log_escape(struct buf *out, struct slice s);
+
+/* The same for a JSON string, without the quotes around it (RFC 8259 7): \u00HH
+ * for a control, and for a byte that is not UTF-8 a backslash and xHH. */
+bool log_escape_json(struct buf *out, struct slice s);
+
+/* At most one message a period: true when it is time for one. *last_ms is the
+ * caller's, 0 at first. */
+bool log_due(uint64_t *last_ms, uint64_t period_ms);
+
+#endif
