@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifdef SYS_openat2
+#include <linux/openat2.h>
+#endif
+
+#include "os/file_internal.h"
+
+/* O_NONBLOCK: a FIFO must not hold us up. */
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+
+/* A directory on the way that we may search but not read is passed all the
+ * same where the system can open it so. */
+#ifdef O_PATH
+enum { STEP_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+#else
+enum { STEP_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+#endif
+
+/* openat2 answers EAGAIN when a rename anywhere raced with a path that goes
+ * through "..", as links may. */
+enum { OPEN_TRIES = 8 };
+
+static bool forced_walk;
+
+int
+file_root(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int
+openat2_beneath(int root, const char *path)
+{
+#ifdef SYS_openat2
+	const struct open_how how = {
+		.flags = OPEN_FLAGS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+#else
+	(void)root;
+	(void)path;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+bool
+file_has_openat2(void)
+{
+	static int known; /* 0: not asked, else 1 or -1 */
+
+	if (known == 0) {
+		known = 1;
+#ifdef SYS_openat2
+		/* Nothing can be opened with a structure of no size: a
+		 * kernel that knows the call says EINVAL. */
+		if (syscall(SYS_openat2, -1, NULL, NULL, 0) == -1 &&
+		    (errno == ENOSYS || errno == EPERM))
+			known = -1;
+#else
+		known = -1;
+#endif
+	}
+	return known == 1;
+}
+
+void
+file_force_walk(bool force)
+{
+	forced_walk = force;
+}
+
+static enum file_open
+open_verdict(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return FILE_EXHAUSTED;
+	case EIO:
+		return FILE_FAILED;
+	default:
+		return FILE_ABSENT;
+	}
+}
+
+/* Takes fd over: it is handed on only when it is something to serve. */
+static enum file_open
+open_check(int fd, int *out, struct stat *st)
+{
+	int error;
+
+	if (fstat(fd, st) == -1) {
+		error = errno;
+		(void)close(fd);
+		return open_verdict(error);
+	}
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) {
+		(void)close(fd);
+		return FILE_ABSENT;
+	}
+	*out = fd;
+	return FILE_OPENED;
+}
+
+enum file_open
+file_open_kernel(int root, const char *path, int *fd, struct stat *st)
+{
+	int tries = 0;
+	int got;
+
+	do {
+		got = openat2_beneath(root, path[0] == '\0' ? "." : path);
+	} while (got == -1 &&
+		 (errno == EINTR || (errno == EAGAIN && ++tries < OPEN_TRIES)));
+	return got == -1 ? open_verdict(errno) : open_check(got, fd, st);
+}
+
+static int
+openat_again(int dir, const char *name, int flags)
+{
+	int fd;
+
+	do {
+		fd = openat(dir, name, flags);
+	} while (fd == -1 && errno == EINTR);
+	return fd;
+}
+
+/* The first component of *path into name, *path then behind it and its
+ * slashes. False for one that no file beneath the root can have. */
+static bool
+walk_component(const char **path, char name[NAME_MAX + 1])
+{
+	const char *p = *path;
+	size_t len = strcspn(p, "/");
+
+	if (len == 0 || len > NAME_MAX ||
+	    (len == 2 && p[0] == '.' && p[1] == '.'))
+		return false;
+	memcpy(name, p, len);
+	name[len] = '\0';
+	*path = p + len + strspn(p + len, "/");
+	return true;
+}
+
+enum file_open
+file_open_walk(int root, const char *path, int *fd, struct stat *st)
+{
+	size_t len = strlen(path);
+	bool slash = len > 0 && path[len - 1] == '/';
+	char name[NAME_MAX + 1];
+	int dir = root;
+	int got;
+	int error;
+
+	if (len == 0)
+		path = ".";
+	for (;;) {
+		got = -1;
+		error = ENOENT;
+		if (!walk_component(&path, name))
+			break;
+		got = openat_again(dir, name,
+		    path[0] != '\0' ? STEP_FLAGS
+		    : slash         ? OPEN_FLAGS | O_NOFOLLOW | O_DIRECTORY
+				    : OPEN_FLAGS | O_NOFOLLOW);
+		error = errno;
+		if (got == -1 || path[0] == '\0')
+			break;
+		if (dir != root)
+			(void)close(dir);
+		dir = got;
+	}
+	if (dir != root)
+		(void)close(dir);
+	return got == -1 ? open_verdict(error) : open_check(got, fd, st);
+}
+
+enum file_open
+file_open_beneath(int root, const char *path, int *fd, struct stat *st)
+{
+	if (!forced_walk && file_has_openat2())
+		return file_open_kernel(root, path, fd, st);
+	return file_open_walk(root, path, fd, st);
+}
+
+bool
+file_read(int fd, struct buf *out)
+{
+	uint8_t chunk[16 * 1024];
+	ssize_t n;
+
+	for (;;) {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return true;
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return false;
+		if ((size_t)n > out->max - out->len) {
+			errno = EFBIG;
+			return false;
+		}
+		if (!buf_put(out, slice_of(chunk, (size_t)n))) {
+			errno = ENOMEM;
+			return false;
+		}
+	}
+}
+
+bool
+file_read_path(const char *path, struct buf *out)
+{
+	int fd = openat_again(AT_FDCWD, path, OPEN_FLAGS);
+	int error;
+	bool ok;
+
+	if (fd == -1)
+		return false;
+	ok = file_read(fd, out);
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return ok;
+}
+
+static bool
+write_all(int fd, struct slice bytes)
+{
+	ssize_t n;
+
+	while (bytes.len > 0) {
+		n = write(fd, bytes.ptr, bytes.len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes = slice_skip(bytes, (size_t)n);
+	}
+	return true;
+}
+
+/* The rename itself lasts only when the directory is on the disk as well; a
+ * file system that cannot do that is no reason to fail. */
+static void
+sync_directory_of(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+	int fd;
+
+	if (len >= sizeof(dir))
+		return;
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	fd = file_root(len == 0 ? "." : dir);
+	if (fd != -1) {
+		(void)fsync(fd);
+		(void)close(fd);
+	}
+}
+
+bool
+file_write(const char *path, struct slice bytes, mode_t mode)
+{
+	static const char suffix[] = ".XXXXXX";
+	char temporary[PATH_MAX];
+	size_t len = strlen(path);
+	bool ok;
+	int error;
+	int fd;
+
+	if (len >= sizeof(temporary) - sizeof(suffix)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(temporary, path, len);
+	memcpy(temporary + len, suffix, sizeof(suffix));
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	ok = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	error = errno;
+	if (close(fd) == -1 && ok) {
+		error = errno;
+		ok = false;
+	}
+	if (ok && rename(temporary, path) == -1) {
+		error = errno;
+		ok = false;
+	}
+	if (!ok) {
+		(void)unlink(temporary);
+		errno = error;
+		return false;
+	}
+	sync_directory_of(path);
+	return true;
+}
+
+bool
+file_make_dirs(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	size_t at;
+	struct stat st;
+
+	if (len == 0 || len >= sizeof(part)) {
+		errno = len == 0 ? ENOENT : ENAMETOOLONG;
+		return false;
+	}
+	memcpy(part, path, len + 1);
+	for (at = 1; at <= len; at++) {
+		if (part[at] != '/' && part[at] != '\0')
+			continue;
+		part[at] = '\0';
+		if (mkdir(part, mode) == -1 && errno != EEXIST)
+			return false;
+		part[at] = path[at];
+	}
+	if (stat(path, &st) == -1)
+		return false;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return false;
+	}
+	return true;
+}
+
+bool
+file_is_inside(const char *path, const char *dir)
+{
+	char *inner = realpath(path, NULL);
+	char *outer = realpath(dir, NULL);
+	bool inside = false;
+	size_t len;
+
+	if (inner != NULL && outer != NULL) {
+		len = strlen(outer);
+		inside = strcmp(outer, "/") == 0 ||
+			 (strncmp(inner, outer, len) == 0 &&
+			     (inner[len] == '/' || inner[len] == '\0'));
+	}
+	free(inner);
+	free(outer);
+	return inside;
+}

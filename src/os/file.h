@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/* Files: opened beneath a root and nowhere else; read whole; written
+ * atomically. Depends on util. */
+#ifndef OS_FILE_H
+#define OS_FILE_H
+
+#include <sys/stat.h>
+
+#include "util/buf.h"
+
+/* What an open beneath a root came to. All that a visitor must not tell apart
+ * is FILE_ABSENT: missing, unreadable, too long, a link out of the root, a
+ * FIFO, a device (spec.md 1.1.3, A48 to A50). */
+enum file_open {
+	FILE_OPENED,
+	FILE_ABSENT,
+	FILE_EXHAUSTED, /* descriptors or memory are short: try again later */
+	FILE_FAILED,    /* EIO and the like */
+};
+
+/* A directory to open things beneath; -1 and errno on failure. */
+int file_root(const char *path);
+
+/* Opens path (relative, no leading slash; "" is the root itself), a regular
+ * file or a directory, read-only, without leaving root by any name, link or
+ * race: openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), or, on kernels and
+ * in containers without it, a walk that takes no symbolic link at all.
+ * *fd is then the caller's; *st describes it. */
+enum file_open
+file_open_beneath(int root, const char *path, int *fd, struct stat *st);
+
+/* Whether the kernel gives us openat2 (asked once). */
+bool file_has_openat2(void);
+
+/* Reads all of an open file, or of the one at path, into out: false when it is
+ * longer than out's maximum (errno EFBIG) or cannot be read (errno). */
+bool file_read(int fd, struct buf *out);
+bool file_read_path(const char *path, struct buf *out);
+
+/* Writes bytes beside path and renames them onto it; mode as in chmod. False
+ * and errno on failure, when nothing at path has changed. */
+bool file_write(const char *path, struct slice bytes, mode_t mode);
+
+/* Makes the directory and its missing parents. */
+bool file_make_dirs(const char *path, mode_t mode);
+
+/* True when path, resolved, is dir or lies beneath it. False also when either
+ * does not exist. */
+bool file_is_inside(const char *path, const char *dir);
+
+/* Called for each entry below a root: path is relative to it. Return false to
+ * end the walk. */
+typedef bool file_visit(void *arg, const char *path, const struct stat *st);
+
+enum {
+	FILE_WALK_DEPTH_MAX = 64
+}; /* directories below deeper ones: passed over */
+
+/* Visits every regular file and directory below root (a descriptor), parents
+ * first, in byte order; symbolic links are followed only beneath root, a
+ * directory is never entered twice on one way down. False when visit said so or
+ * the root cannot be read. */
+bool file_walk(int root, file_visit *visit, void *arg);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+/* file_walk() of os/file.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/file.h"
+
+/* A directory on the way down: the names in it, and how far we are. No
+ * descriptor is held while its children are visited. */
+struct level {
+	char **names;
+	size_t n;
+	size_t next;
+	size_t path_len; /* of the directory's own path, with its '/' */
+	dev_t dev;
+	ino_t ino;
+};
+
+struct walk {
+	int root;
+	file_visit *visit;
+	void *arg;
+	size_t depth; /* levels in use */
+	struct level levels[FILE_WALK_DEPTH_MAX + 1];
+	char path[PATH_MAX];
+};
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+level_fini(struct level *l)
+{
+	while (l->n > 0)
+		free(l->names[--l->n]);
+	free(l->names);
+	*l = (struct level){ 0 };
+}
+
+static bool
+level_add(struct level *l, const char *name)
+{
+	char **grown;
+
+	/* Room doubles whenever the number of names is a power of two. */
+	if ((l->n & (l->n - 1)) == 0) {
+		grown = realloc(
+		    l->names, (l->n == 0 ? 1 : l->n * 2) * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		l->names = grown;
+	}
+	l->names[l->n] = strdup(name);
+	if (l->names[l->n] == NULL)
+		return false;
+	l->n++;
+	return true;
+}
+
+/* Takes fd over, an open directory. */
+static bool
+level_read(struct level *l, int fd, const struct stat *st)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *e;
+	bool ok = true;
+
+	*l = (struct level){ .dev = st->st_dev, .ino = st->st_ino };
+	if (dir == NULL) {
+		(void)close(fd);
+		return false;
+	}
+	while (ok && (errno = 0, e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			ok = level_add(l, e->d_name);
+	ok = ok && errno == 0;
+	(void)closedir(dir);
+	if (!ok)
+		level_fini(l);
+	else if (l->n > 0)
+		qsort(l->names, l->n, sizeof(*l->names), compare_names);
+	return ok;
+}
+
+static bool
+walk_is_on_way(const struct walk *w, const struct stat *st)
+{
+	size_t i;
+
+	for (i = 0; i < w->depth; i++)
+		if (w->levels[i].dev == st->st_dev &&
+		    w->levels[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* Goes down into the directory open at fd, which it takes over, unless that is
+ * too deep, a circle, or has a path too long: then it is passed over. */
+static void
+walk_enter(struct walk *w, int fd, const struct stat *st)
+{
+	size_t len = strlen(w->path);
+
+	if (w->depth > FILE_WALK_DEPTH_MAX || walk_is_on_way(w, st) ||
+	    len + 1 >= sizeof(w->path)) {
+		(void)close(fd);
+		return;
+	}
+	if (!level_read(&w->levels[w->depth], fd, st))
+		return;
+	if (len > 0)
+		w->path[len++] = '/';
+	w->levels[w->depth].path_len = len;
+	w->depth++;
+}
+
+/* The next entry of the deepest level. False when visit ends the walk. */
+static bool
+walk_step(struct walk *w)
+{
+	struct level *l = &w->levels[w->depth - 1];
+	const char *name = l->names[l->next++];
+	struct stat st;
+	size_t len;
+	int fd;
+
+	len = strlen(name);
+	if (len >= sizeof(w->path) - l->path_len)
+		return true;
+	memcpy(w->path + l->path_len, name, len + 1);
+	if (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED)
+		return true;
+	if (!w->visit(w->arg, w->path, &st)) {
+		(void)close(fd);
+		return false;
+	}
+	if (S_ISDIR(st.st_mode))
+		walk_enter(w, fd, &st);
+	else
+		(void)close(fd);
+	return true;
+}
+
+bool
+file_walk(int root, file_visit *visit, void *arg)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+	struct stat st;
+	bool ok = false;
+	int fd;
+
+	if (w == NULL)
+		return false;
+	*w = (struct walk){ .root = root, .visit = visit, .arg = arg };
+	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
+		walk_enter(w, fd, &st);
+	ok = w->depth > 0;
+	while (ok && w->depth > 0) {
+		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
+			ok = walk_step(w);
+		else
+			level_fini(&w->levels[--w->depth]);
+	}
+	while (w->depth > 0)
+		level_fini(&w->levels[--w->depth]);
+	free(w);
+	return ok;
+}

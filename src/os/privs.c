@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+#include "os/privs.h"
+
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Who a worker is when nobody says: the first that exists. */
+static const char *const default_users[] = { "carnation", "nobody" };
+
+static const struct passwd *
+find_user(const char *user, struct buf *why)
+{
+	const struct passwd *pw = NULL;
+	size_t i;
+
+	if (user != NULL) {
+		pw = getpwnam(user);
+		if (pw == NULL)
+			(void)buf_printf(why, "no user is named \"%s\"", user);
+		return pw;
+	}
+	for (i = 0; pw == NULL && i < 2; i++)
+		pw = getpwnam(default_users[i]);
+	if (pw == NULL)
+		(void)buf_str(why,
+		    "neither a user \"carnation\" nor \"nobody\" exists: "
+		    "name one with \"user\"");
+	return pw;
+}
+
+static bool
+find_group(const char *group, gid_t *gid, struct buf *why)
+{
+	const struct group *gr;
+
+	if (group == NULL)
+		return true;
+	gr = getgrnam(group);
+	if (gr == NULL) {
+		(void)buf_printf(why, "no group is named \"%s\"", group);
+		return false;
+	}
+	*gid = gr->gr_gid;
+	return true;
+}
+
+/* Only root can become somebody else: what was named must be what we are. */
+static bool
+already_is(uid_t uid, gid_t gid, const char *group, struct buf *why)
+{
+	if (uid != geteuid()) {
+		(void)buf_str(why,
+		    "only root can become another user: start as root or "
+		    "leave \"user\" out");
+		return false;
+	}
+	if (group != NULL && gid != getegid()) {
+		(void)buf_str(why,
+		    "only root can change to another group: start as root or "
+		    "leave \"group\" out");
+		return false;
+	}
+	return true;
+}
+
+bool
+privs_find(
+    const char *user, const char *group, struct privs *out, struct buf *why)
+{
+	const struct passwd *pw;
+	bool root = geteuid() == 0;
+	gid_t gid = getegid();
+
+	*out = (struct privs){ .uid = geteuid(), .gid = getegid() };
+	if (!root && user == NULL)
+		return find_group(group, &gid, why) &&
+		       already_is(geteuid(), gid, group, why);
+	pw = find_user(user, why);
+	if (pw == NULL)
+		return false;
+	out->wanted = root;
+	out->uid = pw->pw_uid;
+	out->gid = pw->pw_gid;
+	(void)snprintf(out->user, sizeof(out->user), "%s", pw->pw_name);
+	if (!find_group(group, &out->gid, why))
+		return false;
+	if (!root)
+		return already_is(out->uid, out->gid, group, why);
+	if (out->uid == 0 || out->gid == 0) {
+		(void)buf_printf(why, "workers never run as %s: name another",
+		    out->uid == 0 ? "root" : "group 0");
+		return false;
+	}
+	return true;
+}
+
+/* What the kernel itself says of every identity we have, and that it refuses
+ * to give root back: setuid() succeeding has been believed too often. */
+static bool
+prove_dropped(uid_t uid, gid_t gid)
+{
+	uid_t ruid, euid, suid;
+	gid_t rgid, egid, sgid, groups[2];
+
+	if (getresuid(&ruid, &euid, &suid) == -1 || ruid != uid ||
+	    euid != uid || suid != uid)
+		return false;
+	if (getresgid(&rgid, &egid, &sgid) == -1 || rgid != gid ||
+	    egid != gid || sgid != gid)
+		return false;
+	if (getgroups(2, groups) != 1 || groups[0] != gid)
+		return false;
+	return setuid(0) == -1 && seteuid(0) == -1 && setgid(0) == -1 &&
+	       setegid(0) == -1;
+}
+
+/* Root's powers can be kept through a change of user; none may be left. */
+static bool
+prove_powerless(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	size_t i;
+
+	if (syscall(SYS_capget, &header, data) == -1)
+		return false;
+	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (data[i].effective != 0 || data[i].permitted != 0)
+			return false;
+	return true;
+}
+
+bool
+privs_drop(const struct privs *p)
+{
+	if (p->wanted) {
+		if (p->uid == 0 || p->gid == 0)
+			return false;
+		if (setgroups(1, &p->gid) == -1 ||
+		    setresgid(p->gid, p->gid, p->gid) == -1 ||
+		    setresuid(p->uid, p->uid, p->uid) == -1)
+			return false;
+		if (!prove_dropped(p->uid, p->gid) || !prove_powerless())
+			return false;
+	}
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+bool
+privs_die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return false;
+	/* It may have died before we asked to be told. */
+	return getppid() == parent;
+}
+
+void
+privs_no_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+size_t
+privs_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return _POSIX_OPEN_MAX;
+	if (limit.rlim_cur < limit.rlim_max) {
+		rlim_t before = limit.rlim_cur;
+
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+			limit.rlim_cur = before;
+	}
+	return limit.rlim_cur > INT_MAX ? INT_MAX : (size_t)limit.rlim_cur;
+}

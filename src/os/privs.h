@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/* Privileges, which only go down, and what a process may use.
+ * Depends on util. */
+#ifndef OS_PRIVS_H
+#define OS_PRIVS_H
+
+#include <sys/types.h>
+
+#include "util/buf.h"
+
+struct privs {
+	bool wanted; /* false: not started as root, nothing to drop */
+	uid_t uid;
+	gid_t gid;
+	char user[64];
+};
+
+/* Whom a worker becomes: user (NULL: "carnation" if it exists, else "nobody")
+ * and group (NULL: the user's). Not root: wanted is false; a user that was
+ * named and is not ours is then an error. False and why. */
+bool privs_find(
+    const char *user, const char *group, struct privs *out, struct buf *why);
+
+/* Groups, gid, uid; then proves that none of them comes back. False when any
+ * step or the proof fails: the caller must end. Sets no_new_privs as well. */
+bool privs_drop(const struct privs *p);
+
+/* Ends this process (SIGKILL) when its parent does; false when it already has.
+ * To be called after privs_drop: the kernel forgets it when the user changes. */
+bool privs_die_with(pid_t parent);
+
+/* No core file, not dumpable: what holds keys leaves no copies. */
+void privs_no_core(void);
+
+/* Raises the soft descriptor limit to the hard one; returns it. */
+size_t privs_descriptors(void);
+
+#endif
