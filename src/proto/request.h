@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* The request line: a URI and CRLF, nothing else (spec.md 1.1.1 to 1.1.7).
+ * Pure; depends on util. */
+#ifndef PROTO_REQUEST_H
+#define PROTO_REQUEST_H
+
+#include <assert.h>
+
+#include "util/slice.h"
+
+enum { REQUEST_URI_MAX = 1024, REQUEST_LINE_MAX = REQUEST_URI_MAX + 2 };
+_Static_assert(REQUEST_LINE_MAX == REQUEST_URI_MAX + sizeof("\r\n") - 1,
+    "a request line is a URI and CRLF, nothing else");
+
+enum request {
+	REQUEST_MORE,     /* not yet: no CRLF, and room for it */
+	REQUEST_OK,       /* *uri is the line without CRLF */
+	REQUEST_TOO_LONG, /* never: 59 at once */
+};
+
+/* Looks for the first CRLF in all that has come so far. Bytes behind it are
+ * ignored. *uri borrows from in; it is not looked at in any way: NULs and
+ * other surprises are the URI parser's affair. */
+enum request request_parse(struct slice in, struct slice *uri);
+
+#endif

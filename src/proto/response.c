@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/response.h"
+
+#include <assert.h>
+
+static bool
+meta_ok(struct slice meta)
+{
+	uint32_t rune;
+
+	if (meta.len > RESPONSE_META_MAX ||
+	    slice_starts(meta, SLICE("\xef\xbb\xbf")) ||
+	    slice_starts(meta, SLICE(" "))) /* exactly one SP: 1.2.28 */
+		return false;
+	while (meta.len > 0) {
+		size_t n = slice_rune(meta, &rune);
+
+		if (n == 0 || rune < 0x20 || (rune >= 0x7f && rune <= 0x9f))
+			return false;
+		meta = slice_skip(meta, n);
+	}
+	return true;
+}
+
+enum status
+response_header(struct buf *out, enum status code, struct slice meta)
+{
+	bool redirect =
+	    code == STATUS_REDIRECT || code == STATUS_REDIRECT_PERMANENT;
+	bool ok;
+
+	assert(status_known((int)code));
+	if (meta.len == 0 || !meta_ok(meta)) {
+		code = redirect ? STATUS_NOT_FOUND : STATUS_TEMPORARY_FAILURE;
+		meta = slice_str(status_text(code));
+	}
+	buf_reset(out);
+	ok = buf_byte(out, (uint8_t)('0' + code / 10)) &&
+	     buf_byte(out, (uint8_t)('0' + code % 10)) && buf_byte(out, ' ') &&
+	     buf_put(out, meta) && buf_str(out, "\r\n");
+	assert(ok);
+	(void)ok;
+	return code;
+}
+
+bool
+response_parse(struct slice line, int *code, struct slice *meta)
+{
+	int tens, units;
+
+	if (line.len < 2)
+		return false;
+	tens = line.ptr[0] - '0';
+	units = line.ptr[1] - '0';
+	if (tens < 1 || tens > 6 || units < 0 || units > 9)
+		return false;
+	line = slice_skip(line, 2);
+	if (line.len > 0 && line.ptr[0] != ' ')
+		return false;
+	*meta = slice_skip(line, line.len > 0 ? 1 : 0);
+	*code = tens * 10 + units;
+	return meta_ok(*meta) && (meta->len > 0 || tens >= 4);
+}
+
+/* Takes the text up to the next ';' that is not inside quotes off *rest. */
+static struct slice
+next_part(struct slice *rest)
+{
+	bool quoted = false;
+	size_t i = 0;
+	struct slice part;
+
+	for (; i < rest->len && (quoted || rest->ptr[i] != ';'); i++) {
+		if (quoted && rest->ptr[i] == '\\' && i + 1 < rest->len)
+			i++; /* a quoted-pair */
+		else if (rest->ptr[i] == '"')
+			quoted = !quoted;
+	}
+	part = slice_head(*rest, i);
+	*rest = slice_skip(*rest, i < rest->len ? i + 1 : i);
+	return slice_trim(part);
+}
+
+static bool
+has_parameter(struct slice parameters, struct slice name)
+{
+	while (parameters.len > 0) {
+		struct slice key, value;
+		struct slice part = next_part(&parameters);
+
+		(void)slice_cut(part, '=', &key, &value);
+		if (slice_equal_nocase(slice_trim(key), name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+put_lang(struct buf *out, struct slice lang)
+{
+	bool several = slice_find(lang, ',', NULL);
+
+	return buf_str(out, several ? "; lang=\"" : "; lang=") &&
+	       buf_put(out, lang) && (!several || buf_byte(out, '"'));
+}
+
+static bool
+put_charset(struct buf *out, struct slice charset)
+{
+	return buf_str(out, "; charset=") && buf_put(out, charset);
+}
+
+bool
+response_type(
+    struct buf *out, struct slice type, struct slice lang, struct slice charset)
+{
+	size_t start = out->len;
+	struct slice rest = type;
+	struct slice media = next_part(&rest);
+	bool ok = buf_put(out, type);
+
+	if (lang.len > 0 && slice_equal_nocase(media, SLICE("text/gemini")) &&
+	    !has_parameter(rest, SLICE("lang")))
+		ok = ok && put_lang(out, lang);
+	if (charset.len > 0 && media.len > 5 &&
+	    slice_equal_nocase(slice_head(media, 5), SLICE("text/")) &&
+	    !has_parameter(rest, SLICE("charset")))
+		ok = ok && put_charset(out, charset);
+	if (!ok)
+		buf_truncate(out, start);
+	return ok;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/uri.h"
+
+/* RFC 3986 4.1, split by its delimiters and not yet judged. */
+struct reference {
+	struct slice scheme; /* empty: none */
+	struct slice authority;
+	struct slice path;
+	struct slice query;
+	bool has_authority;
+	bool has_query;
+};
+
+static bool
+alpha(uint8_t c)
+{
+	c |= 0x20;
+	return c >= 'a' && c <= 'z';
+}
+
+/* The length of the scheme that s begins with, 0 when it begins with none. */
+static size_t
+scheme_length(struct slice s)
+{
+	if (s.len == 0 || !alpha(s.ptr[0]))
+		return 0;
+	for (size_t i = 1; i < s.len; i++) {
+		uint8_t c = s.ptr[i];
+
+		if (c == ':')
+			return i;
+		if (!alpha(c) && (c < '0' || c > '9') && c != '+' && c != '-' &&
+		    c != '.')
+			return 0;
+	}
+	return 0;
+}
+
+bool
+uri_is_absolute(struct slice reference)
+{
+	return scheme_length(reference) > 0;
+}
+
+static void
+reference_split(struct slice s, struct reference *r)
+{
+	struct slice fragment;
+	size_t n = scheme_length(s);
+
+	*r = (struct reference){ .scheme = slice_head(s, n) };
+	if (n > 0)
+		s = slice_skip(s, n + 1);
+	(void)slice_cut(s, '#', &s, &fragment);
+	r->has_query = slice_cut(s, '?', &s, &r->query);
+	r->has_authority = slice_starts(s, SLICE("//"));
+	if (r->has_authority) {
+		s = slice_skip(s, 2);
+		n = s.len;
+		(void)slice_find(s, '/', &n);
+		r->authority = slice_head(s, n);
+		s = slice_skip(s, n);
+	}
+	r->path = s;
+}
+
+/* Bytes that no part of a URI may hold. '[' and ']' are not among them, though
+ * RFC 3986 has no place for them behind the host: widespread URL libraries
+ * leave them as they are in paths and queries. */
+static bool
+refused_byte(uint8_t c)
+{
+	switch (c) {
+	case '"':
+	case '<':
+	case '>':
+	case '\\':
+	case '^':
+	case '`':
+	case '{':
+	case '|':
+	case '}':
+		return true;
+	default:
+		return c <= 0x20 || c == 0x7f;
+	}
+}
+
+/* Why the URI must be refused for a byte anywhere in it, or NULL. */
+static const char *
+refused_bytes(struct slice s)
+{
+	uint32_t rune;
+
+	for (size_t i = 0, n = 1; i < s.len; i += n) {
+		uint8_t c = s.ptr[i];
+
+		n = 1;
+		if (c == '%') {
+			if (s.len - i < 3 || hex_value(s.ptr[i + 1]) == -1 ||
+			    hex_value(s.ptr[i + 2]) == -1)
+				return "malformed escape in the URI";
+			if (s.ptr[i + 1] == '0' && s.ptr[i + 2] == '0')
+				return "NUL in the URI";
+			n = 3;
+		} else if (c == '#') {
+			return "fragment in the URI";
+		} else if (c < 0x80) {
+			if (refused_byte(c))
+				return "character not allowed in a URI";
+		} else {
+			n = slice_rune(slice_skip(s, i), &rune);
+			if (n == 0)
+				return "the URI is not UTF-8";
+		}
+	}
+	return NULL;
+}
+
+/* Splits the host off *authority; what is left is empty or begins with ':'. */
+static const char *
+take_host(struct slice *authority, struct slice *host)
+{
+	char address[HOSTNAME_SIZE];
+	size_t n = authority->len;
+
+	if (slice_starts(*authority, SLICE("["))) {
+		if (!slice_find(*authority, ']', &n))
+			return "unclosed bracket in the host";
+		n++;
+		*host = slice_head(*authority, n);
+		if (hostname_canonical(*host, address) != HOSTNAME_IPV6)
+			return "bad address in brackets";
+	} else {
+		(void)slice_find(*authority, ':', &n);
+		*host = slice_head(*authority, n);
+		if (slice_find(*host, '[', NULL) ||
+		    slice_find(*host, ']', NULL))
+			return "stray bracket in the host";
+	}
+	*authority = slice_skip(*authority, n);
+	return host->len == 0 ? "no host in the URI" : NULL;
+}
+
+static const char *
+parse_authority(struct slice authority, struct uri *out)
+{
+	uint64_t port;
+	const char *why;
+
+	if (slice_find(authority, '@', NULL))
+		return "userinfo in the URI";
+	why = take_host(&authority, &out->host);
+	if (why != NULL)
+		return why;
+	if (authority.len == 0)
+		return NULL;
+	if (authority.ptr[0] != ':')
+		return "junk behind the host";
+	authority = slice_skip(authority, 1);
+	if (authority.len == 0) /* RFC 3986 3.2.3: as if it were not given */
+		return NULL;
+	if (!slice_number(authority, 65535, &port))
+		return "bad port";
+	out->port = (int)port;
+	return NULL;
+}
+
+static const char *
+parse(struct slice text, struct uri *out)
+{
+	struct reference r;
+	const char *why;
+
+	if (text.len > REQUEST_URI_MAX)
+		return "the URI is too long";
+	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
+		return "byte order mark before the URI";
+	why = refused_bytes(text);
+	if (why != NULL)
+		return why;
+	reference_split(text, &r);
+	if (r.scheme.len == 0)
+		return "no scheme in the URI";
+	if (!r.has_authority)
+		return "no host in the URI";
+	out->scheme = r.scheme;
+	out->path = r.path;
+	out->query = r.query;
+	out->has_query = r.has_query;
+	return parse_authority(r.authority, out);
+}
+
+enum uri_result
+uri_parse(struct slice text, struct uri *out, const char **why)
+{
+	*out = (struct uri){ .port = -1 };
+	*why = parse(text, out);
+	if (*why != NULL)
+		return URI_BAD;
+	if (!slice_equal_nocase(out->scheme, SLICE("gemini"))) {
+		*why = "not a gemini URI";
+		return URI_OTHER_SCHEME;
+	}
+	return URI_OK;
+}
+
+static bool
+put_query(struct buf *out, bool has_query, struct slice query)
+{
+	return !has_query || (buf_byte(out, '?') && buf_put(out, query));
+}
+
+static bool
+put_authority(struct buf *out, const struct uri *u)
+{
+	return buf_str(out, "://") && buf_put(out, u->host) &&
+	       (u->port == -1 || buf_printf(out, ":%d", u->port));
+}
+
+bool
+uri_format(const struct uri *u, struct buf *out)
+{
+	size_t start = out->len;
+
+	if (buf_str(out, "gemini") && put_authority(out, u) &&
+	    buf_put(out, u->path) && put_query(out, u->has_query, u->query))
+		return true;
+	buf_truncate(out, start);
+	return false;
+}
+
+/* Appends path's segments to a path that begins at root and ends with '/',
+ * removing dot segments on the way (RFC 3986 5.2.4). */
+static bool
+put_segments(struct buf *out, size_t root, struct slice path)
+{
+	while (path.len > 0) {
+		struct slice segment;
+		bool more = slice_cut(path, '/', &segment, &path);
+
+		if (slice_equal(segment, SLICE(".")))
+			continue;
+		if (slice_equal(segment, SLICE(".."))) {
+			if (out->len == root + 1)
+				continue;
+			do
+				buf_truncate(out, out->len - 1);
+			while (out->ptr[out->len - 1] != '/');
+			continue;
+		}
+		if (!buf_put(out, segment) || (more && !buf_byte(out, '/')))
+			return false;
+	}
+	return true;
+}
+
+/* The path of a reference that has no authority, merged with base's. */
+static bool
+put_merged(struct buf *out, struct slice base, struct slice path)
+{
+	size_t root = out->len;
+	size_t directory = base.len;
+
+	if (!buf_byte(out, '/'))
+		return false;
+	if (slice_starts(path, SLICE("/")))
+		return put_segments(out, root, slice_skip(path, 1));
+	while (directory > 0 && base.ptr[directory - 1] != '/')
+		directory--;
+	base = slice_head(base, directory);
+	return put_segments(
+		   out, root, slice_skip(base, base.len > 0 ? 1 : 0)) &&
+	       put_segments(out, root, path);
+}
+
+static bool
+resolve(const struct uri *base, const struct reference *r, struct buf *out)
+{
+	bool own_scheme = r->scheme.len > 0;
+
+	if (!buf_put(out, own_scheme ? r->scheme : base->scheme))
+		return false;
+	if (own_scheme && !r->has_authority) /* mailto:somebody */
+		return buf_byte(out, ':') && buf_put(out, r->path) &&
+		       put_query(out, r->has_query, r->query);
+	if (r->has_authority)
+		return buf_str(out, "://") && buf_put(out, r->authority) &&
+		       (r->path.len == 0 ||
+			   put_merged(out, SLICE(""), r->path)) &&
+		       put_query(out, r->has_query, r->query);
+	if (r->path.len == 0) {
+		bool own = r->has_query;
+
+		return put_authority(out, base) && buf_put(out, base->path) &&
+		       put_query(out, own || base->has_query,
+			   own ? r->query : base->query);
+	}
+	return put_authority(out, base) &&
+	       put_merged(out, base->path, r->path) &&
+	       put_query(out, r->has_query, r->query);
+}
+
+bool
+uri_resolve(const struct uri *base, struct slice reference, struct buf *out)
+{
+	size_t start = out->len;
+	struct reference r;
+
+	reference_split(reference, &r);
+	if (resolve(base, &r, out))
+		return true;
+	buf_truncate(out, start);
+	return false;
+}
