@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/* The operator's configuration and a capsule's own, read with libconfig,
+ * checked against one table of options (options.h), with file and line for every
+ * complaint. The only user of libconfig besides options.c is conf/.
+ * Depends on util and report. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "conf/report.h"
+
+enum {
+	CONF_FILE_MAX = 1 << 20, /* bytes of one configuration file */
+	CONF_CAPSULES_MAX = 1024,
+	CONF_UNSET = -1, /* of an int that nobody set */
+};
+
+/* Text as it stood in the file, with its place. text NULL: not set. */
+struct conf_text {
+	char *text;
+	char *file;
+	unsigned line;
+};
+
+struct conf_list {
+	struct conf_text *item;
+	size_t n;
+	bool set; /* an empty list that was written is set */
+};
+
+struct conf_path {
+	struct conf_text
+	    glob; /* fnmatch(3) on the decoded path, '*' takes '/' */
+	struct conf_text lang;
+	struct conf_text charset;
+	struct conf_text type;
+	int listing; /* CONF_UNSET, 0, 1 */
+};
+
+struct conf_redirect {
+	struct conf_text
+	    from; /* decoded path; a final "/" "*" carries the rest */
+	struct conf_text
+	    to; /* path or URL; a final '*' is where the rest goes */
+	bool permanent;
+};
+
+/* What a capsule may say of its own content (capsule.conf(5)). */
+struct conf_content {
+	struct conf_text title;
+	struct conf_text lang;
+	struct conf_text charset;
+	struct conf_list index; /* default: index.gmi, index.gemini */
+	int listing;            /* CONF_UNSET, 0, 1; default 0 */
+	struct conf_path *paths;
+	size_t n_paths;
+	struct conf_redirect *redirects;
+	size_t n_redirects;
+	struct conf_list gone; /* paths or globs */
+	struct conf_text feed;
+	struct conf_list order;
+};
+
+struct conf_capsule {
+	struct conf_text host; /* as written; see hostname.h for comparing */
+	struct conf_list aliases;
+	struct conf_text root;
+	struct conf_text certificate;
+	struct conf_text key;
+	struct conf_list hidden;     /* dot names served beside .well-known */
+	struct conf_content content; /* the operator's word, which wins */
+};
+
+struct conf_type {
+	struct conf_text extension; /* with or without its dot */
+	struct conf_text type;
+};
+
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+enum conf_log_addresses {
+	CONF_ADDRESSES_NONE,
+	CONF_ADDRESSES_TRUNCATED, /* /24 and /48 */
+	CONF_ADDRESSES_FULL,
+};
+
+/* Everything in effect: defaults filled in but where said. Times in seconds. */
+struct conf {
+	char *file;              /* NULL: no file */
+	struct conf_list listen; /* default: "*:1965" (all IPv4, all IPv6) */
+	int public_port;         /* 0: the listener's own */
+	int workers;             /* 0: one per CPU */
+	struct conf_text user;
+	struct conf_text group;
+	struct {
+		int connections; /* a worker's slots */
+		int per_address; /* open at once from one address or /64; 0 off */
+		int rate;        /* requests a second; 0 off */
+		int burst;
+		struct conf_list exempt; /* addresses or networks */
+		int handshake;
+		int request;
+		int stall;
+		int drain;
+	} limits;
+	struct {
+		struct conf_text minimum; /* "1.2" or "1.3" */
+		struct conf_text suites;
+		bool tickets;
+	} tls;
+	struct {
+		struct conf_text access; /* a file, "stderr" or "none" */
+		int format;              /* enum conf_log_format */
+		int addresses;           /* enum conf_log_addresses */
+		bool query;
+	} log;
+	struct conf_type *types;
+	size_t n_types;
+	struct conf_capsule *capsules;
+	size_t n_capsules;
+	void *arena; /* owns all of the above */
+};
+
+/* All defaults, no capsule; NULL when memory is short. */
+struct conf *conf_new(void);
+void conf_free(struct conf **c);
+
+/* Reads file (and what it includes) over the defaults. Relative roots,
+ * certificates, keys, logs and sockets are relative to the file's directory. All
+ * problems go to r: the first syntax error, then every semantic one; unknown
+ * options with the nearest known one. False when r gained an error. */
+bool conf_read(struct conf *c, const char *file, struct report *r);
+
+/* Sets what a command line says, over the file; text is copied. */
+bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
+bool conf_list_add(struct conf *c, struct conf_list *list, const char *text);
+struct conf_capsule *conf_add_capsule(struct conf *c);
+
+/* Checks that need no file: contradictions, duplicates of hosts, ranges, the
+ * presence of a host and a root in each capsule. After conf_read and the command
+ * line. */
+bool conf_check(const struct conf *c, struct report *r);
+
+/* The effective configuration in the file's own syntax: reading it again gives
+ * the same configuration. */
+bool conf_dump(const struct conf *c, struct buf *out);
+
+/* A capsule's own settings from the bytes of its capsule.conf (name, for
+ * messages; includes are refused: it can name nothing outside its root), laid
+ * under what the operator said: scalars and lists of the operator's win, paths,
+ * redirects and gone of the operator's come first. Memory is c's. False when r
+ * gained an error; content is then as before. */
+bool conf_read_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r);
+
+#endif

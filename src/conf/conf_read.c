@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/conf_internal.h"
+
+#include <libconfig.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/source.h"
+
+struct reading {
+	struct conf *conf;
+	struct report *report;
+	const struct source *source; /* NULL: the table's own text */
+};
+
+static void read_members(struct reading *rd, const char *prefix, unsigned place,
+    void *base, const config_setting_t *from);
+
+static struct place
+setting_place(const struct reading *rd, const config_setting_t *s)
+{
+	if (rd->source == NULL)
+		return (struct place){ NULL, 0 };
+	return source_place(rd->source, config_setting_source_line(s));
+}
+
+static const char *
+setting_kind(const config_setting_t *s)
+{
+	switch (config_setting_type(s)) {
+	case CONFIG_TYPE_GROUP:
+		return "a group { }";
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		return "a number";
+	case CONFIG_TYPE_FLOAT:
+		return "a fraction";
+	case CONFIG_TYPE_STRING:
+		return "text in quotes";
+	case CONFIG_TYPE_BOOL:
+		return "true or false";
+	case CONFIG_TYPE_ARRAY:
+		return "an array [ ]";
+	default:
+		return "a list ( )";
+	}
+}
+
+static void
+wrong_type(struct reading *rd, const struct option *o,
+    const config_setting_t *s, const char *wanted)
+{
+	struct place place = setting_place(rd, s);
+
+	report_add(rd->report, REPORT_ERROR, place.file, place.line,
+	    "%s: wants %s, not %s", o->name, wanted, setting_kind(s));
+}
+
+static bool
+is_list(const config_setting_t *s)
+{
+	return config_setting_is_list(s) || config_setting_is_array(s);
+}
+
+/* Paths are as seen from the directory of the file that names them. */
+static char *
+text_kept(struct reading *rd, const struct option *o, const char *text,
+    struct place place)
+{
+	static const char unix_prefix[] = "unix:";
+	const size_t n = sizeof(unix_prefix) - 1;
+	struct conf *c = rd->conf;
+	char *path, *whole;
+
+	if (o->type == OPTION_PATH && !option_chosen(o, text) &&
+	    text[0] != '\0')
+		return path_absolute(c, place.file, text);
+	if (o->type != OPTION_LISTEN || strncmp(text, unix_prefix, n) != 0 ||
+	    text[n] == '\0')
+		return arena_text(c, slice_str(text));
+	path = path_absolute(c, place.file, text + n);
+	whole = path == NULL ? NULL : arena_alloc(c, n + strlen(path) + 1, 1);
+	if (whole != NULL) {
+		memcpy(whole, unix_prefix, n);
+		memcpy(whole + n, path, strlen(path));
+	}
+	return whole;
+}
+
+static void
+read_text(struct reading *rd, const struct option *o, struct conf_text *text,
+    const config_setting_t *s)
+{
+	struct place place = setting_place(rd, s);
+
+	if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+		wrong_type(rd, o, s, "text in quotes");
+		return;
+	}
+	*text = (struct conf_text){
+		.text = text_kept(rd, o, config_setting_get_string(s), place),
+		.file = place.file,
+		.line = place.line,
+	};
+}
+
+static void
+read_list(struct reading *rd, const struct option *o, struct conf_list *list,
+    const config_setting_t *s)
+{
+	int n = config_setting_length(s);
+
+	if (!is_list(s)) {
+		wrong_type(rd, o, s, "a list of texts");
+		return;
+	}
+	*list = (struct conf_list){ .set = rd->source != NULL };
+	for (int i = 0; i < n; i++) {
+		struct conf_text text = { 0 };
+		struct conf_text *items;
+
+		read_text(
+		    rd, o, &text, config_setting_get_elem(s, (unsigned)i));
+		if (text.text == NULL)
+			continue;
+		items =
+		    arena_append(rd->conf, list->item, list->n, sizeof(*items));
+		if (items == NULL)
+			return;
+		list->item = items;
+		list->item[list->n++] = text;
+	}
+}
+
+static void
+read_number(struct reading *rd, const struct option *o, int *number,
+    const config_setting_t *s)
+{
+	struct place place = setting_place(rd, s);
+	long long value;
+
+	if (config_setting_type(s) == CONFIG_TYPE_INT) {
+		value = config_setting_get_int(s);
+	} else if (config_setting_type(s) == CONFIG_TYPE_INT64) {
+		value = config_setting_get_int64(s);
+	} else {
+		wrong_type(rd, o, s, "a whole number");
+		return;
+	}
+	if (value < o->min || value > o->max) {
+		range_error(rd->report, o, place, value);
+		return;
+	}
+	*number = (int)value;
+	*arena_place(rd->conf, o) = place;
+}
+
+static bool
+read_bool(struct reading *rd, const struct option *o, const config_setting_t *s,
+    bool *value)
+{
+	if (config_setting_type(s) != CONFIG_TYPE_BOOL) {
+		wrong_type(rd, o, s, "true or false");
+		return false;
+	}
+	*value = config_setting_get_bool(s) != 0;
+	return true;
+}
+
+static void
+read_switch(struct reading *rd, const struct option *o, int *value,
+    const config_setting_t *s)
+{
+	bool on;
+
+	if (read_bool(rd, o, s, &on))
+		*value = on;
+}
+
+static void
+read_choice(struct reading *rd, const struct option *o, int *choice,
+    const config_setting_t *s)
+{
+	struct place place = setting_place(rd, s);
+	const char *text = config_setting_get_string(s);
+
+	if (text == NULL) {
+		wrong_type(rd, o, s, "text in quotes");
+		return;
+	}
+	for (int i = 0; o->choices[i] != NULL; i++) {
+		if (strcmp(o->choices[i], text) == 0) {
+			*choice = i;
+			return;
+		}
+	}
+	choice_error(rd->report, o, place, text);
+}
+
+/* A text that stays unset in an element keeps the element's place, so that a
+ * complaint about its absence has one. */
+static void
+element_place(const struct option *o, void *element, struct place place)
+{
+	const struct option *inner = NULL;
+	char prefix[OPTION_NAME_MAX];
+
+	option_prefix(o, prefix);
+	while ((inner = option_next(inner, prefix, o->places)) != NULL) {
+		if (inner->type == OPTION_TEXT || inner->type == OPTION_PATH)
+			*(struct conf_text *)option_field(inner, element) =
+			    (struct conf_text){
+				    .file = place.file,
+				    .line = place.line,
+			    };
+	}
+}
+
+static void
+read_element(struct reading *rd, const struct option *o, void *base,
+    const config_setting_t *s)
+{
+	char prefix[OPTION_NAME_MAX];
+	void *element;
+
+	if (!config_setting_is_group(s)) {
+		wrong_type(rd, o, s, "groups { }");
+		return;
+	}
+	element = element_add(rd->conf, o, base);
+	if (element == NULL)
+		return;
+	element_place(o, element, setting_place(rd, s));
+	option_prefix(o, prefix);
+	read_members(rd, prefix, o->places, element, s);
+}
+
+static void
+read_elements(struct reading *rd, const struct option *o, void *base,
+    const config_setting_t *s)
+{
+	int n = config_setting_length(s);
+
+	if (!is_list(s)) {
+		wrong_type(rd, o, s, "a list of groups ( { }, ... )");
+		return;
+	}
+	if (o->max > 0 && n > o->max) {
+		range_error(rd->report, o, setting_place(rd, s), n);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		read_element(
+		    rd, o, base, config_setting_get_elem(s, (unsigned)i));
+}
+
+static void
+read_group(struct reading *rd, const struct option *o, void *group,
+    const config_setting_t *s)
+{
+	char prefix[OPTION_NAME_MAX];
+
+	if (!config_setting_is_group(s)) {
+		wrong_type(rd, o, s, "a group { }");
+		return;
+	}
+	option_prefix(o, prefix);
+	read_members(rd, prefix, o->places, group, s);
+}
+
+static void
+read_option(struct reading *rd, const struct option *o, void *base,
+    const config_setting_t *s)
+{
+	void *field = option_field(o, base);
+
+	switch (o->type) {
+	case OPTION_GROUP:
+		read_group(rd, o, field, s);
+		break;
+	case OPTION_LIST_OF_GROUPS:
+		read_elements(rd, o, base, s);
+		break;
+	case OPTION_TEXT:
+	case OPTION_PATH:
+		read_text(rd, o, field, s);
+		break;
+	case OPTION_LIST:
+	case OPTION_LISTEN:
+		read_list(rd, o, field, s);
+		break;
+	case OPTION_NUMBER:
+	case OPTION_SECONDS:
+		read_number(rd, o, field, s);
+		break;
+	case OPTION_BOOL:
+		(void)read_bool(rd, o, s, field);
+		break;
+	case OPTION_SWITCH:
+		read_switch(rd, o, field, s);
+		break;
+	case OPTION_CHOICE:
+		read_choice(rd, o, field, s);
+		break;
+	}
+}
+
+/* The row of a name in a group; the operator's capsules also take what
+ * capsule.conf takes, whose fields lie in *base then. */
+static const struct option *
+member_find(const char *prefix, unsigned place, const char *name, void **base)
+{
+	const struct option *o = NULL;
+
+	while ((o = option_next(o, prefix, place)) != NULL)
+		if (strcmp(option_word(o), name) == 0)
+			return o;
+	if (strcmp(prefix, "capsules.") != 0)
+		return NULL;
+	*base = &((struct conf_capsule *)*base)->content;
+	return member_find("", OPTION_CAPSULE, name, base);
+}
+
+static void
+unknown_option(struct reading *rd, const char *prefix, unsigned place,
+    const config_setting_t *s)
+{
+	struct place where = setting_place(rd, s);
+	const char *name = config_setting_name(s), *near = NULL;
+	char full[2 * OPTION_NAME_MAX];
+	int n = snprintf(full, sizeof(full), "%s%s", prefix, name);
+
+	if (n > 0 && (size_t)n < sizeof(full))
+		near = option_nearest(full, place);
+	if (near != NULL)
+		report_add(rd->report, REPORT_ERROR, where.file, where.line,
+		    "unknown option \"%s\"; did you mean \"%s\"?", name,
+		    option_word(option_find(near)));
+	else
+		report_add(rd->report, REPORT_ERROR, where.file, where.line,
+		    "unknown option \"%s\"", name);
+}
+
+static void
+read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
+    const config_setting_t *from)
+{
+	int n = config_setting_length(from);
+
+	for (int i = 0; i < n; i++) {
+		const config_setting_t *s =
+		    config_setting_get_elem(from, (unsigned)i);
+		void *group = base;
+		const struct option *o =
+		    member_find(prefix, place, config_setting_name(s), &group);
+
+		if (o == NULL)
+			unknown_option(rd, prefix, place, s);
+		else
+			read_option(rd, o, group, s);
+	}
+}
+
+void
+tree_read(struct conf *c, const struct source *source,
+    const struct config_setting_t *from, const char *prefix, unsigned place,
+    void *base, struct report *r)
+{
+	struct reading rd = { .conf = c, .report = r, .source = source };
+
+	read_members(&rd, prefix, place, base, from);
+}

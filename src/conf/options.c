@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/options.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "conf/conf_internal.h"
+
+static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const log_words[] = { "stderr", "none", NULL };
+static const char *const log_formats[] = { "text", "json", NULL };
+static const char *const log_addresses[] = { "none", "truncated", "full",
+	NULL };
+
+_Static_assert(CONF_LOG_TEXT == 0 && CONF_LOG_JSON == 1,
+    "log_formats is in the order of enum conf_log_format");
+_Static_assert(CONF_ADDRESSES_NONE == 0 && CONF_ADDRESSES_TRUNCATED == 1 &&
+		   CONF_ADDRESSES_FULL == 2,
+    "log_addresses is in the order of enum conf_log_addresses");
+
+#define TOP(field)                                                             \
+	.places = OPTION_OPERATOR, .offset = offsetof(struct conf, field)
+#define INNER(group, field)                                                    \
+	.places = OPTION_OPERATOR,                                             \
+	.offset =                                                              \
+	    offsetof(struct conf, group.field) - offsetof(struct conf, group)
+#define FIELD(type, field) .offset = offsetof(struct type, field)
+#define CAPSULE(field) .places = OPTION_OPERATOR, FIELD(conf_capsule, field)
+#define TYPES(field) .places = OPTION_OPERATOR, FIELD(conf_type, field)
+#define CONTENT(field) .places = OPTION_CAPSULE, FIELD(conf_content, field)
+#define PATHS(field) .places = OPTION_CAPSULE, FIELD(conf_path, field)
+#define REDIRECT(field) .places = OPTION_CAPSULE, FIELD(conf_redirect, field)
+#define ELEMENTS(type, element, n)                                             \
+	.count = offsetof(struct type, n), .size = sizeof(struct element)
+#define RANGE(low, high, of) .min = (low), .max = (high), .unit = (of)
+
+/* clang-format off */
+static const struct option options[] = {
+	{ "listen", OPTION_LISTEN, TOP(listen), .fallback = "[\"*:1965\"]",
+	  .check = check_filled,
+	  .help = "addresses, ports and unix sockets to listen on" },
+	{ "public_port", OPTION_NUMBER, TOP(public_port), .fallback = "0",
+	  RANGE(0, 65535, ""),
+	  .help = "the port visitors use; 0: the listener's own" },
+	{ "workers", OPTION_NUMBER, TOP(workers), .fallback = "0",
+	  RANGE(0, 1024, "processes"),
+	  .help = "worker processes; 0: one for each CPU" },
+	{ "user", OPTION_TEXT, TOP(user), .check = check_filled,
+	  .help = "who workers become when started as root" },
+	{ "group", OPTION_TEXT, TOP(group), .check = check_filled,
+	  .help = "the group workers belong to then" },
+
+	{ "limits", OPTION_GROUP, TOP(limits),
+	  .help = "bounds on what visitors may take" },
+	{ "limits.connections", OPTION_NUMBER, INNER(limits, connections),
+	  .fallback = "1024", RANGE(1, 1000000, "connections"),
+	  .help = "connections that one worker holds at once" },
+	{ "limits.per_address", OPTION_NUMBER, INNER(limits, per_address),
+	  .fallback = "64", RANGE(0, 1000000, "connections"),
+	  .help = "connections open at once from one address; 0: any number" },
+	{ "limits.rate", OPTION_NUMBER, INNER(limits, rate), .fallback = "10",
+	  RANGE(0, 1000000, "requests a second"),
+	  .help = "requests a second from one address; 0: any number" },
+	{ "limits.burst", OPTION_NUMBER, INNER(limits, burst),
+	  .fallback = "60", RANGE(0, 1000000, "requests"),
+	  .help = "requests at once before the rate counts" },
+	{ "limits.exempt", OPTION_LIST, INNER(limits, exempt),
+	  .fallback = "[\"127.0.0.0/8\", \"::1\"]", .check = check_network,
+	  .help = "addresses and networks that are not counted" },
+	{ "limits.handshake", OPTION_SECONDS, INNER(limits, handshake),
+	  .fallback = "10", RANGE(1, 3600, "seconds"),
+	  .help = "patience with a TLS handshake" },
+	{ "limits.request", OPTION_SECONDS, INNER(limits, request),
+	  .fallback = "10", RANGE(6, 3600, "seconds"),
+	  .help = "patience with a request line" },
+	{ "limits.stall", OPTION_SECONDS, INNER(limits, stall),
+	  .fallback = "30", RANGE(1, 3600, "seconds"),
+	  .help = "patience with a reader who takes nothing" },
+	{ "limits.drain", OPTION_SECONDS, INNER(limits, drain),
+	  .fallback = "10", RANGE(0, 3600, "seconds"),
+	  .help = "what open connections are given at the end" },
+
+	{ "tls", OPTION_GROUP, TOP(tls), .help = "what the handshake offers" },
+	{ "tls.minimum", OPTION_TEXT, INNER(tls, minimum),
+	  .fallback = "\"1.2\"", .choices = tls_versions,
+	  .help = "the oldest version of TLS spoken" },
+	{ "tls.suites", OPTION_TEXT, INNER(tls, suites),
+	  .check = check_suites,
+	  .help = "cipher suites, in OpenSSL's notation" },
+	{ "tls.tickets", OPTION_BOOL, INNER(tls, tickets),
+	  .fallback = "true",
+	  .help = "whether visitors may resume without a full handshake" },
+
+	{ "log", OPTION_GROUP, TOP(log), .help = "what is written of visits" },
+	{ "log.access", OPTION_PATH, INNER(log, access),
+	  .fallback = "\"stderr\"", .choices = log_words,
+	  .check = check_filled, .help = "a file, \"stderr\" or \"none\"" },
+	{ "log.format", OPTION_CHOICE, INNER(log, format),
+	  .fallback = "\"text\"", .choices = log_formats,
+	  .help = "\"text\" or \"json\"" },
+	{ "log.addresses", OPTION_CHOICE, INNER(log, addresses),
+	  .fallback = "\"truncated\"", .choices = log_addresses,
+	  .help = "how much of an address is written" },
+	{ "log.query", OPTION_BOOL, INNER(log, query), .fallback = "false",
+	  .help = "whether what visitors typed is written" },
+
+	{ "types", OPTION_LIST_OF_GROUPS, TOP(types),
+	  ELEMENTS(conf, conf_type, n_types),
+	  .help = "media types by file name extension" },
+	{ "types.extension", OPTION_TEXT, TYPES(extension), .required = true,
+	  .check = check_extension, .help = "the extension, without its dot" },
+	{ "types.type", OPTION_TEXT, TYPES(type), .required = true,
+	  .check = check_media_type, .help = "the media type" },
+
+	{ "capsules", OPTION_LIST_OF_GROUPS, TOP(capsules),
+	  ELEMENTS(conf, conf_capsule, n_capsules),
+	  .max = CONF_CAPSULES_MAX, .help = "the capsules served" },
+	{ "capsules.host", OPTION_TEXT, CAPSULE(host), .check = check_filled,
+	  .help = "the name visitors use" },
+	{ "capsules.aliases", OPTION_LIST, CAPSULE(aliases),
+	  .check = check_filled, .help = "further names" },
+	{ "capsules.root", OPTION_PATH, CAPSULE(root), .check = check_filled,
+	  .help = "the directory served" },
+	{ "capsules.certificate", OPTION_PATH, CAPSULE(certificate),
+	  .check = check_filled, .help = "PEM file, the capsule's own first" },
+	{ "capsules.key", OPTION_PATH, CAPSULE(key), .check = check_filled,
+	  .help = "PEM file of its private key" },
+	{ "capsules.hidden", OPTION_LIST, CAPSULE(hidden),
+	  .check = check_hidden, .help = "dot names served all the same" },
+
+	{ "title", OPTION_TEXT, CONTENT(title), .check = check_line,
+	  .help = "what the capsule is called" },
+	{ "lang", OPTION_TEXT, CONTENT(lang), .check = check_lang,
+	  .help = "language tags of gemtext pages" },
+	{ "charset", OPTION_TEXT, CONTENT(charset), .check = check_charset,
+	  .help = "character set of text files" },
+	{ "index", OPTION_LIST, CONTENT(index),
+	  .fallback = "[\"index.gmi\", \"index.gemini\"]",
+	  .check = check_name, .help = "pages that stand for a directory" },
+	{ "listing", OPTION_SWITCH, CONTENT(listing), .fallback = "false",
+	  .help = "whether a directory without index is listed" },
+	{ "paths", OPTION_LIST_OF_GROUPS, CONTENT(paths),
+	  ELEMENTS(conf_content, conf_path, n_paths),
+	  .help = "settings for a part of the capsule" },
+	{ "paths.glob", OPTION_TEXT, PATHS(glob), .required = true,
+	  .check = check_glob, .help = "which paths" },
+	{ "paths.lang", OPTION_TEXT, PATHS(lang), .check = check_lang,
+	  .help = "language tags there" },
+	{ "paths.charset", OPTION_TEXT, PATHS(charset), .check = check_charset,
+	  .help = "character set there" },
+	{ "paths.type", OPTION_TEXT, PATHS(type), .check = check_media_type_or_none,
+	  .help = "media type there" },
+	{ "paths.listing", OPTION_SWITCH, PATHS(listing),
+	  .help = "listing there" },
+	{ "redirects", OPTION_LIST_OF_GROUPS, CONTENT(redirects),
+	  ELEMENTS(conf_content, conf_redirect, n_redirects),
+	  .help = "paths that have moved" },
+	{ "redirects.from", OPTION_TEXT, REDIRECT(from), .required = true,
+	  .check = check_from, .help = "the old path" },
+	{ "redirects.to", OPTION_TEXT, REDIRECT(to), .required = true,
+	  .check = check_target, .help = "the new path or URL" },
+	{ "redirects.permanent", OPTION_BOOL, REDIRECT(permanent),
+	  .fallback = "false", .help = "whether the old path is history" },
+	{ "gone", OPTION_LIST, CONTENT(gone), .check = check_gone,
+	  .help = "paths that were taken away for good" },
+	{ "feed", OPTION_TEXT, CONTENT(feed), .check = check_file,
+	  .help = "the page that the feed is made from" },
+	{ "order", OPTION_LIST, CONTENT(order), .check = check_file,
+	  .help = "reading order of the pages" },
+};
+/* clang-format on */
+
+const struct option *
+options_all(size_t *n)
+{
+	*n = sizeof(options) / sizeof(options[0]);
+	return options;
+}
+
+const struct option *
+option_find(const char *name)
+{
+	size_t n;
+	const struct option *all = options_all(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(all[i].name, name) == 0)
+			return &all[i];
+	return NULL;
+}
+
+const char *
+option_word(const struct option *o)
+{
+	const char *dot = strrchr(o->name, '.');
+
+	return dot == NULL ? o->name : dot + 1;
+}
+
+static bool
+option_in(const struct option *o, const char *prefix, unsigned place)
+{
+	size_t n = strlen(prefix);
+
+	return (o->places & place) != 0 && strncmp(o->name, prefix, n) == 0 &&
+	       strchr(o->name + n, '.') == NULL;
+}
+
+const struct option *
+option_next(const struct option *o, const char *prefix, unsigned place)
+{
+	size_t n;
+	const struct option *all = options_all(&n);
+
+	for (o = o == NULL ? all : o + 1; o < all + n; o++)
+		if (option_in(o, prefix, place))
+			return o;
+	return NULL;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/* The text of a configuration: files with what they include, laid one behind the
+ * other, and which line of the whole came from where. Also refuses here what
+ * libconfig 1.5 lets pass: a NUL that hides the rest, numbers that wrap round,
+ * brackets nested without bound. Depends on conf_internal. */
+#ifndef CONF_SOURCE_H
+#define CONF_SOURCE_H
+
+#include "conf/conf_internal.h"
+
+enum {
+	SOURCE_TEXT_MAX = 4 * CONF_FILE_MAX, /* bytes, includes and all */
+	SOURCE_INCLUDES_MAX = 10,            /* files within files */
+	SOURCE_DEPTH_MAX = 16,               /* brackets within brackets */
+	SOURCE_SETTINGS_MAX = 64,            /* in one group: libconfig compares
+					      * each name with all before it */
+};
+
+/* From line `at` of the whole on, lines are those of file from `line` on. */
+struct mark {
+	unsigned at;
+	struct place place;
+};
+
+struct source {
+	struct conf *conf; /* owns the marks and the names */
+	struct report *report;
+	struct buf text;
+	unsigned lines; /* number of the line that text ends in */
+	struct mark *marks;
+	size_t n_marks;
+	unsigned depth; /* files open within files */
+	bool may_include;
+};
+
+void source_init(struct source *s, struct conf *c, struct report *r);
+void source_fini(struct source *s);
+
+/* Appends a file and what it includes. False after a complaint. */
+bool source_file(struct source *s, const char *file);
+
+/* Appends bytes that may include nothing. False after a complaint. */
+bool source_bytes(struct source *s, struct slice bytes, const char *name);
+
+/* The same for bytes of a file that was read, whose name is the arena's: from one
+ * to the next of these two by way of @include, SOURCE_INCLUDES_MAX times. */
+bool source_scan(struct source *s, struct slice in, char *file);
+
+/* Where a line of the whole came from. */
+struct place source_place(const struct source *s, unsigned line);
+
+#endif
