@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls/cert.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "os/file.h"
+#include "tls/digest.h"
+#include "tls/internal.h"
+#include "util/log.h"
+
+enum {
+	CERT_FILE_MAX = 256 * 1024, /* a PEM chain */
+	CERT_CHAIN_MAX = 16,        /* certificates after the leaf */
+};
+
+_Static_assert((int)CERT_DIGEST_SIZE == (int)DIGEST_SIZE, "both are SHA-256");
+
+static struct cert *
+cert_parse(BIO *bio)
+{
+	struct cert *c = calloc(1, sizeof(*c));
+	X509 *x;
+
+	if (c == NULL)
+		return NULL;
+	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	c->chain = sk_X509_new_null();
+	if (c->leaf == NULL || c->chain == NULL)
+		goto fail;
+	while (sk_X509_num(c->chain) < CERT_CHAIN_MAX) {
+		x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		if (x == NULL)
+			break;
+		if (sk_X509_push(c->chain, x) == 0) {
+			X509_free(x);
+			goto fail;
+		}
+	}
+	return c;
+fail:
+	cert_free(&c);
+	return NULL;
+}
+
+struct cert *
+cert_load(const char *path, struct buf *why)
+{
+	struct cert *c = NULL;
+	struct buf pem;
+	BIO *bio = NULL;
+
+	buf_init(&pem, CERT_FILE_MAX);
+	ERR_clear_error();
+	if (!file_read_path(path, &pem)) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+	if (bio != NULL)
+		c = cert_parse(bio);
+	if (c == NULL)
+		buf_printf(why, "%s: holds no PEM certificate", path);
+out:
+	ERR_clear_error();
+	BIO_free(bio);
+	buf_fini(&pem);
+	return c;
+}
+
+void
+cert_free(struct cert **c)
+{
+	if (*c == NULL)
+		return;
+	X509_free((*c)->leaf);
+	sk_X509_pop_free((*c)->chain, X509_free);
+	free(*c);
+	*c = NULL;
+}
+
+bool
+cert_pem(const struct cert *c, struct buf *out)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool done = false;
+	char *pem;
+	long len;
+
+	if (bio == NULL)
+		return false;
+	if (PEM_write_bio_X509(bio, c->leaf) == 1) {
+		len = BIO_get_mem_data(bio, &pem);
+		done = len > 0 && buf_put(out, slice_of(pem, (size_t)len));
+	}
+	BIO_free(bio);
+	return done;
+}
+
+bool
+cert_matches(const struct cert *c, const struct sign_key *key)
+{
+	return sign_key_is_of(key, c->leaf);
+}
+
+bool
+cert_is_self_signed(const struct cert *c)
+{
+	bool self = X509_self_signed(c->leaf, 1) == 1;
+
+	ERR_clear_error();
+	return self;
+}
+
+static struct slice
+asn1_text(const ASN1_STRING *s)
+{
+	return slice_of(
+	    ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+}
+
+/* The last common name, as X.509 means it; an empty slice when there is none. */
+static struct slice
+common_name(const struct cert *c)
+{
+	X509_NAME *subject = X509_get_subject_name(c->leaf);
+	int at = -1;
+	int last = -1;
+
+	while (
+	    (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0)
+		last = at;
+	if (last < 0)
+		return SLICE("");
+	return asn1_text(
+	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+}
+
+static bool
+is_address(const char *host)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, address) == 1 ||
+	       inet_pton(AF_INET6, host, address) == 1;
+}
+
+bool
+cert_names(const struct cert *c, const char *host)
+{
+	bool named;
+
+	/* Ours name an address by CN alone, whatever the SAN says. */
+	if (is_address(host))
+		named = X509_check_ip_asc(c->leaf, host, 0) == 1 ||
+			slice_equal(common_name(c), slice_str(host));
+	else
+		named = X509_check_host(c->leaf, host, 0,
+			    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+	ERR_clear_error();
+	return named;
+}
+
+static bool
+put_name(struct buf *out, struct slice name)
+{
+	return name.len == 0 || (log_escape(out, name) && buf_byte(out, '\n'));
+}
+
+bool
+cert_list_names(const struct cert *c, struct buf *out)
+{
+	struct slice first = common_name(c);
+	GENERAL_NAMES *san =
+	    X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
+	bool done = put_name(out, first);
+
+	for (int i = 0; done && i < sk_GENERAL_NAME_num(san); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(san, i);
+
+		if (name->type == GEN_DNS &&
+		    !slice_equal_nocase(asn1_text(name->d.dNSName), first))
+			done = put_name(out, asn1_text(name->d.dNSName));
+	}
+	GENERAL_NAMES_free(san);
+	ERR_clear_error();
+	return done;
+}
+
+static int64_t
+asn1_wall(const ASN1_TIME *when)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(when, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+int64_t
+cert_not_before(const struct cert *c)
+{
+	return asn1_wall(X509_get0_notBefore(c->leaf));
+}
+
+int64_t
+cert_not_after(const struct cert *c)
+{
+	return asn1_wall(X509_get0_notAfter(c->leaf));
+}
+
+/* Takes der, as one of OpenSSL's i2d functions made it. */
+static void
+digest_der(uint8_t *der, int len, uint8_t out[CERT_DIGEST_SIZE])
+{
+	assert(len > 0); /* what was parsed or signed can be written again */
+	digest_sha256(slice_of(der, (size_t)len), out);
+	OPENSSL_free(der);
+}
+
+void
+cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
+{
+	uint8_t *der = NULL;
+	int len = i2d_X509(c->leaf, &der);
+
+	digest_der(der, len, out);
+}
+
+void
+cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
+{
+	uint8_t *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->leaf), &der);
+
+	digest_der(der, len, out);
+}
+
+void
+cert_fingerprint(
+    const uint8_t digest[CERT_DIGEST_SIZE], char out[CERT_FINGERPRINT_SIZE])
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < CERT_DIGEST_SIZE; i++) {
+		*out++ = digits[digest[i] >> 4];
+		*out++ = digits[digest[i] & 15];
+		*out++ = i + 1 < CERT_DIGEST_SIZE ? ':' : '\0';
+	}
+}

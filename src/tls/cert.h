@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* The server's certificate: made once, to last (spec.md 1.8, design of names
+ * and dates in ARCHITECTURE.md). Depends on sign, os and OpenSSL. */
+#ifndef TLS_CERT_H
+#define TLS_CERT_H
+
+#include "tls/sign.h"
+
+enum {
+	CERT_DIGEST_SIZE = 32,
+	CERT_FINGERPRINT_SIZE = CERT_DIGEST_SIZE * 3, /* "AB:CD:..." and NUL */
+	CERT_EXPIRY_WARNING_DAYS = 30,
+};
+
+/* A chain, leaf first. */
+struct cert;
+
+struct cert *cert_load(const char *path, struct buf *why); /* PEM */
+void cert_free(struct cert **c);
+
+/* Self-signed by key: CN = names[0], DNS SAN = all names (canonical A-labels;
+ * an address becomes CN only when it is names[0], never a SAN), CA:FALSE,
+ * serial random and positive, SHA-256, 2020-01-01 to 2099-12-31. */
+struct cert *
+cert_make(const struct sign_key *key, const char *const *names, size_t n_names);
+
+bool cert_pem(const struct cert *c, struct buf *out);
+
+/* The key is the one that the leaf was made for. */
+bool cert_matches(const struct cert *c, const struct sign_key *key);
+
+/* Signed by its own key, as ours are. */
+bool cert_is_self_signed(const struct cert *c);
+
+/* Whether the leaf names host: SAN, or CN when there is no SAN. host canonical. */
+bool cert_names(const struct cert *c, const char *host);
+
+/* Common name and DNS names, one a line, CN first, no repeats. */
+bool cert_list_names(const struct cert *c, struct buf *out);
+
+/* Seconds since 1970. */
+int64_t cert_not_before(const struct cert *c);
+int64_t cert_not_after(const struct cert *c);
+
+/* SHA-256 of the DER leaf and of its SubjectPublicKeyInfo. */
+void cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
+void cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
+
+/* "AB:CD:...", upper case. */
+void cert_fingerprint(
+    const uint8_t digest[CERT_DIGEST_SIZE], char out[CERT_FINGERPRINT_SIZE]);
+
+/* The pair of files for a capsule in a certs directory: "DIR/HOST.crt" and
+ * "DIR/HOST.key". */
+bool
+cert_paths(const char *dir, const char *host, struct buf *crt, struct buf *key);
+
+enum cert_pair {
+	CERT_PAIR_FOUND,
+	CERT_PAIR_MADE,
+	CERT_PAIR_FAILED, /* see why; a half pair is never completed */
+};
+
+/* Loads the pair named after names[0], or makes it when neither file exists:
+ * directory 0700, key 0600, certificate 0644, both atomically. An existing pair is
+ * never touched. */
+enum cert_pair cert_pair(const char *dir, const char *const *names,
+    size_t n_names, struct cert **c, struct sign_key **key, struct buf *why);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls/conn.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/internal.h"
+
+/* Of the last failure: kept as numbers, words are for whoever asks. */
+static struct {
+	unsigned long code;
+	int error;
+} failure;
+
+static enum io
+failed(int error)
+{
+	failure.code = ERR_peek_error();
+	failure.error = failure.code == 0 ? error : 0;
+	ERR_clear_error();
+	return IO_FAILED;
+}
+
+/* The peer's end came from TCP alone. Memory has no end. */
+static bool
+at_bare_end(SSL *ssl)
+{
+	BIO *bio = SSL_get_rbio(ssl);
+
+	return BIO_method_type(bio) == BIO_TYPE_SOCKET && BIO_eof(bio) == 1;
+}
+
+static enum io
+closed(struct tls_conn *c)
+{
+	if (!at_bare_end(c->ssl))
+		c->peer_closed = true;
+	ERR_clear_error();
+	return IO_CLOSED;
+}
+
+/* Every answer of OpenSSL's passes here; error is errno as the call left it. */
+static enum io
+result(struct tls_conn *c, int returned, int error)
+{
+	switch (SSL_get_error(c->ssl, returned)) {
+	case SSL_ERROR_NONE:
+		return IO_DONE;
+	case SSL_ERROR_WANT_READ:
+		return IO_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return IO_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return closed(c);
+	case SSL_ERROR_SSL:
+		if (ERR_GET_REASON(ERR_peek_error()) ==
+		    SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+			ERR_clear_error();
+			return IO_CLOSED;
+		}
+		return failed(0);
+	default:
+		return failed(error);
+	}
+}
+
+static bool
+conn_open(struct tls_conn *c, SSL_CTX *ctx)
+{
+	*c = (struct tls_conn){ .sni = TLS_SNI_NONE };
+	ERR_clear_error();
+	c->ssl = SSL_new(ctx);
+	return c->ssl != NULL && SSL_set_app_data(c->ssl, c) == 1;
+}
+
+static bool
+conn_on_memory(struct tls_conn *c)
+{
+	BIO *in = BIO_new(BIO_s_mem());
+	BIO *out = BIO_new(BIO_s_mem());
+
+	if (in == NULL || out == NULL) {
+		BIO_free(in);
+		BIO_free(out);
+		return false;
+	}
+	SSL_set_bio(c->ssl, in, out);
+	return true;
+}
+
+static bool
+conn_name(struct tls_conn *c, const char *name)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+
+	if (name == NULL || inet_pton(AF_INET, name, address) == 1 ||
+	    inet_pton(AF_INET6, name, address) == 1)
+		return true;
+	return SSL_set_tlsext_host_name(c->ssl, name) == 1;
+}
+
+static bool
+conn_settle(struct tls_conn *c, bool done)
+{
+	if (!done)
+		tls_conn_fini(c);
+	ERR_clear_error();
+	return done;
+}
+
+bool
+tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd)
+{
+	bool done;
+
+	assert(s->n > 0);
+	done = conn_open(c, s->ctx[0]) && SSL_set_fd(c->ssl, fd) == 1;
+	if (done)
+		SSL_set_accept_state(c->ssl);
+	return conn_settle(c, done);
+}
+
+bool
+tls_conn_connect(
+    struct tls_conn *c, const struct tls_client *s, int fd, const char *name)
+{
+	bool done = conn_open(c, s->ctx) && SSL_set_fd(c->ssl, fd) == 1 &&
+		    conn_name(c, name);
+
+	if (done)
+		SSL_set_connect_state(c->ssl);
+	return conn_settle(c, done);
+}
+
+bool
+tls_conn_accept_memory(struct tls_conn *c, const struct tls_server *s)
+{
+	bool done;
+
+	assert(s->n > 0);
+	done = conn_open(c, s->ctx[0]) && conn_on_memory(c);
+	if (done)
+		SSL_set_accept_state(c->ssl);
+	return conn_settle(c, done);
+}
+
+bool
+tls_conn_connect_memory(
+    struct tls_conn *c, const struct tls_client *s, const char *name)
+{
+	bool done =
+	    conn_open(c, s->ctx) && conn_on_memory(c) && conn_name(c, name);
+
+	if (done)
+		SSL_set_connect_state(c->ssl);
+	return conn_settle(c, done);
+}
+
+bool
+tls_conn_give(struct tls_conn *c, struct slice bytes)
+{
+	assert(bytes.len <= INT_MAX);
+	if (bytes.len == 0)
+		return true;
+	return BIO_write(SSL_get_rbio(c->ssl), bytes.ptr, (int)bytes.len) ==
+	       (int)bytes.len;
+}
+
+bool
+tls_conn_take(struct tls_conn *c, struct buf *out)
+{
+	BIO *bio = SSL_get_wbio(c->ssl);
+	char *bytes;
+	long len = BIO_get_mem_data(bio, &bytes);
+
+	if (len > 0 && !buf_put(out, slice_of(bytes, (size_t)len)))
+		return false;
+	(void)BIO_reset(bio);
+	return true;
+}
+
+bool
+tls_conn_is_open(const struct tls_conn *c)
+{
+	return c->ssl != NULL;
+}
+
+void
+tls_conn_fini(struct tls_conn *c)
+{
+	SSL_free(c->ssl);
+	c->ssl = NULL;
+}
+
+enum io
+tls_conn_handshake(struct tls_conn *c)
+{
+	int returned;
+
+	ERR_clear_error(); /* SSL_get_error() reads this queue too */
+	errno = 0;
+	returned = SSL_do_handshake(c->ssl);
+	return returned == 1 ? IO_DONE : result(c, returned, errno);
+}
+
+enum io
+tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
+{
+	int returned;
+
+	*got = 0;
+	ERR_clear_error();
+	errno = 0;
+	returned = SSL_read_ex(c->ssl, out, size, got);
+	return returned == 1 ? IO_DONE : result(c, returned, errno);
+}
+
+enum io
+tls_conn_write(struct tls_conn *c, struct slice bytes)
+{
+	size_t written;
+	int returned;
+
+	assert(bytes.len > 0 && bytes.len <= TLS_RECORD_MAX);
+	ERR_clear_error();
+	errno = 0;
+	returned = SSL_write_ex(c->ssl, bytes.ptr, bytes.len, &written);
+	return returned == 1 ? IO_DONE : result(c, returned, errno);
+}
+
+enum io
+tls_conn_close_notify(struct tls_conn *c)
+{
+	enum io io;
+	int returned;
+
+	/* Once more would wait for the peer's. */
+	if (c->bye)
+		return IO_DONE;
+	ERR_clear_error();
+	errno = 0;
+	returned = SSL_shutdown(c->ssl);
+	io = returned >= 0 ? IO_DONE : result(c, returned, errno);
+	c->bye = io == IO_DONE;
+	return io;
+}
+
+int
+tls_conn_sni(const struct tls_conn *c)
+{
+	return c->sni;
+}
+
+const char *
+tls_conn_version(const struct tls_conn *c)
+{
+	return SSL_is_init_finished(c->ssl) ? SSL_get_version(c->ssl) : "-";
+}
+
+bool
+tls_conn_resumed(const struct tls_conn *c)
+{
+	return SSL_session_reused(c->ssl) == 1;
+}
+
+uint64_t
+tls_conn_received(const struct tls_conn *c)
+{
+	return BIO_number_read(SSL_get_rbio(c->ssl));
+}
+
+struct cert *
+tls_conn_peer(const struct tls_conn *c)
+{
+	struct cert *cert = calloc(1, sizeof(*cert));
+
+	if (cert == NULL)
+		return NULL;
+	cert->leaf = SSL_get1_peer_certificate(c->ssl);
+	if (cert->leaf == NULL)
+		cert_free(&cert);
+	return cert;
+}
+
+bool
+tls_conn_peer_closed(const struct tls_conn *c)
+{
+	return c->peer_closed;
+}
+
+const char *
+tls_reason(void)
+{
+	const char *reason = NULL;
+
+	if (failure.code != 0)
+		reason = ERR_reason_error_string(failure.code);
+	else if (failure.error != 0)
+		reason = strerror(failure.error);
+	return reason != NULL ? reason : "the connection broke";
+}

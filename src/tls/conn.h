@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/* One TLS connection on a non-blocking socket; OpenSSL's answers are
+ * translated here and nowhere else. Depends on ctx. */
+#ifndef TLS_CONN_H
+#define TLS_CONN_H
+
+#include "tls/ctx.h"
+
+/* Why a step stopped. */
+enum io {
+	IO_DONE,
+	IO_WANT_READ,
+	IO_WANT_WRITE,
+	IO_CLOSED, /* the peer ended its side: close_notify or bare FIN */
+	IO_FAILED, /* alert, reset, not TLS: nothing more can be sent */
+};
+
+enum {
+	TLS_RECORD_MAX =
+	    16384,         /* plaintext of one record; write no more at once */
+	TLS_SNI_NONE = -1, /* the client named no server */
+	TLS_SNI_UNKNOWN = -2, /* it named one that is not ours */
+};
+
+/* Embedded in its owner; zeroed = not open. Opaque but for its size. */
+struct tls_conn {
+	void *ssl;
+	int sni;
+	bool peer_closed; /* the peer's close_notify has come */
+	bool bye;         /* ours is on its way */
+};
+
+/* Takes up a server connection on fd, which stays the caller's. False when
+ * memory is short. The struct must not move until tls_conn_fini. SIGPIPE must be
+ * ignored; s must have a capsule and outlive c. */
+bool tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd);
+
+/* A client connection; name goes out as SNI unless it is an address or NULL. */
+bool tls_conn_connect(
+    struct tls_conn *c, const struct tls_client *s, int fd, const char *name);
+
+/* Tests and fuzzing: the same on memory instead of a socket. Bytes for the
+ * peer are taken with tls_conn_take, the peer's are given with tls_conn_give;
+ * with nothing given, reads want more. */
+bool tls_conn_accept_memory(struct tls_conn *c, const struct tls_server *s);
+bool tls_conn_connect_memory(
+    struct tls_conn *c, const struct tls_client *s, const char *name);
+bool tls_conn_give(struct tls_conn *c, struct slice bytes);
+bool tls_conn_take(struct tls_conn *c, struct buf *out);
+
+bool tls_conn_is_open(const struct tls_conn *c);
+
+/* Frees everything; sends nothing. Harmless on a closed one. */
+void tls_conn_fini(struct tls_conn *c);
+
+enum io tls_conn_handshake(struct tls_conn *c);
+
+/* Up to size bytes; IO_DONE means *got > 0. After IO_CLOSED a server may still
+ * write (spec.md 1.5.52). */
+enum io tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got);
+
+/* All of bytes (at most TLS_RECORD_MAX: one record) or not yet; on IO_WANT_*
+ * call again with the same bytes, wherever they now lie. */
+enum io tls_conn_write(struct tls_conn *c, struct slice bytes);
+
+/* Sends close_notify, waits for nothing. IO_DONE when it is on its way.
+ * IO_FAILED before the handshake is over, and while a write waits: its record
+ * must go out first. */
+enum io tls_conn_close_notify(struct tls_conn *c);
+
+/* Index of the capsule named by SNI, or TLS_SNI_*. After the handshake. */
+int tls_conn_sni(const struct tls_conn *c);
+
+/* "TLSv1.3", "TLSv1.2"; "-" before the handshake. Constant. */
+const char *tls_conn_version(const struct tls_conn *c);
+bool tls_conn_resumed(const struct tls_conn *c);
+
+/* Bytes that have come from the peer, TLS overhead included. */
+uint64_t tls_conn_received(const struct tls_conn *c);
+
+/* Client: the server's leaf; the caller frees it. NULL before the handshake. */
+struct cert *tls_conn_peer(const struct tls_conn *c);
+
+/* Whether the peer's close_notify has come (only it tells a whole body from a cut
+ * one). */
+bool tls_conn_peer_closed(const struct tls_conn *c);
+
+/* OpenSSL's reason for the last IO_FAILED in this process, for a person. */
+const char *tls_reason(void);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls/ctx.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/digest.h"
+#include "tls/internal.h"
+
+/* AES-128 first: SHA-256 costs the key schedule less than SHA-384 (perf). */
+static const char suites13[] = "TLS_AES_128_GCM_SHA256:"
+			       "TLS_CHACHA20_POLY1305_SHA256:"
+			       "TLS_AES_256_GCM_SHA384";
+static const char suites12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
+			       "ECDHE-RSA-AES128-GCM-SHA256:"
+			       "ECDHE-ECDSA-CHACHA20-POLY1305:"
+			       "ECDHE-RSA-CHACHA20-POLY1305:"
+			       "ECDHE-ECDSA-AES256-GCM-SHA384:"
+			       "ECDHE-RSA-AES256-GCM-SHA384";
+static const char groups[] = "X25519:P-256:P-384";
+
+_Static_assert(DIGEST_SIZE <= SSL_MAX_SID_CTX_LENGTH,
+    "a digest fits where a session id context goes");
+
+void
+tls_explain(struct buf *why, const char *format, ...)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(code);
+	va_list ap;
+
+	va_start(ap, format);
+	buf_vprintf(why, format, ap);
+	va_end(ap);
+	if (code != 0 && reason != NULL)
+		buf_printf(why, ": %s", reason);
+	ERR_clear_error();
+}
+
+/* All three are needed (spec.md 1.5.54 d). */
+static bool
+resumption_off(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	return SSL_CTX_set_num_tickets(ctx, 0) == 1;
+}
+
+static bool
+resumption_on(SSL_CTX *ctx, struct tickets *tickets)
+{
+	SSL_CTX_set_timeout(ctx, TICKETS_LIFETIME_S);
+	return SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+	       tickets_apply(tickets, ctx);
+}
+
+static void
+common_options(SSL_CTX *ctx)
+{
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+}
+
+/* A context without a certificate yet. All capsules' are made here, alike:
+ * SSL_set_SSL_CTX() takes over less than one would think. */
+static SSL_CTX *
+server_ctx(const struct tls_server *s, struct buf *why)
+{
+	const struct tls_settings *set = &s->settings;
+	int minimum = set->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
+	const char *suites = set->suites != NULL ? set->suites : suites13;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx == NULL) {
+		tls_explain(why, "no TLS context");
+		return NULL;
+	}
+	common_options(ctx);
+	/* A client that only ends its TCP side still reads: the bare end must
+	 * not break the connection for our writes (spec.md 1.5.52). */
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
+				     SSL_OP_PRIORITIZE_CHACHA |
+				     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_max_early_data(ctx, 0);
+	SSL_CTX_set_client_hello_cb(ctx, sni_choose, (void *)(uintptr_t)s);
+	if (SSL_CTX_set_ciphersuites(ctx, suites) != 1)
+		tls_explain(why, "TLS 1.3 suites \"%s\"", suites);
+	else if (SSL_CTX_set_min_proto_version(ctx, minimum) != 1 ||
+		 SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
+		 SSL_CTX_set_cipher_list(ctx, suites12) != 1 ||
+		 SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
+		 !(s->tickets != NULL ? resumption_on(ctx, s->tickets)
+				      : resumption_off(ctx)))
+		tls_explain(why, "TLS settings");
+	else
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+struct tls_server *
+tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
+    tls_find *find, const void *arg, struct buf *why)
+{
+	struct tls_server *s = calloc(1, sizeof(*s));
+	SSL_CTX *probe = NULL;
+
+	if (s == NULL)
+		goto fail;
+	s->settings.tls13_only = settings->tls13_only;
+	s->settings.tickets = settings->tickets;
+	s->tickets = settings->tickets ? tickets : NULL;
+	s->find = find;
+	s->arg = arg;
+	if (settings->suites != NULL) {
+		s->settings.suites = strdup(settings->suites);
+		if (s->settings.suites == NULL)
+			goto fail;
+	}
+	probe = server_ctx(s, why);
+	if (probe == NULL)
+		goto fail;
+	SSL_CTX_free(probe);
+	return s;
+fail:
+	if (why->len == 0)
+		buf_str(why, "out of memory");
+	tls_server_free(&s);
+	return NULL;
+}
+
+/* Sessions of one capsule are nothing to another (spec.md B13). */
+static bool
+separate_sessions(SSL_CTX *ctx, const char *name)
+{
+	uint8_t id[DIGEST_SIZE];
+
+	digest_sha256(slice_str(name), id);
+	return SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
+}
+
+bool
+tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
+    const struct sign_key *key, struct buf *why)
+{
+	SSL_CTX **more;
+	SSL_CTX *ctx;
+
+	if (!cert_matches(cert, key)) {
+		buf_printf(why,
+		    "%s: the key is not the one its certificate was made for",
+		    name);
+		return false;
+	}
+	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
+	if (more == NULL) {
+		buf_str(why, "out of memory");
+		return false;
+	}
+	s->ctx = more;
+	ctx = server_ctx(s, why);
+	if (ctx == NULL)
+		return false;
+	ERR_clear_error();
+	if (!separate_sessions(ctx, name) || !sign_key_apply(key, ctx, cert)) {
+		tls_explain(why, "%s: certificate or key cannot be used", name);
+		SSL_CTX_free(ctx);
+		return false;
+	}
+	s->ctx[s->n++] = ctx;
+	return true;
+}
+
+void
+tls_server_free(struct tls_server **s)
+{
+	if (*s == NULL)
+		return;
+	for (size_t i = 0; i < (*s)->n; i++)
+		SSL_CTX_free((*s)->ctx[i]);
+	free((*s)->ctx);
+	free((void *)(uintptr_t)(*s)->settings.suites);
+	free(*s);
+	*s = NULL;
+}
+
+struct tls_client *
+tls_client_new(
+    const struct cert *cert, const struct sign_key *key, struct buf *why)
+{
+	struct tls_client *c = calloc(1, sizeof(*c));
+
+	ERR_clear_error();
+	if (c != NULL)
+		c->ctx = SSL_CTX_new(TLS_client_method());
+	if (c == NULL || c->ctx == NULL) {
+		tls_explain(why, "no TLS context");
+		goto fail;
+	}
+	common_options(c->ctx);
+	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
+	if (SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) != 1) {
+		tls_explain(why, "TLS settings");
+		goto fail;
+	}
+	if (cert != NULL && key != NULL && !cert_matches(cert, key)) {
+		buf_str(
+		    why, "the key is not the one its certificate was made for");
+		goto fail;
+	}
+	if (cert != NULL && key != NULL && !sign_key_apply(key, c->ctx, cert)) {
+		tls_explain(why, "client certificate or key cannot be used");
+		goto fail;
+	}
+	return c;
+fail:
+	tls_client_free(&c);
+	return NULL;
+}
+
+void
+tls_client_free(struct tls_client **c)
+{
+	if (*c == NULL)
+		return;
+	SSL_CTX_free((*c)->ctx);
+	free(*c);
+	*c = NULL;
+}
+
+const char *
+tls_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

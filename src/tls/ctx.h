@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* What all TLS connections of a server share: versions, suites, tickets, and
+ * one certificate per capsule, chosen by SNI before the handshake ends
+ * (spec.md 1.5). Depends on cert, sign, tickets. */
+#ifndef TLS_CTX_H
+#define TLS_CTX_H
+
+#include "tls/cert.h"
+#include "tls/tickets.h"
+
+struct tls_settings {
+	bool tls13_only;
+	const char *suites; /* TLS 1.3 suites, OpenSSL's syntax; NULL: ours,
+	                     * AES-128-GCM first (perf) */
+	bool tickets;
+};
+
+struct tls_server;
+
+/* Which capsule a server name (raw bytes from ClientHello) belongs to: its
+ * index in the order of tls_server_add, or -1. */
+typedef int tls_find(const void *arg, struct slice name);
+
+/* tickets may be NULL: no resumption. find is asked once per ClientHello that
+ * carries a name. NULL and why on a bad setting. */
+struct tls_server *tls_server_new(const struct tls_settings *settings,
+    struct tickets *tickets, tls_find *find, const void *arg, struct buf *why);
+
+/* Adds the next capsule; the first one added is the default. Certificate and key stay
+ * the caller's and may be freed afterwards. name separates the sessions of
+ * capsules (session id context). False and why when they do not match. */
+bool tls_server_add(struct tls_server *s, const char *name,
+    const struct cert *cert, const struct sign_key *key, struct buf *why);
+
+void tls_server_free(struct tls_server **s);
+
+/* A client's: accepts every certificate (trust is decided from it
+ * afterwards). cert and key, for a client certificate, may be NULL. */
+struct tls_client;
+struct tls_client *tls_client_new(
+    const struct cert *cert, const struct sign_key *key, struct buf *why);
+void tls_client_free(struct tls_client **c);
+
+/* "OpenSSL 3.0.17 1 Jul 2025": the library that runs. */
+const char *tls_library(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of this floor share and nobody else may see: OpenSSL's types.
+ * Depends on ctx and OpenSSL. */
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "tls/ctx.h"
+
+struct cert {
+	X509 *leaf;
+	STACK_OF(X509) * chain; /* what follows the leaf; may be NULL */
+};
+
+struct tls_server {
+	struct tls_settings settings; /* suites: our own copy */
+	struct tickets *tickets;      /* borrowed; NULL: no resumption */
+	tls_find *find;
+	const void *arg;
+	SSL_CTX **ctx; /* by capsule; ctx[0] takes up every connection */
+	size_t n;
+};
+
+struct tls_client {
+	SSL_CTX *ctx;
+};
+
+/* Appends the message, then OpenSSL's reason when it has one; empties its
+ * queue. */
+void tls_explain(struct buf *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A key's uses. Outside sign.c nobody sees the key itself. */
+bool
+sign_key_apply(const struct sign_key *k, SSL_CTX *ctx, const struct cert *c);
+bool sign_key_certify(const struct sign_key *k, X509 *x);
+bool sign_key_is_of(const struct sign_key *k, const X509 *x);
+
+/* Makes ctx issue and take tickets by the keys in t, which must outlive it. */
+bool tickets_apply(struct tickets *t, SSL_CTX *ctx);
+
+/* SSL_CTX_set_client_hello_cb's: chooses the capsule; arg is the tls_server,
+ * the SSL's app data the tls_conn. Never ends a handshake. */
+int sni_choose(SSL *ssl, int *alert, void *arg);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* Private keys: the one door to them. Whoever wants a signature asks here, so
+ * that keys can move to a process of their own without anyone else noticing.
+ * Depends on util, os and OpenSSL. */
+#ifndef TLS_SIGN_H
+#define TLS_SIGN_H
+
+#include "util/buf.h"
+
+struct sign_key;
+
+/* Reads an unencrypted PEM private key; NULL and why. */
+struct sign_key *sign_key_load(const char *path, struct buf *why);
+
+/* A new P-256 key (spec.md 1.8.76); NULL when OpenSSL fails. */
+struct sign_key *sign_key_generate(void);
+
+/* PEM (PKCS#8) for a file of mode 0600. */
+bool sign_key_pem(const struct sign_key *k, struct buf *out);
+
+void sign_key_free(struct sign_key **k);
+
+/* Whether nobody but the owner, and a group that only reads, can get at the file
+ * of a key (spec.md 1.8.78). True also when there is no such file. */
+bool sign_key_file_is_private(const char *path);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* Session-ticket keys: one set for all workers and generations, written by the
+ * parent alone, read by workers from a page they cannot write
+ * (spec.md 1.5.54). Depends on util, os and OpenSSL. */
+#ifndef TLS_TICKETS_H
+#define TLS_TICKETS_H
+
+#include "util/slice.h"
+
+enum {
+	TICKETS_ROTATE_S = 300,   /* a new key every 5 minutes */
+	TICKETS_LIFETIME_S = 600, /* a ticket lives 10 minutes at most */
+	TICKETS_KEYS = 3,         /* next, current, previous */
+};
+
+struct tickets;
+
+/* With fresh random keys; NULL and errno on failure. */
+struct tickets *tickets_new(void);
+void tickets_free(struct tickets **t);
+
+/* Parent: previous = current, current = next, next = random. */
+void tickets_rotate(struct tickets *t);
+
+/* Worker: makes the page read-only for good. 0, or -1 and errno. */
+int tickets_read_only(struct tickets *t);
+
+#endif
