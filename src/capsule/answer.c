@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/answer.h"
+
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+answer_init(struct answer *a)
+{
+	a->status = STATUS_NONE;
+	buf_wrap(&a->meta, a->meta_bytes, sizeof(a->meta_bytes));
+	a->host = NULL;
+	a->uri = (struct uri){ .port = -1 };
+	a->path.decoded_len = 0;
+	a->path.decoded[0] = '\0';
+	a->path.encoded_len = 0;
+	a->path.encoded[0] = '\0';
+	a->fd = -1;
+	a->size = 0;
+	a->listing = NULL;
+}
+
+enum status
+answer_refuse(struct answer *a, enum status status, const char *why)
+{
+	buf_reset(&a->meta);
+	if (why == NULL || !buf_str(&a->meta, why)) {
+		buf_reset(&a->meta);
+		(void)buf_str(&a->meta, status_text(status));
+	}
+	a->status = status;
+	return status;
+}
+
+/* 53, with the names that would have been right: an operator whose host name is
+ * misspelt somewhere finds out here (spec.md 3.D.9). */
+static enum status
+refuse_host(struct answer *a, const struct hosts *hosts)
+{
+	buf_reset(&a->meta);
+	if (hosts->n == 0 || !buf_str(&a->meta, "hosts served here: ") ||
+	    !buf_str(&a->meta, hosts->known))
+		return answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
+	a->status = STATUS_PROXY_REFUSED;
+	return a->status;
+}
+
+static enum status
+refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
+{
+	buf_reset(&a->meta);
+	if (!buf_printf(
+		&a->meta, "port %u; hosts served here: %s", port, hosts->known))
+		return answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
+	a->status = STATUS_PROXY_REFUSED;
+	return a->status;
+}
+
+/* Which capsule, or the refusal. No SNI, or one that is nobody's: the URL's
+ * host decides alone (spec.md 1.5.46, 1.5.48). */
+static enum status
+route_host(struct answer *a, const struct hosts *hosts,
+    const struct answer_origin *origin)
+{
+	int index = hosts_find_raw(hosts, a->uri.host);
+
+	if (index < 0 || (origin->sni >= 0 && origin->sni != index))
+		return refuse_host(a, hosts);
+	a->host = &hosts->host[index];
+	if (a->uri.port >= 0 && origin->port != 0 &&
+	    (unsigned)a->uri.port != origin->port)
+		return refuse_port(a, hosts, origin->port);
+	return STATUS_NONE;
+}
+
+static enum status
+route_path(struct answer *a)
+{
+	switch (uri_path_normalise(a->uri.path, &a->path)) {
+	case URI_PATH_OK:
+		break;
+	case URI_PATH_ABOVE_ROOT:
+		return answer_refuse(
+		    a, STATUS_BAD_REQUEST, "the path climbs above the root");
+	case URI_PATH_IMPOSSIBLE:
+		return answer_refuse(a, STATUS_NOT_FOUND, NULL);
+	}
+	buf_reset(&a->meta);
+	a->status = policy_decide(a->host, &a->path, &a->uri, &a->meta);
+	/* Nothing tells one 51 from another. */
+	if (a->status == STATUS_NOT_FOUND)
+		return answer_refuse(a, STATUS_NOT_FOUND, NULL);
+	return a->status;
+}
+
+enum status
+answer_route(struct answer *a, const struct hosts *hosts,
+    const struct answer_origin *origin, struct slice line)
+{
+	const char *why = NULL;
+	enum status status;
+
+	switch (uri_parse(line, &a->uri, &why)) {
+	case URI_OK:
+		break;
+	case URI_BAD:
+		return answer_refuse(a, STATUS_BAD_REQUEST, why);
+	case URI_OTHER_SCHEME:
+		return answer_refuse(a, STATUS_PROXY_REFUSED,
+		    "only gemini URLs are answered, none is proxied");
+	}
+	status = route_host(a, hosts, origin);
+	return status != STATUS_NONE ? status : route_path(a);
+}
+
+/* META of a body of some type at path, which begins with '/'. False when it is
+ * too long. */
+static bool
+put_type(struct answer *a, const char *path, struct slice type)
+{
+	buf_reset(&a->meta);
+	return response_type(&a->meta, type, policy_lang(a->host, path),
+	    policy_charset(a->host, path));
+}
+
+static enum status
+serve(struct answer *a, uint64_t size)
+{
+	a->size = size;
+	a->status = STATUS_SUCCESS;
+	return a->status;
+}
+
+static enum status
+open_file(struct answer *a, struct mime *mime, const struct resolution *found,
+    const char *path)
+{
+	struct slice type = policy_type(a->host, path);
+
+	if (type.len == 0)
+		type = mime_type(mime, path, found->fd, &found->st);
+	if (!put_type(a, path, type)) {
+		(void)close(found->fd);
+		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
+	}
+	a->fd = found->fd;
+	return serve(a, (uint64_t)found->st.st_size);
+}
+
+static enum status
+open_listing(struct answer *a, struct listings *listings,
+    const struct resolution *found, const char *path)
+{
+	struct listing *page = NULL;
+
+	if (put_type(a, path, SLICE("text/gemini")))
+		page = listing_get(
+		    listings, a->host, found->path, found->fd, &found->st);
+	(void)close(found->fd);
+	if (page == NULL)
+		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
+	a->listing = page;
+	return serve(a, page->body.len);
+}
+
+/* To the same path with its slash, so that relative links work: encoded as it
+ * came, the query kept (spec.md 1.7.69, 1.7.70). */
+static enum status
+redirect_slash(struct answer *a)
+{
+	struct slice path = slice_of(a->path.encoded, a->path.encoded_len);
+
+	buf_reset(&a->meta);
+	if (path.len == 0 || !buf_put(&a->meta, path) ||
+	    !buf_byte(&a->meta, '/') ||
+	    (a->uri.has_query &&
+		(!buf_byte(&a->meta, '?') ||
+		    !uri_encode_query(&a->meta, a->uri.query))))
+		return answer_refuse(a, STATUS_NOT_FOUND, NULL);
+	a->status = STATUS_REDIRECT_PERMANENT;
+	return a->status;
+}
+
+enum status
+answer_open(struct answer *a, struct mime *mime, struct listings *listings)
+{
+	struct resolution found;
+	char path[sizeof(found.path) + 1];
+	enum resolved result;
+
+	assert(a->status == STATUS_NONE && a->host != NULL);
+	result = resolve(a->host, &a->path, &found);
+	path[0] = '/';
+	memcpy(path + 1, found.path, strlen(found.path) + 1);
+	switch (result) {
+	case RESOLVED_FILE:
+		return open_file(a, mime, &found, path);
+	case RESOLVED_LISTING:
+		return open_listing(a, listings, &found, path);
+	case RESOLVED_SLASH:
+		return redirect_slash(a);
+	case RESOLVED_ABSENT:
+		break;
+	case RESOLVED_EXHAUSTED:
+	case RESOLVED_FAILED:
+		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
+	}
+	return answer_refuse(a, STATUS_NOT_FOUND, NULL);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/file.h"
+
+#define CONTENT_FILE "capsule.conf"
+
+struct host_name {
+	const char *name;
+	size_t host;
+	const struct conf_text *text; /* where it was written */
+};
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct host_name *x = a;
+	const struct host_name *y = b;
+	int order = strcmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return (x->host > y->host) - (x->host < y->host);
+}
+
+/* Takes one name of a capsule. In place of a bad one, which is told about, an
+ * empty name keeps the others beside their texts. */
+static void
+add_name(struct host *h, const struct conf_text *text, struct report *r)
+{
+	char *name = h->names[h->n_names++];
+
+	if (hostname_canonical(slice_str(text->text), name) != HOSTNAME_BAD)
+		return;
+	name[0] = '\0';
+	report_add(r, REPORT_ERROR, text->file, text->line,
+	    "\"%s\" is not a host name", text->text);
+}
+
+/* False when memory is short. */
+static bool
+open_names(struct host *h, struct report *r)
+{
+	const struct conf_list *aliases = &h->conf->aliases;
+	size_t i;
+
+	h->names = calloc(1 + aliases->n, sizeof(*h->names));
+	if (h->names == NULL)
+		return false;
+	add_name(h, &h->conf->host, r);
+	for (i = 0; i < aliases->n; i++)
+		add_name(h, &aliases->item[i], r);
+	return true;
+}
+
+static void
+open_root(struct host *h, struct report *r)
+{
+	const struct conf_text *root = &h->conf->root;
+	struct stat st;
+
+	h->root = file_root(root->text);
+	if (h->root == -1 || fstat(h->root, &st) == -1) {
+		report_add(r, REPORT_ERROR, root->file, root->line,
+		    "root %s: %s", root->text, strerror(errno));
+		return;
+	}
+	h->root_dev = st.st_dev;
+	h->root_ino = st.st_ino;
+}
+
+static const struct conf_text *
+name_text(const struct host *h, size_t k)
+{
+	return k == 0 ? &h->conf->host : &h->conf->aliases.item[k - 1];
+}
+
+/* Puts all names in order, and finds those that two capsules want. */
+static bool
+build_index(struct hosts *hosts, struct report *r)
+{
+	size_t total = 0;
+	size_t i, k, n = 0;
+	struct host_name *index;
+
+	for (i = 0; i < hosts->n; i++)
+		total += hosts->host[i].n_names;
+	index = calloc(total + 1, sizeof(*index));
+	if (index == NULL)
+		return false;
+	hosts->index = index;
+	hosts->n_index = total;
+	for (i = 0; i < hosts->n; i++)
+		for (k = 0; k < hosts->host[i].n_names; k++)
+			index[n++] = (struct host_name){
+				.name = hosts->host[i].names[k],
+				.host = i,
+				.text = name_text(&hosts->host[i], k),
+			};
+	qsort(index, total, sizeof(*index), compare_names);
+	for (n = 1; n < total; n++)
+		if (index[n].name[0] != '\0' &&
+		    strcmp(index[n].name, index[n - 1].name) == 0 &&
+		    index[n].host != index[n - 1].host)
+			report_add(r, REPORT_ERROR, index[n].text->file,
+			    index[n].text->line,
+			    "host %s belongs to another capsule too (%s:%u)",
+			    index[n].name,
+			    index[n - 1].text->file == NULL
+				? "command line"
+				: index[n - 1].text->file,
+			    index[n - 1].text->line);
+	return true;
+}
+
+/* "a, b, c", or "a, b, ..." when the rest has no room. */
+static bool
+build_known(struct hosts *hosts)
+{
+	static const char more[] = ", ...";
+	char *known = calloc(1, HOST_KNOWN_MAX);
+	size_t i, k, end;
+	struct buf out;
+
+	hosts->known = known;
+	if (known == NULL)
+		return false;
+	buf_wrap(&out, known, HOST_KNOWN_MAX - sizeof(more));
+	for (i = 0; i < hosts->n; i++) {
+		for (k = 0; k < hosts->host[i].n_names; k++) {
+			end = out.len;
+			if (buf_str(&out, end == 0 ? "" : ", ") &&
+			    buf_str(&out, hosts->host[i].names[k]))
+				continue;
+			memcpy(known + end, more, sizeof(more));
+			return true;
+		}
+	}
+	return true;
+}
+
+static bool
+open_all(struct hosts *hosts, struct report *r)
+{
+	bool complete = true;
+	size_t i;
+
+	for (i = 0; i < hosts->n; i++) {
+		struct host *h = &hosts->host[i];
+
+		h->root = -1;
+		h->conf = &hosts->conf->capsules[i];
+		h->content = h->conf->content;
+		if (h->conf->host.text == NULL || h->conf->root.text == NULL) {
+			complete = false;
+			continue;
+		}
+		if (!open_names(h, r))
+			return false;
+		open_root(h, r);
+	}
+	return complete;
+}
+
+struct hosts *
+hosts_open(struct conf *conf, struct report *r)
+{
+	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	size_t before = r->errors;
+	bool complete;
+
+	if (hosts == NULL)
+		return NULL;
+	hosts->conf = conf;
+	hosts->host = calloc(conf->n_capsules + 1, sizeof(*hosts->host));
+	hosts->n = hosts->host == NULL ? 0 : conf->n_capsules;
+	complete = hosts->host != NULL && open_all(hosts, r);
+	/* Even when a root is missing, all that is wrong with names is told. */
+	if (hosts->host == NULL || !build_index(hosts, r) ||
+	    !build_known(hosts) || !complete || r->errors > before)
+		hosts_free(&hosts);
+	return hosts;
+}
+
+void
+hosts_free(struct hosts **h)
+{
+	size_t i;
+
+	if (*h == NULL)
+		return;
+	for (i = 0; i < (*h)->n; i++) {
+		free((*h)->host[i].names);
+		if ((*h)->host[i].conf != NULL && (*h)->host[i].root != -1)
+			(void)close((*h)->host[i].root);
+	}
+	free((*h)->host);
+	free((*h)->index);
+	free((*h)->known);
+	free(*h);
+	*h = NULL;
+}
+
+/* What is wrong with a capsule.conf that could not be opened as a file; NULL
+ * when there is simply none. */
+static const char *
+content_fault(const struct host *h, enum file_open result)
+{
+	struct stat st;
+
+	if (result != FILE_ABSENT)
+		return "cannot be read now";
+	if (fstatat(h->root, CONTENT_FILE, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return NULL;
+	return "is there, but is not a file that can be read beneath the root";
+}
+
+static void
+read_content(struct hosts *hosts, struct host *h, struct report *r)
+{
+	const char *root = h->conf->root.text;
+	const char *fault = NULL;
+	enum file_open result;
+	struct stat st;
+	struct buf bytes;
+	struct buf name;
+	int fd = -1;
+
+	buf_init(&name, strlen(root) + sizeof("/" CONTENT_FILE));
+	buf_init(&bytes, HOST_CONF_MAX);
+	h->content = h->conf->content;
+	(void)buf_printf(&name, "%s/" CONTENT_FILE, root);
+	result = file_open_beneath(h->root, CONTENT_FILE, &fd, &st);
+	if (result != FILE_OPENED)
+		fault = content_fault(h, result);
+	else if (!S_ISREG(st.st_mode))
+		fault = "is not a regular file";
+	else if (!file_read(fd, &bytes))
+		fault =
+		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
+	else
+		(void)conf_read_content(hosts->conf, &h->content,
+		    buf_view(&bytes), buf_cstr(&name), r);
+	if (fault != NULL)
+		report_add(r, REPORT_ERROR, buf_cstr(&name), 0, "%s", fault);
+	if (fd != -1)
+		(void)close(fd);
+	buf_fini(&bytes);
+	buf_fini(&name);
+}
+
+bool
+hosts_read_content(struct hosts *h, struct report *r)
+{
+	size_t before = r->errors;
+	size_t i;
+
+	for (i = 0; i < h->n; i++)
+		read_content(h, &h->host[i], r);
+	return r->errors == before;
+}
+
+static int
+compare_key(const void *key, const void *member)
+{
+	return strcmp(key, ((const struct host_name *)member)->name);
+}
+
+int
+hosts_find(const struct hosts *h, const char *name)
+{
+	const struct host_name *found =
+	    bsearch(name, h->index, h->n_index, sizeof(*h->index), compare_key);
+
+	return found == NULL ? -1 : (int)found->host;
+}
+
+int
+hosts_find_raw(const struct hosts *h, struct slice raw)
+{
+	char name[HOSTNAME_SIZE];
+
+	if (hostname_canonical(raw, name) == HOSTNAME_BAD)
+		return -1;
+	return hosts_find(h, name);
+}
+
+bool
+hosts_moved(const struct hosts *h)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		const struct host *host = &h->host[i];
+
+		if (stat(host->conf->root.text, &st) == 0 &&
+		    S_ISDIR(st.st_mode) &&
+		    (st.st_dev != host->root_dev ||
+			st.st_ino != host->root_ino))
+			return true;
+	}
+	return false;
+}
+
+const char *
+host_index(const struct host *h, size_t i)
+{
+	static const char *const usual[] = { "index.gmi", "index.gemini" };
+	const struct conf_list *list = &h->content.index;
+
+	if (list->n == 0 && !list->set)
+		return i < 2 ? usual[i] : NULL;
+	return i < list->n ? list->item[i].text : NULL;
+}
+
+bool
+host_hides(const struct host *h, const char *name, size_t len)
+{
+	const struct conf_list *allowed = &h->conf->hidden;
+	struct slice segment = slice_of(name, len);
+	size_t i;
+
+	if (!slice_starts(segment, SLICE(".")) ||
+	    slice_equal(segment, SLICE(".well-known")))
+		return false;
+	for (i = 0; i < allowed->n; i++)
+		if (slice_equal(segment, slice_str(allowed->item[i].text)))
+			return false;
+	return true;
+}

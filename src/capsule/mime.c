@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/mime.h"
+
+#include <errno.h>
+#include <magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capsule/mime_table.h"
+
+enum {
+	TYPE_SIZE = 96, /* libmagic's longest is 73 bytes */
+	CACHE_WAYS = 4, /* places in which a file's answer may lie */
+	CACHE_SETS = MIME_CACHE_SIZE / CACHE_WAYS,
+};
+
+_Static_assert((CACHE_SETS & (CACHE_SETS - 1)) == 0,
+    "a set is chosen by the bits of a hash");
+
+static const char unknown[] = "application/octet-stream";
+
+/* One answer of libmagic, for a file as it then was. */
+struct answer_kept {
+	dev_t dev;
+	ino_t ino;
+	struct timespec mtime;
+	off_t size;
+	uint64_t used; /* when, by mime.clock; 0: empty */
+	char type[TYPE_SIZE];
+};
+
+struct mime {
+	const struct conf *conf;
+	magic_t magic; /* NULL: no database */
+	uint64_t clock;
+	struct answer_kept cache[CACHE_SETS][CACHE_WAYS];
+	uint8_t bytes[MIME_SNIFF_MAX];
+};
+
+/* Of all that libmagic can do we want the name of a format: it does not look
+ * into compressed files and archives, nor take ELF and Microsoft's compound
+ * files apart, which is where its faults have been. */
+enum {
+	MAGIC_FLAGS = MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS |
+		      MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_ELF |
+		      MAGIC_NO_CHECK_CDF | MAGIC_NO_CHECK_APPTYPE,
+};
+
+struct parameter {
+	int which;
+	size_t value;
+};
+
+/* Bounds on the work that a hostile file can cause. */
+static const struct parameter parameters[] = {
+	{ MAGIC_PARAM_INDIR_MAX, 20 },
+	{ MAGIC_PARAM_REGEX_MAX, 4096 },
+	{ MAGIC_PARAM_BYTES_MAX, MIME_SNIFF_MAX },
+};
+
+/* NULL and *why when there is no database to be had. */
+static magic_t
+open_magic(const char **why)
+{
+	magic_t magic = magic_open(MAGIC_FLAGS);
+	size_t i;
+
+	*why = "out of memory";
+	if (magic == NULL)
+		return NULL;
+	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+		(void)magic_setparam(
+		    magic, parameters[i].which, &parameters[i].value);
+	if (magic_load(magic, NULL) == 0)
+		return magic;
+	*why = "its database cannot be loaded";
+	magic_close(magic);
+	return NULL;
+}
+
+struct mime *
+mime_new(const struct conf *conf, struct report *r)
+{
+	struct mime *m = calloc(1, sizeof(*m));
+	const char *why;
+
+	if (m == NULL)
+		return NULL;
+	m->conf = conf;
+	m->magic = open_magic(&why);
+	if (m->magic == NULL)
+		report_add(r, REPORT_WARNING, NULL, 0,
+		    "libmagic: %s; files of unknown name are served as %s", why,
+		    unknown);
+	return m;
+}
+
+void
+mime_free(struct mime **m)
+{
+	if (*m == NULL)
+		return;
+	if ((*m)->magic != NULL)
+		magic_close((*m)->magic);
+	free(*m);
+	*m = NULL;
+}
+
+/* Whether a name ends in "." and extension, which may be written with its
+ * dot. */
+static bool
+has_extension(struct slice name, struct slice extension)
+{
+	if (slice_starts(extension, SLICE(".")))
+		extension = slice_skip(extension, 1);
+	return extension.len > 0 && name.len > extension.len &&
+	       name.ptr[name.len - extension.len - 1] == '.' &&
+	       slice_ends_nocase(name, extension);
+}
+
+struct slice
+mime_by_name(const struct mime *m, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct slice name = slice_str(slash == NULL ? path : slash + 1);
+	const char *known;
+	size_t i;
+
+	for (i = 0; i < m->conf->n_types; i++)
+		if (has_extension(
+			name, slice_str(m->conf->types[i].extension.text)))
+			return slice_str(m->conf->types[i].type.text);
+	known = mime_table_find(name);
+	return known == NULL ? SLICE("") : slice_str(known);
+}
+
+/* Whether libmagic's word is a type that we pass on: two tokens and a slash,
+ * not one of its own inventions, and not gemtext, which only a name makes. */
+static bool
+is_usable(const char *type)
+{
+	static const char token[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789!#$&^_.+-";
+	size_t first = strspn(type, token);
+	size_t second;
+
+	if (first == 0 || type[first] != '/')
+		return false;
+	second = strspn(type + first + 1, token);
+	return second > 0 && type[first + 1 + second] == '\0' &&
+	       first + 1 + second < TYPE_SIZE &&
+	       strncmp(type, "inode/", 6) != 0 &&
+	       strcmp(type, "application/x-empty") != 0 &&
+	       strcmp(type, "text/gemini") != 0;
+}
+
+/* The first bytes of fd, whose position is left alone. False when they cannot
+ * be read. */
+static bool
+read_head(struct mime *m, int fd, size_t *len)
+{
+	ssize_t n = 1;
+
+	*len = 0;
+	while (n != 0 && *len < sizeof(m->bytes)) {
+		n = pread(
+		    fd, m->bytes + *len, sizeof(m->bytes) - *len, (off_t)*len);
+		if (n == -1 && errno != EINTR)
+			return false;
+		if (n > 0)
+			*len += (size_t)n;
+	}
+	return true;
+}
+
+static struct answer_kept *
+cache_set(struct mime *m, const struct stat *st)
+{
+	/* Fibonacci hashing: inode numbers come in runs. */
+	uint64_t hash = ((uint64_t)st->st_ino ^ ((uint64_t)st->st_dev << 32)) *
+			UINT64_C(0x9E3779B97F4A7C15);
+
+	return m->cache[(hash >> 32) & (CACHE_SETS - 1)];
+}
+
+static bool
+cache_holds(const struct answer_kept *k, const struct stat *st)
+{
+	return k->used != 0 && k->ino == st->st_ino && k->dev == st->st_dev &&
+	       k->size == st->st_size &&
+	       k->mtime.tv_sec == st->st_mtim.tv_sec &&
+	       k->mtime.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+/* Asks libmagic, and keeps its answer in the place used longest ago. */
+static struct slice
+sniff(struct mime *m, int fd, const struct stat *st)
+{
+	struct answer_kept *set = cache_set(m, st);
+	struct answer_kept *place = &set[0];
+	const char *type;
+	size_t len;
+	size_t i;
+
+	if (!read_head(m, fd, &len))
+		return slice_str(unknown);
+	type = magic_buffer(m->magic, m->bytes, len);
+	if (type == NULL || !is_usable(type))
+		type = unknown;
+	for (i = 1; i < CACHE_WAYS; i++)
+		if (set[i].used < place->used)
+			place = &set[i];
+	*place = (struct answer_kept){
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.mtime = st->st_mtim,
+		.size = st->st_size,
+		.used = ++m->clock,
+	};
+	memcpy(place->type, type, strlen(type) + 1);
+	return slice_str(place->type);
+}
+
+struct slice
+mime_type(struct mime *m, const char *path, int fd, const struct stat *st)
+{
+	struct slice type = mime_by_name(m, path);
+	struct answer_kept *set;
+	size_t i;
+
+	if (type.len > 0)
+		return type;
+	if (m->magic == NULL || st->st_size == 0)
+		return slice_str(unknown);
+	set = cache_set(m, st);
+	for (i = 0; i < CACHE_WAYS; i++) {
+		if (cache_holds(&set[i], st)) {
+			set[i].used = ++m->clock;
+			return slice_str(set[i].type);
+		}
+	}
+	return sniff(m, fd, st);
+}
+
+int
+mime_library(void)
+{
+	return magic_version();
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/resolve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capsule/policy.h"
+
+_Static_assert(sizeof(((struct resolution *)NULL)->path) >=
+		   sizeof(((struct uri_path *)NULL)->decoded) + NAME_MAX,
+    "a path has room for the name of an index page");
+
+static bool
+has_hidden_segment(const struct host *h, const char *path)
+{
+	size_t len;
+
+	while (*path != '\0') {
+		len = strcspn(path, "/");
+		if (host_hides(h, path, len))
+			return true;
+		path += len;
+		path += *path == '/';
+	}
+	return false;
+}
+
+static enum resolved
+failure(enum file_open result)
+{
+	switch (result) {
+	case FILE_EXHAUSTED:
+		return RESOLVED_EXHAUSTED;
+	case FILE_FAILED:
+		return RESOLVED_FAILED;
+	case FILE_OPENED:
+	case FILE_ABSENT:
+		break;
+	}
+	return RESOLVED_ABSENT;
+}
+
+static void
+forget(struct resolution *out)
+{
+	if (out->fd != -1)
+		(void)close(out->fd);
+	out->fd = -1;
+}
+
+/* Opens out->path; when it is there but no directory (or none, as wanted), it
+ * is closed again and absent. */
+static enum file_open
+open_kind(const struct host *h, bool directory, struct resolution *out)
+{
+	enum file_open result =
+	    file_open_beneath(h->root, out->path, &out->fd, &out->st);
+
+	if (result == FILE_OPENED && S_ISDIR(out->st.st_mode) != directory) {
+		forget(out);
+		result = FILE_ABSENT;
+	}
+	return result;
+}
+
+/* Whether a name in the open directory is an index page that we failed to open
+ * because we may not, not because there is none: such a directory must not be
+ * listed in its place. */
+static bool
+is_withheld(int directory, const char *name)
+{
+	struct stat st;
+
+	return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode));
+}
+
+/* Whether name may be used as an index: a plain, visible name. */
+static bool
+index_name_fits(const struct host *h, const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= NAME_MAX && strchr(name, '/') == NULL &&
+	       !host_hides(h, name, len);
+}
+
+/* Opens the directory at the front of at->path, len bytes of it, unless it is
+ * open already. */
+static enum file_open
+open_directory(const struct host *h, struct resolution *at, size_t len)
+{
+	at->path[len] = '\0';
+	return at->fd != -1 ? FILE_OPENED : open_kind(h, true, at);
+}
+
+/* Tries one index page of the directory that at->path names. RESOLVED_LISTING:
+ * there is none of that name; at is then the open directory. */
+static enum resolved
+resolve_index(const struct host *h, const char *name, size_t len,
+    struct resolution *at, struct resolution *page)
+{
+	enum file_open result;
+
+	memcpy(page->path, at->path, len);
+	memcpy(page->path + len, name, strlen(name) + 1);
+	result = open_kind(h, false, page);
+	if (result == FILE_OPENED)
+		return RESOLVED_FILE;
+	if (result != FILE_ABSENT)
+		return failure(result);
+	result = open_directory(h, at, len);
+	if (result != FILE_OPENED)
+		return failure(result);
+	return is_withheld(at->fd, name) ? RESOLVED_ABSENT : RESOLVED_LISTING;
+}
+
+/* A path with a final '/'. The first index page is opened by its own path,
+ * without the directory: it is what nearly every such request wants. */
+static enum resolved
+resolve_directory(
+    const struct host *h, const struct uri_path *path, struct resolution *out)
+{
+	enum resolved result = RESOLVED_LISTING;
+	size_t len = strlen(out->path);
+	struct resolution page;
+	enum file_open opened;
+	const char *name;
+	size_t i;
+
+	page.fd = -1;
+	for (i = 0; result == RESOLVED_LISTING; i++) {
+		name = host_index(h, i);
+		if (name == NULL)
+			break;
+		if (index_name_fits(h, name))
+			result = resolve_index(h, name, len, out, &page);
+	}
+	if (result == RESOLVED_LISTING && !policy_listing(h, path->decoded))
+		result = RESOLVED_ABSENT;
+	/* Without any index name the directory is not open yet. */
+	if (result == RESOLVED_LISTING) {
+		opened = open_directory(h, out, len);
+		if (opened != FILE_OPENED)
+			result = failure(opened);
+	}
+	if (result != RESOLVED_LISTING)
+		forget(out);
+	if (result == RESOLVED_FILE)
+		*out = page;
+	return result;
+}
+
+enum resolved
+resolve(
+    const struct host *h, const struct uri_path *path, struct resolution *out)
+{
+	enum file_open result;
+
+	assert(path->decoded_len > 0 && path->decoded[0] == '/');
+	out->fd = -1;
+	memcpy(out->path, path->decoded + 1, path->decoded_len);
+	if (has_hidden_segment(h, out->path))
+		return RESOLVED_ABSENT;
+	if (path->decoded[path->decoded_len - 1] == '/')
+		return resolve_directory(h, path, out);
+	result = file_open_beneath(h->root, out->path, &out->fd, &out->st);
+	if (result != FILE_OPENED)
+		return failure(result);
+	if (S_ISREG(out->st.st_mode))
+		return RESOLVED_FILE;
+	forget(out);
+	return RESOLVED_SLASH;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* From a normalised path to an open file: the same for every visitor, the
+ * linter and the publisher (design: "a request becomes a file").
+ * Depends on util, os, proto and conf. */
+#ifndef CAPSULE_RESOLVE_H
+#define CAPSULE_RESOLVE_H
+
+#include "capsule/host.h"
+#include "os/file.h"
+#include "proto/uri.h"
+
+enum resolved {
+	RESOLVED_FILE,      /* fd and st; path is what was opened */
+	RESOLVED_LISTING,   /* fd and st of a directory to list */
+	RESOLVED_SLASH,     /* a directory asked for without its slash: 31 */
+	RESOLVED_ABSENT,    /* 51, whatever the reason */
+	RESOLVED_EXHAUSTED, /* 40 */
+	RESOLVED_FAILED,    /* 40 */
+};
+
+struct resolution {
+	int fd; /* the caller's to close; -1 when there is none */
+	struct stat st;
+	char
+	    path[REQUEST_URI_MAX + 256 + 2]; /* relative to the root, index name
+	                                       * included */
+};
+
+/* Refuses dot names (but .well-known and the host's hidden list), files asked
+ * for with a slash behind them, directories without index unless listed. */
+enum resolved resolve(
+    const struct host *h, const struct uri_path *path, struct resolution *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/* host_survey() of capsule/host.h: what a root holds, told at the start. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capsule/host.h"
+#include "os/file.h"
+#include "util/secret.h"
+
+struct survey {
+	const struct host *host;
+	struct host_survey *out;
+	uint8_t bytes[SECRET_LOOK_MAX];
+};
+
+/* The first bytes of a file; none when it cannot be read. */
+static struct slice
+first_bytes(struct survey *s, const char *path)
+{
+	struct stat st;
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	if (file_open_beneath(s->host->root, path, &fd, &st) != FILE_OPENED)
+		return SLICE("");
+	do {
+		n = read(fd, s->bytes + len, sizeof(s->bytes) - len);
+		if (n > 0)
+			len += (size_t)n;
+	} while (n > 0 || (n == -1 && errno == EINTR));
+	(void)close(fd);
+	return slice_of(s->bytes, len);
+}
+
+/* Whether any segment of a path is one that visitors are not let see. */
+static bool
+is_hidden(const struct host *h, const char *path)
+{
+	size_t len;
+
+	while (*path != '\0') {
+		len = strcspn(path, "/");
+		if (host_hides(h, path, len))
+			return true;
+		path += len + strspn(path + len, "/");
+	}
+	return false;
+}
+
+static bool
+visit(void *arg, const char *path, const struct stat *st)
+{
+	struct survey *s = arg;
+	struct host_survey *out = s->out;
+	struct slice name = slice_str(path);
+
+	if (!S_ISREG(st->st_mode))
+		return true;
+	/* What is hidden now may be one option away from being seen. */
+	if (out->secret[0] == '\0' && st->st_size > 0 &&
+	    secret_spotted(first_bytes(s, path)))
+		(void)snprintf(out->secret, sizeof(out->secret), "%s", path);
+	if (is_hidden(s->host, path))
+		return true;
+	out->files++;
+	out->bytes += (uint64_t)st->st_size;
+	if (slice_ends_nocase(name, SLICE(".gmi")) ||
+	    slice_ends_nocase(name, SLICE(".gemini")))
+		out->pages++;
+	return true;
+}
+
+bool
+host_has_index(const struct host *h)
+{
+	enum file_open result;
+	const char *name;
+	struct stat st;
+	size_t i;
+	int fd;
+
+	for (i = 0; (name = host_index(h, i)) != NULL; i++) {
+		result = file_open_beneath(h->root, name, &fd, &st);
+		if (result != FILE_OPENED)
+			continue;
+		(void)close(fd);
+		if (S_ISREG(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
+void
+host_survey(const struct host *h, struct host_survey *out)
+{
+	struct survey s = { .host = h, .out = out };
+
+	*out = (struct host_survey){ 0 };
+	(void)file_walk(h->root, visit, &s);
+}
