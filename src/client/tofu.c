@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/tofu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "tls/digest.h"
+#include "util/clock.h"
+
+enum { TOFU_PLACE_SIZE = HOSTNAME_SIZE + sizeof("[]:65535"), TOFU_DIR = 4096 };
+
+/* What the file says of a server. */
+struct known {
+	unsigned line; /* from 1; 0: nothing */
+	bool readable;
+	uint8_t spki[DIGEST_SIZE];
+	int64_t expires;
+};
+
+struct judging {
+	const char *file;
+	const char *place;
+	const struct target *target;
+	const struct cert *cert;
+	int64_t now;
+	struct buf *said;
+	struct buf text; /* the whole file */
+	struct known known;
+	uint8_t spki[DIGEST_SIZE]; /* the certificate's */
+};
+
+static bool
+parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
+{
+	if (hex.len != 2 * DIGEST_SIZE)
+		return false;
+	for (size_t i = 0; i < DIGEST_SIZE; i++) {
+		int high = hex_value(hex.ptr[2 * i]);
+		int low = hex_value(hex.ptr[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool
+parse_time(struct slice s, int64_t *out)
+{
+	char text[CLOCK_RFC3339_SIZE];
+	struct tm tm = { 0 };
+	const char *end;
+
+	if (s.len >= sizeof(text))
+		return false;
+	memcpy(text, s.ptr, s.len);
+	text[s.len] = '\0';
+	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (end == NULL || *end != '\0')
+		return false;
+	*out = (int64_t)timegm(&tm);
+	return true;
+}
+
+/* The first line about place. */
+static void
+look_up(struct judging *j)
+{
+	struct slice rest = buf_view(&j->text);
+	struct slice line, first, digest;
+	unsigned number = 0;
+
+	while (slice_line(&rest, &line)) {
+		number++;
+		slice_cut(line, ' ', &first, &line);
+		if (!slice_equal(first, slice_str(j->place)))
+			continue;
+		slice_cut(line, ' ', &digest, &line);
+		j->known.line = number;
+		j->known.readable = parse_digest(digest, j->known.spki) &&
+				    parse_time(line, &j->known.expires);
+		return;
+	}
+}
+
+static bool
+put_entry(struct judging *j, struct buf *out)
+{
+	char hex[DIGEST_HEX_SIZE];
+	char until[CLOCK_RFC3339_SIZE];
+
+	digest_hex(j->spki, hex);
+	clock_rfc3339(cert_not_after(j->cert), until);
+	return buf_printf(out, "%s %s %s\n", j->place, hex, until);
+}
+
+/* The file again, with this certificate instead of what is known. */
+static bool
+remember(struct judging *j)
+{
+	struct slice rest = buf_view(&j->text);
+	struct slice line;
+	unsigned number = 0;
+	struct buf out;
+	bool done = true;
+
+	buf_init(&out, TOFU_FILE_MAX);
+	while (done && slice_line(&rest, &line)) {
+		if (++number == j->known.line)
+			done = put_entry(j, &out);
+		else
+			done = buf_put(&out, line) && buf_byte(&out, '\n');
+	}
+	if (done && j->known.line == 0)
+		done = put_entry(j, &out);
+	errno = EFBIG;
+	done = done && file_write(j->file, buf_view(&out), 0600);
+	if (!done)
+		buf_printf(j->said, "%s: %s: the key cannot be remembered",
+		    j->file, strerror(errno));
+	buf_fini(&out);
+	return done;
+}
+
+/* Whether the certificate is of today; if not, what is wrong with it. */
+static const char *
+wrong_date(const struct judging *j)
+{
+	if (cert_not_after(j->cert) < j->now)
+		return "expired on";
+	if (cert_not_before(j->cert) > j->now)
+		return "is not valid before";
+	return NULL;
+}
+
+static void
+say_date(struct judging *j, const char *wrong)
+{
+	bool over = cert_not_after(j->cert) < j->now;
+	char date[CLOCK_RFC3339_SIZE];
+
+	clock_rfc3339(
+	    over ? cert_not_after(j->cert) : cert_not_before(j->cert), date);
+	buf_printf(
+	    j->said, "the certificate of %s %s %.10s", j->place, wrong, date);
+}
+
+static enum tofu
+same_key(struct judging *j)
+{
+	const char *wrong = wrong_date(j);
+
+	if (wrong != NULL) {
+		say_date(j, wrong);
+		buf_str(j->said, "; its key is the known one, going on");
+		return TOFU_SAME;
+	}
+	if (j->known.expires != cert_not_after(j->cert) && !remember(j))
+		return TOFU_FAILED;
+	return TOFU_SAME;
+}
+
+static void
+say_changed(struct judging *j)
+{
+	char known[CERT_FINGERPRINT_SIZE], shown[CERT_FINGERPRINT_SIZE];
+	char until[CLOCK_RFC3339_SIZE];
+
+	cert_fingerprint(j->known.spki, known);
+	cert_fingerprint(j->spki, shown);
+	clock_rfc3339(j->known.expires, until);
+	buf_printf(j->said,
+	    "%s shows another key than before\n"
+	    "  known  SHA256 %s (until %.10s)\n"
+	    "  shown  SHA256 %s\n"
+	    "Either its operator has made a new key, or somebody stands "
+	    "between you and it.\n"
+	    "If the operator says that the shown one is right, remove line %u "
+	    "of %s and ask again.",
+	    j->place, known, until, shown, j->known.line, j->file);
+}
+
+static enum tofu
+other_key(struct judging *j)
+{
+	bool first = j->known.line == 0;
+	const char *wrong = wrong_date(j);
+	char text[CERT_FINGERPRINT_SIZE];
+
+	if (!first && j->known.expires >= j->now) {
+		say_changed(j);
+		return TOFU_CHANGED;
+	}
+	if (wrong != NULL) {
+		say_date(j, wrong);
+		return TOFU_INVALID;
+	}
+	if (!remember(j))
+		return TOFU_FAILED;
+	cert_fingerprint(j->spki, text);
+	buf_printf(j->said, "%s %s: SHA256 %s", j->place,
+	    first ? "is new, its key is now known"
+		  : "has a new key, the old certificate has expired",
+	    text);
+	return first ? TOFU_NEW : TOFU_RENEWED;
+}
+
+static enum tofu
+judge(struct judging *j)
+{
+	struct buf names;
+
+	if (!cert_names(j->cert, j->target->host)) {
+		buf_init(&names, 4096);
+		cert_list_names(j->cert, &names);
+		for (size_t i = 0; i < names.len; i++)
+			if (names.ptr[i] == '\n')
+				names.ptr[i] = ' ';
+		buf_printf(j->said,
+		    "the certificate of %s is for another host: %.*s", j->place,
+		    SLICE_ARGS(slice_trim(buf_view(&names))));
+		buf_fini(&names);
+		return TOFU_INVALID;
+	}
+	if (j->known.line != 0 && !j->known.readable) {
+		buf_printf(j->said,
+		    "%s:%u: not \"host:port sha256 date\"; mend or remove "
+		    "that line",
+		    j->file, j->known.line);
+		return TOFU_FAILED;
+	}
+	if (j->known.line != 0 &&
+	    memcmp(j->spki, j->known.spki, DIGEST_SIZE) == 0)
+		return same_key(j);
+	return other_key(j);
+}
+
+/* The directory is what is locked: the file itself is replaced. */
+static int
+lock(const char *file, struct buf *said)
+{
+	const char *slash = strrchr(file, '/');
+	char dir[TOFU_DIR] = ".";
+	int fd = -1;
+
+	errno = ENAMETOOLONG;
+	if (slash == file)
+		strcpy(dir, "/");
+	else if (slash != NULL && (size_t)(slash - file) < sizeof(dir)) {
+		memcpy(dir, file, (size_t)(slash - file));
+		dir[slash - file] = '\0';
+	} else if (slash != NULL)
+		goto out;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT && file_make_dirs(dir, 0700))
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR)
+		continue;
+out:
+	if (fd == -1)
+		buf_printf(said, "%s: %s", file, strerror(errno));
+	return fd;
+}
+
+enum tofu
+tofu_judge(const char *file, const struct target *t, const struct cert *c,
+    int64_t now, struct buf *said)
+{
+	char place[TOFU_PLACE_SIZE];
+	struct judging j = { .file = file,
+		.place = place,
+		.target = t,
+		.cert = c,
+		.now = now,
+		.said = said };
+	enum tofu verdict = TOFU_FAILED;
+	struct buf text;
+	int fd = lock(file, said);
+
+	if (fd == -1)
+		return TOFU_FAILED;
+	buf_wrap(&text, place, sizeof(place));
+	target_place(t, &text);
+	buf_cstr(&text);
+	cert_spki_digest(c, j.spki);
+	buf_init(&j.text, TOFU_FILE_MAX);
+	if (!file_read_path(file, &j.text) && errno != ENOENT) {
+		buf_printf(said, "%s: %s", file, strerror(errno));
+	} else {
+		look_up(&j);
+		verdict = judge(&j);
+	}
+	buf_fini(&j.text);
+	close(fd);
+	return verdict;
+}
+
+bool
+tofu_accepts(enum tofu verdict)
+{
+	return verdict == TOFU_SAME || verdict == TOFU_NEW ||
+	       verdict == TOFU_RENEWED;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* Trust on first use: the key that a server showed once is the one it must show
+ * until its certificate expires. Kept in a text file, a line each:
+ * "example.org:1965 <SHA-256 of the public key> 2099-12-31T23:59:59Z".
+ * Depends on util, os, tls. */
+#ifndef CLIENT_TOFU_H
+#define CLIENT_TOFU_H
+
+#include "client/target.h"
+#include "tls/cert.h"
+
+enum { TOFU_FILE_MAX = 4 << 20 };
+
+enum tofu {
+	TOFU_SAME,    /* known; said holds a warning when the date is wrong */
+	TOFU_NEW,     /* first seen; now remembered */
+	TOFU_RENEWED, /* another key, after the old certificate ran out */
+	TOFU_CHANGED, /* refused: another key, too early */
+	TOFU_INVALID, /* refused: wrong name, or wrong date at first sight */
+	TOFU_FAILED,  /* refused: nothing can be looked up or remembered */
+};
+
+/* Judges c for t by file, which is made, mode 0600, when there is none; another
+ * process may do so at the same time. now: seconds since 1970. What a person
+ * should know is appended to said, a line or several, nothing for a plain
+ * TOFU_SAME. */
+enum tofu tofu_judge(const char *file, const struct target *t,
+    const struct cert *c, int64_t now, struct buf *said);
+
+/* Whether to go on. */
+bool tofu_accepts(enum tofu verdict);
+
+#endif
