@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/* One visitor's connection: a state machine that knows no event loop. It is
+ * stepped when its descriptor is ready and says what it waits for.
+ * Depends on tls, proto, capsule, limiter and access. */
+#ifndef SERVER_CONN_H
+#define SERVER_CONN_H
+
+#include "capsule/answer.h"
+#include "server/access.h"
+#include "server/limiter.h"
+#include "tls/conn.h"
+
+enum {
+	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
+	CONN_RECORD_OVERHEAD = 30, /* a record of one byte, at most */
+	CONN_DRAIN_MAX = 1024 * 1024, /* bytes read after the answer */
+	CONN_DRAIN_S = 2, /* for close_notify, and again for the drain */
+	CONN_TURN_RECORDS = 32, /* written before others have their turn */
+};
+
+enum conn_state {
+	CONN_HANDSHAKE,
+	CONN_REQUEST,
+	CONN_SEND,
+	CONN_SHUTDOWN,
+	CONN_DRAIN,
+	CONN_DONE, /* to be closed */
+};
+
+/* What a connection needs memory for only once it has said something: apart, so
+ * that a silent one costs next to nothing. */
+struct conn_text {
+	uint8_t line[REQUEST_LINE_MAX];
+	uint8_t header[RESPONSE_HEADER_MAX];
+};
+
+/* What the connections of a worker share. All borrowed. */
+struct conn_world {
+	const struct conf *conf;
+	const struct hosts *hosts;
+	const struct tls_server *tls;
+	struct mime *mime;
+	struct listings *listings;
+	struct limiter *limiter;
+	struct access *access;
+	struct answer answer;          /* scratch, of one step */
+	uint8_t chunk[TLS_RECORD_MAX]; /* scratch, of one step */
+};
+
+/* In a slot of the pool's, zeroed before conn_init. */
+struct conn {
+	enum conn_state state;
+	enum status status;
+	int fd;
+	int body; /* file being sent, or -1 */
+	struct tls_conn tls;
+	struct conn_text *text;
+	struct listing *listing;
+	const struct host *host;
+	uint64_t size; /* of the body, fixed when it was opened */
+	uint64_t sent; /* bytes of header and body that have gone */
+	uint64_t began_ms;
+	uint64_t received; /* TLS bytes up to the end of the handshake */
+	uint64_t key; /* who it is counted for; 0: exempt */
+	uint32_t drained;
+	uint16_t line_len;
+	uint16_t header_len;
+	uint16_t path_at, path_len; /* in text->line, for the log */
+	uint16_t query_at, query_len;
+	uint16_t port; /* that visitors use */
+	bool has_query;
+	bool resumed;
+	bool peeking; /* SO_RCVLOWAT is set: wait for a whole ClientHello */
+	bool progress; /* bytes have moved since the deadline was set */
+	const char *version;
+	struct sockaddr_storage from;
+};
+
+/* A connection on fd, which it now owns, from an address. text is the slot's. */
+void conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
+    unsigned port, uint64_t key, struct conn_text *text);
+
+/* Goes as far as it can. IO_WANT_READ, IO_WANT_WRITE: step again when the
+ * descriptor is ready. IO_DONE: state is CONN_DONE. */
+enum io conn_step(struct conn *c, struct conn_world *w);
+
+/* Seconds that the present state may last; in CONN_SEND, without progress. */
+unsigned conn_patience(const struct conn *c, const struct conf *conf);
+
+/* Patience is at an end: goes to the state that follows. Step again unless
+ * CONN_DONE. A request that never came gets close_notify and no header. */
+void conn_expire(struct conn *c);
+
+/* Writes the access line if there was a request; closes and frees what the
+ * connection holds. */
+void conn_fini(struct conn *c, struct conn_world *w);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* A generation: the workers forked from one configuration. The one mechanism of
+ * change is a new generation; the old one finishes what it has.
+ * Depends on worker; uses libev's default loop, in the parent. */
+#ifndef SERVER_GENERATION_H
+#define SERVER_GENERATION_H
+
+#include "server/worker.h"
+#include "util/list.h"
+
+enum {
+	/* A worker that dies comes back at once; one that dies again within
+	 * GENERATION_STABLE_MS waits, doubling, but never a whole second. */
+	GENERATION_BACKOFF_MS = 50,
+	GENERATION_BACKOFF_MAX_MS = 800,
+	GENERATION_STABLE_MS = 10000,
+	GENERATION_START_MS = 30000, /* to be ready, or it has failed */
+};
+
+struct generation;
+
+/* What the parent is told. Each of them may free the generation. */
+struct generation_events {
+	void (*ready)(void *arg, struct generation *g);  /* all accept */
+	void (*failed)(void *arg, struct generation *g); /* could not start */
+	void (*gone)(void *arg, struct generation *g);   /* no worker is left */
+	void *arg;
+};
+
+/* What all generations share, borrowed. */
+struct generation_common {
+	struct limiter *limiter;
+	struct tickets *tickets;
+	const struct privs *privs;
+	struct generation_events events;
+};
+
+/* Takes site over whatever happens, copies listeners (the descriptors stay the
+ * parent's), opens the access log and forks the workers. NULL and a logged
+ * reason when that fails. */
+struct generation *generation_start(const struct generation_common *common,
+    struct site *site, const struct listeners *listeners);
+
+const struct site *generation_site(const struct generation *g);
+size_t generation_workers(const struct generation *g);
+
+/* How many workers a configuration asks for. */
+size_t generation_wants(const struct conf *conf);
+
+/* Tells every worker to stop accepting and finish: WORKER_DRAIN or
+ * WORKER_FINISH. events.gone follows. */
+void generation_drain(struct generation *g, enum worker_word word);
+
+/* Ends every worker at once; events.gone follows. */
+void generation_kill(struct generation *g);
+
+/* Tells the workers of every generation WORKER_FINISH. */
+void generation_finish_all(void);
+
+/* Frees a generation without workers. */
+void generation_free(struct generation **g);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/limiter.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "os/shared.h"
+
+enum { PROBES = 8, US_PER_S = 1000000 };
+
+/* One address's rate: the moment up to which it has used its share (the
+ * "theoretical arrival time" of the generic cell rate algorithm). One word, so
+ * no lock is needed and a process killed in between leaves it whole. */
+struct rate {
+	_Atomic uint64_t key;
+	_Atomic uint64_t used_until_us;
+};
+
+/* One process's connections: high is one more than the highest slot used. */
+struct row {
+	_Atomic uint32_t taken;
+	_Atomic uint32_t high;
+};
+
+struct shared {
+	struct rate rates[LIMITER_RATES];
+	struct row rows[LIMITER_ROWS];
+	_Atomic uint64_t keys[LIMITER_ROWS][LIMITER_SLOTS];
+};
+
+struct limiter {
+	struct shared *shared;
+	uint64_t seed; /* nobody outside can aim at a place in rates */
+};
+
+struct limiter *
+limiter_new(void)
+{
+	struct limiter *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->shared = shared_new(sizeof(*l->shared));
+	if (l->shared == NULL ||
+	    getrandom(&l->seed, sizeof(l->seed), 0) != sizeof(l->seed))
+		limiter_free(&l);
+	return l;
+}
+
+void
+limiter_free(struct limiter **l)
+{
+	if (*l == NULL)
+		return;
+	if ((*l)->shared != NULL)
+		shared_free((*l)->shared, sizeof(*(*l)->shared), NULL);
+	free(*l);
+	*l = NULL;
+}
+
+static uint64_t
+big_endian(const uint8_t *bytes, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | bytes[i];
+	return v;
+}
+
+uint64_t
+limiter_key(const struct sockaddr_storage *addr)
+{
+	if (addr->ss_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const void *)addr;
+
+		/* No /64 of IPv6 begins so: ::ffff:0:0/96 is no network. */
+		return (uint64_t)0xffff << 32 | ntohl(v4->sin_addr.s_addr);
+	}
+	if (addr->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const void *)addr;
+		uint64_t key = big_endian(v6->sin6_addr.s6_addr, 8);
+
+		return key != 0 ? key : 1; /* ::1 lies in ::/64 */
+	}
+	return 0;
+}
+
+/* "ADDR" or "ADDR/BITS". */
+static bool
+network_parse(const char *text, struct limiter_network *out)
+{
+	char addr[INET6_ADDRSTRLEN];
+	struct slice before, after;
+	uint64_t bits;
+	bool prefix = slice_cut(slice_str(text), '/', &before, &after);
+
+	if (before.len >= sizeof(addr))
+		return false;
+	memcpy(addr, before.ptr, before.len);
+	addr[before.len] = '\0';
+	memset(out, 0, sizeof(*out));
+	if (inet_pton(AF_INET, addr, out->addr) == 1)
+		out->family = AF_INET;
+	else if (inet_pton(AF_INET6, addr, out->addr) == 1)
+		out->family = AF_INET6;
+	else
+		return false;
+	bits = out->family == AF_INET ? 32 : 128;
+	if (prefix && !slice_number(after, bits, &bits))
+		return false;
+	out->bits = (unsigned)bits;
+	return true;
+}
+
+size_t
+limiter_networks(const struct conf_list *list,
+    struct limiter_network out[LIMITER_EXEMPT_MAX], struct report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_text *t = &list->item[i];
+
+		if (n == LIMITER_EXEMPT_MAX)
+			report_add(r, REPORT_ERROR, t->file, t->line,
+			    "limits.exempt: more than %d entries",
+			    LIMITER_EXEMPT_MAX);
+		else if (!network_parse(t->text, &out[n]))
+			report_add(r, REPORT_ERROR, t->file, t->line,
+			    "limits.exempt: \"%s\" is no address or network",
+			    t->text);
+		else
+			n++;
+	}
+	return n;
+}
+
+static bool
+prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	uint8_t mask = (uint8_t)(0xff00u >> (bits % 8));
+
+	return memcmp(a, b, bits / 8) == 0 &&
+	    (bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0);
+}
+
+bool
+limiter_exempt(const struct limiter_network *networks, size_t n,
+    const struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in *v4 = (const void *)addr;
+	const struct sockaddr_in6 *v6 = (const void *)addr;
+	const uint8_t *bytes = addr->ss_family == AF_INET
+	    ? (const void *)&v4->sin_addr
+	    : v6->sin6_addr.s6_addr;
+
+	for (size_t i = 0; i < n; i++)
+		if (networks[i].family == addr->ss_family &&
+		    prefix_equal(networks[i].addr, bytes, networks[i].bits))
+			return true;
+	return false;
+}
+
+/* Where key's rate is kept: its own place, a free or idle one, or else the one
+ * that has used least. */
+static struct rate *
+rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
+{
+	uint64_t hash = (key ^ l->seed) * 0x9e3779b97f4a7c15u;
+	struct rate *least = NULL;
+	uint64_t least_until = UINT64_MAX;
+
+	hash ^= hash >> 32;
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct rate *r =
+		    &l->shared->rates[(hash + i) % LIMITER_RATES];
+		uint64_t until = atomic_load(&r->used_until_us);
+
+		if (atomic_load(&r->key) == key)
+			return r;
+		if (until < least_until) {
+			least = r;
+			least_until = until;
+		}
+	}
+	atomic_store(&least->used_until_us, now_us);
+	atomic_store(&least->key, key);
+	return least;
+}
+
+unsigned
+limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
+    uint64_t now_us)
+{
+	uint64_t step, share, until, next;
+	struct rate *r;
+
+	if (rate == 0 || key == 0)
+		return 0;
+	step = US_PER_S / rate;
+	/* After the burst is used up, one more request a step. */
+	share = step * (burst > 0 ? burst : 1);
+	r = rate_find(l, key, now_us);
+	until = atomic_load(&r->used_until_us);
+	do {
+		next = (until > now_us ? until : now_us) + step;
+		if (next - now_us > share)
+			return (unsigned)((next - now_us - share +
+			    US_PER_S - 1) / US_PER_S);
+	} while (!atomic_compare_exchange_weak(&r->used_until_us, &until,
+	    next));
+	return 0;
+}
+
+void
+limiter_open(struct limiter *l, size_t row, size_t slot, uint64_t key)
+{
+	struct row *r = &l->shared->rows[row];
+
+	assert(row < LIMITER_ROWS && slot < LIMITER_SLOTS);
+	atomic_store(&l->shared->keys[row][slot], key);
+	if (atomic_load(&r->high) <= slot)
+		atomic_store(&r->high, (uint32_t)slot + 1);
+}
+
+void
+limiter_close(struct limiter *l, size_t row, size_t slot)
+{
+	assert(row < LIMITER_ROWS && slot < LIMITER_SLOTS);
+	atomic_store(&l->shared->keys[row][slot], 0);
+}
+
+size_t
+limiter_count(const struct limiter *l, uint64_t key)
+{
+	size_t count = 0;
+
+	for (size_t row = 0; row < LIMITER_ROWS; row++) {
+		size_t high = atomic_load(&l->shared->rows[row].high);
+
+		for (size_t i = 0; i < high; i++)
+			count += atomic_load_explicit(
+				     &l->shared->keys[row][i],
+				     memory_order_relaxed) == key;
+	}
+	return count;
+}
+
+int
+limiter_take_row(struct limiter *l)
+{
+	for (size_t row = 0; row < LIMITER_ROWS; row++) {
+		if (!atomic_load(&l->shared->rows[row].taken)) {
+			atomic_store(&l->shared->rows[row].taken, 1);
+			return (int)row;
+		}
+	}
+	return -1;
+}
+
+void
+limiter_drop_row(struct limiter *l, int row)
+{
+	struct row *r = &l->shared->rows[row];
+	size_t high = atomic_load(&r->high);
+
+	for (size_t i = 0; i < high; i++)
+		limiter_close(l, (size_t)row, i);
+	atomic_store(&r->high, 0);
+	atomic_store(&r->taken, 0);
+}
+
+size_t
+limiter_rows_free(const struct limiter *l)
+{
+	size_t n = 0;
+
+	for (size_t row = 0; row < LIMITER_ROWS; row++)
+		n += !atomic_load(&l->shared->rows[row].taken);
+	return n;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* Who may have how much: requests a second and connections at once from one
+ * address, counted over all workers and generations in shared memory, where a
+ * worker that dies leaves nothing behind. Depends on util, os and conf. */
+#ifndef SERVER_LIMITER_H
+#define SERVER_LIMITER_H
+
+#include <sys/socket.h>
+
+#include "conf/conf.h"
+
+enum {
+	LIMITER_RATES = 8192, /* addresses whose rate is remembered */
+	LIMITER_EXEMPT_MAX = 256,
+	LIMITER_ROWS = 256,    /* worker processes at once */
+	LIMITER_SLOTS = 16384, /* connections of one of them */
+};
+
+struct limiter;
+
+/* NULL and errno on failure. Memory is used as it is needed. */
+struct limiter *limiter_new(void);
+void limiter_free(struct limiter **l);
+
+/* What connections are grouped by: an IPv4 address or an IPv6 /64; 0 for what
+ * has no address. */
+uint64_t limiter_key(const struct sockaddr_storage *addr);
+
+/* One address or network that is not counted. */
+struct limiter_network {
+	int family;
+	unsigned bits;
+	uint8_t addr[16];
+};
+
+/* The networks of a list ("127.0.0.0/8", "::1"); bad ones go to r. Returns how
+ * many. */
+size_t limiter_networks(const struct conf_list *list,
+    struct limiter_network out[LIMITER_EXEMPT_MAX], struct report *r);
+
+bool limiter_exempt(const struct limiter_network *networks, size_t n,
+    const struct sockaddr_storage *addr);
+
+/* A request by key at now_us: 0 when it may be served, else whole seconds to wait
+ * (at least 1). rate a second after a burst; refused ones are not counted. */
+unsigned limiter_request(struct limiter *l, uint64_t key, unsigned rate,
+    unsigned burst, uint64_t now_us);
+
+/* The ledger: which key has the connection in a slot of a row. Key 0 counts
+ * for nobody. */
+void limiter_open(struct limiter *l, size_t row, size_t slot, uint64_t key);
+void limiter_close(struct limiter *l, size_t row, size_t slot);
+
+/* Connections of key in all rows. */
+size_t limiter_count(const struct limiter *l, uint64_t key);
+
+/* Parent: takes a free row for a process to be, -1 when there is none; gives it
+ * back, emptied, when the process is gone. */
+int limiter_take_row(struct limiter *l);
+void limiter_drop_row(struct limiter *l, int row);
+size_t limiter_rows_free(const struct limiter *l);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* The listening sockets: opened once, kept over every reload that still wants
+ * them. Depends on os and conf. */
+#ifndef SERVER_LISTENERS_H
+#define SERVER_LISTENERS_H
+
+#include "conf/conf.h"
+#include "os/listen.h"
+
+enum { LISTENERS_MAX = LISTEN_INHERIT_MAX };
+
+struct listener {
+	int fd;
+	struct listen_address asked; /* as configured: port 0 stays 0 */
+	struct listen_address real;
+};
+
+struct listeners {
+	struct listener item[LISTENERS_MAX];
+	size_t n;
+	bool inherited; /* by the service manager: the configuration's are not
+	                 * opened */
+};
+
+/* Takes sockets handed over by the service manager, if any. */
+void listeners_inherit(struct listeners *l);
+
+/* Fills next with the sockets that conf asks for: those of now that it still
+ * wants, and new ones. An address family that the host lacks is a warning as long
+ * as another address is left; a port that is taken is an error that says by whom.
+ * False when r gained an error: what was newly opened is closed again. */
+bool listeners_open(struct listeners *next, const struct listeners *now,
+    const struct conf *conf, struct report *r);
+
+/* Closes those of l that are not in keep (which may be NULL). */
+void listeners_close(struct listeners *l, const struct listeners *keep);
+
+/* For check: an error or warning for each address that could not be opened. */
+void listeners_check(const struct conf *conf, struct report *r);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* The parent: owns configuration, sockets and logs, supervises the workers, and
+ * reads no byte from the network. Depends on generation; uses libev. */
+#ifndef SERVER_PARENT_H
+#define SERVER_PARENT_H
+
+#include "server/generation.h"
+
+/* Where configurations come from, at start and at every reload. */
+struct parent_source {
+	/* A checked configuration, the caller's; NULL when r gained an error. */
+	struct conf *(*load)(void *arg, struct report *r);
+	/* The first generation accepts: what is told to a person. May be NULL. */
+	void (*started)(void *arg, const struct site *site,
+	    const struct listeners *listeners);
+	const char *certs_dir;
+	void *arg;
+};
+
+enum {
+	PARENT_ROOTS_MS = 500, /* how often the roots are looked at */
+	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
+	PARENT_PATIENCE_S = 2, /* after limits.drain, for workers to end */
+};
+
+/* Serves until it is told to stop. The exit status: 0 after a drain. */
+int parent_run(const struct parent_source *source);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/pool.h"
+#include "util/log.h"
+
+enum { DRAIN_RELOAD_S = 60, WARN_MS = 60000 };
+
+/* One listening socket's watcher. */
+struct gate {
+	ev_io io;
+	struct worker *worker;
+	unsigned port;
+};
+
+struct worker {
+	const struct worker_world *world;
+	struct ev_loop *loop;
+	struct pool *pool;
+	struct conn_world conns;
+	struct gate gates[LISTENERS_MAX];
+	size_t n_gates;
+	ev_io control;
+	ev_timer pause;
+	ev_timer deadline;
+	int reserve; /* a descriptor to give up when all others are gone */
+	bool paused;
+	bool draining;
+	uint64_t warned_ms;
+	struct limiter_network exempt[LIMITER_EXEMPT_MAX];
+	size_t n_exempt;
+};
+
+static int
+reserve_open(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+accepting(struct worker *w, bool yes)
+{
+	for (size_t i = 0; i < w->n_gates; i++) {
+		if (yes)
+			ev_io_start(w->loop, &w->gates[i].io);
+		else
+			ev_io_stop(w->loop, &w->gates[i].io);
+	}
+	w->paused = !yes;
+}
+
+/* Out of descriptors: the visitor at the head of the queue is let go rather than
+ * left waiting, then there is a pause, so that the loop does not spin. */
+static void
+descriptors_gone(struct worker *w, int listening)
+{
+	int fd;
+
+	if (log_due(&w->warned_ms, WARN_MS))
+		log_warn("descriptors or memory have run out (%s): "
+			 "not accepting for a moment",
+		    strerror(errno));
+	if (w->reserve != -1) {
+		close(w->reserve);
+		fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		if (fd != -1)
+			close(fd);
+		w->reserve = reserve_open();
+	}
+	accepting(w, false);
+	ev_timer_again(w->loop, &w->pause);
+}
+
+static void
+on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct worker *w = t->data;
+
+	(void)events;
+	ev_timer_stop(loop, t);
+	if (w->draining || !w->paused)
+		return;
+	if (w->reserve == -1)
+		w->reserve = reserve_open();
+	if (pool_has_room(w->pool))
+		accepting(w, true);
+}
+
+static void
+finish_if_idle(struct worker *w)
+{
+	if (w->draining && pool_count(w->pool) == 0)
+		ev_break(w->loop, EVBREAK_ALL);
+}
+
+/* A slot is free again. */
+static void
+on_freed(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->paused && !w->draining && !ev_is_active(&w->pause))
+		accepting(w, true);
+	finish_if_idle(w);
+}
+
+/* False when there is nothing to accept, or no means to. */
+static bool
+accept_one(struct worker *w, struct gate *g)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t len = sizeof(from);
+	int fd = accept4(g->io.fd, (struct sockaddr *)&from, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd == -1) {
+		switch (errno) {
+		case EMFILE:
+		case ENFILE:
+		case ENOBUFS:
+		case ENOMEM:
+			descriptors_gone(w, g->io.fd);
+			return false;
+		case ECONNABORTED:
+		case EINTR:
+			return true;
+		default:
+			return false;
+		}
+	}
+	if (len == 0 || from.ss_family == AF_UNSPEC)
+		from.ss_family = AF_UNIX;
+	if (pool_adopt(w->pool, fd, &from, g->port,
+		limiter_exempt(w->exempt, w->n_exempt, &from)) == POOL_FULL) {
+		close(fd);
+		return false;
+	}
+	return true;
+}
+
+static void
+on_gate(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct gate *g = io->data;
+	struct worker *w = g->worker;
+
+	(void)loop;
+	(void)events;
+	for (unsigned i = 0; i < WORKER_ACCEPT_TURN; i++) {
+		if (!pool_has_room(w->pool)) {
+			/* Nobody to drop: the queue waits for a free slot. */
+			accepting(w, false);
+			return;
+		}
+		if (!accept_one(w, g))
+			return;
+	}
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct worker *w = t->data;
+
+	(void)events;
+	log_warn("%zu connections had not finished in time and were cut",
+	    pool_count(w->pool));
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* What is in the queue when a server ends would be reset; it was there first. */
+static void
+accept_rest(struct worker *w)
+{
+	for (size_t i = 0; i < w->n_gates; i++)
+		while (pool_has_room(w->pool) && accept_one(w, &w->gates[i]))
+			;
+}
+
+static void
+drain(struct worker *w, unsigned seconds, bool last)
+{
+	if (w->draining)
+		ev_timer_stop(w->loop, &w->deadline);
+	else if (last)
+		accept_rest(w);
+	w->draining = true;
+	accepting(w, false);
+	for (size_t i = 0; i < w->n_gates; i++)
+		close(w->gates[i].io.fd);
+	w->n_gates = 0;
+	ev_timer_set(&w->deadline, seconds, 0);
+	ev_timer_start(w->loop, &w->deadline);
+	finish_if_idle(w);
+}
+
+static void
+on_control(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct worker *w = io->data;
+	char word;
+	ssize_t n = read(io->fd, &word, 1);
+
+	(void)events;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		ev_break(loop, EVBREAK_ALL); /* the parent is gone */
+	else if (word == WORKER_DRAIN)
+		drain(w, DRAIN_RELOAD_S, false);
+	else if (word == WORKER_FINISH)
+		drain(w, (unsigned)w->world->site->base->conf->limits.drain,
+		    true);
+}
+
+/* The parent decides when a worker ends; Ctrl-C reaches every process. */
+static void
+quiet_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Two descriptors a connection (socket and file), besides what we hold. */
+static size_t
+slots_for(const struct conf *conf, size_t held)
+{
+	size_t wanted = (size_t)conf->limits.connections < LIMITER_SLOTS
+	    ? (size_t)conf->limits.connections
+	    : LIMITER_SLOTS;
+	size_t descriptors = privs_descriptors();
+	size_t own = held + WORKER_SPARE_DESCRIPTORS;
+	size_t fit = descriptors > own + 2 ? (descriptors - own) / 2 : 1;
+
+	if (fit >= wanted)
+		return wanted;
+	log_warn("limits.connections = %zu, but %zu descriptors are enough "
+		 "for %zu only",
+	    wanted, descriptors, fit);
+	return fit;
+}
+
+/* Everything that can fail, before the first accept. */
+static bool
+worker_prepare(struct worker *w)
+{
+	const struct worker_world *world = w->world;
+	struct site_base *base = world->site->base;
+	struct report report = { 0 };
+	bool ok;
+	int lowest;
+
+	base->hosts = world->site->hosts;
+	ok = privs_die_with(world->parent) && privs_drop(world->privs);
+	if (!ok)
+		log_error("could not drop privileges: %s", strerror(errno));
+	ok = ok &&
+	    (world->tickets == NULL ||
+		tickets_read_only(world->tickets) == 0);
+	ok = ok && hosts_read_content(world->site->hosts, &report);
+	if (ok && world->number == 0)
+		site_warn_index(world->site, &report);
+	w->n_exempt = limiter_networks(&base->conf->limits.exempt, w->exempt,
+	    &report);
+	report_log(&report);
+	ok = ok && report.errors == 0;
+	report_fini(&report);
+	w->reserve = lowest = reserve_open();
+	w->conns = (struct conn_world){
+		.conf = base->conf,
+		.hosts = world->site->hosts,
+		.tls = base->tls,
+		.mime = base->mime,
+		.listings = listings_new(),
+		.limiter = world->limiter,
+		.access = world->access,
+	};
+	w->loop = ev_loop_new(EVFLAG_AUTO);
+	if (ok && w->loop != NULL)
+		w->pool = pool_new(w->loop,
+		    slots_for(base->conf, (size_t)lowest + 1), &w->conns,
+		    (size_t)world->row, on_freed, w);
+	return ok && w->pool != NULL && w->conns.listings != NULL;
+}
+
+static void
+worker_open_gates(struct worker *w)
+{
+	const struct listeners *l = w->world->listeners;
+	int public_port = w->world->site->base->conf->public_port;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct gate *g = &w->gates[w->n_gates++];
+
+		g->worker = w;
+		g->port = public_port != 0 ? (unsigned)public_port
+					   : listen_port(&l->item[i].real);
+		ev_io_init(&g->io, on_gate, l->item[i].fd, EV_READ);
+		g->io.data = g;
+	}
+	ev_io_init(&w->control, on_control, w->world->control, EV_READ);
+	w->control.data = w;
+	ev_io_start(w->loop, &w->control);
+	ev_init(&w->pause, on_pause_over);
+	w->pause.repeat = WORKER_ACCEPT_PAUSE_MS / 1000.;
+	w->pause.data = w;
+	ev_init(&w->deadline, on_deadline);
+	w->deadline.data = w;
+	accepting(w, true);
+}
+
+void
+worker_run(const struct worker_world *world)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	const char ready = WORKER_READY;
+	char who[32];
+
+	snprintf(who, sizeof(who), "carnation worker %u", world->number);
+	log_identify(who);
+	quiet_signals();
+	if (w != NULL)
+		w->world = world;
+	if (w == NULL || !worker_prepare(w))
+		exit(EXIT_FAILURE);
+	worker_open_gates(w);
+	if (write(world->control, &ready, 1) != 1)
+		exit(EXIT_FAILURE);
+	ev_run(w->loop, 0);
+	pool_free(&w->pool);
+	listings_free(&w->conns.listings);
+	ev_loop_destroy(w->loop);
+	close(w->reserve);
+	free(w);
+	exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* A worker: the process that meets strangers. It inherits all it needs, drops
+ * what it may, accepts, and ends when it is told or when its parent does.
+ * Depends on pool, site and listeners; uses libev. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "os/privs.h"
+#include "server/access.h"
+#include "server/limiter.h"
+#include "server/listeners.h"
+#include "server/site.h"
+
+enum {
+	WORKER_SPARE_DESCRIPTORS = 16, /* never given to connections */
+	WORKER_ACCEPT_TURN = 16, /* connections taken before others are served */
+	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
+};
+
+/* What parent and worker say to each other, a byte each, over the worker's
+ * control socket. Its end of file ends the worker. */
+enum worker_word {
+	WORKER_READY = 'r',  /* to the parent: accepting */
+	WORKER_DRAIN = 'd',  /* stop accepting; the connections may finish */
+	WORKER_FINISH = 't', /* the same, within limits.drain */
+};
+
+/* Everything is inherited by fork; the worker owns its copies. */
+struct worker_world {
+	struct site *site;
+	struct listeners *listeners;
+	struct access *access;
+	struct limiter *limiter;
+	struct tickets *tickets;
+	const struct privs *privs;
+	pid_t parent;
+	int control;
+	int row; /* in the limiter's ledger */
+	unsigned number; /* for messages */
+};
+
+/* Runs a worker in a freshly forked process, with signals blocked; never
+ * returns. Exits 0 after a drain, 1 when it could not start (having said why). */
+_Noreturn void worker_run(const struct worker_world *w);
+
+#endif
