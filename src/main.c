@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* carnation: a Gemini server. The table of contents; see ARCHITECTURE.md. */
+#include <stdio.h>
+#include <string.h>
+
+#include "capsule/mime.h"
+#include "tls/ctx.h"
+#include "verbs/verbs.h"
+
+static int
+version(void)
+{
+	int magic = mime_library();
+
+	printf("carnation %s (%s, libmagic %d.%02d)\n", CARNATION_VERSION,
+	    tls_library(), magic / 100, magic % 100);
+	return EXIT_GOOD;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct verb *v;
+
+	if (argc < 2) {
+		verb_help(1, argv);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return version();
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return verb_help(1, argv);
+	v = verb_find(argv[1]);
+	if (v == NULL)
+		return verb_help(2, argv);
+	if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+		fputs(v->usage, stdout);
+		return EXIT_GOOD;
+	}
+	return v->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/* Command-line options from a table; an unknown one is answered with the
+ * nearest known one. Depends on conf (word_nearest). */
+#ifndef VERBS_ARGS_H
+#define VERBS_ARGS_H
+
+#include <stdbool.h>
+
+struct args_option {
+	const char *name; /* "--listen" */
+	int letter;       /* 'l'; also what args_next returns; "-l" works when
+	                   * it is a printable character */
+	bool takes_value; /* "--listen X", "--listen=X", "-l X" */
+};
+
+enum {
+	ARGS_END = -1,
+	ARGS_WORD = -2, /* not an option: args.value is the word */
+	ARGS_BAD = -3,  /* a message was printed: exit 2 */
+};
+
+/* Zero but for the first four. */
+struct args {
+	const char *verb;                  /* for messages */
+	const struct args_option *options; /* ends with a NULL name */
+	int argc;
+	char **argv;
+	int at;          /* the verb itself at argv[0] is skipped */
+	bool words_only; /* "--" was seen */
+	const char *value;
+};
+
+int args_next(struct args *a);
+
+/* A whole number in min..max from text, or a message and false. */
+bool args_number(
+    const struct args *a, const char *what, long min, long max, long *out);
+
+#endif
