@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: ISC
+#
+# make              the server, at build/carnation
+# make check        unit and property tests, fuzz corpora, black-box suite;
+#                   SAN=address,undefined runs them under those sanitizers
+# make lint         layers, format, static analysis, banned functions
+# make fuzz         each fuzz target for FUZZ_SECONDS (60)
+# make bench        what a request costs, beside the floor and other servers
+# make cover        line coverage of every floor
+# make run          serve capsule/ with the certificates in certs/
+# make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
+# make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR
+#
+# V=1 shows the commands and the tests' own words. Every variant has its own
+# folder under build/, so that changing one never rebuilds another.
+
+# CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS belong to the user; ours are lower-case.
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+# Not below PREFIX: where people, and logrotate, look for it.
+SYSCONFDIR   ?= /etc
+LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
+UNITDIR      ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
+INSTALL ?= install
+PYTHON  ?= /usr/bin/python3
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+PYTEST_JOBS  ?= 4
+
+cppflags = -Isrc -Itests -D_GNU_SOURCE
+cflags   = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla \
+           -Wundef -Wstrict-prototypes -Wmissing-prototypes \
+           -fPIE -fstack-protector-strong -MMD -MP
+ldflags  = -pie -Wl,-z,relro,-z,now
+ldlibs   = -lssl -lcrypto -lmagic -lev -lconfig -lidn2
+testlibs = -lcmocka
+
+# What must be there to compile, and the Debian package that brings it.
+headers     = openssl/ssl.h:libssl-dev magic.h:libmagic-dev ev.h:libev-dev \
+              libconfig.h:libconfig-dev idn2.h:libidn2-dev
+testheaders = stdarg.h,stddef.h,stdint.h,setjmp.h,cmocka.h:libcmocka-dev
+
+# Warnings are errors in the builds that tests use, never on a user's machine.
+WERROR ?= $(if $(filter check% cover% fuzz% lint%,$(MAKECMDGOALS)),-Werror)
+
+Q     := $(if $(V),,@)
+space := $(subst ,, )
+comma := ,
+
+variant := $(or $(VARIANT),$(if $(SAN),$(subst $(comma),-,$(SAN)),release))
+B       := build/$(variant)
+
+ifneq ($(SAN),)
+cflags  += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+ldflags += -fsanitize=$(SAN)
+endif
+ifeq ($(variant),cover)
+CFLAGS   = -O0 -g
+cflags  += --coverage
+ldflags += --coverage
+endif
+ifeq ($(variant),fuzz)
+CC       = $(FUZZ_CC)
+cflags  += -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-omit-frame-pointer -fno-sanitize-recover=all
+ldflags += -fsanitize=fuzzer,address,undefined
+endif
+
+SRC  := $(sort $(wildcard src/*.c src/*/*.c))
+OBJ  := $(SRC:%.c=$(B)/%.o)
+MAIN := $(B)/src/main.o
+LIB  := $(B)/carnation.a
+BIN  := $(B)/carnation
+
+# One program each; what lies beside them under another name helps them all.
+TESTS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c \
+             tests/prop/prop_*.c)))
+HELPERS := $(patsubst %.c,$(B)/%.o,$(sort $(filter-out tests/unit/test_% \
+             tests/prop/prop_%,$(wildcard tests/unit/*.c tests/prop/*.c))))
+REPLAYS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
+
+compile = $(CC) $(cppflags) $(CPPFLAGS) $(cflags) $(WERROR) $(CFLAGS)
+link    = $(CC) $(CFLAGS) $(ldflags) $(LDFLAGS)
+say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+# A test that fails is linked again no more than one that passes.
+.SECONDARY:
+.PHONY: all check fuzz bench lint cover run install uninstall clean programs \
+        FORCE
+
+ifeq ($(variant),release)
+all: build/carnation
+else
+all: $(BIN)
+endif
+
+build/carnation: build/release/carnation
+	$(Q)ln -f $< $@ 2>/dev/null || cp -f $< $@
+
+$(BIN): $(MAIN) $(LIB)
+	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
+
+# Made anew each time, or the object of a file that is gone would stay; appended
+# to, because two floors may each have a conn.o.
+$(LIB): $(filter-out $(MAIN),$(OBJ)) $(B)/sources
+	$(call say,AR,$@) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
+
+$(B)/%.o: %.c $(B)/flags | $(B)/headers
+	$(call say,CC,$<) mkdir -p $(@D) && $(compile) -c -o $@ $<
+
+# The fuzz variant brings libFuzzer's main(); the others replay a corpus.
+ifeq ($(variant),fuzz)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(LIB)
+	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
+else
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
+	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
+endif
+
+# They stand beside the server: nothing of ours is in them.
+$(BENCHES): %: %.o
+	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
+
+$(B)/tests/%.o: | $(B)/testheaders
+$(B)/tests/%: $(B)/tests/%.o $(HELPERS) $(LIB)
+	$(call say,LINK,$@) $(link) -o $@ $^ $(testlibs) $(ldlibs) $(LDLIBS)
+
+# Rewritten only when they differ: other flags or another list of sources
+# rebuild what hangs on them, the same ones nothing.
+flags   = $(CC) $(cppflags) $(CPPFLAGS) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS)
+remember = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+$(B)/flags: FORCE
+	@$(call remember,$(flags))
+$(B)/sources: FORCE
+	@$(call remember,$(SRC))
+
+# Every missing library at once, by the name of its package.
+define look_for
+	@mkdir -p $(@D); missing=; \
+	command -v $(firstword $(CC)) >/dev/null || \
+	    missing=' $(if $(filter clang%,$(CC)),clang,gcc libc6-dev)'; \
+	[ -n "$$missing" ] || for pair in $(1); do \
+		names=$${pair%:*}; \
+		printf '#include <%s>\n' $$(echo "$$names" | tr , ' ') | \
+		    $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
+		    missing="$$missing $${pair#*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "make: not installed:$$missing" >&2; \
+		echo "make: on Debian or Ubuntu: apt install$$missing" >&2; \
+		echo "make: for other systems: scripts/deps table" >&2; \
+		exit 1; \
+	fi; : > $@
+endef
+$(B)/headers:
+	$(call look_for,$(headers))
+$(B)/testheaders: | $(B)/headers
+	$(call look_for,$(testheaders))
+
+programs: $(BIN) $(TESTS) $(REPLAYS)
+
+check: programs
+	$(Q)V='$(V)' PYTHON='$(PYTHON)' JOBS='$(PYTEST_JOBS)' scripts/check $(B)
+
+lint: $(B)/headers $(B)/testheaders
+	$(Q)V='$(V)' PYTHON='$(PYTHON)' scripts/lint
+
+fuzz:
+	$(Q)+$(MAKE) --no-print-directory VARIANT=fuzz SAN= WERROR=-Werror \
+	    fuzz-programs
+	$(Q)V='$(V)' scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+.PHONY: fuzz-programs
+fuzz-programs: $(REPLAYS)
+
+# Other users must be able to write the counters: workers drop privilege.
+cover:
+	$(Q)+$(MAKE) --no-print-directory VARIANT=cover SAN= WERROR=-Werror \
+	    programs
+	$(Q)V='$(V)' PYTHON='$(PYTHON)' JOBS='$(PYTEST_JOBS)' scripts/cover \
+	    build/cover
+
+bench: build/carnation $(BENCHES)
+	$(Q)CARNATION=build/carnation BUILD=$(B) $(PYTHON) tests/bench/run.py \
+	    $(BENCH_ARGS)
+
+run: build/carnation
+	$(Q)exec build/carnation serve --certs certs capsule
+
+packaging = scripts/packaging
+confdir   = $(DESTDIR)$(SYSCONFDIR)/carnation
+fill      = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+pages     = carnation.8 carnation.conf.5 capsule.conf.5
+units     = carnation.service carnation.socket
+section   = $(subst .,,$(suffix $(1)))
+
+# The example becomes the configuration only where there is none.
+install: build/carnation
+	$(Q)$(INSTALL) -D -m 755 build/carnation $(DESTDIR)$(BINDIR)/carnation
+	$(Q)$(foreach p,$(pages),$(INSTALL) -D -m 644 src/man/$(p) \
+	    $(DESTDIR)$(MANDIR)/man$(call section,$(p))/$(p) &&) :
+	$(Q)$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
+	    $(DESTDIR)$(LOGROTATEDIR) $(confdir)
+	$(Q)$(foreach u,$(units),$(fill) $(packaging)/$(u) \
+	    > $(DESTDIR)$(UNITDIR)/$(u) &&) :
+	$(Q)$(fill) $(packaging)/carnation.sysusers \
+	    > $(DESTDIR)$(SYSUSERSDIR)/carnation.conf
+	$(Q)$(fill) $(packaging)/carnation.logrotate \
+	    > $(DESTDIR)$(LOGROTATEDIR)/carnation
+	$(Q)$(fill) $(packaging)/carnation.conf > $(confdir)/carnation.conf.example
+	$(Q)[ -e $(confdir)/carnation.conf ] || \
+	    cp $(confdir)/carnation.conf.example $(confdir)/carnation.conf
+
+# Whoever changed the configuration keeps it.
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/carnation \
+	    $(foreach p,$(pages),$(DESTDIR)$(MANDIR)/man$(call section,$(p))/$(p)) \
+	    $(units:%=$(DESTDIR)$(UNITDIR)/%) \
+	    $(DESTDIR)$(SYSUSERSDIR)/carnation.conf \
+	    $(DESTDIR)$(LOGROTATEDIR)/carnation
+	$(Q)if [ ! -e $(confdir)/carnation.conf ]; then :; \
+	elif cmp -s $(confdir)/carnation.conf $(confdir)/carnation.conf.example; \
+	then rm -f $(confdir)/carnation.conf; \
+	else echo "kept, because it was changed: $(confdir)/carnation.conf"; fi
+	$(Q)rm -f $(confdir)/carnation.conf.example
+	$(Q)rmdir $(confdir) 2>/dev/null || :
+
+clean:
+	$(Q)rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
