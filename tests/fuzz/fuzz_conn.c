@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+/* A whole connection over memory BIOs. The first byte of the input says how the
+ * rest meets the server: even, as raw bytes instead of TLS; odd, inside TLS, in
+ * records whose lengths the input gives. Whatever comes, the answer is nothing or
+ * one well-formed header, and its body is whole or the close_notify missing. */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/conn.h"
+
+enum { ANSWER_MAX = 1 << 16, TURNS = 4096 };
+
+static struct conn_world world;
+static struct tls_client *client_ctx;
+static char root[] = "/tmp/carnation-fuzz-XXXXXX";
+static const char *const files[] = { "index.gmi", "a.txt", "capsule.conf" };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+remove_root(void)
+{
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, files[i]);
+		unlink(path);
+	}
+	rmdir(root);
+}
+
+static void
+make_root(void)
+{
+	char path[64];
+
+	assert(mkdtemp(root) != NULL);
+	atexit(remove_root);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		static const char conf[] =
+		    "redirects = ({ from = \"/old/*\"; to = \"/new/\"; });\n"
+		    "gone = [\"/gone\"];\nlisting = true;\n";
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", root, files[i]);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		assert(fd != -1);
+		assert(write(fd, i == 2 ? conf : "# page\n",
+			   i == 2 ? sizeof(conf) - 1 : 7) > 0);
+		close(fd);
+	}
+}
+
+static int
+find(const void *hosts, struct slice name)
+{
+	return hosts_find_raw(hosts, name);
+}
+
+static void
+make_world(void)
+{
+	static const char *const names[] = { "localhost" };
+	static const struct tls_settings settings = { .suites = NULL };
+	static struct access no_log = { .fd = -1 };
+	struct conf *conf = conf_new();
+	struct conf_capsule *c = conf_add_capsule(conf);
+	struct sign_key *key = sign_key_generate();
+	struct cert *cert = cert_make(key, names, 1);
+	struct report r = { 0 };
+	struct tls_server *server;
+	struct hosts *hosts;
+	struct buf why;
+
+	make_root();
+	buf_init(&why, 1024);
+	conf_set_text(conf, &c->host, "localhost");
+	conf_set_text(conf, &c->root, root);
+	hosts = hosts_open(conf, &r);
+	assert(hosts != NULL && hosts_read_content(hosts, &r));
+	server = tls_server_new(&settings, NULL, find, hosts, &why);
+	assert(server != NULL &&
+	    tls_server_add(server, "localhost", cert, key, &why));
+	client_ctx = tls_client_new(NULL, NULL, &why);
+	world.conf = conf;
+	world.hosts = hosts;
+	world.tls = server;
+	world.mime = mime_new(conf, &r);
+	world.listings = listings_new();
+	world.limiter = limiter_new();
+	world.access = &no_log;
+	report_fini(&r);
+	buf_fini(&why);
+	cert_free(&cert);
+	sign_key_free(&key);
+}
+
+static void
+move_bytes(struct tls_conn *from, struct tls_conn *to)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	if (tls_conn_is_open(from) && tls_conn_take(from, &b) &&
+	    tls_conn_is_open(to))
+		tls_conn_give(to, buf_view(&b));
+	buf_fini(&b);
+}
+
+static void
+check_answer(const struct conn *c, struct tls_conn *client, struct buf *answer)
+{
+	struct slice rest = buf_view(answer), line, meta;
+	int code;
+
+	if (answer->len == 0)
+		return;
+	assert(slice_line(&rest, &line));
+	assert(response_parse(line, &code, &meta));
+	assert(code == (int)c->status);
+	if (tls_conn_peer_closed(client))
+		assert(rest.len == 0 || code == STATUS_SUCCESS);
+}
+
+/* Both sides have their turn until nothing moves. */
+static void
+converse(struct conn *c, struct tls_conn *client, const uint8_t *data,
+    size_t size)
+{
+	struct buf answer;
+	bool shaken = false;
+	uint8_t chunk[4096];
+	size_t got;
+
+	buf_init(&answer, ANSWER_MAX);
+	for (int turn = 0; turn < TURNS && c->state != CONN_DONE; turn++) {
+		if (!shaken)
+			shaken = tls_conn_handshake(client) == IO_DONE;
+		if (shaken && size > 0) {
+			size_t n = data[0] == 0 ? 1 : data[0];
+
+			data++;
+			size--;
+			n = n < size ? n : size;
+			if (n > 0)
+				tls_conn_write(client, slice_of(data, n));
+			data += n;
+			size -= n;
+		} else if (shaken && turn > 32) {
+			tls_conn_close_notify(client);
+		}
+		move_bytes(client, &c->tls);
+		conn_step(c, &world);
+		move_bytes(&c->tls, client);
+	}
+	while (shaken && tls_conn_read(client, chunk, sizeof(chunk), &got) ==
+		    IO_DONE)
+		buf_put(&answer, slice_of(chunk, got));
+	check_answer(c, client, &answer);
+	buf_fini(&answer);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct sockaddr_storage from = { .ss_family = AF_UNIX };
+	static struct conn_text text;
+	struct tls_conn client = { 0 };
+	struct conn c;
+
+	if (world.conf == NULL)
+		make_world();
+	if (size == 0)
+		return 0;
+	conn_init(&c, -1, &from, 1965, 0, &text);
+	assert(tls_conn_accept_memory(&c.tls, world.tls));
+	if (data[0] % 2 == 0) {
+		tls_conn_give(&c.tls, slice_of(data + 1, size - 1));
+		conn_step(&c, &world);
+		conn_expire(&c);
+	} else {
+		assert(tls_conn_connect_memory(&client, client_ctx,
+		    data[0] & 2 ? "localhost" : NULL));
+		converse(&c, &client, data + 1, size - 1);
+		tls_conn_fini(&client);
+	}
+	conn_fini(&c, &world);
+	return 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf_help.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char conf_file[] = "carnation.conf";
+char conf_directory[PATH_MAX];
+
+const char conf_full[] =
+    "listen = [\"127.0.0.1:1965\", \"unix:run/x.sock\"];\n"
+    "public_port = 1966; workers = 0x2; user = \"u\"; group = \"g\";\n"
+    "limits : { connections = 1; per_address = 2; rate = 3; burst = 4L;\n"
+    "  exempt = (\"10.0.0.0/8\", \"fe80::/10\", \"::1\");\n"
+    "  handshake = 5; request = 6; stall = 7; drain = 0; };\n"
+    "tls = { minimum = \"1.3\"; suites = \"A:B\"; tickets = false; };\n"
+    "log = { access = \"a.log\"; format = \"json\"; addresses = \"full\";\n"
+    "  query = TRUE; };\n"
+    "types = ( { extension = \"foo\"; type = \"text/x-foo\"; },\n"
+    "  { extension = \".BAR\"; type = \"text/plain; format=flowed\"; } );\n"
+    "capsules = (\n"
+    "{ host = \"example.org\"; aliases = [\"www.example.org\"];\n"
+    "  root = \"caps\"; certificate = \"/c.crt\"; key = \"k.key\";\n"
+    "  hidden = [\".config\"]; title = \"T\"; lang = \"az,en-GB\";\n"
+    "  charset = \"utf-8\"; index = [\"i.gmi\"]; listing = true;\n"
+    "  paths = ( { glob = \"/az/*\"; lang = \"az\"; charset = \"\";\n"
+    "    type = \"text/x-az\"; listing = false; } );\n"
+    "  redirects = ( { from = \"/o/*\"; to = \"/n/*\"; permanent = true; },\n"
+    "    { from = \"/x\"; to = \"gemini://h/\"; } );\n"
+    "  gone = [\"/g\"]; feed = \"u.gmi\"; order = [\"a.gmi\", \"b/c.gmi\"];\n"
+    "},\n"
+    "{ host = \"b.example\"; root = \"/b\"; aliases = []; } );\n";
+
+int
+conf_enter(void **state)
+{
+	char template[] = "/tmp/carnation-conf-XXXXXX";
+
+	(void)state;
+	if (mkdtemp(template) == NULL || chdir(template) == -1 ||
+	    getcwd(conf_directory, sizeof(conf_directory)) == NULL)
+		return -1;
+	return mkdir("parts", 0700);
+}
+
+int
+conf_leave(void **state)
+{
+	static const char *const files[] = { "carnation.conf", "other.conf",
+		"parts/a.conf", "parts/b.conf", "parts" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)remove(files[i]);
+	return chdir("/") == 0 && rmdir(conf_directory) == 0 ? 0 : -1;
+}
+
+void
+conf_write(const char *file, struct slice bytes)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, bytes.ptr, bytes.len), bytes.len);
+	close(fd);
+}
+
+struct conf *
+conf_of(const char *text, struct report *r)
+{
+	struct conf *c = conf_new();
+	size_t before = r->errors;
+	bool good;
+
+	assert_non_null(c);
+	conf_write(conf_file, slice_str(text));
+	good = conf_read(c, conf_file, r);
+	assert_int_equal(good, r->errors == before);
+	return c;
+}
+
+void
+conf_check_item(
+    const struct report *r, size_t i, const char *want, const char *row)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 16);
+	if (i >= r->n)
+		fail_msg("row \"%s\": no item %zu, want %s", row, i, want);
+	assert_true(report_format(&r->items[i], &out));
+	if (strcmp(buf_cstr(&out), want) != 0)
+		fail_msg(
+		    "row \"%s\": got  %s\nwant %s", row, buf_cstr(&out), want);
+	buf_fini(&out);
+}
+
+void
+conf_check_items(const struct report *r, const char *const *wanted, size_t max,
+    const char *row)
+{
+	size_t n = 0;
+
+	for (; n < max && wanted[n] != NULL; n++)
+		conf_check_item(r, n, wanted[n], row);
+	if (r->n > n)
+		conf_check_item(r, n, "nothing more", row);
+}
+
+void
+conf_check_path(const char *got, const char *before, const char *path)
+{
+	char want[PATH_MAX + 64];
+
+	(void)snprintf(
+	    want, sizeof(want), "%s%s/%s", before, conf_directory, path);
+	assert_string_equal(got, want);
+}

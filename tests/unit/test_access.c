@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "server/access.h"
+
+static struct sockaddr_storage v4, v6, local;
+
+static int
+addresses(void **state)
+{
+	struct sockaddr_in *a = (void *)&v4;
+	struct sockaddr_in6 *b = (void *)&v6;
+
+	(void)state;
+	v4.ss_family = AF_INET;
+	v6.ss_family = AF_INET6;
+	local.ss_family = AF_UNIX;
+	return inet_pton(AF_INET, "192.0.2.77", &a->sin_addr) +
+	       inet_pton(AF_INET6, "2001:db8:1:2:3::4", &b->sin6_addr) - 2;
+}
+
+static struct access_entry
+entry(void)
+{
+	return (struct access_entry){
+		.from = &v4,
+		.host = "localhost",
+		.status = STATUS_SUCCESS,
+		.bytes = 5120,
+		.ms = 3,
+		.tls = "TLSv1.3",
+		.complete = true,
+		.path = SLICE("/page.gmi"),
+		.query = SLICE("secret"),
+		.has_query = true,
+	};
+}
+
+/* The line behind its time, which is checked for its shape. */
+static const char *
+line(const struct access *a, const struct access_entry *e)
+{
+	static char text[8192];
+	struct buf out;
+
+	buf_init(&out, sizeof(text) - 1);
+	access_format(a, e, &out);
+	memcpy(text, out.ptr, out.len);
+	text[out.len] = '\0';
+	buf_fini(&out);
+	if (a->json)
+		return text;
+	assert_int_equal(text[10], 'T');
+	assert_int_equal(text[23], 'Z');
+	return text + 25;
+}
+
+static void
+test_text(void **state)
+{
+	struct access a = { .addresses = CONF_ADDRESSES_TRUNCATED };
+	struct access_entry e = entry();
+
+	(void)state;
+	assert_string_equal(line(&a, &e),
+	    "192.0.2.0/24 localhost 20 5120 3 TLSv1.3 new complete "
+	    "/page.gmi\n");
+	e.from = &v6;
+	e.resumed = true;
+	e.complete = false;
+	assert_string_equal(line(&a, &e),
+	    "2001:db8:1::/48 localhost 20 5120 3 TLSv1.3 resumed cut "
+	    "/page.gmi\n");
+	a.addresses = CONF_ADDRESSES_FULL;
+	a.query = true;
+	assert_string_equal(line(&a, &e),
+	    "2001:db8:1:2:3::4 localhost 20 5120 3 TLSv1.3 resumed cut "
+	    "/page.gmi?secret\n");
+	a.addresses = CONF_ADDRESSES_NONE;
+	e.host = NULL;
+	e.status = STATUS_NONE;
+	e.path = SLICE("");
+	e.has_query = false;
+	assert_string_equal(
+	    line(&a, &e), "- - - 5120 3 TLSv1.3 resumed cut -\n");
+	e.from = &local;
+	assert_string_equal(
+	    line(&a, &e), "unix - - 5120 3 TLSv1.3 resumed cut -\n");
+}
+
+/* spec.md 3.D10: nothing a visitor sends reaches a terminal. */
+static void
+test_escape(void **state)
+{
+	struct access a = { .addresses = CONF_ADDRESSES_NONE };
+	struct access_entry e = entry();
+
+	(void)state;
+	e.path = SLICE("/\x1b[31m\r\n\x07\xff");
+	assert_string_equal(strstr(line(&a, &e), "complete "),
+	    "complete /\\x1b[31m\\x0d\\x0a\\x07\\xff\n");
+	a.json = true;
+	e.path = SLICE("/\"\\\x1b\n");
+	assert_null(strchr(line(&a, &e), '\x1b'));
+	assert_ptr_equal(strchr(line(&a, &e), '\n'),
+	    line(&a, &e) + strlen(line(&a, &e)) - 1);
+}
+
+static void
+test_longest(void **state)
+{
+	static uint8_t path[1024];
+	struct access a = { .addresses = CONF_ADDRESSES_FULL, .query = true };
+	struct access_entry e = entry();
+	const char *text;
+
+	(void)state;
+	memset(path, 0x01, sizeof(path));
+	e.path = slice_of(path, sizeof(path));
+	text = line(&a, &e);
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	a.json = true;
+	text = line(&a, &e);
+	assert_string_equal(text + strlen(text) - 3, "\"}\n");
+}
+
+/* A pipe that nobody reads costs lines, not the server. */
+static void
+test_full_pipe(void **state)
+{
+	struct access a = { .may_block = true };
+	struct access_entry e = entry();
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(pipe(pair), 0);
+	a.fd = pair[1];
+	for (int i = 0; i < 5000; i++)
+		access_write(&a, &e);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_full_pipe),
+	};
+
+	return cmocka_run_group_tests(tests, addresses, NULL);
+}

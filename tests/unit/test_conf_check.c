@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf_help.h"
+
+#include <string.h>
+
+#define SOUND "capsules = ( { host = \"h\"; root = \"/r\"; } );"
+
+/* What conf_check says of a configuration that could be read. */
+static void
+test_checking_reports(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *text;
+		const char *items[4];
+	} rows[] = {
+		{ "nothing", SOUND, { NULL } },
+		{ "no capsule", "",
+		    { "carnation.conf: error: no capsule: nothing to serve" } },
+		{ "no burst", SOUND "\nlimits = {\nburst = 0; };",
+		    { "carnation.conf:3: error: limits.burst: 0 would refuse "
+		      "every request while limits.rate is 10" } },
+		{ "neither burst nor rate",
+		    SOUND "limits = { burst = 0; rate = 0; };", { NULL } },
+		{ "an empty capsule", "\ncapsules = (\n{ } );",
+		    { "carnation.conf:3: error: capsules.host is missing",
+			"carnation.conf:3: error: capsules.root is missing" } },
+		{ "a certificate without its key",
+		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
+		    "certificate = \"c\"; } );",
+		    { "carnation.conf:2: error: capsules.certificate without "
+		      "capsules.key" } },
+		{ "a key without its certificate",
+		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
+		    "key = \"k\"; } );",
+		    { "carnation.conf:2: error: capsules.key without "
+		      "capsules.certificate" } },
+		{ "two capsules of one name",
+		    "capsules = ( { host = \"h.x\"; root = \"/r\"; },\n"
+		    "{ host = \"g.x\"; root = \"/r\"; },\n"
+		    "{ host = \"H.X.\"; root = \"/r\"; } );",
+		    { "carnation.conf:3: error: host \"H.X.\" was said at "
+		      "carnation.conf:1 already" } },
+		{ "an alias that is a host",
+		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
+		    "aliases = [\"hh\", \"h\"]; },\n"
+		    "{ host = \"hh\"; root = \"/r\"; } );",
+		    { "carnation.conf:2: error: host \"h\" was said at "
+		      "carnation.conf:1 already",
+			"carnation.conf:3: error: host \"hh\" was said at "
+			"carnation.conf:2 already" } },
+		{ "one extension twice",
+		    SOUND "types = ( { extension = \"a\"; type = \"b/c\"; },\n"
+			  "{ extension = \".A\"; type = \"b/d\"; } );",
+		    { "carnation.conf:2: error: extension \".A\" was said at "
+		      "carnation.conf:1 already" } },
+		{ "a redirect to itself",
+		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
+		    "redirects = ( { from = \"/a\"; to = \"/a\"; } ); } );",
+		    { "carnation.conf:2: error: redirects.from: \"/a\" leads "
+		      "in a circle, or over more than 5 redirects" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct report r = { 0 };
+		struct conf *c = conf_of(rows[i].text, &r);
+		bool good;
+
+		if (r.n > 0)
+			conf_check_item(&r, 0, "nothing yet", rows[i].what);
+		good = conf_check(c, &r);
+		check_row(good == (r.errors == 0), rows[i].what);
+		conf_check_items(&r, rows[i].items, 4, rows[i].what);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
+static void
+test_checking_the_command_line(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+
+	(void)state;
+	c->workers = 2000;
+	c->limits.request = 5;
+	assert_true(conf_set_text(c, &c->tls.minimum, "1.1"));
+	assert_true(conf_set_text(c, &capsule->host, "h"));
+	assert_true(conf_list_add(c, &capsule->aliases, "h"));
+	assert_true(conf_set_text(c, &capsule->root, ""));
+	assert_false(conf_check(c, &r));
+	conf_check_item(&r, 0,
+	    "error: tls.minimum: \"1.1\" is none of \"1.2\" or "
+	    "\"1.3\"",
+	    "text");
+	conf_check_item(
+	    &r, 1, "error: capsules.root: \"\" must not be empty", "empty");
+	conf_check_item(&r, 2,
+	    "error: workers: 2000 is out of range: 0 to 1024 "
+	    "processes",
+	    "number");
+	conf_check_item(&r, 3,
+	    "error: limits.request: 5 is out of range: 6 to 3600 "
+	    "seconds",
+	    "number in a group");
+	conf_check_item(&r, 4, "error: host \"h\" is said twice", "names");
+	assert_int_equal(r.n, 5);
+	/* A second look says nothing new. */
+	assert_true(conf_check(c, &r));
+	report_fini(&r);
+	conf_free(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_checking_reports),
+		cmocka_unit_test(test_checking_the_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls_help.h"
+
+static const struct tls_settings defaults = { .tickets = true };
+
+static void
+test_versions(void **state)
+{
+	static const struct {
+		const char *what;
+		int min, max;
+		bool only13;
+		const char *want; /* NULL: alert 70 */
+	} rows[] = {
+		{ "1.3 preferred", TLS1_2_VERSION, 0, false, "TLSv1.3" },
+		{ "gmni speaks 1.2", 0, TLS1_2_VERSION, false, "TLSv1.2" },
+		{ "1.1 is refused (B8)", TLS1_1_VERSION, TLS1_1_VERSION, false,
+		    NULL },
+		{ "1.0 is refused", TLS1_VERSION, TLS1_VERSION, false, NULL },
+		{ "1.3 when asked", TLS1_2_VERSION, 0, true, "TLSv1.3" },
+		{ "no 1.2 when so asked", 0, TLS1_2_VERSION, true, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct tls_settings settings = { .tls13_only =
+							   rows[i].only13 };
+		struct tls_server *s = help_server(&settings, NULL);
+		SSL_CTX *ctx = help_client(rows[i].min, rows[i].max);
+		struct link l;
+
+		link_open(&l, s, ctx, "one.test", NULL);
+		check_row(
+		    link_shake(&l) == (rows[i].want != NULL), rows[i].what);
+		if (rows[i].want != NULL)
+			assert_string_equal(
+			    tls_conn_version(&l.conn), rows[i].want);
+		else
+			assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
+			    SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION);
+		link_close(&l);
+		SSL_CTX_free(ctx);
+		tls_server_free(&s);
+	}
+}
+
+static void
+test_suites(void **state)
+{
+	static const struct {
+		const char *what;
+		int version;
+		const char *offered;
+		const char *want; /* NULL: no handshake */
+	} rows[] = {
+		{ "AES-128 first", TLS1_3_VERSION,
+		    "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256",
+		    "TLS_AES_128_GCM_SHA256" },
+		{ "ChaCha for those without AES", TLS1_3_VERSION,
+		    "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+		    "TLS_CHACHA20_POLY1305_SHA256" },
+		{ "AES-256 alone", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384",
+		    "TLS_AES_256_GCM_SHA384" },
+		{ "1.2: ours first too", TLS1_2_VERSION,
+		    "ECDHE-ECDSA-AES256-GCM-SHA384:"
+		    "ECDHE-ECDSA-AES128-GCM-SHA256",
+		    "ECDHE-ECDSA-AES128-GCM-SHA256" },
+		{ "no CBC", TLS1_2_VERSION,
+		    "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA", NULL },
+		{ "no static key exchange", TLS1_2_VERSION, "AES128-GCM-SHA256",
+		    NULL },
+		{ "no DHE", TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", NULL },
+	};
+	struct tls_server *s = help_server(&defaults, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		SSL_CTX *ctx = help_client(rows[i].version, rows[i].version);
+		struct link l;
+
+		assert_int_equal(
+		    rows[i].version == TLS1_3_VERSION
+			? SSL_CTX_set_ciphersuites(ctx, rows[i].offered)
+			: SSL_CTX_set_cipher_list(ctx, rows[i].offered),
+		    1);
+		link_open(&l, s, ctx, "two.test", NULL);
+		check_row(
+		    link_shake(&l) == (rows[i].want != NULL), rows[i].what);
+		if (rows[i].want != NULL)
+			assert_string_equal(
+			    SSL_get_cipher_name(l.client), rows[i].want);
+		link_close(&l);
+		SSL_CTX_free(ctx);
+	}
+	tls_server_free(&s);
+}
+
+static void
+test_groups(void **state)
+{
+	static const struct {
+		const char *offered;
+		int want;
+	} rows[] = {
+		{ "P-256:X25519", NID_X25519 },
+		{ "P-256", NID_X9_62_prime256v1 },
+		{ "P-384", NID_secp384r1 },
+	};
+	struct tls_server *s = help_server(&defaults, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		SSL_CTX *ctx = help_client(TLS1_3_VERSION, TLS1_3_VERSION);
+		struct link l;
+
+		SSL_CTX_set1_groups_list(ctx, rows[i].offered);
+		link_open(&l, s, ctx, "one.test", NULL);
+		check_row(link_shake(&l), rows[i].offered);
+		assert_int_equal(
+		    SSL_get_shared_group(l.conn.ssl, 0), rows[i].want);
+		link_close(&l);
+		SSL_CTX_free(ctx);
+	}
+	tls_server_free(&s);
+}
+
+/* spec.md 1.5.57, and no certificate is asked for. */
+static void
+test_alpn_and_certificates(void **state)
+{
+	static const unsigned char offer[] = "\x02h2\x08http/1.1";
+	struct tls_server *s = help_server(&defaults, NULL);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		int version = i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+		SSL_CTX *ctx = help_client(version, version);
+		const unsigned char *chosen;
+		unsigned len;
+		struct link l;
+
+		SSL_CTX_set_alpn_protos(ctx, offer, sizeof(offer) - 1);
+		link_open(&l, s, ctx, "one.test", NULL);
+		assert_true(link_shake(&l));
+		SSL_get0_alpn_selected(l.client, &chosen, &len);
+		assert_int_equal(len, 0);
+		assert_int_equal(SSL_get_verify_mode(l.conn.ssl), 0);
+		assert_int_equal(SSL_get_max_early_data(l.conn.ssl), 0);
+		link_close(&l);
+		SSL_CTX_free(ctx);
+	}
+	tls_server_free(&s);
+}
+
+static void
+test_bad_settings(void **state)
+{
+	static const struct tls_settings bad = { .suites = "TLS_NONSENSE" };
+	static const struct tls_settings own = {
+		.suites = "TLS_CHACHA20_POLY1305_SHA256"
+	};
+	char text[256];
+	struct buf why;
+	struct tls_server *s;
+	SSL_CTX *ctx;
+	struct link l;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	assert_null(tls_server_new(&bad, NULL, help_find, NULL, &why));
+	assert_non_null(strstr(buf_cstr(&why), "TLS_NONSENSE"));
+	s = help_server(&own, NULL);
+	ctx = help_client(TLS1_3_VERSION, 0);
+	link_open(&l, s, ctx, NULL, NULL);
+	assert_true(link_shake(&l));
+	assert_string_equal(SSL_get_cipher_name(l.client), own.suites);
+	link_close(&l);
+	SSL_CTX_free(ctx);
+	tls_server_free(&s);
+}
+
+static void
+test_wrong_key(void **state)
+{
+	char text[256];
+	struct buf why;
+	struct sign_key *a = sign_key_generate();
+	struct sign_key *b = sign_key_generate();
+	struct cert *cert = cert_make(a, help_hosts, 2);
+	struct tls_server *s;
+	struct tls_client *c;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	s = tls_server_new(&defaults, NULL, help_find, NULL, &why);
+	assert_non_null(s);
+	assert_false(tls_server_add(s, "one.test", cert, b, &why));
+	assert_non_null(strstr(buf_cstr(&why), "one.test"));
+	assert_true(tls_server_add(s, "one.test", cert, a, &why));
+	assert_null(tls_client_new(cert, b, &why));
+	c = tls_client_new(cert, a, &why);
+	assert_non_null(c);
+	tls_client_free(&c);
+	tls_server_free(&s);
+	tls_server_free(&s); /* harmless */
+	cert_free(&cert);
+	sign_key_free(&a);
+	sign_key_free(&b);
+}
+
+static void
+test_library(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(tls_library(), "OpenSSL 3."));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_suites),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_alpn_and_certificates),
+		cmocka_unit_test(test_bad_settings),
+		cmocka_unit_test(test_wrong_key),
+		cmocka_unit_test(test_library),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: ISC */
+#include "tree.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "os/file.h"
+#include "os/file_internal.h"
+
+typedef enum file_open opener(int, const char *, int *, struct stat *);
+
+/* Each path-safety row, for either way of opening. */
+struct opening {
+	const char *rule;
+	const char *path;
+	enum file_open kernel;
+	enum file_open walk;
+};
+
+static const struct opening openings[] = {
+	{ "A1 the root itself", "", FILE_OPENED, FILE_OPENED },
+	{ "a file", "a.txt", FILE_OPENED, FILE_OPENED },
+	{ "A23 a directory", "dir", FILE_OPENED, FILE_OPENED },
+	{ "a directory and its slash", "dir/", FILE_OPENED, FILE_OPENED },
+	{ "a file further down", "dir/sub/b.txt", FILE_OPENED, FILE_OPENED },
+	{ "slashes in a row", "dir//sub///b.txt", FILE_OPENED, FILE_OPENED },
+	{ "missing", "none", FILE_ABSENT, FILE_ABSENT },
+	{ "missing on the way", "none/b.txt", FILE_ABSENT, FILE_ABSENT },
+	{ "A27 a file with a slash", "a.txt/", FILE_ABSENT, FILE_ABSENT },
+	{ "1.1.3 a file as a directory", "a.txt/b", FILE_ABSENT, FILE_ABSENT },
+	{ "A30 an absolute path", "/etc/passwd", FILE_ABSENT, FILE_ABSENT },
+	{ "A32 above the root", "../outside", FILE_ABSENT, FILE_ABSENT },
+	{ "A32 above by detour", "dir/../../outside", FILE_ABSENT,
+	    FILE_ABSENT },
+	{ "A48 a link out", "out", FILE_ABSENT, FILE_ABSENT },
+	{ "A48 an absolute link out", "etc", FILE_ABSENT, FILE_ABSENT },
+	{ "A48 through a link out", "etc/passwd", FILE_ABSENT, FILE_ABSENT },
+	{ "A48 a link to itself", "loop", FILE_ABSENT, FILE_ABSENT },
+	{ "A48 a link by /proc", "magic", FILE_ABSENT, FILE_ABSENT },
+	{ "a link that stays in", "in", FILE_OPENED, FILE_ABSENT },
+	{ "a directory's link that stays in", "indir/b.txt", FILE_OPENED,
+	    FILE_ABSENT },
+	{ "A49 a FIFO", "fifo", FILE_ABSENT, FILE_ABSENT },
+	{ "A49 a socket", "socket", FILE_ABSENT, FILE_ABSENT },
+};
+
+static void
+make_tree(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	tree_dir("root");
+	tree_dir("root/dir");
+	tree_dir("root/dir/sub");
+	tree_file("outside", "canary");
+	tree_file("root/a.txt", "a");
+	tree_file("root/dir/sub/b.txt", "bb");
+	tree_link("../outside", "root/out");
+	tree_link("/etc", "root/etc");
+	tree_link("loop", "root/loop");
+	tree_link("/proc/self/fd/0", "root/magic");
+	tree_link("a.txt", "root/in");
+	tree_link("dir/sub", "root/indir");
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	(void)snprintf(
+	    sun.sun_path, sizeof(sun.sun_path), "%s", tree_path("root/socket"));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	(void)close(fd);
+}
+
+static void
+try_opening(
+    opener *open_it, int root, const struct opening *row, enum file_open want)
+{
+	struct stat st;
+	int fd = -1;
+
+	check_row(open_it(root, row->path, &fd, &st) == want, row->rule);
+	if (want != FILE_OPENED)
+		return;
+	check_row(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode), row->rule);
+	check_row((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0, row->rule);
+	check_row(close(fd) == 0, row->rule);
+}
+
+static void
+test_open_beneath_never_leaves_the_root(void **state)
+{
+	size_t i;
+	int root;
+
+	(void)state;
+	make_tree();
+	root = file_root(tree_path("root"));
+	assert_int_not_equal(root, -1);
+	for (i = 0; i < sizeof(openings) / sizeof(openings[0]); i++) {
+		if (file_has_openat2())
+			try_opening(file_open_kernel, root, &openings[i],
+			    openings[i].kernel);
+		try_opening(
+		    file_open_walk, root, &openings[i], openings[i].walk);
+	}
+	(void)close(root);
+}
+
+static void
+test_open_beneath_can_be_made_to_walk(void **state)
+{
+	struct stat st;
+	int fd = -1;
+	int root;
+
+	(void)state;
+	make_tree();
+	root = file_root(tree_path("root"));
+	file_force_walk(true);
+	assert_int_equal(file_open_beneath(root, "in", &fd, &st), FILE_ABSENT);
+	file_force_walk(false);
+	assert_int_equal(file_open_beneath(root, "in", &fd, &st),
+	    file_has_openat2() ? FILE_OPENED : FILE_ABSENT);
+	if (fd != -1)
+		(void)close(fd);
+	(void)close(root);
+}
+
+static opener *const openers[] = { file_open_kernel, file_open_walk };
+
+static void
+test_a_name_too_long_is_absent(void **state)
+{
+	char path[1100];
+	struct stat st;
+	size_t i;
+	int fd;
+	int root = file_root(tree_path(""));
+
+	(void)state;
+	memset(path, 'x', sizeof(path));
+	for (i = 0; i < 2; i++) {
+		if (i == 0 && !file_has_openat2())
+			continue;
+		path[1024] = '\0'; /* rule 1.1.3 */
+		assert_int_equal(openers[i](root, path, &fd, &st), FILE_ABSENT);
+		path[NAME_MAX + 1] = '\0';
+		assert_int_equal(openers[i](root, path, &fd, &st), FILE_ABSENT);
+		path[1024] = path[NAME_MAX + 1] = 'x';
+	}
+	(void)close(root);
+}
+
+/* 0000 files are readable to root: hence as nobody. */
+static int
+unreadable_is_absent(void *arg)
+{
+	int root = *(int *)arg;
+	struct stat st;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < 2; i++) {
+		if (i == 0 && !file_has_openat2())
+			continue;
+		if (openers[i](root, "secret", &fd, &st) != FILE_ABSENT ||
+		    openers[i](root, "shut/a", &fd, &st) != FILE_ABSENT ||
+		    openers[i](root, "shut", &fd, &st) != FILE_ABSENT ||
+		    openers[i](root, "search/a", &fd, &st) != FILE_OPENED)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+test_A50_unreadable_is_absent(void **state)
+{
+	int root;
+
+	(void)state;
+	tree_dir("shut");
+	tree_dir("search");
+	tree_file("shut/a", "a");
+	tree_file("search/a", "a");
+	tree_file("secret", "a");
+	root = file_root(tree_path(""));
+	assert_int_equal(chmod(tree_path("secret"), 0), 0);
+	assert_int_equal(chmod(tree_path("shut"), 0), 0);
+	assert_int_equal(chmod(tree_path("search"), 0711), 0);
+	assert_int_equal(tree_as_nobody(unreadable_is_absent, &root), 0);
+	assert_int_equal(chmod(tree_path("shut"), 0700), 0);
+	(void)close(root);
+}
+
+static void
+test_descriptors_short_is_not_absent(void **state)
+{
+	struct rlimit before, none;
+	struct stat st;
+	size_t i;
+	int fd;
+	int root;
+
+	(void)state;
+	tree_file("a", "a");
+	root = file_root(tree_path(""));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (i = 0; i < 2; i++)
+		if (i == 1 || file_has_openat2())
+			assert_int_equal(
+			    openers[i](root, "a", &fd, &st), FILE_EXHAUSTED);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	(void)close(root);
+}
+
+static void
+test_root_is_a_directory(void **state)
+{
+	(void)state;
+	tree_file("a", "a");
+	assert_int_equal(file_root(tree_path("a")), -1);
+	assert_int_equal(errno, ENOTDIR);
+	assert_int_equal(file_root(tree_path("none")), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+test_read(void **state)
+{
+	static uint8_t big[40000];
+	struct buf b;
+
+	(void)state;
+	tree_bytes("big", slice_of(big, sizeof(big)));
+	buf_init(&b, sizeof(big));
+	assert_true(file_read_path(tree_path("big"), &b));
+	assert_int_equal(b.len, sizeof(big));
+	buf_fini(&b);
+	buf_init(&b, sizeof(big) - 1);
+	assert_false(file_read_path(tree_path("big"), &b));
+	assert_int_equal(errno, EFBIG);
+	buf_reset(&b);
+	assert_false(file_read_path(tree_path("none"), &b));
+	assert_int_equal(errno, ENOENT);
+	assert_false(file_read_path(tree_path(""), &b));
+	assert_int_equal(errno, EISDIR);
+	assert_int_equal(b.len, 0);
+	buf_fini(&b);
+}
+
+static size_t
+entries_in(const char *name)
+{
+	char command[PATH_MAX + 32];
+	FILE *f;
+	size_t n = 0;
+
+	(void)snprintf(
+	    command, sizeof(command), "ls -A '%s' | wc -l", tree_path(name));
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu", &n), 1);
+	(void)pclose(f);
+	return n;
+}
+
+static void
+test_write_replaces_whole(void **state)
+{
+	struct stat st;
+	struct buf b;
+
+	(void)state;
+	tree_dir("d");
+	assert_true(file_write(tree_path("d/f"), SLICE("one"), 0600));
+	assert_int_equal(stat(tree_path("d/f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_true(file_write(tree_path("d/f"), SLICE("two2"), 0644));
+	assert_int_equal(stat(tree_path("d/f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path("d/f"), &b));
+	check_slice(buf_view(&b), SLICE("two2"));
+	buf_fini(&b);
+	assert_int_equal(entries_in("d"), 1);
+}
+
+static void
+test_write_that_fails_changes_nothing(void **state)
+{
+	char path[PATH_MAX + 10];
+
+	(void)state;
+	tree_dir("d");
+	tree_dir("d/taken");
+	tree_file("d/taken/x", "x");
+	assert_false(file_write(tree_path("none/f"), SLICE("x"), 0600));
+	assert_int_equal(errno, ENOENT);
+	assert_false(file_write(tree_path("d/taken"), SLICE("x"), 0600));
+	assert_int_equal(entries_in("d"), 1);
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_false(file_write(path, SLICE("x"), 0600));
+	assert_int_equal(errno, ENAMETOOLONG);
+}
+
+static int
+write_with_no_room(void *arg)
+{
+	struct rlimit none = { 0, 0 };
+
+	(void)arg;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return 1;
+	return file_write(tree_path("open/f"), SLICE("new"), 0600) ? 2 : 0;
+}
+
+static void
+test_write_on_a_full_disk_changes_nothing(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	tree_dir("open");
+	assert_int_equal(chmod(tree_path("open"), 0777), 0);
+	tree_file("open/f", "old");
+	assert_int_equal(tree_as_nobody(write_with_no_room, NULL), 0);
+	assert_int_equal(entries_in("open"), 1);
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path("open/f"), &b));
+	check_slice(buf_view(&b), SLICE("old"));
+	buf_fini(&b);
+}
+
+static void
+test_make_dirs(void **state)
+{
+	char path[PATH_MAX + 10];
+	struct stat st;
+
+	(void)state;
+	assert_true(file_make_dirs(tree_path("a/b/c"), 0755));
+	assert_true(file_make_dirs(tree_path("a/b/c/"), 0755));
+	assert_int_equal(stat(tree_path("a/b/c"), &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	tree_file("a/f", "x");
+	assert_false(file_make_dirs(tree_path("a/f"), 0755));
+	assert_int_equal(errno, ENOTDIR);
+	assert_false(file_make_dirs(tree_path("a/f/g"), 0755));
+	assert_false(file_make_dirs("", 0755));
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_false(file_make_dirs(path, 0755));
+	assert_int_equal(errno, ENAMETOOLONG);
+}
+
+static void
+test_is_inside(void **state)
+{
+	(void)state;
+	assert_true(file_make_dirs(tree_path("capsule/certs"), 0755));
+	assert_true(file_make_dirs(tree_path("capsule2"), 0755));
+	tree_link("capsule", "link");
+	assert_true(
+	    file_is_inside(tree_path("capsule/certs"), tree_path("capsule")));
+	assert_true(
+	    file_is_inside(tree_path("link/certs"), tree_path("capsule")));
+	assert_true(file_is_inside(tree_path("capsule"), tree_path("link")));
+	assert_true(file_is_inside(tree_path("capsule"), "/"));
+	assert_false(
+	    file_is_inside(tree_path("capsule2"), tree_path("capsule")));
+	assert_false(
+	    file_is_inside(tree_path("capsule"), tree_path("capsule/certs")));
+	assert_false(file_is_inside(tree_path("none"), tree_path("capsule")));
+	assert_false(file_is_inside(tree_path("capsule"), tree_path("none")));
+}
+
+struct seen {
+	struct buf text;
+	size_t n;
+	size_t stop; /* after so many; 0: never */
+};
+
+static bool
+see(void *arg, const char *path, const struct stat *st)
+{
+	struct seen *seen = arg;
+
+	assert_true(buf_printf(
+	    &seen->text, "%s%s\n", path, S_ISDIR(st->st_mode) ? "/" : ""));
+	return ++seen->n != seen->stop;
+}
+
+static void
+test_walk(void **state)
+{
+	struct seen seen = { .n = 0 };
+	int root;
+
+	(void)state;
+	make_tree();
+	tree_file("root/dir/.hidden", "x");
+	tree_file("root/Z", "x");
+	tree_link("..", "root/dir/up");
+	tree_link("../dir", "root/dir/round");
+	root = file_root(tree_path("root"));
+	buf_init(&seen.text, 1 << 16);
+	assert_true(file_walk(root, see, &seen));
+	if (file_has_openat2())
+		check_slice(buf_view(&seen.text),
+		    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/round/\n"
+			  "dir/sub/\ndir/sub/b.txt\ndir/up/\nin\n"
+			  "indir/\nindir/b.txt\n"));
+	buf_reset(&seen.text);
+	file_force_walk(true);
+	assert_true(file_walk(root, see, &seen));
+	file_force_walk(false);
+	check_slice(buf_view(&seen.text),
+	    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/sub/\n"
+		  "dir/sub/b.txt\n"));
+	seen.n = 0;
+	seen.stop = 3;
+	assert_false(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, 3);
+	buf_fini(&seen.text);
+	(void)close(root);
+	assert_false(file_walk(-1, see, &seen));
+}
+
+static void
+test_walk_passes_over_what_is_too_deep(void **state)
+{
+	struct seen seen = { .n = 0 };
+	char path[PATH_MAX / 4] = "";
+	size_t i;
+	int root;
+
+	(void)state;
+	for (i = 0; i < FILE_WALK_DEPTH_MAX + 5; i++) {
+		(void)snprintf(path + 2 * i, sizeof(path) - 2 * i, "d/");
+		assert_int_equal(mkdir(tree_path(path), 0755), 0);
+	}
+	root = file_root(tree_path(""));
+	buf_init(&seen.text, 1 << 20);
+	assert_true(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, FILE_WALK_DEPTH_MAX + 1);
+	buf_fini(&seen.text);
+	(void)close(root);
+}
+
+static void
+test_walk_of_a_long_path(void **state)
+{
+	struct seen seen = { .n = 0 };
+	char name[NAME_MAX + 1];
+	int at, next, i;
+	int root;
+
+	(void)state;
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	root = file_root(tree_path(""));
+	at = dup(root);
+	/* 16 names and their slashes are PATH_MAX: the last has no room. */
+	for (i = 0; i < 17; i++) {
+		assert_int_equal(mkdirat(at, name, 0755), 0);
+		next = openat(at, name, O_RDONLY | O_DIRECTORY);
+		(void)close(at);
+		at = next;
+	}
+	buf_init(&seen.text, 1 << 20);
+	assert_true(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, 16);
+	buf_fini(&seen.text);
+	(void)close(at);
+	(void)close(root);
+}
+
+#define in_a_tree(test)                                                        \
+	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_tree(test_open_beneath_never_leaves_the_root),
+		in_a_tree(test_open_beneath_can_be_made_to_walk),
+		in_a_tree(test_a_name_too_long_is_absent),
+		in_a_tree(test_A50_unreadable_is_absent),
+		in_a_tree(test_descriptors_short_is_not_absent),
+		in_a_tree(test_root_is_a_directory),
+		in_a_tree(test_read),
+		in_a_tree(test_write_replaces_whole),
+		in_a_tree(test_write_that_fails_changes_nothing),
+		in_a_tree(test_write_on_a_full_disk_changes_nothing),
+		in_a_tree(test_make_dirs),
+		in_a_tree(test_is_inside),
+		in_a_tree(test_walk),
+		in_a_tree(test_walk_passes_over_what_is_too_deep),
+		in_a_tree(test_walk_of_a_long_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/limiter.h"
+
+enum { S = 1000000 };
+
+static struct sockaddr_storage
+address(const char *text)
+{
+	struct sockaddr_storage out = { 0 };
+	struct sockaddr_in *v4 = (void *)&out;
+	struct sockaddr_in6 *v6 = (void *)&out;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
+		out.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
+		out.ss_family = AF_INET6;
+	else
+		out.ss_family = AF_UNIX;
+	return out;
+}
+
+static uint64_t
+key(const char *text)
+{
+	struct sockaddr_storage a = address(text);
+
+	return limiter_key(&a);
+}
+
+static void
+test_key(void **state)
+{
+	(void)state;
+	assert_true(key("192.0.2.1") != key("192.0.2.2"));
+	/* One visitor has a whole /64. */
+	assert_true(key("2001:db8::1") == key("2001:db8::ffff:1"));
+	assert_true(key("2001:db8::1") != key("2001:db8:0:1::1"));
+	assert_true(key("::1") != 0);
+	assert_true(key("unix") == 0);
+}
+
+static void
+test_exempt(void **state)
+{
+	static const struct {
+		const char *network;
+		const char *addr;
+		bool in;
+	} rows[] = {
+		{ "127.0.0.0/8", "127.0.0.1", true },
+		{ "127.0.0.0/8", "128.0.0.1", false },
+		{ "::1", "::1", true },
+		{ "::1", "::2", false },
+		{ "192.0.2.128/25", "192.0.2.127", false },
+		{ "192.0.2.128/25", "192.0.2.200", true },
+		{ "2001:db8::/33", "2001:db8:7fff::1", true },
+		{ "2001:db8::/33", "2001:db8:8000::1", false },
+		{ "0.0.0.0/0", "203.0.113.9", true },
+		{ "0.0.0.0/0", "::1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct conf_text item = {
+			.text = (char *)(uintptr_t)rows[i].network
+		};
+		struct conf_list list = { .item = &item, .n = 1 };
+		struct limiter_network net[LIMITER_EXEMPT_MAX];
+		struct sockaddr_storage a = address(rows[i].addr);
+		struct report r = { 0 };
+
+		assert_int_equal(limiter_networks(&list, net, &r), 1);
+		check_row(
+		    limiter_exempt(net, 1, &a) == rows[i].in, rows[i].network);
+	}
+}
+
+static void
+test_exempt_bad(void **state)
+{
+	static const char *const bad[] = { "127.0.0.1/33", "::1/129", "host",
+		"10.0.0.0/", "10.0.0.0/x", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct conf_text item = { .text = (char *)(uintptr_t)bad[i] };
+		struct conf_list list = { .item = &item, .n = 1 };
+		struct limiter_network net[LIMITER_EXEMPT_MAX];
+		struct report r = { 0 };
+
+		check_row(limiter_networks(&list, net, &r) == 0, bad[i]);
+		check_row(r.errors == 1, bad[i]);
+		report_fini(&r);
+	}
+}
+
+static void
+test_rate(void **state)
+{
+	struct limiter *l = limiter_new();
+	uint64_t a = key("192.0.2.1"), b = key("192.0.2.2"), now = 5 * S;
+
+	(void)state;
+	assert_non_null(l);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(limiter_request(l, a, 10, 60, now), 0);
+	assert_int_equal(limiter_request(l, a, 10, 60, now), 1);
+	/* Another address has its own. */
+	assert_int_equal(limiter_request(l, b, 10, 60, now), 0);
+	/* One more each tenth of a second; refusals do not count. */
+	assert_int_equal(limiter_request(l, a, 10, 60, now + S / 10), 0);
+	assert_int_equal(limiter_request(l, a, 10, 60, now + S / 10), 1);
+	/* All of the burst again after six seconds. */
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(limiter_request(l, a, 10, 60, now + 7 * S), 0);
+	assert_int_equal(limiter_request(l, a, 10, 60, now + 7 * S), 1);
+	/* Slow rates say how long. */
+	assert_int_equal(limiter_request(l, b + 1, 1, 1, now), 0);
+	assert_int_equal(limiter_request(l, b + 1, 1, 1, now), 1);
+	/* Off. */
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(limiter_request(l, a, 0, 1, now), 0);
+		assert_int_equal(limiter_request(l, 0, 1, 1, now), 0);
+	}
+	limiter_free(&l);
+	assert_null(l);
+}
+
+/* A table full of strangers forgets the least busy, never refuses a new one. */
+static void
+test_rate_crowd(void **state)
+{
+	struct limiter *l = limiter_new();
+
+	(void)state;
+	for (uint64_t k = 1; k <= 4 * LIMITER_RATES; k++)
+		assert_int_equal(limiter_request(l, k, 10, 60, 9 * S), 0);
+	limiter_free(&l);
+}
+
+static void
+test_ledger(void **state)
+{
+	struct limiter *l = limiter_new();
+	int row = limiter_take_row(l), other = limiter_take_row(l);
+	uint64_t a = key("192.0.2.1");
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(row >= 0 && other >= 0 && row != other);
+	assert_int_equal(limiter_rows_free(l), LIMITER_ROWS - 2);
+	limiter_open(l, (size_t)row, 0, a);
+	limiter_open(l, (size_t)row, 7, a);
+	limiter_open(l, (size_t)row, 3, 0);
+	assert_int_equal(limiter_count(l, a), 2);
+	/* Counted over processes, and a dead one leaves nothing behind. */
+	pid = fork();
+	if (pid == 0) {
+		limiter_open(l, (size_t)other, LIMITER_SLOTS - 1, a);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(limiter_count(l, a), 3);
+	limiter_drop_row(l, other);
+	assert_int_equal(limiter_count(l, a), 2);
+	limiter_close(l, (size_t)row, 0);
+	assert_int_equal(limiter_count(l, a), 1);
+	for (int i = 1; i < LIMITER_ROWS; i++)
+		assert_true(limiter_take_row(l) >= 0);
+	assert_int_equal(limiter_take_row(l), -1);
+	limiter_free(&l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_exempt),
+		cmocka_unit_test(test_exempt_bad),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_crowd),
+		cmocka_unit_test(test_ledger),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

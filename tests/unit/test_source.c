@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf_help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void
+test_too_much_of_something(void **state)
+{
+	static char big[CONF_FILE_MAX + 2];
+	struct report r = { 0 };
+	struct conf *c;
+	size_t at = 0;
+
+	(void)state;
+	memset(big, '\n', CONF_FILE_MAX + 1);
+	c = conf_of(big, &r);
+	conf_check_item(&r, 0,
+	    "carnation.conf: error: is larger than 1048576 bytes", "bytes");
+	report_fini(&r);
+	conf_free(&c);
+	for (unsigned i = 0; i < 65; i++)
+		at += (size_t)snprintf(big + at, 16, "x%u=%u;\n", i, i);
+	c = conf_of(big, &r);
+	conf_check_item(&r, 0,
+	    "carnation.conf:65: error: too many settings in one group",
+	    "settings");
+	report_fini(&r);
+	conf_free(&c);
+	at = (size_t)snprintf(big, 32, "capsules = (");
+	for (unsigned i = 0; i < CONF_CAPSULES_MAX; i++)
+		at += (size_t)snprintf(big + at, 16, "{},\n");
+	(void)snprintf(big + at, 16, "{});");
+	c = conf_of(big, &r);
+	conf_check_item(&r, 0,
+	    "carnation.conf:1: error: capsules: 1025 is out of range: 0 to "
+	    "1024",
+	    "capsules");
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_a_file_that_cannot_be_read(void **state)
+{
+	struct conf *c = conf_new();
+	struct report r = { 0 };
+
+	(void)state;
+	assert_false(conf_read(c, "missing.conf", &r));
+	assert_false(conf_read(c, "parts", &r));
+	conf_check_item(&r, 0,
+	    "missing.conf: error: cannot be read: No such file or directory",
+	    "missing");
+	conf_check_item(
+	    &r, 1, "parts: error: cannot be read: Is a directory", "directory");
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_includes(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *main;
+		const char *a;
+		const char *b;
+		const char *item;
+	} rows[] = {
+		{ "beside the file that includes",
+		    "@include \"parts/a.conf\"\nworkers = 7;\n",
+		    "# a\n@include \"b.conf\"\n", "public_port = 7;\n", NULL },
+		{ "the line behind it", "@include \"parts/a.conf\"\nwrkers=7;",
+		    "public_port = 7;", "",
+		    "carnation.conf:2: error: unknown option \"wrkers\"; did "
+		    "you mean \"workers\"?" },
+		{ "a line within it", "\n@include \"parts/a.conf\"\n",
+		    "\n\npublic_prt = 7;\n", "",
+		    "parts/a.conf:3: error: unknown option \"public_prt\"; "
+		    "did you mean \"public_port\"?" },
+		{ "a line behind one within", "@include \"parts/a.conf\"",
+		    "\n@include \"b.conf\" // b\nx1 = 7;\n", "\n\n",
+		    "parts/a.conf:3: error: unknown option \"x1\"" },
+		{ "a syntax error within", "@include \"parts/a.conf\"",
+		    "\nworkers = ;", "",
+		    "parts/a.conf:2: error: syntax error" },
+		{ "twice over two files",
+		    "workers = 1;\n@include \"parts/a.conf\"", "\nworkers = 1;",
+		    "", "parts/a.conf:2: error: duplicate setting name" },
+		{ "within a group", "limits = {\n@include \"parts/a.conf\"\n};",
+		    "rate = 7;", "", NULL },
+		{ "brackets end where they begin",
+		    "limits = {\n@include \"parts/a.conf\"\n", "rate = 7; };",
+		    "",
+		    "parts/a.conf:1: error: syntax error: this bracket closes "
+		    "nothing" },
+		{ "in a text it is text",
+		    "user = \"x\n@include \\\"y\\\"\n\";\n/*\n@include \"z\"\n"
+		    "*/\n# @include \"z\"\n",
+		    "", "", NULL },
+		{ "missing", "\n@include \"nothing.conf\"", "", "",
+		    "nothing.conf: error: cannot be read: No such file or "
+		    "directory" },
+		{ "not a file", "@include \"parts\"", "", "",
+		    "parts: error: cannot be read: Invalid argument" },
+		{ "nothing to wait for", "@include \"/dev/zero\"", "", "",
+		    "/dev/zero: error: cannot be read: Invalid argument" },
+		{ "no name", "@include \"\"", "", "",
+		    "carnation.conf:1: error: @include wants a file's name in "
+		    "quotes" },
+		{ "no quotes", "@include x", "", "",
+		    "carnation.conf:1: error: @include wants a file's name in "
+		    "quotes" },
+		{ "itself", "@include \"carnation.conf\"", "", "",
+		    "carnation.conf:1: error: too many files within files" },
+		{ "text before settings",
+		    "listen = [\n@include \"parts/a.conf\"\n];", "\"*:1\"", "",
+		    "parts/a.conf:1: error: syntax error: text is out of "
+		    "place here, or a '=' or ',' is missing before it" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct report r = { 0 };
+		struct conf *c;
+
+		conf_write("parts/a.conf", slice_str(rows[i].a));
+		conf_write("parts/b.conf", slice_str(rows[i].b));
+		c = conf_of(rows[i].main, &r);
+		if (rows[i].item != NULL)
+			conf_check_item(&r, 0, rows[i].item, rows[i].what);
+		else if (r.n > 0)
+			conf_check_item(&r, 0, "nothing", rows[i].what);
+		if (i == 0)
+			assert_int_equal(c->workers + c->public_port, 14);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
+static void
+test_includes_end_some_time(void **state)
+{
+	static char twice[CONF_FILE_MAX];
+	struct report r = { 0 };
+	struct conf *c;
+
+	(void)state;
+	memset(twice, '\n', sizeof(twice) - 1);
+	memcpy(twice, "@include \"b.conf\"\n@include \"b.conf\"\n", 36);
+	conf_write("parts/a.conf", slice_str(twice));
+	memcpy(twice, "                 \n                 \n", 36);
+	conf_write("parts/b.conf", slice_str(twice));
+	c = conf_of(
+	    "@include \"parts/a.conf\"\n@include \"parts/a.conf\"\n", &r);
+	assert_int_equal(r.n, 1);
+	assert_non_null(strstr(r.items[0].text, "the configuration is too"));
+	report_fini(&r);
+	conf_free(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_too_much_of_something),
+		cmocka_unit_test(test_a_file_that_cannot_be_read),
+		cmocka_unit_test(test_includes),
+		cmocka_unit_test(test_includes_end_some_time),
+	};
+
+	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+}

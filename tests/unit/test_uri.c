@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <string.h>
+
+#include "proto/uri.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void
+taken(void **state)
+{
+	const struct {
+		const char *rule, *text, *host;
+		int port;
+		const char *path, *query; /* query NULL: none */
+	} rows[] = {
+		{ "1.1.1", "gemini://h/a/b?c", "h", -1, "/a/b", "c" },
+		{ "1.1.12, A3: any case", "GeMiNi://H/", "H", -1, "/", NULL },
+		{ "1.1.20, A1: no path", "gemini://h", "h", -1, "", NULL },
+		{ "1.1.20, A1: port, no path", "gemini://h:1965", "h", 1965, "",
+		    NULL },
+		{ "1.1.20, A2: query, no path", "gemini://h?q", "h", -1, "",
+		    "q" },
+		{ "1.1.20, A2: port, query", "gemini://h:1?q", "h", 1, "",
+		    "q" },
+		{ "1.1.21: empty query is one", "gemini://h/?", "h", -1, "/",
+		    "" },
+		{ "1.1.21: query stays raw", "gemini://h/?a+b%0A%20/?", "h", -1,
+		    "/", "a+b%0A%20/?" },
+		{ "1.1.16, A12: port", "gemini://h:443/", "h", 443, "/", NULL },
+		{ "1.1.16, A14: empty port", "gemini://h:/", "h", -1, "/",
+		    NULL },
+		{ "1.1.16: empty port, no path", "gemini://h:", "h", -1, "",
+		    NULL },
+		{ "1.1.16: port 0", "gemini://h:0/", "h", 0, "/", NULL },
+		{ "1.1.16: last port", "gemini://h:65535/", "h", 65535, "/",
+		    NULL },
+		{ "1.1.16: leading zeros", "gemini://h:0000001965/", "h", 1965,
+		    "/", NULL },
+		{ "1.1.17, A19: trailing dot", "gemini://h./", "h.", -1, "/",
+		    NULL },
+		{ "1.1.17: escaped host", "gemini://caf%C3%A9/", "caf%C3%A9",
+		    -1, "/", NULL },
+		{ "1.1.19, A20: IPv4", "gemini://127.0.0.1:1/", "127.0.0.1", 1,
+		    "/", NULL },
+		{ "1.1.19: IPv6", "gemini://[::1]/", "[::1]", -1, "/", NULL },
+		{ "1.1.19: IPv6, port", "gemini://[::1]:1965", "[::1]", 1965,
+		    "", NULL },
+		{ "1.1.10, A43: raw UTF-8",
+		    "gemini://\xc3\xa9/\xc3\xa9?\xc3\xa9", "\xc3\xa9", -1,
+		    "/\xc3\xa9", "\xc3\xa9" },
+		{ "1.1.24, A34: %2F is data", "gemini://h/dir%2Fx", "h", -1,
+		    "/dir%2Fx", NULL },
+		{ "1.1.25, A31: dots come later", "gemini://h/../../", "h", -1,
+		    "/../../", NULL },
+		{ "1.1.26, A29: slashes come later", "gemini://h//etc//x", "h",
+		    -1, "//etc//x", NULL },
+		{ "A39: %FF is a byte", "gemini://h/%FF", "h", -1, "/%FF",
+		    NULL },
+		{ "A51: parameters are data", "gemini://h/a;x=1", "h", -1,
+		    "/a;x=1", NULL },
+		{ "an '@' behind the authority", "gemini://h/@?@", "h", -1,
+		    "/@", "@" },
+		{ "a ':' behind the authority", "gemini://h/a:b", "h", -1,
+		    "/a:b", NULL },
+		{ "brackets, left raw by many clients", "gemini://h/[a]?[b]",
+		    "h", -1, "/[a]", "[b]" },
+		{ "1.1.22: C1 control, escaped or raw", "gemini://h/\xc2\x85",
+		    "h", -1, "/\xc2\x85", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *why = "unset";
+		struct uri u;
+
+		check_row(
+		    uri_parse(slice_str(rows[i].text), &u, &why) == URI_OK,
+		    rows[i].rule);
+		check_row(why == NULL, rows[i].rule);
+		check_row(slice_equal_nocase(u.scheme, SLICE("gemini")),
+		    rows[i].rule);
+		check_slice(u.host, slice_str(rows[i].host));
+		check_row(u.port == rows[i].port, rows[i].rule);
+		check_slice(u.path, slice_str(rows[i].path));
+		check_row(u.has_query == (rows[i].query != NULL), rows[i].rule);
+		if (u.has_query)
+			check_slice(u.query, slice_str(rows[i].query));
+	}
+}
+
+struct refusal {
+	const char *rule;
+	struct slice text;
+	const char *why;
+};
+
+static void
+check_refusals(const struct refusal *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *why = NULL;
+		struct uri u;
+
+		check_row(
+		    uri_parse(rows[i].text, &u, &why) == URI_BAD, rows[i].rule);
+		if (why == NULL || strcmp(why, rows[i].why) != 0)
+			fail_msg("row \"%s\": %s", rows[i].rule, why);
+	}
+}
+
+static void
+refused_for_its_parts(void **state)
+{
+	const char *const scheme = "no scheme in the URI";
+	const char *const host = "no host in the URI";
+	const char *const user = "userinfo in the URI";
+	const char *const fragment = "fragment in the URI";
+	const char *const port = "bad port";
+	const struct refusal rows[] = {
+		{ "1.1.11, A4, D24: empty", { NULL, 0 }, scheme },
+		{ "1.1.11, A4, D14: no scheme", SLICE("//h/"), scheme },
+		{ "1.1.11, A4, D25: a path", SLICE("/"), scheme },
+		{ "1.1.11: a host", SLICE("h/x"), scheme },
+		{ "1.1.11: a digit first", SLICE("1a://h/"), scheme },
+		{ "1.1.11: ':' first", SLICE("://h/"), scheme },
+		{ "1.1.11: no scheme's byte", SLICE("gem_ini://h/"), scheme },
+		{ "1.1.11: letters alone", SLICE("gemini"), scheme },
+		{ "1.1.13: no authority", SLICE("gemini:x"), host },
+		{ "1.1.13: nothing at all", SLICE("gemini:"), host },
+		{ "1.1.13, A5: one slash", SLICE("gemini:/h/"), host },
+		{ "1.1.13, A6: empty host", SLICE("gemini:///x"), host },
+		{ "1.1.13: empty host, port", SLICE("gemini://:1965/"), host },
+		{ "1.1.13: empty host, query", SLICE("gemini://?q"), host },
+		{ "1.1.13, A7: mailto", SLICE("mailto:a@b"), host },
+		{ "1.1.13: empty host elsewhere", SLICE("file:///x"), host },
+		{ "1.1.14, A8: userinfo", SLICE("gemini://u@h/"), user },
+		{ "1.1.14: password", SLICE("gemini://u:p@h/"), user },
+		{ "1.1.14: password alone", SLICE("gemini://:p@h/"), user },
+		{ "1.1.14, A9: empty userinfo", SLICE("gemini://@h/"), user },
+		{ "1.1.14: elsewhere too", SLICE("http://u@h/"), user },
+		{ "1.1.15, A10: fragment", SLICE("gemini://h/#f"), fragment },
+		{ "1.1.15, A11: empty fragment", SLICE("gemini://h/#"),
+		    fragment },
+		{ "1.1.15: behind a query", SLICE("gemini://h/?q#"), fragment },
+		{ "1.1.15: behind the host", SLICE("gemini://h#"), fragment },
+		{ "1.1.16, A15: too high", SLICE("gemini://h:99999/"), port },
+		{ "1.1.16: one too high", SLICE("gemini://h:65536/"), port },
+		{ "1.1.16: much too high",
+		    SLICE("gemini://h:18446744073709551617/"), port },
+		{ "1.1.16, A15: no digits", SLICE("gemini://h:abc/"), port },
+		{ "1.1.16: a sign", SLICE("gemini://h:+1/"), port },
+		{ "1.1.16: two ports", SLICE("gemini://h:1:2/"), port },
+		{ "1.1.16: escaped digits", SLICE("gemini://h:%31/"), port },
+		{ "1.1.19, A21: unclosed", SLICE("gemini://[::1"),
+		    "unclosed bracket in the host" },
+		{ "1.1.19: unclosed, path", SLICE("gemini://[::1/]"),
+		    "unclosed bracket in the host" },
+		{ "1.1.19: junk behind", SLICE("gemini://[::1]x/"),
+		    "junk behind the host" },
+		{ "1.1.19: no address", SLICE("gemini://[h]/"),
+		    "bad address in brackets" },
+		{ "1.1.19: empty", SLICE("gemini://[]/"),
+		    "bad address in brackets" },
+		{ "1.1.19: not in front", SLICE("gemini://a[::1]/"),
+		    "stray bracket in the host" },
+		{ "1.1.19: only closed", SLICE("gemini://::1]/"), host },
+		{ "1.1.19: only closed", SLICE("gemini://a]/"),
+		    "stray bracket in the host" },
+	};
+
+	(void)state;
+	check_refusals(rows, COUNT(rows));
+}
+
+static void
+refused_for_a_byte(void **state)
+{
+	const char *const byte = "character not allowed in a URI";
+	const char *const escape = "malformed escape in the URI";
+	const char *const utf8 = "the URI is not UTF-8";
+	const struct refusal rows[] = {
+		{ "D26: garbage", SLICE("Hello Gemini!"), byte },
+		{ "1.1.7: LF", SLICE("gemini://h/\n"), byte },
+		{ "1.1.7: CR", SLICE("gemini://h/\r"), byte },
+		{ "1.1.9, A41: leading space", SLICE(" gemini://h/"), byte },
+		{ "A36: backslash", SLICE("gemini://h/..\\secret"), byte },
+		{ "1.1.9, A44: NUL", SLICE("gemini://h/a\0b"), byte },
+		{ "1.1.9: NUL in the host", SLICE("gemini://h\0/"), byte },
+		{ "1.1.9: tab in the query", SLICE("gemini://h/?a\tb"), byte },
+		{ "1.1.8, A45: BOM", SLICE("\xef\xbb\xbfgemini://h/"),
+		    "byte order mark before the URI" },
+		{ "1.1.10, A46, D16", SLICE("gemini://h/\xdc"), utf8 },
+		{ "1.1.10: in the query", SLICE("gemini://h/?\xff"), utf8 },
+		{ "1.1.10: in the host", SLICE("gemini://\xc3/"), utf8 },
+		{ "1.1.10: overlong", SLICE("gemini://h/\xc0\xaf"), utf8 },
+		{ "1.1.10: surrogate", SLICE("gemini://h/\xed\xa0\x80"), utf8 },
+		{ "1.1.23: '%' last", SLICE("gemini://h/%"), escape },
+		{ "1.1.23, A38: '%a' last", SLICE("gemini://h/%a"), escape },
+		{ "1.1.23, A38: '%zz'", SLICE("gemini://h/%zz"), escape },
+		{ "1.1.23: second digit", SLICE("gemini://h/%az"), escape },
+		{ "1.1.23: in the query", SLICE("gemini://h/?%"), escape },
+		{ "1.1.23: in the host", SLICE("gemini://h%/"), escape },
+		{ "1.1.23, A37: %00", SLICE("gemini://h/%00"),
+		    "NUL in the URI" },
+		{ "1.1.23: %00 in the query", SLICE("gemini://h/?%00"),
+		    "NUL in the URI" },
+	};
+
+	(void)state;
+	check_refusals(rows, COUNT(rows));
+}
+
+static void
+every_byte_in_its_place(void **state)
+{
+	const char *const refused = "\"#%<>\\^`{|}\x7f"; /* 1.1.9, A40, A42 */
+
+	(void)state;
+	for (int c = 0; c < 0x80; c++) {
+		const char *parts[] = { "gemini://h/a?b", "gemini://hh/?ab" };
+		bool want = c > ' ' && strchr(refused, c) == NULL;
+
+		for (size_t i = 0; i < COUNT(parts); i++) {
+			char text[20];
+			const char *why;
+			struct uri u;
+
+			memcpy(text, parts[i], strlen(parts[i]) + 1);
+			text[i == 0 ? 11 : 13] = (char)c;
+			if ((uri_parse(slice_of(text, strlen(parts[i])), &u,
+				 &why) == URI_OK) != want)
+				fail_msg("0x%02x in %s", (unsigned)c, parts[i]);
+		}
+	}
+}
+
+static void
+other_schemes(void **state)
+{
+	static const char *const rows[] = {
+		"http://h/",
+		"https://h:443/x?y",
+		"gopher://h",
+		"titan://h/;a=1",
+		"g://h/",
+		"geminis://h/",
+		"x+y-z.1://h/",
+		"HTTP://[::1]:80/",
+	};
+
+	(void)state; /* 1.1.13, A17, A18, D21 to D23 */
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *why = NULL;
+		struct uri u;
+
+		check_row(
+		    uri_parse(slice_str(rows[i]), &u, &why) == URI_OTHER_SCHEME,
+		    rows[i]);
+		check_row(why != NULL && u.host.len > 0, rows[i]);
+	}
+}
+
+static void
+length(void **state)
+{
+	char text[REQUEST_URI_MAX + 1];
+	const char *why;
+	struct uri u;
+
+	(void)state; /* 1.1.2, A22 */
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "gemini://h/", 11);
+	assert_int_equal(
+	    uri_parse(slice_of(text, sizeof(text) - 1), &u, &why), URI_OK);
+	assert_int_equal(
+	    uri_parse(slice_of(text, sizeof(text)), &u, &why), URI_BAD);
+	assert_string_equal(why, "the URI is too long");
+}
+
+static void
+formatted(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "gemini://h", "gemini://h" },
+		{ "GEMINI://H:/a?", "gemini://H/a?" },
+		{ "gemini://[::1]:01965/%7e?a%20b",
+		    "gemini://[::1]:1965/%7e?a%20b" },
+		{ "gemini://h:0?q", "gemini://h:0?q" },
+	};
+	char memory[64];
+	struct buf out;
+	const char *why;
+	struct uri u;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		buf_wrap(&out, memory, sizeof(memory));
+		assert_int_equal(
+		    uri_parse(slice_str(rows[i][0]), &u, &why), URI_OK);
+		assert_true(uri_format(&u, &out));
+		check_slice(buf_view(&out), slice_str(rows[i][1]));
+	}
+	for (size_t size = 1; size < 14; size++) {
+		buf_wrap(&out, memory, size);
+		assert_true(buf_byte(&out, 'x'));
+		assert_false(uri_format(&u, &out));
+		check_slice(buf_view(&out), SLICE("x"));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(taken),
+		cmocka_unit_test(refused_for_its_parts),
+		cmocka_unit_test(refused_for_a_byte),
+		cmocka_unit_test(every_byte_in_its_place),
+		cmocka_unit_test(other_schemes),
+		cmocka_unit_test(length),
+		cmocka_unit_test(formatted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
