@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: ISC
+"""What all black-box tests share: the site most of them ask, the four ways to
+reach it, and the question after each test: is it still alive?"""
+import os
+import socket
+import stat
+import subprocess
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness import Server, tree
+
+os.umask(0o022)  # workers may have become nobody, and must read the tree
+harness.raise_descriptor_limit()
+
+Via = namedtuple("Via", "tls family")
+VIAS = [Via(tls, family) for tls in ("1.2", "1.3") for family in (4, 6)]
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "soak: takes seconds; CARNATION_LONG=1 runs the whole form")
+
+
+@pytest.fixture(params=VIAS, ids=lambda v: f"tls{v.tls}-v{v.family}")
+def via(request):
+    """TLS 1.2 and 1.3, each over IPv4 and IPv6."""
+    return request.param
+
+
+@pytest.fixture(params=("1.2", "1.3"), ids=lambda v: f"tls{v}")
+def tls(request):
+    return request.param
+
+
+# ------------------------------------------------------------------- the site
+
+HOME = "# Home\n\nThe page that everybody asks for.\n=> page.gmi A page\n"
+CANARY = "canary-that-must-never-leave-its-cage"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44"
+    "ae426082")
+
+
+def make_site(directory):
+    """Three capsules and a canary beside them."""
+    (directory / "canary.txt").write_text(CANARY)
+    tree(directory / "outside", {"canary.txt": CANARY, "x.txt": CANARY,
+                                 "index.gmi": CANARY})
+    main = tree(directory / "main", {
+        "index.gmi": HOME,
+        "page.gmi": "# A page\n",
+        "a.txt": "a\n",
+        "dir/index.gmi": "# dir\n",
+        "dir/a.txt": "dir a\n",
+        "dir/deeper/a.txt": "deeper a\n",
+        "empty/note.txt": "no index here\n",
+        "sp ace/index.gmi": "# space\n",
+        "sp ace/a b.txt": "a b\n",
+        "é/index.gmi": "# e\n",
+        "é.gmi": "# é\n",
+        "q?mark.txt": "question\n",
+        "%41.txt": "percent\n",
+        "semi;colon.txt": "semi\n",
+        "back\\slash.txt": "back\n",
+        "evil.example/dir/index.gmi": "# evil\n",
+        "etc/hello.txt": "inside etc\n",
+        ".hidden": CANARY,
+        ".secret/x.txt": CANARY,
+        "dir/.hidden": CANARY,
+        ".well-known/security.txt": "Contact: nobody\n",
+        ".well-known/.deep": CANARY,
+        "...": CANARY,
+        "noread.txt": CANARY,
+        "noread/x.txt": CANARY,
+        "long/" + "é" * 120 + "/" + "é" * 120 + "/index.gmi": "# long\n",
+    })
+    (main / "noread.txt").chmod(0)
+    links = {
+        "out.txt": "../canary.txt", "outdir": "../outside",
+        "abs.txt": "/etc/passwd", "absdir": "/etc", "up": "..",
+        "loop": "loop", "dangling": "nowhere", "magic": "/proc/self/root",
+        "in.txt": "a.txt", "indir": "dir", "dir/in.txt": "../a.txt",
+        "dir/out.txt": "../../canary.txt",
+    }
+    for name, target in links.items():
+        (main / name).symlink_to(target)
+    os.mkfifo(main / "fifo")
+    os.mkfifo(main / "fifo.gmi")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(main / "sock"))
+    if os.geteuid() == 0:
+        os.mknod(main / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(main / "zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+    (main / "noread").chmod(0)
+    other = tree(directory / "other", {
+        "index.gmi": "# Other\n", "only-other.txt": "other\n"})
+    cafe = tree(directory / "cafe", {"index.gmi": "# Café\n"})
+    return main, other, cafe
+
+
+def site_capsules(directory):
+    main, other, cafe = make_site(directory)
+    return [
+        {"host": "localhost", "aliases": ["alias.localhost"], "root": main},
+        {"host": "other.example", "aliases": ["www.other.example"],
+         "root": other},
+        {"host": "café.example", "aliases": ["xn--bcher-kva.example"],
+         "root": cafe},
+    ]
+
+
+@pytest.fixture(scope="session")
+def site():
+    """localhost, other.example and café.example on one server, one worker."""
+    with Server(site_capsules(own_directory())) as server:
+        yield server
+
+
+DIRECTORIES = []
+
+
+def own_directory():
+    """A directory that a worker can read; removed when the session ends."""
+    d = Path(tempfile.mkdtemp(prefix="carnation-site-"))
+    d.chmod(0o755)
+    DIRECTORIES.append(d)
+    return d
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tidy():
+    yield
+    for d in DIRECTORIES:
+        subprocess.run(["chmod", "-R", "u+rwX", d], check=False)
+        harness.shutil.rmtree(d, ignore_errors=True)
+
+
+# ------------------------------------------------- after each test, and on failure
+
+@pytest.fixture(autouse=True)
+def still_alive():
+    """Every server that this test touched: alive, whole, and as before?"""
+    yield
+    for server in list(Server.running):
+        if server.touched:
+            server.check()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    logs = [(s, s.log()) for s in Server.running if s.touched]
+    for server, log in logs + harness.FAILED_LOGS:
+        report.sections.append((
+            f"carnation {' '.join(server.argv[1:])}", log[-6000:]))
+    harness.FAILED_LOGS.clear()

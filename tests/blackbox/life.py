@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of processes, limits and configuration need beyond harness.py.
+
+Run as a program it prepares a process and becomes a command, for use as a
+wrapper of Server:
+
+    life.py no-ipv6 COMMAND...        socket(AF_INET6) fails
+    life.py user UID COMMAND...       not root any more
+    life.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
+    life.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
+"""
+import contextlib
+import ctypes
+import datetime
+import functools
+import ipaddress
+import os
+import platform
+import re
+import resource
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import harness
+from harness import CARNATION, Client, Server, tree, wait_for
+
+IS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+root_only = pytest.mark.skipif(not IS_ROOT, reason="needs root")
+PYTHON = sys.executable
+
+
+def wrapper(*words):
+    return [PYTHON, str(Path(__file__).resolve()), *map(str, words)]
+
+
+# ------------------------------------------------------------ the other verbs
+
+def carnation(*words, wrapper=(), env=None, cwd=None, timeout=60):
+    """Runs a verb to its end; stdout, stderr and returncode."""
+    return subprocess.run(
+        [*wrapper, CARNATION, *map(str, words)], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, errors="backslashreplace", cwd=cwd,
+        env=dict(os.environ, **(env or {})), timeout=timeout)
+
+
+def refused(*words, status=1, **how):
+    """What `carnation serve` said when it would not start."""
+    try:
+        done = carnation("serve", *words, timeout=harness.PATIENCE, **how)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError(f"it serves: {e.stderr}") from None
+    assert done.returncode == status, (done.returncode, done.stderr)
+    assert "ready:" not in done.stderr
+    return done.stderr
+
+
+class Plain(Server):
+    """`carnation serve` with exactly these words."""
+
+    def __init__(self, *words, wrapper=(), env=None, families=(4,),
+                 alive="/", host="localhost", directory=None, ready=True,
+                 program=None):
+        self.directory = Path(directory or tempfile.mkdtemp(
+            prefix="carnation-"))
+        self.directory.chmod(0o755)
+        self.own_directory = directory is None
+        self.log_path = self.directory / "stderr"
+        self.alive, self.families, self.host = alive, list(families), host
+        self.may_restart = self.touched = False
+        self.scanned, self.ports = 0, {}
+        self.process = None
+        self.argv = [str(w) for w in (
+            *wrapper, program or CARNATION, "serve", *words)]
+        self.env = dict(os.environ, **(env or {}))
+        self.start(ready)
+
+
+@pytest.fixture
+def place():
+    """A directory that everybody can enter (pytest's own are closed)."""
+    path = Path(tempfile.mkdtemp(prefix="carnation-life-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+# ------------------------------------------------------------- certificates
+
+YEAR = datetime.timedelta(days=365)
+
+
+def pair(directory, name, names=None, *, start=-YEAR, end=10 * YEAR,
+         mode=0o600):
+    """A P-256 pair of files as another tool would make it; start and end are
+    counted from now. Its paths."""
+    directory.mkdir(exist_ok=True)
+    now = datetime.datetime.utcnow()
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    sans = [x509.DNSName(n) for n in names or [name]]
+    cert = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
+        .public_key(key.public_key()).not_valid_before(now + start)
+        .not_valid_after(now + end)
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.SubjectAlternativeName(sans), False)
+        .sign(key, hashes.SHA256()))
+    crt_path, key_path = directory / f"{name}.crt", directory / f"{name}.key"
+    crt_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    key_path.chmod(mode)
+    return crt_path, key_path
+
+
+def fingerprint(der):
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(der)
+    return ":".join(f"{byte:02X}" for byte in digest.finalize())
+
+
+# ----------------------------------------------------------------- processes
+
+def status(pid):
+    """/proc/PID/status as a dict."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines()
+                if ":\t" in line)
+
+
+def exists(pid):
+    """Not gone, and no zombie."""
+    try:
+        return status(pid)["State"][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def cpu(pid):
+    """Seconds of processor time so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy(pids, seconds=1.2):
+    """Share of one processor that pids use together for so long."""
+    before = sum(map(cpu, pids))
+    time.sleep(seconds)
+    return (sum(map(cpu, pids)) - before) / seconds
+
+
+def holder(server, client):
+    """The worker that has accepted a client's connection (IPv4)."""
+    here = client.sock.getsockname()[1]
+    there = client.sock.getpeername()[1]
+    inode = None
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = [int(f.split(":")[1], 16) for f in fields[1:3]]
+        if ports == [there, here]:
+            inode = fields[9]
+    assert inode, "no such connection"
+    for pid in server.workers():
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(fd) == f"socket:[{inode}]":
+                    return pid
+    return None
+
+
+def rest(client):
+    """Reads what is left of an answer: bytes, and whether it ended well."""
+    got = 0
+    while True:
+        data = client.read()
+        if not data:
+            return got, client.clean
+        got += len(data)
+
+
+def sparse(path, size):
+    """A big file of zeroes that takes no room. More than socket buffers hold,
+    if it is to be still under way when something happens."""
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "wb") as f:
+        f.truncate(size)
+
+
+def limit(pid, name):
+    """(soft, hard) of a process's limit, as /proc names it."""
+    text = Path(f"/proc/{pid}/limits").read_text()
+    found = re.search(rf"^{name} +(\S+) +(\S+)", text, re.M)
+    return found[1], found[2]
+
+
+def mark(server):
+    """A place in the log, for since=."""
+    return len(server.log())
+
+
+def hup(server, expect=r"^carnation: reloaded: ", seconds=None):
+    """Reloads and waits for the answer; returns what was said meanwhile."""
+    since = mark(server)
+    server.signal(1)
+    server.wait_log(expect, seconds, since)
+    return server.log()[since:]
+
+
+def hup_refused(server):
+    workers = server.workers()
+    said = hup(server, r"^carnation: .*reload refused: ")
+    assert "the old configuration goes on" in said
+    assert server.workers() == workers
+    assert server.ask("/").status == 20
+    return said
+
+
+def settle(server):
+    """After a change of generation: waits until only the new one is left, and
+    takes it as the normal."""
+    def alone():
+        names = [Path(f"/proc/{p}/stat").read_text() for p in server.workers()]
+        return len(names) == server.count
+    server.count = getattr(server, "count", 1)
+    wait_for(alone, what="the old generation to end")
+    server.expect_workers()
+
+
+# ---------------------------------------------------------------------- load
+
+class Load:
+    """Clients that ask without a pause, each on new connections, until the
+    `with` ends; every failed answer is kept. good(reply, began) says what is
+    wrong with an answer, or None."""
+
+    def __init__(self, server, good, paths=("/",), clients=2):
+        self.server, self.good, self.paths = server, good, paths
+        self.failures, self.answers = [], 0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(
+            target=self._run, args=(i,), daemon=True) for i in range(clients)]
+
+    def _run(self, number):
+        session, count = None, number
+        ctx = harness.context(("1.2", "1.3")[number % 2])
+        while not self._stop.is_set():
+            path = self.paths[count % len(self.paths)]
+            began = time.monotonic()
+            try:
+                with Client(self.server, session=session, ctx=ctx) as c:
+                    reply = c.ask(path).reply()
+                wrong = None if reply.whole else "not whole"
+                wrong = wrong or self.good(reply, began)
+                session = reply.session if count % 3 else None
+            except Exception as e:  # whatever it is, the visitor saw it
+                reply, wrong, session = None, repr(e), None
+            count += 1
+            with self._lock:
+                self.answers += 1
+                if wrong:
+                    self.failures.append((path, wrong, reply))
+
+    def __enter__(self):
+        for t in self._threads:
+            t.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self._stop.set()
+        for t in self._threads:
+            t.join(60)
+        if kind is None:
+            assert not self.failures, (
+                len(self.failures), self.answers, self.failures[:5])
+            assert self.answers > 0
+
+
+# -------------------------------------------------------- namespaces, sockets
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def own_network(test):
+    """The test runs in a network of its own, where port 1965 is free and lo is
+    up. A namespace belongs to a thread; its children inherit it."""
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        def inside():
+            if _libc.unshare(CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "unshare")
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            test(*args, **kwargs)
+        harness.parallel(inside)
+    return root_only(run)
+
+
+def ask_unix(path, request=b"gemini://localhost/\r\n"):
+    """One conversation over a unix socket: all bytes, and was it clean?"""
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(harness.PATIENCE)
+        plain.connect(str(path))
+        with harness.context().wrap_socket(
+                plain, server_hostname="localhost",
+                suppress_ragged_eofs=False) as s:
+            s.sendall(request)
+            return read_all(s)
+
+
+def read_all(s):
+    got = b""
+    while True:
+        try:
+            piece = s.recv(65536)
+        except ssl.SSLError:
+            return got, False
+        if not piece:
+            return got, True
+        got += piece
+
+
+def free_port():
+    """A port that was free a moment ago."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def silent(server, source=None):
+    """A TCP connection that says nothing."""
+    return harness.connect(server, source=source)
+
+
+def ended(sock, seconds=1.0):
+    """Whether the server has closed it, or does within so long."""
+    sock.settimeout(seconds)
+    try:
+        while True:
+            if not sock.recv(65536):
+                return True
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+# ------------------------------------------------------------ as a program
+
+def _forbid_ipv6():
+    """A seccomp filter: socket(AF_INET6, ...) fails with EAFNOSUPPORT."""
+    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+    load, equal, answer = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_RET
+    code = [(load, 0, 0, 0), (equal, 0, 3, number), (load, 0, 0, 16),
+            (equal, 0, 1, socket.AF_INET6), (answer, 0, 0, 0x00050000 | 97),
+            (answer, 0, 0, 0x7fff0000)]
+    program = b"".join(struct.pack("HBBI", *row) for row in code)
+    buffer = ctypes.create_string_buffer(program)
+    filter_ = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
+    assert _libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert _libc.prctl(22, 2, filter_, 0, 0) == 0  # PR_SET_SECCOMP
+
+
+def _become(uid):
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+def _inherit(address):
+    host, port = address.rsplit(":", 1)
+    family = (socket.AF_INET6 if ":" in host else socket.AF_INET)
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind((host.strip("[]"), int(port)))
+    s.listen(64)
+    os.dup2(s.fileno(), 3, inheritable=True)
+    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+
+
+def _tmpfs(directory, kib):
+    assert _libc.unshare(0x00020000) == 0  # CLONE_NEWNS
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "none",
+                    directory], check=True)
+
+
+def main(word, *rest):
+    rest = list(rest)
+    if word == "no-ipv6":
+        _forbid_ipv6()
+    elif word == "user":
+        _become(int(rest.pop(0)))
+    elif word == "inherit":
+        _inherit(rest.pop(0))
+    elif word == "tmpfs":
+        _tmpfs(rest.pop(0), rest.pop(0))
+    else:
+        sys.exit(__doc__)
+    os.execvp(rest[0], rest)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

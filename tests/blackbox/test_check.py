@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: ISC
+"""`carnation check`: every problem at once, each with its place, and in
+agreement with what `serve` and a reload do."""
+import datetime
+import json
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness import CARNATION, settings, tree
+from life import (NOBODY, YEAR, carnation, free_port, pair, place, refused,
+                  root_only, wrapper)
+
+DAY = datetime.timedelta(days=1)
+
+
+class Setup:
+    """A sound configuration, to be spoiled."""
+
+    def __init__(self, place):
+        self.place = place
+        self.root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+        self.certs = place / "certs"
+        self.file = place / "carnation.conf"
+        self.options = {
+            "listen": ["127.0.0.1:0"],
+            "capsules": [{"host": "localhost", "root": str(self.root)}]}
+
+    def write(self, text=None):
+        self.file.write_text(
+            settings(self.options) if text is None else text)
+
+    def check(self, *words, **how):
+        return carnation("check", "-c", self.file, "--certs", self.certs,
+                         *words, cwd=self.place, **how)
+
+    def line(self, what):
+        """Number of the line of the file that contains what."""
+        lines = self.file.read_text().splitlines()
+        return 1 + next(i for i, x in enumerate(lines) if what in x)
+
+
+@pytest.fixture
+def setup(place):
+    s = Setup(place)
+    s.write()
+    return s
+
+
+def errors(done):
+    return [x for x in done.stdout.splitlines() if ": error: " in x
+            or x.startswith("error: ")]
+
+
+def warnings(done):
+    return [x for x in done.stdout.splitlines() if ": warning: " in x
+            or x.startswith("warning: ")]
+
+
+def test_a_sound_configuration_has_no_problem(setup):
+    done = setup.check()
+    assert done.returncode == 0
+    assert not errors(done) and not warnings(done), done.stdout
+    assert carnation("check", "--certs", setup.certs, "--listen",
+                     "127.0.0.1:0", setup.root).returncode == 0
+
+
+def test_all_problems_are_listed_at_once_with_their_lines(setup):
+    setup.write(f"""listen = [ "127.0.0.1:0", "nonsense" ];
+worker = 2;
+workers = -1;
+limits = {{
+	rate = "many";
+	requests = 10;
+}};
+tls = {{ minimum = "1.0"; }};
+log = {{ format = "xml"; }};
+capsules = (
+	{{ host = "a.example"; root = "{setup.root}"; }},
+	{{ host = "a.example"; root = "{setup.root}"; }},
+	{{ host = "b.example"; root = "nowhere"; }},
+	{{ host = "c.example"; root = "{setup.root}"; certificate = "c.crt"; }},
+	{{ host = "not a host"; root = "{setup.root}"; }},
+	{{ root = "{setup.root}"; }}
+);
+""")
+    done = setup.check()
+    assert done.returncode == 1
+    found = {int(m[1]) for m in re.finditer(
+        rf"^{re.escape(str(setup.file))}:(\d+): error: ", done.stdout, re.M)}
+    assert found == {1, 2, 3, 5, 6, 8, 9, 12, 13, 14, 15, 16}, done.stdout
+    assert re.search(r":2: error: .*worker.*workers", done.stdout), "nearest"
+    assert re.search(r":6: error: .*requests.*request\b", done.stdout)
+
+
+def test_the_first_syntax_error_is_reported_with_its_line(setup):
+    for text, line in (('listen = [ "127.0.0.1:0" ];\nworkers = ;\n', 2),
+                       ('limits = {\n  rate = 1;\n', 1),
+                       ('workers = 1;\nworkers = 2;\n', 2),
+                       ('workers 1;\n', 1)):
+        setup.write(text)
+        done = setup.check()
+        assert done.returncode == 1
+        error, = errors(done)  # and no guesses about what it might hold
+        at = int(re.match(r".*?:(\d+): error: ", error)[1])
+        assert abs(at - line) <= 1, error
+
+
+def spoil_missing_file(s):
+    s.file.unlink()
+    return "carnation.conf"
+
+
+def spoil_option(s):
+    s.options["limits"] = {"burts": 3}
+    s.write()
+    return "burst"
+
+
+def spoil_contradiction(s):
+    s.options["capsules"][0]["aliases"] = ["localhost"]
+    s.write()
+    return "localhost"
+
+
+def spoil_half_pair(s):
+    s.options["capsules"][0]["key"] = "x.key"
+    s.write()
+    return "certificate"
+
+
+def spoil_root(s):
+    s.options["capsules"][0]["root"] = "nowhere"
+    s.write()
+    return "nowhere"
+
+
+def spoil_no_capsule(s):
+    del s.options["capsules"]
+    s.write()
+    return "capsule"
+
+
+def spoil_missing_key(s):
+    pair(s.certs, "localhost")
+    (s.certs / "localhost.key").unlink()
+    return "localhost.key"
+
+
+def spoil_garbled_key(s):
+    pair(s.certs, "localhost")
+    (s.certs / "localhost.key").write_text("-----BEGIN NOTHING-----\n")
+    return "localhost.key"
+
+
+def spoil_garbled_certificate(s):
+    pair(s.certs, "localhost")
+    (s.certs / "localhost.crt").write_text("hello\n")
+    return "localhost.crt"
+
+
+def spoil_match(s):
+    pair(s.certs, "localhost")
+    _, other = pair(s.place / "other", "localhost")
+    (s.certs / "localhost.key").write_bytes(other.read_bytes())
+    return "localhost.key"
+
+
+def spoil_secret(s):
+    _, key = pair(s.place / "other", "localhost")
+    (s.root / "notes.txt").write_bytes(b"see:\n" + key.read_bytes())
+    return "notes.txt"
+
+
+def spoil_nesting(s):
+    s.certs = s.root / "certs"
+    return "certs"
+
+
+def spoil_capsule_conf(s):
+    (s.root / "capsule.conf").write_text('title = "x";\nlanguage = "en";\n')
+    return "capsule.conf:2: error: "
+
+
+def spoil_capsule_conf_reach(s):
+    (s.root / "capsule.conf").write_text('@include "../carnation.conf"\n')
+    return "capsule.conf:1: error: "
+
+
+def spoil_capsule_conf_place(s):
+    (s.root / "capsule.conf").write_text('root = "/etc";\n')
+    return "capsule.conf:1: error: "
+
+
+def spoil_log(s):
+    s.options["log"] = {"access": str(s.place / "no/such/dir/log")}
+    s.write()
+    return "no/such/dir/log"
+
+
+SPOILERS = [v for k, v in sorted(globals().items()) if k.startswith("spoil_")]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS, ids=lambda f: f.__name__[6:])
+def test_each_error_stops_check_and_serve_alike(setup, spoil):
+    expected = spoil(setup)
+    done = setup.check()
+    assert done.returncode == 1, done.stdout
+    assert any(expected in e for e in errors(done)), done.stdout
+    said = refused("-c", setup.file, "--certs", setup.certs, cwd=setup.place)
+    assert expected.replace("error: ", "") in said, said
+    dry = carnation("serve", "-n", "-c", setup.file, "--certs", setup.certs,
+                    cwd=setup.place)
+    assert dry.returncode == 1 and dry.stdout == done.stdout
+
+
+@root_only
+def test_roots_and_keys_that_cannot_be_read_are_errors(setup):
+    """As nobody: root can read everything."""
+    program = shutil.copy(CARNATION, setup.place / "carnation")
+    pair(setup.certs, "localhost")  # root's, 0600
+    (setup.place / "closed").mkdir(mode=0o700)
+    setup.options["capsules"].append(
+        {"host": "b.example", "root": str(setup.place / "closed"),
+         "certificate": str(setup.certs / "localhost.crt"),
+         "key": str(setup.certs / "localhost.key")})
+    setup.write()
+    done = subprocess.run(
+        [*wrapper("user", NOBODY), program, "check", "-c", setup.file,
+         "--certs", setup.certs], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert any("localhost.key" in e for e in errors(done)), done.stdout
+    assert any("closed" in e for e in errors(done)), done.stdout
+
+
+def warn_expired(s):
+    pair(s.certs, "localhost", start=-2 * YEAR, end=-DAY)
+    return "localhost.*expired"
+
+
+def warn_expiring(s):
+    pair(s.certs, "localhost", end=29 * DAY)
+    return "localhost.*expires.* (28|29) days"
+
+
+def warn_name(s):
+    s.options["capsules"][0]["aliases"] = ["www.example.org"]
+    s.write()
+    pair(s.certs, "localhost")
+    return r"www\.example\.org"
+
+
+def warn_mode(s):
+    pair(s.certs, "localhost", mode=0o644)
+    return "localhost.*key.*read"
+
+
+def warn_index(s):
+    (s.root / "index.gmi").unlink()
+    return r"index\.gmi"
+
+
+def warn_port(s):
+    s.socket = socket.socket()
+    s.socket.bind(("127.0.0.1", 0))
+    s.socket.listen()
+    port = s.socket.getsockname()[1]
+    s.options["listen"] = [f"127.0.0.1:{port}"]
+    s.write()
+    return f"127.0.0.1:{port}"
+
+
+WARNERS = [v for k, v in sorted(globals().items()) if k.startswith("warn_")]
+
+
+@pytest.mark.parametrize("warn", WARNERS, ids=lambda f: f.__name__[5:])
+def test_each_warning_leaves_status_0(setup, warn):
+    expected = warn(setup)
+    done = setup.check()
+    assert done.returncode == 0, done.stdout
+    assert any(re.search(expected, w) for w in warnings(done)), done.stdout
+    assert len(warnings(done)) == 1, done.stdout
+    assert not errors(done)
+
+
+def test_31_days_before_the_end_nobody_is_warned(setup):
+    pair(setup.certs, "localhost", end=31 * DAY)
+    assert not warnings(setup.check())
+
+
+def test_errors_and_warnings_come_together(setup):
+    (setup.root / "index.gmi").unlink()
+    pair(setup.certs, "localhost", end=-DAY, start=-YEAR, mode=0o640)
+    setup.options["capsules"].append(
+        {"host": "b.example", "root": str(setup.place / "nowhere")})
+    setup.write()
+    done = setup.check()
+    assert done.returncode == 1
+    assert len(errors(done)) == 1 and len(warnings(done)) == 3, done.stdout
+
+
+def test_json(setup):
+    (setup.root / "index.gmi").unlink()
+    setup.options["workrs"] = 3
+    setup.write()
+    done = setup.check("--json")
+    assert done.returncode == 1
+    problems = json.loads(done.stdout)
+    if isinstance(problems, dict):
+        problems = problems["problems"]
+    by_level = {p["level"]: p for p in problems}
+    assert set(by_level) == {"error", "warning"}
+    error = by_level["error"]
+    assert error["file"] == str(setup.file)
+    assert error["line"] == setup.line("workrs")
+    assert "workers" in error["text"]
+    assert "index.gmi" in by_level["warning"]["text"]
+    setup.options.pop("workrs")
+    (setup.root / "index.gmi").write_text("# Hello\n")
+    setup.write()
+    done = setup.check("--json")
+    assert done.returncode == 0
+    problems = json.loads(done.stdout)
+    assert (problems if isinstance(problems, list)
+            else problems["problems"]) == []
+
+
+EVERYTHING = {
+    "listen": ["127.0.0.1:0", "[::1]:0"], "public_port": 1966, "workers": 3,
+    "limits": {"connections": 100, "per_address": 10, "rate": 5, "burst": 7,
+               "exempt": ["10.0.0.0/8", "fd00::/8"], "handshake": 9,
+               "request": 8, "stall": 31, "drain": 11},
+    "tls": {"minimum": "1.3", "suites": "TLS_AES_128_GCM_SHA256",
+            "tickets": False},
+    "log": {"access": "none", "format": "json", "addresses": "full",
+            "query": True},
+    "types": [{"extension": "foo", "type": "text/x-foo"},
+              {"extension": "bar", "type": "text/x-bar"}],
+}
+CAPSULE = {
+    "host": "example.org", "aliases": ["www.example.org"],
+    "hidden": [".config"], "title": 'Quo"tes and \\ back', "lang": "en",
+    "charset": "utf-8", "index": ["start.gmi", "index.gmi"], "listing": True,
+    "paths": [{"glob": "/az/*", "lang": "az", "listing": False},
+              {"glob": "*.log", "type": "text/plain",
+               "charset": "iso-8859-1"}],
+    "redirects": [{"from": "/old/*", "to": "/new/", "permanent": True},
+                  {"from": "/x", "to": "/y", "permanent": False}],
+    "gone": ["/secret.gmi", "/old2/*"], "feed": "updates.gmi",
+    "order": ["index.gmi", "a.gmi"],
+}
+
+
+def test_the_dump_is_read_as_the_same_configuration(setup):
+    setup.options = dict(EVERYTHING, capsules=[
+        dict(CAPSULE, root=str(setup.root)),
+        {"host": "b.example", "root": str(setup.root)}])
+    setup.write()
+    first = setup.check("--dump")
+    assert first.returncode == 0, first.stdout + first.stderr
+    for word in ("1966", "TLS_AES_128_GCM_SHA256", "iso-8859-1", "text/x-bar",
+                 "fd00::/8", "www.example.org", "updates.gmi", "start.gmi",
+                 'Quo\\"tes and ', "/old2/*", ".config"):
+        assert word in first.stdout, word
+    (setup.place / "elsewhere").mkdir()
+    again = setup.place / "elsewhere" / "dump.conf"
+    again.write_text(first.stdout)
+    second = carnation("check", "-c", again, "--certs", setup.certs, "--dump")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout == first.stdout
+
+
+def test_the_dump_holds_every_default(setup):
+    done = setup.check("--dump")
+    assert done.returncode == 0
+    text = re.sub(r"\s+", " ", done.stdout)
+    for said in ("connections = 1024", "per_address = 64", "rate = 10",
+                 "burst = 60", "handshake = 10", "request = 10", "stall = 30",
+                 "drain = 10", 'minimum = "1.2"', "tickets = true",
+                 'access = "stderr"', 'format = "text"',
+                 'addresses = "truncated"', "query = false"):
+        assert said in text, (said, text)
+
+
+def test_the_dump_holds_the_command_line(setup):
+    port = free_port()
+    done = setup.check("--dump", "--listen", f"127.0.0.1:{port}", "--workers",
+                       7, "--log", setup.place / "access.log")
+    assert done.returncode == 0
+    assert f"127.0.0.1:{port}" in done.stdout
+    assert "127.0.0.1:0" not in done.stdout
+    assert re.search(r"workers\s*=\s*7\b", done.stdout)
+    assert str(setup.place / "access.log") in done.stdout
+    done = carnation("check", "--dump", "--host", "a.example", "--host",
+                     "b.example", "--listen", "127.0.0.1:0", "--certs",
+                     setup.certs, setup.root)
+    assert '"a.example"' in done.stdout and '"b.example"' in done.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("--listen",), ("--nonsense", "x")])
+def test_wrong_usage(words):
+    assert carnation("check", *words).returncode == 2
+
+
+def test_messages_are_safe_to_show(place):
+    """A name with an escape sequence does not reach the terminal."""
+    name = "bad\x1b[31m\x07"
+    tree(place / name, {"index.gmi": "# x\n", "capsule.conf": "nonsense = 1;"})
+    done = carnation("check", "--certs", place / "certs", place / name)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x07" not in done.stdout + done.stderr

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: ISC
+"""The first start: a certificate that lasts, and a block for people."""
+import datetime
+import os
+import re
+import shutil
+import socket
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID, NameOID
+
+from harness import CARNATION, Client, Server, tree
+from life import (NOBODY, Plain, carnation, fingerprint, pair,
+                  place, refused, root_only, wrapper)
+
+
+def snapshot(directory):
+    return {p.name: (p.read_bytes(), p.stat().st_ino, p.stat().st_mtime_ns)
+            for p in directory.iterdir()}
+
+
+def served_certificate(server, sni=None):
+    with Client(server, sni=sni or server.host) as c:
+        return c.certificate()
+
+
+def test_first_start_makes_a_lasting_pair(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    words = ["--host", "example.org", "--host", "www.example.org", root]
+    with Server(command=words, listen=(4,), directory=place,
+                alive=None) as server:
+        server.host = "example.org"
+        crt, key = (server.certs / f"example.org.{x}" for x in ("crt", "key"))
+        assert key.stat().st_mode & 0o7777 == 0o600
+        assert server.certs.stat().st_mode & 0o7777 == 0o700
+        assert crt.stat().st_mode & 0o7777 == 0o644
+        cert = x509.load_pem_x509_certificate(crt.read_bytes())
+        names = [a.value for a in cert.subject.get_attributes_for_oid(
+            NameOID.COMMON_NAME)]
+        assert names == ["example.org"]
+        san = cert.extensions.get_extension_for_oid(
+            ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+        assert [n.value for n in san] == ["example.org", "www.example.org"]
+        assert all(isinstance(n, x509.DNSName) for n in san), "AV-98"
+        assert cert.not_valid_before.date() == datetime.date(2020, 1, 1)
+        assert cert.not_valid_after.date() == datetime.date(2099, 12, 31)
+        assert isinstance(cert.public_key().curve, ec.SECP256R1)
+        assert cert.signature_hash_algorithm.name == "sha256"
+        assert cert.serial_number > 0
+        assert not cert.extensions.get_extension_for_oid(
+            ExtensionOID.BASIC_CONSTRAINTS).value.ca
+        assert served_certificate(server) == cert.public_bytes(
+            x509.base.serialization.Encoding.DER)
+        before = snapshot(server.certs)
+    assert set(before) == {"example.org.crt", "example.org.key"}
+    with Server(command=words, listen=(4,), directory=place, alive=None):
+        pass
+    assert snapshot(place / "certs") == before, "a pair that exists is kept"
+
+
+def test_the_pair_of_a_directory_alone_names_localhost_and_the_machine(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    with Server(command=[root], listen=(4,), directory=place) as server:
+        machine = socket.gethostname().lower().rstrip(".")
+        cert = x509.load_pem_x509_certificate(
+            (server.certs / "localhost.crt").read_bytes())
+        san = cert.extensions.get_extension_for_oid(
+            ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+        assert [n.value for n in san][0] == "localhost"
+        assert {n.value for n in san} == {"localhost", machine}
+        for host in ("localhost", machine):
+            assert server.ask(f"gemini://{host}:{{P}}/", sni=host).status == 20
+        assert server.ask("gemini://example.org:{P}/").status == 53
+
+
+def test_a_new_host_makes_a_new_pair_and_touches_no_other(place):
+    root = tree(place / "a", {"index.gmi": "# A\n"})
+    one = {"host": "a.example", "root": root}
+    with Server([one], directory=place, listen=(4,)) as server:
+        before = snapshot(server.certs)
+    with Server([one, {"host": "b.example", "root": root}], directory=place,
+                listen=(4,)) as server:
+        after = snapshot(server.certs)
+        assert set(after) - set(before) == {"b.example.crt", "b.example.key"}
+        assert {k: after[k] for k in before} == before
+        assert served_certificate(server, "a.example") != \
+            served_certificate(server, "b.example")
+
+
+def test_half_a_pair_is_never_completed(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    for gone, kept in (("key", "crt"), ("crt", "key")):
+        certs = place / f"without-{gone}"
+        pair(certs, "localhost")
+        (certs / f"localhost.{gone}").unlink()
+        before = snapshot(certs)
+        said = refused("--certs", certs, "--listen", "127.0.0.1:0", root)
+        assert f"localhost.{gone}" in said
+        assert snapshot(certs) == before
+        assert set(before) == {f"localhost.{kept}"}
+
+
+def test_a_pair_of_ones_own(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    crt, key = pair(place / "mine", "localhost")
+    with Plain("--cert", crt, "--key", key, "--listen", "127.0.0.1:0", root,
+               directory=place) as server:
+        der = x509.load_pem_x509_certificate(crt.read_bytes()).public_bytes(
+            x509.base.serialization.Encoding.DER)
+        assert served_certificate(server) == der
+        assert fingerprint(der) in server.log()
+
+
+def test_the_block_for_people(place):
+    pages = {"index.gmi": "0123456789", "a.gmi": "0123456789",
+             "deep/b.gmi": "0123456789", "x.txt": "0123456789"}
+    root = tree(place / "capsule", pages)
+    with Server(command=[root], listen=(4,), directory=place) as server:
+        said = server.log()
+        block = {m[1]: m[2] for m in re.finditer(
+            r"^  (\w+) {2,}(\S.*)$", said, re.M)}
+        assert re.search(
+            rf"^carnation: listening on 127\.0\.0\.1:{server.port()}$", said,
+            re.M)
+        assert block["open"] == f"gemini://localhost:{server.port()}/"
+        assert block["certificate"].startswith(
+            str(server.certs / "localhost.crt"))
+        assert block["fingerprint"] == \
+            "SHA256 " + fingerprint(served_certificate(server))
+        assert block["sandbox"] == "none yet"
+        assert "Ctrl-C" in block["stop"]
+        counted = " ".join(block.values())
+        assert re.search(r"\b3 pages, 4 files, 40 (B|bytes)\b", counted), block
+        assert "\x1b" not in said, "colour only on a terminal"
+
+
+def test_no_index_page_is_said_at_start(place):
+    root = tree(place / "capsule", {"other.gmi": "# Other\n"})
+    with Server(command=[root], listen=(4,), directory=place,
+                alive="/other.gmi") as server:
+        assert re.search(r"^carnation.*: warning: .*index\.gmi", server.log(),
+                         re.M)
+        assert server.ask("/").status == 51
+
+
+@root_only
+def test_certificates_of_other_people_lie_in_their_data_directory(place):
+    """Run as nobody: no root is needed, none is used."""
+    program = shutil.copy(CARNATION, place / "carnation")
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    for env, where in (({"XDG_DATA_HOME": place / "data"}, "data"),
+                       ({"HOME": place / "home", "XDG_DATA_HOME": ""},
+                        "home/.local/share")):
+        home = place / where
+        home.mkdir(parents=True)
+        for p in (home, *home.parents):
+            if p == place:
+                break
+            os.chown(p, NOBODY, NOBODY)
+        with Plain("--listen", "127.0.0.1:0", root, directory=place,
+                   program=program, wrapper=wrapper("user", NOBODY),
+                   env={k: str(v) for k, v in env.items()}) as server:
+            key = home / "carnation/certs/localhost.key"
+            assert key.stat().st_mode & 0o7777 == 0o600
+            assert key.stat().st_uid == NOBODY
+            assert server.ask("/").status == 20
+
+
+def test_check_makes_no_certificate(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    done = carnation("check", "--certs", place / "certs", "--listen",
+                     "127.0.0.1:0", root)
+    assert done.returncode == 0, done.stdout
+    assert not (place / "certs").exists()

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: ISC
+"""bind -> keys, roots and database -> fork -> drop -> read capsule.conf ->
+first accept: the order that the whole design rests upon, seen by strace."""
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import Server, tree, wait_for
+from life import IS_ROOT, hup, place, settle
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("strace"), reason="no strace here")
+
+CALLS = ("bind,listen,openat,openat2,open,clone,clone3,fork,vfork,setuid,"
+         "setresuid,setgroups,setgid,setresgid,prctl,accept,accept4,execve")
+
+
+class Trace:
+    """Events of a trace file, in order: (pid, text)."""
+
+    def __init__(self, file):
+        self.events, half = [], {}
+        for line in Path(file).read_text(errors="replace").splitlines():
+            pid, text = line.split(None, 1)
+            if text.endswith("<unfinished ...>"):
+                half[pid] = text[:-len("<unfinished ...>")]
+                continue
+            resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
+            if resumed:
+                text = half.pop(pid, "") + resumed[1]
+            self.events.append((int(pid), text))
+
+    def find(self, pid, pattern):
+        """Positions of a process's calls that match."""
+        return [i for i, (p, text) in enumerate(self.events)
+                if (pid is None or p == pid) and re.match(pattern, text)]
+
+    def done(self, pid, pattern):
+        """The same, of those that succeeded."""
+        return [i for i in self.find(pid, pattern)
+                if " = -1 " not in self.events[i][1]]
+
+
+@pytest.fixture
+def traced(place):
+    root = tree(place / "capsule", {
+        "index.gmi": "# Hello\n", "capsule.conf": 'lang = "en";\n',
+        "unknown-type": bytes(range(256))})
+    file = place / "trace"
+    with Server([{"host": "localhost", "root": str(root)}], workers=2,
+                directory=place, listen=(4,), wrapper=[
+                    "strace", "-DD", "-f", "-o", file, "-e", f"trace={CALLS}"],
+                env={"ASAN_OPTIONS": "detect_leaks=0"}) as server:
+        server.file = file
+        assert server.ask("/").meta == "text/gemini; lang=en"
+        server.ask("/unknown-type")
+        yield server
+
+
+def worker_order(trace, parent, worker):
+    """The steps of one worker, each after the one before it."""
+    fork = trace.done(parent, rf"(clone3?|v?fork)\(.*= {worker}$")
+    assert fork, "forked by the parent itself"
+    steps = [("fork", fork[0])]
+    if IS_ROOT:
+        for name, pattern in (("setgroups", r"setgroups\("),
+                              ("setgid", r"set(res)?gid\("),
+                              ("setuid", r"set(res)?uid\(")):
+            found = trace.done(worker, pattern)
+            assert found, f"{name} never happened"
+            steps.append((name, found[0]))
+        regain = trace.find(worker, r"set(res)?uid\((0|-1, 0|0, 0)")
+        assert regain and not set(regain) & set(
+            trace.done(worker, r"set(res)?uid\((0|-1, 0|0, 0)")), (
+            "that root does not come back was tried, and failed")
+    conf = trace.find(worker, r'openat2?\(\d+, "capsule\.conf"')
+    assert conf, "capsule.conf is the worker's to read"
+    accept = trace.find(worker, r"accept4?\(")
+    assert accept, "every worker accepts"
+    steps += [("capsule.conf", conf[0]), ("accept", accept[0])]
+    assert steps == sorted(steps, key=lambda s: s[1]), steps
+    return steps[0][1]
+
+
+def test_the_order_of_a_start(traced):
+    parent, workers = traced.process.pid, traced.workers()
+    wait_for(lambda: all(Trace(traced.file).find(w, r"accept4?\(")
+                         for w in workers))
+    trace = Trace(traced.file)
+    before = [trace.done(parent, pattern) for pattern in (
+        r'bind\(\d+, \{sa_family=AF_INET',
+        r'openat\(.*localhost\.key"',
+        rf'openat2?\(.*"{re.escape(str(traced.directory))}/capsule/?"',
+        r'openat\(.*magic\.mgc"')]
+    assert all(before), before
+    assert before[0][0] < before[1][0], "a taken port makes no certificate"
+    first_fork = min(worker_order(trace, parent, w) for w in workers)
+    assert all(found[0] < first_fork for found in before)
+    assert not trace.find(parent, r"accept4?\("), "the parent meets no stranger"
+
+
+def test_workers_open_nothing_but_the_capsule(traced):
+    for _ in range(3):
+        traced.ask("/")
+    trace = Trace(traced.file)
+    for worker in traced.workers():
+        drop = trace.find(worker, r"accept4?\(")[0]
+        opened = [trace.events[i][1] for i in trace.done(
+            worker, r"open(at2?)?\(") if i > drop]
+        for text in opened:
+            assert re.match(r'openat2?\(\d+, "[^/]', text), text
+        everything = [trace.events[i][1] for i in trace.find(
+            worker, r"open(at2?)?\(")]
+        assert not [x for x in everything if ".key" in x or ".mgc" in x]
+        assert not trace.find(worker, r"execve\(")
+        assert not trace.find(worker, r"(clone3?|v?fork)\("), "no threads"
+
+
+def test_the_order_of_a_reload(traced):
+    """The parent opens everything anew, then forks; no socket is bound."""
+    parent, old = traced.process.pid, traced.workers()
+    bound = len(Trace(traced.file).find(None, r"bind\(\d+, \{sa_family=AF_IN"))
+    hup(traced)
+    traced.count = 2
+    settle(traced)
+    wait_for(lambda: all(Trace(traced.file).find(w, r"accept4?\(")
+                         for w in traced.workers()))
+    trace = Trace(traced.file)
+    assert not set(traced.workers()) & set(old)
+    forks = [worker_order(trace, parent, w) for w in traced.workers()]
+    keys = trace.done(parent, r'openat\(.*localhost\.key"')
+    assert keys[-1] < min(forks) and len(keys) > 1
+    assert len(trace.find(
+        None, r"bind\(\d+, \{sa_family=AF_IN")) == bound

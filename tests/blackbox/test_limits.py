@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: ISC
+"""How many, and for how long: connections per address, slots, deadlines."""
+import subprocess
+import time
+
+import pytest
+
+import harness
+from harness import (Client, Server, connect, parallel, raise_descriptor_limit,
+                     tree, wait_for)
+from life import busy, ended, own_network, place, rest, silent, sparse
+
+BIG = 40_000_000
+
+
+def limited(place, workers=1, families=(4,), **limits):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    sparse(root / "big.bin", BIG)
+    limits.setdefault("exempt", [])
+    limits.setdefault("rate", 0)
+    if limits["exempt"] is None:
+        del limits["exempt"]
+    return Server([{"host": "localhost", "root": str(root)}], workers=workers,
+                  directory=place, listen=families,
+                  options={"limits": limits})
+
+
+def close_all(sockets):
+    for s in sockets:
+        s.close()
+
+
+# ----------------------------------------------------------- per address
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_connections_of_one_address_are_limited(place, workers):
+    """Counted over all workers; refused before the handshake, without a word;
+    others are not concerned."""
+    with limited(place, workers, per_address=4) as server:
+        held = [silent(server, "127.0.0.2") for _ in range(4)]
+        for _ in range(3):
+            with silent(server, "127.0.0.2") as s:
+                assert ended(s, 1)
+        assert not any(ended(s, 0.05) for s in held)
+        assert server.ask("/", source="127.0.0.3").whole
+        held.pop().close()
+        wait_for(lambda: not refused_now(server, "127.0.0.2"), 2)
+        assert server.ask("/", source="127.0.0.2").whole
+        close_all(held)
+
+
+def refused_now(server, source):
+    with silent(server, source) as s:
+        return ended(s, 0.1)
+
+
+def test_loopback_is_exempt_by_default(place):
+    with limited(place, per_address=4, exempt=None) as server:
+        crowd = [silent(server, "127.0.0.2") for _ in range(20)]
+        assert not ended(crowd[-1], 0.2)
+        assert server.ask("/", source="127.0.0.2").whole
+        close_all(crowd)
+
+
+def test_the_default_is_64_and_none_when_zero(place):
+    with limited(place) as server:
+        crowd = [silent(server, "127.0.0.2") for _ in range(64)]
+        assert not ended(crowd[-1], 0.1)
+        assert refused_now(server, "127.0.0.2")
+        close_all(crowd)
+    with limited(place, per_address=0) as server:
+        crowd = [silent(server, "127.0.0.2") for _ in range(100)]
+        assert not ended(crowd[-1], 0.1)
+        close_all(crowd)
+
+
+def test_exempt_networks(place):
+    with limited(place, per_address=2, exempt=["127.0.0.8/29"]) as server:
+        for source, limit in (("127.0.0.9", None), ("127.0.0.15", None),
+                              ("127.0.0.16", 2), ("127.0.0.7", 2)):
+            crowd = [silent(server, source) for _ in range(6)]
+            gone = sum(ended(s, 0.1) for s in crowd)
+            assert gone == (0 if limit is None else 6 - limit), source
+            close_all(crowd)
+
+
+@own_network
+def test_ipv6_is_counted_by_its_64(place):
+    for a in ("fd00:0:0:1::1", "fd00:0:0:1::2", "fd00:0:0:2::1"):
+        subprocess.run(["ip", "addr", "add", a + "/128", "dev", "lo"],
+                       check=True)
+    with limited(place, families=(6,), per_address=4, rate=1,
+                 burst=3) as server:
+        def quiet(source):
+            return connect(server, 6, source=source)
+        crowd = [quiet(f"fd00:0:0:1::{1 + n % 2}") for n in range(4)]
+        for source, gone in (("fd00:0:0:1::2", True), ("fd00:0:0:1::1", True),
+                             ("fd00:0:0:2::1", False)):
+            with quiet(source) as s:
+                assert ended(s, 0.2) == gone, source
+        close_all(crowd)
+        time.sleep(0.1)
+        got = [server.ask("/", family=6, source=f"fd00:0:0:1::{1 + n % 2}")
+               .status for n in range(5)]
+        assert got == [20, 20, 20, 44, 44]
+        assert server.ask("/", family=6, source="fd00:0:0:2::1").status == 20
+        time.sleep(1.1)
+
+
+# ------------------------------------------------------------------ slots
+
+def test_the_oldest_of_the_greediest_makes_room(place):
+    """Whoever has not asked yet, of the address that has most of those."""
+    with limited(place, connections=8, per_address=0) as server:
+        modest = [silent(server, "127.0.0.3") for _ in range(2)]
+        time.sleep(0.02)
+        greedy = []
+        for _ in range(5):
+            greedy.append(silent(server, "127.0.0.2"))
+            time.sleep(0.02)
+        greedy.append(Client(server, source="127.0.0.2"))  # in REQUEST
+        assert server.ask("/", source="127.0.0.4").whole
+        assert ended(greedy[0], 0.5)
+        time.sleep(0.05)
+        assert not any(ended(s, 0.05) for s in modest + greedy[1:5])
+        newcomers = [silent(server, "127.0.0.4") for _ in range(3)]
+        assert ended(greedy[1], 0.5) and ended(greedy[2], 0.5)
+        assert not any(ended(s, 0.05) for s in modest + greedy[3:5])
+        assert greedy[5].ask("/").reply().whole
+        close_all(modest + greedy + newcomers)
+
+
+def test_who_is_being_answered_is_not_dropped(place):
+    with limited(place, connections=6, per_address=0) as server:
+        downloads = []
+        for _ in range(4):
+            c = Client(server, source="127.0.0.2", receive_buffer=16384)
+            c.ask("/big.bin")
+            assert c.read()
+            downloads.append(c)
+        crowd = [silent(server, "127.0.0.3") for _ in range(20)]
+        assert server.ask("/", source="127.0.0.4").whole
+        for c in downloads:
+            got, clean = rest(c)
+            assert got > BIG - 100_000 and clean
+        close_all(downloads + crowd)
+
+
+def test_slots_full_of_downloads_leave_newcomers_waiting(place):
+    """Nobody can be dropped: accept waits, without spinning, for a slot."""
+    with limited(place, connections=3, per_address=0) as server:
+        downloads = []
+        for _ in range(3):
+            c = Client(server, receive_buffer=16384)
+            c.ask("/big.bin")
+            assert c.read()
+            downloads.append(c)
+        late = silent(server)
+        worker, = server.workers()
+        assert busy([worker], 0.6) < 0.15, "it spins"
+        late.close()
+        assert rest(downloads.pop())[1]
+        assert server.ask("/").whole
+        close_all(downloads)
+
+
+def test_1000_idle_connections_and_a_request_meanwhile(place):
+    raise_descriptor_limit()
+    with limited(place, per_address=0) as server:
+        idle = [Client(server) for _ in range(100)]
+        idle += [silent(server) for _ in range(900)]
+        assert server.ask("/").whole
+        assert idle[0].ask("/").reply().whole
+        close_all(idle)
+
+
+# --------------------------------------------------------------- deadlines
+
+def lasted(job):
+    began = time.monotonic()
+    value = job()
+    return value, time.monotonic() - began
+
+
+def hello_of(server):
+    """The bytes of a ClientHello."""
+    c = Client(server, handshake=False)
+    try:
+        c.tls.do_handshake()
+    except harness.ssl.SSLWantReadError:
+        pass
+    c.close()
+    return c.outward.read()
+
+
+def trickle(sock, data, pause):
+    """One byte a pause until the other side has had enough."""
+    sock.settimeout(pause)
+    for byte in data:
+        try:
+            sock.sendall(bytes([byte]))
+            if not sock.recv(4096):
+                return
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+
+
+def test_deadlines(place):
+    """Handshake 1 s and request 6 s in all, however busily somebody dribbles;
+    a late request is told nothing but close_notify (1.1.7)."""
+    with limited(place, handshake=1, request=6, per_address=0) as server:
+        hello = hello_of(server)
+
+        def nothing():
+            with silent(server) as s:
+                return ended(s, 5)
+
+        def half_a_hello():
+            with silent(server) as s:
+                s.sendall(hello[:40])
+                return ended(s, 5)
+
+        def slow_hello():
+            with silent(server) as s:
+                trickle(s, hello[:-1], 0.1)
+                return ended(s, 5)
+
+        def no_request():
+            with Client(server) as c:
+                r = c.reply()
+                return r.raw == b"" and r.clean and r.end == "fin"
+
+        def slow_request():
+            with Client(server, timeout=15) as c:
+                line = b"gemini://localhost/" + b"a" * 900
+                for byte in line:
+                    c.send(bytes([byte]))
+                    if not c.nothing_for(0.05):
+                        break
+                r = c.reply()
+                return r.raw == b"" and r.clean
+
+        def bare_lf():
+            with Client(server) as c:
+                c.send(b"gemini://localhost/\n")
+                assert c.nothing_for(5.2), "1.1.7: nothing for 5 s"
+                return c.reply().raw == b""
+
+        results = parallel(*[lambda j=j: lasted(j) for j in (
+            nothing, half_a_hello, slow_hello, no_request, slow_request,
+            bare_lf)])
+        assert all(value for value, _ in results), results
+        for (_, seconds), (least, most) in zip(
+                results, [(0.8, 2.5)] * 3 + [(5.5, 8.5)] * 3):
+            assert least <= seconds <= most, results
+        assert server.ask("/").whole
+
+
+def test_a_reader_who_takes_nothing_is_dropped_a_slow_one_is_not(place):
+    with limited(place, stall=1, per_address=0, handshake=1,
+                 request=6) as server:
+        def stalled():
+            with Client(server, receive_buffer=8192) as c:
+                c.ask("/big.bin")
+                assert c.read()
+                time.sleep(3)
+                assert harness.wait_for(lambda: any(
+                    line[-2] == "cut" for line in server.access()), 2)
+                got, clean = rest(c)
+                assert got < BIG - 100_000 and not clean
+
+        def slow():
+            with Client(server, receive_buffer=65536) as c:
+                c.ask("/big.bin")
+                got = 0
+                for _ in range(10):  # 3 s: longer than stall
+                    got += len(c.read())
+                    for _ in range(8):
+                        got += len(c.read())
+                    time.sleep(0.3)
+                more, clean = rest(c)
+                assert got + more > BIG and clean
+
+        parallel(stalled, slow)
+        assert server.ask("/").whole

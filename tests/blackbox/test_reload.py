@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: ISC
+"""HUP: the next generation, or nothing at all."""
+import re
+import socket
+import ssl
+import time
+
+import pytest
+
+from harness import Client, Server, tree, wait_for
+from life import (Load, carnation, exists, hup, hup_refused, mark, pair,
+                  place, refused, settle)
+
+
+def site(place, workers=1, **options):
+    root = tree(place / "capsule", {"index.gmi": "# One\n"})
+    return Server([{"host": "localhost", "root": str(root)}], workers=workers,
+                  directory=place, listen=(4,), options=options)
+
+
+def test_a_reload_brings_new_workers_and_the_new_configuration(place):
+    with site(place) as server:
+        before = server.workers()
+        other = tree(place / "other", {"index.gmi": "# Two\n"})
+        server.options["capsules"][0]["root"] = str(other)
+        server.options["capsules"].append(
+            {"host": "b.example", "root": str(other)})
+        server.options["log"] = {"access": str(place / "access.log")}
+        server.write_config()
+        said = hup(server)
+        assert re.search(r"^carnation: reloaded: 1 worker", said, re.M)
+        settle(server)
+        assert server.workers() != before
+        assert server.ask("/").text == "# Two\n"
+        reply = server.ask("gemini://b.example:{P}/", sni="b.example")
+        assert reply.status == 20
+        assert (server.certs / "b.example.key").exists()
+        wait_for((place / "access.log").read_text)
+
+
+def test_a_certificate_that_was_replaced_is_served(place):
+    with site(place) as server:
+        crt, _ = pair(server.certs, "localhost")
+        with Client(server) as c:
+            assert ssl.DER_cert_to_PEM_cert(c.certificate()).split() != \
+                crt.read_text().split()
+        hup(server)
+        settle(server)
+        with Client(server) as c:
+            assert ssl.DER_cert_to_PEM_cert(c.certificate()).split() == \
+                crt.read_text().split()
+
+
+def test_listeners_come_and_go_and_stay(place):
+    with Server(listen=(), directory=place, alive=None, options={
+            "listen": ["127.0.0.1:0", "127.0.0.2:0"]}) as server:
+        first, second = (int(p) for p in re.findall(
+            r"listening on 127\.0\.0\.\d:(\d+)", server.log()))
+        server.options["listen"] = ["127.0.0.1:0", "127.0.0.3:0"]
+        server.write_config()
+        said = hup(server)
+        settle(server)
+        told = re.search(r"listening on 127\.0\.0\.3:(\d+)$", said, re.M)
+        assert told, "where it listens now"
+        third = int(told[1])
+        for address, port, there in (("127.0.0.1", first, True),
+                                     ("127.0.0.2", second, False),
+                                     ("127.0.0.3", third, True)):
+            with socket.socket() as s:
+                assert (s.connect_ex((address, port)) == 0) == there, address
+
+
+def break_syntax(s, place):
+    s.config.write_text(s.config.read_text() + "limits = {\n")
+    return r"carnation\.conf:\d+: "
+
+
+def break_option(s, place):
+    s.options["lisen"] = ["127.0.0.1:0"]
+    s.write_config()
+    return r"carnation\.conf:\d+: .*listen"
+
+
+def break_root(s, place):
+    s.options["capsules"][0]["root"] = str(place / "nowhere")
+    s.write_config()
+    return r"carnation\.conf:\d+: .*nowhere"
+
+
+def break_everything(s, place):
+    s.config.unlink()
+    return r"carnation\.conf"
+
+
+def break_key(s, place):
+    _, other = pair(place / "other", "localhost")
+    (s.certs / "localhost.key").write_bytes(other.read_bytes())
+    return r"localhost\.key"
+
+
+def break_secret(s, place):
+    _, key = pair(place / "other", "localhost")
+    (place / "capsule" / "oops.txt").write_bytes(key.read_bytes())
+    return r"oops\.txt"
+
+
+def break_capsule_conf(s, place):
+    (place / "capsule" / "capsule.conf").write_text("title = 1;\n")
+    return r"capsule\.conf:1: "
+
+
+def break_pair(s, place):
+    s.options["capsules"].append(
+        {"host": "x.example", "root": str(place / "capsule"),
+         "certificate": "missing.crt", "key": "missing.key"})
+    s.write_config()
+    return r"missing\.(crt|key)"
+
+
+BREAKERS = [v for k, v in sorted(globals().items()) if k.startswith("break_")]
+
+
+@pytest.mark.parametrize("spoil", BREAKERS, ids=lambda f: f.__name__[6:])
+def test_a_broken_configuration_changes_nothing_and_is_reported(place, spoil):
+    with site(place) as server:
+        good = server.config.read_text()
+        key = (server.certs / "localhost.key").read_bytes()
+        expected = spoil(server, place)
+        for _ in range(2):
+            said = hup_refused(server)
+            assert re.search("^carnation.*: error: .*" + expected, said, re.M)
+        if spoil is not break_capsule_conf:
+            assert carnation(
+                "check", "-c", server.config, "--certs", server.certs,
+                "--listen", "127.0.0.1:0").returncode == 1, "check agrees"
+        server.config.write_text(good)  # and mended, it goes on
+        (server.certs / "localhost.key").write_bytes(key)
+        for name in ("capsule.conf", "oops.txt"):
+            (place / "capsule" / name).unlink(missing_ok=True)
+        hup(server)
+        settle(server)
+
+
+def test_a_taken_port_refuses_the_reload(place):
+    with socket.socket() as taken, Server(
+            listen=(), directory=place, alive=None,
+            options={"listen": ["127.0.0.1:0"]}) as server:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server.ports[4] = int(re.search(
+            r"listening on \S+:(\d+)", server.log())[1])
+        server.options["listen"].append(f"127.0.0.1:{port}")
+        server.write_config()
+        assert f"127.0.0.1:{port}" in hup_refused(server)
+
+
+def test_a_broken_capsule_conf_refuses_the_start(place):
+    root = tree(place / "capsule", {"index.gmi": "x", "capsule.conf": "x\n"})
+    said = refused("--certs", place / "certs", "--listen", "127.0.0.1:0", root)
+    assert re.search(r"capsule\.conf:[12]: ", said)
+
+
+def test_a_download_outlives_its_generation(place):
+    """The old workers stop accepting and finish what they send."""
+    with site(place) as server:
+        body = bytes(range(256)) * 100_000
+        tree(place / "capsule", {"big.bin": body})
+        old = server.workers()
+        with Client(server, receive_buffer=65536) as c:
+            c.ask("/big.bin")
+            got = c.read()
+            hup(server)
+            assert server.ask("/").status == 20
+            assert all(exists(p) for p in old)
+            while True:
+                more = c.read()
+                if not more:
+                    break
+                got += more
+            assert got == b"20 application/octet-stream\r\n" + body
+            assert c.clean
+        settle(server)
+        assert not any(exists(p) for p in old)
+
+
+def test_an_idle_visitor_does_not_hold_up_a_reload(place):
+    """Whoever is between handshake and request may still ask."""
+    with site(place) as server:
+        with Client(server) as c:
+            hup(server)
+            assert c.ask("/").reply().whole
+        settle(server)
+
+
+def test_reloads_that_pile_up_all_end_in_one_configuration(place):
+    with site(place) as server:
+        for n in range(20):
+            (place / "capsule" / "index.gmi").write_text(f"# {n}\n")
+            server.signal(1)
+        since = mark(server)
+        time.sleep(0.2)
+        hup(server)
+        server.wait_log(r"reloaded: ", since=since)
+        settle(server)
+        assert server.ask("/").text == "# 19\n"
+
+
+@pytest.mark.soak
+def test_200_reloads_under_load_lose_no_request(place):
+    bodies = {"/": "# One\n" * 4, "/a.gmi": "a" * 50000}
+
+    def good(reply, began):
+        if reply.status != 20 or reply.text not in bodies.values():
+            return "not the page"
+
+    with site(place, workers=2) as server:
+        tree(place / "capsule", {"index.gmi": bodies["/"],
+                                 "a.gmi": bodies["/a.gmi"]})
+        server.count = 2
+        with Load(server, good, tuple(bodies), clients=2) as load:
+            for n in range(200):
+                hup(server, seconds=30)
+            answers = load.answers
+        assert answers > 200
+        assert server.log().count("carnation: reloaded: 2 workers") == 200
+        settle(server)

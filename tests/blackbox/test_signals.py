@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: ISC
+"""TERM, INT and USR1; logrotate; a log that cannot be written."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import ROOT, Client, Server, connect, tree, wait_for
+from life import (ended, mark, place, rest, root_only, settle, silent, sparse,
+                  wrapper)
+
+BIG = 40_000_000
+
+
+@pytest.fixture
+def start(place):
+    """Starts a server that the test itself will end."""
+    started = []
+
+    def run(**options):
+        root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+        sparse(root / "big.bin", BIG)
+        server = Server([{"host": "localhost", "root": str(root)}],
+                        directory=place, listen=(4,), workers=2,
+                        options=options)
+        Server.running.remove(server)
+        started.append(server)
+        return server
+
+    yield run
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+        server.scan()
+
+
+def download(server):
+    c = Client(server, receive_buffer=16384).ask("/big.bin")
+    assert c.read()
+    return c
+
+
+def refuses(server):
+    try:
+        with connect(server) as sock:
+            return ended(sock, 0.05)
+    except ConnectionRefusedError:
+        return True
+
+
+# ----------------------------------------------------------------- the end
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT],
+                         ids=lambda n: n.name)
+def test_it_drains_a_download_and_takes_nobody_new(start, number):
+    server = start()
+    with download(server) as c:
+        idle = silent(server)
+        server.signal(number)
+        wait_for(lambda: refuses(server), 1)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        got, clean = rest(c)
+        assert clean and got > BIG - 100_000
+        idle.close()
+    assert server.process.wait(3) == 0
+
+
+def test_it_ends_at_once_when_nobody_is_there(start):
+    server = start()
+    workers = server.workers()
+    began = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert server.process.wait(3) == 0
+    assert time.monotonic() - began < 1
+    assert not any(Path(f"/proc/{p}").exists() for p in workers)
+
+
+def test_who_has_not_asked_yet_may_still_ask(start):
+    server = start()
+    with Client(server) as c:
+        server.signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert c.ask("/").reply().whole
+    assert server.process.wait(3) == 0
+
+
+def test_drain_has_an_end(start):
+    server = start(limits={"drain": 1})
+    with download(server), silent(server):
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(5) == 0
+        assert 0.7 < time.monotonic() - began < 2.5
+
+
+def test_a_second_interrupt_ends_it_at_once(start):
+    server = start()
+    workers = server.workers()
+    with download(server):
+        server.signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        began = time.monotonic()
+        server.signal(signal.SIGINT)
+        assert server.process.wait(3) >= 0, "ended by itself, not killed"
+        assert time.monotonic() - began < 0.5
+    wait_for(lambda: not any(Path(f"/proc/{p}").exists() for p in workers), 1)
+
+
+def test_an_end_while_a_reload_is_under_way(start):
+    server = start()
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+        server.signal(number)
+    assert server.process.wait(5) == 0
+    server = start()
+    server.signal(signal.SIGTERM)
+    server.signal(signal.SIGHUP)
+    assert server.process.wait(5) == 0
+
+
+# ----------------------------------------------------------------- the log
+
+def logged(place, workers=1, log=None, **how):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    return Server(
+        [{"host": "localhost", "root": str(root)}], workers=workers,
+        directory=place, listen=(4,),
+        options={"log": dict({"access": str(place / "logs/access.log")},
+                             **log or {})}, **how)
+
+
+def paths(file):
+    """The paths of all complete lines of a log."""
+    if not file.exists():
+        return []
+    return [x.rsplit(" ", 1)[1] for x in file.read_text().splitlines()]
+
+
+def test_usr1_opens_the_log_anew_and_loses_no_line(place):
+    logs = tree(place / "logs", {})
+    with logged(place) as server:
+        current, old = logs / "access.log", logs / "access.log.1"
+        server.ask("/?1")
+        wait_for(lambda: paths(current))
+        current.rename(old)
+        server.ask("/2")
+        wait_for(lambda: paths(old) == ["/", "/2"])
+        server.signal(signal.SIGUSR1)
+        wait_for(current.exists, 2)
+
+        def arrives():
+            server.ask("/new")
+            return "/new" in paths(current)
+        wait_for(arrives, 2)
+        settle(server)
+        assert set(paths(current)) <= {"/new", "/"}
+
+
+def test_usr1_loses_no_request_under_way(place):
+    tree(place / "logs", {})
+    sparse(place / "capsule/big.bin", BIG)
+    with logged(place) as server:
+        with download(server) as c:
+            server.signal(signal.SIGUSR1)
+            time.sleep(0.2)
+            assert rest(c)[1]
+        settle(server)
+
+
+def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
+    logs = tree(place / "logs", {})
+    with logged(place) as server:
+        logs.rename(place / "moved")
+        since = mark(server)
+        server.signal(signal.SIGUSR1)
+        server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.ask("/still")
+        wait_for(lambda: "/still" in paths(place / "moved/access.log"))
+
+
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="no logrotate here")
+def test_our_logrotate_snippet_works(place):
+    """As it is installed, but for the places of log and process number."""
+    logs = tree(place / "logs", {})
+    snippet = (ROOT / "scripts/packaging/carnation.logrotate").read_text()
+    assert "/var/log/carnation/*.log" in snippet
+    assert "/run/carnation.pid" in snippet
+    with logged(place) as server:
+        (place / "pid").write_text(str(server.process.pid))
+        config = place / "rotate.conf"
+        config.write_text(
+            snippet.replace("/var/log/carnation", str(logs))
+            .replace("/run/carnation.pid", str(place / "pid"))
+            .replace("/run/systemd/system", str(place / "no-systemd")))
+        config.chmod(0o644)
+        server.ask("/before")
+        wait_for(lambda: "/before" in paths(logs / "access.log"))
+        done = subprocess.run(
+            ["logrotate", "-f", "-s", place / "state", config],
+            capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        wait_for((logs / "access.log").exists, 2)
+
+        def arrives():
+            server.ask("/after")
+            return "/after" in paths(logs / "access.log")
+        wait_for(arrives, 2)
+        assert "/before" in paths(logs / "access.log.1")
+        settle(server)
+
+
+@root_only
+def test_a_full_log_disk_stops_nobody_and_is_told_once(place):
+    logs = tree(place / "logs", {})
+    with logged(place, wrapper=wrapper("tmpfs", logs, 64)) as server:
+        inside = Path(f"/proc/{server.process.pid}/root{logs}/access.log")
+        since = mark(server)
+        long = "/" + "a" * 990
+        for _ in range(100):
+            assert server.ask(long).status == 51
+        size = inside.stat().st_size
+        assert 50_000 < size <= 65_536, "full it is"
+        server.wait_log(r"^carnation.*: warning: .*log", since=since)
+        for _ in range(30):
+            assert server.ask("/").whole
+        assert told(server, since) == 1, "one warning a minute"
+        os.truncate(inside, 0)
+        server.ask("/recovered")
+        wait_for(lambda: "/recovered" in paths(inside))
+        lines = inside.read_text().splitlines()
+        assert all(re.match(r"\d{4}-\d\d-\d\dT", x) for x in lines), lines
+
+
+def told(server, since):
+    return len(re.findall(r"^carnation.*: warning: ", server.log()[since:],
+                          re.M))
+
+
+def test_a_log_device_that_is_always_full(place):
+    with logged(place, log={"access": "/dev/full"}) as server:
+        since = mark(server)
+        for _ in range(30):
+            assert server.ask("/").whole
+        time.sleep(0.2)
+        assert told(server, since) == 1
+
+
+def test_a_log_pipe_that_nobody_reads_stops_nobody(place):
+    """stderr may be a pipe to something that hangs."""
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with logged(place, log={"access": str(place / "pipe")}) as server:
+            long = "/" + "a" * 990
+            began = time.monotonic()
+            for _ in range(100):  # 64 KiB fit
+                assert server.ask(long).status == 51
+            assert server.ask("/").whole
+            assert time.monotonic() - began < 10
+            os.set_blocking(reader, False)
+            while True:
+                try:
+                    if not os.read(reader, 1 << 20):
+                        break
+                except BlockingIOError:
+                    break
+            server.ask("/again")
+            wait_for(lambda: b"/again\n" in os.read(reader, 1 << 20))
+    finally:
+        os.close(reader)

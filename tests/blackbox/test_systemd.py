@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: ISC
+"""Under a service manager: readiness, handed-over sockets, the unit files."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import CARNATION, PATIENCE, ROOT, Server, tree, wait_for
+from life import (Plain, free_port, hup, mark, own_network, place, settle,
+                  wrapper)
+
+PACKAGING = ROOT / "scripts/packaging"
+
+
+@pytest.fixture
+def root(place):
+    return tree(place / "capsule", {"index.gmi": "# Hello\n"})
+
+
+# -------------------------------------------------------------- readiness
+
+class Manager:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.settimeout(PATIENCE)
+        if not address.startswith("\0"):
+            os.chmod(address, 0o777)
+
+    def hears(self):
+        return dict(line.split("=", 1) for line in
+                    self.socket.recv(4096).decode().splitlines())
+
+    def silent(self):
+        self.socket.settimeout(0.3)
+        try:
+            return not self.hears()
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(PATIENCE)
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_readiness_reload_and_stop_are_told(place, root, abstract):
+    address = f"\0carnation-{os.getpid()}" if abstract else f"{place}/notify"
+    manager = Manager(address)
+    port = free_port()
+    server = Plain("--certs", place / "certs", "--listen", f"127.0.0.1:{port}",
+                   "--workers", "1", root, directory=place, ready=False,
+                   env={"NOTIFY_SOCKET": address.replace("\0", "@")})
+    server.ports = {4: port}
+    assert manager.hears().get("READY") == "1"
+    assert server.ask("/").whole, "ready means ready"
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    hup(server)
+    told = manager.hears()
+    assert told["RELOADING"] == "1"
+    assert before <= int(told["MONOTONIC_USEC"]) <= before + 10_000_000
+    assert manager.hears()["READY"] == "1"
+    (root / "capsule.conf").write_text("nonsense")
+    hup(server, "reload refused")
+    assert manager.hears()["RELOADING"] == "1"
+    assert manager.hears()["READY"] == "1", "the old one goes on"
+    (root / "capsule.conf").unlink()
+    server.expect_workers()
+    server.signal(signal.SIGTERM)
+    assert manager.hears()["STOPPING"] == "1"
+    assert server.process.wait(PATIENCE) == 0
+    Server.running.remove(server)
+    assert manager.silent()
+
+
+def test_a_start_that_fails_is_never_ready(place, root):
+    manager = Manager(f"{place}/notify")
+    (root / "capsule.conf").write_text("nonsense")
+    server = Plain("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
+                   directory=place, ready=False,
+                   env={"NOTIFY_SOCKET": f"{place}/notify"})
+    Server.running.remove(server)
+    assert server.process.wait(PATIENCE) == 1
+    assert manager.silent()
+
+
+def test_nobody_listens_to_readiness(place, root):
+    """A NOTIFY_SOCKET that leads nowhere stops nothing."""
+    with Plain("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
+               directory=place,
+               env={"NOTIFY_SOCKET": f"{place}/nowhere"}) as server:
+        assert server.ask("/").whole
+
+
+# ------------------------------------------------------ sockets handed over
+
+@own_network
+def test_a_socket_that_was_handed_over_is_served_instead(place, root):
+    with Plain("--certs", place / "certs", "--workers", "1", root,
+               directory=place,
+               wrapper=wrapper("inherit", "127.0.0.1:4321")) as server:
+        assert server.ports == {4: 4321}
+        assert server.ask("/").whole
+        with socket.socket() as s:
+            assert s.connect_ex(("127.0.0.1", 1965)) != 0
+        hup(server)
+        settle(server)
+        assert server.ask("/").whole, "kept over a reload"
+
+
+@own_network
+def test_handed_over_on_ipv6(place, root):
+    with Plain("--certs", place / "certs", "--workers", "1", root,
+               directory=place, families=(6,),
+               wrapper=wrapper("inherit", "[::1]:4321")) as server:
+        assert server.ask("/", family=6).whole
+
+
+def test_sockets_meant_for_another_process_are_not_taken(place, root):
+    with Plain("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
+               directory=place,
+               env={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) as server:
+        assert server.ask("/").whole
+
+
+def test_a_handed_over_file_that_is_no_socket(place, root):
+    """Refused with a message, or passed over; never accepted from."""
+    env = {"LISTEN_FDS": "1"}
+    launcher = ["sh", "-c", 'exec 3</dev/null; LISTEN_PID=$$ exec "$@"', "sh"]
+    server = Plain("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
+                   directory=place, ready=False, wrapper=launcher, env=env)
+    server.wait_log("^carnation: (error|warning): .*descriptor 3|not.*listen")
+    server.kill()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-socket-activate"),
+                    reason="no systemd here")
+def test_systemd_socket_activate(place, root):
+    port = free_port()
+    server = Plain("--certs", place / "certs", "--workers", "1", root,
+                   directory=place, ready=False,
+                   wrapper=["systemd-socket-activate", "-l",
+                            f"127.0.0.1:{port}"])
+    server.ports = {4: port}
+    server.wait_log("Listening on")
+    assert server.ask("/").whole, "it waited in the queue of the socket"
+    server.wait_log("^carnation: ready: ")
+    server.expect_workers()
+    server.check()
+    server.stop()
+    server.remove()
+
+
+# -------------------------------------------------------------- the units
+
+@pytest.fixture
+def units(place):
+    """The files of scripts/packaging as `make install` fills them in."""
+    where = place / "units"
+    where.mkdir()
+    for file in PACKAGING.iterdir():
+        text = file.read_text()
+        for name, value in (("BINDIR", str(CARNATION.parent.resolve())),
+                            ("SYSCONFDIR", str(place))):
+            text = text.replace(f"@{name}@", value)
+        assert not re.search("@[A-Z]+@", text), file
+        (where / file.name).write_text(text)
+    return where
+
+
+systemd_only = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="no systemd here")
+
+
+@systemd_only
+def test_the_unit_is_hardened(units):
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager",
+         "--threshold=12", units / "carnation.service"],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    score = float(re.search(r"Overall exposure level.*?: ([\d.]+)",
+                            done.stdout)[1])
+    assert score <= 1.2
+
+
+@systemd_only
+def test_the_units_are_without_fault(units):
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", units / "carnation.service",
+         units / "carnation.socket"], capture_output=True, text=True)
+    ours = [x for x in done.stderr.splitlines() if "carnation" in x]
+    assert done.returncode == 0 and not ours, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("systemd-sysusers"),
+                    reason="no systemd here")
+def test_the_user_can_be_made(units, place):
+    (place / "root/etc").mkdir(parents=True)
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={place}/root",
+         units / "carnation.sysusers"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search("^carnation:", (place / "root/etc/passwd").read_text(),
+                     re.M)
+
+
+def unit_value(units, key):
+    text = (units / "carnation.service").read_text().replace("\\\n", " ")
+    return re.findall(rf"^{key}=(.*)$", text, re.M)
+
+
+def test_the_words_of_the_unit_are_ours(units, place, root):
+    """What ExecStart and ExecReload say, this program understands."""
+    (place / "carnation").mkdir()
+    (place / "carnation/carnation.conf").write_text(
+        (units / "carnation.conf").read_text()
+        .replace("/srv/gemini", str(root)).replace("*:1965", "127.0.0.1:0"))
+    start, = unit_value(units, "ExecStart")
+    check, kill = unit_value(units, "ExecReload")
+    assert kill == "/bin/kill -HUP $MAINPID"
+    words = check.replace("%S", str(place / "state")).split()
+    words[0] = str(CARNATION)
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " warning: " not in done.stdout
+    words = start.replace("%S", str(place / "state")).split()
+    assert words[1] == "serve"
+    with Plain(*words[2:], "--workers=1", directory=place) as server:
+        assert server.ask("/").whole
+        assert (place / "state/carnation/certs/localhost.key").exists()
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck")
+def test_the_openrc_script_is_a_sound_script(units):
+    done = subprocess.run(["shellcheck", "-s", "sh", units / "carnation.openrc"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert (units / "carnation.openrc").read_text().startswith(
+        "#!/sbin/openrc-run\n")
