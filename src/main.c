@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capsule/mime.h"
+#include "os/privs.h"
 #include "tls/ctx.h"
 #include "verbs/verbs.h"
 
@@ -22,6 +23,7 @@ main(int argc, char **argv)
 {
 	const struct verb *v;
 
+	privs_standard_descriptors();
 	if (argc < 2) {
 		verb_help(1, argv);
 		return EXIT_USAGE;

@@ -88,9 +88,6 @@ route_path(struct answer *a)
 	}
 	buf_reset(&a->meta);
 	a->status = policy_decide(a->host, &a->path, &a->uri, &a->meta);
-	/* Nothing tells one 51 from another. */
-	if (a->status == STATUS_NOT_FOUND)
-		return answer_refuse(a, STATUS_NOT_FOUND, NULL);
 	return a->status;
 }
 

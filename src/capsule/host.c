@@ -32,35 +32,36 @@ compare_names(const void *a, const void *b)
 
 /* Takes one name of a capsule. In place of a bad one, which is told about, an
  * empty name keeps the others beside their texts. */
-static void
+static bool
 add_name(struct host *h, const struct conf_text *text, struct report *r)
 {
 	char *name = h->names[h->n_names++];
 
 	if (hostname_canonical(slice_str(text->text), name) != HOSTNAME_BAD)
-		return;
+		return true;
 	name[0] = '\0';
 	report_add(r, REPORT_ERROR, text->file, text->line,
 	    "\"%s\" is not a host name", text->text);
+	return false;
 }
 
-/* False when memory is short. */
 static bool
 open_names(struct host *h, struct report *r)
 {
 	const struct conf_list *aliases = &h->conf->aliases;
 	size_t i;
+	bool ok;
 
 	h->names = calloc(1 + aliases->n, sizeof(*h->names));
 	if (h->names == NULL)
 		return false;
-	add_name(h, &h->conf->host, r);
+	ok = add_name(h, &h->conf->host, r);
 	for (i = 0; i < aliases->n; i++)
-		add_name(h, &aliases->item[i], r);
-	return true;
+		ok = add_name(h, &aliases->item[i], r) && ok;
+	return ok;
 }
 
-static void
+static bool
 open_root(struct host *h, struct report *r)
 {
 	const struct conf_text *root = &h->conf->root;
@@ -70,10 +71,11 @@ open_root(struct host *h, struct report *r)
 	if (h->root == -1 || fstat(h->root, &st) == -1) {
 		report_add(r, REPORT_ERROR, root->file, root->line,
 		    "root %s: %s", root->text, strerror(errno));
-		return;
+		return false;
 	}
 	h->root_dev = st.st_dev;
 	h->root_ino = st.st_ino;
+	return true;
 }
 
 static const struct conf_text *
@@ -82,9 +84,9 @@ name_text(const struct host *h, size_t k)
 	return k == 0 ? &h->conf->host : &h->conf->aliases.item[k - 1];
 }
 
-/* Puts all names in order, and finds those that two capsules want. */
+/* Puts all names in order. */
 static bool
-build_index(struct hosts *hosts, struct report *r)
+build_index(struct hosts *hosts)
 {
 	size_t total = 0;
 	size_t i, k, n = 0;
@@ -105,19 +107,36 @@ build_index(struct hosts *hosts, struct report *r)
 				.text = name_text(&hosts->host[i], k),
 			};
 	qsort(index, total, sizeof(*index), compare_names);
-	for (n = 1; n < total; n++)
-		if (index[n].name[0] != '\0' &&
-		    strcmp(index[n].name, index[n - 1].name) == 0 &&
-		    index[n].host != index[n - 1].host)
-			report_add(r, REPORT_ERROR, index[n].text->file,
-			    index[n].text->line,
-			    "host %s belongs to another capsule too (%s:%u)",
-			    index[n].name,
-			    index[n - 1].text->file == NULL
-				? "command line"
-				: index[n - 1].text->file,
-			    index[n - 1].text->line);
 	return true;
+}
+
+/* Tells about names that two capsules want. */
+static bool
+check_index(const struct hosts *hosts, struct report *r)
+{
+	bool ok = true;
+	size_t i;
+
+	for (i = 1; i < hosts->n_index; i++) {
+		const struct host_name *first = &hosts->index[i - 1];
+		const struct host_name *again = &hosts->index[i];
+
+		if (again->name[0] == '\0' || again->host == first->host ||
+		    strcmp(again->name, first->name) != 0)
+			continue;
+		ok = false;
+		if (first->text->file == NULL)
+			report_add(r, REPORT_ERROR, again->text->file,
+			    again->text->line,
+			    "host %s belongs to another capsule too",
+			    again->name);
+		else
+			report_add(r, REPORT_ERROR, again->text->file,
+			    again->text->line,
+			    "host %s belongs to the capsule at %s:%u too",
+			    again->name, first->text->file, first->text->line);
+	}
+	return ok;
 }
 
 /* "a, b, c", or "a, b, ..." when the rest has no room. */
@@ -146,10 +165,11 @@ build_known(struct hosts *hosts)
 	return true;
 }
 
+/* Of all that is wrong everything is told: no failure ends the loop. */
 static bool
 open_all(struct hosts *hosts, struct report *r)
 {
-	bool complete = true;
+	bool ok = true;
 	size_t i;
 
 	for (i = 0; i < hosts->n; i++) {
@@ -159,32 +179,53 @@ open_all(struct hosts *hosts, struct report *r)
 		h->conf = &hosts->conf->capsules[i];
 		h->content = h->conf->content;
 		if (h->conf->host.text == NULL || h->conf->root.text == NULL) {
-			complete = false;
+			ok = false;
 			continue;
 		}
-		if (!open_names(h, r))
-			return false;
-		open_root(h, r);
+		ok = open_names(h, r) && ok;
+		ok = open_root(h, r) && ok;
 	}
-	return complete;
+	return ok;
 }
 
-struct hosts *
-hosts_open(struct conf *conf, struct report *r)
+/* *ok tells whether all could be opened. */
+static struct hosts *
+hosts_new(struct conf *conf, struct report *r, bool *ok)
 {
 	struct hosts *hosts = calloc(1, sizeof(*hosts));
-	size_t before = r->errors;
-	bool complete;
 
 	if (hosts == NULL)
 		return NULL;
 	hosts->conf = conf;
 	hosts->host = calloc(conf->n_capsules + 1, sizeof(*hosts->host));
-	hosts->n = hosts->host == NULL ? 0 : conf->n_capsules;
-	complete = hosts->host != NULL && open_all(hosts, r);
-	/* Even when a root is missing, all that is wrong with names is told. */
-	if (hosts->host == NULL || !build_index(hosts, r) ||
-	    !build_known(hosts) || !complete || r->errors > before)
+	if (hosts->host == NULL) {
+		hosts_free(&hosts);
+		return NULL;
+	}
+	hosts->n = conf->n_capsules;
+	*ok = open_all(hosts, r);
+	if (!build_index(hosts) || !build_known(hosts))
+		hosts_free(&hosts);
+	else
+		*ok = check_index(hosts, r) && *ok;
+	return hosts;
+}
+
+struct hosts *
+hosts_open_all(struct conf *conf, struct report *r)
+{
+	bool ok;
+
+	return hosts_new(conf, r, &ok);
+}
+
+struct hosts *
+hosts_open(struct conf *conf, struct report *r)
+{
+	bool ok = false;
+	struct hosts *hosts = hosts_new(conf, r, &ok);
+
+	if (!ok)
 		hosts_free(&hosts);
 	return hosts;
 }
@@ -222,12 +263,13 @@ content_fault(const struct host *h, enum file_open result)
 	return "is there, but is not a file that can be read beneath the root";
 }
 
-static void
+static bool
 read_content(struct hosts *hosts, struct host *h, struct report *r)
 {
 	const char *root = h->conf->root.text;
 	const char *fault = NULL;
 	enum file_open result;
+	bool ok = true;
 	struct stat st;
 	struct buf bytes;
 	struct buf name;
@@ -246,7 +288,7 @@ read_content(struct hosts *hosts, struct host *h, struct report *r)
 		fault =
 		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
 	else
-		(void)conf_read_content(hosts->conf, &h->content,
+		ok = conf_read_content(hosts->conf, &h->content,
 		    buf_view(&bytes), buf_cstr(&name), r);
 	if (fault != NULL)
 		report_add(r, REPORT_ERROR, buf_cstr(&name), 0, "%s", fault);
@@ -254,17 +296,19 @@ read_content(struct hosts *hosts, struct host *h, struct report *r)
 		(void)close(fd);
 	buf_fini(&bytes);
 	buf_fini(&name);
+	return ok && fault == NULL;
 }
 
 bool
 hosts_read_content(struct hosts *h, struct report *r)
 {
-	size_t before = r->errors;
+	bool ok = true;
 	size_t i;
 
 	for (i = 0; i < h->n; i++)
-		read_content(h, &h->host[i], r);
-	return r->errors == before;
+		if (h->host[i].root != -1)
+			ok = read_content(h, &h->host[i], r) && ok;
+	return ok;
 }
 
 static int
@@ -276,9 +320,11 @@ compare_key(const void *key, const void *member)
 int
 hosts_find(const struct hosts *h, const char *name)
 {
-	const struct host_name *found =
-	    bsearch(name, h->index, h->n_index, sizeof(*h->index), compare_key);
+	const struct host_name *found = NULL;
 
+	if (h->n_index > 0)
+		found = bsearch(
+		    name, h->index, h->n_index, sizeof(*h->index), compare_key);
 	return found == NULL ? -1 : (int)found->host;
 }
 
@@ -308,6 +354,22 @@ hosts_moved(const struct hosts *h)
 			return true;
 	}
 	return false;
+}
+
+uint64_t
+hosts_whereabouts(const struct hosts *h)
+{
+	uint64_t sum = 1;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		if (stat(h->host[i].conf->root.text, &st) == -1)
+			continue;
+		sum = (sum ^ st.st_dev) * 0x100000001b3u; /* FNV-1a's prime */
+		sum = (sum ^ st.st_ino) * 0x100000001b3u;
+	}
+	return sum;
 }
 
 const char *

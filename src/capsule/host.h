@@ -39,6 +39,10 @@ struct hosts {
  * root) go to r. NULL when r gained an error, and for a capsule without host or
  * root, of which conf_check tells. */
 struct hosts *hosts_open(struct conf *conf, struct report *r);
+
+/* The same, to tell of all problems at once: a capsule that cannot be opened
+ * stays, with root -1 or without names. NULL when memory is short. */
+struct hosts *hosts_open_all(struct conf *conf, struct report *r);
 void hosts_free(struct hosts **h);
 
 /* Reads each capsule.conf beneath its root (none is fine). False when r gained
@@ -55,6 +59,10 @@ int hosts_find_raw(const struct hosts *h, struct slice raw);
  * link that was switched, a directory that was swapped). A path that leads
  * nowhere has not moved. */
 bool hosts_moved(const struct hosts *h);
+
+/* A number for where all the roots' paths lead now: another one when any of them
+ * leads elsewhere. */
+uint64_t hosts_whereabouts(const struct hosts *h);
 
 /* The i-th name that an index page of h may have, in order; NULL behind the
  * last. */

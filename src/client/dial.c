@@ -44,14 +44,16 @@ dial_one(const struct addrinfo *a, uint64_t deadline_ms)
 		return -1;
 	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
 		return fd;
-	if (errno != EINPROGRESS)
-		error = errno;
-	else if (!dial_wait(fd, POLLOUT, deadline_ms))
-		error = ETIMEDOUT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		error = errno;
+	if (errno == EINPROGRESS) {
+		if (!dial_wait(fd, POLLOUT, deadline_ms))
+			error = ETIMEDOUT;
+		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ==
+			     0 &&
+			 error == 0)
+			return fd;
+	}
 	if (error == 0)
-		return fd;
+		error = errno;
 	close(fd);
 	errno = error;
 	return -1;

@@ -37,7 +37,7 @@ struct judging {
 static bool
 parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
 {
-	if (hex.len != 2 * DIGEST_SIZE)
+	if (hex.len != DIGEST_HEX_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < DIGEST_SIZE; i++) {
 		int high = hex_value(hex.ptr[2 * i]);
@@ -247,16 +247,16 @@ lock(const char *file, struct buf *said)
 {
 	const char *slash = strrchr(file, '/');
 	char dir[TOFU_DIR] = ".";
+	size_t len = slash == NULL ? 1 : (size_t)(slash - file);
 	int fd = -1;
 
 	errno = ENAMETOOLONG;
-	if (slash == file)
-		strcpy(dir, "/");
-	else if (slash != NULL && (size_t)(slash - file) < sizeof(dir)) {
-		memcpy(dir, file, (size_t)(slash - file));
-		dir[slash - file] = '\0';
-	} else if (slash != NULL)
+	if (len >= sizeof(dir))
 		goto out;
+	if (len == 0)
+		len = 1; /* "/" */
+	if (slash != NULL)
+		memcpy(dir, file, len);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1 && errno == ENOENT && file_make_dirs(dir, 0700))
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

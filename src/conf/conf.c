@@ -19,6 +19,7 @@ struct arena {
 	struct chunk *chunks;
 	struct place *places; /* one for each row of the table */
 	bool is_short;
+	bool is_unread;
 };
 
 static struct arena *
@@ -82,6 +83,18 @@ arena_short(const struct conf *c)
 	return arena_of(c)->is_short;
 }
 
+void
+conf_unread(struct conf *c)
+{
+	arena_of(c)->is_unread = true;
+}
+
+bool
+conf_is_unread(const struct conf *c)
+{
+	return arena_of(c)->is_unread;
+}
+
 static void
 arena_free(struct arena *a)
 {
@@ -98,7 +111,7 @@ arena_free(struct arena *a)
 void *
 option_field(const struct option *o, const void *base)
 {
-	return (char *)(uintptr_t)base + o->offset;
+	return (char *)base + o->offset;
 }
 
 void
@@ -112,7 +125,7 @@ option_prefix(const struct option *o, char prefix[OPTION_NAME_MAX])
 static size_t *
 element_number(const struct option *o, const void *base)
 {
-	return (void *)((char *)(uintptr_t)base + o->count);
+	return (void *)((char *)base + o->count);
 }
 
 size_t

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The operator's configuration and a capsule's own, read with libconfig,
  * checked against one table of options (options.h), with file and line for every
- * complaint. The only user of libconfig besides options.c is conf/.
+ * complaint. This floor is the only user of libconfig.
  * Depends on util and report. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -124,19 +124,24 @@ struct conf *conf_new(void);
 void conf_free(struct conf **c);
 
 /* Reads file (and what it includes) over the defaults. Relative roots,
- * certificates, keys, logs and sockets are relative to the file's directory. All
+ * certificates, keys, logs and sockets are relative to the directory of the file
+ * that names them, and become absolute. All
  * problems go to r: the first syntax error, then every semantic one; unknown
  * options with the nearest known one. False when r gained an error. */
 bool conf_read(struct conf *c, const char *file, struct report *r);
 
-/* Sets what a command line says, over the file; text is copied. */
+/* Sets what a command line says, over the file; text is copied. The first text
+ * added to a list replaces what the file or the default says. A new capsule may
+ * move the others: pointers to them are valid until the next. NULL and false:
+ * memory is short. */
 bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
 bool conf_list_add(struct conf *c, struct conf_list *list, const char *text);
 struct conf_capsule *conf_add_capsule(struct conf *c);
 
 /* Checks that need no file: contradictions, duplicates of hosts, ranges, the
  * presence of a host and a root in each capsule. After conf_read and the command
- * line. */
+ * line. False when r gained an error, or when conf_read could not read the file:
+ * then nothing more is said. */
 bool conf_check(const struct conf *c, struct report *r);
 
 /* The effective configuration in the file's own syntax: reading it again gives

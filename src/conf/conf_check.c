@@ -15,6 +15,7 @@ struct names {
 	struct name *name;
 	size_t n;
 	size_t room;
+	bool is_short; /* of memory: not all names are here */
 };
 
 bool
@@ -146,28 +147,28 @@ check_ranges(const struct conf *c, const char *prefix, const void *base,
 	}
 }
 
-static bool
+static void
 names_add(struct names *names, const struct conf_text *t)
 {
-	struct slice key;
-
-	if (t->text == NULL)
-		return true;
+	if (t->text == NULL || names->is_short)
+		return;
 	if (names->n == names->room) {
 		size_t room = names->room == 0 ? 16 : names->room * 2;
 		struct name *grown =
 		    reallocarray(names->name, room, sizeof(*grown));
 
+		names->is_short = grown == NULL;
 		if (grown == NULL)
-			return false;
+			return;
 		names->name = grown;
 		names->room = room;
 	}
-	key = slice_str(t->text);
-	names->name[names->n] =
-	    (struct name){ .key = key, .text = t, .order = names->n };
+	names->name[names->n] = (struct name){
+		.key = slice_str(t->text),
+		.text = t,
+		.order = names->n,
+	};
 	names->n++;
-	return true;
 }
 
 static int
@@ -197,6 +198,8 @@ name_compare(const void *left, const void *right)
 static void
 names_check(struct names *names, const char *what, struct report *r)
 {
+	if (names->is_short)
+		report_add(r, REPORT_ERROR, NULL, 0, "memory is short");
 	if (names->n > 0)
 		qsort(
 		    names->name, names->n, sizeof(*names->name), name_compare);
@@ -226,9 +229,9 @@ check_hosts(const struct conf *c, struct report *r)
 	for (size_t i = 0; i < c->n_capsules; i++) {
 		const struct conf_capsule *capsule = &c->capsules[i];
 
-		(void)names_add(&names, &capsule->host);
+		names_add(&names, &capsule->host);
 		for (size_t k = 0; k < capsule->aliases.n; k++)
-			(void)names_add(&names, &capsule->aliases.item[k]);
+			names_add(&names, &capsule->aliases.item[k]);
 	}
 	/* One trailing dot names the same host. */
 	for (size_t i = 0; i < names.n; i++)
@@ -243,7 +246,7 @@ check_types(const struct conf *c, struct report *r)
 	struct names names = { 0 };
 
 	for (size_t i = 0; i < c->n_types; i++)
-		(void)names_add(&names, &c->types[i].extension);
+		names_add(&names, &c->types[i].extension);
 	for (size_t i = 0; i < names.n; i++)
 		if (slice_starts(names.name[i].key, SLICE(".")))
 			names.name[i].key = slice_skip(names.name[i].key, 1);
@@ -285,6 +288,8 @@ conf_check(const struct conf *c, struct report *r)
 {
 	size_t before = r->errors;
 
+	if (conf_is_unread(c))
+		return false;
 	check_values("", OPTION_OPERATOR, c, r);
 	check_ranges(c, "", c, r);
 	check_limits(c, r);

@@ -30,6 +30,10 @@ struct place *arena_place(const struct conf *c, const struct option *o);
 /* True when c ran out of memory at some time. */
 bool arena_short(const struct conf *c);
 
+/* That c's file could not be taken apart: what it holds is anybody's guess. */
+void conf_unread(struct conf *c);
+bool conf_is_unread(const struct conf *c);
+
 /* The field of o in the struct of its group, at base. The caller casts. */
 void *option_field(const struct option *o, const void *base);
 

@@ -15,15 +15,14 @@ static bool
 source_parse(struct source *s, config_t *tree)
 {
 	const char *text = buf_cstr(&s->text);
-	struct place place;
+	struct place place = source_place(s, 1);
 
-	if (text == NULL)
-		return false;
-	if (config_read_string(tree, text) == CONFIG_TRUE)
+	if (text != NULL && config_read_string(tree, text) == CONFIG_TRUE)
 		return true;
-	place = source_place(s, (unsigned)config_error_line(tree));
+	if (text != NULL)
+		place = source_place(s, (unsigned)config_error_line(tree));
 	report_add(s->report, REPORT_ERROR, place.file, place.line, "%s",
-	    config_error_text(tree));
+	    text == NULL ? "memory is short" : config_error_text(tree));
 	return false;
 }
 
@@ -69,6 +68,8 @@ conf_read(struct conf *c, const char *file, struct report *r)
 		tree_read(c, &s, config_root_setting(&tree), "",
 		    OPTION_OPERATOR, c, r);
 		check_values("", OPTION_OPERATOR, c, r);
+	} else {
+		conf_unread(c);
 	}
 	memory_check(c, file, r);
 	config_destroy(&tree);
@@ -93,7 +94,8 @@ conf_read_content(struct conf *c, struct conf_content *content,
 		    &said, r);
 		check_values("", OPTION_CAPSULE, &said, r);
 		content_under(c, &said, content);
-		check_redirects(&said, r);
+		if (!arena_short(c))
+			check_redirects(&said, r);
 	}
 	memory_check(c, name, r);
 	config_destroy(&tree);

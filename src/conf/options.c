@@ -20,10 +20,18 @@ _Static_assert(CONF_ADDRESSES_NONE == 0 && CONF_ADDRESSES_TRUNCATED == 1 &&
 
 #define TOP(field)                                                             \
 	.places = OPTION_OPERATOR, .offset = offsetof(struct conf, field)
-#define INNER(group, field)                                                    \
+#define LIMITS(field)                                                          \
+	.places = OPTION_OPERATOR,                                             \
+	.offset = offsetof(struct conf, limits.field) -                        \
+		  offsetof(struct conf, limits)
+#define TLS(field)                                                             \
 	.places = OPTION_OPERATOR,                                             \
 	.offset =                                                              \
-	    offsetof(struct conf, group.field) - offsetof(struct conf, group)
+	    offsetof(struct conf, tls.field) - offsetof(struct conf, tls)
+#define LOG(field)                                                             \
+	.places = OPTION_OPERATOR,                                             \
+	.offset =                                                              \
+	    offsetof(struct conf, log.field) - offsetof(struct conf, log)
 #define FIELD(type, field) .offset = offsetof(struct type, field)
 #define CAPSULE(field) .places = OPTION_OPERATOR, FIELD(conf_capsule, field)
 #define TYPES(field) .places = OPTION_OPERATOR, FIELD(conf_type, field)
@@ -52,56 +60,56 @@ static const struct option options[] = {
 
 	{ "limits", OPTION_GROUP, TOP(limits),
 	  .help = "bounds on what visitors may take" },
-	{ "limits.connections", OPTION_NUMBER, INNER(limits, connections),
+	{ "limits.connections", OPTION_NUMBER, LIMITS(connections),
 	  .fallback = "1024", RANGE(1, 1000000, "connections"),
 	  .help = "connections that one worker holds at once" },
-	{ "limits.per_address", OPTION_NUMBER, INNER(limits, per_address),
+	{ "limits.per_address", OPTION_NUMBER, LIMITS(per_address),
 	  .fallback = "64", RANGE(0, 1000000, "connections"),
 	  .help = "connections open at once from one address; 0: any number" },
-	{ "limits.rate", OPTION_NUMBER, INNER(limits, rate), .fallback = "10",
+	{ "limits.rate", OPTION_NUMBER, LIMITS(rate), .fallback = "10",
 	  RANGE(0, 1000000, "requests a second"),
 	  .help = "requests a second from one address; 0: any number" },
-	{ "limits.burst", OPTION_NUMBER, INNER(limits, burst),
+	{ "limits.burst", OPTION_NUMBER, LIMITS(burst),
 	  .fallback = "60", RANGE(0, 1000000, "requests"),
 	  .help = "requests at once before the rate counts" },
-	{ "limits.exempt", OPTION_LIST, INNER(limits, exempt),
+	{ "limits.exempt", OPTION_LIST, LIMITS(exempt),
 	  .fallback = "[\"127.0.0.0/8\", \"::1\"]", .check = check_network,
 	  .help = "addresses and networks that are not counted" },
-	{ "limits.handshake", OPTION_SECONDS, INNER(limits, handshake),
+	{ "limits.handshake", OPTION_SECONDS, LIMITS(handshake),
 	  .fallback = "10", RANGE(1, 3600, "seconds"),
 	  .help = "patience with a TLS handshake" },
-	{ "limits.request", OPTION_SECONDS, INNER(limits, request),
+	{ "limits.request", OPTION_SECONDS, LIMITS(request),
 	  .fallback = "10", RANGE(6, 3600, "seconds"),
 	  .help = "patience with a request line" },
-	{ "limits.stall", OPTION_SECONDS, INNER(limits, stall),
+	{ "limits.stall", OPTION_SECONDS, LIMITS(stall),
 	  .fallback = "30", RANGE(1, 3600, "seconds"),
 	  .help = "patience with a reader who takes nothing" },
-	{ "limits.drain", OPTION_SECONDS, INNER(limits, drain),
+	{ "limits.drain", OPTION_SECONDS, LIMITS(drain),
 	  .fallback = "10", RANGE(0, 3600, "seconds"),
 	  .help = "what open connections are given at the end" },
 
 	{ "tls", OPTION_GROUP, TOP(tls), .help = "what the handshake offers" },
-	{ "tls.minimum", OPTION_TEXT, INNER(tls, minimum),
+	{ "tls.minimum", OPTION_TEXT, TLS(minimum),
 	  .fallback = "\"1.2\"", .choices = tls_versions,
 	  .help = "the oldest version of TLS spoken" },
-	{ "tls.suites", OPTION_TEXT, INNER(tls, suites),
+	{ "tls.suites", OPTION_TEXT, TLS(suites),
 	  .check = check_suites,
 	  .help = "cipher suites, in OpenSSL's notation" },
-	{ "tls.tickets", OPTION_BOOL, INNER(tls, tickets),
+	{ "tls.tickets", OPTION_BOOL, TLS(tickets),
 	  .fallback = "true",
 	  .help = "whether visitors may resume without a full handshake" },
 
 	{ "log", OPTION_GROUP, TOP(log), .help = "what is written of visits" },
-	{ "log.access", OPTION_PATH, INNER(log, access),
+	{ "log.access", OPTION_PATH, LOG(access),
 	  .fallback = "\"stderr\"", .choices = log_words,
 	  .check = check_filled, .help = "a file, \"stderr\" or \"none\"" },
-	{ "log.format", OPTION_CHOICE, INNER(log, format),
+	{ "log.format", OPTION_CHOICE, LOG(format),
 	  .fallback = "\"text\"", .choices = log_formats,
 	  .help = "\"text\" or \"json\"" },
-	{ "log.addresses", OPTION_CHOICE, INNER(log, addresses),
+	{ "log.addresses", OPTION_CHOICE, LOG(addresses),
 	  .fallback = "\"truncated\"", .choices = log_addresses,
 	  .help = "how much of an address is written" },
-	{ "log.query", OPTION_BOOL, INNER(log, query), .fallback = "false",
+	{ "log.query", OPTION_BOOL, LOG(query), .fallback = "false",
 	  .help = "whether what visitors typed is written" },
 
 	{ "types", OPTION_LIST_OF_GROUPS, TOP(types),

@@ -63,11 +63,13 @@ scan_mark(struct scan *p)
 	return true;
 }
 
+/* Adds bytes that were read up to p->at. */
 static bool
-source_put(struct source *s, struct slice bytes)
+scan_put(struct scan *p, struct slice bytes)
 {
-	s->lines += lines_in(bytes);
-	return buf_put(&s->text, bytes);
+	p->source->lines += lines_in(bytes);
+	return buf_put(&p->source->text, bytes) ||
+	       scan_error(p, p->at, "the configuration is too long");
 }
 
 /* Hands on what was scanned so far. */
@@ -75,11 +77,10 @@ static bool
 scan_flush(struct scan *p)
 {
 	struct slice seen = slice_head(p->in, p->at);
+	struct slice fresh = slice_skip(seen, p->copied);
 
-	if (!source_put(p->source, slice_skip(seen, p->copied)))
-		return scan_error(p, p->at, "the configuration is too long");
 	p->copied = p->at;
-	return true;
+	return scan_put(p, fresh);
 }
 
 /* The byte n places on, or 0 behind the end. */
@@ -216,16 +217,26 @@ scan_open(struct scan *p)
 	return true;
 }
 
-/* At the place where the innermost open bracket ought to have been closed. */
+/* At the end of a file people look for where the bracket was opened. */
 static bool
 scan_unclosed(const struct scan *p)
 {
 	size_t open = p->open[p->depth];
 
+	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, open),
+	    "syntax error: this '%c' is not closed", p->in.ptr[open]);
+	return false;
+}
+
+/* At a bracket of another kind, where this one was to be closed. */
+static bool
+scan_crossed(const struct scan *p)
+{
+	size_t open = p->open[p->depth];
+
 	report_add(p->source->report, REPORT_ERROR, p->file,
 	    scan_line(p, p->at),
-	    "syntax error: the '%c' of line %u is not "
-	    "closed before this",
+	    "syntax error: the '%c' of line %u is not closed before this",
 	    p->in.ptr[open], scan_line(p, open));
 	return false;
 }
@@ -240,7 +251,7 @@ scan_close(struct scan *p)
 		return scan_error(
 		    p, p->at, "syntax error: this bracket closes nothing");
 	if (strchr(pairs, p->in.ptr[p->open[p->depth]])[1] != (char)c)
-		return scan_unclosed(p);
+		return scan_crossed(p);
 	p->depth--;
 	p->at++;
 	return true;
@@ -300,7 +311,7 @@ scan_include(struct scan *p)
 		file = path_beside(s->conf, p->file, file);
 	if (file == NULL || !source_file(s, file))
 		return false;
-	return source_put(s, SLICE("\n")) && scan_mark(p);
+	return scan_mark(p);
 }
 
 static bool
@@ -369,5 +380,7 @@ source_scan(struct source *s, struct slice in, char *file)
 			return false;
 	if (p.depth > 0)
 		return scan_unclosed(&p);
-	return scan_flush(&p);
+	/* To libconfig a comment without a line's end is an error. */
+	return scan_flush(&p) &&
+	       (slice_ends(in, SLICE("\n")) || scan_put(&p, SLICE("\n")));
 }

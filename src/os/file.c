@@ -240,81 +240,6 @@ file_read_path(const char *path, struct buf *out)
 	return ok;
 }
 
-static bool
-write_all(int fd, struct slice bytes)
-{
-	ssize_t n;
-
-	while (bytes.len > 0) {
-		n = write(fd, bytes.ptr, bytes.len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return true;
-}
-
-/* The rename itself lasts only when the directory is on the disk as well; a
- * file system that cannot do that is no reason to fail. */
-static void
-sync_directory_of(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-	int fd;
-
-	if (len >= sizeof(dir))
-		return;
-	memcpy(dir, path, len);
-	dir[len] = '\0';
-	fd = file_root(len == 0 ? "." : dir);
-	if (fd != -1) {
-		(void)fsync(fd);
-		(void)close(fd);
-	}
-}
-
-bool
-file_write(const char *path, struct slice bytes, mode_t mode)
-{
-	static const char suffix[] = ".XXXXXX";
-	char temporary[PATH_MAX];
-	size_t len = strlen(path);
-	bool ok;
-	int error;
-	int fd;
-
-	if (len >= sizeof(temporary) - sizeof(suffix)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	memcpy(temporary, path, len);
-	memcpy(temporary + len, suffix, sizeof(suffix));
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	ok = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
-	error = errno;
-	if (close(fd) == -1 && ok) {
-		error = errno;
-		ok = false;
-	}
-	if (ok && rename(temporary, path) == -1) {
-		error = errno;
-		ok = false;
-	}
-	if (!ok) {
-		(void)unlink(temporary);
-		errno = error;
-		return false;
-	}
-	sync_directory_of(path);
-	return true;
-}
-
 bool
 file_make_dirs(const char *path, mode_t mode)
 {
@@ -345,10 +270,33 @@ file_make_dirs(const char *path, mode_t mode)
 	return true;
 }
 
+/* The real path of path, or, for one that does not exist yet, of the nearest
+ * parent that does. The caller frees. */
+static char *
+resolve_far(const char *path)
+{
+	char *text = strdup(path[0] != '\0' ? path : ".");
+	char *real = NULL, *slash;
+
+	/* Without a working directory not even "." is there. */
+	while (text != NULL && (real = realpath(text, NULL)) == NULL &&
+	       errno == ENOENT && strcmp(text, ".") != 0) {
+		slash = strrchr(text, '/');
+		if (slash == NULL)
+			memcpy(text, ".", sizeof("."));
+		else if (slash == text)
+			slash[1] = '\0';
+		else
+			*slash = '\0';
+	}
+	free(text);
+	return real;
+}
+
 bool
 file_is_inside(const char *path, const char *dir)
 {
-	char *inner = realpath(path, NULL);
+	char *inner = resolve_far(path);
 	char *outer = realpath(dir, NULL);
 	bool inside = false;
 	size_t len;

@@ -38,14 +38,15 @@ bool file_read(int fd, struct buf *out);
 bool file_read_path(const char *path, struct buf *out);
 
 /* Writes bytes beside path and renames them onto it; mode as in chmod. False
- * and errno on failure, when nothing at path has changed. */
+ * and errno on failure, when nothing at path has changed. Into a device or pipe
+ * the bytes are written as they are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
 
 /* Makes the directory and its missing parents. */
 bool file_make_dirs(const char *path, mode_t mode);
 
-/* True when path, resolved, is dir or lies beneath it. False also when either
- * does not exist. */
+/* True when path, resolved, is dir or lies beneath it, or would once it is made.
+ * False also when dir does not exist. */
 bool file_is_inside(const char *path, const char *dir);
 
 /* Called for each entry below a root: path is relative to it. Return false to

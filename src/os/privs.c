@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "os/privs.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -189,4 +190,17 @@ privs_descriptors(void)
 			limit.rlim_cur = before;
 	}
 	return limit.rlim_cur > INT_MAX ? INT_MAX : (size_t)limit.rlim_cur;
+}
+
+void
+privs_standard_descriptors(void)
+{
+	int fd;
+
+	/* The lowest free descriptor is the one that is missing. */
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
 }

@@ -32,6 +32,10 @@ bool privs_die_with(pid_t parent);
 /* No core file, not dumpable: what holds keys leaves no copies. */
 void privs_no_core(void);
 
+/* Opens /dev/null in place of a standard descriptor that was closed, so that no
+ * socket or key ever is standard output. */
+void privs_standard_descriptors(void);
+
 /* Raises the soft descriptor limit to the hard one; returns it. */
 size_t privs_descriptors(void);
 

@@ -34,12 +34,28 @@ access_init(struct access *a, const struct conf *conf)
 		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
 		a->fd = open(where,
-		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-		    0640);
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (a->fd == -1)
 		return false;
 	a->may_block = fstat(a->fd, &st) == 0 && !S_ISREG(st.st_mode);
 	return true;
+}
+
+void
+access_check(const struct conf *conf, struct report *r)
+{
+	const struct conf_text *where = &conf->log.access;
+	struct access probe;
+	struct stat st;
+	bool there = where->text != NULL && stat(where->text, &st) == 0;
+
+	if (!access_init(&probe, conf))
+		report_add(r, REPORT_ERROR, where->file, where->line,
+		    "log.access: %s: %s", where->text, strerror(errno));
+	else if (probe.fd != -1 && where->text != NULL && !there &&
+		 strcmp(where->text, "stderr") != 0)
+		unlink(where->text); /* it was only a trial */
+	access_fini(&probe);
 }
 
 void
@@ -91,8 +107,8 @@ format_text(const struct access *a, const struct access_entry *e,
 	else
 		buf_printf(out, "%d", e->status);
 	buf_printf(out, " %llu %llu %s %s %s ", (unsigned long long)e->bytes,
-	    (unsigned long long)e->ms, e->tls,
-	    e->resumed ? "resumed" : "new", e->complete ? "complete" : "cut");
+	    (unsigned long long)e->ms, e->tls, e->resumed ? "resumed" : "new",
+	    e->complete ? "complete" : "cut");
 	if (e->path.len == 0)
 		buf_byte(out, '-');
 	log_escape(out, e->path);
@@ -124,8 +140,8 @@ format_json(const struct access *a, const struct access_entry *e,
 }
 
 void
-access_format(const struct access *a, const struct access_entry *e,
-    struct buf *out)
+access_format(
+    const struct access *a, const struct access_entry *e, struct buf *out)
 {
 	char time[CLOCK_RFC3339_SIZE];
 

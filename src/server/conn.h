@@ -12,9 +12,9 @@
 
 enum {
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
-	CONN_RECORD_OVERHEAD = 30, /* a record of one byte, at most */
-	CONN_DRAIN_MAX = 1024 * 1024, /* bytes read after the answer */
-	CONN_DRAIN_S = 2, /* for close_notify, and again for the drain */
+	CONN_RECORD_OVERHEAD = 30,           /* a record of one byte, at most */
+	CONN_DRAIN_MAX = 1024 * 1024,        /* bytes read after the answer */
+	CONN_DRAIN_S = 2,       /* for close_notify, and again for the drain */
 	CONN_TURN_RECORDS = 32, /* written before others have their turn */
 };
 
@@ -36,6 +36,10 @@ struct conn_text {
 
 /* What the connections of a worker share. All borrowed. */
 struct conn_world {
+	/* Gives up one spare descriptor, so that a visitor who is here is still
+	 * answered when they have run out; false when there is none. */
+	bool (*spare)(void *arg);
+	void *spare_arg;
 	const struct conf *conf;
 	const struct hosts *hosts;
 	const struct tls_server *tls;
@@ -61,7 +65,7 @@ struct conn {
 	uint64_t sent; /* bytes of header and body that have gone */
 	uint64_t began_ms;
 	uint64_t received; /* TLS bytes up to the end of the handshake */
-	uint64_t key; /* who it is counted for; 0: exempt */
+	uint64_t key;      /* who it is counted for; 0: exempt */
 	uint32_t drained;
 	uint16_t line_len;
 	uint16_t header_len;
@@ -70,8 +74,10 @@ struct conn {
 	uint16_t port; /* that visitors use */
 	bool has_query;
 	bool resumed;
-	bool peeking; /* SO_RCVLOWAT is set: wait for a whole ClientHello */
+	int wanted; /* bytes of ClientHello that SO_RCVLOWAT waits for, or 0 */
 	bool progress; /* bytes have moved since the deadline was set */
+	bool logged;
+	int queued; /* bytes the kernel held when it would take no more */
 	const char *version;
 	struct sockaddr_storage from;
 };
@@ -88,7 +94,8 @@ enum io conn_step(struct conn *c, struct conn_world *w);
 unsigned conn_patience(const struct conn *c, const struct conf *conf);
 
 /* Patience is at an end: goes to the state that follows. Step again unless
- * CONN_DONE. A request that never came gets close_notify and no header. */
+ * CONN_DONE. A request that never came gets close_notify and no header; a reader
+ * who has taken anything of what the kernel holds has more time. */
 void conn_expire(struct conn *c);
 
 /* Writes the access line if there was a request; closes and frees what the

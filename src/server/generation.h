@@ -36,10 +36,12 @@ struct generation_common {
 };
 
 /* Takes site over whatever happens, copies listeners (the descriptors stay the
- * parent's), opens the access log and forks the workers. NULL and a logged
- * reason when that fails. */
-struct generation *generation_start(const struct generation_common *common,
-    struct site *site, const struct listeners *listeners);
+ * parent's), opens the access log and forks the workers, in which those of before
+ * that are not in listeners are closed. NULL and a logged reason when that
+ * fails. */
+struct generation *
+generation_start(const struct generation_common *common, struct site *site,
+    const struct listeners *listeners, const struct listeners *before);
 
 const struct site *generation_site(const struct generation *g);
 size_t generation_workers(const struct generation *g);
@@ -56,6 +58,9 @@ void generation_kill(struct generation *g);
 
 /* Tells the workers of every generation WORKER_FINISH. */
 void generation_finish_all(void);
+
+/* Ends every worker of every generation and waits for them: no event follows. */
+void generation_kill_all(void);
 
 /* Frees a generation without workers. */
 void generation_free(struct generation **g);

@@ -147,7 +147,7 @@ prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 	uint8_t mask = (uint8_t)(0xff00u >> (bits % 8));
 
 	return memcmp(a, b, bits / 8) == 0 &&
-	    (bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0);
+	       (bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0);
 }
 
 bool
@@ -157,8 +157,8 @@ limiter_exempt(const struct limiter_network *networks, size_t n,
 	const struct sockaddr_in *v4 = (const void *)addr;
 	const struct sockaddr_in6 *v6 = (const void *)addr;
 	const uint8_t *bytes = addr->ss_family == AF_INET
-	    ? (const void *)&v4->sin_addr
-	    : v6->sin6_addr.s6_addr;
+				   ? (const void *)&v4->sin_addr
+				   : v6->sin6_addr.s6_addr;
 
 	for (size_t i = 0; i < n; i++)
 		if (networks[i].family == addr->ss_family &&
@@ -178,8 +178,7 @@ rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
 
 	hash ^= hash >> 32;
 	for (unsigned i = 0; i < PROBES; i++) {
-		struct rate *r =
-		    &l->shared->rates[(hash + i) % LIMITER_RATES];
+		struct rate *r = &l->shared->rates[(hash + i) % LIMITER_RATES];
 		uint64_t until = atomic_load(&r->used_until_us);
 
 		if (atomic_load(&r->key) == key)
@@ -211,10 +210,11 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 	do {
 		next = (until > now_us ? until : now_us) + step;
 		if (next - now_us > share)
-			return (unsigned)((next - now_us - share +
-			    US_PER_S - 1) / US_PER_S);
-	} while (!atomic_compare_exchange_weak(&r->used_until_us, &until,
-	    next));
+			return (
+			    unsigned)((next - now_us - share + US_PER_S - 1) /
+				      US_PER_S);
+	} while (
+	    !atomic_compare_exchange_weak(&r->used_until_us, &until, next));
 	return 0;
 }
 
@@ -245,8 +245,7 @@ limiter_count(const struct limiter *l, uint64_t key)
 		size_t high = atomic_load(&l->shared->rows[row].high);
 
 		for (size_t i = 0; i < high; i++)
-			count += atomic_load_explicit(
-				     &l->shared->keys[row][i],
+			count += atomic_load_explicit(&l->shared->keys[row][i],
 				     memory_order_relaxed) == key;
 	}
 	return count;

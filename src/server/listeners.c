@@ -60,7 +60,7 @@ static bool
 family_missing(const struct listen_address *a, int error)
 {
 	return error == EAFNOSUPPORT ||
-	    (error == EADDRNOTAVAIL && a->addr.ss_family == AF_INET6);
+	       (error == EADDRNOTAVAIL && a->addr.ss_family == AF_INET6);
 }
 
 static void
@@ -145,19 +145,18 @@ listeners_open(struct listeners *next, const struct listeners *now,
 	memset(next, 0, sizeof(*next));
 	each_address(conf, r, use_address, &change);
 	if (next->n == 0 && r->errors == errors)
-		report_add(r, REPORT_ERROR, NULL, 0,
-		    "no address to listen on");
+		report_add(r, REPORT_ERROR, NULL, 0, "no address to listen on");
 	if (r->errors == errors)
 		return true;
 	listeners_close(next, now);
 	return false;
 }
 
-static bool
-kept(const struct listeners *keep, int fd)
+bool
+listeners_have(const struct listeners *l, int fd)
 {
-	for (size_t i = 0; keep != NULL && i < keep->n; i++)
-		if (keep->item[i].fd == fd)
+	for (size_t i = 0; l != NULL && i < l->n; i++)
+		if (l->item[i].fd == fd)
 			return true;
 	return false;
 }
@@ -168,7 +167,7 @@ listeners_close(struct listeners *l, const struct listeners *keep)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct listen_address *a = &l->item[i].real;
 
-		if (kept(keep, l->item[i].fd))
+		if (listeners_have(keep, l->item[i].fd))
 			continue;
 		close(l->item[i].fd);
 		if (a->addr.ss_family == AF_UNIX && !l->inherited)

@@ -35,6 +35,9 @@ bool listeners_open(struct listeners *next, const struct listeners *now,
 /* Closes those of l that are not in keep (which may be NULL). */
 void listeners_close(struct listeners *l, const struct listeners *keep);
 
+/* Whether a descriptor is one of l's; l may be NULL. */
+bool listeners_have(const struct listeners *l, int fd);
+
 /* For check: an error or warning for each address that could not be opened. */
 void listeners_check(const struct conf *conf, struct report *r);
 

@@ -26,7 +26,8 @@ struct parent {
 	struct listeners next;      /* of the one that starts */
 	struct generation *serving;
 	struct generation *starting;
-	size_t alive; /* generations that are not gone yet */
+	uint64_t moved; /* where the roots were when that was last acted on */
+	size_t alive;   /* generations that are not gone yet */
 	enum change wanted;
 	bool stopping;
 	bool cut; /* did not end well: the second INT */
@@ -56,7 +57,6 @@ load_site(struct parent *p, enum change change, struct report *r)
 {
 	const struct site_options o = {
 		.certs_dir = p->source->certs_dir,
-		.make_certs = true,
 		.tickets = p->common.tickets,
 	};
 	struct privs privs;
@@ -105,7 +105,8 @@ next_generation(struct parent *p, enum change change)
 	report_log(&report);
 	report_fini(&report);
 	if (site != NULL)
-		p->starting = generation_start(&p->common, site, &p->next);
+		p->starting =
+		    generation_start(&p->common, site, &p->next, &p->listeners);
 	if (p->starting == NULL)
 		refused(p);
 	else
@@ -139,6 +140,14 @@ want(struct parent *p, enum change change)
 }
 
 static void
+say_listening(const struct listeners *now, const struct listeners *before)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (!listeners_have(before, now->item[i].fd))
+			log_info("listening on %s", now->item[i].real.text);
+}
+
+static void
 on_ready(void *arg, struct generation *g)
 {
 	struct parent *p = arg;
@@ -146,6 +155,8 @@ on_ready(void *arg, struct generation *g)
 
 	p->serving = g;
 	p->starting = NULL;
+	say_listening(
+	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	listeners_close(&p->listeners, &p->next);
 	p->listeners = p->next;
 	if (old != NULL) {
@@ -153,8 +164,8 @@ on_ready(void *arg, struct generation *g)
 		generation_drain(old, WORKER_DRAIN);
 	} else {
 		if (p->source->started != NULL)
-			p->source->started(p->source->arg,
-			    generation_site(g), &p->listeners);
+			p->source->started(
+			    p->source->arg, generation_site(g), &p->listeners);
 		log_info("ready: %zu workers", generation_workers(g));
 	}
 	service_notify("READY=1");
@@ -215,7 +226,7 @@ stop(struct parent *p)
 	p->starting = NULL;
 	generation_finish_all();
 	ev_timer_set(&p->patience, seconds + PARENT_PATIENCE_S, 0);
-	ev_timer_start(EV_DEFAULT_ &p->patience);
+	ev_timer_start(EV_DEFAULT_ & p->patience);
 }
 
 /* The workers keep the limit themselves; one that hangs does not. */
@@ -250,12 +261,18 @@ static void
 on_roots(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct parent *p = w->data;
+	const struct hosts *hosts;
+	uint64_t moved;
 
 	(void)loop;
 	(void)events;
-	if (p->serving != NULL && p->starting == NULL &&
-	    hosts_moved(generation_site(p->serving)->hosts))
+	if (p->serving == NULL || p->starting != NULL)
+		return;
+	hosts = generation_site(p->serving)->hosts;
+	moved = hosts_moved(hosts) ? hosts_whereabouts(hosts) : 0;
+	if (moved != 0 && moved != p->moved)
 		want(p, CHANGE_ROOTS);
+	p->moved = moved;
 }
 
 static void
@@ -315,8 +332,8 @@ prepare(struct parent *p)
 	};
 	p->common.limiter = limiter_new();
 	p->common.tickets = tickets_new();
-	if (ev_default_loop(EVFLAG_AUTO) == NULL ||
-	    p->common.limiter == NULL || p->common.tickets == NULL) {
+	if (ev_default_loop(EVFLAG_AUTO) == NULL || p->common.limiter == NULL ||
+	    p->common.tickets == NULL) {
 		log_error("could not start: %s", strerror(errno));
 		return false;
 	}
@@ -349,7 +366,7 @@ parent_run(const struct parent_source *source)
 			ev_run(EV_DEFAULT_ 0);
 		good = !p->start_failed && !p->cut;
 	}
-	/* Whoever is left is ended by the loss of its control socket. */
+	generation_kill_all();
 	limiter_free(&p->common.limiter);
 	tickets_free(&p->common.tickets);
 	free(p);

@@ -18,7 +18,7 @@ struct parent_source {
 };
 
 enum {
-	PARENT_ROOTS_MS = 500, /* how often the roots are looked at */
+	PARENT_ROOTS_MS = 500,          /* how often the roots are looked at */
 	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
 	PARENT_PATIENCE_S = 2, /* after limits.drain, for workers to end */
 };

@@ -13,10 +13,10 @@ enum { POOL_TALLY = 4096 }; /* addresses told apart by pool_victim */
 struct slot {
 	struct conn conn;
 	struct pool *pool;
-	struct list link; /* of pool->vacant or pool->waiting */
-	bool waiting; /* still without a request */
+	struct list link;      /* of pool->vacant or pool->waiting */
+	bool waiting;          /* still without a request */
 	enum conn_state armed; /* the state that the timer is set for */
-	uint64_t greed; /* the address's key, exempt or not */
+	uint64_t greed;        /* the address's key, exempt or not */
 	ev_io io;
 	ev_timer timer;
 };
@@ -171,9 +171,9 @@ pool_victim(struct pool *p)
 	unsigned most = 0;
 
 	memset(p->tally, 0, sizeof(p->tally));
-	LIST_EACH(l, &p->waiting)
+	LIST_EACH (l, &p->waiting)
 		tally[LIST_ENTRY(l, struct slot, link)->greed % POOL_TALLY]++;
-	LIST_EACH(l, &p->waiting) {
+	LIST_EACH (l, &p->waiting) {
 		struct slot *s = LIST_ENTRY(l, struct slot, link);
 
 		if (tally[s->greed % POOL_TALLY] > most) {

@@ -110,14 +110,14 @@ load_pair(const struct host *h, const struct site_options *o,
 		buf_str(why, "out of memory");
 		goto out;
 	}
-	if (!o->make_certs && access(buf_cstr(&crt), F_OK) == -1 &&
+	if (o->look_only && access(buf_cstr(&crt), F_OK) == -1 &&
 	    access(buf_cstr(&key_file), F_OK) == -1) {
 		ok = true;
 		goto out;
 	}
 	out->file = strdup(buf_cstr(&crt));
-	switch (cert_pair(o->certs_dir, names, h->n_names, &out->cert, key,
-	    why)) {
+	switch (
+	    cert_pair(o->certs_dir, names, h->n_names, &out->cert, key, why)) {
 	case CERT_PAIR_MADE:
 		out->made = true;
 		ok = true;
@@ -145,12 +145,14 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 	struct buf why;
 	bool ok;
 
+	if ((c->certificate.text == NULL) != (c->key.text == NULL))
+		return; /* said already: they go together */
 	buf_init(&why, 1024);
 	ok = c->certificate.text != NULL ? load_named(c, out, &key, &why)
 					 : load_pair(h, o, out, &key, &why);
 	if (ok && key != NULL)
-		ok = tls_server_add(base->tls, h->names[0], out->cert, key,
-		    &why);
+		ok = tls_server_add(
+		    base->tls, h->names[0], out->cert, key, &why);
 	if (!ok)
 		cert_problem(c, r, REPORT_ERROR, buf_cstr(&why));
 	sign_key_free(&key);
@@ -178,8 +180,8 @@ check_root(const struct host *h, const struct host_survey *survey,
 }
 
 static struct site *
-site_open(struct site_base *base, const struct site_options *o,
-    struct report *r)
+site_open(
+    struct site_base *base, const struct site_options *o, struct report *r)
 {
 	struct site *s = calloc(1, sizeof(*s));
 	size_t errors = r->errors;
@@ -190,14 +192,19 @@ site_open(struct site_base *base, const struct site_options *o,
 	}
 	base->references++;
 	s->base = base;
-	s->hosts = hosts_open(base->conf, r);
+	s->hosts = o->look_only ? hosts_open_all(base->conf, r)
+				: hosts_open(base->conf, r);
 	if (s->hosts != NULL)
 		s->surveys = calloc(s->hosts->n, sizeof(*s->surveys));
 	for (size_t i = 0; s->surveys != NULL && i < s->hosts->n; i++) {
-		host_survey(&s->hosts->host[i], &s->surveys[i]);
-		check_root(&s->hosts->host[i], &s->surveys[i], o, r);
+		const struct host *h = &s->hosts->host[i];
+
+		if (h->root == -1)
+			continue;
+		host_survey(h, &s->surveys[i]);
+		check_root(h, &s->surveys[i], o, r);
 	}
-	if (s->surveys == NULL || r->errors > errors)
+	if (s->surveys == NULL || (r->errors > errors && !o->look_only))
 		site_free(&s);
 	return s;
 }
@@ -209,7 +216,7 @@ base_load(struct site_base *base, const struct hosts *hosts,
 	const struct conf *conf = base->conf;
 	const struct tls_settings settings = {
 		.tls13_only = conf->tls.minimum.text != NULL &&
-		    strcmp(conf->tls.minimum.text, "1.3") == 0,
+			      strcmp(conf->tls.minimum.text, "1.3") == 0,
 		.suites = conf->tls.suites.text,
 		.tickets = conf->tls.tickets,
 	};
@@ -218,8 +225,8 @@ base_load(struct site_base *base, const struct hosts *hosts,
 	buf_init(&why, 1024);
 	base->mime = mime_new(conf, r);
 	base->certs = calloc(conf->n_capsules, sizeof(*base->certs));
-	base->tls = tls_server_new(&settings, o->tickets, find_name, base,
-	    &why);
+	base->tls =
+	    tls_server_new(&settings, o->tickets, find_name, base, &why);
 	if (base->mime == NULL || base->certs == NULL)
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	else if (base->tls == NULL)
@@ -227,8 +234,9 @@ base_load(struct site_base *base, const struct hosts *hosts,
 		    conf->tls.suites.line, "tls: %s", buf_cstr(&why));
 	else
 		for (size_t i = 0; i < hosts->n; i++)
-			load_cert(base, &hosts->host[i], &base->certs[i], o,
-			    r);
+			if (hosts->host[i].n_names > 0)
+				load_cert(base, &hosts->host[i],
+				    &base->certs[i], o, r);
 	buf_fini(&why);
 }
 
@@ -249,7 +257,7 @@ site_load(struct conf *conf, const struct site_options *o, struct report *r)
 	s = site_open(base, o, r);
 	if (s != NULL) {
 		base_load(base, s->hosts, o, r);
-		if (r->errors > errors)
+		if (r->errors > errors && !o->look_only)
 			site_free(&s);
 	}
 	base_free(&base); /* now the site's alone, or gone */
@@ -257,8 +265,8 @@ site_load(struct conf *conf, const struct site_options *o, struct report *r)
 }
 
 struct site *
-site_again(const struct site *site, const struct site_options *o,
-    struct report *r)
+site_again(
+    const struct site *site, const struct site_options *o, struct report *r)
 {
 	return site_open(site->base, o, r);
 }
@@ -279,10 +287,9 @@ site_warn_expiry(const struct site *s, struct report *r)
 		if (left >= CERT_EXPIRY_WARNING_DAYS * (int64_t)DAY_S)
 			continue;
 		snprintf(text, sizeof(text),
-		    left < 0 ? "%s: the certificate has expired %" PRId64
-			       " days ago"
-			     : "%s: the certificate expires in %" PRId64
-			       " days",
+		    left < 0
+			? "%s: the certificate has expired %" PRId64 " days ago"
+			: "%s: the certificate expires in %" PRId64 " days",
 		    s->hosts->host[i].names[0],
 		    (left < 0 ? -left : left) / DAY_S);
 		cert_problem(s->hosts->host[i].conf, r, REPORT_WARNING, text);
@@ -326,10 +333,9 @@ site_warn_index(const struct site *s, struct report *r)
 		const struct host *h = &s->hosts->host[i];
 		const struct conf_text *root = &h->conf->root;
 
-		if (!host_has_index(h))
+		if (h->root != -1 && !host_has_index(h))
 			report_add(r, REPORT_WARNING, root->file, root->line,
-			    "root \"%s\" has no index page (%s)",
-			    root->text,
+			    "root \"%s\" has no index page (%s)", root->text,
 			    h->content.index.n > 0
 				? h->content.index.item[0].text
 				: "index.gmi");

@@ -22,7 +22,7 @@ struct site_base {
 	struct conf *conf;
 	struct mime *mime;
 	struct tls_server *tls;
-	struct site_cert *certs; /* one a capsule */
+	struct site_cert *certs;   /* one a capsule */
 	const struct hosts *hosts; /* in a worker: whose names SNI means */
 };
 
@@ -33,22 +33,23 @@ struct site {
 };
 
 struct site_options {
-	const char *certs_dir; /* for capsules without a certificate of their own;
+	const char
+	    *certs_dir; /* for capsules without a certificate of their own;
 	                        * NULL: there is no such place */
-	bool make_certs; /* make missing pairs (serve), or only look (check) */
+	bool look_only; /* check: make no certificate, go on after an error */
 	struct tickets *tickets;
 };
 
 /* Opens roots, certificates, keys and the type database of a checked
  * configuration, which it takes over whatever happens. Roots that hold a private
  * key or the certs directory, or lie in it, are errors. NULL when r gained an
- * error. */
-struct site *site_load(struct conf *conf, const struct site_options *o,
-    struct report *r);
+ * error, unless only looking. */
+struct site *
+site_load(struct conf *conf, const struct site_options *o, struct report *r);
 
 /* The same configuration with its roots opened anew. */
-struct site *site_again(const struct site *site, const struct site_options *o,
-    struct report *r);
+struct site *site_again(
+    const struct site *site, const struct site_options *o, struct report *r);
 
 void site_free(struct site **s);
 

@@ -14,7 +14,11 @@
 #include "server/pool.h"
 #include "util/log.h"
 
-enum { DRAIN_RELOAD_S = 60, WARN_MS = 60000 };
+enum {
+	DRAIN_RELOAD_S = 60,
+	WARN_MS = 60000,
+	LOOP_DESCRIPTORS = 4, /* libev's own */
+};
 
 /* One listening socket's watcher. */
 struct gate {
@@ -33,7 +37,8 @@ struct worker {
 	ev_io control;
 	ev_timer pause;
 	ev_timer deadline;
-	int reserve; /* a descriptor to give up when all others are gone */
+	int spare[WORKER_SPARES]; /* given up when all others are gone */
+	size_t n_spare;
 	bool paused;
 	bool draining;
 	uint64_t warned_ms;
@@ -41,10 +46,25 @@ struct worker {
 	size_t n_exempt;
 };
 
-static int
-reserve_open(void)
+static void
+spare_fill(struct worker *w)
 {
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd;
+
+	while (w->n_spare < WORKER_SPARES &&
+	       (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
+		w->spare[w->n_spare++] = fd;
+}
+
+static bool
+spare_give(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->n_spare == 0)
+		return false;
+	close(w->spare[--w->n_spare]);
+	return true;
 }
 
 static void
@@ -70,12 +90,11 @@ descriptors_gone(struct worker *w, int listening)
 		log_warn("descriptors or memory have run out (%s): "
 			 "not accepting for a moment",
 		    strerror(errno));
-	if (w->reserve != -1) {
-		close(w->reserve);
+	if (spare_give(w)) {
 		fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			close(fd);
-		w->reserve = reserve_open();
+		spare_fill(w);
 	}
 	accepting(w, false);
 	ev_timer_again(w->loop, &w->pause);
@@ -90,8 +109,7 @@ on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
 	ev_timer_stop(loop, t);
 	if (w->draining || !w->paused)
 		return;
-	if (w->reserve == -1)
-		w->reserve = reserve_open();
+	spare_fill(w);
 	if (pool_has_room(w->pool))
 		accepting(w, true);
 }
@@ -109,6 +127,7 @@ on_freed(void *arg)
 {
 	struct worker *w = arg;
 
+	spare_fill(w);
 	if (w->paused && !w->draining && !ev_is_active(&w->pause))
 		accepting(w, true);
 	finish_if_idle(w);
@@ -223,16 +242,17 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 		    true);
 }
 
-/* The parent decides when a worker ends; Ctrl-C reaches every process. */
+/* The parent decides when a worker ends; Ctrl-C, and a service manager's TERM,
+ * reach every process. */
 static void
 quiet_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1 };
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP,
+		SIGUSR1 };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	signal(SIGTERM, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -243,10 +263,10 @@ static size_t
 slots_for(const struct conf *conf, size_t held)
 {
 	size_t wanted = (size_t)conf->limits.connections < LIMITER_SLOTS
-	    ? (size_t)conf->limits.connections
-	    : LIMITER_SLOTS;
+			    ? (size_t)conf->limits.connections
+			    : LIMITER_SLOTS;
 	size_t descriptors = privs_descriptors();
-	size_t own = held + WORKER_SPARE_DESCRIPTORS;
+	size_t own = held + LOOP_DESCRIPTORS;
 	size_t fit = descriptors > own + 2 ? (descriptors - own) / 2 : 1;
 
 	if (fit >= wanted)
@@ -264,26 +284,30 @@ worker_prepare(struct worker *w)
 	const struct worker_world *world = w->world;
 	struct site_base *base = world->site->base;
 	struct report report = { 0 };
+	size_t held;
 	bool ok;
-	int lowest;
 
 	base->hosts = world->site->hosts;
 	ok = privs_die_with(world->parent) && privs_drop(world->privs);
 	if (!ok)
 		log_error("could not drop privileges: %s", strerror(errno));
 	ok = ok &&
-	    (world->tickets == NULL ||
-		tickets_read_only(world->tickets) == 0);
+	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
 	ok = ok && hosts_read_content(world->site->hosts, &report);
 	if (ok && world->number == 0)
 		site_warn_index(world->site, &report);
-	w->n_exempt = limiter_networks(&base->conf->limits.exempt, w->exempt,
-	    &report);
+	w->n_exempt =
+	    limiter_networks(&base->conf->limits.exempt, w->exempt, &report);
 	report_log(&report);
 	ok = ok && report.errors == 0;
 	report_fini(&report);
-	w->reserve = lowest = reserve_open();
+	spare_fill(w);
+	held = w->n_spare == WORKER_SPARES
+		   ? (size_t)w->spare[WORKER_SPARES - 1] + 1
+		   : privs_descriptors();
 	w->conns = (struct conn_world){
+		.spare = spare_give,
+		.spare_arg = w,
 		.conf = base->conf,
 		.hosts = world->site->hosts,
 		.tls = base->tls,
@@ -294,9 +318,8 @@ worker_prepare(struct worker *w)
 	};
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	if (ok && w->loop != NULL)
-		w->pool = pool_new(w->loop,
-		    slots_for(base->conf, (size_t)lowest + 1), &w->conns,
-		    (size_t)world->row, on_freed, w);
+		w->pool = pool_new(w->loop, slots_for(base->conf, held),
+		    &w->conns, (size_t)world->row, on_freed, w);
 	return ok && w->pool != NULL && w->conns.listings != NULL;
 }
 
@@ -347,7 +370,8 @@ worker_run(const struct worker_world *world)
 	pool_free(&w->pool);
 	listings_free(&w->conns.listings);
 	ev_loop_destroy(w->loop);
-	close(w->reserve);
+	while (spare_give(w))
+		;
 	free(w);
 	exit(EXIT_SUCCESS);
 }

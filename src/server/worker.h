@@ -12,8 +12,9 @@
 #include "server/site.h"
 
 enum {
-	WORKER_SPARE_DESCRIPTORS = 16, /* never given to connections */
-	WORKER_ACCEPT_TURN = 16, /* connections taken before others are served */
+	WORKER_SPARES = 16, /* descriptors held back for when they run out */
+	WORKER_ACCEPT_TURN =
+	    16, /* connections taken before others are served */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
 };
 
@@ -35,7 +36,7 @@ struct worker_world {
 	const struct privs *privs;
 	pid_t parent;
 	int control;
-	int row; /* in the limiter's ledger */
+	int row;         /* in the limiter's ledger */
 	unsigned number; /* for messages */
 };
 

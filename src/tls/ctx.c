@@ -70,11 +70,10 @@ common_options(SSL_CTX *ctx)
 /* A context without a certificate yet. All capsules' are made here, alike:
  * SSL_set_SSL_CTX() takes over less than one would think. */
 static SSL_CTX *
-server_ctx(const struct tls_server *s, struct buf *why)
+server_ctx(struct tls_server *s, struct buf *why)
 {
-	const struct tls_settings *set = &s->settings;
-	int minimum = set->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
-	const char *suites = set->suites != NULL ? set->suites : suites13;
+	int minimum = s->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
+	const char *suites = s->suites != NULL ? s->suites : suites13;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (ctx == NULL) {
@@ -88,7 +87,7 @@ server_ctx(const struct tls_server *s, struct buf *why)
 				     SSL_OP_PRIORITIZE_CHACHA |
 				     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_max_early_data(ctx, 0);
-	SSL_CTX_set_client_hello_cb(ctx, sni_choose, (void *)(uintptr_t)s);
+	SSL_CTX_set_client_hello_cb(ctx, sni_choose, s);
 	if (SSL_CTX_set_ciphersuites(ctx, suites) != 1)
 		tls_explain(why, "TLS 1.3 suites \"%s\"", suites);
 	else if (SSL_CTX_set_min_proto_version(ctx, minimum) != 1 ||
@@ -113,14 +112,13 @@ tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
 
 	if (s == NULL)
 		goto fail;
-	s->settings.tls13_only = settings->tls13_only;
-	s->settings.tickets = settings->tickets;
+	s->tls13_only = settings->tls13_only;
 	s->tickets = settings->tickets ? tickets : NULL;
 	s->find = find;
 	s->arg = arg;
 	if (settings->suites != NULL) {
-		s->settings.suites = strdup(settings->suites);
-		if (s->settings.suites == NULL)
+		s->suites = strdup(settings->suites);
+		if (s->suites == NULL)
 			goto fail;
 	}
 	probe = server_ctx(s, why);
@@ -185,7 +183,7 @@ tls_server_free(struct tls_server **s)
 	for (size_t i = 0; i < (*s)->n; i++)
 		SSL_CTX_free((*s)->ctx[i]);
 	free((*s)->ctx);
-	free((void *)(uintptr_t)(*s)->settings.suites);
+	free((*s)->suites);
 	free(*s);
 	*s = NULL;
 }

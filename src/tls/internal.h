@@ -15,8 +15,9 @@ struct cert {
 };
 
 struct tls_server {
-	struct tls_settings settings; /* suites: our own copy */
-	struct tickets *tickets;      /* borrowed; NULL: no resumption */
+	bool tls13_only;
+	char *suites;            /* NULL: ours */
+	struct tickets *tickets; /* borrowed; NULL: no resumption */
 	tls_find *find;
 	const void *arg;
 	SSL_CTX **ctx; /* by capsule; ctx[0] takes up every connection */

@@ -124,8 +124,7 @@ sign_key_file_is_private(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == -1 ||
-	       (st.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) == 0;
+	return stat(path, &st) == -1 || (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
 bool

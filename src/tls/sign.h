@@ -20,8 +20,8 @@ bool sign_key_pem(const struct sign_key *k, struct buf *out);
 
 void sign_key_free(struct sign_key **k);
 
-/* Whether nobody but the owner, and a group that only reads, can get at the file
- * of a key (spec.md 1.8.78). True also when there is no such file. */
+/* Whether nobody but the owner can get at the file of a key (spec.md 1.8.78).
+ * True also when there is no such file. */
 bool sign_key_file_is_private(const char *path);
 
 #endif

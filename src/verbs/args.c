@@ -91,16 +91,16 @@ args_next(struct args *a)
 		return take_value(a, o, word[2] != '\0' ? word + 2 : NULL);
 	}
 	equals = strchr(word, '=');
-	o = find_long(a, word,
-	    equals != NULL ? (size_t)(equals - word) : strlen(word));
+	o = find_long(
+	    a, word, equals != NULL ? (size_t)(equals - word) : strlen(word));
 	if (o == NULL)
 		return unknown(a, word);
 	return take_value(a, o, equals != NULL ? equals + 1 : NULL);
 }
 
 bool
-args_number(const struct args *a, const char *what, long min, long max,
-    long *out)
+args_number(
+    const struct args *a, const char *what, long min, long max, long *out)
 {
 	uint64_t n;
 
@@ -109,8 +109,9 @@ args_number(const struct args *a, const char *what, long min, long max,
 		*out = (long)n;
 		return true;
 	}
-	fprintf(stderr, "carnation %s: %s: \"%s\" is not a number from %ld to "
-			"%ld\n",
+	fprintf(stderr,
+	    "carnation %s: %s: \"%s\" is not a number from %ld to "
+	    "%ld\n",
 	    a->verb, what, a->value, min, max);
 	return false;
 }

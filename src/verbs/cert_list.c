@@ -13,7 +13,12 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum { LIST_TEXT_MAX = 256 * 1024, LIST_PATH_MAX = 4096, DAY_S = 86400 };
+enum {
+	LIST_TEXT_MAX = 256 * 1024,
+	LIST_JSON_MAX = 4 * LIST_TEXT_MAX,
+	LIST_PATH_MAX = 4096,
+	DAY_S = 86400,
+};
 
 static int
 is_crt(const struct dirent *d)
@@ -50,25 +55,25 @@ cert_list_only(const char *dir, char host[HOSTNAME_SIZE])
 {
 	struct dirent **found = NULL;
 	int n = list_crts(dir, &found);
-	size_t len;
+	struct slice name;
+	bool only = false;
 
 	if (n > 1)
 		log_error("%s holds several certificates: name a host", dir);
 	if (n == 1) {
-		len = strlen(found[0]->d_name) - strlen(".crt");
-		if (len < HOSTNAME_SIZE) {
-			memcpy(host, found[0]->d_name, len);
-			host[len] = '\0';
-		} else {
+		name = slice_str(found[0]->d_name);
+		name = slice_head(name, name.len - strlen(".crt"));
+		only = name.len < HOSTNAME_SIZE;
+		if (!only)
 			log_error("%s/%s: not named after a host", dir,
 			    found[0]->d_name);
-			n = -1;
-			free_crts(found, 1);
-			return false;
-		}
+	}
+	if (only) {
+		memcpy(host, name.ptr, name.len);
+		host[name.len] = '\0';
 	}
 	free_crts(found, n);
-	return n == 1;
+	return only;
 }
 
 struct shown {
@@ -154,7 +159,7 @@ print_json(const char *path, const struct shown *s)
 	struct buf out;
 	bool more = false;
 
-	buf_init(&out, 4 * LIST_TEXT_MAX);
+	buf_init(&out, LIST_JSON_MAX);
 	buf_str(&out, "{\"file\":");
 	json_string(&out, slice_str(path));
 	buf_str(&out, ",\"names\":[");

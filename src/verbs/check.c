@@ -29,20 +29,20 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 {
 	const struct site_options options = {
 		.certs_dir = o->certs_dir,
-		.make_certs = false,
+		.look_only = true,
 	};
 	struct limiter_network networks[LIMITER_EXEMPT_MAX];
 	struct site *site;
 
 	listeners_check(conf, r);
 	limiter_networks(&conf->limits.exempt, networks, r);
+	access_check(conf, r);
 	site = site_load(conf, &options, r);
 	if (site == NULL)
 		return;
-	if (hosts_read_content(site->hosts, r)) {
-		site_warn(site, r);
+	if (hosts_read_content(site->hosts, r))
 		site_warn_index(site, r);
-	}
+	site_warn(site, r);
 	site_free(&site);
 }
 
@@ -120,7 +120,7 @@ dump(const struct serve_options *o)
 {
 	struct report r = { 0 };
 	struct conf *conf = serve_options_conf(o, &r);
-	bool ok = conf != NULL && print_dump(conf);
+	bool ok = r.errors == 0 && conf != NULL && print_dump(conf);
 
 	report_log(&r);
 	report_fini(&r);
@@ -138,8 +138,10 @@ serve_options_check(const struct serve_options *o)
 	if (o->dump)
 		return dump(o);
 	conf = serve_options_conf(o, &r);
-	if (conf != NULL)
+	if (conf != NULL && (r.errors == 0 || conf->n_capsules > 0))
 		load_all(o, conf, &r);
+	else
+		conf_free(&conf);
 	if (o->json)
 		print_json(&r);
 	else

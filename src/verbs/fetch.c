@@ -163,7 +163,7 @@ ask_once(struct job *j)
 /* A line from the terminal without its end, or NULL. The caller wipes and
  * frees. */
 static char *
-read_answer(bool secret)
+read_answer(bool secret, struct slice prompt)
 {
 	struct termios before, during;
 	size_t size = 0;
@@ -178,6 +178,7 @@ read_answer(bool secret)
 		during.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &during);
 	}
+	fprintf(stderr, "%.*s: ", SLICE_ARGS(prompt));
 	len = getline(&line, &size, stdin);
 	if (secret) {
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
@@ -206,9 +207,8 @@ ask_person(struct job *j)
 		return false;
 	buf_wrap(&prompt, memory, sizeof(memory));
 	log_escape(&prompt, slice_of(j->meta, j->meta_len));
-	fwrite(prompt.ptr, 1, prompt.len, stderr);
-	fputs(": ", stderr);
-	answer = read_answer(j->status == STATUS_SENSITIVE_INPUT);
+	answer =
+	    read_answer(j->status == STATUS_SENSITIVE_INPUT, buf_view(&prompt));
 	if (answer == NULL)
 		return false;
 	fits = target_answer(&j->target, slice_str(answer));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -28,13 +29,17 @@ bool
 fetch_output_open(struct fetch_output *o, const char *file)
 {
 	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	struct stat st;
+	bool special;
 
 	*o = (struct fetch_output){ .file = file, .fd = STDOUT_FILENO };
 	if (file == NULL) {
 		o->terminal = isatty(STDOUT_FILENO) == 1;
 		return true;
 	}
-	if (asprintf(&o->part, "%s.part", file) == -1) {
+	/* A device or a pipe is written to, never renamed over. */
+	special = stat(file, &st) == 0 && !S_ISREG(st.st_mode);
+	if (asprintf(&o->part, special ? "%s" : "%s.part", file) == -1) {
 		o->part = NULL;
 		return complain(o);
 	}

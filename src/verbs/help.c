@@ -4,10 +4,9 @@
 #include "conf/options.h"
 #include "verbs/verbs.h"
 
-const char help_usage[] =
-    "usage: carnation help [VERB]\n"
-    "\n"
-    "Lists the verbs, or explains one.\n";
+const char help_usage[] = "usage: carnation help [VERB]\n"
+			  "\n"
+			  "Lists the verbs, or explains one.\n";
 
 static void
 list_verbs(FILE *out)

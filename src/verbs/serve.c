@@ -6,7 +6,6 @@
 #include "capsule/listing.h"
 #include "proto/hostname.h"
 #include "server/parent.h"
-#include "util/log.h"
 #include "verbs/serve_options.h"
 #include "verbs/verbs.h"
 
@@ -28,7 +27,8 @@ const char serve_usage[] =
     "  --log FILE          access log; - is stderr\n"
     "  -n                  only check, as carnation check does\n"
     "\n"
-    "TERM or Ctrl-C ends it when connections have finished, a second Ctrl-C at\n"
+    "TERM or Ctrl-C ends it when connections have finished, a second Ctrl-C "
+    "at\n"
     "once; HUP reads the configuration again; USR1 opens the log again.\n";
 
 enum { GEMINI_PORT = LISTEN_PORT_DEFAULT };
@@ -36,7 +36,12 @@ enum { GEMINI_PORT = LISTEN_PORT_DEFAULT };
 static struct conf *
 load(void *arg, struct report *r)
 {
-	return serve_options_conf(arg, r);
+	size_t errors = r->errors;
+	struct conf *conf = serve_options_conf(arg, r);
+
+	if (r->errors > errors)
+		conf_free(&conf);
+	return conf;
 }
 
 /* "gemini://host/", with the port only where it must be said. */
@@ -82,8 +87,6 @@ static void
 started(void *arg, const struct site *site, const struct listeners *l)
 {
 	(void)arg;
-	for (size_t i = 0; i < l->n; i++)
-		log_info("listening on %s", l->item[i].real.text);
 	fprintf(stderr, "carnation %s\n", CARNATION_VERSION);
 	for (size_t i = 0; i < site->hosts->n; i++)
 		print_capsule(site, l, i);

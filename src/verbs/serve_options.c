@@ -6,13 +6,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/listen.h"
 #include "proto/hostname.h"
 #include "verbs/args.h"
 #include "verbs/verbs.h"
 
-enum { WORKERS_MAX = 64, OPTION_CERT = 256, OPTION_KEY, OPTION_CERTS,
-	OPTION_HOST, OPTION_LISTEN, OPTION_WORKERS, OPTION_LOG, OPTION_JSON,
-	OPTION_DUMP };
+enum {
+	WORKERS_MAX = 64,
+	OPTION_CERT = 256,
+	OPTION_KEY,
+	OPTION_CERTS,
+	OPTION_HOST,
+	OPTION_LISTEN,
+	OPTION_WORKERS,
+	OPTION_LOG,
+	OPTION_JSON,
+	OPTION_DUMP
+};
 
 static const struct args_option serve_args[] = {
 	{ "--config", 'c', true },
@@ -77,8 +87,7 @@ take_option(struct serve_options *o, const struct args *a, int letter)
 		o->key = a->value;
 		return true;
 	case OPTION_WORKERS:
-		return args_number(a, "--workers", 1, WORKERS_MAX,
-		    &o->workers);
+		return args_number(a, "--workers", 1, WORKERS_MAX, &o->workers);
 	case OPTION_LOG:
 		o->log = a->value;
 		return true;
@@ -90,8 +99,9 @@ take_option(struct serve_options *o, const struct args *a, int letter)
 		return true;
 	case ARGS_WORD:
 		if (o->dir != NULL)
-			fprintf(stderr, "carnation %s: one directory, not "
-					"also \"%s\"\n",
+			fprintf(stderr,
+			    "carnation %s: one directory, not "
+			    "also \"%s\"\n",
 			    a->verb, a->value);
 		else
 			o->dir = a->value;
@@ -101,14 +111,43 @@ take_option(struct serve_options *o, const struct args *a, int letter)
 	}
 }
 
+/* Words that can be judged without looking at the machine. */
+static bool
+check_names(const struct serve_options *o, const char *verb)
+{
+	struct listen_address addresses[2];
+	char canonical[HOSTNAME_SIZE];
+	struct buf why;
+	bool ok = true;
+	size_t n;
+
+	buf_init(&why, 512);
+	for (size_t i = 0; i < o->n_listen && ok; i++) {
+		ok = listen_parse(o->listen[i], addresses, &n, &why);
+		if (!ok)
+			fprintf(stderr, "carnation %s: --listen %s: %s\n", verb,
+			    o->listen[i], buf_cstr(&why));
+	}
+	buf_fini(&why);
+	for (size_t i = 0; i < o->n_hosts && ok; i++) {
+		ok = hostname_canonical(slice_str(o->hosts[i]), canonical) !=
+		     HOSTNAME_BAD;
+		if (!ok)
+			fprintf(stderr,
+			    "carnation %s: --host \"%s\" is not "
+			    "a host name\n",
+			    verb, o->hosts[i]);
+	}
+	return ok;
+}
+
 bool
-serve_options_parse(struct serve_options *o, const char *verb, int argc,
-    char **argv)
+serve_options_parse(
+    struct serve_options *o, const char *verb, int argc, char **argv)
 {
 	struct args a = {
 		.verb = verb,
-		.options = strcmp(verb, "check") == 0 ? check_args
-						      : serve_args,
+		.options = strcmp(verb, "check") == 0 ? check_args : serve_args,
 		.argc = argc,
 		.argv = argv,
 	};
@@ -119,19 +158,23 @@ serve_options_parse(struct serve_options *o, const char *verb, int argc,
 		if (!take_option(o, &a, letter))
 			return false;
 	if (o->file == NULL && o->dir == NULL) {
-		fprintf(stderr, "carnation %s: name a directory, or a "
-				"configuration with -c FILE\n",
+		fprintf(stderr,
+		    "carnation %s: name a directory, or a "
+		    "configuration with -c FILE\n",
 		    verb);
 		return false;
 	}
+	if (!check_names(o, verb))
+		return false;
 	if ((o->cert == NULL) != (o->key == NULL)) {
 		fprintf(stderr, "carnation %s: --cert and --key go together\n",
 		    verb);
 		return false;
 	}
 	if (o->cert != NULL && o->certs != NULL) {
-		fprintf(stderr, "carnation %s: either --certs, or --cert and "
-				"--key\n",
+		fprintf(stderr,
+		    "carnation %s: either --certs, or --cert and "
+		    "--key\n",
 		    verb);
 		return false;
 	}
@@ -165,8 +208,8 @@ default_hosts(struct conf *conf, struct conf_capsule *c)
 }
 
 static bool
-set_hosts(const struct serve_options *o, struct conf *conf,
-    struct conf_capsule *c)
+set_hosts(
+    const struct serve_options *o, struct conf *conf, struct conf_capsule *c)
 {
 	bool ok = conf_set_text(conf, &c->host, o->hosts[0]);
 
@@ -203,7 +246,7 @@ set_capsule(const struct serve_options *o, struct conf *conf, struct report *r)
 		ok = ok && default_hosts(conf, c);
 	if (o->cert != NULL)
 		ok = ok && conf_set_text(conf, &c->certificate, o->cert) &&
-		    conf_set_text(conf, &c->key, o->key);
+		     conf_set_text(conf, &c->key, o->key);
 	return ok;
 }
 
@@ -219,9 +262,8 @@ set_server(const struct serve_options *o, struct conf *conf)
 	if (o->workers > 0)
 		conf->workers = (int)o->workers;
 	if (o->log != NULL)
-		ok = ok &&
-		    conf_set_text(conf, &conf->log.access,
-			strcmp(o->log, "-") == 0 ? "stderr" : o->log);
+		ok = ok && conf_set_text(conf, &conf->log.access,
+			       strcmp(o->log, "-") == 0 ? "stderr" : o->log);
 	return ok;
 }
 
@@ -229,15 +271,17 @@ struct conf *
 serve_options_conf(const struct serve_options *o, struct report *r)
 {
 	struct conf *conf = conf_new();
-	size_t errors = r->errors;
 
-	if (conf != NULL && o->file != NULL)
-		conf_read(conf, o->file, r);
-	if (conf == NULL || !set_capsule(o, conf, r) || !set_server(o, conf))
+	if (conf == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-	if (conf != NULL)
-		conf_check(conf, r);
-	if (r->errors > errors)
-		conf_free(&conf);
+		return NULL;
+	}
+	/* A file that could not be parsed says nothing more to check. */
+	if (o->file != NULL && !conf_read(conf, o->file, r) &&
+	    conf->n_capsules == 0)
+		return conf;
+	if (!set_capsule(o, conf, r) || !set_server(o, conf))
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
+	conf_check(conf, r);
 	return conf;
 }

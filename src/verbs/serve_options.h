@@ -20,21 +20,22 @@ struct serve_options {
 	const char *cert;
 	const char *key;
 	const char *log;
-	long workers; /* 0: not said */
-	bool dry_run; /* serve -n */
-	bool json;    /* check */
-	bool dump;    /* check */
+	long workers;    /* 0: not said */
+	bool dry_run;    /* serve -n */
+	bool json;       /* check */
+	bool dump;       /* check */
 	char *certs_dir; /* certs, or the default place; serve_options_fini */
 };
 
 /* False after a message: wrong usage. */
-bool serve_options_parse(struct serve_options *o, const char *verb, int argc,
-    char **argv);
+bool serve_options_parse(
+    struct serve_options *o, const char *verb, int argc, char **argv);
 void serve_options_fini(struct serve_options *o);
 
-/* The file, the command line over it, all checked. NULL when r gained an error. */
-struct conf *serve_options_conf(const struct serve_options *o,
-    struct report *r);
+/* The file, the command line over it, all checked; its problems go to r. NULL
+ * when memory is short. */
+struct conf *
+serve_options_conf(const struct serve_options *o, struct report *r);
 
 /* What check (and serve -n) print; returns the exit status. */
 int serve_options_check(const struct serve_options *o);

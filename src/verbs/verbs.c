@@ -13,7 +13,8 @@
 const struct verb verbs[] = {
 	{ "serve", verb_serve, "serve capsules; a directory alone is enough",
 	    serve_usage },
-	{ "check", verb_check, "load everything serve would load", check_usage },
+	{ "check", verb_check, "load everything serve would load",
+	    check_usage },
 	{ "cert", verb_cert, "certificates that clients go on trusting",
 	    cert_usage },
 	{ "fetch", verb_fetch, "a small client", fetch_usage },

@@ -116,7 +116,7 @@ def site_capsules(directory):
 
 
 @pytest.fixture(scope="session")
-def site():
+def site(tidy):
     """localhost, other.example and café.example on one server, one worker."""
     with Server(site_capsules(own_directory())) as server:
         yield server
@@ -134,7 +134,7 @@ def own_directory():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tidy():
+def tidy():
     yield
     for d in DIRECTORIES:
         subprocess.run(["chmod", "-R", "u+rwX", d], check=False)

@@ -243,13 +243,18 @@ class Server:
     # -- processes
 
     def pids(self):
-        """Children of the parent, zombies included."""
+        """Children of the parent and their states, zombies included."""
         pid, found = self.process.pid, []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        try:
+            stats = [f"/proc/{p}/stat" for p in children.read_text().split()]
+        except FileNotFoundError:  # a kernel without that file
+            stats = map(str, Path("/proc").glob("[0-9]*/stat"))
+        for stat in stats:
             with contextlib.suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()
+                fields = Path(stat).read_text().rpartition(")")[2].split()
                 if int(fields[1]) == pid:
-                    found.append((int(stat.parent.name), fields[0]))
+                    found.append((int(stat.split("/")[2]), fields[0]))
         return found
 
     def workers(self):
@@ -434,7 +439,7 @@ class Reply:
         self.status, self.meta, self.body = None, None, b""
         self.version = client.tls.version() if client else None
         self.resumed = bool(client and client.tls.session_reused)
-        self.session = client.tls.session if client else None
+        self._tls = client.tls if client else None
         if not raw:
             return
         header, crlf, self.body = raw.partition(b"\r\n")
@@ -445,6 +450,11 @@ class Reply:
         assert len(self.meta.encode()) <= 1024, "1.2.31: META too long"
         if self.status // 10 != 2:
             assert self.body == b"", f"1.2.34: {self.status} with a body"
+
+    @property
+    def session(self):
+        """What a later connection may resume."""
+        return self._tls.session
 
     @property
     def text(self):

@@ -16,6 +16,7 @@ import functools
 import ipaddress
 import os
 import platform
+import random
 import re
 import resource
 import shutil
@@ -92,10 +93,13 @@ class Plain(Server):
 
 @pytest.fixture
 def place():
-    """A directory that everybody can enter (pytest's own are closed)."""
+    """A directory that everybody can enter (pytest's own are closed). No server
+    of a failed test outlives it."""
     path = Path(tempfile.mkdtemp(prefix="carnation-life-"))
     path.chmod(0o755)
     yield path
+    for server in [s for s in Server.running if s.directory == path]:
+        server.kill()
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -234,11 +238,9 @@ def hup_refused(server):
 def settle(server):
     """After a change of generation: waits until only the new one is left, and
     takes it as the normal."""
-    def alone():
-        names = [Path(f"/proc/{p}/stat").read_text() for p in server.workers()]
-        return len(names) == server.count
-    server.count = getattr(server, "count", 1)
-    wait_for(alone, what="the old generation to end")
+    count = getattr(server, "count", 1)
+    wait_for(lambda: len(server.workers()) == count,
+             what="the old generation to end")
     server.expect_workers()
 
 
@@ -337,10 +339,12 @@ def read_all(s):
 
 
 def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that was free a moment ago, and that no client is ever given."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("", port))
+            return port
 
 
 def silent(server, source=None):
@@ -392,7 +396,8 @@ def _inherit(address):
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     s.bind((host.strip("[]"), int(port)))
     s.listen(64)
-    os.dup2(s.fileno(), 3, inheritable=True)
+    os.dup2(s.detach(), 3)
+    os.set_inheritable(3, True)
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 
 

@@ -84,10 +84,10 @@ class Puppet:
                 data += self._step(self.conn.recv, 1 << 16)
         return data
 
-    def key_update(self):
-        """Queues one KeyUpdate that asks for none in return."""
-        assert libssl.SSL_key_update(pointer(self.conn._ssl), 0) == 1
-        self.conn.do_handshake()
+    def key_update(self, answer=0):
+        """Sends a KeyUpdate that asks for one in return, or not (0)."""
+        assert libssl.SSL_key_update(pointer(self.conn._ssl), answer) == 1
+        self._step(self.conn.do_handshake)
 
     def write_early(self, data):
         """0-RTT: data goes out behind the ClientHello."""
@@ -152,7 +152,8 @@ def answer_to(server, data, family=4, timeout=3, half_close=False):
         try:
             s.sendall(data)
             if half_close:
-                s.shutdown(1)
+                with contextlib.suppress(OSError):  # they were faster
+                    s.shutdown(1)
             while True:
                 piece = s.recv(1 << 16)
                 if not piece:

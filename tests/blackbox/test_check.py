@@ -293,7 +293,7 @@ def test_31_days_before_the_end_nobody_is_warned(setup):
 
 def test_errors_and_warnings_come_together(setup):
     (setup.root / "index.gmi").unlink()
-    pair(setup.certs, "localhost", end=-DAY, start=-YEAR, mode=0o640)
+    pair(setup.certs, "localhost", end=-DAY, start=-YEAR, mode=0o644)
     setup.options["capsules"].append(
         {"host": "b.example", "root": str(setup.place / "nowhere")})
     setup.write()

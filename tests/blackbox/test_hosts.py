@@ -151,7 +151,7 @@ def test_3D9_53_stays_one_short_line_with_very_many_hosts():
     d = own_directory()
     root = tree(d / "main", {"index.gmi": "# x\n"})
     with Server([{"host": f"host-number-{i}.a-rather-long-name.example",
-                  "root": root} for i in range(100)]) as server:
+                  "root": root} for i in range(40)]) as server:
         name = server.host
         assert server.ask("gemini://example.org/").status == 53
         assert server.ask(f"gemini://{name}/").status == 20

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import Server, tree, wait_for
-from life import IS_ROOT, hup, place, settle
+from life import IS_ROOT, hup, pair, place, settle
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("strace"), reason="no strace here")
@@ -18,18 +18,20 @@ CALLS = ("bind,listen,openat,openat2,open,clone,clone3,fork,vfork,setuid,"
 
 
 class Trace:
-    """Events of a trace file, in order: (pid, text)."""
+    """Events of a trace file, in the order of their beginning: (pid, text)."""
 
     def __init__(self, file):
         self.events, half = [], {}
         for line in Path(file).read_text(errors="replace").splitlines():
             pid, text = line.split(None, 1)
-            if text.endswith("<unfinished ...>"):
-                half[pid] = text[:-len("<unfinished ...>")]
-                continue
             resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
-            if resumed:
-                text = half.pop(pid, "") + resumed[1]
+            if resumed and pid in half:
+                at = half.pop(pid)
+                self.events[at] = (int(pid), self.events[at][1] + resumed[1])
+                continue
+            if text.endswith("<unfinished ...>"):
+                half[pid] = len(self.events)
+                text = text[:-len("<unfinished ...>")]
             self.events.append((int(pid), text))
 
     def find(self, pid, pattern):
@@ -48,6 +50,7 @@ def traced(place):
     root = tree(place / "capsule", {
         "index.gmi": "# Hello\n", "capsule.conf": 'lang = "en";\n',
         "unknown-type": bytes(range(256))})
+    pair(place / "certs", "localhost")
     file = place / "trace"
     with Server([{"host": "localhost", "root": str(root)}], workers=2,
                 directory=place, listen=(4,), wrapper=[

@@ -49,13 +49,13 @@ def test_the_page_is_without_fault():
 def test_every_option_that_help_names_is_on_the_page_and_back(verb):
     text = PAGE.read_text()
     help_text = carnation("help", verb).stdout
-    named = set(re.findall(r"(?<![\w-])--[a-z]+", help_text))
-    on_page = {"--" + x for x in re.findall(r"\bFl -([a-z]+)", text)}
+    named = set(re.findall(r"(?<![\w-])--[a-z-]+", help_text))
+    on_page = {"--" + x for x in re.findall(r"\bFl -([a-z-]+)", text)}
     assert named <= on_page, named - on_page
     section = text.split(f"\n.Ss {verb}\n")[1].split("\n.S")[0]
     described = {"--" + x for x in re.findall(
-        r"^\.It.*?Fl -([a-z]+)", section, re.M)}
-    described |= {"--" + x for x in re.findall(r", Fl -([a-z]+)", section)}
+        r"^\.It.*?Fl -([a-z-]+)", section, re.M)}
+    described |= {"--" + x for x in re.findall(r", Fl -([a-z-]+)", section)}
     assert described <= named, described - named
 
 

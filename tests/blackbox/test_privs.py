@@ -137,4 +137,4 @@ def test_who_is_not_root_cannot_become_another_user(place):
                    wrapper=how["wrapper"], ready=False)
     Server.running.remove(server)
     assert server.process.wait(10) == 1
-    assert "daemon" in server.log()
+    assert "c.conf:1: user" in server.log()

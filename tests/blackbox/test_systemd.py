@@ -118,6 +118,7 @@ def test_handed_over_on_ipv6(place, root):
     with Plain("--certs", place / "certs", "--workers", "1", root,
                directory=place, families=(6,),
                wrapper=wrapper("inherit", "[::1]:4321")) as server:
+        assert server.ports == {6: 4321}
         assert server.ask("/", family=6).whole
 
 
@@ -219,8 +220,9 @@ def test_the_words_of_the_unit_are_ours(units, place, root):
     """What ExecStart and ExecReload say, this program understands."""
     (place / "carnation").mkdir()
     (place / "carnation/carnation.conf").write_text(
-        (units / "carnation.conf").read_text()
-        .replace("/srv/gemini", str(root)).replace("*:1965", "127.0.0.1:0"))
+        re.sub('^(\t*root = ").*"', rf'\1{root}"',
+               (units / "carnation.conf").read_text(), flags=re.M)
+        .replace("*:1965", "127.0.0.1:0"))
     start, = unit_value(units, "ExecStart")
     check, kill = unit_value(units, "ExecReload")
     assert kill == "/bin/kill -HUP $MAINPID"

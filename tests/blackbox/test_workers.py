@@ -19,10 +19,13 @@ BIG = 40_000_000
 
 @pytest.fixture
 def two(place):
+    """Two workers; sanitizers leave their deaths alone."""
     tree(place / "capsule", {"index.gmi": "# Hello\n"})
     sparse(place / "capsule/big.bin", BIG)
     with Server([{"host": "localhost", "root": str(place / "capsule")}],
-                workers=2, directory=place, listen=(4,)) as server:
+                workers=2, directory=place, listen=(4,), env={
+                    "ASAN_OPTIONS": "handle_segv=0:handle_abort=0:"
+                    + os.environ.get("ASAN_OPTIONS", "")}) as server:
         yield server
 
 

@@ -3,38 +3,13 @@
 
 #include <openssl/bn.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "check.h"
 #include "os/file.h"
 #include "tls/internal.h"
+#include "tree.h"
 
 #define LONG_LABEL "a23456789012345678901234567890"
 #define LONG_HOST LONG_LABEL "." LONG_LABEL "." LONG_LABEL ".test"
-
-static char dir[] = "/tmp/test_cert.XXXXXX";
-
-static int
-set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) == NULL ? -1 : 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
 
 static struct cert *
 make(const char *const *names, size_t n)
@@ -214,12 +189,12 @@ test_pem(void **state)
 	static const char *const name = "a.test";
 	struct cert *c = make(&name, 1);
 	struct cert *back;
-	char path[64], text[256];
+	char path[PATH_MAX], text[256];
 	uint8_t a[CERT_DIGEST_SIZE], b[CERT_DIGEST_SIZE];
 	struct buf pem, why;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/chain.pem", dir);
+	snprintf(path, sizeof(path), "%s/chain.pem", tree_root);
 	buf_wrap(&why, text, sizeof(text));
 	buf_init(&pem, 65536);
 	for (int i = 0; i < 3; i++) /* a chain of any certificates */
@@ -278,13 +253,13 @@ static void
 test_pair(void **state)
 {
 	static const char *const names[] = { "a.test", "b.test" };
-	char where[64], crt[96], key[96], saved[96];
-	uint8_t text[512], first[CERT_DIGEST_SIZE];
+	char where[PATH_MAX / 2], crt[PATH_MAX], key[PATH_MAX], saved[PATH_MAX];
+	uint8_t text[2 * PATH_MAX], first[CERT_DIGEST_SIZE];
 	struct buf why;
 
 	(void)state;
 	buf_wrap(&why, text, sizeof(text));
-	snprintf(where, sizeof(where), "%s/new/certs", dir);
+	snprintf(where, sizeof(where), "%s/new/certs", tree_root);
 	snprintf(crt, sizeof(crt), "%s/a.test.crt", where);
 	snprintf(key, sizeof(key), "%s/a.test.key", where);
 	snprintf(saved, sizeof(saved), "%s/saved", where);
@@ -326,14 +301,14 @@ test_pair_race(void **state)
 {
 	static const char *const name = "race.test";
 	enum { RACERS = 8 };
-	char where[64];
+	char where[PATH_MAX];
 	uint8_t text[512], digest[RACERS][CERT_DIGEST_SIZE];
 	struct buf why;
 	int out[2], made = 0;
 
 	(void)state;
 	buf_wrap(&why, text, sizeof(text));
-	snprintf(where, sizeof(where), "%s/race", dir);
+	snprintf(where, sizeof(where), "%s/race", tree_root);
 	assert_int_equal(pipe(out), 0);
 	for (int i = 0; i < RACERS; i++)
 		if (fork() == 0) {
@@ -380,5 +355,5 @@ main(void)
 		cmocka_unit_test(test_pair_race),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, tree_set_up, tree_tear_down);
 }

@@ -114,12 +114,28 @@ test_checking_the_command_line(void **state)
 	conf_free(&c);
 }
 
+/* One syntax error, and no guesses about what the file might hold. */
+static void
+test_what_was_not_read_is_not_checked(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of("workers = ;", &r);
+
+	(void)state;
+	assert_int_equal(r.n, 1);
+	assert_false(conf_check(c, &r));
+	assert_int_equal(r.n, 1);
+	report_fini(&r);
+	conf_free(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checking_reports),
 		cmocka_unit_test(test_checking_the_command_line),
+		cmocka_unit_test(test_what_was_not_read_is_not_checked),
 	};
 
 	return cmocka_run_group_tests(tests, conf_enter, conf_leave);

@@ -95,6 +95,25 @@ test_a_dump_holds_whole_paths(void **state)
 	conf_free(&c);
 }
 
+/* What the operator leaves to the capsule would win over it, were it written. */
+static void
+test_a_dump_leaves_to_the_capsule_what_nobody_said(void **state)
+{
+	static const char *const unsaid[] = { "index", "listing", "gone",
+		"order", "lang", "paths", "aliases", "hidden", "suites" };
+	struct conf *c = conf_new();
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	assert_non_null(conf_add_capsule(c));
+	dump_of(c, &out);
+	for (size_t i = 0; i < sizeof(unsaid) / sizeof(unsaid[0]); i++)
+		check_row(strstr(buf_cstr(&out), unsaid[i]) == NULL, unsaid[i]);
+	buf_fini(&out);
+	conf_free(&c);
+}
+
 static void
 test_a_dump_that_does_not_fit(void **state)
 {
@@ -114,6 +133,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_dump_reads_the_same),
 		cmocka_unit_test(test_a_dump_holds_whole_paths),
+		cmocka_unit_test(
+		    test_a_dump_leaves_to_the_capsule_what_nobody_said),
 		cmocka_unit_test(test_a_dump_that_does_not_fit),
 	};
 

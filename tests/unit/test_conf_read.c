@@ -44,9 +44,9 @@ test_reading_reports(void **state)
 		    { "carnation.conf:1: error: this text is not closed" } },
 		{ "a comment that does not end", BYTES("\n/* x *"),
 		    { "carnation.conf:2: error: this comment is not closed" } },
-		{ "a group that does not end", BYTES("tls = {\n\n"),
-		    { "carnation.conf:3: error: syntax error: the '{' of line "
-		      "1 is not closed before this" } },
+		{ "a group that does not end", BYTES("\ntls = {\n\n"),
+		    { "carnation.conf:2: error: syntax error: this '{' is not "
+		      "closed" } },
 		{ "brackets that cross", BYTES("listen = [\n\"x\" );\n"),
 		    { "carnation.conf:2: error: syntax error: the '[' of line "
 		      "1 is not closed before this" } },

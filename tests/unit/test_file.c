@@ -308,16 +308,40 @@ test_write_that_fails_changes_nothing(void **state)
 	assert_int_equal(errno, ENAMETOOLONG);
 }
 
+static void
+test_write_never_replaces_a_device(void **state)
+{
+	char got[4] = "";
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(tree_path("pipe"), 0600), 0);
+	fd = open(tree_path("pipe"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd != -1);
+	assert_true(file_write(tree_path("pipe"), SLICE("abc"), 0600));
+	assert_int_equal(lstat(tree_path("pipe"), &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(read(fd, got, sizeof(got)), 3);
+	close(fd);
+}
+
 static int
 write_with_no_room(void *arg)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit before, none;
+	bool ok;
 
 	(void)arg;
 	(void)signal(SIGXFSZ, SIG_IGN);
-	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+	if (getrlimit(RLIMIT_FSIZE, &before) == -1)
 		return 1;
-	return file_write(tree_path("open/f"), SLICE("new"), 0600) ? 2 : 0;
+	none = before;
+	none.rlim_cur = 0;
+	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return 2;
+	ok = file_write(tree_path("open/f"), SLICE("new"), 0600);
+	return setrlimit(RLIMIT_FSIZE, &before) == -1 || ok ? 3 : 0;
 }
 
 static void

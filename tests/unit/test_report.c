@@ -46,20 +46,20 @@ test_the_same_is_said_once(void **state)
 {
 	static const struct {
 		const char *what;
-		enum report_level level;
 		const char *file;
-		unsigned line;
 		const char *text;
 		size_t n;
+		enum report_level level;
+		unsigned line;
 	} rows[] = {
-		{ "first", REPORT_ERROR, "a", 1, "x", 1 },
-		{ "again", REPORT_ERROR, "a", 1, "x", 1 },
-		{ "another line", REPORT_ERROR, "a", 2, "x", 2 },
-		{ "another file", REPORT_ERROR, "b", 1, "x", 3 },
-		{ "no file", REPORT_ERROR, NULL, 1, "x", 4 },
-		{ "no file again", REPORT_ERROR, NULL, 1, "x", 4 },
-		{ "another text", REPORT_ERROR, "a", 1, "y", 5 },
-		{ "another level", REPORT_WARNING, "a", 1, "x", 6 },
+		{ "first", "a", "x", 1, REPORT_ERROR, 1 },
+		{ "again", "a", "x", 1, REPORT_ERROR, 1 },
+		{ "another line", "a", "x", 2, REPORT_ERROR, 2 },
+		{ "another file", "b", "x", 3, REPORT_ERROR, 1 },
+		{ "no file", NULL, "x", 4, REPORT_ERROR, 1 },
+		{ "no file again", NULL, "x", 4, REPORT_ERROR, 1 },
+		{ "another text", "a", "y", 5, REPORT_ERROR, 1 },
+		{ "another level", "a", "x", 6, REPORT_WARNING, 1 },
 	};
 	struct report r = { 0 };
 
@@ -139,11 +139,12 @@ test_log(void **state)
 static void
 test_format_fails_when_there_is_no_room(void **state)
 {
-	static const struct report_item item = {
+	static char file[] = "a.conf", text[] = "text";
+	const struct report_item item = {
 		.level = REPORT_ERROR,
-		.file = (char *)(uintptr_t) "a.conf",
+		.file = file,
 		.line = 12,
-		.text = (char *)(uintptr_t) "text",
+		.text = text,
 	};
 	char memory[sizeof("a.conf:12: error: text") - 1];
 

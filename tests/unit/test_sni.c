@@ -39,6 +39,10 @@ test_parse(void **state)
 		    SLICE("\0\x5\0\0\x3"
 			  "abc"),
 		    NULL },
+		{ "something behind the list",
+		    SLICE("\0\x6\0\0\x3"
+			  "abc!"),
+		    NULL },
 		{ "name longer than the list",
 		    SLICE("\0\x6\0\0\x4"
 			  "abc"),

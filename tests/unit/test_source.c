@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void
 test_too_much_of_something(void **state)
@@ -140,6 +142,24 @@ test_includes(void **state)
 }
 
 static void
+test_nothing_waits_for_an_included_pipe(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(mkfifo("parts/pipe", 0600), 0);
+	alarm(10);
+	c = conf_of("@include \"parts/pipe\"", &r);
+	alarm(0);
+	assert_int_equal(remove("parts/pipe"), 0);
+	conf_check_item(&r, 0,
+	    "parts/pipe: error: cannot be read: Invalid argument", "pipe");
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
 test_includes_end_some_time(void **state)
 {
 	static char twice[CONF_FILE_MAX];
@@ -167,6 +187,7 @@ main(void)
 		cmocka_unit_test(test_too_much_of_something),
 		cmocka_unit_test(test_a_file_that_cannot_be_read),
 		cmocka_unit_test(test_includes),
+		cmocka_unit_test(test_nothing_waits_for_an_included_pipe),
 		cmocka_unit_test(test_includes_end_some_time),
 	};
 

@@ -1,44 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/tofu.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "check.h"
 #include "os/file.h"
 #include "tls/digest.h"
+#include "tree.h"
 #include "util/clock.h"
 
-static char dir[] = "/tmp/test_tofu.XXXXXX";
-static char file[64];
+static char file[PATH_MAX];
 static char said[4096];
 
 /* Our certificates are of 2020 to 2099. */
 enum { Y2019 = 1546300800, Y2026 = 1767225600 };
 static const int64_t y2100 = 4102444800;
 
-static int
-set_up(void **state)
+static void
+name_file(void)
 {
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	snprintf(file, sizeof(file), "%s/data/known_hosts", dir);
-	return 0;
+	(void)snprintf(file, sizeof(file), "%s", tree_path("data/known_hosts"));
 }
 
 static int
-tear_down(void **state)
+set_up(void **state)
 {
-	char command[64];
+	int failed = tree_set_up(state);
 
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
+	name_file();
+	return failed;
 }
 
 static struct target
@@ -151,7 +138,7 @@ test_changed(void **state)
 
 	(void)state;
 	write_known("a.test:1965", a.cert, "2099-12-31T23:59:59Z");
-	strcpy(before, content());
+	(void)snprintf(before, sizeof(before), "%s", content());
 	assert_int_equal(judge("a.test", b.cert, Y2026), TOFU_CHANGED);
 	cert_spki_digest(a.cert, digest);
 	cert_fingerprint(digest, text);
@@ -267,13 +254,13 @@ test_unfinished_line(void **state)
 	char *was = getcwd(NULL, 0);
 
 	(void)state;
-	assert_int_equal(chdir(dir), 0);
-	strcpy(file, "known");
+	assert_int_equal(chdir(tree_root), 0);
+	(void)snprintf(file, sizeof(file), "known");
 	assert_true(file_write(file, SLICE("# no end"), 0600));
 	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_NEW);
 	assert_non_null(strstr(content(), "# no end\na.test:1965 "));
 	assert_int_equal(chdir(was), 0);
-	snprintf(file, sizeof(file), "%s/data/known_hosts", dir);
+	name_file();
 	free(was);
 	free_pair(&a);
 }
@@ -323,5 +310,5 @@ main(void)
 		cmocka_unit_test(test_together),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tree_tear_down);
 }

@@ -108,8 +108,13 @@ link_open(struct link *l, const struct tls_server *s, SSL_CTX *ctx,
 	SSL_set_connect_state(l->client);
 	if (name != NULL)
 		SSL_set_tlsext_host_name(l->client, name);
-	if (resume != NULL)
-		SSL_set_session(l->client, resume);
+	if (resume != NULL) {
+		/* OpenSSL marks a session that it has offered. */
+		SSL_SESSION *copy = SSL_SESSION_dup(resume);
+
+		SSL_set_session(l->client, copy);
+		SSL_SESSION_free(copy);
+	}
 }
 
 /* Both sides in turn until both are done or ours has failed. */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+/* All that run, so that a new worker can close what is not its own. */
+static struct list running = { &running, &running };
+
+void
+process_init(struct process *p, unsigned number,
+    void (*child)(struct ev_loop *, ev_child *, int),
+    void (*word)(struct ev_loop *, ev_io *, int), void *data)
+{
+	memset(p, 0, sizeof(*p));
+	p->control = -1;
+	p->row = -1;
+	p->number = number;
+	list_init(&p->link);
+	ev_init(&p->child, child);
+	ev_init(&p->word, word);
+	p->child.data = data;
+	p->word.data = data;
+}
+
+/* The parent's ends of the other workers' control sockets, and what the parent
+ * listens on for others. */
+static void
+close_foreign(const struct listeners *own, const struct listeners *strangers)
+{
+	struct list *l;
+
+	LIST_EACH (l, &running)
+		close(LIST_ENTRY(l, struct process, link)->control);
+	for (size_t i = 0; strangers != NULL && i < strangers->n; i++)
+		if (!listeners_have(own, strangers->item[i].fd))
+			close(strangers->item[i].fd);
+}
+
+/* With all signals blocked: a worker must not run the parent's handlers. */
+static pid_t
+fork_worker(const struct process *p, const struct worker_world *template,
+    const struct listeners *strangers, const int pair[2])
+{
+	struct worker_world world = *template;
+	sigset_t all, before;
+	pid_t pid;
+
+	world.parent = getpid();
+	world.control = pair[1];
+	world.row = p->row;
+	world.number = p->number;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		close_foreign(world.listeners, strangers);
+		worker_run(&world);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+static void
+process_watch(struct process *p)
+{
+	list_append(&running, &p->link);
+	p->ready = false;
+	p->started_ms = clock_ms();
+	ev_child_set(&p->child, p->pid, 0);
+	ev_child_start(EV_DEFAULT, &p->child);
+	ev_io_set(&p->word, p->control, EV_READ);
+	ev_io_start(EV_DEFAULT, &p->word);
+}
+
+bool
+process_start(struct process *p, const struct worker_world *template,
+    const struct listeners *strangers)
+{
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int pair[2] = { -1, -1 };
+
+	errno = EAGAIN;
+	p->row = limiter_take_row(template->limiter);
+	if (p->row != -1 && socketpair(AF_UNIX, type, 0, pair) == 0) {
+		p->pid = fork_worker(p, template, strangers, pair);
+		p->control = pair[0];
+		close(pair[1]);
+		if (p->pid != -1) {
+			process_watch(p);
+			return true;
+		}
+		close(pair[0]);
+	}
+	log_error("worker %u: %s", p->number, strerror(errno));
+	if (p->row != -1)
+		limiter_drop_row(template->limiter, p->row);
+	p->control = p->row = -1;
+	p->pid = 0;
+	return false;
+}
+
+bool
+process_hear(struct process *p)
+{
+	char word;
+	ssize_t n = read(p->control, &word, 1);
+
+	if (n == 1)
+		p->ready = p->ready || word == WORKER_READY;
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		ev_io_stop(EV_DEFAULT, &p->word); /* its end follows */
+	return n == 1;
+}
+
+void
+process_tell(struct process *p, enum worker_word word)
+{
+	char byte = (char)word;
+
+	if (p->pid > 0 && write(p->control, &byte, 1) != 1)
+		kill(p->pid, SIGKILL);
+}
+
+static void
+say_how(const struct process *p)
+{
+	int status = p->child.rstatus;
+
+	if (WIFSIGNALED(status))
+		log_error("worker %u (process %d) was ended by signal %d (%s)",
+		    p->number, (int)p->pid, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else
+		log_error("worker %u (process %d) ended with status %d",
+		    p->number, (int)p->pid, WEXITSTATUS(status));
+}
+
+void
+process_ended(struct process *p, struct limiter *limiter, bool tell)
+{
+	if (tell)
+		say_how(p);
+	ev_child_stop(EV_DEFAULT, &p->child);
+	ev_io_stop(EV_DEFAULT, &p->word);
+	list_remove(&p->link);
+	close(p->control);
+	limiter_drop_row(limiter, p->row);
+	p->control = p->row = -1;
+	p->pid = 0;
+}

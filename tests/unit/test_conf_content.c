@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf_help.h"
+
+/* Reads a capsule.conf under an operator who says nothing. */
+static void
+check_content(struct slice text, const char *want, const char *row)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+	bool good =
+	    conf_read_content(c, &capsule->content, text, "capsule.conf", &r);
+
+	check_row(good == (r.errors == 0), row);
+	if (want != NULL)
+		conf_check_item(&r, 0, want, row);
+	conf_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_refusals(void **state)
+{
+	static const struct {
+		const char *what;
+		struct slice text;
+		const char *want;
+	} rows[] = {
+		{ "nothing", BYTES(""), NULL },
+		{ "a file from elsewhere", BYTES("@include \"/etc/passwd\"\n"),
+		    "capsule.conf:1: error: @include is not allowed here" },
+		{ "behind blanks", BYTES("\n \t@include \"x\"\n"),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "within a group",
+		    BYTES("paths = (\n@include \"/etc/passwd\"\n);"),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "in a text it is text",
+		    BYTES("title = \"\\\n@include "
+			  "\\\"x\\\"\";"),
+		    "capsule.conf:1: error: title: \"\\x5c\\x0a@include "
+		    "\"x\"\" holds a control character" },
+		{ "behind a comment that only seems open",
+		    BYTES("title = \"/*\";\n@include \"x\""),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "a NUL hides nothing", BYTES("title = \"x\";\0lng = 1;"),
+		    "capsule.conf:1: error: a NUL byte, which no text holds" },
+		{ "the operator's option", BYTES("hidden = [\".ssh\"];"),
+		    "capsule.conf:1: error: unknown option \"hidden\"" },
+		{ "another one", BYTES("root = \"/\";"),
+		    "capsule.conf:1: error: unknown option \"root\"" },
+		{ "misspelt", BYTES("\nlisitng = true;"),
+		    "capsule.conf:2: error: unknown option \"lisitng\"; did "
+		    "you mean \"listing\"?" },
+		{ "a wrong kind", BYTES("listing = 1;"),
+		    "capsule.conf:1: error: listing: wants true or false, not "
+		    "a number" },
+		{ "syntax", BYTES("title = ;"),
+		    "capsule.conf:1: error: syntax error" },
+		{ "a redirect without its target",
+		    BYTES("redirects = (\n{ from = \"/a\"; } );"),
+		    "capsule.conf:2: error: redirects.to is missing" },
+		{ "settings for no path", BYTES("paths = ( { } );"),
+		    "capsule.conf:1: error: paths.glob is missing" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_content(rows[i].text, rows[i].want, rows[i].what);
+}
+
+static void
+test_redirects_that_lead_nowhere(void **state)
+{
+#define CIRCLE(line, from)                                                     \
+	"capsule.conf:" line ": error: redirects.from: \"" from                \
+	"\" leads in a circle, or over more than 5 redirects"
+	static const struct {
+		const char *what;
+		struct slice text;
+		const char *want;
+	} rows[] = {
+		{ "to a part of itself",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/a/b/\"; } "
+			  ");"),
+		    CIRCLE("1", "/a/*") },
+		{ "out of itself",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/a\"; } );"),
+		    CIRCLE("1", "/a/*") },
+		{ "out of itself, leaving the rest",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/b\"; } );"),
+		    NULL },
+		{ "the rest decides",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/*\"; } );"),
+		    NULL },
+		{ "to itself, encoded",
+		    BYTES("redirects = ( { from = \"/a b\"; to = \"/%61%20b\"; "
+			  "} );"),
+		    CIRCLE("1", "/a b") },
+		{ "to itself with a query",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/a?q\"; } );"),
+		    CIRCLE("1", "/a") },
+		{ "percent signs that encode nothing",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/%zz%1\"; } "
+			  ");"),
+		    NULL },
+		{ "on to another one that ends",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; } );"),
+		    NULL },
+		{ "out of the capsule and perhaps back",
+		    BYTES("redirects = ( { from = \"/a\"; to = "
+			  "\"gemini://h/a\"; } );"),
+		    NULL },
+		{ "to where most clients do not follow",
+		    BYTES("redirects = ( { from = \"/a\";\nto = "
+			  "\"https://h/a\"; } );"),
+		    "capsule.conf:2: warning: redirects.to: clients do not "
+		    "follow \"https://h/a\" out of gemini" },
+		{ "the first that matches counts",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; },\n"
+			  "{ from = \"/c\"; to = \"/d/a\"; },\n"
+			  "{ from = \"/d/*\"; to = \"/e/*\"; },\n"
+			  "{ from = \"/e/a\"; to = \"/f\"; } );"),
+		    NULL },
+		{ "over more than five",
+		    BYTES("redirects = (\n{ from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; },\n"
+			  "{ from = \"/c\"; to = \"/d/a\"; },\n"
+			  "{ from = \"/d/*\"; to = \"/e/*\"; },\n"
+			  "{ from = \"/e/a\"; to = \"/f\"; },\n"
+			  "{ from = \"/f\"; to = \"/g\"; } );"),
+		    CIRCLE("2", "/a") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_content(rows[i].text, rows[i].want, rows[i].what);
+}
+
+static void
+test_a_circle_of_two(void **state)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+
+	(void)state;
+	assert_false(conf_read_content(c, &capsule->content,
+	    SLICE("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+		  "{ from = \"/b\"; to = \"/a\"; } );"),
+	    "capsule.conf", &r));
+	assert_int_equal(r.errors, 2);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static const char operator_file[] =
+    "capsules = ( { host = \"h\"; root = \"/r\"; lang = \"az\";\n"
+    "index = [\"o.gmi\"]; listing = false; order = [];\n"
+    "paths = ( { glob = \"/o\"; } ); gone = [\"/og\"];\n"
+    "redirects = ( { from = \"/o\"; to = \"/oo\"; } ); } );";
+
+static const char capsule_file[] =
+    "title = \"T\"; lang = \"en\"; charset = \"utf-8\";\n"
+    "index = [\"c.gmi\"]; listing = true; feed = \"f.gmi\";\n"
+    "order = [\"c.gmi\"]; gone = [\"/c1\", \"/c2\"];\n"
+    "paths = ( { glob = \"/c\"; }, { glob = \"/d\"; listing = true; } );\n"
+    "redirects = ( { from = \"/c\"; to = \"/cc\"; permanent = true; } );";
+
+static void
+test_the_operators_word_wins(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of(operator_file, &r);
+	struct conf_content content = c->capsules[0].content;
+
+	(void)state;
+	assert_true(conf_read_content(
+	    c, &content, slice_str(capsule_file), "capsule.conf", &r));
+	assert_string_equal(content.title.text, "T");
+	assert_string_equal(content.title.file, "capsule.conf");
+	assert_string_equal(content.lang.text, "az");
+	assert_string_equal(content.charset.text, "utf-8");
+	assert_int_equal(content.index.n, 1);
+	assert_string_equal(content.index.item[0].text, "o.gmi");
+	assert_int_equal(content.listing, 0);
+	assert_string_equal(content.feed.text, "f.gmi");
+	assert_int_equal(content.order.n, 0);
+	assert_int_equal(content.gone.n, 3);
+	assert_string_equal(content.gone.item[0].text, "/og");
+	assert_string_equal(content.gone.item[2].text, "/c2");
+	assert_int_equal(content.n_paths, 3);
+	assert_string_equal(content.paths[0].glob.text, "/o");
+	assert_int_equal(content.paths[0].listing, CONF_UNSET);
+	assert_int_equal(content.paths[2].listing, 1);
+	assert_int_equal(content.n_redirects, 2);
+	assert_string_equal(content.redirects[0].to.text, "/oo");
+	assert_true(content.redirects[1].permanent);
+	/* The operator's own copy is as it was. */
+	assert_int_equal(c->capsules[0].content.n_paths, 1);
+	assert_null(c->capsules[0].content.title.text);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_the_capsules_word_where_nobody_else_says(void **state)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct conf_content content = capsule->content;
+	struct report r = { 0 };
+
+	(void)state;
+	assert_true(conf_read_content(
+	    c, &content, slice_str(capsule_file), "capsule.conf", &r));
+	assert_string_equal(content.lang.text, "en");
+	assert_string_equal(content.index.item[0].text, "c.gmi");
+	assert_int_equal(content.listing, 1);
+	assert_int_equal(content.order.n, 1);
+	assert_int_equal(content.n_paths, 2);
+	content = capsule->content;
+	assert_true(
+	    conf_read_content(c, &content, SLICE(""), "capsule.conf", &r));
+	assert_int_equal(content.index.n, 2);
+	assert_string_equal(content.index.item[0].text, "index.gmi");
+	assert_int_equal(content.listing, CONF_UNSET);
+	assert_false(content.gone.set);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_a_refused_file_changes_nothing(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of(operator_file, &r);
+	struct conf_content content = c->capsules[0].content;
+
+	(void)state;
+	assert_false(conf_read_content(c, &content,
+	    SLICE("title = \"T\"; gone = [\"/x\"]; lsting = true;"),
+	    "capsule.conf", &r));
+	assert_memory_equal(&content, &c->capsules[0].content, sizeof(content));
+	/* An operator's redirect and a capsule's can make a circle together. */
+	assert_false(conf_read_content(c, &content,
+	    SLICE("redirects = ( { from = \"/oo\"; to = \"/o\"; } );"),
+	    "capsule.conf", &r));
+	assert_int_equal(content.n_redirects, 1);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_redirects_that_lead_nowhere),
+		cmocka_unit_test(test_a_circle_of_two),
+		cmocka_unit_test(test_the_operators_word_wins),
+		cmocka_unit_test(test_the_capsules_word_where_nobody_else_says),
+		cmocka_unit_test(test_a_refused_file_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+}

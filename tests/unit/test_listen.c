@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: ISC */
+#include "tree.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include "os/listen.h"
+
+/* What people write, and what it means: one or two addresses. */
+struct parsing {
+	const char *text;
+	const char *first; /* NULL: refused */
+	const char *second;
+};
+
+static const struct parsing parsings[] = {
+	{ "127.0.0.1", "127.0.0.1:1965", NULL }, /* rule 1.1.16 */
+	{ "127.0.0.1:1966", "127.0.0.1:1966", NULL },
+	{ "127.0.0.1:0", "127.0.0.1:0", NULL },
+	{ "127.0.0.1:65535", "127.0.0.1:65535", NULL },
+	{ "0.0.0.0", "0.0.0.0:1965", NULL },
+	{ "::1", "[::1]:1965", NULL },
+	{ "[::1]", "[::1]:1965", NULL },
+	{ "[0:0::1]:7", "[::1]:7", NULL },
+	{ "::", "[::]:1965", NULL },
+	{ "2001:DB8::1", "[2001:db8::1]:1965", NULL },
+	{ "[fe80::1%lo]:1", "[fe80::1%lo]:1", NULL },
+	{ "*", "0.0.0.0:1965", "[::]:1965" },
+	{ "*:7", "0.0.0.0:7", "[::]:7" },
+	{ ":7", "0.0.0.0:7", "[::]:7" },
+	{ "unix:/run/x.sock", "unix:/run/x.sock", NULL },
+	{ "", NULL, NULL },
+	{ "localhost", NULL, NULL },
+	{ "1965", NULL, NULL },
+	{ "127.1", NULL, NULL },
+	{ "127.0.0.1:65536", NULL, NULL },
+	{ "127.0.0.1:", NULL, NULL },
+	{ "127.0.0.1:1x", NULL, NULL },
+	{ "127.0.0.1:-1", NULL, NULL },
+	{ ":", NULL, NULL },
+	{ "[::1", NULL, NULL },
+	{ "[::1]1965", NULL, NULL },
+	{ "[]:1965", NULL, NULL },
+	{ "[fe80::1%nosuchif0]", NULL, NULL },
+	{ "::ffff:127.0.0.1", NULL, NULL },
+	{ "unix:", NULL, NULL },
+};
+
+static void
+test_parse(void **state)
+{
+	struct listen_address a[2];
+	struct buf why;
+	size_t i, n;
+
+	(void)state;
+	buf_init(&why, 1000);
+	for (i = 0; i < sizeof(parsings) / sizeof(parsings[0]); i++) {
+		const struct parsing *row = &parsings[i];
+		bool ok = listen_parse(row->text, a, &n, &why);
+
+		check_row(ok == (row->first != NULL), row->text);
+		check_row(ok == (why.len == 0), row->text);
+		buf_reset(&why);
+		if (!ok)
+			continue;
+		check_row(n == (row->second == NULL ? 1 : 2), row->text);
+		check_row(strcmp(a[0].text, row->first) == 0, row->text);
+		if (n == 2)
+			check_row(
+			    strcmp(a[1].text, row->second) == 0, row->text);
+	}
+	buf_fini(&why);
+}
+
+static void
+test_parse_of_what_is_too_long(void **state)
+{
+	struct listen_address a[2];
+	char text[300] = "unix:/";
+	struct buf why;
+	size_t n;
+
+	(void)state;
+	memset(text + 6, 'x', sizeof(text) - 7);
+	buf_init(&why, 1000);
+	text[5 + 107] = '\0';
+	assert_true(listen_parse(text, a, &n, &why));
+	assert_string_equal(a[0].text, text);
+	text[5 + 107] = 'x';
+	text[5 + 108] = '\0';
+	assert_false(listen_parse(text, a, &n, &why));
+	assert_false(listen_parse(text + 6, a, &n, &why));
+	buf_fini(&why);
+}
+
+static struct listen_address
+address(const char *text)
+{
+	struct listen_address a[2];
+	struct buf why;
+	size_t n;
+
+	buf_init(&why, 1000);
+	assert_true(listen_parse(text, a, &n, &why));
+	buf_fini(&why);
+	return a[0];
+}
+
+static void
+test_equal(void **state)
+{
+	struct listen_address a = address("[::1]:7");
+	struct listen_address b = address("[0::1]:7");
+	struct listen_address c = address("[::1]:8");
+	struct listen_address d = address("127.0.0.1:7");
+	struct listen_address e = address("unix:/a");
+	struct listen_address f = address("unix:/b");
+
+	(void)state;
+	assert_true(listen_equal(&a, &b));
+	assert_false(listen_equal(&a, &c));
+	assert_false(listen_equal(&a, &d));
+	assert_true(listen_equal(&e, &e));
+	assert_false(listen_equal(&e, &f));
+	assert_int_equal(listen_port(&a), 7);
+	assert_int_equal(listen_port(&d), 7);
+	assert_int_equal(listen_port(&e), 0);
+}
+
+static int
+option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void
+test_open(void **state)
+{
+	static const char *const texts[] = { "127.0.0.1:0", "[::1]:0" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct listen_address a = address(texts[i]);
+		char text[LISTEN_TEXT_SIZE];
+		int fd = listen_open(&a);
+
+		if (fd == -1 && i == 1 && errno == EADDRNOTAVAIL)
+			continue; /* a machine without IPv6 */
+		assert_int_not_equal(fd, -1);
+		assert_int_not_equal(listen_port(&a), 0);
+		(void)snprintf(text, sizeof(text), "%.*s%u",
+		    (int)strlen(texts[i]) - 1, texts[i], listen_port(&a));
+		assert_string_equal(a.text, text);
+		assert_int_equal(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+		assert_int_equal(option(fd, SOL_SOCKET, SO_REUSEADDR), 1);
+		assert_int_equal(option(fd, SOL_SOCKET, SO_REUSEPORT), 0);
+		if (i == 1)
+			assert_int_equal(
+			    option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		(void)close(fd);
+	}
+}
+
+static void
+test_open_any_of_both_families_on_one_port(void **state)
+{
+	struct listen_address four = address("0.0.0.0:0");
+	int fd4 = listen_open(&four);
+	struct listen_address six;
+	char text[32];
+	int fd6;
+
+	(void)state;
+	assert_int_not_equal(fd4, -1);
+	(void)snprintf(text, sizeof(text), "[::]:%u", listen_port(&four));
+	six = address(text);
+	fd6 = listen_open(&six);
+	if (fd6 == -1)
+		assert_int_equal(errno, EAFNOSUPPORT);
+	else
+		(void)close(fd6);
+	(void)close(fd4);
+}
+
+static void
+test_open_what_is_taken(void **state)
+{
+	struct listen_address a = address("127.0.0.1:0");
+	int first = listen_open(&a);
+
+	(void)state;
+	assert_int_not_equal(first, -1);
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	(void)close(first);
+	a = address("192.0.2.1:0"); /* nobody's (RFC 5737) */
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, EADDRNOTAVAIL);
+}
+
+static struct listen_address
+unix_address(const char *name)
+{
+	char text[PATH_MAX + 8];
+
+	(void)snprintf(text, sizeof(text), "unix:%s", tree_path(name));
+	return address(text);
+}
+
+static void
+test_open_unix(void **state)
+{
+	struct listen_address a = unix_address("s");
+	int first = listen_open(&a);
+	int second;
+
+	(void)state;
+	assert_int_not_equal(first, -1);
+	assert_int_equal(listen_port(&a), 0);
+	/* Somebody answers: it stays theirs. */
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	(void)close(first);
+	/* Nobody does: a leftover. */
+	second = listen_open(&a);
+	assert_int_not_equal(second, -1);
+	(void)close(second);
+}
+
+/* Somebody who is only too busy to answer is not gone. */
+static void
+test_open_unix_of_a_busy_one(void **state)
+{
+	struct listen_address a = unix_address("s");
+	const struct sockaddr *addr = (const struct sockaddr *)&a.addr;
+	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int waiting;
+
+	(void)state;
+	assert_int_equal(bind(first, addr, a.len), 0);
+	assert_int_equal(listen(first, 0), 0);
+	waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(waiting, addr, a.len), 0);
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	assert_int_equal(access(tree_path("s"), F_OK), 0);
+	(void)close(waiting);
+	(void)close(first);
+}
+
+static void
+test_open_unix_leaves_files_alone(void **state)
+{
+	struct listen_address a = unix_address("f");
+
+	(void)state;
+	tree_file("f", "x");
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	assert_int_equal(access(tree_path("f"), F_OK), 0);
+	a = unix_address("none/s");
+	assert_int_equal(listen_open(&a), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+check_holder(const char *text)
+{
+	struct listen_address a = address(text);
+	int fd = listen_open(&a);
+	char want[64];
+	struct buf out;
+
+	if (fd == -1)
+		return; /* a machine without IPv6 */
+	buf_init(&out, 1000);
+	(void)snprintf(want, sizeof(want), " (process %d)", (int)getpid());
+	assert_true(listen_holder(&a, &out));
+	assert_true(slice_ends(buf_view(&out), slice_str(want)));
+	assert_true(slice_starts(buf_view(&out), SLICE("test_listen")));
+	(void)close(fd);
+	buf_reset(&out);
+	assert_false(listen_holder(&a, &out));
+	buf_fini(&out);
+}
+
+static void
+test_holder(void **state)
+{
+	struct listen_address a = unix_address("s");
+	struct listen_address six = address("[::]:0");
+	struct listen_address four;
+	char text[64];
+	struct buf out;
+	int off = 0;
+	int fd;
+
+	(void)state;
+	check_holder("127.0.0.1:0");
+	check_holder("0.0.0.0:0");
+	check_holder("[::1]:0");
+	buf_init(&out, 1000);
+	assert_false(listen_holder(&a, &out));
+	/* One socket for both families stands in the way of IPv4 as well. */
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0 &&
+	    bind(fd, (struct sockaddr *)&six.addr, six.len) == 0 &&
+	    listen(fd, 1) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&six.addr, &six.len) == 0) {
+		(void)snprintf(
+		    text, sizeof(text), "127.0.0.1:%u", listen_port(&six));
+		four = address(text);
+		assert_true(listen_holder(&four, &out));
+	}
+	if (fd != -1)
+		(void)close(fd);
+	buf_fini(&out);
+}
+
+/* In a child, where descriptor 3 and the environment are ours: sockets that the
+ * service manager of a test hands over. */
+static int
+inherit(void *arg)
+{
+	struct listen_address a[LISTEN_INHERIT_MAX];
+	int fds[LISTEN_INHERIT_MAX];
+	struct listen_address tcp = address("127.0.0.1:0");
+	struct listen_address local = *(struct listen_address *)arg;
+	char pid[16];
+	int at[3];
+
+	at[0] = fcntl(listen_open(&tcp), F_DUPFD, 100);
+	at[1] = fcntl(socket(AF_INET, SOCK_STREAM, 0), F_DUPFD, 100);
+	at[2] = fcntl(listen_open(&local), F_DUPFD, 100);
+	if (dup2(at[0], 3) != 3 || dup2(at[1], 4) != 4 || dup2(at[2], 5) != 5)
+		return 1;
+	if (fcntl(3, F_SETFL, 0) == -1)
+		return 2;
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	(void)setenv("LISTEN_PID", pid, 1);
+	/* Meant for another process. */
+	(void)setenv("LISTEN_PID", "1", 1);
+	(void)setenv("LISTEN_FDS", "1", 1);
+	if (listen_inherit(fds, a) != 0)
+		return 9;
+	(void)setenv("LISTEN_PID", pid, 1);
+	(void)setenv("LISTEN_FDS", "4", 1); /* 6 is not even open */
+	(void)close(6);
+	if (listen_inherit(fds, a) != 2 || fds[0] != 3 || fds[1] != 5)
+		return 3;
+	if (!listen_equal(&a[0], &tcp) || strcmp(a[0].text, tcp.text) != 0)
+		return 4;
+	if (!listen_equal(&a[1], &local) || strcmp(a[1].text, local.text) != 0)
+		return 5;
+	if (!(fcntl(3, F_GETFL) & O_NONBLOCK) ||
+	    !(fcntl(3, F_GETFD) & FD_CLOEXEC))
+		return 6;
+	if (getenv("LISTEN_PID") != NULL || getenv("LISTEN_FDS") != NULL)
+		return 7;
+	return listen_inherit(fds, a) == 0 ? 0 : 8;
+}
+
+static void
+test_inherit(void **state)
+{
+	struct listen_address a = unix_address("s");
+
+	(void)state;
+	assert_int_equal(chmod(tree_path(""), 0777), 0);
+	assert_int_equal(tree_as_nobody(inherit, &a), 0);
+}
+
+static void
+test_inherit_of_what_is_not_ours(void **state)
+{
+	struct listen_address a[LISTEN_INHERIT_MAX];
+	int fds[LISTEN_INHERIT_MAX];
+	char pid[16];
+
+	(void)state;
+	(void)setenv("LISTEN_PID", "1", 1);
+	(void)setenv("LISTEN_FDS", "1", 1);
+	assert_int_equal(listen_inherit(fds, a), 0);
+	assert_null(getenv("LISTEN_FDS"));
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	(void)setenv("LISTEN_PID", pid, 1);
+	assert_int_equal(listen_inherit(fds, a), 0);
+	(void)setenv("LISTEN_PID", pid, 1);
+	(void)setenv("LISTEN_FDS", "65", 1);
+	assert_int_equal(listen_inherit(fds, a), 0);
+}
+
+#define in_a_tree(test)                                                        \
+	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_of_what_is_too_long),
+		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_open_any_of_both_families_on_one_port),
+		cmocka_unit_test(test_open_what_is_taken),
+		in_a_tree(test_open_unix),
+		in_a_tree(test_open_unix_of_a_busy_one),
+		in_a_tree(test_open_unix_leaves_files_alone),
+		in_a_tree(test_holder),
+		in_a_tree(test_inherit),
+		cmocka_unit_test(test_inherit_of_what_is_not_ours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule_help.h"
+
+#include <sys/resource.h>
+
+#include "capsule/resolve.h"
+#include "os/file_internal.h"
+
+static enum resolved
+ask(const char *request, struct resolution *got)
+{
+	struct uri_path path;
+
+	assert_int_equal(
+	    uri_path_normalise(slice_str(request), &path), URI_PATH_OK);
+	return resolve(help_host(), &path, got);
+}
+
+/* A path, what it comes to, and which file or directory was opened. Where the
+ * walk without openat2 differs, it is absent. */
+struct row {
+	const char *rule;
+	const char *request;
+	enum resolved result;
+	const char *path;
+	bool by_link;
+};
+
+static const struct row rows[] = {
+	{ "A1 rule 1.1.20", "", RESOLVED_FILE, "index.gmi", false },
+	{ "A1", "/", RESOLVED_FILE, "index.gmi", false },
+	{ "A29 rule 1.1.26", "//a.txt", RESOLVED_FILE, "a.txt", false },
+	{ "A33", "/dir/../a.txt", RESOLVED_FILE, "a.txt", false },
+	{ "a file", "/a.txt", RESOLVED_FILE, "a.txt", false },
+	{ "A23", "/dir", RESOLVED_SLASH, NULL, false },
+	{ "A25", "/sp%20ace", RESOLVED_SLASH, NULL, false },
+	{ "rule 1.4.39", "/dir/", RESOLVED_FILE, "dir/index.gemini", false },
+	{ "index in order", "/both/", RESOLVED_FILE, "both/index.gmi", false },
+	{ "A26", "/bare/", RESOLVED_ABSENT, NULL, false },
+	{ "A26 by glob", "/listed/", RESOLVED_LISTING, "listed/", false },
+	{ "A26 by glob, no slash", "/listed", RESOLVED_SLASH, NULL, false },
+	{ "index that is a directory", "/listed/odd/", RESOLVED_LISTING,
+	    "listed/odd/", false },
+	{ "index that is a FIFO", "/listed/fifo/", RESOLVED_LISTING,
+	    "listed/fifo/", false },
+	{ "index that is a link out", "/listed/out/", RESOLVED_ABSENT, NULL,
+	    false },
+	{ "A27 rule 1.1.27", "/a.txt/", RESOLVED_ABSENT, NULL, false },
+	{ "A27 and further", "/a.txt/b", RESOLVED_ABSENT, NULL, false },
+	{ "A30", "//etc/passwd", RESOLVED_ABSENT, NULL, false },
+	{ "A35", "/%252e%252e/x", RESOLVED_ABSENT, NULL, false },
+	{ "A36", "/..%5csecret", RESOLVED_ABSENT, NULL, false },
+	{ "A39", "/%FF", RESOLVED_ABSENT, NULL, false },
+	{ "A43", "/\xc3\xa9.txt", RESOLVED_FILE, "\xc3\xa9.txt", false },
+	{ "A43 escaped", "/%C3%A9.txt", RESOLVED_FILE, "\xc3\xa9.txt", false },
+	{ "A47", "/.hidden", RESOLVED_ABSENT, NULL, false },
+	{ "A47 escaped", "/%2ehidden", RESOLVED_ABSENT, NULL, false },
+	{ "A47 further up", "/.git/config", RESOLVED_ABSENT, NULL, false },
+	{ "A47 a directory", "/.git/", RESOLVED_ABSENT, NULL, false },
+	{ "A47 three dots", "/...", RESOLVED_ABSENT, NULL, false },
+	{ "4.6.22", "/.well-known/security.txt", RESOLVED_FILE,
+	    ".well-known/security.txt", false },
+	{ "hidden, allowed", "/.config", RESOLVED_FILE, ".config", false },
+	{ "A48", "/out", RESOLVED_ABSENT, NULL, false },
+	{ "A48 through", "/outdir/canary", RESOLVED_ABSENT, NULL, false },
+	{ "A48 with slash", "/outdir/", RESOLVED_ABSENT, NULL, false },
+	{ "a link inside", "/in", RESOLVED_FILE, "in", true },
+	{ "a link to a directory", "/indir/", RESOLVED_FILE,
+	    "indir/index.gemini", true },
+	{ "A49", "/fifo", RESOLVED_ABSENT, NULL, false },
+	{ "A51", "/a.txt;x=1", RESOLVED_ABSENT, NULL, false },
+	{ "missing", "/none", RESOLVED_ABSENT, NULL, false },
+	{ "missing directory", "/none/", RESOLVED_ABSENT, NULL, false },
+	{ "capsule.conf is served", "/capsule.conf", RESOLVED_FILE,
+	    "capsule.conf", false },
+};
+
+static void
+make_tree(void)
+{
+	static const char *const dirs[] = { "dir", "both", "bare", "listed",
+		"listed/odd", "listed/odd/index.gmi", "listed/fifo",
+		"listed/out", ".git", "...", ".well-known", "sp ace" };
+	static const char *const files[] = { "index.gmi", "a.txt",
+		"dir/index.gemini", "both/index.gmi", "both/index.gemini",
+		"bare/a.txt", ".hidden", ".git/config", ".config",
+		".well-known/security.txt", "\xc3\xa9.txt" };
+	char name[128];
+	size_t i;
+
+	tree_dir("outside");
+	tree_file("outside/canary", "canary");
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		tree_dir(name);
+	}
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
+		tree_file(name, files[i]);
+	}
+	tree_file("root/capsule.conf",
+	    "paths = ( { glob = \"/listed/*\"; listing = true; } );");
+	tree_link("../outside/canary", "root/out");
+	tree_link("../outside", "root/outdir");
+	tree_link("../../../outside/canary", "root/listed/out/index.gmi");
+	tree_link("a.txt", "root/in");
+	tree_link("dir", "root/indir");
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	assert_int_equal(
+	    mkfifo(tree_path("root/listed/fifo/index.gmi"), 0644), 0);
+	help_open_one("hidden = [\".config\"];");
+}
+
+static void
+try_rows(bool links)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *row = &rows[i];
+		struct resolution got;
+		enum resolved result = ask(row->request, &got);
+		bool here = row->path != NULL && (links || !row->by_link);
+		bool is_dir = row->result == RESOLVED_LISTING;
+
+		if (row->by_link && !links) {
+			check_row(result == RESOLVED_ABSENT, row->rule);
+		} else {
+			check_row(result == row->result, row->rule);
+		}
+		check_row((got.fd != -1) == here, row->rule);
+		if (!here)
+			continue;
+		check_row(strcmp(got.path, row->path) == 0, row->rule);
+		check_row(S_ISDIR(got.st.st_mode) == is_dir, row->rule);
+		check_row(close(got.fd) == 0, row->rule);
+	}
+}
+
+static void
+test_rows(void **state)
+{
+	(void)state;
+	make_tree();
+	if (file_has_openat2())
+		try_rows(true);
+	file_force_walk(true);
+	try_rows(false);
+	file_force_walk(false);
+}
+
+static void
+test_no_descriptor_is_left_behind(void **state)
+{
+	int before, after;
+
+	(void)state;
+	make_tree();
+	before = dup(0);
+	(void)close(before);
+	try_rows(file_has_openat2());
+	after = dup(0);
+	(void)close(after);
+	assert_int_equal(after, before);
+}
+
+static void
+test_index_names_of_all_kinds(void **state)
+{
+	static char longest[NAME_MAX + 2];
+	struct resolution got;
+	struct conf_text names[] = {
+		{ .text = (char *)(uintptr_t) "dir/index.gemini" },
+		{ .text = (char *)(uintptr_t) ".hidden" },
+		{ .text = (char *)(uintptr_t) "" },
+		{ .text = longest },
+		{ .text = (char *)(uintptr_t) "a.txt" },
+	};
+
+	(void)state;
+	memset(longest, 'x', NAME_MAX + 1);
+	make_tree();
+	help.hosts->host[0].content.index =
+	    (struct conf_list){ names, 5, true };
+	assert_int_equal(ask("/", &got), RESOLVED_FILE);
+	assert_string_equal(got.path, "a.txt");
+	(void)close(got.fd);
+	/* None at all: the directory itself. */
+	help.hosts->host[0].content.index = (struct conf_list){ NULL, 0, true };
+	assert_int_equal(ask("/", &got), RESOLVED_ABSENT);
+	assert_int_equal(ask("/listed/", &got), RESOLVED_LISTING);
+	assert_string_equal(got.path, "listed/");
+	(void)close(got.fd);
+	assert_int_equal(ask("/listed/none/", &got), RESOLVED_ABSENT);
+	assert_int_equal(got.fd, -1);
+}
+
+/* 0000 files are readable to root: hence as nobody. */
+static int
+unreadable(void *arg)
+{
+	struct resolution got;
+
+	(void)arg;
+	if (ask("/a.txt", &got) != RESOLVED_ABSENT)
+		return 1;
+	/* Neither listed nor the next index page in its place. */
+	if (ask("/listed/", &got) != RESOLVED_ABSENT || got.fd != -1)
+		return 2;
+	if (ask("/bare/", &got) != RESOLVED_ABSENT)
+		return 3;
+	/* A directory that may be searched but not read has an index page. */
+	return ask("/both/", &got) == RESOLVED_FILE ? 0 : 4;
+}
+
+static void
+test_A50_unreadable(void **state)
+{
+	(void)state;
+	make_tree();
+	tree_file("root/listed/index.gmi", "x");
+	tree_file("root/listed/index.gemini", "x");
+	assert_int_equal(chmod(tree_path("root/a.txt"), 0), 0);
+	assert_int_equal(chmod(tree_path("root/listed/index.gmi"), 0), 0);
+	assert_int_equal(chmod(tree_path("root/bare"), 0), 0);
+	assert_int_equal(chmod(tree_path("root/both"), 0711), 0);
+	assert_int_equal(tree_as_nobody(unreadable, NULL), 0);
+	assert_int_equal(chmod(tree_path("root/bare"), 0755), 0);
+}
+
+static void
+test_descriptors_short(void **state)
+{
+	static const char *const requests[] = { "/a.txt", "/", "/listed/" };
+	struct rlimit before, none;
+	struct resolution got;
+	enum resolved result[3];
+	enum resolved bare;
+	size_t i;
+
+	(void)state;
+	make_tree();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (i = 0; i < 3; i++)
+		result[i] = ask(requests[i], &got);
+	help.hosts->host[0].content.index = (struct conf_list){ NULL, 0, true };
+	bare = ask("/listed/", &got);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(result[i], RESOLVED_EXHAUSTED);
+	assert_int_equal(bare, RESOLVED_EXHAUSTED);
+}
+
+static void
+test_the_longest_path(void **state) /* rule 1.1.3 */
+{
+	char request[REQUEST_URI_MAX + 1];
+	struct resolution got;
+
+	(void)state;
+	make_tree();
+	memset(request, 'x', sizeof(request) - 1);
+	request[0] = '/';
+	request[sizeof(request) - 1] = '\0';
+	assert_int_equal(ask(request, &got), RESOLVED_ABSENT);
+	request[sizeof(request) - 2] = '/';
+	assert_int_equal(ask(request, &got), RESOLVED_ABSENT);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_capsule(test_rows),
+		in_a_capsule(test_no_descriptor_is_left_behind),
+		in_a_capsule(test_index_names_of_all_kinds),
+		in_a_capsule(test_A50_unreadable),
+		in_a_capsule(test_descriptors_short),
+		in_a_capsule(test_the_longest_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
