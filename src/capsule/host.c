@@ -364,7 +364,9 @@ hosts_whereabouts(const struct hosts *h)
 	size_t i;
 
 	for (i = 0; i < h->n; i++) {
-		if (stat(h->host[i].conf->root.text, &st) == -1)
+		const char *root = h->host[i].conf->root.text;
+
+		if (root == NULL || stat(root, &st) == -1)
 			continue;
 		sum = (sum ^ st.st_dev) * 0x100000001b3u; /* FNV-1a's prime */
 		sum = (sum ^ st.st_ino) * 0x100000001b3u;

@@ -2,8 +2,10 @@
 """What only an attacker sends: rules 1.5 (56, 58, 60), rows B10, B14; floods,
 garbage, mutations. After each, the server answers and has lost nothing."""
 import contextlib
+import os
 import random
 import re
+import signal
 import ssl
 import struct
 import time
@@ -180,6 +182,22 @@ def test_KeyUpdate_flood_is_cut_off_at_16_KiB(site, family, answers):
             p.write(site.line("/", family) + b"\r\n")
         assert b"20 " not in p.read_all()
         assert p.ended
+
+
+def test_KeyUpdate_flood_that_is_there_all_at_once():
+    """Nor may 27 kB of it pass when all has come before the first read."""
+    with Server() as server, Puppet(server) as p:
+        p.handshake()
+        flood = p.queue(1000, server.line("/") + b"\r\n")
+        assert len(flood) > 20_000
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            p.sock.sendall(flood)
+            time.sleep(0.1)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert b"20 " not in p.read_all()
 
 
 def test_records_of_one_byte_are_parsing_too(site):

@@ -521,6 +521,7 @@ main(void)
 		in_a_tree(test_read),
 		in_a_tree(test_write_replaces_whole),
 		in_a_tree(test_write_that_fails_changes_nothing),
+		in_a_tree(test_write_never_replaces_a_device),
 		in_a_tree(test_write_on_a_full_disk_changes_nothing),
 		in_a_tree(test_make_dirs),
 		in_a_tree(test_is_inside),
