@@ -86,8 +86,7 @@ find(struct listings *l, const struct host *h, const char *path,
 	struct list *i;
 	struct kept *k;
 
-	LIST_EACH(i, &l->recent)
-	{
+	LIST_EACH (i, &l->recent) {
 		k = LIST_ENTRY(i, struct kept, link);
 		if (k->ino == st->st_ino && k->dev == st->st_dev &&
 		    k->host == h && strcmp(k->path, path) == 0)

@@ -140,6 +140,10 @@ conn_request(struct conn *c, struct conn_world *w)
 	    &c->tls, line + c->line_len, REQUEST_LINE_MAX - c->line_len, &got);
 
 	c->line_len = (uint16_t)(c->line_len + got);
+	if (too_much_noise(c)) {
+		c->state = CONN_DONE;
+		return IO_DONE;
+	}
 	switch (io == IO_DONE ? request_parse(slice_of(line, c->line_len), &uri)
 			      : REQUEST_MORE) {
 	case REQUEST_OK:
@@ -151,7 +155,7 @@ conn_request(struct conn *c, struct conn_world *w)
 	case REQUEST_MORE:
 		break;
 	}
-	if (io == IO_FAILED || too_much_noise(c))
+	if (io == IO_FAILED)
 		c->state = CONN_DONE;
 	else if (io == IO_CLOSED)
 		c->state = CONN_SHUTDOWN; /* no request will come */

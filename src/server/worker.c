@@ -288,9 +288,10 @@ worker_prepare(struct worker *w)
 	bool ok;
 
 	base->hosts = world->site->hosts;
-	ok = privs_die_with(world->parent) && privs_drop(world->privs);
+	ok = privs_drop(world->privs);
 	if (!ok)
 		log_error("could not drop privileges: %s", strerror(errno));
+	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
 	ok = ok && hosts_read_content(world->site->hosts, &report);

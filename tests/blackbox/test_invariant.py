@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness import Server, tree, wait_for
-from life import IS_ROOT, hup, pair, place, settle
+from life import hup, pair, place, root_only, settle
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="no strace here")
+pytestmark = [root_only, pytest.mark.skipif(
+    not shutil.which("strace"), reason="no strace here")]
 
 CALLS = ("bind,listen,openat,openat2,open,clone,clone3,fork,vfork,setuid,"
          "setresuid,setgroups,setgid,setresgid,prctl,accept,accept4,execve")
@@ -67,17 +67,15 @@ def worker_order(trace, parent, worker):
     fork = trace.done(parent, rf"(clone3?|v?fork)\(.*= {worker}$")
     assert fork, "forked by the parent itself"
     steps = [("fork", fork[0])]
-    if IS_ROOT:
-        for name, pattern in (("setgroups", r"setgroups\("),
-                              ("setgid", r"set(res)?gid\("),
-                              ("setuid", r"set(res)?uid\(")):
-            found = trace.done(worker, pattern)
-            assert found, f"{name} never happened"
-            steps.append((name, found[0]))
-        regain = trace.find(worker, r"set(res)?uid\((0|-1, 0|0, 0)")
-        assert regain and not set(regain) & set(
-            trace.done(worker, r"set(res)?uid\((0|-1, 0|0, 0)")), (
-            "that root does not come back was tried, and failed")
+    for name, pattern in (("setgroups", r"setgroups\("),
+                          ("setgid", r"set(res)?gid\("),
+                          ("setuid", r"set(res)?uid\(")):
+        found = trace.done(worker, pattern)
+        assert found, f"{name} never happened"
+        steps.append((name, found[0]))
+    regain = r"set(res)?uid\((0|-1, 0|0, 0)"
+    assert trace.find(worker, regain) and not trace.done(worker, regain), (
+        "that root does not come back was tried, and failed")
     conf = trace.find(worker, r'openat2?\(\d+, "capsule\.conf"')
     assert conf, "capsule.conf is the worker's to read"
     accept = trace.find(worker, r"accept4?\(")

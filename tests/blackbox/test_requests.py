@@ -32,6 +32,8 @@ ROWS = [
     ("A6-empty-host", "gemini:///x", 59, None),
     ("A6-only-port", "gemini://:{P}/", 59, None),
     ("A7-mailto", "mailto:a@b", 59, None),
+    ("A7-other-scheme-single-slash", "http:/{H}/", 59, None),
+    ("A7-other-scheme-empty-host", "http:///x", 59, None),
     ("A8-user", "gemini://user@{H}:{P}/", 59, None),
     ("A8-user-password", "gemini://user:pw@{H}:{P}/", 59, None),
     ("A8-password", "gemini://:pw@{H}:{P}/", 59, None),

@@ -53,6 +53,7 @@ def test_a_worker_that_dies_is_replaced_within_a_second(two, number):
         assert two.ask("/").whole
 
 
+@root_only
 def test_other_workers_never_notice(two):
     """Downloads on one worker go on while the other one is killed; visitors
     who wait in the queue meanwhile are served."""
@@ -180,6 +181,7 @@ def test_descriptors_run_out_under_way(place):
             c.close()
 
 
+@root_only
 def test_few_descriptors_from_the_start(place):
     """Slots are clamped to what there is: an idle crowd makes room, and no
     request fails for want of a descriptor."""
