@@ -338,40 +338,26 @@ hosts_find_raw(const struct hosts *h, struct slice raw)
 	return hosts_find(h, name);
 }
 
-bool
+uint64_t
 hosts_moved(const struct hosts *h)
 {
+	uint64_t sum = 1;
+	bool moved = false;
 	struct stat st;
 	size_t i;
 
 	for (i = 0; i < h->n; i++) {
 		const struct host *host = &h->host[i];
 
-		if (stat(host->conf->root.text, &st) == 0 &&
-		    S_ISDIR(st.st_mode) &&
-		    (st.st_dev != host->root_dev ||
-			st.st_ino != host->root_ino))
-			return true;
-	}
-	return false;
-}
-
-uint64_t
-hosts_whereabouts(const struct hosts *h)
-{
-	uint64_t sum = 1;
-	struct stat st;
-	size_t i;
-
-	for (i = 0; i < h->n; i++) {
-		const char *root = h->host[i].conf->root.text;
-
-		if (root == NULL || stat(root, &st) == -1)
+		if (stat(host->conf->root.text, &st) == -1 ||
+		    !S_ISDIR(st.st_mode))
 			continue;
+		moved = moved || st.st_dev != host->root_dev ||
+			st.st_ino != host->root_ino;
 		sum = (sum ^ st.st_dev) * 0x100000001b3u; /* FNV-1a's prime */
 		sum = (sum ^ st.st_ino) * 0x100000001b3u;
 	}
-	return sum;
+	return moved ? sum : 0;
 }
 
 const char *

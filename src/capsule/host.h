@@ -55,14 +55,10 @@ int hosts_find(const struct hosts *h, const char *name);
 /* The same for raw bytes out of SNI or a URI's host: addresses too. */
 int hosts_find_raw(const struct hosts *h, struct slice raw);
 
-/* Whether some root's path now leads to another directory than the open one (a
- * link that was switched, a directory that was swapped). A path that leads
- * nowhere has not moved. */
-bool hosts_moved(const struct hosts *h);
-
-/* A number for where all the roots' paths lead now: another one when any of them
- * leads elsewhere. */
-uint64_t hosts_whereabouts(const struct hosts *h);
+/* 0 while every root's path leads to the directory that is open. Else (a link was
+ * switched, a directory swapped) a number for where the paths lead now. A path that
+ * leads nowhere has not moved. */
+uint64_t hosts_moved(const struct hosts *h);
 
 /* The i-th name that an index page of h may have, in order; NULL behind the
  * last. */

@@ -261,15 +261,13 @@ static void
 on_roots(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct parent *p = w->data;
-	const struct hosts *hosts;
 	uint64_t moved;
 
 	(void)loop;
 	(void)events;
 	if (p->serving == NULL || p->starting != NULL)
 		return;
-	hosts = generation_site(p->serving)->hosts;
-	moved = hosts_moved(hosts) ? hosts_whereabouts(hosts) : 0;
+	moved = hosts_moved(generation_site(p->serving)->hosts);
 	if (moved != 0 && moved != p->moved)
 		want(p, CHANGE_ROOTS);
 	p->moved = moved;

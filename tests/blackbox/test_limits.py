@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: ISC
 """How many, and for how long: connections per address, slots, deadlines."""
+import ssl
 import subprocess
 import time
 
 import pytest
 
-import harness
 from harness import (Client, Server, connect, parallel, raise_descriptor_limit,
                      tree, wait_for)
 from life import busy, ended, own_network, place, rest, silent, sparse
@@ -193,7 +193,7 @@ def hello_of(server):
     c = Client(server, handshake=False)
     try:
         c.tls.do_handshake()
-    except harness.ssl.SSLWantReadError:
+    except ssl.SSLWantReadError:
         pass
     c.close()
     return c.outward.read()
@@ -272,7 +272,7 @@ def test_a_reader_who_takes_nothing_is_dropped_a_slow_one_is_not(place):
                 c.ask("/big.bin")
                 assert c.read()
                 time.sleep(3)
-                assert harness.wait_for(lambda: any(
+                assert wait_for(lambda: any(
                     line[-2] == "cut" for line in server.access()), 2)
                 got, clean = rest(c)
                 assert got < BIG - 100_000 and not clean

@@ -162,7 +162,8 @@ NASTY = [
     b"gemini://localhost/\xe2\x80\xaeevil\r\n",  # right-to-left override
     b"gemini://localhost/\xff\xfe\r\n", b"\x1b]0;title\x07\r\n", b"\r\n",
     b"gemini://loc\x1b[1malhost/\r\n", b"gemini://evil\xc2\x9b.example/\r\n",
-    "gemini://localhost/é.gmi\r\n".encode(), b"gemini://localhost/%1b%0a%0d\r\n",
+    "gemini://localhost/é.gmi\r\n".encode(),
+    b"gemini://localhost/%1b%0a%0d\r\n",
     b"gemini://localhost/sp%20ace.gmi\r\n", b"a" * 2000 + b"\r\n",
     b'gemini://localhost/"quo\\te"\r\n', b"gemini://localhost/a b\r\n",
 ]

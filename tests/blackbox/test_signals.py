@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness import ROOT, Client, Server, connect, tree, wait_for
-from life import (ended, exists, mark, place, rest, root_only, settle, silent, sparse,
-                  wrapper)
+from life import (ended, exists, mark, place, rest, root_only, settle, silent,
+                  sparse, wrapper)
 
 BIG = 40_000_000
 

@@ -84,7 +84,7 @@ make_world(void)
 	assert(hosts != NULL && hosts_read_content(hosts, &r));
 	server = tls_server_new(&settings, NULL, find, hosts, &why);
 	assert(server != NULL &&
-	    tls_server_add(server, "localhost", cert, key, &why));
+	       tls_server_add(server, "localhost", cert, key, &why));
 	client_ctx = tls_client_new(NULL, NULL, &why);
 	world.conf = conf;
 	world.hosts = hosts;
@@ -128,8 +128,8 @@ check_answer(const struct conn *c, struct tls_conn *client, struct buf *answer)
 
 /* Both sides have their turn until nothing moves. */
 static void
-converse(struct conn *c, struct tls_conn *client, const uint8_t *data,
-    size_t size)
+converse(
+    struct conn *c, struct tls_conn *client, const uint8_t *data, size_t size)
 {
 	struct buf answer;
 	bool shaken = false;
@@ -157,8 +157,8 @@ converse(struct conn *c, struct tls_conn *client, const uint8_t *data,
 		conn_step(c, &world);
 		move_bytes(&c->tls, client);
 	}
-	while (shaken && tls_conn_read(client, chunk, sizeof(chunk), &got) ==
-		    IO_DONE)
+	while (shaken &&
+	       tls_conn_read(client, chunk, sizeof(chunk), &got) == IO_DONE)
 		buf_put(&answer, slice_of(chunk, got));
 	check_answer(c, client, &answer);
 	buf_fini(&answer);
@@ -183,8 +183,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		conn_step(&c, &world);
 		conn_expire(&c);
 	} else {
-		assert(tls_conn_connect_memory(&client, client_ctx,
-		    data[0] & 2 ? "localhost" : NULL));
+		assert(tls_conn_connect_memory(
+		    &client, client_ctx, data[0] & 2 ? "localhost" : NULL));
 		converse(&c, &client, data + 1, size - 1);
 		tls_conn_fini(&client);
 	}

@@ -88,11 +88,9 @@ static void
 test_all_are_opened_to_tell_of_all_problems(void **state)
 {
 	struct conf_capsule *c;
-	uint64_t before;
 
 	(void)state;
 	help_close();
-	tree_dir("two");
 	help.conf = conf_new();
 	assert_non_null(conf_add_capsule(help.conf)); /* no host, no root */
 	c = conf_add_capsule(help.conf);
@@ -109,12 +107,6 @@ test_all_are_opened_to_tell_of_all_problems(void **state)
 	assert_int_not_equal(help.hosts->host[2].root, -1);
 	assert_true(hosts_read_content(help.hosts, &help.report));
 	assert_false(host_has_index(&help.hosts->host[1]));
-	/* None of the roots but the last leads anywhere. */
-	before = hosts_whereabouts(help.hosts);
-	assert_int_equal(hosts_whereabouts(help.hosts), before);
-	assert_int_equal(rmdir(tree_path("root")), 0);
-	assert_int_equal(rename(tree_path("two"), tree_path("root")), 0);
-	assert_true(hosts_whereabouts(help.hosts) != before);
 	/* The same problems, told once already, are errors all the same. */
 	assert_null(hosts_open(help.conf, &help.report));
 }
@@ -216,14 +208,14 @@ test_moved(void **state)
 	tree_dir("v2");
 	tree_link("v1", "now");
 	help_open("capsules = ({ host = \"a.example\"; root = \"now\"; });");
-	assert_false(hosts_moved(help.hosts));
+	assert_int_equal(hosts_moved(help.hosts), 0);
 	assert_int_equal(unlink(tree_path("now")), 0);
-	assert_false(hosts_moved(help.hosts)); /* leads nowhere */
+	assert_int_equal(hosts_moved(help.hosts), 0); /* leads nowhere */
 	tree_file("now", "x");
-	assert_false(hosts_moved(help.hosts));
+	assert_int_equal(hosts_moved(help.hosts), 0);
 	assert_int_equal(unlink(tree_path("now")), 0);
 	tree_link("v2", "now");
-	assert_true(hosts_moved(help.hosts));
+	assert_int_not_equal(hosts_moved(help.hosts), 0);
 }
 
 static void

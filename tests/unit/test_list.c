@@ -15,8 +15,8 @@ digits(struct list *head)
 	struct list *l;
 	int n = 0;
 
-	LIST_EACH(l, head)
-	n = n * 10 + LIST_ENTRY(l, struct member, link)->value;
+	LIST_EACH (l, head)
+		n = n * 10 + LIST_ENTRY(l, struct member, link)->value;
 	return n;
 }
 
