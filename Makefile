@@ -28,7 +28,7 @@ INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
-PYTEST_JOBS  ?= 4
+PYTEST_JOBS  ?= 6
 
 cppflags = -Isrc -Itests -D_GNU_SOURCE
 cflags   = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla \

@@ -35,7 +35,8 @@ main(int argc, char **argv)
 	v = verb_find(argv[1]);
 	if (v == NULL)
 		return verb_help(2, argv);
-	if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+	if (argc == 3 &&
+	    (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
 		fputs(v->usage, stdout);
 		return EXIT_GOOD;
 	}

@@ -11,6 +11,7 @@
 enum {
 	CONF_FILE_MAX = 1 << 20, /* bytes of one configuration file */
 	CONF_CAPSULES_MAX = 1024,
+	CONF_WORKERS_MAX = 64,
 	CONF_UNSET = -1, /* of an int that nobody set */
 };
 

@@ -51,7 +51,7 @@ static const struct option options[] = {
 	  RANGE(0, 65535, ""),
 	  .help = "the port visitors use; 0: the listener's own" },
 	{ "workers", OPTION_NUMBER, TOP(workers), .fallback = "0",
-	  RANGE(0, 1024, "processes"),
+	  RANGE(0, CONF_WORKERS_MAX, "processes"),
 	  .help = "worker processes; 0: one for each CPU" },
 	{ "user", OPTION_TEXT, TOP(user), .check = check_filled,
 	  .help = "who workers become when started as root" },

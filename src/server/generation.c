@@ -159,6 +159,8 @@ generation_wants(const struct conf *conf)
 
 	if (conf->workers > 0)
 		return (size_t)conf->workers;
+	if (cpus > CONF_WORKERS_MAX)
+		return CONF_WORKERS_MAX;
 	return cpus > 0 ? (size_t)cpus : 1;
 }
 

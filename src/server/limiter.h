@@ -16,6 +16,9 @@ enum {
 	LIMITER_SLOTS = 16384, /* connections of one of them */
 };
 
+_Static_assert(LIMITER_ROWS >= 4 * CONF_WORKERS_MAX,
+    "one generation serves while another starts and others finish");
+
 struct limiter;
 
 /* NULL and errno on failure. Memory is used as it is needed. */

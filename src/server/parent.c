@@ -27,7 +27,8 @@ struct parent {
 	struct generation *serving;
 	struct generation *starting;
 	uint64_t moved; /* where the roots were when that was last acted on */
-	size_t alive;   /* generations that are not gone yet */
+	uint64_t waited_ms; /* when a reload that waits was last told of */
+	size_t alive;       /* generations that are not gone yet */
 	enum change wanted;
 	bool stopping;
 	bool cut; /* did not end well: the second INT */
@@ -123,8 +124,12 @@ pursue(struct parent *p)
 		return;
 	if (p->serving != NULL &&
 	    limiter_rows_free(p->common.limiter) <
-		generation_wants(generation_site(p->serving)->base->conf))
+		generation_wants(generation_site(p->serving)->base->conf)) {
+		if (log_due(&p->waited_ms, PARENT_WAIT_SAID_MS))
+			log_warn("reload waits: too many old workers are "
+				 "still finishing");
 		return;
+	}
 	p->wanted = CHANGE_NONE;
 	if (p->serving != NULL)
 		service_notify_reloading();

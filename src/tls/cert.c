@@ -90,18 +90,9 @@ bool
 cert_pem(const struct cert *c, struct buf *out)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
-	bool done = false;
-	char *pem;
-	long len;
 
-	if (bio == NULL)
-		return false;
-	if (PEM_write_bio_X509(bio, c->leaf) == 1) {
-		len = BIO_get_mem_data(bio, &pem);
-		done = len > 0 && buf_put(out, slice_of(pem, (size_t)len));
-	}
-	BIO_free(bio);
-	return done;
+	return tls_pem_take(
+	    bio, bio != NULL && PEM_write_bio_X509(bio, c->leaf) == 1, out);
 }
 
 bool

@@ -19,10 +19,26 @@ static const char suites12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
 			       "ECDHE-RSA-CHACHA20-POLY1305:"
 			       "ECDHE-ECDSA-AES256-GCM-SHA384:"
 			       "ECDHE-RSA-AES256-GCM-SHA384";
+enum { SUITES_MAX = 4096 }; /* bytes of tls.suites */
+
 static const char groups[] = "X25519:P-256:P-384";
 
 _Static_assert(DIGEST_SIZE <= SSL_MAX_SID_CTX_LENGTH,
     "a digest fits where a session id context goes");
+
+bool
+tls_pem_take(BIO *bio, bool written, struct buf *out)
+{
+	char *pem;
+	long len;
+
+	if (written) {
+		len = BIO_get_mem_data(bio, &pem);
+		written = len > 0 && buf_put(out, slice_of(pem, (size_t)len));
+	}
+	BIO_free(bio); /* wipes its memory */
+	return written;
+}
 
 void
 tls_explain(struct buf *why, const char *format, ...)
@@ -76,7 +92,8 @@ static SSL_CTX *
 server_ctx(struct tls_server *s, struct buf *why)
 {
 	int minimum = s->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
-	const char *suites = s->suites != NULL ? s->suites : suites13;
+	const char *new = s->suites13 != NULL ? s->suites13 : suites13;
+	const char *old = s->suites12 != NULL ? s->suites12 : suites12;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (ctx == NULL) {
@@ -91,11 +108,11 @@ server_ctx(struct tls_server *s, struct buf *why)
 				     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_client_hello_cb(ctx, sni_choose, s);
-	if (SSL_CTX_set_ciphersuites(ctx, suites) != 1)
-		tls_explain(why, "TLS 1.3 suites \"%s\"", suites);
+	if (SSL_CTX_set_ciphersuites(ctx, new) != 1)
+		tls_explain(why, "TLS 1.3 suites \"%s\"", new);
 	else if (SSL_CTX_set_min_proto_version(ctx, minimum) != 1 ||
 		 SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
-		 SSL_CTX_set_cipher_list(ctx, suites12) != 1 ||
+		 SSL_CTX_set_cipher_list(ctx, old) != 1 ||
 		 SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
 		 !(s->tickets != NULL ? resumption_on(ctx, s->tickets)
 				      : resumption_off(ctx)))
@@ -104,6 +121,63 @@ server_ctx(struct tls_server *s, struct buf *why)
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+/* OpenSSL passes over names of TLS 1.2 that it does not know; an operator wants
+ * to be told. Without forward secrecy none is taken (spec.md 1.5.45). */
+static bool
+suite12_known(struct slice name)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	char text[64];
+	bool known = false;
+
+	if (ctx != NULL && name.len < sizeof(text) &&
+	    slice_starts(name, SLICE("ECDHE-"))) {
+		memcpy(text, name.ptr, name.len);
+		text[name.len] = '\0';
+		known = SSL_CTX_set_cipher_list(ctx, text) == 1;
+	}
+	SSL_CTX_free(ctx);
+	return known;
+}
+
+/* One list for both versions: names that begin with TLS_ are those of 1.3. What
+ * is not said of a version stays ours. */
+static bool
+sort_suites(struct tls_server *s, const char *list, struct buf *why)
+{
+	struct slice rest = slice_str(list), name;
+	struct buf sorted[2];
+	bool ok = true;
+
+	buf_init(&sorted[0], SUITES_MAX);
+	buf_init(&sorted[1], SUITES_MAX);
+	while (ok && rest.len > 0) {
+		struct buf *to = &sorted[1];
+
+		slice_cut(rest, ':', &name, &rest);
+		if (slice_starts(name, SLICE("TLS_")))
+			to = &sorted[0];
+		else if (!suite12_known(name))
+			ok = false;
+		ok = ok && (to->len == 0 || buf_byte(to, ':')) &&
+		     buf_put(to, name);
+	}
+	if (!ok)
+		buf_printf(why,
+		    "\"%.*s\" is no suite with forward secrecy that OpenSSL "
+		    "knows",
+		    SLICE_ARGS(name));
+	if (ok && sorted[0].len > 0)
+		s->suites13 = strdup(buf_cstr(&sorted[0]));
+	if (ok && sorted[1].len > 0)
+		s->suites12 = strdup(buf_cstr(&sorted[1]));
+	ok = ok && (sorted[0].len == 0 || s->suites13 != NULL) &&
+	     (sorted[1].len == 0 || s->suites12 != NULL);
+	buf_fini(&sorted[0]);
+	buf_fini(&sorted[1]);
+	return ok;
 }
 
 struct tls_server *
@@ -119,11 +193,8 @@ tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
 	s->tickets = settings->tickets ? tickets : NULL;
 	s->find = find;
 	s->arg = arg;
-	if (settings->suites != NULL) {
-		s->suites = strdup(settings->suites);
-		if (s->suites == NULL)
-			goto fail;
-	}
+	if (settings->suites != NULL && !sort_suites(s, settings->suites, why))
+		goto fail;
 	probe = server_ctx(s, why);
 	if (probe == NULL)
 		goto fail;
@@ -186,7 +257,8 @@ tls_server_free(struct tls_server **s)
 	for (size_t i = 0; i < (*s)->n; i++)
 		SSL_CTX_free((*s)->ctx[i]);
 	free((*s)->ctx);
-	free((*s)->suites);
+	free((*s)->suites13);
+	free((*s)->suites12);
 	free(*s);
 	*s = NULL;
 }

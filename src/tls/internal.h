@@ -16,7 +16,8 @@ struct cert {
 
 struct tls_server {
 	bool tls13_only;
-	char *suites;            /* NULL: ours */
+	char *suites13;          /* NULL: ours */
+	char *suites12;          /* the same for TLS 1.2 */
 	struct tickets *tickets; /* borrowed; NULL: no resumption */
 	tls_find *find;
 	const void *arg;
@@ -32,6 +33,10 @@ struct tls_client {
  * queue. */
 void tls_explain(struct buf *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A memory BIO for PEM, and its text appended to out when written is true; the BIO
+ * is freed. False when it was not, or does not fit. */
+bool tls_pem_take(BIO *bio, bool written, struct buf *out);
 
 /* A key's uses. Outside sign.c nobody sees the key itself. */
 bool

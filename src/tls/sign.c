@@ -94,19 +94,11 @@ bool
 sign_key_pem(const struct sign_key *k, struct buf *out)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
-	bool done = false;
-	char *pem;
-	long len;
 
-	if (bio == NULL)
-		return false;
-	if (PEM_write_bio_PKCS8PrivateKey(
-		bio, k->pkey, NULL, NULL, 0, NULL, NULL) == 1) {
-		len = BIO_get_mem_data(bio, &pem);
-		done = len > 0 && buf_put(out, slice_of(pem, (size_t)len));
-	}
-	BIO_free(bio); /* wipes its memory */
-	return done;
+	return tls_pem_take(bio,
+	    bio != NULL && PEM_write_bio_PKCS8PrivateKey(
+			       bio, k->pkey, NULL, NULL, 0, NULL, NULL) == 1,
+	    out);
 }
 
 void

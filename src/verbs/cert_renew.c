@@ -27,7 +27,7 @@ static const char renewal[] =
     "users, who\n"
     "cannot tell a renewal from an attack: AV-98, bombadillo, gmni, gplaces, "
     "offpunk,\n"
-    "telescope.\n"
+    "telescope. Not known: kristall.\n"
     "A certificate that is valid is best left alone.\n";
 
 /* A pair of files, and what is in them. */

@@ -17,7 +17,7 @@ const char serve_usage[] =
     "\n"
     "Serves the capsule in DIR, or those of a configuration file.\n"
     "\n"
-    "  -c FILE             configuration, see carnation.conf(5)\n"
+    "  -c, --config FILE   configuration, see carnation.conf(5)\n"
     "  --host NAME         a name it is served under; the first names the\n"
     "                      certificate (default: localhost and this machine)\n"
     "  --listen ADDR:PORT  where to listen (default: port 1965 everywhere)\n"
@@ -25,13 +25,17 @@ const char serve_usage[] =
     "  --cert, --key FILE  use these instead\n"
     "  --workers N         processes (default: one per CPU)\n"
     "  --log FILE          access log; - is stderr\n"
-    "  -n                  only check, as carnation check does\n"
+    "  -n, --dry-run       only check, as carnation check does and with its\n"
+    "                      options\n"
     "\n"
     "TERM or Ctrl-C ends it when connections have finished, a second Ctrl-C "
     "at\n"
     "once; HUP reads the configuration again; USR1 opens the log again.\n";
 
-enum { GEMINI_PORT = LISTEN_PORT_DEFAULT };
+enum {
+	GEMINI_PORT = LISTEN_PORT_DEFAULT,
+	DISPLAY_SIZE = 4 * HOSTNAME_SIZE, /* of a name in its own letters */
+};
 
 static struct conf *
 load(void *arg, struct report *r)
@@ -51,9 +55,12 @@ print_url(const struct site *site, const struct listeners *l, size_t i)
 	unsigned port = l->n > 0 ? listen_port(&l->item[0].real) : 0;
 	const char *name = site->hosts->host[i].names[0];
 	bool v6 = strchr(name, ':') != NULL;
+	char shown[DISPLAY_SIZE];
 
 	if (site->base->conf->public_port != 0)
 		port = (unsigned)site->base->conf->public_port;
+	if (hostname_display(name, shown, sizeof(shown)))
+		name = shown;
 	fprintf(stderr, "  open         gemini://%s%s%s", v6 ? "[" : "", name,
 	    v6 ? "]" : "");
 	if (port != 0 && port != GEMINI_PORT)

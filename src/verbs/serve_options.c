@@ -12,7 +12,6 @@
 #include "verbs/verbs.h"
 
 enum {
-	WORKERS_MAX = 64,
 	OPTION_CERT = 256,
 	OPTION_KEY,
 	OPTION_CERTS,
@@ -24,7 +23,7 @@ enum {
 	OPTION_DUMP
 };
 
-static const struct args_option serve_args[] = {
+static const struct args_option known[] = {
 	{ "--config", 'c', true },
 	{ "--host", OPTION_HOST, true },
 	{ "--listen", OPTION_LISTEN, true },
@@ -34,18 +33,6 @@ static const struct args_option serve_args[] = {
 	{ "--workers", OPTION_WORKERS, true },
 	{ "--log", OPTION_LOG, true },
 	{ "--dry-run", 'n', false },
-	{ NULL, 0, false },
-};
-
-static const struct args_option check_args[] = {
-	{ "--config", 'c', true },
-	{ "--host", OPTION_HOST, true },
-	{ "--listen", OPTION_LISTEN, true },
-	{ "--certs", OPTION_CERTS, true },
-	{ "--cert", OPTION_CERT, true },
-	{ "--key", OPTION_KEY, true },
-	{ "--workers", OPTION_WORKERS, true },
-	{ "--log", OPTION_LOG, true },
 	{ "--json", OPTION_JSON, false },
 	{ "--dump", OPTION_DUMP, false },
 	{ NULL, 0, false },
@@ -87,7 +74,8 @@ take_option(struct serve_options *o, const struct args *a, int letter)
 		o->key = a->value;
 		return true;
 	case OPTION_WORKERS:
-		return args_number(a, "--workers", 1, WORKERS_MAX, &o->workers);
+		return args_number(
+		    a, "--workers", 1, CONF_WORKERS_MAX, &o->workers);
 	case OPTION_LOG:
 		o->log = a->value;
 		return true;
@@ -147,7 +135,7 @@ serve_options_parse(
 {
 	struct args a = {
 		.verb = verb,
-		.options = strcmp(verb, "check") == 0 ? check_args : serve_args,
+		.options = known,
 		.argc = argc,
 		.argv = argv,
 	};
@@ -157,6 +145,12 @@ serve_options_parse(
 	while ((letter = args_next(&a)) != ARGS_END)
 		if (!take_option(o, &a, letter))
 			return false;
+	o->dry_run = o->dry_run || strcmp(verb, "check") == 0;
+	if ((o->json || o->dump) && !o->dry_run) {
+		fprintf(stderr, "carnation %s: --json and --dump go with -n\n",
+		    verb);
+		return false;
+	}
 	if (o->file == NULL && o->dir == NULL) {
 		fprintf(stderr,
 		    "carnation %s: name a directory, or a "

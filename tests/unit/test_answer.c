@@ -1,100 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
-
-#include <sys/resource.h>
-
-#include "capsule/answer.h"
-
-/* What a connection knows in these tests: the port visitors use is 1965. */
-enum { NO_SNI = -1, ONE = 0, TWO = 1, FREE_PORT = 10 };
-
-static const char operators[] =
-    "types = ( { extension = \"foo\"; type = \"text/x-foo\"; } );"
-    "capsules = ("
-    "{ host = \"one.example\"; aliases = [\"caf\xc3\xa9.example\", "
-    "\"127.0.0.1\"];"
-    "  root = \"root\"; lang = \"en\";"
-    "  gone = [\"/gone.gmi\"];"
-    "  paths = ( { glob = \"/az/*\"; lang = \"az\"; charset = \"utf-8\"; },"
-    "  { glob = \"/raw/*\"; type = \"text/plain\"; listing = true; } );"
-    "  redirects = ( { from = \"/old/*\"; to = \"/new/\"; },"
-    "  { from = \"/moved\"; to = \"/a.txt\"; permanent = true; },"
-    "  { from = \"/tolong/*\"; to = "
-    "\"/123456789012345678901234567890123456789012345678901234567890\"; } );"
-    "},"
-    "{ host = \"two.example\"; root = \"two\"; } );";
+#include "answer_help.h"
 
 static const char known[] = "hosts served here: one.example, "
 			    "xn--caf-dma.example, 127.0.0.1, two.example";
-
-static struct mime *mime;
-static struct listings *listings;
-
-static int
-set_up(void **state)
-{
-	static const char *const dirs[] = { "dir", "az", "raw", "sp ace",
-		"bare", "evil.example" };
-	static const char *const files[] = { "index.gmi", "a.txt", "a.foo",
-		"dir/index.gmi", "az/index.gmi", "az/a.txt", "raw/a.gmi",
-		"empty.zzz", ".hidden", "a.png", "gone.gmi" };
-	char name[64];
-	size_t i;
-
-	if (help_set_up(state) != 0)
-		return -1;
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
-		tree_dir(name);
-	}
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
-		tree_file(name, i == 7 ? "" : "x\n");
-	}
-	tree_dir("two");
-	tree_dir("outside");
-	tree_file("outside/canary", "canary");
-	tree_link("../outside/canary", "root/out");
-	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	help_open(operators);
-	mime = mime_new(help.conf, &help.report);
-	listings = listings_new();
-	return mime == NULL || listings == NULL ? -1 : 0;
-}
-
-static int
-tear_down(void **state)
-{
-	mime_free(&mime);
-	listings_free(&listings);
-	return help_tear_down(state);
-}
-
-static enum status
-ask(struct answer *a, int sni, struct slice line)
-{
-	const struct answer_origin origin = {
-		.sni = sni == FREE_PORT ? NO_SNI : sni,
-		.port = sni == FREE_PORT ? 0 : 1965,
-	};
-	enum status status;
-
-	answer_init(a);
-	status = answer_route(a, help.hosts, &origin, line);
-	if (status == STATUS_NONE)
-		status = answer_open(a, mime, listings);
-	assert_int_equal(status, a->status);
-	return status;
-}
-
-static void
-finish(struct answer *a)
-{
-	if (a->fd != -1)
-		(void)close(a->fd);
-	if (a->listing != NULL)
-		listing_release(a->listing);
-}
 
 struct row {
 	const char *rule;
@@ -103,8 +11,6 @@ struct row {
 	enum status status;
 	const char *meta; /* NULL: not looked at */
 };
-
-#define H "gemini://one.example"
 
 static const struct row rows[] = {
 	{ "A1", H, ONE, STATUS_SUCCESS, "text/gemini; lang=en" },
@@ -265,97 +171,6 @@ test_what_is_known_of_an_answer(void **state)
 }
 
 static void
-test_the_longest_request(void **state) /* rule 1.1.3, row A22 */
-{
-	char line[REQUEST_URI_MAX + 2];
-	struct answer a;
-
-	(void)state;
-	memset(line, 'x', sizeof(line));
-	memcpy(line, H "/", sizeof(H));
-	assert_int_equal(
-	    ask(&a, ONE, slice_of(line, REQUEST_URI_MAX)), STATUS_NOT_FOUND);
-	assert_int_equal(ask(&a, ONE, slice_of(line, REQUEST_URI_MAX + 1)),
-	    STATUS_BAD_REQUEST);
-	/* Rule 1.7.72: a redirect that would be too long. */
-	memcpy(line, H "/tolong/", sizeof(H "/tolong/") - 1);
-	assert_int_equal(
-	    ask(&a, ONE, slice_of(line, REQUEST_URI_MAX)), STATUS_NOT_FOUND);
-	check_slice(
-	    buf_view(&a.meta), slice_str(status_text(STATUS_NOT_FOUND)));
-}
-
-static void
-test_a_slash_that_makes_it_too_long(void **state) /* rule 1.7.72 */
-{
-	char line[REQUEST_URI_MAX + 1] = H "/long?";
-	char name[128];
-	struct answer a;
-	size_t i;
-
-	(void)state;
-	tree_dir("root/long");
-	memset(line + strlen(line), '\xc3', 800);
-	for (i = sizeof(H "/long?"); i < 826; i += 2)
-		line[i] = '\xa9';
-	assert_int_equal(ask(&a, ONE, slice_of(line, sizeof(H "/long?") + 799)),
-	    STATUS_NOT_FOUND);
-	check_slice(
-	    buf_view(&a.meta), slice_str(status_text(STATUS_NOT_FOUND)));
-	/* And a path whose escapes were too long to keep. */
-	(void)snprintf(name, sizeof(name), "root/");
-	for (i = 0; i < 60; i++)
-		memcpy(name + 5 + 2 * i, "\xc3\xa9", 3);
-	tree_dir(name);
-	(void)snprintf(line, sizeof(line), H "/%s", name + 5);
-	assert_int_equal(
-	    ask(&a, ONE, slice_str(line)), STATUS_REDIRECT_PERMANENT);
-	assert_int_equal(a.meta.len, 2 + 360);
-	a.path.encoded_len = 0;
-	a.status = STATUS_NONE;
-	assert_int_equal(answer_open(&a, mime, listings), STATUS_NOT_FOUND);
-}
-
-static void
-test_a_type_that_is_too_long(void **state) /* rule 1.2.31 */
-{
-	static char lang[RESPONSE_META_MAX + 1];
-	struct answer a;
-	int before = dup(0);
-	int after;
-
-	(void)state;
-	(void)close(before);
-	memset(lang, 'a', RESPONSE_META_MAX);
-	help.hosts->host[0].content.lang.text = lang;
-	assert_int_equal(ask(&a, ONE, SLICE(H "/")), STATUS_TEMPORARY_FAILURE);
-	assert_int_equal(a.fd, -1);
-	assert_int_equal(
-	    ask(&a, ONE, SLICE(H "/raw/")), STATUS_TEMPORARY_FAILURE);
-	assert_null(a.listing);
-	after = dup(0);
-	(void)close(after);
-	assert_int_equal(after, before);
-}
-
-static void
-test_descriptors_short(void **state)
-{
-	struct rlimit before, none;
-	struct answer a;
-	enum status status;
-
-	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	status = ask(&a, ONE, SLICE(H "/a.txt"));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(status, STATUS_TEMPORARY_FAILURE);
-}
-
-static void
 test_no_descriptor_is_left_behind(void **state)
 {
 	int before = dup(0);
@@ -395,19 +210,12 @@ test_refuse(void **state)
 	    buf_view(&a.meta), slice_str(status_text(STATUS_PROXY_REFUSED)));
 }
 
-#define in_capsules(test)                                                      \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_capsules(test_rows),
 		in_capsules(test_what_is_known_of_an_answer),
-		in_capsules(test_the_longest_request),
-		in_capsules(test_a_slash_that_makes_it_too_long),
-		in_capsules(test_a_type_that_is_too_long),
-		in_capsules(test_descriptors_short),
 		in_capsules(test_no_descriptor_is_left_behind),
 		in_capsules(test_refuse),
 	};

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "file_help.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include "os/file.h"
-#include "os/file_internal.h"
 
 typedef enum file_open opener(int, const char *, int *, struct stat *);
 
@@ -46,31 +40,6 @@ static const struct opening openings[] = {
 	{ "A49 a FIFO", "fifo", FILE_ABSENT, FILE_ABSENT },
 	{ "A49 a socket", "socket", FILE_ABSENT, FILE_ABSENT },
 };
-
-static void
-make_tree(void)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	tree_dir("root");
-	tree_dir("root/dir");
-	tree_dir("root/dir/sub");
-	tree_file("outside", "canary");
-	tree_file("root/a.txt", "a");
-	tree_file("root/dir/sub/b.txt", "bb");
-	tree_link("../outside", "root/out");
-	tree_link("/etc", "root/etc");
-	tree_link("loop", "root/loop");
-	tree_link("/proc/self/fd/0", "root/magic");
-	tree_link("a.txt", "root/in");
-	tree_link("dir/sub", "root/indir");
-	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	(void)snprintf(
-	    sun.sun_path, sizeof(sun.sun_path), "%s", tree_path("root/socket"));
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	(void)close(fd);
-}
 
 static void
 try_opening(
@@ -252,137 +221,6 @@ test_read(void **state)
 	buf_fini(&b);
 }
 
-static size_t
-entries_in(const char *name)
-{
-	char command[PATH_MAX + 32];
-	FILE *f;
-	size_t n = 0;
-
-	(void)snprintf(
-	    command, sizeof(command), "ls -A '%s' | wc -l", tree_path(name));
-	f = popen(command, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%zu", &n), 1);
-	(void)pclose(f);
-	return n;
-}
-
-static void
-test_write_replaces_whole(void **state)
-{
-	struct stat st;
-	struct buf b;
-
-	(void)state;
-	tree_dir("d");
-	assert_true(file_write(tree_path("d/f"), SLICE("one"), 0600));
-	assert_int_equal(stat(tree_path("d/f"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_true(file_write(tree_path("d/f"), SLICE("two2"), 0644));
-	assert_int_equal(stat(tree_path("d/f"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0644);
-	buf_init(&b, 100);
-	assert_true(file_read_path(tree_path("d/f"), &b));
-	check_slice(buf_view(&b), SLICE("two2"));
-	buf_fini(&b);
-	assert_int_equal(entries_in("d"), 1);
-}
-
-static void
-test_write_that_fails_changes_nothing(void **state)
-{
-	char path[PATH_MAX + 10];
-
-	(void)state;
-	tree_dir("d");
-	tree_dir("d/taken");
-	tree_file("d/taken/x", "x");
-	assert_false(file_write(tree_path("none/f"), SLICE("x"), 0600));
-	assert_int_equal(errno, ENOENT);
-	assert_false(file_write(tree_path("d/taken"), SLICE("x"), 0600));
-	assert_int_equal(entries_in("d"), 1);
-	memset(path, 'x', sizeof(path) - 1);
-	path[sizeof(path) - 1] = '\0';
-	assert_false(file_write(path, SLICE("x"), 0600));
-	assert_int_equal(errno, ENAMETOOLONG);
-}
-
-static void
-test_write_never_replaces_a_device(void **state)
-{
-	char got[4] = "";
-	struct stat st;
-	int fd;
-
-	(void)state;
-	assert_int_equal(mkfifo(tree_path("pipe"), 0600), 0);
-	fd = open(tree_path("pipe"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	assert_true(fd != -1);
-	assert_true(file_write(tree_path("pipe"), SLICE("abc"), 0600));
-	assert_int_equal(lstat(tree_path("pipe"), &st), 0);
-	assert_true(S_ISFIFO(st.st_mode));
-	assert_int_equal(read(fd, got, sizeof(got)), 3);
-	close(fd);
-}
-
-static int
-write_with_no_room(void *arg)
-{
-	struct rlimit before, none;
-	bool ok;
-
-	(void)arg;
-	(void)signal(SIGXFSZ, SIG_IGN);
-	if (getrlimit(RLIMIT_FSIZE, &before) == -1)
-		return 1;
-	none = before;
-	none.rlim_cur = 0;
-	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
-		return 2;
-	ok = file_write(tree_path("open/f"), SLICE("new"), 0600);
-	return setrlimit(RLIMIT_FSIZE, &before) == -1 || ok ? 3 : 0;
-}
-
-static void
-test_write_on_a_full_disk_changes_nothing(void **state)
-{
-	struct buf b;
-
-	(void)state;
-	tree_dir("open");
-	assert_int_equal(chmod(tree_path("open"), 0777), 0);
-	tree_file("open/f", "old");
-	assert_int_equal(tree_as_nobody(write_with_no_room, NULL), 0);
-	assert_int_equal(entries_in("open"), 1);
-	buf_init(&b, 100);
-	assert_true(file_read_path(tree_path("open/f"), &b));
-	check_slice(buf_view(&b), SLICE("old"));
-	buf_fini(&b);
-}
-
-static void
-test_make_dirs(void **state)
-{
-	char path[PATH_MAX + 10];
-	struct stat st;
-
-	(void)state;
-	assert_true(file_make_dirs(tree_path("a/b/c"), 0755));
-	assert_true(file_make_dirs(tree_path("a/b/c/"), 0755));
-	assert_int_equal(stat(tree_path("a/b/c"), &st), 0);
-	assert_true(S_ISDIR(st.st_mode));
-	tree_file("a/f", "x");
-	assert_false(file_make_dirs(tree_path("a/f"), 0755));
-	assert_int_equal(errno, ENOTDIR);
-	assert_false(file_make_dirs(tree_path("a/f/g"), 0755));
-	assert_false(file_make_dirs("", 0755));
-	memset(path, 'x', sizeof(path) - 1);
-	path[sizeof(path) - 1] = '\0';
-	assert_false(file_make_dirs(path, 0755));
-	assert_int_equal(errno, ENAMETOOLONG);
-}
-
 static void
 test_is_inside(void **state)
 {
@@ -404,107 +242,6 @@ test_is_inside(void **state)
 	assert_false(file_is_inside(tree_path("capsule"), tree_path("none")));
 }
 
-struct seen {
-	struct buf text;
-	size_t n;
-	size_t stop; /* after so many; 0: never */
-};
-
-static bool
-see(void *arg, const char *path, const struct stat *st)
-{
-	struct seen *seen = arg;
-
-	assert_true(buf_printf(
-	    &seen->text, "%s%s\n", path, S_ISDIR(st->st_mode) ? "/" : ""));
-	return ++seen->n != seen->stop;
-}
-
-static void
-test_walk(void **state)
-{
-	struct seen seen = { .n = 0 };
-	int root;
-
-	(void)state;
-	make_tree();
-	tree_file("root/dir/.hidden", "x");
-	tree_file("root/Z", "x");
-	tree_link("..", "root/dir/up");
-	tree_link("../dir", "root/dir/round");
-	root = file_root(tree_path("root"));
-	buf_init(&seen.text, 1 << 16);
-	assert_true(file_walk(root, see, &seen));
-	if (file_has_openat2())
-		check_slice(buf_view(&seen.text),
-		    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/round/\n"
-			  "dir/sub/\ndir/sub/b.txt\ndir/up/\nin\n"
-			  "indir/\nindir/b.txt\n"));
-	buf_reset(&seen.text);
-	file_force_walk(true);
-	assert_true(file_walk(root, see, &seen));
-	file_force_walk(false);
-	check_slice(buf_view(&seen.text),
-	    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/sub/\n"
-		  "dir/sub/b.txt\n"));
-	seen.n = 0;
-	seen.stop = 3;
-	assert_false(file_walk(root, see, &seen));
-	assert_int_equal(seen.n, 3);
-	buf_fini(&seen.text);
-	(void)close(root);
-	assert_false(file_walk(-1, see, &seen));
-}
-
-static void
-test_walk_passes_over_what_is_too_deep(void **state)
-{
-	struct seen seen = { .n = 0 };
-	char path[PATH_MAX / 4] = "";
-	size_t i;
-	int root;
-
-	(void)state;
-	for (i = 0; i < FILE_WALK_DEPTH_MAX + 5; i++) {
-		(void)snprintf(path + 2 * i, sizeof(path) - 2 * i, "d/");
-		assert_int_equal(mkdir(tree_path(path), 0755), 0);
-	}
-	root = file_root(tree_path(""));
-	buf_init(&seen.text, 1 << 20);
-	assert_true(file_walk(root, see, &seen));
-	assert_int_equal(seen.n, FILE_WALK_DEPTH_MAX + 1);
-	buf_fini(&seen.text);
-	(void)close(root);
-}
-
-static void
-test_walk_of_a_long_path(void **state)
-{
-	struct seen seen = { .n = 0 };
-	char name[NAME_MAX + 1];
-	int at, next, i;
-	int root;
-
-	(void)state;
-	memset(name, 'n', NAME_MAX);
-	name[NAME_MAX] = '\0';
-	root = file_root(tree_path(""));
-	at = dup(root);
-	/* 16 names and their slashes are PATH_MAX: the last has no room. */
-	for (i = 0; i < 17; i++) {
-		assert_int_equal(mkdirat(at, name, 0755), 0);
-		next = openat(at, name, O_RDONLY | O_DIRECTORY);
-		(void)close(at);
-		at = next;
-	}
-	buf_init(&seen.text, 1 << 20);
-	assert_true(file_walk(root, see, &seen));
-	assert_int_equal(seen.n, 16);
-	buf_fini(&seen.text);
-	(void)close(at);
-	(void)close(root);
-}
-
 #define in_a_tree(test)                                                        \
 	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
 
@@ -519,15 +256,7 @@ main(void)
 		in_a_tree(test_descriptors_short_is_not_absent),
 		in_a_tree(test_root_is_a_directory),
 		in_a_tree(test_read),
-		in_a_tree(test_write_replaces_whole),
-		in_a_tree(test_write_that_fails_changes_nothing),
-		in_a_tree(test_write_never_replaces_a_device),
-		in_a_tree(test_write_on_a_full_disk_changes_nothing),
-		in_a_tree(test_make_dirs),
 		in_a_tree(test_is_inside),
-		in_a_tree(test_walk),
-		in_a_tree(test_walk_passes_over_what_is_too_deep),
-		in_a_tree(test_walk_of_a_long_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "listen_help.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <sys/un.h>
-
-#include "os/listen.h"
 
 /* What people write, and what it means: one or two addresses. */
 struct parsing {
@@ -93,19 +90,6 @@ test_parse_of_what_is_too_long(void **state)
 	assert_false(listen_parse(text, a, &n, &why));
 	assert_false(listen_parse(text + 6, a, &n, &why));
 	buf_fini(&why);
-}
-
-static struct listen_address
-address(const char *text)
-{
-	struct listen_address a[2];
-	struct buf why;
-	size_t n;
-
-	buf_init(&why, 1000);
-	assert_true(listen_parse(text, a, &n, &why));
-	buf_fini(&why);
-	return a[0];
 }
 
 static void
@@ -207,15 +191,6 @@ test_open_what_is_taken(void **state)
 	assert_int_equal(errno, EADDRNOTAVAIL);
 }
 
-static struct listen_address
-unix_address(const char *name)
-{
-	char text[PATH_MAX + 8];
-
-	(void)snprintf(text, sizeof(text), "unix:%s", tree_path(name));
-	return address(text);
-}
-
 static void
 test_open_unix(void **state)
 {
@@ -270,61 +245,6 @@ test_open_unix_leaves_files_alone(void **state)
 	a = unix_address("none/s");
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, ENOENT);
-}
-
-static void
-check_holder(const char *text)
-{
-	struct listen_address a = address(text);
-	int fd = listen_open(&a);
-	char want[64];
-	struct buf out;
-
-	if (fd == -1)
-		return; /* a machine without IPv6 */
-	buf_init(&out, 1000);
-	(void)snprintf(want, sizeof(want), " (process %d)", (int)getpid());
-	assert_true(listen_holder(&a, &out));
-	assert_true(slice_ends(buf_view(&out), slice_str(want)));
-	assert_true(slice_starts(buf_view(&out), SLICE("test_listen")));
-	(void)close(fd);
-	buf_reset(&out);
-	assert_false(listen_holder(&a, &out));
-	buf_fini(&out);
-}
-
-static void
-test_holder(void **state)
-{
-	struct listen_address a = unix_address("s");
-	struct listen_address six = address("[::]:0");
-	struct listen_address four;
-	char text[64];
-	struct buf out;
-	int off = 0;
-	int fd;
-
-	(void)state;
-	check_holder("127.0.0.1:0");
-	check_holder("0.0.0.0:0");
-	check_holder("[::1]:0");
-	buf_init(&out, 1000);
-	assert_false(listen_holder(&a, &out));
-	/* One socket for both families stands in the way of IPv4 as well. */
-	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0 &&
-	    bind(fd, (struct sockaddr *)&six.addr, six.len) == 0 &&
-	    listen(fd, 1) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&six.addr, &six.len) == 0) {
-		(void)snprintf(
-		    text, sizeof(text), "127.0.0.1:%u", listen_port(&six));
-		four = address(text);
-		assert_true(listen_holder(&four, &out));
-	}
-	if (fd != -1)
-		(void)close(fd);
-	buf_fini(&out);
 }
 
 /* In a child, where descriptor 3 and the environment are ours: sockets that the
@@ -416,7 +336,6 @@ main(void)
 		in_a_tree(test_open_unix),
 		in_a_tree(test_open_unix_of_a_busy_one),
 		in_a_tree(test_open_unix_leaves_files_alone),
-		in_a_tree(test_holder),
 		in_a_tree(test_inherit),
 		cmocka_unit_test(test_inherit_of_what_is_not_ours),
 	};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+#include "file_help.h"
+
+struct seen {
+	struct buf text;
+	size_t n;
+	size_t stop; /* after so many; 0: never */
+};
+
+static bool
+see(void *arg, const char *path, const struct stat *st)
+{
+	struct seen *seen = arg;
+
+	assert_true(buf_printf(
+	    &seen->text, "%s%s\n", path, S_ISDIR(st->st_mode) ? "/" : ""));
+	return ++seen->n != seen->stop;
+}
+
+static void
+test_walk(void **state)
+{
+	struct seen seen = { .n = 0 };
+	int root;
+
+	(void)state;
+	make_tree();
+	tree_file("root/dir/.hidden", "x");
+	tree_file("root/Z", "x");
+	tree_link("..", "root/dir/up");
+	tree_link("../dir", "root/dir/round");
+	root = file_root(tree_path("root"));
+	buf_init(&seen.text, 1 << 16);
+	assert_true(file_walk(root, see, &seen));
+	if (file_has_openat2())
+		check_slice(buf_view(&seen.text),
+		    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/round/\n"
+			  "dir/sub/\ndir/sub/b.txt\ndir/up/\nin\n"
+			  "indir/\nindir/b.txt\n"));
+	buf_reset(&seen.text);
+	file_force_walk(true);
+	assert_true(file_walk(root, see, &seen));
+	file_force_walk(false);
+	check_slice(buf_view(&seen.text),
+	    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/sub/\n"
+		  "dir/sub/b.txt\n"));
+	seen.n = 0;
+	seen.stop = 3;
+	assert_false(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, 3);
+	buf_fini(&seen.text);
+	(void)close(root);
+	assert_false(file_walk(-1, see, &seen));
+}
+
+static void
+test_walk_passes_over_what_is_too_deep(void **state)
+{
+	struct seen seen = { .n = 0 };
+	char path[PATH_MAX / 4] = "";
+	size_t i;
+	int root;
+
+	(void)state;
+	for (i = 0; i < FILE_WALK_DEPTH_MAX + 5; i++) {
+		(void)snprintf(path + 2 * i, sizeof(path) - 2 * i, "d/");
+		assert_int_equal(mkdir(tree_path(path), 0755), 0);
+	}
+	root = file_root(tree_path(""));
+	buf_init(&seen.text, 1 << 20);
+	assert_true(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, FILE_WALK_DEPTH_MAX + 1);
+	buf_fini(&seen.text);
+	(void)close(root);
+}
+
+static void
+test_walk_of_a_long_path(void **state)
+{
+	struct seen seen = { .n = 0 };
+	char name[NAME_MAX + 1];
+	int at, next, i;
+	int root;
+
+	(void)state;
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	root = file_root(tree_path(""));
+	at = dup(root);
+	/* 16 names and their slashes are PATH_MAX: the last has no room. */
+	for (i = 0; i < 17; i++) {
+		assert_int_equal(mkdirat(at, name, 0755), 0);
+		next = openat(at, name, O_RDONLY | O_DIRECTORY);
+		(void)close(at);
+		at = next;
+	}
+	buf_init(&seen.text, 1 << 20);
+	assert_true(file_walk(root, see, &seen));
+	assert_int_equal(seen.n, 16);
+	buf_fini(&seen.text);
+	(void)close(at);
+	(void)close(root);
+}
+
+#define in_a_tree(test)                                                        \
+	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_tree(test_walk),
+		in_a_tree(test_walk_passes_over_what_is_too_deep),
+		in_a_tree(test_walk_of_a_long_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+#include "tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "os/file.h"
+
+/* What lies in a directory, without "." and "..". */
+static size_t
+entries_in(const char *name)
+{
+	DIR *dir = opendir(tree_path(name));
+	struct dirent *entry;
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		n += strcmp(entry->d_name, ".") != 0 &&
+		     strcmp(entry->d_name, "..") != 0;
+	(void)closedir(dir);
+	return n;
+}
+
+static void
+test_write_replaces_whole(void **state)
+{
+	struct stat st;
+	struct buf b;
+
+	(void)state;
+	tree_dir("d");
+	assert_true(file_write(tree_path("d/f"), SLICE("one"), 0600));
+	assert_int_equal(stat(tree_path("d/f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_true(file_write(tree_path("d/f"), SLICE("two2"), 0644));
+	assert_int_equal(stat(tree_path("d/f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path("d/f"), &b));
+	check_slice(buf_view(&b), SLICE("two2"));
+	buf_fini(&b);
+	assert_int_equal(entries_in("d"), 1);
+}
+
+static void
+test_write_that_fails_changes_nothing(void **state)
+{
+	char path[PATH_MAX + 10];
+
+	(void)state;
+	tree_dir("d");
+	tree_dir("d/taken");
+	tree_file("d/taken/x", "x");
+	assert_false(file_write(tree_path("none/f"), SLICE("x"), 0600));
+	assert_int_equal(errno, ENOENT);
+	assert_false(file_write(tree_path("d/taken"), SLICE("x"), 0600));
+	assert_int_equal(entries_in("d"), 1);
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_false(file_write(path, SLICE("x"), 0600));
+	assert_int_equal(errno, ENAMETOOLONG);
+}
+
+static void
+test_write_never_replaces_a_device(void **state)
+{
+	char got[4] = "";
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(tree_path("pipe"), 0600), 0);
+	fd = open(tree_path("pipe"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd != -1);
+	assert_true(file_write(tree_path("pipe"), SLICE("abc"), 0600));
+	assert_int_equal(lstat(tree_path("pipe"), &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(read(fd, got, sizeof(got)), 3);
+	close(fd);
+}
+
+static int
+write_with_no_room(void *arg)
+{
+	struct rlimit before, none;
+	bool ok;
+
+	(void)arg;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	if (getrlimit(RLIMIT_FSIZE, &before) == -1)
+		return 1;
+	none = before;
+	none.rlim_cur = 0;
+	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return 2;
+	ok = file_write(tree_path("open/f"), SLICE("new"), 0600);
+	return setrlimit(RLIMIT_FSIZE, &before) == -1 || ok ? 3 : 0;
+}
+
+static void
+test_write_on_a_full_disk_changes_nothing(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	tree_dir("open");
+	assert_int_equal(chmod(tree_path("open"), 0777), 0);
+	tree_file("open/f", "old");
+	assert_int_equal(tree_as_nobody(write_with_no_room, NULL), 0);
+	assert_int_equal(entries_in("open"), 1);
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path("open/f"), &b));
+	check_slice(buf_view(&b), SLICE("old"));
+	buf_fini(&b);
+}
+
+static void
+test_make_dirs(void **state)
+{
+	char path[PATH_MAX + 10];
+	struct stat st;
+
+	(void)state;
+	assert_true(file_make_dirs(tree_path("a/b/c"), 0755));
+	assert_true(file_make_dirs(tree_path("a/b/c/"), 0755));
+	assert_int_equal(stat(tree_path("a/b/c"), &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	tree_file("a/f", "x");
+	assert_false(file_make_dirs(tree_path("a/f"), 0755));
+	assert_int_equal(errno, ENOTDIR);
+	assert_false(file_make_dirs(tree_path("a/f/g"), 0755));
+	assert_false(file_make_dirs("", 0755));
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_false(file_make_dirs(path, 0755));
+	assert_int_equal(errno, ENAMETOOLONG);
+}
+
+#define in_a_tree(test)                                                        \
+	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_tree(test_write_replaces_whole),
+		in_a_tree(test_write_that_fails_changes_nothing),
+		in_a_tree(test_write_never_replaces_a_device),
+		in_a_tree(test_write_on_a_full_disk_changes_nothing),
+		in_a_tree(test_make_dirs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
