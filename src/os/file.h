@@ -54,12 +54,14 @@ bool file_is_inside(const char *path, const char *dir);
 typedef bool file_visit(void *arg, const char *path, const struct stat *st);
 
 enum {
-	FILE_WALK_DEPTH_MAX = 64
-}; /* directories below deeper ones: passed over */
+	FILE_WALK_DEPTH_MAX =
+	    64, /* directories below deeper ones: passed over */
+	FILE_WALK_ENTRIES_MAX = 1000000, /* the walk ends there */
+};
 
 /* Visits every regular file and directory below root (a descriptor), parents
  * first, in byte order; symbolic links are followed only beneath root, a
- * directory is never entered twice on one way down. False when visit said so or
+ * directory is entered once, however many links lead to it. False when visit said so or
  * the root cannot be read. */
 bool file_walk(int root, file_visit *visit, void *arg);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@ struct level {
 	size_t n;
 	size_t next;
 	size_t path_len; /* of the directory's own path, with its '/' */
+};
+
+struct place {
 	dev_t dev;
 	ino_t ino;
 };
@@ -28,6 +32,8 @@ struct walk {
 	size_t depth; /* levels in use */
 	struct level levels[FILE_WALK_DEPTH_MAX + 1];
 	char path[PATH_MAX];
+	void *entered; /* tree of struct place */
+	size_t visited;
 };
 
 static int
@@ -67,13 +73,13 @@ level_add(struct level *l, const char *name)
 
 /* Takes fd over, an open directory. */
 static bool
-level_read(struct level *l, int fd, const struct stat *st)
+level_read(struct level *l, int fd)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *e;
 	bool ok = true;
 
-	*l = (struct level){ .dev = st->st_dev, .ino = st->st_ino };
+	*l = (struct level){ 0 };
 	if (dir == NULL) {
 		(void)close(fd);
 		return false;
@@ -90,16 +96,32 @@ level_read(struct level *l, int fd, const struct stat *st)
 	return ok;
 }
 
-static bool
-walk_is_on_way(const struct walk *w, const struct stat *st)
+static int
+compare_places(const void *a, const void *b)
 {
-	size_t i;
+	const struct place *x = a, *y = b;
 
-	for (i = 0; i < w->depth; i++)
-		if (w->levels[i].dev == st->st_dev &&
-		    w->levels[i].ino == st->st_ino)
-			return true;
-	return false;
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+/* Whether a directory is new: links may lead to it again and again. */
+static bool
+walk_is_new(struct walk *w, const struct stat *st)
+{
+	struct place *p = malloc(sizeof(*p));
+	void *node;
+
+	if (p == NULL)
+		return false;
+	*p = (struct place){ st->st_dev, st->st_ino };
+	node = tsearch(p, &w->entered, compare_places);
+	if (node == NULL || *(struct place **)node != p) {
+		free(p);
+		return false;
+	}
+	return true;
 }
 
 /* Goes down into the directory open at fd, which it takes over, unless that is
@@ -109,12 +131,12 @@ walk_enter(struct walk *w, int fd, const struct stat *st)
 {
 	size_t len = strlen(w->path);
 
-	if (w->depth > FILE_WALK_DEPTH_MAX || walk_is_on_way(w, st) ||
+	if (w->depth > FILE_WALK_DEPTH_MAX || !walk_is_new(w, st) ||
 	    len + 1 >= sizeof(w->path)) {
 		(void)close(fd);
 		return;
 	}
-	if (!level_read(&w->levels[w->depth], fd, st))
+	if (!level_read(&w->levels[w->depth], fd))
 		return;
 	if (len > 0)
 		w->path[len++] = '/';
@@ -132,6 +154,7 @@ walk_step(struct walk *w)
 	size_t len;
 	int fd;
 
+	w->visited++;
 	len = strlen(name);
 	if (len >= sizeof(w->path) - l->path_len)
 		return true;
@@ -163,7 +186,7 @@ file_walk(int root, file_visit *visit, void *arg)
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
 		walk_enter(w, fd, &st);
 	ok = w->depth > 0;
-	while (ok && w->depth > 0) {
+	while (ok && w->depth > 0 && w->visited < FILE_WALK_ENTRIES_MAX) {
 		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
 			ok = walk_step(w);
 		else
@@ -171,6 +194,7 @@ file_walk(int root, file_visit *visit, void *arg)
 	}
 	while (w->depth > 0)
 		level_fini(&w->levels[--w->depth]);
+	tdestroy(w->entered, free);
 	free(w);
 	return ok;
 }

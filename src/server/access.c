@@ -4,10 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -34,7 +36,9 @@ access_init(struct access *a, const struct conf *conf)
 		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
 		a->fd = open(where,
-		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK,
+		    0640);
 	if (a->fd == -1)
 		return false;
 	a->may_block = fstat(a->fd, &st) == 0 && !S_ISREG(st.st_mode);
@@ -152,6 +156,23 @@ access_format(
 		format_text(a, e, time, out);
 }
 
+/* poll(2) promises room for PIPE_BUF bytes only, and another worker may take
+ * them first; before Linux 6.4 pipes do not know RWF_NOWAIT. */
+static ssize_t
+write_now(const struct access *a, const struct buf *line)
+{
+	struct iovec v = { line->ptr, line->len };
+	ssize_t n;
+
+	if (!a->may_block)
+		return write(a->fd, line->ptr, line->len);
+	n = pwritev2(a->fd, &v, 1, -1, RWF_NOWAIT);
+	if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		n = write(a->fd, line->ptr,
+		    line->len < PIPE_BUF ? line->len : PIPE_BUF);
+	return n;
+}
+
 /* A reader that has stopped reading our stderr must not stop the server. */
 static bool
 would_block(const struct access *a)
@@ -174,8 +195,8 @@ access_write(struct access *a, const struct access_entry *e)
 	access_format(a, e, &line);
 	if (would_block(a))
 		return;
-	n = write(a->fd, line.ptr, line.len);
+	n = write_now(a, &line);
 	if (n != (ssize_t)line.len && log_due(&a->warned_ms, ACCESS_WARN_MS))
 		log_warn("access log: %s; serving goes on",
-		    n == -1 ? strerror(errno) : "disk full");
+		    n == -1 ? strerror(errno) : "a line was cut");
 }

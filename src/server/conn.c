@@ -43,6 +43,8 @@ conn_handshake(struct conn *c, struct conn_world *w)
 	c->version = tls_conn_version(&c->tls);
 	c->resumed = tls_conn_resumed(&c->tls);
 	c->received = tls_conn_received(&c->tls);
+	tls_conn_limit(&c->tls,
+	    CONN_BEFORE_REQUEST_MAX + REQUEST_LINE_MAX * CONN_RECORD_OVERHEAD);
 	c->state = CONN_REQUEST;
 	return IO_DONE;
 }
@@ -70,7 +72,7 @@ decide(struct conn *c, struct conn_world *w, struct slice line)
 		return answer_refuse(a, STATUS_SLOW_DOWN, wait);
 	}
 	if (answer_open(a, w->mime, w->listings) == STATUS_TEMPORARY_FAILURE &&
-	    w->spare != NULL && w->spare(w->spare_arg)) {
+	    w->spares != NULL && spares_give(w->spares)) {
 		a->status = STATUS_NONE;
 		buf_reset(&a->meta);
 		answer_open(a, w->mime, w->listings);
@@ -224,6 +226,7 @@ conn_shutdown(struct conn *c, struct conn_world *w)
 
 	if (io == IO_WANT_READ || io == IO_WANT_WRITE)
 		return io;
+	c->complete = io == IO_DONE;
 	conn_log(c, w);
 	c->state = CONN_DONE;
 	if (io == IO_DONE && shutdown(c->fd, SHUT_WR) == 0) {
@@ -289,8 +292,8 @@ conn_patience(const struct conn *c, const struct conf *conf)
 	case CONN_REQUEST:
 		return (unsigned)conf->limits.request;
 	case CONN_SEND:
+	case CONN_SHUTDOWN: /* close_notify waits behind the body */
 		return (unsigned)conf->limits.stall;
-	case CONN_SHUTDOWN:
 	case CONN_DRAIN:
 	case CONN_DONE:
 		break;
@@ -301,9 +304,10 @@ conn_patience(const struct conn *c, const struct conf *conf)
 void
 conn_expire(struct conn *c)
 {
-	int holds = c->state == CONN_SEND ? kernel_holds(c) : 0;
+	bool sending = c->state == CONN_SEND || c->state == CONN_SHUTDOWN;
+	int holds = sending ? kernel_holds(c) : 0;
 
-	if (c->state == CONN_SEND && holds < c->queued) {
+	if (sending && holds < c->queued) {
 		c->queued = holds;
 		c->progress = true;
 		return;

@@ -7,6 +7,7 @@
 
 #include "capsule/answer.h"
 #include "server/access.h"
+#include "server/descriptors.h"
 #include "server/limiter.h"
 #include "tls/conn.h"
 
@@ -36,10 +37,6 @@ struct conn_text {
 
 /* What the connections of a worker share. All borrowed. */
 struct conn_world {
-	/* Gives up one spare descriptor, so that a visitor who is here is still
-	 * answered when they have run out; false when there is none. */
-	bool (*spare)(void *arg);
-	void *spare_arg;
 	const struct conf *conf;
 	const struct hosts *hosts;
 	const struct tls_server *tls;
@@ -47,6 +44,7 @@ struct conn_world {
 	struct listings *listings;
 	struct limiter *limiter;
 	struct access *access;
+	struct spares *spares;         /* may be NULL */
 	struct answer answer;          /* scratch, of one step */
 	uint8_t chunk[TLS_RECORD_MAX]; /* scratch, of one step */
 };
@@ -77,7 +75,8 @@ struct conn {
 	int wanted; /* bytes of ClientHello that SO_RCVLOWAT waits for, or 0 */
 	bool progress; /* bytes have moved since the deadline was set */
 	bool logged;
-	int queued; /* bytes the kernel held when it would take no more */
+	bool complete; /* close_notify is on its way behind all of the body */
+	int queued;    /* bytes the kernel held when it would take no more */
 	const char *version;
 	struct sockaddr_storage from;
 };

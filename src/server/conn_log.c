@@ -38,7 +38,7 @@ conn_log(struct conn *c, struct conn_world *w)
 		.ms = clock_ms() - c->began_ms,
 		.tls = c->version,
 		.resumed = c->resumed,
-		.complete = c->sent == c->header_len + c->size,
+		.complete = c->complete,
 		.path = c->path_len > 0 || c->host == NULL
 			    ? slice_of(line + c->path_at, c->path_len)
 			    : SLICE("/"),

@@ -30,8 +30,8 @@ struct generation {
 	bool failed;
 	struct site *site;
 	struct listeners listeners;
-	const struct listeners *before; /* NULL once the generation serves */
 	struct access access;
+	struct privs privs;
 	struct list link; /* of generations */
 	ev_timer start_limit;
 	size_t n;
@@ -41,8 +41,9 @@ struct generation {
 
 static struct list generations = { &generations, &generations };
 
+/* again: a worker has died, another takes its place. */
 static bool
-seat_fill(struct seat *s)
+seat_fill(struct seat *s, bool again)
 {
 	struct generation *g = s->generation;
 	const struct worker_world world = {
@@ -51,10 +52,11 @@ seat_fill(struct seat *s)
 		.access = &g->access,
 		.limiter = g->common->limiter,
 		.tickets = g->common->tickets,
-		.privs = g->common->privs,
+		.privs = &g->privs,
+		.again = again,
 	};
 
-	if (!process_start(&s->process, &world, g->before))
+	if (!process_start(&s->process, &world))
 		return false;
 	g->running++;
 	return true;
@@ -66,6 +68,8 @@ seat_refill_later(struct seat *s)
 	uint64_t lived = clock_ms() - s->process.started_ms;
 	unsigned wait = lived >= GENERATION_STABLE_MS ? 0 : s->backoff_ms;
 
+	/* A fork that fails is no long life. */
+	s->process.started_ms = clock_ms();
 	s->backoff_ms = wait == 0 ? GENERATION_BACKOFF_MS : 2 * wait;
 	if (s->backoff_ms > GENERATION_BACKOFF_MAX_MS)
 		s->backoff_ms = GENERATION_BACKOFF_MAX_MS;
@@ -80,7 +84,7 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	if (s->generation->state == SERVING && !seat_fill(s))
+	if (s->generation->state == SERVING && !seat_fill(s, true))
 		seat_refill_later(s);
 }
 
@@ -99,7 +103,6 @@ on_word(struct ev_loop *loop, ev_io *w, int events)
 			return;
 	ev_timer_stop(loop, &g->start_limit);
 	g->state = SERVING;
-	g->before = NULL;
 	g->common->events.ready(g->common->events.arg, g);
 }
 
@@ -128,6 +131,7 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	struct seat *s = w->data;
 	struct generation *g = s->generation;
 	bool odd = g->state == SERVING ||
+		   (g->state == STARTING && WIFSIGNALED(w->rstatus)) ||
 		   (g->state == ENDING && !g->failed && w->rstatus != 0);
 
 	(void)loop;
@@ -166,7 +170,7 @@ generation_wants(const struct conf *conf)
 
 static struct generation *
 generation_new(const struct generation_common *common, struct site *site,
-    const struct listeners *listeners, const struct listeners *before)
+    const struct listeners *listeners)
 {
 	size_t n = generation_wants(site->base->conf);
 	struct generation *g = calloc(1, sizeof(*g) + n * sizeof(*g->seats));
@@ -176,7 +180,7 @@ generation_new(const struct generation_common *common, struct site *site,
 	g->common = common;
 	g->site = site;
 	g->listeners = *listeners;
-	g->before = before;
+	g->privs = *common->privs;
 	g->n = n;
 	list_init(&g->link);
 	list_append(&generations, &g->link);
@@ -196,9 +200,9 @@ generation_new(const struct generation_common *common, struct site *site,
 
 struct generation *
 generation_start(const struct generation_common *common, struct site *site,
-    const struct listeners *listeners, const struct listeners *before)
+    const struct listeners *listeners)
 {
-	struct generation *g = generation_new(common, site, listeners, before);
+	struct generation *g = generation_new(common, site, listeners);
 
 	if (g == NULL) {
 		log_error("out of memory");
@@ -212,9 +216,10 @@ generation_start(const struct generation_common *common, struct site *site,
 		generation_free(&g);
 		return NULL;
 	}
+	ev_now_update(EV_DEFAULT); /* reading the site may have taken long */
 	ev_timer_start(EV_DEFAULT, &g->start_limit);
 	for (size_t i = 0; i < g->n && !g->failed; i++)
-		if (!seat_fill(&g->seats[i]))
+		if (!seat_fill(&g->seats[i], false))
 			start_failed(g);
 	if (g->failed && g->running == 0)
 		generation_free(&g);
@@ -251,12 +256,14 @@ on_nobody_left(int revents, void *arg)
 void
 generation_drain(struct generation *g, enum worker_word word)
 {
+	bool first = g->state != ENDING;
+
 	g->state = ENDING;
 	stop_timers(g);
 	for (size_t i = 0; i < g->n; i++)
 		process_tell(&g->seats[i].process, word);
 	/* Told on the next turn of the loop, as ever: not from in here. */
-	if (g->running == 0)
+	if (g->running == 0 && first)
 		ev_once(EV_DEFAULT, -1, 0, 0., on_nobody_left, g);
 }
 

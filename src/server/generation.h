@@ -36,12 +36,10 @@ struct generation_common {
 };
 
 /* Takes site over whatever happens, copies listeners (the descriptors stay the
- * parent's), opens the access log and forks the workers, in which those of before
- * that are not in listeners are closed. NULL and a logged reason when that
- * fails. */
-struct generation *
-generation_start(const struct generation_common *common, struct site *site,
-    const struct listeners *listeners, const struct listeners *before);
+ * parent's), opens the access log and forks the workers. NULL and a logged
+ * reason when that fails. */
+struct generation *generation_start(const struct generation_common *common,
+    struct site *site, const struct listeners *listeners);
 
 const struct site *generation_site(const struct generation *g);
 size_t generation_workers(const struct generation *g);

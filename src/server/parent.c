@@ -106,8 +106,7 @@ next_generation(struct parent *p, enum change change)
 	report_log(&report);
 	report_fini(&report);
 	if (site != NULL)
-		p->starting =
-		    generation_start(&p->common, site, &p->next, &p->listeners);
+		p->starting = generation_start(&p->common, site, &p->next);
 	if (p->starting == NULL)
 		refused(p);
 	else
@@ -196,9 +195,9 @@ on_failed(void *arg, struct generation *g)
 	struct parent *p = arg;
 
 	p->starting = NULL;
-	on_gone(p, g);
 	if (!p->stopping)
 		refused(p);
+	on_gone(p, g); /* last: it may start the next one */
 }
 
 static void
@@ -340,6 +339,7 @@ prepare(struct parent *p)
 		log_error("could not start: %s", strerror(errno));
 		return false;
 	}
+	privs_descriptors();
 	watch_signal(p, &p->hup, on_hup, SIGHUP);
 	watch_signal(p, &p->usr1, on_usr1, SIGUSR1);
 	watch_signal(p, &p->term, on_stop, SIGTERM);

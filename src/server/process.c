@@ -11,9 +11,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* All that run, so that a new worker can close what is not its own. */
-static struct list running = { &running, &running };
-
 void
 process_init(struct process *p, unsigned number,
     void (*child)(struct ev_loop *, ev_child *, int),
@@ -23,31 +20,16 @@ process_init(struct process *p, unsigned number,
 	p->control = -1;
 	p->row = -1;
 	p->number = number;
-	list_init(&p->link);
 	ev_init(&p->child, child);
 	ev_init(&p->word, word);
 	p->child.data = data;
 	p->word.data = data;
 }
 
-/* The parent's ends of the other workers' control sockets, and what the parent
- * listens on for others. */
-static void
-close_foreign(const struct listeners *own, const struct listeners *strangers)
-{
-	struct list *l;
-
-	LIST_EACH (l, &running)
-		close(LIST_ENTRY(l, struct process, link)->control);
-	for (size_t i = 0; strangers != NULL && i < strangers->n; i++)
-		if (!listeners_have(own, strangers->item[i].fd))
-			close(strangers->item[i].fd);
-}
-
 /* With all signals blocked: a worker must not run the parent's handlers. */
 static pid_t
 fork_worker(const struct process *p, const struct worker_world *template,
-    const struct listeners *strangers, const int pair[2])
+    const int pair[2])
 {
 	struct worker_world world = *template;
 	sigset_t all, before;
@@ -61,8 +43,6 @@ fork_worker(const struct process *p, const struct worker_world *template,
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0) {
-		close(pair[0]);
-		close_foreign(world.listeners, strangers);
 		worker_run(&world);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -72,7 +52,6 @@ fork_worker(const struct process *p, const struct worker_world *template,
 static void
 process_watch(struct process *p)
 {
-	list_append(&running, &p->link);
 	p->ready = false;
 	p->started_ms = clock_ms();
 	ev_child_set(&p->child, p->pid, 0);
@@ -82,8 +61,7 @@ process_watch(struct process *p)
 }
 
 bool
-process_start(struct process *p, const struct worker_world *template,
-    const struct listeners *strangers)
+process_start(struct process *p, const struct worker_world *template)
 {
 	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	int pair[2] = { -1, -1 };
@@ -91,7 +69,7 @@ process_start(struct process *p, const struct worker_world *template,
 	errno = EAGAIN;
 	p->row = limiter_take_row(template->limiter);
 	if (p->row != -1 && socketpair(AF_UNIX, type, 0, pair) == 0) {
-		p->pid = fork_worker(p, template, strangers, pair);
+		p->pid = fork_worker(p, template, pair);
 		p->control = pair[0];
 		close(pair[1]);
 		if (p->pid != -1) {
@@ -151,7 +129,6 @@ process_ended(struct process *p, struct limiter *limiter, bool tell)
 		say_how(p);
 	ev_child_stop(EV_DEFAULT, &p->child);
 	ev_io_stop(EV_DEFAULT, &p->word);
-	list_remove(&p->link);
 	close(p->control);
 	limiter_drop_row(limiter, p->row);
 	p->control = p->row = -1;

@@ -7,7 +7,6 @@
 #include <ev.h>
 
 #include "server/worker.h"
-#include "util/list.h"
 
 struct process {
 	pid_t pid;   /* 0: not running */
@@ -16,8 +15,7 @@ struct process {
 	unsigned number;
 	bool ready; /* it has said so */
 	uint64_t started_ms;
-	struct list link; /* of all that run */
-	ev_child child;   /* their callbacks and data are the owner's */
+	ev_child child; /* their callbacks and data are the owner's */
 	ev_io word;
 };
 
@@ -27,10 +25,8 @@ void process_init(struct process *p, unsigned number,
     void (*word)(struct ev_loop *, ev_io *, int), void *data);
 
 /* Forks a worker in the world of template (parent, control, row and number are
- * filled in). Of the listeners in strangers (may be NULL), those that are not the
- * world's are closed in it. False after a message. */
-bool process_start(struct process *p, const struct worker_world *template,
-    const struct listeners *strangers);
+ * filled in). False after a message. */
+bool process_start(struct process *p, const struct worker_world *template);
 
 /* What the worker has said: reads one byte. False when it says nothing. */
 bool process_hear(struct process *p);

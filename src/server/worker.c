@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/descriptors.h"
 #include "server/pool.h"
 #include "util/log.h"
 
@@ -37,36 +38,13 @@ struct worker {
 	ev_io control;
 	ev_timer pause;
 	ev_timer deadline;
-	int spare[WORKER_SPARES]; /* given up when all others are gone */
-	size_t n_spare;
+	struct spares spares;
 	bool paused;
 	bool draining;
 	uint64_t warned_ms;
 	struct limiter_network exempt[LIMITER_EXEMPT_MAX];
 	size_t n_exempt;
 };
-
-/* Copies of one that is open anyway: nothing has to be found or allowed. */
-static void
-spare_fill(struct worker *w)
-{
-	int fd;
-
-	while (w->n_spare < WORKER_SPARES &&
-	       (fd = fcntl(w->world->control, F_DUPFD_CLOEXEC, 0)) != -1)
-		w->spare[w->n_spare++] = fd;
-}
-
-static bool
-spare_give(void *arg)
-{
-	struct worker *w = arg;
-
-	if (w->n_spare == 0)
-		return false;
-	close(w->spare[--w->n_spare]);
-	return true;
-}
 
 static void
 accepting(struct worker *w, bool yes)
@@ -91,11 +69,11 @@ descriptors_gone(struct worker *w, int listening)
 		log_warn("descriptors or memory have run out (%s): "
 			 "not accepting for a moment",
 		    strerror(errno));
-	if (spare_give(w)) {
+	if (spares_give(&w->spares)) {
 		fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			close(fd);
-		spare_fill(w);
+		spares_fill(&w->spares);
 	}
 	accepting(w, false);
 	ev_timer_again(w->loop, &w->pause);
@@ -110,7 +88,7 @@ on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
 	ev_timer_stop(loop, t);
 	if (w->draining || !w->paused)
 		return;
-	spare_fill(w);
+	spares_fill(&w->spares);
 	if (pool_has_room(w->pool))
 		accepting(w, true);
 }
@@ -128,7 +106,7 @@ on_freed(void *arg)
 {
 	struct worker *w = arg;
 
-	spare_fill(w);
+	spares_fill(&w->spares);
 	if (w->paused && !w->draining && !ev_is_active(&w->pause))
 		accepting(w, true);
 	finish_if_idle(w);
@@ -203,8 +181,9 @@ static void
 accept_rest(struct worker *w)
 {
 	for (size_t i = 0; i < w->n_gates; i++)
-		while (pool_has_room(w->pool) && accept_one(w, &w->gates[i]))
-			;
+		for (int n = 0; n < SOMAXCONN && pool_has_room(w->pool); n++)
+			if (!accept_one(w, &w->gates[i]))
+				break;
 }
 
 static void
@@ -278,6 +257,29 @@ slots_for(const struct conf *conf, size_t held)
 	return fit;
 }
 
+/* What the parent holds for others (older roots and logs, other workers' control
+ * sockets, its event loop) is none of a worker's business. */
+static void
+give_up_foreign(const struct worker_world *world)
+{
+	const struct hosts *hosts = world->site->hosts;
+	const struct listeners *l = world->listeners;
+	int *own = calloc(hosts->n + l->n + 3, sizeof(*own));
+	size_t n = 0;
+
+	if (own == NULL)
+		return;
+	own[n++] = world->control;
+	own[n++] = world->access->fd;
+	own[n++] = tickets_descriptor(world->tickets);
+	for (size_t i = 0; i < l->n; i++)
+		own[n++] = l->item[i].fd;
+	for (size_t i = 0; i < hosts->n; i++)
+		own[n++] = hosts->host[i].root;
+	descriptors_keep(own, n);
+	free(own);
+}
+
 /* Everything that can fail, before the first accept. */
 static bool
 worker_prepare(struct worker *w)
@@ -295,21 +297,21 @@ worker_prepare(struct worker *w)
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
-	ok = ok && hosts_read_content(world->site->hosts, &report);
+	ok = ok &&
+	     (hosts_read_content(world->site->hosts, &report) || world->again);
 	if (ok && world->number == 0)
 		site_warn_index(world->site, &report);
 	w->n_exempt =
 	    limiter_networks(&base->conf->limits.exempt, w->exempt, &report);
 	report_log(&report);
-	ok = ok && report.errors == 0;
+	/* A capsule.conf that was spoiled since must not keep a worker that
+	 * died from being replaced: what the operator said goes on. */
+	ok = ok && (report.errors == 0 || world->again);
 	report_fini(&report);
-	spare_fill(w);
-	held = w->n_spare == WORKER_SPARES
-		   ? (size_t)w->spare[WORKER_SPARES - 1] + 1
-		   : privs_descriptors();
+	spares_init(&w->spares, world->control);
+	held = spares_highest(&w->spares) + 1;
 	w->conns = (struct conn_world){
-		.spare = spare_give,
-		.spare_arg = w,
+		.spares = &w->spares,
 		.conf = base->conf,
 		.hosts = world->site->hosts,
 		.tls = base->tls,
@@ -361,6 +363,7 @@ worker_run(const struct worker_world *world)
 	snprintf(who, sizeof(who), "carnation worker %u", world->number);
 	log_identify(who);
 	quiet_signals();
+	give_up_foreign(world);
 	if (w != NULL)
 		w->world = world;
 	if (w == NULL || !worker_prepare(w))
@@ -372,7 +375,7 @@ worker_run(const struct worker_world *world)
 	pool_free(&w->pool);
 	listings_free(&w->conns.listings);
 	ev_loop_destroy(w->loop);
-	while (spare_give(w))
+	while (spares_give(&w->spares))
 		;
 	free(w);
 	exit(EXIT_SUCCESS);

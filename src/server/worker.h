@@ -12,7 +12,6 @@
 #include "server/site.h"
 
 enum {
-	WORKER_SPARES = 16, /* descriptors held back for when they run out */
 	WORKER_ACCEPT_TURN =
 	    16, /* connections taken before others are served */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
@@ -37,6 +36,7 @@ struct worker_world {
 	pid_t parent;
 	int control;
 	int row;         /* in the limiter's ledger */
+	bool again;      /* in place of one that has died */
 	unsigned number; /* for messages */
 };
 

@@ -185,6 +185,36 @@ tls_conn_take(struct tls_conn *c, struct buf *out)
 	return true;
 }
 
+/* Before each read: an end to what the peer may still say. 0 without a retry
+ * flag is a failure to OpenSSL. */
+static long
+count_down(BIO *bio, int op, const char *p, size_t len, int argi, long argl,
+    int ret, size_t *done)
+{
+	const struct tls_conn *c = (const void *)BIO_get_callback_arg(bio);
+
+	(void)p;
+	(void)len;
+	(void)argi;
+	(void)argl;
+	(void)done;
+	if (op == BIO_CB_READ && BIO_number_read(bio) > c->limit) {
+		BIO_clear_retry_flags(bio);
+		return 0;
+	}
+	return ret;
+}
+
+void
+tls_conn_limit(struct tls_conn *c, uint64_t bytes)
+{
+	BIO *bio = SSL_get_rbio(c->ssl);
+
+	c->limit = BIO_number_read(bio) + bytes;
+	BIO_set_callback_arg(bio, (char *)c);
+	BIO_set_callback_ex(bio, count_down);
+}
+
 bool
 tls_conn_is_open(const struct tls_conn *c)
 {

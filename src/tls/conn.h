@@ -26,6 +26,7 @@ enum {
 struct tls_conn {
 	void *ssl;
 	int sni;
+	uint64_t limit;   /* see tls_conn_limit */
 	bool peer_closed; /* the peer's close_notify has come */
 	bool bye;         /* ours is on its way */
 };
@@ -47,6 +48,10 @@ bool tls_conn_connect_memory(
     struct tls_conn *c, const struct tls_client *s, const char *name);
 bool tls_conn_give(struct tls_conn *c, struct slice bytes);
 bool tls_conn_take(struct tls_conn *c, struct buf *out);
+
+/* Reads fail once the peer has sent more than bytes from now on, whatever it
+ * sends: OpenSSL passes over some messages without returning. */
+void tls_conn_limit(struct tls_conn *c, uint64_t bytes);
 
 bool tls_conn_is_open(const struct tls_conn *c);
 

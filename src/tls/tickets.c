@@ -111,6 +111,12 @@ tickets_rotate(struct tickets *t)
 }
 
 int
+tickets_descriptor(const struct tickets *t)
+{
+	return t->fd;
+}
+
+int
 tickets_read_only(struct tickets *t)
 {
 	return shared_read_only(t->page, sizeof(*t->page), &t->fd);

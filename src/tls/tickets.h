@@ -22,6 +22,9 @@ void tickets_free(struct tickets **t);
 /* Parent: previous = current, current = next, next = random. */
 void tickets_rotate(struct tickets *t);
 
+/* The descriptor behind the page, which tickets_read_only needs. */
+int tickets_descriptor(const struct tickets *t);
+
 /* Worker: makes the page read-only for good. 0, or -1 and errno. */
 int tickets_read_only(struct tickets *t);
 

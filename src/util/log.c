@@ -2,10 +2,13 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "util/clock.h"
+
+enum { LOG_WAIT_MS = 50 }; /* for a reader of stderr who is slow */
 
 /* What a line begins with. */
 static char log_prefix[64] = "carnation: ";
@@ -109,7 +112,8 @@ log_line(const char *level, const char *format, va_list ap)
 	char message[LOG_LINE_MAX];
 	int saved = errno;
 	struct buf out;
-	ssize_t written;
+	ssize_t written = 0;
+	struct pollfd reader = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	buf_wrap(&out, line, sizeof(line) - 1); /* the LF always fits */
 	(void)buf_str(&out, log_prefix);
@@ -117,8 +121,11 @@ log_line(const char *level, const char *format, va_list ap)
 	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
 		(void)escape(&out, slice_str(message), false);
 	line[out.len] = '\n';
-	written = write(STDERR_FILENO, line, out.len + 1);
-	(void)written; /* there is nobody left to tell */
+	/* A reader who has stopped reading must not stop us: the line is lost
+	 * then, and there is nobody left to tell. */
+	if (poll(&reader, 1, LOG_WAIT_MS) == 1)
+		written = write(STDERR_FILENO, line, out.len + 1);
+	(void)written;
 	errno = saved;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """D1 to D27: what the diagnostics that operators run against a server look at
-(spec.md section 2), as our own tests."""
+(spec.md section 2), as our own tests. D12, silence for 5 s, is proved with the
+other deadlines in test_connection.py."""
 import datetime
 import re
 import socket
@@ -9,7 +10,7 @@ import ssl
 import pytest
 from cryptography import x509
 from conftest import HOME
-from harness import ADDRESS, Client, connect, context, parallel
+from harness import ADDRESS, Client, connect, context
 
 
 def test_D1_listens_on_IPv4(site):
@@ -94,17 +95,6 @@ def test_D10_homepage_needs_no_redirect(site, via):
 def test_D11_page_not_found(site, via):
     reply = site.ask("/09pdsakjo73hjn12id78", tls=via.tls, family=via.family)
     assert (reply.status, reply.body, reply.whole) == (51, b"", True)
-
-
-def test_D12_a_missing_CR_is_met_with_silence_for_5_s(site):
-    def silence(tls, family):
-        with Client(site, tls=tls, family=family) as c:
-            c.ask("/", end=b"\n")
-            return c.nothing_for(5.2)
-
-    assert all(parallel(*(
-        lambda t=t, f=f: silence(t, f)
-        for t in ("1.2", "1.3") for f in (4, 6))))
 
 
 ROWS = [

@@ -43,7 +43,7 @@ def test_R1_5_46_each_name_has_its_certificate_and_its_pages(site, via, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_B3_no_SNI_the_URL_decides(site, via, name):
+def test_B3_R1_5_46_no_SNI_the_URL_decides(site, via, name):
     owner, reply = ask(site, via, name, None)
     assert owner == "localhost"  # the first capsule is the default
     assert (reply.status, reply.text) == (20, BODY[NAMES[name]])
@@ -53,7 +53,7 @@ def test_B3_no_SNI_and_not_our_URL(site, via):
     assert ask(site, via, "example.org", None)[1].status == 53
 
 
-def test_B4_unknown_SNI_default_certificate_then_by_URL(site, via):
+def test_B4_R1_5_48_unknown_SNI_default_certificate_then_by_URL(site, via):
     owner, reply = ask(site, via, "unknown.example", "unknown.example")
     assert owner == "localhost" and reply.status == 53
     owner, reply = ask(site, via, "localhost", "unknown.example")
@@ -66,8 +66,7 @@ def test_B4_unknown_SNI_default_certificate_then_by_URL(site, via):
     ("localhost", "other.example"), ("other.example", "localhost"),
     ("alias.localhost", "www.other.example"), ("localhost", "café.example"),
     ("other.example", "unknown.example")])
-def test_B5_SNI_is_not_the_URL_host(site, via, sni, host):
-    """Also section 8: 53."""
+def test_B5_R1_5_48_S8_SNI_is_not_the_URL_host(site, via, sni, host):
     owner, reply = ask(site, via, host, sni)
     assert owner == NAMES[sni] and reply.status == 53
 
@@ -83,7 +82,7 @@ def test_B5_two_names_of_one_capsule_agree(site, via, sni, host):
 
 @pytest.mark.parametrize("sni", ("LOCALHOST", "Other.EXAMPLE",
                                  "XN--CAF-DMA.example"))
-def test_B6_SNI_of_any_case(site, via, sni):
+def test_B6_R1_5_47_SNI_of_any_case(site, via, sni):
     owner, reply = ask(site, via, sni.lower(), sni)
     assert (owner, reply.status) == (sni.lower(), 20)
 
@@ -95,7 +94,7 @@ def test_R1_5_47_SNI_with_a_trailing_dot(site, via):
 
 @pytest.mark.parametrize("sni", (b"127.0.0.1", b"::1", b"[::1]",
                                  "café.example".encode(), b"_", b"a" * 200))
-def test_B7_SNI_that_no_standard_allows(site, via, sni):
+def test_B7_R1_5_47_SNI_that_no_standard_allows(site, via, sni):
     """An address is what one client sends for every host: never abort."""
     with Puppet(site, tls=via.tls, family=via.family, sni=sni) as p:
         p.handshake()
@@ -134,7 +133,7 @@ def test_equal_names(site, via, text):
     "local%20host", "localhost%2Fx", "127.1", "2130706433",
     "0x7f.1", "localhost%00", "a" * 300, "[::ffff:127.0.0.1]", "[v1.x]",
     "[fe80::1%25eth0]", "xn--a"))
-def test_R1_1_18_19_not_ours_never_served(site, host):
+def test_R1_1_18_R1_1_19_not_ours_never_served(site, host):
     for sni in (None, "localhost"):
         reply = site.ask(f"gemini://{host}:{{P}}/", sni=sni)
         assert reply.status in (53, 59) and reply.whole, reply

@@ -97,18 +97,19 @@ def test_A26_with_listing(listed, via):
     assert reply.text.startswith("#")
 
 
-def test_A26_off_by_default_and_by_glob(listed, site):
-    assert site.ask("/empty/").status == 51
-    assert listed.ask("/shut/").status == 51
+def test_A26_off_by_default_and_by_glob(listed, site, via):
+    how = {"tls": via.tls, "family": via.family}
+    assert site.ask("/empty/", **how).status == 51
+    assert listed.ask("/shut/", **how).status == 51
     bypath = "gemini://bypath.example:{P}"
     for path, status in (("/open/", 20), ("/open/adir/", 20), ("/many/", 51),
                          ("/open/zdir/", 20)):
-        reply = listed.ask(bypath + path, sni="bypath.example")
+        reply = listed.ask(bypath + path, sni="bypath.example", **how)
         assert reply.status == status, path
 
 
-def test_R1_7_69_the_slash_comes_first(listed):
-    reply = listed.ask("/open?q")
+def test_R1_7_69_the_slash_comes_first(listed, via):
+    reply = listed.ask("/open?q", tls=via.tls, family=via.family)
     assert (reply.status, reply.meta) == (31, "/open/?q")
     assert listed.ask("/open/?q").body == listed.ask("/open/").body
 

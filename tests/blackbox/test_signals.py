@@ -15,7 +15,7 @@ from harness import ROOT, Client, Server, connect, tree, wait_for
 from life import (ended, exists, mark, place, rest, root_only, settle, silent,
                   sparse, wrapper)
 
-BIG = 40_000_000
+BIG = 16_000_000
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ BIG = bytes(range(256)) * 400
     (0x0302, 0x0301), (0x0302, 0x0302), (0x0301, 0x0301)],
     ids=("TLS1.1", "TLS1.1-record-1.1", "TLS1.0"))
 @pytest.mark.parametrize("family", (4, 6), ids=("v4", "v6"))
-def test_B8_old_versions_get_alert_70(site, family, version, record):
+def test_B8_R1_5_44_old_versions_get_alert_70(site, family, version, record):
     data, end = answer_to(site, client_hello(
         version, SUITES, EXTENSIONS, record_version=record), family)
     assert end in ("fin", "rst")
@@ -146,8 +146,7 @@ def session_of(server, via, **how):
         return c.ask("/").reply().session
 
 
-def test_B11_resumed_session(site, via):
-    """Also rule 1.5.54 a."""
+def test_B11_R1_5_54a_resumed_session(site, via):
     session = session_of(site, via)
     assert session.has_ticket
     for _ in range(3):
@@ -179,15 +178,18 @@ def test_B11_resumption_between_IPv4_and_IPv6(site, tls):
 
 
 def test_B11_resumption_across_workers(tls):
-    """Each worker in turn is stopped, so that the other must answer."""
+    """Each worker in turn is stopped, so that the other must answer; each
+    answers over both families."""
     with Server(workers=2) as server:
         first, second = server.workers()
         session = None
-        for stopped in (first, second, first, second):
+        for stopped, family in ((first, 4), (second, 6), (first, 6),
+                                (second, 4)):
             os.kill(stopped, signal.SIGSTOP)
             try:
                 path = f"/none-{os.urandom(8).hex()}"
-                reply = server.ask(path, tls=tls, session=session)
+                reply = server.ask(path, tls=tls, family=family,
+                                   session=session)
                 assert reply.status == 51 and reply.whole
                 assert reply.resumed == (session is not None)
                 assert logged(server, path)[7] == (
@@ -205,8 +207,10 @@ def test_B11_resumption_across_generations(tls):
         server.signal(signal.SIGHUP)
         server.wait_log("^carnation: reloaded: ", since=mark)
         wait_for(lambda: not set(old) & set(server.workers()))
-        reply = server.ask("/", tls=tls, session=session)
-        assert reply.resumed and reply.status == 20
+        for family in (4, 6):
+            reply = server.ask("/", tls=tls, family=family, session=session)
+            assert reply.resumed and reply.status == 20
+            session = session if tls == "1.2" else reply.session
         server.expect_workers()
 
 
@@ -223,8 +227,8 @@ def counted(tls):
     return ctx, seen
 
 
-def test_one_ticket_a_connection(site, tls):
-    """Rule 1.5.54: a second is of no use; it lives ten minutes at most."""
+def test_R1_5_54_one_ticket_a_connection(site, tls):
+    """A second is of no use; it lives ten minutes at most."""
     ctx, seen = counted(tls)
     session = site.ask("/", ctx=ctx).session
     assert seen.count("NEWSESSION_TICKET") == 1
@@ -242,7 +246,7 @@ def test_R1_5_54d_tickets_off_means_none_and_no_resumption(tls):
             assert not reply.resumed and reply.status == 20 and reply.whole
 
 
-def test_minimum_1_3_refuses_1_2():
+def test_R1_5_44_minimum_1_3_refuses_1_2():
     with Server(options={"tls": {"minimum": "1.3"}}) as server:
         assert server.ask("/").version == "TLSv1.3"
         with pytest.raises(ssl.SSLError, match="(?i)protocol version"):
@@ -250,8 +254,8 @@ def test_minimum_1_3_refuses_1_2():
 
 
 @pytest.mark.parametrize("family", (4, 6), ids=("v4", "v6"))
-def test_B15_0_RTT_is_ignored(site, family):
-    """Also rule 1.5.55: what was sent early is neither read nor answered."""
+def test_B15_R1_5_55_0_RTT_is_ignored(site, family):
+    """What was sent early is neither read nor answered."""
     with Puppet(site, family=family) as p:
         p.handshake()
         p.write(site.line("/", family) + b"\r\n")
@@ -276,7 +280,7 @@ def test_R1_5_55_tickets_allow_no_early_data(site):
 
 
 @pytest.mark.parametrize("family", (4, 6), ids=("v4", "v6"))
-def test_B14_renegotiation_is_refused(site, family):
+def test_B14_R1_5_56_renegotiation_is_refused(site, family):
     with Puppet(site, tls="1.2", family=family) as p:
         p.handshake()
         assert p.conn.renegotiate()

@@ -6,7 +6,7 @@ import random
 import zipfile
 
 import pytest
-from conftest import PNG, own_directory
+from conftest import PNG, VIAS, own_directory
 from harness import Server, tree
 
 PDF = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -82,12 +82,18 @@ def typed():
         yield server
 
 
+def rule_of(name, content):
+    if not content:
+        return "R1.4.43"
+    return "R1.4.39" if name[-4:].lower() in (".gmi", "mini") else "R1.4.42"
+
+
 @pytest.mark.parametrize("name,content,types", FILES,
-                         ids=["R1.4.39-42-" + f[0] for f in FILES])
+                         ids=[f"{rule_of(*f[:2])}-{f[0]}" for f in FILES])
 def test_type_of(typed, name, content, types):
     """No charset and no lang, since nobody configured them (40, 41)."""
-    for _ in range(2):  # the second answer may come out of a cache
-        reply = typed.ask("/" + name)
+    for via in VIAS:  # answers but the first may come out of a cache
+        reply = typed.ask("/" + name, tls=via.tls, family=via.family)
         assert reply.status == 20 and reply.whole
         assert reply.meta in types
         assert reply.body == content
@@ -96,7 +102,7 @@ def test_type_of(typed, name, content, types):
 @pytest.mark.parametrize("name", [
     "bom.gmi", "crlf.gmi", "cr.txt", "no-final-newline.gmi", "nul.gmi",
     "big.bin", "picture", "empty.gmi"])
-def test_R1_2_35_37_bytes_as_they_lie(typed, via, name):
+def test_R1_2_35_R1_2_37_bytes_as_they_lie(typed, via, name):
     reply = typed.ask("/" + name, tls=via.tls, family=via.family)
     assert reply.status == 20 and reply.whole
     assert reply.body == (typed.root / name).read_bytes()
@@ -113,10 +119,11 @@ def test_R1_2_35_sizes_around_a_record(typed, tls, size):
     assert reply.whole and reply.body == body[:size]
 
 
-def test_R1_4_39_directory_is_index_gmi_or_index_gemini(typed):
-    assert typed.ask("/indexed/").body == b"# index.gemini\n"
-    assert typed.ask("/indexed/").meta == "text/gemini"
-    assert typed.ask("/both/").body == b"# gmi\n"
+def test_R1_4_39_directory_is_index_gmi_or_index_gemini(typed, via):
+    how = {"tls": via.tls, "family": via.family}
+    assert typed.ask("/indexed/", **how).body == b"# index.gemini\n"
+    assert typed.ask("/indexed/", **how).meta == "text/gemini"
+    assert typed.ask("/both/", **how).body == b"# gmi\n"
 
 
 def test_R1_4_42_absent_favicon_and_robots_are_51(site):
@@ -184,9 +191,15 @@ def spoken():
 
 
 def meta(server, path, host="localhost"):
-    reply = server.ask(f"gemini://{host}:{{P}}{path}", sni=host)
-    assert reply.status == 20 and reply.whole
-    return reply.meta
+    """What all four ways agree on."""
+    said = set()
+    for via in VIAS:
+        reply = server.ask(f"gemini://{host}:{{P}}{path}", sni=host,
+                           tls=via.tls, family=via.family)
+        assert reply.status == 20 and reply.whole
+        said.add(reply.meta)
+    assert len(said) == 1
+    return said.pop()
 
 
 @pytest.mark.parametrize("path,expected", [
@@ -208,7 +221,7 @@ def meta(server, path, host="localhost"):
     ("/raw/a.gmi", "text/plain; charset=utf-8"),
     ("/%61z/deep/..//index.gmi", "text/gemini; lang=az; charset=utf-8"),
 ])
-def test_R1_4_40_41_capsule_conf(spoken, path, expected):
+def test_R1_4_40_R1_4_41_capsule_conf(spoken, path, expected):
     assert meta(spoken, path) == expected
 
 
@@ -220,7 +233,7 @@ def test_R1_4_40_41_capsule_conf(spoken, path, expected):
     ("several.example", "/", 'text/gemini; lang="en,fr"'),
     ("several.example", "/a.png", "image/png"),
 ])
-def test_R1_4_40_41_operator(spoken, host, path, expected):
+def test_R1_4_40_R1_4_41_operator(spoken, host, path, expected):
     assert meta(spoken, path, host) == expected
 
 

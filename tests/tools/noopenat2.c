@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Runs a program on a kernel that does not know openat2, as far as the program
- * can tell: noopenat2 PROGRAM [ARGUMENT]... */
+ * can tell, or in a container that forbids it:
+ * noopenat2 [-e ENOSYS|EPERM] PROGRAM [ARGUMENT]... */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -14,13 +15,13 @@
 enum { FAILED = 125, NOT_FOUND = 127 };
 
 static int
-hide_openat2(void)
+hide_openat2(unsigned answer)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog program = {
@@ -37,12 +38,21 @@ hide_openat2(void)
 int
 main(int argc, char **argv)
 {
+	unsigned answer = ENOSYS;
+
+	if (argc > 3 && strcmp(argv[1], "-e") == 0) {
+		if (strcmp(argv[2], "EPERM") == 0)
+			answer = EPERM;
+		else if (strcmp(argv[2], "ENOSYS") != 0)
+			argc = 0;
+		argv += 2;
+	}
 	if (argc < 2) {
-		(void)fprintf(
-		    stderr, "usage: noopenat2 PROGRAM [ARGUMENT]...\n");
+		(void)fprintf(stderr, "usage: noopenat2 [-e ENOSYS|EPERM] "
+				      "PROGRAM [ARGUMENT]...\n");
 		return 2;
 	}
-	if (hide_openat2() == -1) {
+	if (hide_openat2(answer) == -1) {
 		(void)fprintf(
 		    stderr, "noopenat2: seccomp: %s\n", strerror(errno));
 		return FAILED;

@@ -7,6 +7,7 @@
 #include "capsule_help.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -14,7 +15,10 @@
 #include "os/file.h"
 #include "server/conn.h"
 
-enum { STAGE_BIG = 3 * 1024 * 1024 }; /* more than any socket takes at once */
+enum {
+	STAGE_BIG = 3 * 1024 * 1024, /* more than any socket takes at once */
+	STAGE_TURNS = 2000,
+};
 
 static struct {
 	struct conn_world world;
@@ -157,9 +161,8 @@ visitor_open(struct visitor *v)
 
 	memset(v, 0, sizeof(*v));
 	buf_init(&v->got, 2 * STAGE_BIG);
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		fd),
+	assert_int_equal(socketpair(AF_UNIX,
+			     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd),
 	    0);
 	v->fd = fd[1];
 	assert_true(tls_conn_connect(&v->tls, stage.client, v->fd, NULL));
@@ -215,8 +218,58 @@ static inline bool
 visitor_is_dropped(const struct visitor *v)
 {
 	char byte;
+	ssize_t n = recv(v->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return recv(v->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return n == 0 || (n == -1 && errno == ECONNRESET);
+}
+
+/* A connection and who is at its other end. */
+struct meeting {
+	struct conn c;
+	struct conn_text text;
+	struct visitor v;
+};
+
+static inline void
+meet(struct meeting *m, const char *address, uint64_t key)
+{
+	const struct sockaddr_storage from = stage_address(address);
+
+	conn_init(&m->c, visitor_open(&m->v), &from, 1965, key, &m->text);
+	assert_int_equal(m->c.state, CONN_HANDSHAKE);
+}
+
+static inline void
+shake(struct meeting *m)
+{
+	for (int i = 0; i < 10 && m->c.state != CONN_REQUEST; i++) {
+		visitor_shake(&m->v);
+		conn_step(&m->c, &stage.world);
+	}
+	assert_true(visitor_shake(&m->v));
+	assert_int_equal(m->c.state, CONN_REQUEST);
+}
+
+/* Both in turn until the answer has come and the connection is done. */
+static inline void
+listen_to(struct meeting *m)
+{
+	for (int i = 0; i < STAGE_TURNS && m->c.state != CONN_DONE; i++) {
+		conn_step(&m->c, &stage.world);
+		while (!m->v.ended && visitor_hear(&m->v))
+			;
+		if (m->v.ended)
+			shutdown(m->v.fd, SHUT_WR); /* ends the drain */
+	}
+	assert_int_equal(m->c.state, CONN_DONE);
+}
+
+static inline void
+part(struct meeting *m)
+{
+	conn_fini(&m->c, &stage.world);
+	assert_int_equal(m->c.fd, -1);
+	visitor_fini(&m->v);
 }
 
 #endif

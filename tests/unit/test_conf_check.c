@@ -99,7 +99,7 @@ test_checking_the_command_line(void **state)
 	conf_check_item(
 	    &r, 1, "error: capsules.root: \"\" must not be empty", "empty");
 	conf_check_item(&r, 2,
-	    "error: workers: 2000 is out of range: 0 to 1024 "
+	    "error: workers: 2000 is out of range: 0 to 64 "
 	    "processes",
 	    "number");
 	conf_check_item(&r, 3,

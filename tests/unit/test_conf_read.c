@@ -79,7 +79,7 @@ test_reading_reports(void **state)
 		{ "a large number within its type",
 		    BYTES("workers = 4294967297L;"),
 		    { "carnation.conf:1: error: workers: 4294967297 is out of "
-		      "range: 0 to 1024 processes" } },
+		      "range: 0 to 64 processes" } },
 		{ "below the range", BYTES("\npublic_port = -1;"),
 		    { "carnation.conf:2: error: public_port: -1 is out of "
 		      "range: 0 to 65535" } },

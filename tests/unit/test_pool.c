@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: ISC */
+#include "conn_help.h"
+
+#include "server/pool.h"
+
+enum { SLOTS = 4, ROW = 3, GUESTS = 8 };
+
+static struct {
+	struct ev_loop *loop;
+	struct pool *pool;
+	struct visitor guest[GUESTS];
+	unsigned freed; /* how often the pool has told */
+} scene;
+
+static void
+count_freed(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static int
+set_up(void **state)
+{
+	if (stage_set_up(state) != 0)
+		return -1;
+	memset(&scene, 0, sizeof(scene));
+	for (int i = 0; i < GUESTS; i++)
+		scene.guest[i].fd = -1;
+	scene.loop = ev_loop_new(EVFLAG_AUTO);
+	scene.pool = pool_new(
+	    scene.loop, SLOTS, &stage.world, ROW, count_freed, &scene.freed);
+	return scene.pool == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+	for (int i = 0; i < GUESTS; i++)
+		visitor_fini(&scene.guest[i]);
+	pool_free(&scene.pool);
+	assert_null(scene.pool);
+	pool_free(&scene.pool);
+	ev_loop_destroy(scene.loop);
+	return stage_tear_down(state);
+}
+
+#define in_a_pool(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+static enum pool_adopted
+come(int guest, const char *address, bool exempt)
+{
+	const struct sockaddr_storage from = stage_address(address);
+	int fd = visitor_open(&scene.guest[guest]);
+	enum pool_adopted adopted =
+	    pool_adopt(scene.pool, fd, &from, 1965, exempt);
+
+	if (adopted == POOL_FULL)
+		close(fd);
+	return adopted;
+}
+
+static void
+turn(void)
+{
+	ev_run(scene.loop, EVRUN_NOWAIT);
+}
+
+static size_t
+held_by(const char *address)
+{
+	const struct sockaddr_storage from = stage_address(address);
+
+	return limiter_count(stage.world.limiter, limiter_key(&from));
+}
+
+/* Until the guest's request is under way, and its answer waits for him. */
+static void
+ask_for_big(int guest)
+{
+	struct visitor *v = &scene.guest[guest];
+
+	for (int i = 0; i < 10 && !visitor_shake(v); i++)
+		turn();
+	visitor_say(v, SLICE("gemini://localhost/big\r\n"));
+	turn();
+}
+
+/* Who makes room when all slots are taken by those who come in this order. */
+static void
+test_who_makes_room(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *from[SLOTS + 1];
+		bool exempt;
+		int victim;
+	} rows[] = {
+		{ "the oldest of strangers",
+		    { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
+			"192.0.2.5" },
+		    false, 0 },
+		{ "the oldest of the greediest",
+		    { "192.0.2.1", "192.0.2.2", "192.0.2.9", "192.0.2.9",
+			"192.0.2.5" },
+		    false, 2 },
+		{ "of two as greedy, whose is the oldest",
+		    { "192.0.2.8", "192.0.2.9", "192.0.2.9", "192.0.2.8",
+			"192.0.2.5" },
+		    false, 0 },
+		{ "a /64 is one visitor",
+		    { "192.0.2.1", "2001:db8::1", "2001:db8:0:1::2",
+			"2001:db8::2", "192.0.2.5" },
+		    false, 1 },
+		{ "the newcomer's own greed is not counted",
+		    { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
+			"192.0.2.4" },
+		    false, 0 },
+		{ "one who is not counted is as greedy as others",
+		    { "192.0.2.1", "192.0.2.2", "192.0.2.9", "192.0.2.9",
+			"192.0.2.5" },
+		    true, 2 },
+		{ "all of a unix socket are one",
+		    { "192.0.2.1", "unix", "unix", "192.0.2.4", "192.0.2.5" },
+		    false, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (int k = 0; k <= SLOTS; k++) {
+			assert_true(pool_has_room(scene.pool));
+			check_row(come(k, rows[i].from[k], rows[i].exempt) ==
+				      POOL_ADOPTED,
+			    rows[i].rule);
+		}
+		assert_int_equal(pool_count(scene.pool), SLOTS);
+		for (int k = 0; k <= SLOTS; k++)
+			check_row(visitor_is_dropped(&scene.guest[k]) ==
+				      (k == rows[i].victim),
+			    rows[i].rule);
+		tear_down(state);
+		assert_int_equal(set_up(state), 0);
+	}
+}
+
+/* Those whose requests are being answered are never dropped. */
+static void
+test_nobody_to_drop(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SLOTS; i++) {
+		assert_int_equal(come(i, "192.0.2.1", false), POOL_ADOPTED);
+		ask_for_big(i);
+	}
+	assert_false(pool_has_room(scene.pool));
+	assert_int_equal(come(SLOTS, "192.0.2.2", false), POOL_FULL);
+	assert_int_equal(pool_count(scene.pool), SLOTS);
+	assert_int_equal(held_by("192.0.2.2"), 0);
+	/* One goes: there is room, and somebody is told of it. */
+	visitor_leave(&scene.guest[1]);
+	turn();
+	assert_int_equal(scene.freed, 1);
+	assert_true(pool_has_room(scene.pool));
+	visitor_fini(&scene.guest[SLOTS]);
+	assert_int_equal(come(SLOTS, "192.0.2.2", false), POOL_ADOPTED);
+	assert_int_equal(held_by("192.0.2.2"), 1);
+	assert_int_equal(held_by("192.0.2.1"), SLOTS - 1);
+}
+
+/* Only one of four has no request yet: it goes, whoever is greedier. */
+static void
+test_answers_are_not_cut_for_newcomers(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SLOTS; i++) {
+		assert_int_equal(
+		    come(i, i == 2 ? "192.0.2.2" : "192.0.2.1", false),
+		    POOL_ADOPTED);
+		if (i != 2)
+			ask_for_big(i);
+	}
+	assert_int_equal(come(SLOTS, "192.0.2.1", false), POOL_ADOPTED);
+	for (int i = 0; i <= SLOTS; i++)
+		if (i == 2)
+			assert_true(visitor_is_dropped(&scene.guest[i]));
+		else
+			assert_false(visitor_is_dropped(&scene.guest[i]));
+}
+
+static void
+test_too_many_of_one_address(void **state)
+{
+	(void)state;
+	help.conf->limits.per_address = 2;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(come(2, "192.0.2.1", false), POOL_REFUSED);
+	assert_true(visitor_is_dropped(&scene.guest[2]));
+	assert_int_equal(pool_count(scene.pool), 2);
+	assert_int_equal(come(3, "192.0.2.2", false), POOL_ADOPTED);
+	assert_int_equal(come(4, "192.0.2.1", true), POOL_ADOPTED);
+	assert_int_equal(held_by("192.0.2.1"), 2);
+	/* Other workers' are counted as well. */
+	limiter_open(stage.world.limiter, ROW + 1, 0, 0xffffc0000202);
+	assert_int_equal(held_by("192.0.2.2"), 2);
+	assert_int_equal(come(5, "192.0.2.2", false), POOL_REFUSED);
+	/* One leaves: another may come. */
+	visitor_leave(&scene.guest[0]);
+	turn();
+	assert_int_equal(held_by("192.0.2.1"), 1);
+	visitor_fini(&scene.guest[2]);
+	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
+}
+
+static void
+test_any_number_of_one_address(void **state)
+{
+	(void)state;
+	help.conf->limits.per_address = 0;
+	for (int i = 0; i < SLOTS; i++)
+		assert_int_equal(come(i, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(pool_count(scene.pool), SLOTS);
+}
+
+/* One that is over at once takes no slot, and slots serve again and again. */
+static void
+test_slots_are_used_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3 * SLOTS; i++) {
+		struct visitor *v = &scene.guest[i % GUESTS];
+		const struct sockaddr_storage from = stage_address("::1");
+		int fd;
+
+		visitor_fini(v);
+		fd = visitor_open(v);
+		assert_int_equal(write(v->fd, "GET", 3), 3);
+		assert_int_equal(pool_adopt(scene.pool, fd, &from, 1965, false),
+		    POOL_ADOPTED);
+		assert_int_equal(pool_count(scene.pool), 0);
+		assert_int_equal(scene.freed, i + 1);
+		assert_int_equal(held_by("::1"), 0);
+		assert_true(visitor_is_dropped(v));
+	}
+}
+
+static void
+test_an_answer_from_the_loop(void **state)
+{
+	struct visitor *v = &scene.guest[0];
+
+	(void)state;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	ask_for_big(0);
+	for (int i = 0; i < 2000 && !v->ended; i++) {
+		turn();
+		while (!v->ended && visitor_hear(v))
+			;
+	}
+	assert_true(tls_conn_peer_closed(&v->tls));
+	assert_true(v->got.len > STAGE_BIG);
+	/* The drain waits for his end. */
+	assert_int_equal(pool_count(scene.pool), 1);
+	visitor_leave(v);
+	turn();
+	assert_int_equal(pool_count(scene.pool), 0);
+	assert_int_equal(scene.freed, 1);
+	assert_int_equal(stage_logged(" complete /big"), 1);
+}
+
+static void
+on_end(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)timer;
+	(void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+run_for(double seconds)
+{
+	ev_timer end;
+
+	ev_now_update(scene.loop);
+	ev_timer_init(&end, on_end, seconds, 0.);
+	ev_timer_start(scene.loop, &end);
+	ev_run(scene.loop, 0);
+	ev_timer_stop(scene.loop, &end);
+}
+
+/* One in each state, and one who has more time than they. */
+static void
+test_deadlines(void **state)
+{
+	(void)state;
+	help.conf->limits.handshake = 1;
+	help.conf->limits.request = 1;
+	help.conf->limits.stall = 1;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
+	for (int i = 0; i < 10 && !visitor_shake(&scene.guest[1]); i++)
+		turn();
+	ask_for_big(2);
+	help.conf->limits.handshake = 60;
+	assert_int_equal(come(3, "192.0.2.1", false), POOL_ADOPTED);
+	run_for(0.5);
+	assert_int_equal(pool_count(scene.pool), 4);
+	run_for(1.0);
+	/* The second has been said goodbye to, and may still say his own. */
+	assert_int_equal(pool_count(scene.pool), 2);
+	assert_true(visitor_is_dropped(&scene.guest[0]));
+	visitor_hear(&scene.guest[1]);
+	assert_true(tls_conn_peer_closed(&scene.guest[1].tls));
+	assert_int_equal(scene.guest[1].got.len, 0);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+	visitor_leave(&scene.guest[1]);
+	turn();
+	assert_int_equal(pool_count(scene.pool), 1);
+	assert_false(visitor_is_dropped(&scene.guest[3]));
+}
+
+/* While he takes something, a reader is not cut off. */
+static void
+test_a_slow_reader_is_waited_for(void **state)
+{
+	char bytes[64 * 1024];
+
+	(void)state;
+	help.conf->limits.stall = 1;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	ask_for_big(0);
+	for (int i = 0; i < 4; i++) {
+		assert_true(read(scene.guest[0].fd, bytes, sizeof(bytes)) > 0);
+		run_for(0.6);
+		assert_int_equal(pool_count(scene.pool), 1);
+	}
+	run_for(2.2);
+	assert_int_equal(pool_count(scene.pool), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_pool(test_who_makes_room),
+		in_a_pool(test_nobody_to_drop),
+		in_a_pool(test_answers_are_not_cut_for_newcomers),
+		in_a_pool(test_too_many_of_one_address),
+		in_a_pool(test_any_number_of_one_address),
+		in_a_pool(test_slots_are_used_again),
+		in_a_pool(test_an_answer_from_the_loop),
+		in_a_pool(test_deadlines),
+		in_a_pool(test_a_slow_reader_is_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
