@@ -286,19 +286,26 @@ test_warnings_of_index_pages(void **state)
 	assert_int_equal(help.report.n, 0);
 }
 
+/* The roots of what is loaded, opened anew. */
+static struct site *
+load_again(void)
+{
+	const struct site_options options = { .certs_dir = tree_path("certs") };
+
+	return site_again(site, &options, &help.report);
+}
+
 /* The roots anew over what does not change, whichever goes first. */
 static void
 test_again(void **state)
 {
-	const struct site_options options = { .certs_dir = tree_path("certs") };
-
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct site *next;
 
 		assert_non_null(load(ONE(""), "certs", false));
 		tree_file("root/page.gmi", "# x\n");
-		next = site_again(site, &options, &help.report);
+		next = load_again();
 		assert_non_null(next);
 		assert_ptr_equal(next->base, site->base);
 		assert_int_equal(next->base->references, 2);
@@ -320,7 +327,6 @@ test_again(void **state)
 static void
 test_again_refuses_too(void **state)
 {
-	const struct site_options options = { .certs_dir = tree_path("certs") };
 	struct site *next;
 
 	(void)state;
@@ -328,12 +334,12 @@ test_again_refuses_too(void **state)
 	assert_int_equal(link(tree_path("certs/one.test.key"),
 			     tree_path("root/one.test.key")),
 	    0);
-	next = site_again(site, &options, &help.report);
+	next = load_again();
 	assert_null(next);
 	assert_true(help_told(REPORT_ERROR, 1, "holds a private key"));
 	assert_int_equal(site->base->references, 1);
 	assert_int_equal(rename(tree_path("root"), tree_path("moved")), 0);
-	next = site_again(site, &options, &help.report);
+	next = load_again();
 	assert_null(next);
 	assert_int_equal(site->base->references, 1);
 }
