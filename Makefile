@@ -19,6 +19,7 @@ CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/carnation
 # Not below PREFIX: where people, and logrotate, look for it.
 SYSCONFDIR   ?= /etc
 LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
@@ -212,6 +213,10 @@ install: build/carnation
 	    > $(DESTDIR)$(SYSUSERSDIR)/carnation.conf
 	$(Q)$(fill) $(packaging)/carnation.logrotate \
 	    > $(DESTDIR)$(LOGROTATEDIR)/carnation
+	$(Q)$(INSTALL) -d $(DESTDIR)$(DATADIR)
+	$(Q)$(fill) $(packaging)/carnation.openrc \
+	    > $(DESTDIR)$(DATADIR)/carnation.openrc
+	$(Q)chmod 755 $(DESTDIR)$(DATADIR)/carnation.openrc
 	$(Q)$(fill) $(packaging)/carnation.conf > $(confdir)/carnation.conf.example
 	$(Q)[ -e $(confdir)/carnation.conf ] || \
 	    cp $(confdir)/carnation.conf.example $(confdir)/carnation.conf
@@ -222,7 +227,9 @@ uninstall:
 	    $(foreach p,$(pages),$(DESTDIR)$(MANDIR)/man$(call section,$(p))/$(p)) \
 	    $(units:%=$(DESTDIR)$(UNITDIR)/%) \
 	    $(DESTDIR)$(SYSUSERSDIR)/carnation.conf \
-	    $(DESTDIR)$(LOGROTATEDIR)/carnation
+	    $(DESTDIR)$(LOGROTATEDIR)/carnation \
+	    $(DESTDIR)$(DATADIR)/carnation.openrc
+	$(Q)rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
 	$(Q)if [ ! -e $(confdir)/carnation.conf ]; then :; \
 	elif cmp -s $(confdir)/carnation.conf $(confdir)/carnation.conf.example; \
 	then rm -f $(confdir)/carnation.conf; \

@@ -172,13 +172,14 @@ class Client:
         self.inward.write(data)
 
     def _note_records(self, data):
-        self._unparsed += data
-        while len(self._unparsed) >= 5:
-            length = int.from_bytes(self._unparsed[3:5], "big")
-            if len(self._unparsed) < 5 + length:
+        data, at = self._unparsed + data, 0
+        while at + 5 <= len(data):
+            length = int.from_bytes(data[at + 3:at + 5], "big")
+            if at + 5 + length > len(data):
                 break
-            self.records.append((self._unparsed[0], length))
-            self._unparsed = self._unparsed[5 + length:]
+            self.records.append((data[at], length))
+            at += 5 + length
+        self._unparsed = data[at:]
 
     # -- sending
 

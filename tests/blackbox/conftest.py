@@ -4,18 +4,17 @@ reach it, and the question after each test: is it still alive?"""
 import os
 import socket
 import stat
-import subprocess
-import tempfile
 from collections import namedtuple
-from pathlib import Path
 
 import pytest
 
 import harness
-from harness import Server, tree
+from harness import Server
+from tools import (BASE, own_directory, raise_descriptor_limit, remove, sweep,
+                   tree)
 
 os.umask(0o022)  # workers may have become nobody, and must read the tree
-harness.raise_descriptor_limit()
+raise_descriptor_limit()
 
 Via = namedtuple("Via", "tls family")
 VIAS = [Via(tls, family) for tls in ("1.2", "1.3") for family in (4, 6)]
@@ -24,6 +23,23 @@ VIAS = [Via(tls, family) for tls in ("1.2", "1.3") for family in (4, 6)]
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "soak: takes seconds; CARNATION_LONG=1 runs the whole form")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Tests that wait, rather than compute, come first and are dealt out: with
+    -n 4 each process gets a sixteenth of the list to begin with."""
+    waits = [i for i in items if "place" in i.fixturenames
+             or i.get_closest_marker("soak")]
+    others = [i for i in items if i not in set(waits)]
+    if len(waits) < 16 or len(others) < len(items) / 2:
+        return
+    size, dealt = len(items) // 16, []
+    for hand in (waits[n::4] for n in range(4)):
+        fill = max(size - len(hand), 0)
+        dealt += hand + others[:fill]
+        others = others[fill:]
+    items[:] = dealt + others
 
 
 @pytest.fixture(params=VIAS, ids=lambda v: f"tls{v.tls}-v{v.family}")
@@ -122,26 +138,27 @@ def site(tidy):
         yield server
 
 
-DIRECTORIES = []
-
-
-def own_directory():
-    """A directory that a worker can read; removed when the session ends."""
-    d = Path(tempfile.mkdtemp(prefix="carnation-site-"))
-    d.chmod(0o755)
-    DIRECTORIES.append(d)
-    return d
-
-
 @pytest.fixture(scope="session", autouse=True)
 def tidy():
+    """No directory outlives the run, nor does any that an earlier one has
+    left when it was killed."""
+    sweep()
     yield
-    for d in DIRECTORIES:
-        subprocess.run(["chmod", "-R", "u+rwX", d], check=False)
-        harness.shutil.rmtree(d, ignore_errors=True)
+    remove(BASE)
 
 
-# ------------------------------------------------- after each test, and on failure
+@pytest.fixture
+def place():
+    """A directory that everybody can enter (pytest's own are closed). No
+    server of a failed test outlives it."""
+    path = own_directory()
+    yield path
+    for server in [s for s in Server.running if s.directory == path]:
+        server.kill()
+    remove(path)
+
+
+# ------------------------------------------- after each test, and on failure
 
 @pytest.fixture(autouse=True)
 def still_alive():

@@ -9,118 +9,19 @@
 Servers started here are watched by conftest.py: after each test every one that
 was used must be alive, answer, and hold no more descriptors than before.
 """
-import atexit
 import contextlib
-import functools
 import os
 import re
-import resource
-import shutil
 import signal
-import ssl  # noqa: F401 -- some tests take it from here
 import subprocess
-import tempfile
-import threading
 import time
 from pathlib import Path
 
 from binary import CARNATION, LONG, PATIENCE, ROOT, SANITIZED  # noqa: F401
 from client import (ADDRESS, HOST, NOTHING, Client, Reply,  # noqa: F401
                     connect, context, reset)
-
-
-# ---------------------------------------------------------------- small tools
-
-def libconfig(value):
-    """A Python value in the configuration's own syntax."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, dict):
-        return "{ %s }" % " ".join(
-            f"{k} = {libconfig(v)};" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        groups = any(isinstance(v, dict) for v in value)
-        inside = ", ".join(libconfig(v) for v in value)
-        return f"( {inside} )" if groups else f"[ {inside} ]"
-    text = str(value)
-    for char in '\\"':
-        text = text.replace(char, "\\" + char)
-    return f'"{text}"'
-
-
-def settings(options):
-    """A whole configuration file from a dict."""
-    return "".join(
-        f"{k} = {libconfig(v)};\n" for k, v in options.items())
-
-
-def tree(root, files):
-    """Makes root and its files: path -> text, bytes, or None (directory)."""
-    root = Path(root)
-    root.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        path = root / name
-        if content is None:
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            content = content.encode()
-        path.write_bytes(content)
-    return root
-
-
-def wait_for(true, seconds=None, what="it"):
-    """Calls true() until it says so; its value. Fails after some seconds."""
-    deadline = time.monotonic() + (PATIENCE if seconds is None else seconds)
-    while True:
-        value = true()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-
-
-def parallel(*jobs):
-    """Runs callables at the same time; their results, or the first failure."""
-    results, failures = [None] * len(jobs), []
-
-    def run(i, job):
-        try:
-            results[i] = job()
-        except BaseException as e:  # pytest's failures are no Exceptions
-            failures.append(e)
-
-    threads = [threading.Thread(target=run, args=x, daemon=True)
-               for x in enumerate(jobs)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if failures:
-        raise failures[0]
-    return results
-
-
-def raise_descriptor_limit():
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-@functools.lru_cache(maxsize=None)
-def tool(name):
-    """A C program of tests/tools, built once per process."""
-    source = ROOT / "tests" / "tools" / f"{name}.c"
-    directory = tempfile.mkdtemp(prefix="carnation-tool-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    program = Path(directory) / name
-    built = subprocess.run(
-        ["cc", "-O1", "-D_GNU_SOURCE", "-o", program, source],
-        capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    return str(program)
+from tools import (end_with_us, own_directory, parallel, remove,  # noqa: F401
+                   settings, tool, tree, wait_for)
 
 
 # ----------------------------------------------------------------- the server
@@ -129,7 +30,7 @@ class Server:
     """One `carnation serve`, started and ready.
 
     capsules: list of dicts as in the configuration (host, root, aliases, lang,
-    paths, redirects, ...); default: one capsule, localhost, with an index page.
+    paths, redirects, ...); default: localhost with an index page.
     options: further top-level options (limits, tls, log, types, ...).
     command: instead of a configuration, these words of the command line.
     listen: families (4, 6) or whole --listen words; port 0 each.
@@ -142,20 +43,9 @@ class Server:
     def __init__(self, capsules=None, *, options=None, command=None,
                  listen=(4, 6), workers=1, args=(), wrapper=(), env=None,
                  alive="/", directory=None, certs=None, ready=True):
-        self.directory = Path(directory or tempfile.mkdtemp(
-            prefix="carnation-"))
-        self.directory.chmod(0o755)  # workers may have become nobody
-        self.own_directory = directory is None
+        self.prepare(directory, alive, [f for f in listen if f in ADDRESS])
         self.certs = Path(certs or self.directory / "certs")
         self.config = self.directory / "carnation.conf"
-        self.log_path = self.directory / "stderr"
-        self.alive = alive
-        self.may_restart = False  # a test that kills workers sets this
-        self.touched = False
-        self.scanned = 0
-        self.process = None
-        self.ports = {}
-        self.families = [f for f in listen if f in ADDRESS]
         argv = [*wrapper, str(CARNATION), "serve"]
         if command is None:
             capsules = capsules or [{
@@ -173,9 +63,28 @@ class Server:
             argv += ["--listen", {4: "127.0.0.1:0", 6: "[::1]:0"}.get(
                 where, where)]
         argv += [*(command or []), *args]
+        self.launch(argv, env, ready)
+
+    def prepare(self, directory, alive, families):
+        """What is so before the first start."""
+        self.own_directory = directory is None
+        self.directory = Path(directory or own_directory())
+        self.log_path = self.directory / "stderr"
+        self.alive, self.families = alive, families
+        self.may_restart = False  # a test that kills workers sets this
+        self.touched = False
+        self.scanned, self.ports = 0, {}
+        self.process = None
+
+    def launch(self, argv, env, ready):
+        """The first start. Whatever fails, nothing is left behind."""
         self.argv = [str(a) for a in argv]
         self.env = dict(os.environ, **(env or {}))
-        self.start(ready)
+        try:
+            self.start(ready)
+        except BaseException:
+            self.remove()
+            raise
 
     def write_config(self):
         self.config.write_text(settings(self.options))
@@ -187,16 +96,18 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self.directory, env=self.env, start_new_session=True)
+                cwd=self.directory, env=self.env, start_new_session=True,
+                preexec_fn=end_with_us)
         Server.running.append(self)
         if not ready:
             return
         try:
             self._wait_ready()
+            self.expect_workers()
         except BaseException:
+            FAILED_LOGS.append((self, self.log()))
             self.kill()
             raise
-        self.expect_workers()
 
     def _wait_ready(self):
         def ready():
@@ -220,13 +131,15 @@ class Server:
 
     def expect_workers(self):
         """Takes the workers of now, and their descriptors, as the normal."""
+        self.greetings = 0
         if self.alive is not None and self.ports:
-            for _ in range(4):
+            for _ in range(2 * len(self.workers())):  # each of them, likely
                 for family in self.families:
                     self.ask(self.alive, family=family)
+                    self.greetings += 1
         # the last of these connections may still be on its way out
         counts = []
-        for _ in range(8):
+        for _ in range(5):
             counts.append(self.descriptors())
             time.sleep(0.01)
         self.expected = {
@@ -357,7 +270,8 @@ class Server:
             wait_for(calm, 5, "descriptors to be closed")
         except AssertionError as e:
             raise AssertionError(
-                f"{e}: were {self.expected}, are {self.descriptors()}") from None
+                f"{e}: were {self.expected}, are {self.descriptors()}"
+            ) from None
 
     def scan(self):
         """Fails when a sanitizer or an assertion has spoken."""
@@ -394,7 +308,7 @@ class Server:
 
     def remove(self):
         if self.own_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            remove(self.directory)
 
     def __enter__(self):
         return self

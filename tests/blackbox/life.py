@@ -1,43 +1,24 @@
 # SPDX-License-Identifier: ISC
-"""What the tests of processes, limits and configuration need beyond harness.py.
-
-Run as a program it prepares a process and becomes a command, for use as a
-wrapper of Server:
-
-    life.py no-ipv6 COMMAND...        socket(AF_INET6) fails
-    life.py user UID COMMAND...       not root any more
-    life.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
-    life.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
-"""
+"""What the tests of processes, limits and configuration need beyond
+harness.py: other verbs, processes, load, networks of their own."""
 import contextlib
 import ctypes
-import datetime
 import functools
-import ipaddress
 import os
-import platform
 import random
 import re
-import resource
-import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import harness
-from harness import CARNATION, Client, Server, tree, wait_for
+from harness import CARNATION, Client, Server, wait_for
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = 65534
@@ -46,7 +27,8 @@ PYTHON = sys.executable
 
 
 def wrapper(*words):
-    return [PYTHON, str(Path(__file__).resolve()), *map(str, words)]
+    return [PYTHON, str(Path(__file__).with_name("become.py")),
+            *map(str, words)]
 
 
 # ------------------------------------------------------------ the other verbs
@@ -76,67 +58,10 @@ class Plain(Server):
     def __init__(self, *words, wrapper=(), env=None, families=(4,),
                  alive="/", host="localhost", directory=None, ready=True,
                  program=None):
-        self.directory = Path(directory or tempfile.mkdtemp(
-            prefix="carnation-"))
-        self.directory.chmod(0o755)
-        self.own_directory = directory is None
-        self.log_path = self.directory / "stderr"
-        self.alive, self.families, self.host = alive, list(families), host
-        self.may_restart = self.touched = False
-        self.scanned, self.ports = 0, {}
-        self.process = None
-        self.argv = [str(w) for w in (
-            *wrapper, program or CARNATION, "serve", *words)]
-        self.env = dict(os.environ, **(env or {}))
-        self.start(ready)
-
-
-@pytest.fixture
-def place():
-    """A directory that everybody can enter (pytest's own are closed). No server
-    of a failed test outlives it."""
-    path = Path(tempfile.mkdtemp(prefix="carnation-life-"))
-    path.chmod(0o755)
-    yield path
-    for server in [s for s in Server.running if s.directory == path]:
-        server.kill()
-    shutil.rmtree(path, ignore_errors=True)
-
-
-# ------------------------------------------------------------- certificates
-
-YEAR = datetime.timedelta(days=365)
-
-
-def pair(directory, name, names=None, *, start=-YEAR, end=10 * YEAR,
-         mode=0o600):
-    """A P-256 pair of files as another tool would make it; start and end are
-    counted from now. Its paths."""
-    directory.mkdir(exist_ok=True)
-    now = datetime.datetime.utcnow()
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    sans = [x509.DNSName(n) for n in names or [name]]
-    cert = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
-        .public_key(key.public_key()).not_valid_before(now + start)
-        .not_valid_after(now + end)
-        .serial_number(x509.random_serial_number())
-        .add_extension(x509.SubjectAlternativeName(sans), False)
-        .sign(key, hashes.SHA256()))
-    crt_path, key_path = directory / f"{name}.crt", directory / f"{name}.key"
-    crt_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption()))
-    key_path.chmod(mode)
-    return crt_path, key_path
-
-
-def fingerprint(der):
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(der)
-    return ":".join(f"{byte:02X}" for byte in digest.finalize())
+        self.host = host
+        self.prepare(directory, alive, list(families))
+        self.launch([*wrapper, program or CARNATION, "serve", *words], env,
+                    ready)
 
 
 # ----------------------------------------------------------------- processes
@@ -363,65 +288,3 @@ def ended(sock, seconds=1.0):
         return False
     except ConnectionResetError:
         return True
-
-
-# ------------------------------------------------------------ as a program
-
-def _forbid_ipv6():
-    """A seccomp filter: socket(AF_INET6, ...) fails with EAFNOSUPPORT."""
-    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
-    load, equal, answer = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_RET
-    code = [(load, 0, 0, 0), (equal, 0, 3, number), (load, 0, 0, 16),
-            (equal, 0, 1, socket.AF_INET6), (answer, 0, 0, 0x00050000 | 97),
-            (answer, 0, 0, 0x7fff0000)]
-    program = b"".join(struct.pack("HBBI", *row) for row in code)
-    buffer = ctypes.create_string_buffer(program)
-    filter_ = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
-    assert _libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-    assert _libc.prctl(22, 2, filter_, 0, 0) == 0  # PR_SET_SECCOMP
-
-
-def _become(uid):
-    os.setgroups([])
-    os.setgid(uid)
-    os.setuid(uid)
-
-
-def _inherit(address):
-    host, port = address.rsplit(":", 1)
-    family = (socket.AF_INET6 if ":" in host else socket.AF_INET)
-    s = socket.socket(family)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    s.bind((host.strip("[]"), int(port)))
-    s.listen(64)
-    os.dup2(s.detach(), 3)
-    os.set_inheritable(3, True)
-    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-
-
-def _tmpfs(directory, kib):
-    assert _libc.unshare(0x00020000) == 0  # CLONE_NEWNS
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "none",
-                    directory], check=True)
-
-
-def main(word, *rest):
-    rest = list(rest)
-    if word == "no-ipv6":
-        _forbid_ipv6()
-    elif word == "user":
-        _become(int(rest.pop(0)))
-    elif word == "inherit":
-        _inherit(rest.pop(0))
-    elif word == "tmpfs":
-        _tmpfs(rest.pop(0), rest.pop(0))
-    else:
-        sys.exit(__doc__)
-    os.execvp(rest[0], rest)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

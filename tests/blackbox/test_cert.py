@@ -8,15 +8,15 @@ import re
 import subprocess
 import tempfile
 import time
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from certs import DAY, pair
 from harness import CARNATION, PATIENCE, Server
 
 
@@ -41,25 +41,6 @@ def spki(c):
     return hashlib.sha256(c.public_key().public_bytes(
         serialization.Encoding.DER,
         serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
-def dated_pair(directory, name, first, last):
-    """A pair that is valid from and to some days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now, day = datetime.utcnow(), timedelta(days=1)
-    made = (x509.CertificateBuilder().subject_name(subject)
-            .issuer_name(subject).public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + first * day)
-            .not_valid_after(now + last * day)
-            .sign(key, hashes.SHA256()))
-    crt, secret = directory / "dated.crt", directory / "dated.key"
-    crt.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption()))
-    return crt, secret
 
 
 def test_new(tmp_path):
@@ -183,7 +164,8 @@ def test_show_expiry(tmp_path):
     for first, last, text in (
             (-30, -2, "(expired)"), (-30, 10, " days left)"),
             (2, 30, "(not yet valid)"), (-30, 300, "")):
-        crt, _ = dated_pair(tmp_path, "x.example", first, last)
+        crt, _ = pair(tmp_path, "x.example", start=first * DAY,
+                      end=last * DAY)
         valid = re.search("  valid .*", cert("show", crt).stdout)[0]
         assert valid.endswith(text) and ("(" in valid) == bool(text)
 

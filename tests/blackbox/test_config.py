@@ -6,8 +6,9 @@ import ssl
 
 import pytest
 
-from harness import Client, Server, context, settings, tree, wait_for
-from life import Plain, ask_unix, carnation, free_port, pair, place
+from certs import pair
+from harness import Client, context, settings, tree, wait_for
+from life import Plain, ask_unix, carnation, free_port
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: ISC
 """`carnation fetch` against servers that lie, dawdle and break off."""
 import contextlib
-import json
-import os
-import pty
 import re
-import select
 import socket
 import ssl
 import subprocess
@@ -14,110 +10,17 @@ import time
 
 import pytest
 
-from harness import CARNATION, HOST, PATIENCE, Server
-from test_cert import dated_pair
-
-ESC = b"\x1b"
-
-
-class Evil:
-    """A TLS server for a script: each request line goes to answer(line, conn,
-    number), which sends what it likes; then close_notify unless it says False."""
-
-    def __init__(self, pair, answer, family=socket.AF_INET, client_ca=None):
-        self.answer = answer
-        self.lines = []
-        self.peers = []
-        self.handshakes = 0
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*pair)
-        if client_ca:
-            self.context.verify_mode = ssl.CERT_OPTIONAL
-            self.context.load_verify_locations(client_ca)
-        self.listener = socket.socket(family)
-        self.listener.bind(
-            ("127.0.0.1" if family == socket.AF_INET else "::1", 0))
-        self.listener.listen(16)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                raw, _ = self.listener.accept()
-            except OSError:
-                return
-            with contextlib.suppress(OSError):
-                self.serve(raw)
-
-    def serve(self, raw):
-        raw.settimeout(20)
-        with self.context.wrap_socket(
-                raw, server_side=True, suppress_ragged_eofs=True) as c:
-            self.handshakes += 1
-            line = b""
-            while not line.endswith(b"\r\n"):
-                got = c.recv(2048)
-                if not got:
-                    return
-                line += got
-            self.lines.append(line[:-2].decode())
-            self.peers.append(c.getpeercert(binary_form=True))
-            if self.answer(line[:-2].decode(), c, len(self.lines)) is False:
-                return
-            with contextlib.suppress(OSError):
-                c.unwrap()
-
-    def url(self, path="/", host=HOST):
-        return f"gemini://{host}:{self.port}{path}"
-
-    def close(self):
-        self.listener.close()
-
-
-def make_pair(directory, *hosts):
-    subprocess.run([CARNATION, "cert", "new", "--certs", directory, *hosts],
-                   check=True, stdout=subprocess.DEVNULL)
-    return directory / f"{hosts[0]}.crt", directory / f"{hosts[0]}.key"
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    return make_pair(tmp_path_factory.mktemp("certs"), HOST)
-
-
-@pytest.fixture
-def evil(pair):
-    servers = []
-
-    def start(answer, **how):
-        if isinstance(answer, bytes):
-            data = answer
-            answer = lambda line, c, n: c.sendall(data)
-        servers.append(Evil(how.pop("pair", pair), answer, **how))
-        return servers[-1]
-
-    yield start
-    for s in servers:
-        s.close()
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    def run(*words, **how):
-        env = dict(os.environ, XDG_DATA_HOME=str(tmp_path / "data"))
-        return subprocess.run(
-            [CARNATION, "fetch", *map(str, words)], env=env, cwd=tmp_path,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=6 * PATIENCE, check=False, **how)
-    return run
+from evil import ESC, evil, fetch, known_pair, make_pair  # noqa: F401
+from harness import CARNATION, PATIENCE, Server, parallel, tree
+from life import root_only, wrapper
 
 
 def test_page(fetch, evil):
     s = evil(b"20 text/gemini; lang=az\r\n# S\xc9\x99hid\r\n\x1b[31m\0")
     r = fetch(s.url("/x?y#z"))
     assert r.returncode == 0
-    assert r.stdout == b"# S\xc9\x99hid\r\n\x1b[31m\0"  # a pipe gets it as it is
+    # a pipe gets it as it is
+    assert r.stdout == b"# S\xc9\x99hid\r\n\x1b[31m\0"
     assert b"20 text/gemini; lang=az\n" in r.stderr
     assert b"is new, its key is now known: SHA256 " in r.stderr
     assert s.lines == [s.url("/x?y")]
@@ -132,6 +35,19 @@ def test_real_server(fetch):
         assert b"20 text/gemini\n" in r.stderr
         r = fetch(server.url("/nothing"))
         assert (r.returncode, r.stdout) == (50, b"")
+
+
+@root_only
+def test_international_name(fetch, place):
+    """Found and asked for by its A-label, however it was typed."""
+    (place / "hosts").write_text("127.0.0.1 localhost xn--caf-dma.example\n")
+    with Server([{"host": "café.example", "root": tree(
+            place / "capsule", {"index.gmi": "# Café\n"})}]) as server:
+        for host in ("café.example", "CAFÉ.Example.", "xn--caf-dma.example",
+                     "caf%C3%A9.example"):
+            r = fetch(server.url(host=host),
+                      wrapper=wrapper("hosts", place / "hosts"))
+            assert (r.returncode, r.stdout) == (0, "# Café\n".encode()), r
 
 
 @pytest.mark.parametrize("code, status", [
@@ -231,82 +147,6 @@ def test_bad_redirect(fetch, evil):
     assert b"not a URL" in r.stderr
 
 
-def test_changed_key(fetch, evil, tmp_path):
-    first = evil(b"20 text/plain\r\nfirst")
-    assert fetch(first.url()).returncode == 0
-    known = tmp_path / "data" / "carnation" / "known_hosts"
-    assert known.stat().st_mode & 0o777 == 0o600
-    before = known.read_text()
-    assert re.fullmatch(
-        rf"localhost:{first.port} [0-9a-f]{{64}} 2099-12-31T23:59:59Z\n",
-        before)
-    # another key at the same place
-    second = evil(b"20 text/plain\r\nsecond",
-                  pair=make_pair(tmp_path / "new", HOST))
-    known.write_text(
-        "# mine\n" + before.replace(str(first.port), str(second.port)))
-    before = known.read_text()
-    r = fetch(second.url())
-    assert r.returncode == 1
-    assert r.stdout == b""
-    assert second.lines == []  # nothing was asked
-    assert len(re.findall(rb"SHA256 (?:[0-9A-F]{2}:){31}[0-9A-F]{2}",
-                          r.stderr)) == 2
-    assert f"remove line 2 of {known}".encode() in r.stderr
-    assert known.read_text() == before
-    # the way out works
-    known.write_text("# mine\n")
-    assert fetch(second.url()).stdout == b"second"
-    assert known.read_text().startswith("# mine\nlocalhost:")
-
-
-def test_other_name(fetch, evil, tmp_path):
-    s = evil(b"20 text/plain\r\n", pair=make_pair(tmp_path / "c", "a.example"))
-    r = fetch(s.url())
-    assert r.returncode == 1
-    assert b"for another host: a.example" in r.stderr
-    assert s.lines == []
-
-
-def test_expired(fetch, evil, tmp_path):
-    crt, key = dated_pair(tmp_path, HOST, -30, -2)
-    s = evil(b"20 text/plain\r\n", pair=(crt, key))
-    r = fetch(s.url())
-    assert r.returncode == 1
-    assert re.search(rb"expired on \d{4}-\d\d-\d\d", r.stderr)
-
-
-def test_not_yet_valid(fetch, evil, tmp_path):
-    s = evil(b"20 text/plain\r\n", pair=dated_pair(tmp_path, HOST, 2, 30))
-    r = fetch(s.url())
-    assert r.returncode == 1
-    assert re.search(rb"not valid before \d{4}-\d\d-\d\d", r.stderr)
-
-
-def test_known_but_expired(fetch, evil, tmp_path):
-    """The key is the known one: a warning, and on."""
-    crt, key = dated_pair(tmp_path, HOST, -30, -2)
-    s = evil(b"20 text/plain\r\nlate", pair=(crt, key))
-    spki = json.loads(subprocess.run(
-        [CARNATION, "cert", "show", "--json", crt], check=True,
-        capture_output=True).stdout)[0]["spki_sha256"]
-    (tmp_path / "known").write_text(
-        f"localhost:{s.port} {spki} 2020-01-01T00:00:00Z\n")
-    r = fetch("--known-hosts", "known", s.url())
-    assert (r.returncode, r.stdout) == (0, b"late")
-    assert b"its key is the known one, going on" in r.stderr
-
-
-def test_renewed_after_expiry(fetch, evil, tmp_path):
-    s = evil(b"20 text/plain\r\nnew")
-    (tmp_path / "known").write_text(
-        f"localhost:{s.port} {'ab' * 32} 2020-01-01T00:00:00Z\n")
-    r = fetch("--known-hosts", "known", s.url())
-    assert (r.returncode, r.stdout) == (0, b"new")
-    assert b"has a new key, the old certificate has expired" in r.stderr
-    assert "abab" not in (tmp_path / "known").read_text()
-
-
 @pytest.mark.parametrize("answer", [
     b"20 text/" + ESC + b"[2J\r\n",
     b"51 \xc2\x9b2J\r\n",
@@ -359,21 +199,22 @@ def test_timeout(fetch, evil):
         c.sendall(b"20 text/gemini\r\nhal")
         time.sleep(8)
 
-    for answer, expected in ((slow_header, b"waiting for a header"),
-                             (stalled_body, b"in the middle")):
+    def late(answer, expected):
         began = time.monotonic()
         r = fetch("--timeout", "1", evil(answer).url())
         assert r.returncode == 1
         assert expected in r.stderr and b"no answer within 1 s" in r.stderr
         assert time.monotonic() - began < 4
 
+    def deaf():
+        """Accepts, and never says a word."""
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            r = fetch("--timeout", "1", f"localhost:{s.getsockname()[1]}/")
+        assert r.returncode == 1
+        assert b"TLS handshake: no answer within 1 s" in r.stderr
 
-def test_deaf(fetch):
-    """Accepts, and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        r = fetch("--timeout", "1", f"localhost:{s.getsockname()[1]}/")
-    assert r.returncode == 1
-    assert b"TLS handshake: no answer within 1 s" in r.stderr
+    parallel(lambda: late(slow_header, b"waiting for a header"),
+             lambda: late(stalled_body, b"in the middle"), deaf)
 
 
 def test_unreachable(fetch):
@@ -421,14 +262,6 @@ def test_client_certificate(fetch, evil, tmp_path):
     assert s.peers[2] is None
 
 
-def test_known_hosts_option(fetch, evil, tmp_path):
-    s = evil(b"20 text/plain\r\n")
-    assert fetch("--known-hosts", "mine", s.url()).returncode == 0
-    assert (tmp_path / "mine").read_text().startswith("localhost:")
-    r = fetch("--known-hosts", "/proc/nothing/x", s.url())
-    assert r.returncode == 1
-
-
 @pytest.mark.parametrize("words", [
     [], ["a", "b"], ["--timeout", "0", "a"], ["--timeout", "x", "a"],
     ["--timeouts", "1", "a"], ["--cert", "x", "a"], ["-o"],
@@ -441,100 +274,3 @@ def test_usage(fetch, words):
     assert r.stdout == b"" and r.stderr != b""
 
 
-# ------------------------------------------------------------- on a terminal
-
-class Terminal:
-    """A command whose three descriptors are one terminal."""
-
-    def __init__(self, words, env):
-        self.seen = b""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(CARNATION, [str(CARNATION), *words], env)
-
-    def read_until(self, wanted):
-        end = time.monotonic() + PATIENCE
-        while wanted not in self.seen:
-            assert time.monotonic() < end, self.seen
-            if select.select([self.fd], [], [], 0.1)[0]:
-                self.seen += os.read(self.fd, 4096)
-
-    def type(self, text):
-        os.write(self.fd, text)
-
-    def finish(self):
-        end = time.monotonic() + PATIENCE
-        with contextlib.suppress(OSError):  # EIO is a terminal's end
-            while time.monotonic() < end:
-                got = os.read(self.fd, 4096)
-                if not got:
-                    break
-                self.seen += got
-        status = os.waitpid(self.pid, 0)[1]
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
-
-
-@pytest.fixture
-def terminal(tmp_path):
-    env = dict(os.environ, XDG_DATA_HOME=str(tmp_path / "data"))
-    return lambda *words: Terminal(["fetch", *map(str, words)], env)
-
-
-def test_terminal_body(terminal, evil):
-    body = "# é\tx\n" + "y\r\n"
-    s = evil(b"20 text/plain\r\n" + body.encode() + ESC + b"[31m\rZ\x9b\xc2\x9b")
-    t = terminal(s.url())
-    assert t.finish() == 0
-    assert ESC not in t.seen and b"\x9b" not in t.seen
-    assert "# é\tx\r\ny\r".encode() in t.seen
-    assert b"\\x1b[31m\\x0dZ\\x9b\\xc2\\x9b" in t.seen
-
-
-def test_progress(terminal, evil, tmp_path):
-    def answer(line, c, n):
-        c.sendall(b"20 text/plain\r\n")
-        for _ in range(5):
-            c.sendall(b"x" * 1048576)
-            time.sleep(0.25)
-
-    t = terminal("-o", tmp_path / "big", evil(answer).url())
-    assert t.finish() == 0
-    assert re.search(rb"\r\S*big: \d\.\d MiB", t.seen)
-    assert (tmp_path / "big").stat().st_size == 5 << 20
-
-
-def ask(line, c, n):
-    code, _, query = line.partition("?")[0][-2:], None, line.partition("?")[2]
-    c.sendall(b"20 text/plain\r\ngot " + query.encode() if query
-              else code.encode() + b" Your name\r\n")
-
-
-def test_input(terminal, evil):
-    s = evil(ask)
-    t = terminal(s.url("/10"))
-    t.read_until(b"Your name: ")
-    t.type("Əli & co\n".encode())
-    assert t.finish() == 0
-    assert b"got %C6%8Fli%20%26%20co" in t.seen
-    assert s.lines[1] == s.url("/10?%C6%8Fli%20%26%20co")
-
-
-def test_sensitive_input(terminal, evil):
-    s = evil(ask)
-    t = terminal(s.url("/11"))
-    t.read_until(b"Your name: ")
-    t.type(b"secret\n")
-    assert t.finish() == 0
-    assert t.seen.count(b"secret") == 1  # what the server said, no echo
-    assert s.lines[1] == s.url("/11?secret")
-
-
-def test_input_refused(terminal, evil):
-    for key in (b"\x04", b"\x03\n"):
-        s = evil(ask)
-        t = terminal(s.url("/11"))
-        t.read_until(b"Your name: ")
-        t.type(key)
-        assert t.finish() == 10
-        assert len(s.lines) == 1

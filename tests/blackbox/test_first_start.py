@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from certs import fingerprint, pair
 from harness import CARNATION, Client, Server, tree
-from life import (NOBODY, Plain, carnation, fingerprint, pair,
-                  place, refused, root_only, wrapper)
+from life import NOBODY, Plain, carnation, refused, root_only, wrapper
 
 
 def snapshot(directory):

@@ -35,7 +35,8 @@ def cpu(server):
 # ------------------------------------------------------------------ not TLS
 
 PLAIN = [
-    b"gemini://localhost/\r\n", b"gemini://localhost/", b"GET / HTTP/1.0\r\n\r\n",
+    b"gemini://localhost/\r\n", b"gemini://localhost/",
+    b"GET / HTTP/1.0\r\n\r\n",
     b"SSH-2.0-x\r\n", b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n",
     b"HELO x\r\n", b"\r\n", b"\0" * 100, b"\xff" * 100, b"x" * 70000, b"g",
 ]
@@ -137,7 +138,8 @@ def test_hellos_of_many_kilobytes(site):
 
 
 def test_R1_2_33_random_request_lines_get_a_valid_header(site):
-    """Only codes that are defined. Seeded. Reply() checks the grammar of whatever comes (1.2.28-34)."""
+    """Only codes that are defined. Reply() checks the grammar of whatever
+    comes (1.2.28-34). Seeded."""
     rng = random.Random(20)
     words = [b"gemini", b"://", b"localhost", b":", str(site.port()).encode(),
              b"/", b"..", b"%2e", b"%2F", b"%", b"%00", b"?", b"#", b"@", b"[",
@@ -313,8 +315,9 @@ def test_who_is_gone_before_the_hello_is_whole_is_gone_at_once(via):
 def test_3D10_no_request_writes_control_bytes_into_the_log(site):
     """CR, LF, ESC, C1, NUL, UTF-8 of every kind: one line, printable."""
     start = len(site.log_path.read_bytes())
-    evil = ["/%1b%5b2J%0d%0a2026-11-22T00:00:00.000Z%20forged", "/é\u2028\u202e",
-            b"gemini://{H}:{P}/\x1b[2J\n2026-11-22T forged", b"\xff\xfe\x9b31m",
+    evil = ["/%1b%5b2J%0d%0a2026-11-22T00:00:00.000Z%20forged",
+            "/é\u2028\u202e", b"\xff\xfe\x9b31m",
+            b"gemini://{H}:{P}/\x1b[2J\n2026-11-22T forged",
             "/\u009b31m", b"gemini://\x1b]0;x\x07/", "/?\u009b%1b", b"\0" * 50]
     for text in evil:
         site.ask(text)
@@ -332,7 +335,7 @@ def test_R1_2_38_names_in_configurations_do_not_reach_META_raw():
     """An operator's own slip cannot make a second header line either."""
     root = tree(own_directory() / "main", {
         "index.gmi": HOME, "capsule.conf":
-        r'redirects = ( { from = "/x/*"; to = "/\r\n20 text/gemini\r\n"; } );'})
+        r'redirects = ( { from = "/x/*"; to = "/\r\n20 text/x\r\n"; } );'})
     try:
         server = Server([{"host": HOST, "root": root}])
     except AssertionError as e:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from certs import pair
 from harness import Server, tree, wait_for
-from life import hup, pair, place, root_only, settle
+from life import hup, root_only, settle
 
 pytestmark = [root_only, pytest.mark.skipif(
     not shutil.which("strace"), reason="no strace here")]
@@ -99,7 +100,8 @@ def test_the_order_of_a_start(traced):
     assert before[0][0] < before[1][0], "a taken port makes no certificate"
     first_fork = min(worker_order(trace, parent, w) for w in workers)
     assert all(found[0] < first_fork for found in before)
-    assert not trace.find(parent, r"accept4?\("), "the parent meets no stranger"
+    assert not trace.find(parent, r"accept4?\("), (
+        "the parent meets no stranger")
 
 
 def test_workers_open_nothing_but_the_capsule(traced):

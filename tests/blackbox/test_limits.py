@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: ISC
-"""How many, and for how long: connections per address, slots, deadlines."""
-import ssl
+"""How many: connections per address, and slots. How long is measured in
+test_connection.py."""
 import subprocess
 import time
 
 import pytest
 
-from harness import (Client, Server, connect, parallel, raise_descriptor_limit,
-                     tree, wait_for)
-from life import busy, ended, own_network, place, rest, silent, sparse
+from harness import Client, Server, connect, tree, wait_for
+from life import busy, ended, own_network, rest, silent, sparse
 
-BIG = 40_000_000
+BIG = 12_000_000
 
 
 def limited(place, workers=1, families=(4,), **limits):
@@ -85,7 +84,8 @@ def test_exempt_networks(place):
         for source, limit in (("127.0.0.9", None), ("127.0.0.15", None),
                               ("127.0.0.16", 2), ("127.0.0.7", 2)):
             crowd = [silent(server, source) for _ in range(6)]
-            gone = sum(ended(s, 0.1) for s in crowd)
+            time.sleep(0.1)
+            gone = sum(ended(s, 0.01) for s in crowd)
             assert gone == (0 if limit is None else 6 - limit), source
             close_all(crowd)
 
@@ -110,7 +110,7 @@ def test_ipv6_is_counted_by_its_64(place):
                .status for n in range(5)]
         assert got == [20, 20, 20, 44, 44]
         assert server.ask("/", family=6, source="fd00:0:0:2::1").status == 20
-        time.sleep(1.1)
+        server.alive = None  # asking counts
 
 
 # ------------------------------------------------------------------ slots
@@ -168,126 +168,3 @@ def test_slots_full_of_downloads_leave_newcomers_waiting(place):
         assert rest(downloads.pop())[1]
         assert server.ask("/").whole
         close_all(downloads)
-
-
-def test_1000_idle_connections_and_a_request_meanwhile(place):
-    raise_descriptor_limit()
-    with limited(place, per_address=0) as server:
-        idle = [Client(server) for _ in range(100)]
-        idle += [silent(server) for _ in range(900)]
-        assert server.ask("/").whole
-        assert idle[0].ask("/").reply().whole
-        close_all(idle)
-
-
-# --------------------------------------------------------------- deadlines
-
-def lasted(job):
-    began = time.monotonic()
-    value = job()
-    return value, time.monotonic() - began
-
-
-def hello_of(server):
-    """The bytes of a ClientHello."""
-    c = Client(server, handshake=False)
-    try:
-        c.tls.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    c.close()
-    return c.outward.read()
-
-
-def trickle(sock, data, pause):
-    """One byte a pause until the other side has had enough."""
-    sock.settimeout(pause)
-    for byte in data:
-        try:
-            sock.sendall(bytes([byte]))
-            if not sock.recv(4096):
-                return
-        except TimeoutError:
-            continue
-        except OSError:
-            return
-
-
-def test_deadlines(place):
-    """Handshake 1 s and request 6 s in all, however busily somebody dribbles;
-    a late request is told nothing but close_notify (1.1.7)."""
-    with limited(place, handshake=1, request=6, per_address=0) as server:
-        hello = hello_of(server)
-
-        def nothing():
-            with silent(server) as s:
-                return ended(s, 5)
-
-        def half_a_hello():
-            with silent(server) as s:
-                s.sendall(hello[:40])
-                return ended(s, 5)
-
-        def slow_hello():
-            with silent(server) as s:
-                trickle(s, hello[:-1], 0.1)
-                return ended(s, 5)
-
-        def no_request():
-            with Client(server) as c:
-                r = c.reply()
-                return r.raw == b"" and r.clean and r.end == "fin"
-
-        def slow_request():
-            with Client(server, timeout=15) as c:
-                line = b"gemini://localhost/" + b"a" * 900
-                for byte in line:
-                    c.send(bytes([byte]))
-                    if not c.nothing_for(0.05):
-                        break
-                r = c.reply()
-                return r.raw == b"" and r.clean
-
-        def bare_lf():
-            with Client(server) as c:
-                c.send(b"gemini://localhost/\n")
-                assert c.nothing_for(5.2), "1.1.7: nothing for 5 s"
-                return c.reply().raw == b""
-
-        results = parallel(*[lambda j=j: lasted(j) for j in (
-            nothing, half_a_hello, slow_hello, no_request, slow_request,
-            bare_lf)])
-        assert all(value for value, _ in results), results
-        for (_, seconds), (least, most) in zip(
-                results, [(0.8, 2.5)] * 3 + [(5.5, 8.5)] * 3):
-            assert least <= seconds <= most, results
-        assert server.ask("/").whole
-
-
-def test_a_reader_who_takes_nothing_is_dropped_a_slow_one_is_not(place):
-    with limited(place, stall=1, per_address=0, handshake=1,
-                 request=6) as server:
-        def stalled():
-            with Client(server, receive_buffer=8192) as c:
-                c.ask("/big.bin")
-                assert c.read()
-                time.sleep(3)
-                assert wait_for(lambda: any(
-                    line[-2] == "cut" for line in server.access()), 2)
-                got, clean = rest(c)
-                assert got < BIG - 100_000 and not clean
-
-        def slow():
-            with Client(server, receive_buffer=65536) as c:
-                c.ask("/big.bin")
-                got = 0
-                for _ in range(10):  # 3 s: longer than stall
-                    got += len(c.read())
-                    for _ in range(8):
-                        got += len(c.read())
-                    time.sleep(0.3)
-                more, clean = rest(c)
-                assert got + more > BIG and clean
-
-        parallel(stalled, slow)
-        assert server.ask("/").whole

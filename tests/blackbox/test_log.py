@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import Client, Server, parallel, tree, wait_for
-from life import ended, own_network, place, rest, silent, sparse
+from life import ended, own_network, rest, silent, sparse
 
 BIG = 40_000_000
 LINE = re.compile(
@@ -32,8 +32,8 @@ def logged(place, families=(4,), **log):
         directory=place, listen=families, options={"log": log})
     server.file = place / "access.log"
     if log["access"] == str(server.file):  # what the harness asked at start
-        wait_for(lambda: len(lines(server)) == 4 * len(families), 5)
-    server.seen = 4 * len(families)
+        wait_for(lambda: len(lines(server)) == server.greetings, 5)
+    server.seen = server.greetings
     return server
 
 
@@ -239,8 +239,8 @@ def test_lines_of_two_workers_never_mix(place):
                 listen=(4,), workers=2, options={
                     "log": {"access": str(place / "access.log")}}) as server:
         server.file = place / "access.log"
-        wait_for(lambda: len(lines(server)) == 4)
-        before = 4
+        wait_for(lambda: len(lines(server)) == server.greetings)
+        before = server.greetings
         parallel(*[lambda i=i: [server.ask(f"/{i}/" + "x" * 900)
                                 for _ in range(25)] for i in range(4)])
         wait_for(lambda: len(lines(server)) - before == 100, 3)

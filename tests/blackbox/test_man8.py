@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import CARNATION, ROOT
-from life import carnation, own_network, place
+from life import carnation, own_network
 
 PAGE = ROOT / "src/man/carnation.8"
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness import ROOT, tree
-from life import carnation, place
+from life import carnation
 
 ROOTS = re.compile(r'root = "([^"]*)"')
 

@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from harness import CARNATION, Server, tree
-from life import (NOBODY, Plain, hup, place, refused, root_only, settle,
-                  status, wrapper)
+from life import (NOBODY, Plain, hup, refused, root_only, settle, status,
+                  wrapper)
 
 pytestmark = root_only
 

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from certs import pair
 from harness import LONG, SANITIZED, Client, Server, tree, wait_for
-from life import (Load, carnation, exists, hup, hup_refused, mark, pair,
-                  place, refused, settle)
+from life import (Load, carnation, exists, hup, hup_refused, mark, refused,
+                  settle)
 
 
 def site(place, workers=1, **options):

@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
+from certs import pair
 from harness import CARNATION, PATIENCE, Server, tree, wait_for
 from life import (IS_ROOT, Plain, ask_unix, carnation, free_port, own_network,
-                  pair, place, refused, root_only, wrapper)
+                  refused, root_only, wrapper)
 
 QUIET = ("--listen", "127.0.0.1:0")  # in nobody's way
 
@@ -27,7 +28,8 @@ def serve(place, root, *words, **how):
 # ------------------------------------------------------------- exit statuses
 
 @pytest.mark.parametrize("words", [
-    (), ("--listen",), ("--workers", "none", "DIR"), ("--workers", "-1", "DIR"),
+    (), ("--listen",), ("--workers", "none", "DIR"),
+    ("--workers", "-1", "DIR"),
     ("--cert", "x.crt", "DIR"), ("--key", "x.key", "DIR"),
     ("--certs", "x", "--cert", "x.crt", "--key", "x.key", "DIR"),
     ("--listen", "nowhere", "DIR"), ("--listen", "127.0.0.1:70000", "DIR"),

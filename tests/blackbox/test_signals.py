@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness import ROOT, Client, Server, connect, tree, wait_for
-from life import (ended, exists, mark, place, rest, root_only, settle, silent,
-                  sparse, wrapper)
+from life import (ended, exists, mark, rest, root_only, settle, silent, sparse,
+                  wrapper)
 
-BIG = 16_000_000
+BIG = 12_000_000
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import time
 
 import pytest
 
-from harness import CARNATION, PATIENCE, ROOT, Server, tree, wait_for
-from life import (Plain, free_port, hup, mark, own_network, place, settle,
-                  wrapper)
+from harness import CARNATION, PATIENCE, ROOT, Server, tree
+from life import Plain, free_port, hup, own_network, settle, wrapper
 
 PACKAGING = ROOT / "scripts/packaging"
 

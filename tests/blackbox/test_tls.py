@@ -38,7 +38,8 @@ def test_B8_SSL_3_is_refused(site):
 
 
 def test_B8_SSL_2_hello_is_refused(site):
-    hello = struct.pack("!BHHHH", 1, 0x0002, 3, 0, 16) + b"\1\0\x80" + bytes(16)
+    hello = struct.pack("!BHHHH", 1, 0x0002, 3, 0, 16) + b"\1\0\x80"
+    hello += bytes(16)
     data, end = answer_to(site, struct.pack("!H", 0x8000 | len(hello)) + hello)
     assert end in ("fin", "rst")
     assert not data or data[:1] == b"\x15"

@@ -151,7 +151,7 @@ def test_R1_4_42_only_a_bounded_prefix_is_looked_at(typed):
     assert typed.ask("/late.zzz").meta == "text/plain"
 
 
-# ------------------------------------------------------------ what is configured
+# ---------------------------------------------------------- what is configured
 
 @pytest.fixture(scope="module")
 def spoken():

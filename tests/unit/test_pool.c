@@ -337,6 +337,25 @@ test_a_slow_reader_is_waited_for(void **state)
 	assert_int_equal(pool_count(scene.pool), 0);
 }
 
+/* His time is counted from the last record that went, not from the first. */
+static void
+test_progress_sets_the_deadline_anew(void **state)
+{
+	(void)state;
+	help.conf->limits.stall = 1;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	ask_for_big(0);
+	run_for(0.7);
+	while (visitor_hear(&scene.guest[0]))
+		;
+	turn();
+	run_for(0.6);
+	assert_int_equal(pool_count(scene.pool), 1);
+	run_for(0.9);
+	assert_int_equal(pool_count(scene.pool), 0);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+}
+
 int
 main(void)
 {
@@ -350,6 +369,7 @@ main(void)
 		in_a_pool(test_an_answer_from_the_loop),
 		in_a_pool(test_deadlines),
 		in_a_pool(test_a_slow_reader_is_waited_for),
+		in_a_pool(test_progress_sets_the_deadline_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: ISC
+"""Prepares a process and becomes a command, as a wrapper of Server:
+
+    become.py no-ipv6 COMMAND...        socket(AF_INET6) fails
+    become.py user UID COMMAND...       not root any more
+    become.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
+    become.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
+    become.py hosts FILE COMMAND        FILE in place of /etc/hosts
+"""
+import ctypes
+import os
+import platform
+import socket
+import struct
+import subprocess
+import sys
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _forbid_ipv6():
+    """A seccomp filter: socket(AF_INET6, ...) fails with EAFNOSUPPORT."""
+    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+    # BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_RET
+    load, equal, answer = 0x20, 0x15, 0x06
+    code = [(load, 0, 0, 0), (equal, 0, 3, number), (load, 0, 0, 16),
+            (equal, 0, 1, socket.AF_INET6), (answer, 0, 0, 0x00050000 | 97),
+            (answer, 0, 0, 0x7fff0000)]
+    program = b"".join(struct.pack("HBBI", *row) for row in code)
+    buffer = ctypes.create_string_buffer(program)
+    filter_ = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
+    assert _libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert _libc.prctl(22, 2, filter_, 0, 0) == 0  # PR_SET_SECCOMP
+
+
+def _become(uid):
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+def _inherit(address):
+    host, port = address.rsplit(":", 1)
+    family = (socket.AF_INET6 if ":" in host else socket.AF_INET)
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind((host.strip("[]"), int(port)))
+    s.listen(64)
+    os.dup2(s.detach(), 3)
+    os.set_inheritable(3, True)
+    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+
+
+def _own_mounts():
+    assert _libc.unshare(0x00020000) == 0  # CLONE_NEWNS
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+
+
+def _tmpfs(directory, kib):
+    _own_mounts()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "none",
+                    directory], check=True)
+
+
+def _hosts(file):
+    _own_mounts()
+    subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True)
+
+
+def main(word, *rest):
+    rest = list(rest)
+    if word == "no-ipv6":
+        _forbid_ipv6()
+    elif word == "user":
+        _become(int(rest.pop(0)))
+    elif word == "inherit":
+        _inherit(rest.pop(0))
+    elif word == "tmpfs":
+        _tmpfs(rest.pop(0), rest.pop(0))
+    elif word == "hosts":
+        _hosts(rest.pop(0))
+    else:
+        sys.exit(__doc__)
+    os.execvp(rest[0], rest)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: ISC
+"""`carnation fetch` with a person before it: escapes, progress, input."""
+import contextlib
+import os
+import pty
+import re
+import select
+import time
+
+import pytest
+
+from evil import ESC, evil, known_pair  # noqa: F401
+from harness import CARNATION, PATIENCE
+
+
+class Terminal:
+    """A command whose three descriptors are one terminal."""
+
+    def __init__(self, words, env):
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(CARNATION, [str(CARNATION), *words], env)
+
+    def read_until(self, wanted):
+        end = time.monotonic() + PATIENCE
+        while wanted not in self.seen:
+            assert time.monotonic() < end, self.seen
+            if select.select([self.fd], [], [], 0.1)[0]:
+                self.seen += os.read(self.fd, 4096)
+
+    def type(self, text):
+        os.write(self.fd, text)
+
+    def finish(self):
+        end = time.monotonic() + PATIENCE
+        with contextlib.suppress(OSError):  # EIO is a terminal's end
+            while time.monotonic() < end:
+                got = os.read(self.fd, 4096)
+                if not got:
+                    break
+                self.seen += got
+        status = os.waitpid(self.pid, 0)[1]
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    env = dict(os.environ, XDG_DATA_HOME=str(tmp_path / "data"))
+    return lambda *words: Terminal(["fetch", *map(str, words)], env)
+
+
+def test_terminal_body(terminal, evil):
+    body = "# é\tx\n" + "y\r\n"
+    s = evil(b"20 text/plain\r\n" + body.encode() + ESC
+             + b"[31m\rZ\x9b\xc2\x9b")
+    t = terminal(s.url())
+    assert t.finish() == 0
+    assert ESC not in t.seen and b"\x9b" not in t.seen
+    assert "# é\tx\r\ny\r".encode() in t.seen
+    assert b"\\x1b[31m\\x0dZ\\x9b\\xc2\\x9b" in t.seen
+
+
+def test_progress(terminal, evil, tmp_path):
+    def answer(line, c, n):
+        c.sendall(b"20 text/plain\r\n")
+        for _ in range(5):
+            c.sendall(b"x" * 1048576)
+            time.sleep(0.25)
+
+    t = terminal("-o", tmp_path / "big", evil(answer).url())
+    assert t.finish() == 0
+    assert re.search(rb"\r\S*big: \d\.\d MiB", t.seen)
+    assert (tmp_path / "big").stat().st_size == 5 << 20
+
+
+def ask(line, c, n):
+    code, _, query = line.partition("?")[0][-2:], None, line.partition("?")[2]
+    c.sendall(b"20 text/plain\r\ngot " + query.encode() if query
+              else code.encode() + b" Your name\r\n")
+
+
+def test_input(terminal, evil):
+    s = evil(ask)
+    t = terminal(s.url("/10"))
+    t.read_until(b"Your name: ")
+    t.type("Əli & co\n".encode())
+    assert t.finish() == 0
+    assert b"got %C6%8Fli%20%26%20co" in t.seen
+    assert s.lines[1] == s.url("/10?%C6%8Fli%20%26%20co")
+
+
+def test_sensitive_input(terminal, evil):
+    s = evil(ask)
+    t = terminal(s.url("/11"))
+    t.read_until(b"Your name: ")
+    t.type(b"secret\n")
+    assert t.finish() == 0
+    assert t.seen.count(b"secret") == 1  # what the server said, no echo
+    assert s.lines[1] == s.url("/11?secret")
+
+
+def test_input_refused(terminal, evil):
+    for key in (b"\x04", b"\x03\n"):
+        s = evil(ask)
+        t = terminal(s.url("/11"))
+        t.read_until(b"Your name: ")
+        t.type(key)
+        assert t.finish() == 10
+        assert len(s.lines) == 1

@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: ISC
+"""Rough handling: signals at the wrong moment, logs that nobody reads, floods,
+resources that run out, roots made to be hard to survey, workers that die while
+the ground moves under them."""
+import contextlib
+import fcntl
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from types import SimpleNamespace
+
+import pytest
+from OpenSSL import SSL
+
+import harness
+from harness import (CARNATION, PATIENCE, SANITIZED, Client, Server, context,
+                     parallel, settings, tree, wait_for)
+from life import (Plain, carnation, cpu, exists, hup, hup_refused, mark,
+                  refused, root_only, settle, status)
+from rawtls import Puppet
+
+BROKEN = "x = = ;\n"
+F_SETPIPE_SZ = 1031
+SLOW = 10 if SANITIZED else 1
+
+
+def capsule_conf(server):
+    return server.directory / "capsule" / "capsule.conf"
+
+
+def replaced(server, victims):
+    """Kills workers; waits until as many others are there."""
+    n = len(server.workers())
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(server.workers()) == n
+             and not set(victims) & set(server.workers()), 3)
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+# ---------------------------------------------------------- reloads and signals
+
+def test_a_second_HUP_while_a_reload_fails(place):
+    """What waits behind the failed one is started, on the same listeners."""
+    with Server(directory=place, listen=(4,), workers=2) as server:
+        capsule_conf(server).write_text(BROKEN)
+        since = mark(server)
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: len(server.workers()) > 2)
+        with stopped(server.process.pid):
+            time.sleep(0.2)  # the new workers end meanwhile
+            server.signal(signal.SIGHUP)
+            capsule_conf(server).unlink()
+        server.wait_log("reload refused: ", since=since)
+        server.wait_log("^carnation: reloaded: ", since=since)
+        assert server.ask("/").whole
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            since = mark(server)
+            server.signal(number)
+            server.wait_log("^carnation: reloaded: ", since=since)
+            for _ in range(4):
+                assert server.ask("/").whole
+        assert "listening on" not in server.log()[since:]
+        server.count = 2
+        settle(server)
+
+
+def end_between_generations(directory):
+    """TERM and the new generation's word arrive together, while the old one
+    has no worker: its seat waits for the end of a back-off."""
+    server = Server(directory=directory, listen=(4,))
+    for n in range(5):  # the next wait is long
+        victim, = wait_for(server.workers, 3)
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: len(re.findall(
+            r"^carnation: .*worker.*signal", server.log(), re.M)) > n, 3)
+    server.signal(signal.SIGHUP)
+    wait_for(server.workers, 3)
+    with stopped(server.process.pid):
+        time.sleep(0.3 * min(SLOW, 2))  # it says that it is ready
+        server.signal(signal.SIGTERM)
+    server.process.wait(PATIENCE)
+    server.stop()
+    return server.log()
+
+
+def test_reload_and_TERM_while_the_old_generation_is_empty(place):
+    tries = [place / str(n) for n in range(3)]
+    for directory in tries:
+        directory.mkdir()
+    for log in parallel(*[lambda d=d: end_between_generations(d)
+                          for d in tries]):
+        assert "did not end in time" not in log
+
+
+@root_only
+def test_a_refused_reload_does_not_change_the_user(place):
+    """The configuration was good, the capsule.conf was not: neither a worker
+    that is filled in nor a change of roots uses any of it."""
+    def users():
+        return {status(pid)["Uid"] for pid in server.workers()}
+
+    with Server(directory=place, listen=(4,),
+                options={"user": "nobody"}) as server:
+        before = users()
+        assert not before & {status(server.process.pid)["Uid"]}
+        server.options["user"] = "daemon"
+        server.write_config()
+        capsule_conf(server).write_text(BROKEN)
+        hup_refused(server)
+        capsule_conf(server).unlink()
+        replaced(server, server.workers())
+        assert users() == before
+        since = mark(server)
+        server.signal(signal.SIGUSR1)
+        server.wait_log("^carnation: reloaded: ", since=since)
+        settle(server)
+        assert users() == before, "after a change of roots"
+        hup(server)
+        settle(server)
+        assert users() != before
+
+
+def test_a_worker_is_replaced_over_a_spoiled_capsule_conf(place):
+    with Server(directory=place, listen=(4,), workers=2) as server:
+        capsule_conf(server).write_text(BROKEN)
+        replaced(server, server.workers())
+        for _ in range(8):
+            assert server.ask("/").whole
+        hup_refused(server)
+        capsule_conf(server).unlink()
+        server.expect_workers()
+
+
+@root_only
+def test_a_stopped_worker_goes_with_its_parent(place):
+    """A change of user clears the parent-death signal: it is set after it."""
+    server = Server(directory=place, listen=(4,), options={"user": "nobody"})
+    worker, = server.workers()
+    Server.running.remove(server)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        wait_for(lambda: not exists(worker), 2, "the worker's end")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+
+
+# ------------------------------------------------------------------------ logs
+
+def test_a_stderr_that_nobody_reads(place):
+    """Lines longer than what a pipe takes at once stop nobody."""
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    reader, writer = os.pipe()
+    fcntl.fcntl(reader, F_SETPIPE_SZ, 8192)
+    process = subprocess.Popen(
+        [CARNATION, "serve", "--listen", "127.0.0.1:0", "--workers", "1",
+         "--certs", place / "certs", root],
+        stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    try:
+        os.close(writer)
+        said = b""
+        while b"ready:" not in said:
+            piece = os.read(reader, 65536)
+            assert piece, said
+            said += piece
+        port = int(re.search(rb"listening on 127\.0\.0\.1:(\d+)", said)[1])
+        server = SimpleNamespace(host="localhost", port=lambda family: port)
+
+        def ask(line):
+            with Client(server, timeout=4) as c:
+                return c.send(line + b"\r\n").reply()
+
+        for _ in range(10):
+            assert ask(b"\x01" * 1020).status == 59
+        for _ in range(3):
+            assert ask(b"gemini://localhost:%d/" % port).whole
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(3 * SLOW) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+
+
+def test_a_log_without_a_reader_is_refused(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    os.mkfifo(place / "pipe")
+    (place / "c").write_text(settings({
+        "listen": ["127.0.0.1:0"], "log": {"access": place / "pipe"},
+        "capsules": [{"host": "localhost", "root": root}]}))
+    said = refused("-c", place / "c", "--certs", place / "certs")
+    assert re.search(f"error: .*{re.escape(str(place / 'pipe'))}: ", said), said
+
+
+# ---------------------------------------------------------------------- floods
+
+def test_a_flood_of_KeyUpdates_freezes_nobody(place):
+    """OpenSSL reads them all within one call, megabytes if it is let."""
+    with Server(directory=place, listen=(4,)) as server:
+        worker, = server.workers()
+        with Puppet(server) as flooder:
+            flooder.handshake()
+            data = flooder.queue(80_000, b"gemini://localhost/\r\n")
+            assert len(data) > 2_000_000
+            before = cpu(worker)
+
+            def flood():
+                with contextlib.suppress(OSError):
+                    flooder.sock.sendall(data)
+
+            def honest():
+                longest = 0
+                for _ in range(15):
+                    began = time.monotonic()
+                    assert server.ask("/").whole
+                    longest = max(longest, time.monotonic() - began)
+                return longest
+
+            _, longest = parallel(flood, honest)
+            assert longest < 1 * SLOW
+            assert cpu(worker) - before < 0.4 * SLOW
+            with contextlib.suppress(SSL.Error, OSError):
+                assert b"# Home" not in flooder.read_all()
+
+
+# The server's idea of how long it has lived, without the wait: half a minute
+# more from one second after its start on. (libev asks the kernel itself.)
+LATER = """
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	static time_t first;
+	int done = (int)syscall(SYS_clock_gettime, id, t);
+	if (id == CLOCK_REALTIME)
+		return done;
+	if (first == 0)
+		first = t->tv_sec;
+	if (t->tv_sec > first + 1)
+		t->tv_sec += 30;
+	return done;
+}
+"""
+
+
+def test_a_worker_that_cannot_be_replaced(place):
+    """No descriptor for its control socket: the parent tries again in peace,
+    also for a worker that had lived long; and succeeds when it can."""
+    built = subprocess.run(
+        ["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", place / "later.so",
+         "-x", "c", "-"], input=LATER, text=True, capture_output=True)
+    assert built.returncode == 0, built.stderr
+    options = os.environ.get("ASAN_OPTIONS", "")
+    with Server(directory=place, listen=(4,), env={
+            "LD_PRELOAD": str(place / "later.so"),
+            "ASAN_OPTIONS": f"verify_asan_link_order=0:{options}"}) as server:
+        pid = server.process.pid
+        time.sleep(2.1)
+        had = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, had[1]))
+        before, since = cpu(pid), mark(server)
+        victim, = server.workers()
+        os.kill(victim, signal.SIGKILL)
+        time.sleep(1.2)
+        assert server.workers() == []
+        assert cpu(pid) - before < 0.1 * SLOW, "it spins"
+        said = server.log()[since:]
+        assert 2 <= said.count("\n") < 15, said
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, had)
+        wait_for(server.workers, 2.5, "a new worker")
+        server.expect_workers()
+        assert server.ask("/").whole
+
+
+def test_links_that_multiply(place):
+    """24 directories, 2^23 ways: each is surveyed once."""
+    files = {f"d{i}/page.gmi": "# Page\n" for i in range(24)}
+    root = tree(place / "capsule", {"index.gmi": "# Home\n", **files})
+    for i in range(23):
+        for name in "ab":
+            (root / f"d{i}" / name).symlink_to(f"../d{i + 1}")
+    began = time.monotonic()
+    with Server([{"host": "localhost", "root": root}], directory=place,
+                listen=(4,)) as server:
+        assert time.monotonic() - began < 3 * SLOW
+        hup(server, seconds=3 * SLOW)
+        assert server.ask("/d0/" + "a/b/" * 11 + "page.gmi").status == 20
+        settle(server)
+
+
+# ----------------------------------------------------------------- descriptors
+
+def links(pid):
+    """What each descriptor of a process is."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
+def sockets(pid):
+    return {x for x in links(pid) if x.startswith("socket:")}
+
+
+@root_only
+def test_a_worker_holds_nothing_of_older_generations(place):
+    for name in ("v1", "v2"):
+        tree(place / name, {"index.gmi": f"# {name}\n"})
+    (place / "now").symlink_to("v1")
+    with Server([{"host": "localhost", "root": place / "now"}], workers=2,
+                directory=place, listen=(4,),
+                args=("--log", place / "access")) as server:
+        slow = Client(server)  # keeps the first generation, and its root
+        (place / "access").unlink()
+        (place / "new").symlink_to("v2")
+        os.rename(place / "new", place / "now")
+        shutil.rmtree(place / "v1")
+        old, since = set(server.workers()), mark(server)
+        server.signal(signal.SIGUSR1)
+        server.wait_log("^carnation: reloaded: ", since=since)
+        fresh = set(server.workers()) - old
+        assert len(fresh) == 2
+        listening = sockets(server.process.pid)
+        for pid in fresh:
+            held = [x for x in links(pid) if not x.startswith("/memfd:")]
+            assert not [x for x in held if "(deleted)" in x], held
+            assert not [x for x in held if x.startswith(f"{place}/v1")], held
+            assert f"{place}/v2" in held
+            assert len([x for x in held if "eventpoll" in x]) == 1, held
+            assert len(sockets(pid) & listening) == 1, (
+                "the listener, no control socket of another")
+            listening |= sockets(pid) - listening
+        assert slow.ask("/").reply().status is not None
+        slow.close()
+        server.count = 2
+        settle(server)
+        assert server.ask("/").text == "# v2\n"
+
+
+# ---------------------------------------------------- options and certificates
+
+@pytest.fixture
+def words(place):
+    """Writes a configuration; the words that name it."""
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+
+    def write(**options):
+        (place / "c").write_text(settings({
+            "listen": ["127.0.0.1:0"],
+            "capsules": [{"host": "localhost", "root": root}], **options}))
+        return "-c", place / "c", "--certs", place / "certs"
+
+    return write
+
+
+def test_too_many_workers_are_refused_by_all_alike(words, place):
+    why = re.compile(r"c:3: error: .*workers.*64")
+    in_file = words(workers=65)
+    for verb in ("check", "serve"):
+        done = carnation(verb, *in_file, timeout=PATIENCE)
+        assert done.returncode == 1
+        assert why.search(done.stdout + done.stderr), done
+    said = []
+    for verb in ("check", "serve"):
+        done = carnation(verb, *words(), "--workers", 65, timeout=PATIENCE)
+        said.append((done.returncode, (done.stdout + done.stderr).replace(
+            f"carnation {verb}", "carnation").split("\n")[0]))
+    assert said[0] == said[1] and said[0][0] != 0 and "65" in said[0][1], said
+
+
+def test_a_dry_run_takes_the_options_of_check(words):
+    files = words()
+    for more in (["--dump"], ["--json"], ["--dump", "--json"]):
+        dry = carnation("serve", "--dry-run", *files, *more, timeout=PATIENCE)
+        check = carnation("check", *files, *more)
+        assert (dry.returncode, dry.stdout) == (0, check.stdout), dry
+    assert carnation("serve", "-n", *files, "--dump").stdout
+    json.loads(carnation("serve", "-n", *files, "--json").stdout or "{}")
+    for option in ("--json", "--dump"):
+        done = carnation("serve", *files, option, timeout=PATIENCE)
+        assert done.returncode == 2 and "-n" in done.stderr, done
+
+
+def test_suites_of_both_versions_take_effect(place):
+    one, other = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"
+    suites = f"TLS_AES_256_GCM_SHA384:{one}"
+    with Server(directory=place, listen=(4,),
+                options={"tls": {"suites": suites}}) as server:
+        with Client(server, tls="1.3") as c:
+            assert c.tls.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+        with Client(server, tls="1.2") as c:
+            assert c.tls.cipher()[0] == one
+        with pytest.raises(harness.ssl.SSLError):
+            Client(server, ctx=context("1.2", other)).close()
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_suites_without_forward_secrecy_are_refused(words, verb):
+    done = carnation(verb, *words(tls={
+        "suites": "TLS_AES_128_GCM_SHA256:AES128-SHA"}), timeout=PATIENCE)
+    assert done.returncode == 1
+    assert re.search(r"c:3: error: .*AES128-SHA", done.stdout + done.stderr)
+
+
+def test_an_address_among_the_hosts_has_a_certificate(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    with Plain("--listen", "127.0.0.1:0", "--workers", 1, "--certs",
+               place / "certs", "--host", "localhost", "--host", "::1", root,
+               directory=place) as server:
+        assert "warning" not in server.log(), server.log()
+        assert server.ask("/").whole
+        assert server.ask("gemini://[::1]:{P}/", sni=None).status == 20
