@@ -12,9 +12,8 @@
 
 /* What the connection knows about where a request came in. */
 struct answer_origin {
-	int sni;          /* index of the capsule named by SNI, or negative */
-	bool sni_unknown; /* SNI was sent and is nobody's */
-	unsigned port;    /* the port visitors use; 0: do not check */
+	int sni;       /* index of the capsule named by SNI, or negative */
+	unsigned port; /* the port visitors use; 0: do not check */
 };
 
 struct answer {

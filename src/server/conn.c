@@ -55,7 +55,6 @@ decide(struct conn *c, struct conn_world *w, struct slice line)
 	struct answer *a = &w->answer;
 	const struct answer_origin origin = {
 		.sni = tls_conn_sni(&c->tls),
-		.sni_unknown = tls_conn_sni(&c->tls) == TLS_SNI_UNKNOWN,
 		.port = c->port,
 	};
 	char wait[16];

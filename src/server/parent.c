@@ -21,7 +21,8 @@ enum change {
 struct parent {
 	const struct parent_source *source;
 	struct generation_common common;
-	struct privs privs;
+	struct privs privs;         /* of the generation that serves */
+	struct privs next_privs;    /* of the one that starts */
 	struct listeners listeners; /* of the generation that serves */
 	struct listeners next;      /* of the one that starts */
 	struct generation *serving;
@@ -60,24 +61,22 @@ load_site(struct parent *p, enum change change, struct report *r)
 		.certs_dir = p->source->certs_dir,
 		.tickets = p->common.tickets,
 	};
-	struct privs privs;
 	struct conf *conf;
 	struct site *site = NULL;
 
 	if (change == CHANGE_ROOTS) {
 		p->next = p->listeners;
+		p->next_privs = p->privs;
 		return site_again(generation_site(p->serving), &o, r);
 	}
 	conf = p->source->load(p->source->arg, r);
 	if (conf == NULL)
 		return NULL;
 	if (listeners_open(&p->next, &p->listeners, conf, r) &&
-	    find_privs(conf, &privs, r))
+	    find_privs(conf, &p->next_privs, r))
 		site = site_load(conf, &o, r);
 	else
 		conf_free(&conf);
-	if (site != NULL)
-		p->privs = privs;
 	return site;
 }
 
@@ -163,6 +162,7 @@ on_ready(void *arg, struct generation *g)
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	listeners_close(&p->listeners, &p->next);
 	p->listeners = p->next;
+	p->privs = p->next_privs;
 	if (old != NULL) {
 		log_info("reloaded: %zu workers", generation_workers(g));
 		generation_drain(old, WORKER_DRAIN);
@@ -325,7 +325,7 @@ prepare(struct parent *p)
 {
 	signal(SIGPIPE, SIG_IGN);
 	privs_no_core();
-	p->common.privs = &p->privs;
+	p->common.privs = &p->next_privs;
 	p->common.events = (struct generation_events){
 		.ready = on_ready,
 		.failed = on_failed,

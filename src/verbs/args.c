@@ -26,7 +26,7 @@ find_short(const struct args *a, char letter)
 	const struct args_option *o;
 
 	for (o = a->options; o->name != NULL; o++)
-		if (o->letter == letter)
+		if (letter > ' ' && o->letter == letter)
 			return o;
 	return NULL;
 }

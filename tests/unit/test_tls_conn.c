@@ -291,6 +291,32 @@ test_renegotiation(void **state)
 	link_close(&l);
 }
 
+/* Not much more is read than the limit, whatever waits. */
+static void
+test_limit(void **state)
+{
+	static char bytes[1000];
+	struct link l;
+	size_t got, all = 0;
+	enum io io;
+
+	(void)state;
+	for (int i = 0; i < 2; i++, all = 0) {
+		link_open(&l, fixture.server, fixture.client[i], NULL, NULL);
+		assert_true(link_shake(&l));
+		tls_conn_limit(&l.conn, 3 * sizeof(bytes));
+		while (SSL_write(l.client, bytes, sizeof(bytes)) > 0)
+			continue;
+		while ((io = tls_conn_read(
+			    &l.conn, bytes, sizeof(bytes), &got)) == IO_DONE)
+			all += got;
+		assert_int_equal(io, IO_FAILED);
+		assert_true(all >= 2 * sizeof(bytes));
+		assert_true(all <= 3 * sizeof(bytes) + 2 * TLS_RECORD_MAX);
+		link_close(&l);
+	}
+}
+
 int
 main(void)
 {
@@ -305,6 +331,7 @@ main(void)
 		cmocka_unit_test(test_moving_buffer),
 		cmocka_unit_test(test_close_notify_waits),
 		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_limit),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -184,35 +184,6 @@ test_mutated_hello(void **state)
 	tls_client_free(&ctx);
 }
 
-/* However it comes, no more is read than the limit and what one read takes. */
-static void
-test_limit(void **state)
-{
-	static const char bytes[100];
-	char got[sizeof(bytes)];
-	size_t n, all = 0;
-	struct tls_client *ctx;
-	struct tls_conn server, client;
-	enum io io;
-
-	(void)state;
-	memory_pair(&server, &client, &ctx);
-	tls_conn_limit(&server, 1000);
-	for (int i = 0; i < 100; i++)
-		assert_int_equal(
-		    tls_conn_write(&client, slice_of(bytes, sizeof(bytes))),
-		    IO_DONE);
-	carry(&client, &server);
-	while ((io = tls_conn_read(&server, got, sizeof(got), &n)) == IO_DONE)
-		all += n;
-	assert_true(io == IO_FAILED || io == IO_CLOSED);
-	assert_false(tls_conn_peer_closed(&server));
-	assert_true(all >= 700 && all <= 1000);
-	tls_conn_fini(&server);
-	tls_conn_fini(&client);
-	tls_client_free(&ctx);
-}
-
 int
 main(void)
 {
@@ -221,7 +192,6 @@ main(void)
 		cmocka_unit_test(test_client_bare_end),
 		cmocka_unit_test(test_one_record),
 		cmocka_unit_test(test_mutated_hello),
-		cmocka_unit_test(test_limit),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
