@@ -4,11 +4,15 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "util/list.h"
 
-enum { POOL_TALLY = 4096 }; /* addresses told apart by pool_victim */
+enum {
+	POOL_TALLY = 4096,     /* addresses told apart by pool_victim */
+	POOL_TALLY_SHIFT = 52, /* leaves as many values */
+};
 
 struct slot {
 	struct conn conn;
@@ -33,6 +37,7 @@ struct pool {
 	struct list waiting; /* oldest first */
 	pool_freed *freed;
 	void *arg;
+	uint64_t seed;
 	uint16_t tally[POOL_TALLY]; /* scratch of pool_victim */
 };
 
@@ -58,7 +63,8 @@ pool_new(struct ev_loop *loop, size_t n, struct conn_world *world, size_t row,
 	p->arg = arg;
 	list_init(&p->vacant);
 	list_init(&p->waiting);
-	if (p->slots == NULL || p->texts == NULL) {
+	if (p->slots == NULL || p->texts == NULL ||
+	    getrandom(&p->seed, sizeof(p->seed), 0) != sizeof(p->seed)) {
 		pool_free(&p);
 		return NULL;
 	}
@@ -160,6 +166,14 @@ on_timer(struct ev_loop *loop, ev_timer *w, int events)
 	slot_step(s);
 }
 
+/* Nobody outside can aim at another's place. */
+static size_t
+tally_place(const struct pool *p, const struct slot *s)
+{
+	return (size_t)(((s->greed ^ p->seed) * 0x9e3779b97f4a7c15u) >>
+			POOL_TALLY_SHIFT);
+}
+
 /* The oldest of the greediest: one pass to count, one to choose. Two addresses
  * in one place of the tally only make each other look greedier. */
 static struct slot *
@@ -172,12 +186,12 @@ pool_victim(struct pool *p)
 
 	memset(p->tally, 0, sizeof(p->tally));
 	LIST_EACH (l, &p->waiting)
-		tally[LIST_ENTRY(l, struct slot, link)->greed % POOL_TALLY]++;
+		tally[tally_place(p, LIST_ENTRY(l, struct slot, link))]++;
 	LIST_EACH (l, &p->waiting) {
 		struct slot *s = LIST_ENTRY(l, struct slot, link);
 
-		if (tally[s->greed % POOL_TALLY] > most) {
-			most = tally[s->greed % POOL_TALLY];
+		if (tally[tally_place(p, s)] > most) {
+			most = tally[tally_place(p, s)];
 			victim = s;
 		}
 	}
