@@ -4,13 +4,11 @@ resources that run out, roots made to be hard to survey, workers that die while
 the ground moves under them."""
 import contextlib
 import fcntl
-import json
 import os
 import re
 import resource
 import shutil
 import signal
-import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -19,10 +17,10 @@ from types import SimpleNamespace
 import pytest
 from OpenSSL import SSL
 
-from harness import (CARNATION, PATIENCE, SANITIZED, Client, Server, context,
-                     parallel, settings, tree, wait_for)
-from life import (Plain, carnation, cpu, exists, hup, hup_refused, mark,
-                  refused, root_only, settle, status)
+from harness import (CARNATION, PATIENCE, SANITIZED, Client, Server, parallel,
+                     settings, tree, wait_for)
+from life import (carnation, cpu, exists, hup, hup_refused, mark, refused,
+                  root_only, settle, status)
 from rawtls import Puppet
 
 BROKEN = "x = = ;\n"
@@ -43,7 +41,14 @@ def replaced(server, victims):
 
 
 def users(server):
-    return {status(pid)["Uid"] for pid in server.workers()}
+    """Whom the workers are, once they are no longer the parent's user."""
+    parent = status(server.process.pid)["Uid"]
+
+    def changed():
+        now = {status(pid)["Uid"] for pid in server.workers()}
+        return parent not in now and now
+
+    return wait_for(changed, 3, "workers of another user")
 
 
 @contextlib.contextmanager
@@ -55,33 +60,55 @@ def stopped(pid):
         os.kill(pid, signal.SIGCONT)
 
 
-# ---------------------------------------------------------- reloads and signals
+# --------------------------------------------------------- reloads and signals
 
 def children(server):
     pid = server.process.pid
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return set(map(int, Path(
+        f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-def fork_seen(server, old):
-    """Waits, without a pause, for more children than the old ones."""
-    deadline = time.monotonic() + 3
-    while len(children(server)) <= old:
+def hup_seen(server, old):
+    """HUP; the first children beside the old ones. Waits for them without a
+    pause, and until something is said, for they may be gone already."""
+    said = server.log_path.stat().st_size
+    server.signal(signal.SIGHUP)
+    deadline = time.monotonic() + PATIENCE
+    while (not (new := children(server) - old)
+           and server.log_path.stat().st_size == said):
         assert time.monotonic() < deadline, "no new worker"
+    return new
+
+
+def send(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def two_HUPs(server):
+    """A reload that fails, with another one that waits behind it."""
+    capsule_conf(server).write_text(BROKEN)
+    since, old = mark(server), set(server.workers())
+    new = hup_seen(server, old)
+    send(new, signal.SIGSTOP)
+    server.signal(signal.SIGHUP)
+    time.sleep(0.03)  # until the parent has taken note
+    capsule_conf(server).unlink()
+    send(new, signal.SIGKILL)
+    wait_for(lambda: len(re.findall(
+        "reload refused: |^carnation: reloaded: ", server.log()[since:],
+        re.M)) == 2, what="what became of both")
+    assert "reload refused: " in server.log()[since:]
+    server.count = len(old)
+    settle(server)
 
 
 def test_a_second_HUP_while_a_reload_fails(place):
     """What waits behind the failed one is started, on the same listeners."""
     with Server(directory=place, listen=(4,), workers=2) as server:
-        since = mark(server)
-        # long to read: the second HUP comes before the first has failed
-        capsule_conf(server).write_text("#\n" * 500_000 + BROKEN)
-        server.signal(signal.SIGHUP)
-        fork_seen(server, 2)
-        server.signal(signal.SIGHUP)
-        time.sleep(0.005 * SLOW)
-        capsule_conf(server).unlink()
-        server.wait_log("reload refused: ", since=since)
-        server.wait_log("^carnation: reloaded: ", since=since)
+        for _ in range(6):  # at times it fails before it is seen
+            two_HUPs(server)
         assert server.ask("/").whole
         for number in (signal.SIGUSR1, signal.SIGHUP):
             since = mark(server)
@@ -103,8 +130,7 @@ def end_between_generations(directory):
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: len(re.findall(
             r"^carnation: .*worker.*signal", server.log(), re.M)) > n, 3)
-    server.signal(signal.SIGHUP)
-    fork_seen(server, 0)
+    hup_seen(server, set())
     with stopped(server.process.pid):
         time.sleep(0.3 * min(SLOW, 2))  # it says that it is ready
         server.signal(signal.SIGTERM)
@@ -114,7 +140,7 @@ def end_between_generations(directory):
 
 
 def test_reload_and_TERM_while_the_old_generation_is_empty(place):
-    tries = [place / str(n) for n in range(3)]
+    tries = [place / str(n) for n in range(5)]
     for directory in tries:
         directory.mkdir()
     for log in parallel(*[lambda d=d: end_between_generations(d)
@@ -129,7 +155,6 @@ def test_a_refused_reload_does_not_change_the_user(place):
     with Server(directory=place, listen=(4,),
                 options={"user": "nobody"}) as server:
         before = users(server)
-        assert not before & {status(server.process.pid)["Uid"]}
         server.options["user"] = "daemon"
         server.write_config()
         capsule_conf(server).write_text(BROKEN)
@@ -234,7 +259,7 @@ def test_a_log_without_a_reader_is_refused(place):
         "listen": ["127.0.0.1:0"], "log": {"access": place / "pipe"},
         "capsules": [{"host": "localhost", "root": root}]}))
     said = refused("-c", place / "c", "--certs", place / "certs")
-    assert re.search(f"error: .*{re.escape(str(place / 'pipe'))}: ", said), said
+    assert re.search(rf"error: .*{place}/pipe: ", said), said
 
 
 # ---------------------------------------------------------------------- floods
@@ -263,9 +288,10 @@ def test_a_flood_of_KeyUpdates_freezes_nobody(place):
 
             _, longest = parallel(flood, honest)
             assert longest < 1 * SLOW
-            assert cpu(worker) - before < 0.2 * SLOW
             with contextlib.suppress(SSL.Error, OSError):
                 assert b"# Home" not in flooder.read_all()
+            assert server.ask("/").whole
+            assert cpu(worker) - before < 0.2 * SLOW
 
 
 # The server's idea of how long it has lived, without the wait: half a minute
@@ -382,78 +408,3 @@ def test_a_worker_holds_nothing_of_older_generations(place):
         server.count = 2
         settle(server)
         assert server.ask("/").text == "# v2\n"
-
-
-# ---------------------------------------------------- options and certificates
-
-@pytest.fixture
-def words(place):
-    """Writes a configuration; the words that name it."""
-    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
-
-    def write(**options):
-        (place / "c").write_text(settings({
-            "listen": ["127.0.0.1:0"],
-            "capsules": [{"host": "localhost", "root": root}], **options}))
-        return "-c", place / "c", "--certs", place / "certs"
-
-    return write
-
-
-def test_too_many_workers_are_refused_by_all_alike(words, place):
-    why = re.compile(r"c:3: .*workers.*64")
-    in_file = words(workers=65)
-    for verb in ("check", "serve"):
-        done = carnation(verb, *in_file, timeout=PATIENCE)
-        assert done.returncode == 1
-        assert why.search(done.stdout + done.stderr), done
-    said = []
-    for verb in ("check", "serve"):
-        done = carnation(verb, *words(), "--workers", 65, timeout=PATIENCE)
-        said.append((done.returncode, (done.stdout + done.stderr).replace(
-            f"carnation {verb}", "carnation").split("\n")[0]))
-    assert said[0] == said[1] and said[0][0] != 0 and "65" in said[0][1], said
-
-
-def test_a_dry_run_takes_the_options_of_check(words):
-    files = words()
-    for more in (["--dump"], ["--json"], ["--dump", "--json"]):
-        dry = carnation("serve", "--dry-run", *files, *more, timeout=PATIENCE)
-        check = carnation("check", *files, *more)
-        assert (dry.returncode, dry.stdout) == (0, check.stdout), dry
-    assert carnation("serve", "-n", *files, "--dump").stdout
-    json.loads(carnation("serve", "-n", *files, "--json").stdout or "{}")
-    for option in ("--json", "--dump"):
-        done = carnation("serve", *files, option, timeout=PATIENCE)
-        assert done.returncode == 2 and "-n" in done.stderr, done
-
-
-def test_suites_of_both_versions_take_effect(place):
-    one, other = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"
-    suites = f"TLS_AES_256_GCM_SHA384:{one}"
-    with Server(directory=place, listen=(4,),
-                options={"tls": {"suites": suites}}) as server:
-        with Client(server, tls="1.3") as c:
-            assert c.tls.cipher()[0] == "TLS_AES_256_GCM_SHA384"
-        with Client(server, tls="1.2") as c:
-            assert c.tls.cipher()[0] == one
-        with pytest.raises(ssl.SSLError):
-            Client(server, ctx=context("1.2", other)).close()
-
-
-@pytest.mark.parametrize("verb", ["check", "serve"])
-def test_suites_without_forward_secrecy_are_refused(words, verb):
-    done = carnation(verb, *words(tls={
-        "suites": "TLS_AES_128_GCM_SHA256:AES128-SHA"}), timeout=PATIENCE)
-    assert done.returncode == 1
-    assert re.search(r"c:3: .*AES128-SHA", done.stdout + done.stderr)
-
-
-def test_an_address_among_the_hosts_has_a_certificate(place):
-    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
-    with Plain("--listen", "127.0.0.1:0", "--workers", 1, "--certs",
-               place / "certs", "--host", "localhost", "--host", "::1", root,
-               directory=place) as server:
-        assert "warning" not in server.log(), server.log()
-        assert server.ask("/").whole
-        assert server.ask("gemini://[::1]:{P}/", sni=None).status == 20

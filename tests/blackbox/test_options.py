@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: ISC
+"""Options that check and serve must judge alike, suites that are named, and hosts
+that are addresses."""
+import json
+import re
+import ssl
+
+import pytest
+
+from harness import PATIENCE, Client, Server, context, settings, tree
+from life import Plain, carnation, mark, status
+
+
+@pytest.fixture
+def words(place):
+    """Writes a configuration; the words that name it."""
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+
+    def write(**options):
+        (place / "c").write_text(settings({
+            "listen": ["127.0.0.1:0"],
+            "capsules": [{"host": "localhost", "root": root}], **options}))
+        return "-c", place / "c", "--certs", place / "certs"
+
+    return write
+
+
+def test_too_many_workers_are_refused_by_all_alike(words, place):
+    why = re.compile(r"c:3: .*workers.*64")
+    in_file = words(workers=65)
+    for verb in ("check", "serve"):
+        done = carnation(verb, *in_file, timeout=PATIENCE)
+        assert done.returncode == 1
+        assert why.search(done.stdout + done.stderr), done
+    said = []
+    for verb in ("check", "serve"):
+        done = carnation(verb, *words(), "--workers", 65, timeout=PATIENCE)
+        said.append((done.returncode, (done.stdout + done.stderr).replace(
+            f"carnation {verb}", "carnation").split("\n")[0]))
+    assert said[0] == said[1] and said[0][0] != 0 and "65" in said[0][1], said
+
+
+def test_a_dry_run_takes_the_options_of_check(words):
+    files = words()
+    for more in (["--dump"], ["--json"], ["--dump", "--json"]):
+        dry = carnation("serve", "--dry-run", *files, *more, timeout=PATIENCE)
+        check = carnation("check", *files, *more)
+        assert (dry.returncode, dry.stdout) == (0, check.stdout), dry
+    assert carnation("serve", "-n", *files, "--dump").stdout
+    json.loads(carnation("serve", "-n", *files, "--json").stdout or "{}")
+    for option in ("--json", "--dump"):
+        done = carnation("serve", *files, option, timeout=PATIENCE)
+        assert done.returncode == 2 and "-n" in done.stderr, done
+
+
+def test_suites_of_both_versions_take_effect(place):
+    one = "ECDHE-ECDSA-AES256-GCM-SHA384"
+    other = "ECDHE-ECDSA-CHACHA20-POLY1305"
+    suites = f"TLS_AES_256_GCM_SHA384:{one}"
+    with Server(directory=place, listen=(4,),
+                options={"tls": {"suites": suites}}) as server:
+        with Client(server, tls="1.3") as c:
+            assert c.tls.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+        with Client(server, tls="1.2") as c:
+            assert c.tls.cipher()[0] == one
+        with pytest.raises(ssl.SSLError):
+            Client(server, ctx=context("1.2", other)).close()
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_suites_without_forward_secrecy_are_refused(words, verb):
+    done = carnation(verb, *words(tls={
+        "suites": "TLS_AES_128_GCM_SHA256:AES128-SHA"}), timeout=PATIENCE)
+    assert done.returncode == 1
+    assert re.search(r"c:3: .*AES128-SHA", done.stdout + done.stderr)
+
+
+def test_an_address_among_the_hosts_has_a_certificate(place):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    with Plain("--listen", "127.0.0.1:0", "--workers", 1, "--certs",
+               place / "certs", "--host", "localhost", "--host", "::1", root,
+               directory=place) as server:
+        assert "warning" not in server.log(), server.log()
+        assert server.ask("/").whole
+        assert server.ask("gemini://[::1]:{P}/", sni=None).status == 20
