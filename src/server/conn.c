@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/conn_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/site.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
