@@ -58,6 +58,7 @@ struct conf_content {
 	size_t n_redirects;
 	struct conf_list gone; /* paths or globs */
 	struct conf_text feed;
+	struct conf_text copy; /* default: capsule.txt */
 	struct conf_list order;
 };
 

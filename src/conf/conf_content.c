@@ -53,6 +53,7 @@ content_under(struct conf *c, struct conf_content *content,
 	text_over(&content->lang, &o->lang);
 	text_over(&content->charset, &o->charset);
 	text_over(&content->feed, &o->feed);
+	text_over(&content->copy, &o->copy);
 	list_over(&content->index, &o->index);
 	list_over(&content->order, &o->order);
 	if (o->listing != CONF_UNSET)

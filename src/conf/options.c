@@ -173,6 +173,8 @@ static const struct option options[] = {
 	  .help = "paths that were taken away for good" },
 	{ "feed", OPTION_TEXT, CONTENT(feed), .check = check_file,
 	  .help = "the page that the feed is made from" },
+	{ "copy", OPTION_TEXT, CONTENT(copy), .check = check_name,
+	  .help = "the file that holds all pages as plain text" },
 	{ "order", OPTION_LIST, CONTENT(order), .check = check_file,
 	  .help = "reading order of the pages" },
 };

@@ -164,7 +164,7 @@ static const char operator_file[] =
 
 static const char capsule_file[] =
     "title = \"T\"; lang = \"en\"; charset = \"utf-8\";\n"
-    "index = [\"c.gmi\"]; listing = true; feed = \"f.gmi\";\n"
+    "index = [\"c.gmi\"]; listing = true; feed = \"f.gmi\"; copy = \"f.txt\";\n"
     "order = [\"c.gmi\"]; gone = [\"/c1\", \"/c2\"];\n"
     "paths = ( { glob = \"/c\"; }, { glob = \"/d\"; listing = true; } );\n"
     "redirects = ( { from = \"/c\"; to = \"/cc\"; permanent = true; } );";
@@ -187,6 +187,7 @@ test_the_operators_word_wins(void **state)
 	assert_string_equal(content.index.item[0].text, "o.gmi");
 	assert_int_equal(content.listing, 0);
 	assert_string_equal(content.feed.text, "f.gmi");
+	assert_string_equal(content.copy.text, "f.txt");
 	assert_int_equal(content.order.n, 0);
 	assert_int_equal(content.gone.n, 3);
 	assert_string_equal(content.gone.item[0].text, "/og");

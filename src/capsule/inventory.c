@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/inventory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capsule/mime_table.h"
+#include "capsule/policy.h"
+#include "capsule/resolve.h"
+#include "os/file.h"
+
+struct reading {
+	const struct host *host;
+	struct inventory *out;
+	size_t room;
+	bool short_of_memory;
+	struct uri_path path; /* too large for the stack of every visit */
+};
+
+/* The normalised path that a visitor asks for a file by. False when no request
+ * line holds it. */
+static bool
+path_asked_for(const char *path, struct uri_path *out)
+{
+	uint8_t memory[REQUEST_URI_MAX];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory));
+	return buf_byte(&text, '/') &&
+	       uri_encode(&text, slice_str(path), true) &&
+	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
+}
+
+/* Whether visitors get the file itself at its own path. */
+static bool
+is_served(const struct host *h, struct uri_path *path)
+{
+	const struct uri uri = { .port = -1 };
+	uint8_t memory[RESPONSE_META_MAX];
+	struct resolution found;
+	struct buf meta;
+
+	buf_wrap(&meta, memory, sizeof(memory));
+	if (policy_decide(h, path, &uri, &meta) != STATUS_NONE)
+		return false;
+	if (resolve(h, path, &found) != RESOLVED_FILE)
+		return false;
+	(void)close(found.fd);
+	return true;
+}
+
+static bool
+is_page(const struct host *h, const struct uri_path *path)
+{
+	struct slice type = policy_type(h, path->decoded);
+	const char *slash = strrchr(path->decoded, '/');
+	const char *known;
+
+	if (type.len == 0) {
+		known = mime_table_find(slice_str(slash + 1));
+		type = slice_str(known != NULL ? known : "");
+	}
+	return slice_starts(type, SLICE("text/gemini"));
+}
+
+static bool
+add(struct reading *r, const char *path, uint64_t size)
+{
+	struct inventory *out = r->out;
+	struct inventory_item *item;
+
+	if (out->n == r->room) {
+		r->room = r->room == 0 ? 64 : 2 * r->room;
+		item = reallocarray(out->item, r->room, sizeof(*item));
+		if (item == NULL)
+			return false;
+		out->item = item;
+	}
+	item = &out->item[out->n];
+	item->path = strdup(path);
+	if (item->path == NULL)
+		return false;
+	item->size = size;
+	item->page = is_page(r->host, &r->path);
+	out->n++;
+	return true;
+}
+
+static bool
+visit(void *arg, const char *path, const struct stat *st)
+{
+	struct reading *r = arg;
+
+	if (!S_ISREG(st->st_mode) || !path_asked_for(path, &r->path) ||
+	    !is_served(r->host, &r->path))
+		return true;
+	r->short_of_memory = !add(r, path, (uint64_t)st->st_size);
+	return !r->short_of_memory;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct inventory_item *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+bool
+inventory_read(const struct host *h, struct inventory *out)
+{
+	struct reading r = { .host = h, .out = out };
+	bool ok;
+
+	*out = (struct inventory){ 0 };
+	ok = file_walk(h->root, visit, &r);
+	if (!ok) {
+		if (r.short_of_memory)
+			errno = ENOMEM;
+		inventory_fini(out);
+		return false;
+	}
+	/* The walk goes by directories: "a/b" comes before "a.gmi" there. */
+	if (out->n > 0)
+		qsort(out->item, out->n, sizeof(*out->item), compare);
+	return true;
+}
+
+void
+inventory_fini(struct inventory *i)
+{
+	for (size_t k = 0; k < i->n; k++)
+		free(i->item[k].path);
+	free(i->item);
+	*i = (struct inventory){ 0 };
+}
+
+const struct inventory_item *
+inventory_find(const struct inventory *i, const char *path)
+{
+	const struct inventory_item key = { .path = (char *)path };
+
+	if (i->n == 0)
+		return NULL;
+	return bsearch(&key, i->item, i->n, sizeof(*i->item), compare);
+}
+
+bool
+inventory_load(const struct host *h, const char *path, struct buf *out)
+{
+	struct stat st;
+	bool ok;
+	int fd;
+
+	if (file_open_beneath(h->root, path, &fd, &st) != FILE_OPENED)
+		return false;
+	ok = S_ISREG(st.st_mode) && file_read(fd, out);
+	(void)close(fd);
+	return ok;
+}

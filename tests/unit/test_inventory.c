@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capsule/inventory.h"
+#include "capsule_help.h"
+
+static void
+assert_paths(const char *wanted)
+{
+	struct inventory i;
+	char text[4096] = "";
+	struct buf out;
+	size_t k;
+
+	buf_wrap(&out, text, sizeof(text) - 1);
+	assert_true(inventory_read(help_host(), &i));
+	for (k = 0; k < i.n; k++)
+		(void)buf_printf(&out, "%s%s%s", k == 0 ? "" : " ",
+		    i.item[k].path, i.item[k].page ? "+" : "");
+	assert_string_equal(buf_cstr(&out), wanted);
+	for (k = 0; k < i.n; k++)
+		assert_ptr_equal(
+		    inventory_find(&i, i.item[k].path), &i.item[k]);
+	assert_null(inventory_find(&i, "nowhere"));
+	inventory_fini(&i);
+}
+
+static void
+test_what_is_served_in_byte_order(void **state)
+{
+	(void)state;
+	tree_dir("root/a");
+	tree_file("root/a/z.gmi", "# z\n");
+	tree_file("root/a.gmi", "# a\n");
+	tree_file("root/a/index.gmi", "# i\n");
+	tree_file("root/b c.txt", "b\n");
+	tree_file("root/x.gemini", "# x\n");
+	help_open_one("");
+	assert_paths("a.gmi+ a/index.gmi+ a/z.gmi+ b c.txt x.gemini+");
+}
+
+static void
+test_what_visitors_do_not_get_is_left_out(void **state)
+{
+	(void)state;
+	tree_file("root/.hidden", "h\n");
+	tree_dir("root/.git");
+	tree_dir("root/.well-known");
+	tree_file("root/.git/config", "g\n");
+	tree_file("root/.well-known/security.txt", "s\n");
+	tree_file("root/gone.gmi", "# g\n");
+	tree_file("root/old.gmi", "# o\n");
+	tree_file("root/new.gmi", "# n\n");
+	tree_file("out.txt", "out\n");
+	assert_int_equal(symlink("../out.txt", tree_path("root/out.txt")), 0);
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	help_open_one("gone = [\"/gone.gmi\"]; redirects = "
+		      "( { from = \"/old.gmi\"; to = \"/new.gmi\"; } );");
+	assert_paths(".well-known/security.txt new.gmi+");
+}
+
+static void
+test_a_page_is_told_by_the_type_it_is_served_as(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "a\n");
+	tree_file("root/b.txt", "b\n");
+	help_open_one("paths = ( { glob = \"/a.gmi\"; type = \"text/plain\"; },"
+		      "{ glob = \"/b.txt\"; type = \"text/gemini\"; } );");
+	assert_paths("a.gmi b.txt+");
+}
+
+static void
+test_loading_stays_beneath_the_root(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	tree_file("root/a.txt", "abc\n");
+	tree_file("secret.txt", "secret\n");
+	help_open_one("");
+	buf_init(&out, 4);
+	assert_true(inventory_load(help_host(), "a.txt", &out));
+	assert_true(slice_equal(buf_view(&out), SLICE("abc\n")));
+	buf_reset(&out);
+	assert_false(inventory_load(help_host(), "../secret.txt", &out));
+	assert_false(inventory_load(help_host(), "", &out));
+	assert_false(inventory_load(help_host(), "none", &out));
+	buf_fini(&out);
+	buf_init(&out, 3);
+	assert_false(inventory_load(help_host(), "a.txt", &out));
+	buf_fini(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_capsule(test_what_is_served_in_byte_order),
+		in_a_capsule(test_what_visitors_do_not_get_is_left_out),
+		in_a_capsule(test_a_page_is_told_by_the_type_it_is_served_as),
+		in_a_capsule(test_loading_stays_beneath_the_root),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
