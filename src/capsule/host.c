@@ -263,22 +263,19 @@ content_fault(const struct host *h, enum file_open result)
 	return "is there, but is not a file that can be read beneath the root";
 }
 
-static bool
-read_content(struct hosts *hosts, struct host *h, struct report *r)
+bool
+host_read_content(const struct hosts *hosts, const struct host *h,
+    const char *name, struct conf_content *content, struct report *r)
 {
-	const char *root = h->conf->root.text;
 	const char *fault = NULL;
 	enum file_open result;
 	bool ok = true;
 	struct stat st;
 	struct buf bytes;
-	struct buf name;
 	int fd = -1;
 
-	buf_init(&name, strlen(root) + sizeof("/" CONTENT_FILE));
 	buf_init(&bytes, HOST_CONF_MAX);
-	h->content = h->conf->content;
-	(void)buf_printf(&name, "%s/" CONTENT_FILE, root);
+	*content = h->conf->content;
 	result = file_open_beneath(h->root, CONTENT_FILE, &fd, &st);
 	if (result != FILE_OPENED)
 		fault = content_fault(h, result);
@@ -288,15 +285,28 @@ read_content(struct hosts *hosts, struct host *h, struct report *r)
 		fault =
 		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
 	else
-		ok = conf_read_content(hosts->conf, &h->content,
-		    buf_view(&bytes), buf_cstr(&name), r);
+		ok = conf_read_content(
+		    hosts->conf, content, buf_view(&bytes), name, r);
 	if (fault != NULL)
-		report_add(r, REPORT_ERROR, buf_cstr(&name), 0, "%s", fault);
+		report_add(r, REPORT_ERROR, name, 0, "%s", fault);
 	if (fd != -1)
 		(void)close(fd);
 	buf_fini(&bytes);
-	buf_fini(&name);
 	return ok && fault == NULL;
+}
+
+static bool
+read_content(struct hosts *hosts, struct host *h, struct report *r)
+{
+	const char *root = h->conf->root.text;
+	struct buf name;
+	bool ok;
+
+	buf_init(&name, strlen(root) + sizeof("/" CONTENT_FILE));
+	(void)buf_printf(&name, "%s/" CONTENT_FILE, root);
+	ok = host_read_content(hosts, h, buf_cstr(&name), &h->content, r);
+	buf_fini(&name);
+	return ok;
 }
 
 bool

@@ -53,6 +53,7 @@ gemtext_next(struct gemtext *g, struct gemtext_line *line)
 	if (!slice_line(&g->rest, &s))
 		return false;
 	g->number++;
+	line->raw = s;
 	if (slice_starts(s, SLICE("```"))) {
 		g->preformatted = !g->preformatted;
 		line->kind = GEMTEXT_TOGGLE;

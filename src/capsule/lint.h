@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* A capsule read as its editor would wish to be told of it before visitors are:
+ * pages, links, feed, robots.txt and the other companion files (spec.md 4).
+ * Depends on host, answer, inventory, mime and proto. */
+#ifndef CAPSULE_LINT_H
+#define CAPSULE_LINT_H
+
+#include "capsule/host.h"
+#include "capsule/mime.h"
+
+enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
+
+/* A check: its row in the table is what help, man page and output say of it. */
+struct lint_rule {
+	const char *code;      /* "G007": G gemtext and links, C capsule, S
+				* subscription, A Atom, R robots.txt, F favicon.txt,
+				* W well-known */
+	enum lint_level level; /* unless told otherwise */
+	const char *what;      /* half a sentence: "a link to no page" */
+};
+
+/* All of them, *n, in order of codes. */
+const struct lint_rule *lint_rules(size_t *n);
+
+struct lint_finding {
+	const struct lint_rule *rule;
+	enum lint_level level; /* never LINT_OFF */
+	char *file;    /* beneath the root; NULL: the capsule as a whole */
+	unsigned line; /* 0: the file as a whole */
+	char *text;    /* one line, safe to print */
+};
+
+struct lint;
+
+/* now: seconds since 1970, for dates in the future. NULL: memory is short. */
+struct lint *lint_new(int64_t now);
+void lint_free(struct lint **l);
+
+/* Overrides the level of one check; false: no such code. */
+bool lint_set(struct lint *l, const char *code, enum lint_level level);
+
+/* Checks the capsule h of hosts, whose content is read. False when its files
+ * could not be read at all; errno tells. Findings are then what they are. */
+bool lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
+    struct mime *mime);
+
+/* The findings of a run, by file, line and code; *n of them. The lint's. */
+const struct lint_finding *lint_findings(const struct lint *l, size_t *n);
+size_t lint_count(const struct lint *l, enum lint_level level);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+/* What capsule.conf says, held against the files that are there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "capsule/lint_internal.h"
+#include "os/file.h"
+
+/* At the place where an option was written: what stands in the operator's own
+ * file is no line of the capsule's. */
+static void
+conf_add(struct lint *l, const char *code, const char *option,
+    const struct conf_text *text, const char *what)
+{
+	if (text->file == NULL || strcmp(text->file, LINT_CONF_FILE) == 0)
+		lint_add(l, code, LINT_CONF_FILE, text->line, "%s \"%s\": %s",
+		    option, text->text, what);
+	else
+		lint_add(l, code, NULL, 0, "%s:%u: %s \"%s\": %s", text->file,
+		    text->line, option, text->text, what);
+}
+
+/* Reads the file again, for its mistakes. */
+static void
+read_conf(struct lint *l, struct conf_content *content)
+{
+	struct report r = { 0 };
+
+	(void)host_read_content(l->hosts, l->host, LINT_CONF_FILE, content, &r);
+	for (size_t i = 0; i < r.n; i++) {
+		const struct report_item *item = &r.items[i];
+
+		if (item->file != NULL &&
+		    strcmp(item->file, LINT_CONF_FILE) == 0)
+			lint_add(l,
+			    item->level == REPORT_ERROR ? "C006" : "C014",
+			    item->file, item->line, "%s", item->text);
+	}
+	report_fini(&r);
+}
+
+/* What a request for a decoded path beneath the root is answered with; NULL when
+ * there is no such request. */
+static const struct lint_target *
+ask_file(struct lint *l, const char *path)
+{
+	uint8_t memory[REQUEST_URI_MAX];
+	struct buf line;
+
+	buf_wrap(&line, memory, sizeof(memory));
+	return lint_url(l, path, &line) ? lint_ask(l, buf_view(&line)) : NULL;
+}
+
+/* The item that an option names, or NULL after a complaint. */
+static const struct inventory_item *
+named_item(struct lint *l, const char *option, const struct conf_text *text)
+{
+	const struct lint_target *t = ask_file(l, text->text);
+
+	if (t != NULL && t->item != NULL)
+		return t->item;
+	conf_add(l, "C007", option, text, "no file that visitors get");
+	return NULL;
+}
+
+/* Index names are tried one after the other, so one that is somewhere is
+ * enough. */
+static void
+check_index(struct lint *l, const struct conf_list *index)
+{
+	if (!index->set || index->n == 0)
+		return;
+	for (size_t i = 0; i < l->inventory.n; i++) {
+		const char *path = l->inventory.item[i].path;
+		const char *slash = strrchr(path, '/');
+
+		for (size_t k = 0; k < index->n; k++)
+			if (strcmp(slash == NULL ? path : slash + 1,
+				index->item[k].text) == 0)
+				return;
+	}
+	conf_add(l, "C007", "index", &index->item[0],
+	    "no directory has a file of that name");
+}
+
+static void
+check_order(struct lint *l, const struct conf_list *order)
+{
+	bool *ordered = calloc(l->inventory.n + 1, sizeof(*ordered));
+	const struct inventory_item *item;
+
+	if (ordered == NULL) {
+		l->short_of_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < order->n; i++) {
+		item = named_item(l, "order", &order->item[i]);
+		if (item != NULL)
+			ordered[item - l->inventory.item] = true;
+	}
+	for (size_t i = 0; order->n > 0 && i < l->inventory.n; i++)
+		if (l->inventory.item[i].page && !ordered[i])
+			lint_add(l, "C008", l->inventory.item[i].path, 0,
+			    "not in order, which lists the pages to read in "
+			    "one piece");
+	free(ordered);
+}
+
+static bool
+has_prefix(const struct lint *l, const char *prefix)
+{
+	for (size_t i = 0; i < l->inventory.n; i++)
+		if (strncmp(
+			l->inventory.item[i].path, prefix, strlen(prefix)) == 0)
+			return true;
+	return false;
+}
+
+/* Whether something can lie where a redirect puts the rest of a path: files are
+ * there, or another redirect goes on from there. */
+static bool
+carries_somewhere(struct lint *l, const char *to)
+{
+	struct slice path = slice_str(to), ignored;
+	uint8_t memory[REQUEST_URI_MAX];
+	const struct lint_target *t;
+	struct uri_path normal;
+	struct buf text;
+
+	(void)slice_cut(path, '#', &path, &ignored);
+	(void)slice_cut(path, '?', &path, &ignored);
+	buf_wrap(&text, memory, sizeof(memory));
+	if (slice_ends(path, SLICE("*")))
+		path.len--;
+	if (!buf_put(&text, path) ||
+	    (path.len == strlen(to) && !slice_ends(path, SLICE("/")) &&
+		!buf_byte(&text, '/')) ||
+	    uri_path_normalise(buf_view(&text), &normal) != URI_PATH_OK)
+		return false;
+	if (has_prefix(l, normal.decoded + 1))
+		return true;
+	t = ask_file(l, normal.decoded + 1);
+	return t != NULL && t->status != STATUS_NOT_FOUND;
+}
+
+static bool
+leads_somewhere(struct lint *l, const struct conf_redirect *d)
+{
+	const struct lint_target *t;
+
+	if (d->to.text[0] == '/' &&
+	    slice_ends(slice_str(d->from.text), SLICE("/*")))
+		return carries_somewhere(l, d->to.text);
+	t = ask_file(l, d->from.text + 1);
+	/* Gone, or moved by a redirect above this one: nobody comes here. */
+	if (t == NULL || !lint_redirects(t) || t->slash)
+		return true;
+	t = lint_follow(l, t);
+	return t == NULL || t->status == STATUS_SUCCESS || lint_redirects(t);
+}
+
+static void
+check_redirects(struct lint *l, const struct conf_content *content)
+{
+	for (size_t i = 0; i < content->n_redirects; i++) {
+		const struct conf_redirect *d = &content->redirects[i];
+
+		if (d->from.text != NULL && d->from.text[0] == '/' &&
+		    d->to.text != NULL && !leads_somewhere(l, d))
+			conf_add(l, "C009", "redirects.to", &d->to,
+			    "no page is there");
+	}
+}
+
+/* Whether a name above the last one is hidden: what lies in there is left out
+ * with it. */
+static bool
+lies_hidden(const struct host *h, const char *path)
+{
+	const char *slash;
+
+	for (; (slash = strchr(path, '/')) != NULL; path = slash + 1)
+		if (host_hides(h, path, (size_t)(slash - path)))
+			return true;
+	return false;
+}
+
+static bool
+visit(void *arg, const char *path, const struct stat *st)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	const struct lint_target *t;
+	struct lint *l = arg;
+
+	if (lies_hidden(l->host, path) ||
+	    inventory_find(&l->inventory, path) != NULL)
+		return true;
+	if (host_hides(l->host, name, strlen(name))) {
+		lint_add(l, "C013", path, 0,
+		    "not served: its name begins with a dot");
+		return true;
+	}
+	if (!S_ISREG(st->st_mode))
+		return true;
+	t = ask_file(l, path);
+	if (t == NULL)
+		lint_add(l, "C013", path, 0,
+		    "not served: its path is longer than a request");
+	else if (t->status == STATUS_GONE)
+		lint_add(l, "C010", path, 0,
+		    "said to be gone, but the file still lies there");
+	else if (lint_redirects(t))
+		lint_add(l, "C013", path, 0, "not served: redirected to %s",
+		    t->meta);
+	else
+		lint_add(l, "C013", path, 0, "not served: visitors get %d",
+		    (int)t->status);
+	return true;
+}
+
+void
+lint_conf(struct lint *l)
+{
+	struct conf_content content;
+
+	read_conf(l, &content);
+	if (content.feed.text != NULL)
+		(void)named_item(l, "feed", &content.feed);
+	check_index(l, &content.index);
+	check_order(l, &content.order);
+	check_redirects(l, &content);
+	(void)file_walk(l->host->root, visit, l);
+}

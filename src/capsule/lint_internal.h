@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/* What the checks share: for capsule/lint*.c.
+ * Depends on lint, answer and inventory. */
+#ifndef CAPSULE_LINT_INTERNAL_H
+#define CAPSULE_LINT_INTERNAL_H
+
+#include "capsule/answer.h"
+#include "capsule/inventory.h"
+#include "capsule/lint.h"
+#include "proto/gemtext.h"
+
+enum {
+	LINT_PAGE_MAX = 16 << 20,   /* bytes; a larger page is not read */
+	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
+	LINT_TEXT_MAX = 4096,       /* of a finding, cut behind that */
+	LINT_REDIRECTS_MAX = 5,     /* clients follow no more */
+};
+
+#define LINT_CONF_FILE "capsule.conf"
+
+/* What a request is answered with: asked once, then kept. */
+struct lint_target {
+	char *line; /* "gemini://host/path" */
+	enum status status;
+	bool slash;              /* 31 to the same path with its slash */
+	char *meta;              /* the type, where to, or why not */
+	const struct host *host; /* NULL: no capsule's */
+	const struct inventory_item *item; /* of the capsule in question; NULL:
+	                                    * none of its files */
+};
+
+struct lint {
+	int64_t now;
+	const struct hosts *hosts;
+	const struct host *host;
+	struct mime *mime;
+	struct inventory inventory;
+	/* lint.c's */
+	enum lint_level *levels; /* of each rule */
+	struct lint_finding *finding;
+	size_t n;
+	size_t room;
+	size_t counts[LINT_ERROR + 1];
+	bool short_of_memory;
+	/* lint_target.c's */
+	struct listings *listings;
+	void *targets; /* a tree of them, by line */
+	/* lint_link.c's, read by lint_capsule.c */
+	bool *linked; /* of each item: some other page links to it */
+};
+
+/* The rule of that code, or NULL. */
+const struct lint_rule *lint_rule_find(const char *code);
+
+/* Adds what a check found, unless its level is off. file is beneath the root.
+ * What of the text could deceive a terminal is escaped. */
+void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The media type (without parameters) that visitors get the file with; borrowed
+ * until the next call; empty when they do not get it. */
+struct slice lint_type(struct lint *l, const char *path);
+
+/* Appends the URL of a path beneath the root; false when it does not fit. */
+bool lint_url(const struct lint *l, const char *path, struct buf *out);
+
+/* Appends what a client asks for when it follows url on the page at path; false
+ * when it does not fit. */
+bool lint_resolve(
+    const struct lint *l, const char *path, struct slice url, struct buf *out);
+
+/* What the server answers a request line with, by the code that answers. 53:
+ * none of the capsules here. NULL: memory is short. The lint's. */
+const struct lint_target *lint_ask(struct lint *l, struct slice line);
+
+/* Where a client ends that follows t's redirects: t itself when it is none, a
+ * redirect still after LINT_REDIRECTS_MAX of them. NULL: out of the capsules
+ * here, or memory is short. */
+const struct lint_target *
+lint_follow(struct lint *l, const struct lint_target *t);
+
+/* Forgets all answers. */
+void lint_targets_fini(struct lint *l);
+
+/* Whether t is a redirect, one to a slash included. */
+bool lint_redirects(const struct lint_target *t);
+
+/* lint_page.c: a page, line by line. */
+void lint_page(struct lint *l, const char *path, struct slice bytes);
+
+/* lint_bytes.c: encoding, line ends, characters. */
+void lint_bytes(struct lint *l, const char *path, struct slice bytes);
+
+/* lint_link.c: one link of the page at path. */
+void
+lint_link(struct lint *l, const char *path, const struct gemtext_line *line);
+
+/* Adds what is found about a link: "link to URL: what more"; more may be NULL. A
+ * URL longer than any request is cut. */
+void lint_link_add(struct lint *l, const char *code, const char *path,
+    const struct gemtext_line *line, const char *what, const char *more);
+
+/* Adds a link out of the capsule to the list of them (G020). */
+void lint_link_list(
+    struct lint *l, const char *path, const struct gemtext_line *line);
+
+/* lint_scheme.c: the scheme of a link, on the page at path. True for gemini, and
+ * when it has none. */
+bool
+lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line);
+
+/* What lint_markup remembers of the lines above; zeroed at the start. */
+struct lint_markup {
+	unsigned numbered; /* lines of a numbered list */
+	unsigned number;   /* of the last of them */
+	unsigned table;    /* rows of a table */
+};
+
+/* lint_markup.c: a line that means something in another format. */
+void lint_markup(struct lint *l, const char *path,
+    const struct gemtext_line *line, struct lint_markup *m);
+
+/* lint_capsule.c: C, about files and pages. */
+void lint_capsule(struct lint *l);
+
+/* lint_conf.c: C, about capsule.conf and what it names. */
+void lint_conf(struct lint *l);
+
+/* The companion files. */
+void lint_subscription(struct lint *l); /* lint_subscription.c: S */
+void lint_atom(struct lint *l);         /* lint_atom.c: A */
+void lint_robots(struct lint *l);       /* lint_robots.c: R */
+void lint_favicon(struct lint *l);      /* lint_favicon.c: F */
+void lint_well_known(struct lint *l);   /* lint_well_known.c: W */
+
+#endif

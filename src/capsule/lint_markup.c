@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+/* Marks that mean something elsewhere, and are shown as they stand here: those
+ * of Markdown and HTML, and ours in the wrong place (spec.md 4.1.2, 4.1.3). To
+ * leave one unsaid is better than to accuse plain text. */
+#include "capsule/lint_internal.h"
+
+enum { TAG_MAX = 10, ORDINAL_MAX = 999 };
+
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool
+is_word(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || c >= 0x80;
+}
+
+/* How many of s's first bytes are c. */
+static size_t
+run_of(struct slice s, uint8_t c)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.ptr[n] == c)
+		n++;
+	return n;
+}
+
+/* "---", "***", "___", "===" and longer. */
+static bool
+is_rule(struct slice s)
+{
+	return s.len >= 3 &&
+	       (s.ptr[0] == '-' || s.ptr[0] == '*' || s.ptr[0] == '_' ||
+		   s.ptr[0] == '=') &&
+	       run_of(s, s.ptr[0]) == s.len;
+}
+
+static bool
+one_of(uint8_t c, struct slice set)
+{
+	return slice_find(set, c, NULL);
+}
+
+/* Whether words in s stand between marks: "*so*", "__so__". */
+static bool
+is_emphasised(struct slice s, uint8_t mark)
+{
+	bool open = false;
+	size_t n;
+
+	for (size_t i = 0; i < s.len; i += n) {
+		uint8_t before = i > 0 ? s.ptr[i - 1] : ' ';
+		uint8_t after;
+
+		n = run_of(slice_skip(s, i), mark);
+		if (n == 0) {
+			n = 1;
+			continue;
+		}
+		after = i + n < s.len ? s.ptr[i + n] : ' ';
+		if (open && !is_blank(before) &&
+		    (is_blank(after) || one_of(after, SLICE(".,;:!?)]\"'-"))))
+			return true;
+		if (n <= 3 && is_word(after) &&
+		    (is_blank(before) || one_of(before, SLICE("([\"'-"))))
+			open = true;
+	}
+	return false;
+}
+
+/* "[label](place)". */
+static bool
+has_markdown_link(struct slice s)
+{
+	bool open = false, close = false, inside = false, place = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.ptr[i];
+
+		if (inside && c == ')' && place)
+			return true;
+		if (inside && (c == ')' || is_blank(c)))
+			inside = false;
+		place = inside && (place || one_of(c, SLICE("/.#:")));
+		if (close && c == '(')
+			inside = true;
+		close = open && c == ']';
+		open = (open && !close) || c == '[';
+	}
+	return false;
+}
+
+static bool
+is_tag(struct slice name)
+{
+	static const char *const tags[] = { "a", "b", "blockquote", "br",
+		"center", "code", "div", "em", "font", "h1", "h2", "h3", "hr",
+		"i", "img", "li", "ol", "p", "pre", "small", "span", "strong",
+		"sub", "sup", "table", "td", "th", "tr", "tt", "u", "ul" };
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (slice_equal_nocase(name, slice_str(tags[i])))
+			return true;
+	return false;
+}
+
+/* "<b>", "</p>", "<br/>", "<a href=...>". */
+static bool
+has_html(struct slice s)
+{
+	size_t end = s.len;
+
+	while (end > 0 && s.ptr[end - 1] != '>')
+		end--;
+	for (size_t i = 0; i < end; i++) {
+		size_t from, n = 0;
+
+		if (s.ptr[i] != '<')
+			continue;
+		from = i + 1 + (s.ptr[i + 1] == '/');
+		while (
+		    n <= TAG_MAX && from + n < end && is_word(s.ptr[from + n]))
+			n++;
+		if (from + n < end && is_tag(slice_of(s.ptr + from, n)) &&
+		    one_of(s.ptr[from + n], SLICE("> /")))
+			return true;
+	}
+	return false;
+}
+
+/* What of another format a line's text holds, or NULL. */
+static const char *
+foreign_words(struct slice text)
+{
+	if (is_emphasised(text, '*') || is_emphasised(text, '_'))
+		return "marks of emphasis are shown as they are";
+	if (has_markdown_link(text))
+		return "a Markdown link: a link has its own line, => URL label";
+	if (has_html(text))
+		return "an HTML tag is shown as it is";
+	return NULL;
+}
+
+/* The same for a text line as a whole. */
+static const char *
+foreign_line(const struct gemtext_line *line)
+{
+	struct slice raw = line->raw;
+	size_t stars = run_of(raw, '*');
+
+	if (is_rule(line->text))
+		return "a rule is shown as it is";
+	if (stars > 1 && stars < raw.len && is_blank(raw.ptr[stars]))
+		return "lists have one level";
+	if (is_blank(raw.ptr[0]) && slice_starts(line->text, SLICE("* ")))
+		return "lists have one level, whose mark begins the line";
+	return NULL;
+}
+
+/* The number that a line of a numbered list begins with, or 0. */
+static unsigned
+ordinal(struct slice s)
+{
+	unsigned n = 0;
+	size_t i = 0;
+
+	while (
+	    i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9' && n <= ORDINAL_MAX)
+		n = n * 10 + (s.ptr[i++] - (unsigned)'0');
+	if (n > ORDINAL_MAX || i + 1 >= s.len ||
+	    !one_of(s.ptr[i], SLICE(".)")) || !is_blank(s.ptr[i + 1]))
+		return 0;
+	return n;
+}
+
+/* What it takes several lines to see: told at the second, once. */
+static const char *
+foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
+{
+	struct slice text = line->text;
+	bool plain = line->kind == GEMTEXT_TEXT;
+	unsigned number = plain ? ordinal(text) : 0;
+
+	m->table = plain && text.len > 2 && text.ptr[0] == '|' &&
+			   text.ptr[text.len - 1] == '|'
+		       ? m->table + 1
+		       : 0;
+	m->numbered = number == 0               ? 0
+		      : number == m->number + 1 ? m->numbered + 1
+						: 1;
+	m->number = number;
+	if (m->table == 2)
+		return "a table: keep its columns in a preformatted block";
+	if (m->numbered == 2)
+		return "a numbered list is nothing but text: * makes a list";
+	return NULL;
+}
+
+/* Whether text would be a line of its own kind, were it not for the blank. */
+static bool
+has_mark(struct slice text)
+{
+	size_t level = run_of(text, '#');
+
+	if (slice_starts(text, SLICE("=>")) || slice_starts(text, SLICE("```")))
+		return true;
+	if (level == 0)
+		level = run_of(text, '>');
+	return level > 0 && level <= 3 && level < text.len &&
+	       is_blank(text.ptr[level]);
+}
+
+/* A list mark without its blank, but no emphasis and no rule. */
+static bool
+is_item_unmarked(const struct gemtext_line *line)
+{
+	return run_of(line->raw, '*') == 1 && !is_emphasised(line->raw, '*');
+}
+
+void
+lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
+    struct lint_markup *m)
+{
+	bool plain = line->kind == GEMTEXT_TEXT && line->raw.len > 0;
+	const char *what = foreign_lines(line, m);
+
+	if (line->kind == GEMTEXT_TOGGLE || line->kind == GEMTEXT_PREFORMATTED)
+		return;
+	if (what == NULL && plain)
+		what = foreign_line(line);
+	if (what == NULL)
+		what = foreign_words(line->text);
+	if (what != NULL)
+		lint_add(l, "G026", path, line->number, "%s", what);
+	if (!plain)
+		return;
+	if (is_blank(line->raw.ptr[0]) && has_mark(line->text))
+		lint_add(l, "G033", path, line->number,
+		    "the blank in front makes this line plain text");
+	if (is_item_unmarked(line))
+		lint_add(l, "G025", path, line->number,
+		    "a list item needs a blank behind its *");
+}
