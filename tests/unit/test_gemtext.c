@@ -45,6 +45,9 @@ line_types(void **state)
 		check_row(line.level == rows[i].level, rows[i].line);
 		check_slice(line.text, slice_str(rows[i].text));
 		check_slice(line.url, slice_str(rows[i].url));
+		check_slice(line.raw, rows[i].line[0] == '\n'
+					  ? SLICE("")
+					  : slice_str(rows[i].line));
 		check_row(!gemtext_next(&g, &line), rows[i].line);
 	}
 }

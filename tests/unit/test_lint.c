@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+#include "lint_help.h"
+
+#include "capsule/lint_internal.h"
+
+static void
+test_levels(void **state)
+{
+	(void)state;
+	tree_file("root/index.gmi", "# x\n=> nowhere.gmi e\n");
+	help_open_one("lang = \"az\";");
+	lint_help_run();
+	assert_int_equal(lint_count(lint, LINT_ERROR), 1);
+	assert_true(lint_set(lint, "G007", LINT_WARNING));
+	lint_help_run();
+	assert_int_equal(lint_count(lint, LINT_ERROR), 0);
+	assert_int_equal(lint_count(lint, LINT_WARNING), 1);
+	assert_true(lint_set(lint, "G007", LINT_OFF));
+	lint_help_run();
+	assert_int_equal(lint_help_count("G007"), 0);
+	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
+	assert_false(lint_set(lint, "G999", LINT_OFF));
+	assert_false(lint_set(lint, "", LINT_OFF));
+}
+
+static void
+test_findings_are_in_order(void **state)
+{
+	const struct lint_finding *f;
+	char got[256] = "";
+	struct buf out;
+	size_t n;
+
+	(void)state;
+	tree_file("root/b.gmi", "# x\n#\n=> x\n");
+	tree_file("root/a.gmi", "# x\n");
+	help_open_one("");
+	lint_help_run();
+	f = lint_findings(lint, &n);
+	buf_wrap(&out, got, sizeof(got) - 1);
+	for (size_t i = 0; i < n; i++)
+		(void)buf_printf(&out, "%s %s:%u\n", f[i].rule->code,
+		    f[i].file == NULL ? "." : f[i].file, f[i].line);
+	assert_string_equal(got,
+	    "C001 .:0\nC012 .:0\nC004 a.gmi:0\nC004 b.gmi:0\n"
+	    "G027 b.gmi:2\nG030 b.gmi:2\nG007 b.gmi:3\nG018 b.gmi:3\n");
+}
+
+static void
+test_texts_are_safe_and_not_too_long(void **state)
+{
+	char text[LINT_TEXT_MAX + 100];
+	const struct lint_finding *f;
+	size_t n;
+
+	(void)state;
+	help_open_one("");
+	lint_help_run();
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	lint_add(lint, "G001", "a", 1, "a\x1b[m\n\xff%s", text);
+	f = lint_findings(lint, &n);
+	f = &f[n - 1];
+	assert_true(
+	    slice_starts(slice_str(f->text), SLICE("a\\x1b[m\\x0a\\xffxxx")));
+	assert_true(strlen(f->text) < LINT_TEXT_MAX + 16);
+	assert_int_equal(f->level, LINT_ERROR);
+}
+
+static void
+test_a_root_that_cannot_be_read(void **state)
+{
+	(void)state;
+	help_open_one("");
+	lint_help_run();
+	(void)close(help.hosts->host[0].root);
+	help.hosts->host[0].root = -1;
+	assert_false(lint_run(lint, help.hosts, help_host(), lint_mime));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		under_lint(test_levels),
+		under_lint(test_findings_are_in_order),
+		under_lint(test_texts_are_safe_and_not_too_long),
+		under_lint(test_a_root_that_cannot_be_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+#include "lint_help.h"
+
+/* Pages a.gmi and d/b.gmi, and that capsule.conf, under settings of the
+ * operator's. */
+static void
+run_conf(const char *operators, const char *conf)
+{
+	struct report mistakes = { 0 };
+	char text[4096];
+
+	(void)mkdir(tree_path("root/d"), 0755);
+	tree_file("root/a.gmi", "# x\n");
+	tree_file("root/d/b.gmi", "# x\n");
+	tree_file("root/capsule.conf", conf);
+	(void)snprintf(text, sizeof(text),
+	    "capsules = ( { host = \"localhost\"; root = \"root\"; %s } );",
+	    operators);
+	assert_true(help_try(text));
+	(void)hosts_read_content(help.hosts, &mistakes);
+	report_fini(&mistakes);
+	lint_help_run();
+}
+
+static void
+test_mistakes(void **state)
+{
+	(void)state;
+	run_conf("", "lang = \"en\";\nlnag = \"en\";\n");
+	lint_help_wants("C006", "capsule.conf", 2, "lang");
+	run_conf("", "\nlang = ");
+	assert_int_equal(lint_help_count("C006"), 1);
+	run_conf("",
+	    "\n\nredirects = ( { from = \"/x\"; to = \"http://e.org/\"; "
+	    "} );\n");
+	lint_help_wants("C014", "capsule.conf", 3, "http://e.org/");
+	assert_int_equal(lint_help_count("C006"), 0);
+	/* The pages are looked at all the same. */
+	tree_file("root/a.gmi", "x\n");
+	run_conf("", "lang = [];\n");
+	assert_true(lint_help_count("C006") > 0);
+	lint_help_wants("C004", "a.gmi", 0, "");
+}
+
+static void
+test_no_file(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "# x\n");
+	help_open_one("");
+	lint_help_run();
+	assert_int_equal(lint_help_count("C006"), 0);
+	tree_dir("root/capsule.conf");
+	lint_help_run();
+	lint_help_wants("C006", "capsule.conf", 0, "not a regular file");
+}
+
+static void
+test_names_of_files(void **state)
+{
+	(void)state;
+	run_conf("", "feed = \"news.gmi\";\norder = [\"a.gmi\",\n\"c.gmi\"];\n"
+		     "index = [\"home.gmi\"];\n");
+	lint_help_wants("C007", "capsule.conf", 1, "feed \"news.gmi\"");
+	lint_help_wants("C007", "capsule.conf", 3, "order \"c.gmi\"");
+	lint_help_wants("C007", "capsule.conf", 4, "index \"home.gmi\"");
+	assert_int_equal(lint_help_count("C007"), 3);
+	lint_help_wants("C008", "d/b.gmi", 0, "order");
+	assert_int_equal(lint_help_count("C008"), 1);
+	run_conf("", "feed = \"a.gmi\";\norder = [\"a.gmi\", \"d/b.gmi\"];\n"
+		     "index = [\"home.gmi\", \"b.gmi\"];\n");
+	assert_int_equal(lint_help_count("C007"), 0);
+	assert_int_equal(lint_help_count("C008"), 0);
+	/* The operator's words are not in the capsule's file. */
+	run_conf("feed = \"news.gmi\";", "");
+	lint_help_wants("C007", NULL, 0, "carnation.conf:1: feed");
+}
+
+static void
+test_redirects(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *from, *to;
+		bool found;
+	} rows[] = {
+		{ "to a page", "/o", "/a.gmi", false },
+		{ "to nothing", "/o", "/b.gmi", true },
+		{ "elsewhere", "/o", "gemini://e.org/", false },
+		{ "to our own host", "/o", "gemini://localhost/b.gmi", true },
+		{ "over another redirect", "/o", "/via", false },
+		{ "the rest into a directory", "/o/*", "/d/", false },
+		{ "without its slash", "/o/*", "/d", false },
+		{ "with a star", "/o/*", "/d/*", false },
+		{ "within a name", "/o/*", "/d/b*", false },
+		{ "the rest into nothing", "/o/*", "/e/", true },
+		{ "the rest behind a file", "/o/*", "/a.gmi", true },
+		{ "the rest into another redirect", "/o/*", "/p/", false },
+		{ "the whole capsule", "/o/*", "/", false },
+	};
+	char conf[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(conf, sizeof(conf),
+		    "redirects = (\n{ from = \"%s\"; to = \"%s\"; },\n"
+		    "{ from = \"/via\"; to = \"/a.gmi\"; },\n"
+		    "{ from = \"/p/*\"; to = \"/d/\"; } );\n",
+		    rows[i].from, rows[i].to);
+		run_conf("", conf);
+		check_row((lint_help_text("C009", "capsule.conf", 2) != NULL) ==
+			      rows[i].found,
+		    rows[i].rule);
+		check_row(
+		    lint_help_count("C009") == rows[i].found, rows[i].rule);
+	}
+}
+
+static void
+test_what_visitors_do_not_get(void **state)
+{
+	(void)state;
+	tree_dir("root/.git");
+	tree_file("root/.git/config", "x\n");
+	tree_file("root/.hidden.gmi", "x\n");
+	tree_dir("root/.well-known");
+	tree_file("root/.well-known/security.txt", "x\n");
+	tree_file("root/g.gmi", "# x\n");
+	tree_file("root/old.gmi", "# x\n");
+	run_conf("",
+	    "gone = [\"/g*\"];\nredirects = ( { from = \"/old.gmi\"; to "
+	    "= \"/a.gmi\"; } );");
+	lint_help_wants("C010", "g.gmi", 0, "still lies there");
+	assert_int_equal(lint_help_count("C010"), 1);
+	lint_help_wants("C013", ".git", 0, "dot");
+	lint_help_wants("C013", ".hidden.gmi", 0, "dot");
+	lint_help_wants("C013", "old.gmi", 0, "redirected to /a.gmi");
+	assert_int_equal(lint_help_count("C013"), 3);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		under_lint(test_mistakes),
+		under_lint(test_no_file),
+		under_lint(test_names_of_files),
+		under_lint(test_redirects),
+		under_lint(test_what_visitors_do_not_get),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

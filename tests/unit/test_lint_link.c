@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+#include "lint_help.h"
+
+static const char settings[] =
+    "aliases = [\"own.example\"]; gone = [\"/gone.gmi\"];"
+    "redirects = ( { from = \"/old.gmi\"; to = \"/page.gmi\"; },"
+    "{ from = \"/moved.gmi\"; to = \"/page.gmi\"; permanent = true; },"
+    "{ from = \"/lost/*\"; to = \"/d/\"; },"
+    "{ from = \"/away.gmi\"; to = \"gemini://e.org/\"; } );"
+    "paths = ( { glob = \"/list/*\"; listing = true; } );";
+
+static int
+set_up(void **state)
+{
+	static const char *const dirs[] = { "d", "bare", "list", "sp ace" };
+	static const char *const files[] = { "d/index.gmi", "d/a.gmi",
+		"bare/a.txt", "list/a.txt", "sp ace/a b.gmi", ".hidden" };
+	char name[64];
+
+	if (help_set_up(state) != 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		tree_dir(name);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
+		tree_file(name, "# x\n");
+	}
+	help_open_one(settings);
+	return 0;
+}
+
+static void
+test_targets(void **state)
+{
+	static const struct lint_row rows[] = {
+		{ "nothing there", "G007", 2, "# x\n=> /nigth.gmi e\n" },
+		{ "relative", "G007", 2, "# x\n=> d/b.gmi e\n" },
+		{ "hidden", "G007", 2, "# x\n=> /.hidden e\n" },
+		{ "a directory without index", "G007", 2, "# x\n=> bare/ e\n" },
+		{ "the same without its slash", "G007", 2, "# x\n=> bare e\n" },
+		{ "a file with a slash", "G007", 2, "# x\n=> page.gmi/ e\n" },
+		{ "no host", "G007", 2, "# x\n=> gemini:page.gmi e\n" },
+		{ "redirected to nothing", "G007", 2,
+		    "# x\n=> lost/b.gmi e\n" },
+		{ "what is there", "G007", NOWHERE,
+		    "# x\n=> d/a.gmi e\n=> /d/ e\n=> list/ e\n=> ? e\n=> . e\n"
+		    "=> //localhost/d/ e\n=> sp%20ace/a%20b.gmi e\n"
+		    "=> GEMINI://LOCALHOST:1965/page.gmi?q e\n=> lost/a.gmi e\n"
+		    "=> page.gmi#part e\n=> /d/./../page.gmi e\n" },
+		{ "gone", "G013", 2, "# x\n=> gone.gmi e\n" },
+		{ "no slash", "G011", 2, "# x\n=> d e\n" },
+		{ "a slash", "G011", NOWHERE, "# x\n=> d/ e\n=> bare e\n" },
+		{ "redirected", "G012", 2, "# x\n=> old.gmi e\n" },
+		{ "moved", "G012", 2, "# x\n=> moved.gmi e\n" },
+		{ "moved away", "G012", 2, "# x\n=> away.gmi e\n" },
+		{ "not moved", "G012", NOWHERE,
+		    "# x\n=> page.gmi e\n=> d e\n" },
+		{ "above the root", "G010", 2, "# x\n=> ../page.gmi e\n" },
+		{ "above the root, absolute", "G010", 2,
+		    "# x\n=> gemini://localhost/../page.gmi e\n" },
+		{ "above the root, escaped", "G010", 2,
+		    "# x\n=> d/%2e%2e/%2e%2e/page.gmi e\n" },
+		{ "down and up", "G010", NOWHERE, "# x\n=> d/../page.gmi e\n" },
+	};
+
+	(void)state;
+	tree_file("root/index.gmi", "# x\n");
+	lint_help_rows(ROWS(rows));
+}
+
+static void
+test_how_links_are_written(void **state)
+{
+	static const struct lint_row rows[] = {
+		{ "no URL", "G008", 2, "# x\n=>\n" },
+		{ "blanks are no URL", "G008", 2, "# x\n=> \t\n" },
+		{ "a URL", "G008", NOWHERE, "# x\n=>page.gmi\n" },
+		{ "a refused character", "G009", 2, "# x\n=> <page.gmi> e\n" },
+		{ "a bad escape", "G009", 2, "# x\n=> a%2 e\n" },
+		{ "and nothing of its target", "G007", NOWHERE,
+		    "# x\n=> a%2 e\n" },
+		{ "elsewhere too", "G009", 2, "# x\n=> https://e.org/{a} e\n" },
+		{ "escapes", "G009", NOWHERE, "# x\n=> d/%7B%41.gmi?%20 e\n" },
+		{ "raw letters", "G035", 2, "# x\n=> q\xc9\x99.gmi e\n" },
+		{ "in a query", "G035", 2,
+		    "# x\n=> gemini://e.org?\xc9\x99 e\n" },
+		{ "in a host they are usual", "G035", NOWHERE,
+		    "# x\n=> gemini://caf\xc3\xa9.example/a e\n" },
+		{ "own host", "G014", 2, "# x\n=> gemini://localhost/d/ e\n" },
+		{ "own alias", "G014", 2, "# x\n=> //own.example/d/ e\n" },
+		{ "other hosts", "G014", NOWHERE,
+		    "# x\n=> gemini://e.org/ e\n=> d/ e\n" },
+		{ "another port is another server", "G014", NOWHERE,
+		    "# x\n=> gemini://localhost:1966/ e\n" },
+		{ "usual port", "G015", 2, "# x\n=> gemini://e.org:1965/ e\n" },
+		{ "other port", "G015", NOWHERE,
+		    "# x\n=> gemini://e.org:1966/ e\n=> d/ e\n" },
+		{ "a fragment", "G017", 2, "# x\n=> page.gmi#part e\n" },
+		{ "fragments have meaning elsewhere", "G017", NOWHERE,
+		    "# x\n=> https://e.org/#part e\n" },
+		{ "no label", "G018", 2, "# x\n=> page.gmi \n" },
+		{ "a label", "G018", NOWHERE, "# x\n=> page.gmi e\n" },
+		{ "a URL as label", "G019", 2,
+		    "# x\n=> d/ gemini://e.org/a\n" },
+		{ "the same again", "G019", 2, "# x\n=> page.gmi page.gmi\n" },
+		{ "words about a URL", "G019", NOWHERE,
+		    "# x\n=> d/ see gemini://e.org/\n" },
+		{ "in a block", "G007", NOWHERE,
+		    "# x\n```a\n=> nowhere.gmi e\n```\n" },
+	};
+
+	(void)state;
+	lint_help_rows(ROWS(rows));
+}
+
+static void
+test_words(void **state)
+{
+	static const struct {
+		const char *url;
+		const char *code;
+		const char *text;
+	} rows[] = {
+		{ "/nigth.gmi", "G007", "link to /nigth.gmi: no such page" },
+		{ "/a.png", "G007", "link to /a.png: no such file" },
+		{ "bare", "G007",
+		    "link to bare: a directory without index page or listing" },
+		{ "lost/b.gmi", "G007",
+		    "link to lost/b.gmi: redirected to /d/b.gmi: no such "
+		    "page" },
+		{ "gemini:a", "G007", "link to gemini:a: no host in the URI" },
+		{ "d", "G011",
+		    "link to d: a directory, which wants its slash: /d/" },
+		{ "old.gmi", "G012",
+		    "link to old.gmi: redirected to /page.gmi" },
+		{ "moved.gmi", "G012",
+		    "link to moved.gmi: moved for good to /page.gmi" },
+		{ "gone.gmi", "G013", "link to gone.gmi: gone" },
+		{ "a\x1b[m", "G009", "link to a\\x1b[m: control character" },
+	};
+	char page[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(
+		    page, sizeof(page), "# x\n=> %s e\n", rows[i].url);
+		tree_file("root/page.gmi", page);
+		lint_help_run();
+		lint_help_wants(rows[i].code, "page.gmi", 2, rows[i].text);
+	}
+}
+
+static void
+test_a_long_url(void **state)
+{
+	char page[4096];
+	struct buf out;
+
+	(void)state;
+	buf_wrap(&out, page, sizeof(page) - 1);
+	(void)buf_str(&out, "# x\n=> ");
+	for (int i = 0; i < 1500; i++)
+		(void)buf_byte(&out, 'a');
+	(void)buf_str(&out, " e\n");
+	tree_file("root/page.gmi", buf_cstr(&out));
+	lint_help_run();
+	lint_help_wants("G007", "page.gmi", 2, "aaa...: too long");
+}
+
+static void
+test_links_between_capsules(void **state)
+{
+	(void)state;
+	tree_dir("two");
+	tree_file("two/a.gmi", "# x\n");
+	tree_file("root/page.gmi", "# x\n=> gemini://two.example/a.gmi e\n"
+				   "=> gemini://two.example/b.gmi e\n");
+	help_open("capsules = ( { host = \"localhost\"; root = \"root\"; },"
+		  "{ host = \"two.example\"; root = \"two\"; } );");
+	lint_help_run();
+	lint_help_wants("G020", "page.gmi", 2, "two.example/a.gmi");
+	lint_help_wants("G007", "page.gmi", 3, "no such page");
+	assert_int_equal(lint_help_count("G007"), 1);
+	assert_int_equal(lint_help_count("G014"), 0);
+}
+
+#define among_files(test)                                                      \
+	cmocka_unit_test_setup_teardown(test, set_up, lint_help_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		among_files(test_targets),
+		among_files(test_how_links_are_written),
+		among_files(test_words),
+		among_files(test_a_long_url),
+		among_files(test_links_between_capsules),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
