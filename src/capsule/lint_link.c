@@ -249,7 +249,8 @@ check_gemini(const struct link *k)
 	buf_wrap(&line, memory, sizeof(memory));
 	if (slice_find(k->url, '#', NULL))
 		tell(k, "G017", "gemini has no fragments", NULL);
-	if (!lint_resolve(k->l, k->page, k->url, &line)) {
+	if (k->url.len > REQUEST_URI_MAX ||
+	    !lint_resolve(k->l, k->page, k->url, &line)) {
 		tell(k, "G007", "too long for a request", NULL);
 		return;
 	}

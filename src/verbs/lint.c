@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/lint.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,9 +42,11 @@ struct job {
 	bool json;
 };
 
+/* The codes are all capitals and digits. */
 static bool
 unknown_code(const char *code)
 {
+	char upper[CODE_SIZE] = "";
 	const char *names[CODES_MAX + 1] = { NULL };
 	const struct lint_rule *rules;
 	const char *near;
@@ -52,7 +55,9 @@ unknown_code(const char *code)
 	rules = lint_rules(&n);
 	for (size_t i = 0; i < n && i < CODES_MAX; i++)
 		names[i] = rules[i].code;
-	near = word_nearest(code, names);
+	for (size_t i = 0; code[i] != '\0'; i++)
+		upper[i] = (char)toupper((unsigned char)code[i]);
+	near = word_nearest(upper, names);
 	fprintf(stderr, "carnation lint: -W: no check \"%s\"%s%s%s\n", code,
 	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
 	    near != NULL ? "?" : "");

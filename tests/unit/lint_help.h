@@ -14,14 +14,18 @@ enum {
 };
 
 static struct mime *lint_mime;
+static const struct conf *lint_mime_conf; /* what it borrows from */
 static struct lint *lint;
 
 /* Runs over the first capsule that is open. */
 static inline void
 lint_help_run(void)
 {
-	if (lint_mime == NULL)
+	if (lint_mime_conf != help.conf) {
+		mime_free(&lint_mime);
 		lint_mime = mime_new(help.conf, &help.report);
+		lint_mime_conf = help.conf;
+	}
 	if (lint == NULL)
 		lint = lint_new(LINT_NOW);
 	assert_non_null(lint_mime);
@@ -118,6 +122,7 @@ lint_help_tear_down(void **state)
 {
 	lint_free(&lint);
 	mime_free(&lint_mime);
+	lint_mime_conf = NULL;
 	return help_tear_down(state);
 }
 
