@@ -133,7 +133,7 @@ put_contents_line(struct copy *c, size_t i)
 		return false;
 	title = gemtext_title(text);
 	(void)snprintf(first, sizeof(first), "%3zu. ", i + 1);
-	if (plain_length(title) == 0) {
+	if (plain_is_blank(title)) {
 		plain_words(&line, slice_str(path));
 	} else {
 		plain_words(&line, title);

@@ -172,7 +172,7 @@ put_entry(struct feed *f, const struct feed_entry *entry)
 	put_id(f, indent, &entry->day, target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	put_element(f, indent, "title",
-	    plain_length(entry->title) > 0 ? entry->title : target);
+	    plain_is_blank(entry->title) ? target : entry->title);
 	put_updated(f, indent, &entry->day);
 	put_link(f, indent, "alternate", target, NULL);
 	(void)buf_str(f->out, "  </entry>\n");
@@ -214,7 +214,7 @@ put_document(struct feed *f, struct slice title, struct slice author)
 	(void)uri_encode(&path, slice_str(f->page), true);
 	put_id(f, "  ", &last->day, buf_view(&path));
 	put_element(f, "  ", "title", title);
-	if (plain_length(subtitle) > 0)
+	if (!plain_is_blank(subtitle))
 		put_element(f, "  ", "subtitle", subtitle);
 	put_updated(f, "  ", &first->day);
 	(void)buf_str(f->out, "  <author>\n");
@@ -296,10 +296,12 @@ write_feed(struct feed *f)
 	const struct conf_text *named = &f->host->content.title;
 	struct slice title = gemtext_title(f->text), author;
 
-	author = named->text != NULL ? slice_str(named->text) : title;
-	if (plain_length(title) == 0)
+	author = slice_str(named->text != NULL ? named->text : "");
+	if (plain_is_blank(author))
+		author = title;
+	if (plain_is_blank(title))
 		title = author;
-	if (plain_length(title) == 0) {
+	if (plain_is_blank(title)) {
 		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
 		    "has no title: neither a \"#\" heading, nor does "
 		    "capsule.conf say one");

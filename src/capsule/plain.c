@@ -54,22 +54,22 @@ plain_put(struct buf *out, struct slice text)
 	return true;
 }
 
-size_t
-plain_length(struct slice text)
-{
-	struct slice character;
-	size_t n = 0;
-
-	while (plain_next(&text, &character))
-		n++;
-	return n;
-}
-
 static bool
 is_blank(struct slice character)
 {
 	return character.ptr[0] == ' ' || character.ptr[0] == '\t' ||
 	       character.ptr[0] == '\n';
+}
+
+bool
+plain_is_blank(struct slice text)
+{
+	struct slice character;
+
+	while (plain_next(&text, &character))
+		if (!is_blank(character))
+			return false;
+	return true;
 }
 
 /* Takes a word off *text, into out unless that is NULL; its code points. */

@@ -19,8 +19,8 @@ bool plain_next(struct slice *text, struct slice *character);
 /* All of text, in that way. False when it does not fit. */
 bool plain_put(struct buf *out, struct slice text);
 
-/* Code points that plain_put would append. */
-size_t plain_length(struct slice text);
+/* Whether plain_put would append nothing but blanks. */
+bool plain_is_blank(struct slice text);
 
 /* A paragraph on its way into lines. Zero but for the first three. */
 struct plain {

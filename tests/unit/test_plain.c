@@ -46,7 +46,9 @@ what_is_kept(void **state)
 		check_row(plain_put(&out, rows[i].text), rows[i].what);
 		check_slice(buf_view(&out), rows[i].kept);
 	}
-	assert_int_equal(plain_length(SLICE("a\x1b字\xff")), 2);
+	assert_true(plain_is_blank(SLICE(" \t\n\x0b\x1b\xff\xe2\x80\xae")));
+	assert_true(plain_is_blank(SLICE("")));
+	assert_false(plain_is_blank(SLICE("\x1b字")));
 	buf_wrap(&out, memory, 2);
 	assert_false(plain_put(&out, SLICE("abc")));
 }
