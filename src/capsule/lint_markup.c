@@ -66,7 +66,7 @@ is_emphasised(struct slice s, uint8_t mark)
 		if (open && !is_blank(before) &&
 		    (is_blank(after) || one_of(after, SLICE(".,;:!?)]\"'-"))))
 			return true;
-		if (n <= 3 && is_word(after) &&
+		if (is_word(after) &&
 		    (is_blank(before) || one_of(before, SLICE("([\"'-"))))
 			open = true;
 	}

@@ -45,7 +45,7 @@ def test_the_page_is_without_fault():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("verb", ["serve", "check", "cert", "fetch",
+@pytest.mark.parametrize("verb", ["serve", "check", "cert", "fetch", "lint",
                                   "feed", "help"])
 def test_every_option_that_help_names_is_on_the_page_and_back(verb):
     text = PAGE.read_text()
@@ -64,6 +64,6 @@ def test_every_verb_is_on_the_page():
     named = set(re.findall(r"^  (?:carnation )?([a-z]+)\s", carnation(
         "help").stdout, re.M))
     text = PAGE.read_text()
-    for verb in ("serve", "check", "cert", "fetch", "feed", "help"):
+    for verb in ("serve", "check", "cert", "fetch", "lint", "feed", "help"):
         assert verb in named, named
         assert f"\n.Ss {verb}\n" in text

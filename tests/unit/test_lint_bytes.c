@@ -16,7 +16,7 @@ test_encoding_line_ends_and_characters(void **state)
 		    "\xef\xbb\xbf# x\n" },
 		{ "no mark in the middle", "G002", NOWHERE,
 		    "# x\n\xef\xbb\xbf\n" },
-		{ "LF, then CRLF", "G003", 2, "# x\na\r\nb\n" },
+		{ "LF, then CRLF", "G003", 2, "# x\na\r\nb\r\n" },
 		{ "CRLF, then LF", "G003", 3, "# x\r\na\r\nb\nc\r\n" },
 		{ "CRLF", "G003", NOWHERE, "# x\r\na\r\n" },
 		{ "a bare CR", "G003", 2, "# x\na\rb\rc\n" },
