@@ -214,6 +214,11 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	check_pages(l);
 	lint_capsule(l); /* behind the pages, whose links it counts */
 	lint_conf(l);
+	lint_subscription(l);
+	lint_atom(l);
+	lint_robots(l);
+	lint_favicon(l);
+	lint_well_known(l);
 	if (l->n > 0)
 		qsort(l->finding, l->n, sizeof(*l->finding), compare);
 	if (l->short_of_memory)

@@ -225,8 +225,6 @@ lint_conf(struct lint *l)
 	struct conf_content content;
 
 	read_conf(l, &content);
-	if (content.feed.text != NULL)
-		(void)named_item(l, "feed", &content.feed);
 	check_index(l, &content.index);
 	check_order(l, &content.order);
 	check_redirects(l, &content);

@@ -19,6 +19,8 @@ const struct verb verbs[] = {
 	    cert_usage },
 	{ "fetch", verb_fetch, "a small client", fetch_usage },
 	{ "lint", verb_lint, "what is wrong with pages and links", lint_usage },
+	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
+	    feed_usage },
 	{ "help", verb_help, "this, or more on one verb", help_usage },
 	{ NULL, NULL, NULL, NULL },
 };

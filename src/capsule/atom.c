@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/atom.h"
+
+#include <expat.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/moment.h"
+#include "util/buf.h"
+
+/* Names come as namespace, this, name: no name of XML holds it. */
+#define SEPARATOR '|'
+#define ATOM "http://www.w3.org/2005/Atom|"
+
+enum wanted { WANT_NOTHING, WANT_ID, WANT_TITLE, WANT_UPDATED };
+
+struct reading {
+	XML_Parser parser;
+	struct atom *out;
+	unsigned depth;
+	size_t room;
+	struct atom_part *part; /* where children belong; NULL: nowhere */
+	enum wanted wanted;     /* the element whose text comes */
+	unsigned wanted_depth;
+	struct buf text;
+	uint8_t memory[ATOM_TEXT_MAX];
+	bool short_of_memory;
+};
+
+static void
+stop(struct reading *r, const char *fault)
+{
+	if (r->out->fault == NULL) {
+		r->out->fault = fault;
+		r->out->line = (unsigned)XML_GetCurrentLineNumber(r->parser);
+	}
+	(void)XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void
+stop_short_of_memory(struct reading *r)
+{
+	r->short_of_memory = true;
+	(void)XML_StopParser(r->parser, XML_FALSE);
+}
+
+static bool
+is(const char *name, const char *local)
+{
+	const size_t n = sizeof(ATOM) - 1;
+
+	return strncmp(name, ATOM, n) == 0 && strcmp(name + n, local) == 0;
+}
+
+static const char *
+attribute(const char **attributes, const char *name)
+{
+	for (; attributes[0] != NULL; attributes += 2)
+		if (strcmp(attributes[0], name) == 0)
+			return attributes[1];
+	return NULL;
+}
+
+static void
+start_entry(struct reading *r)
+{
+	struct atom *a = r->out;
+	struct atom_part *entry = a->entry;
+
+	if (a->n == ATOM_ENTRIES_MAX) {
+		stop(r, "too many entries");
+		return;
+	}
+	if (a->n == r->room) {
+		r->room = r->room == 0 ? 16 : 2 * r->room;
+		entry = reallocarray(entry, r->room, sizeof(*entry));
+		if (entry == NULL) {
+			stop_short_of_memory(r);
+			return;
+		}
+		a->entry = entry;
+	}
+	r->part = &a->entry[a->n++];
+	*r->part = (struct atom_part){
+		.line = (unsigned)XML_GetCurrentLineNumber(r->parser),
+	};
+}
+
+static void
+take_link(struct reading *r, const char **attributes)
+{
+	const char *rel = attribute(attributes, "rel");
+	const char *href = attribute(attributes, "href");
+	char **kept = NULL;
+
+	if (rel == NULL || strcmp(rel, "alternate") == 0)
+		kept = &r->part->link;
+	else if (strcmp(rel, "self") == 0 && r->part == &r->out->feed)
+		kept = &r->out->self;
+	if (kept == NULL || *kept != NULL || href == NULL)
+		return;
+	*kept = strdup(href);
+	if (*kept == NULL)
+		stop_short_of_memory(r);
+}
+
+/* A child of the feed or of an entry. */
+static void
+start_child(struct reading *r, const char *name, const char **attributes)
+{
+	if (is(name, "id"))
+		r->wanted = WANT_ID;
+	else if (is(name, "title"))
+		r->wanted = WANT_TITLE;
+	else if (is(name, "updated"))
+		r->wanted = WANT_UPDATED;
+	else if (is(name, "link"))
+		take_link(r, attributes);
+	r->wanted_depth = r->depth;
+	buf_wrap(&r->text, r->memory, sizeof(r->memory));
+}
+
+static void XMLCALL
+on_start(void *arg, const char *name, const char **attributes)
+{
+	struct reading *r = arg;
+
+	if (++r->depth > ATOM_DEPTH_MAX) {
+		stop(r, "elements lie too deep within each other");
+		return;
+	}
+	if (r->depth == 1) {
+		r->out->feed.line =
+		    (unsigned)XML_GetCurrentLineNumber(r->parser);
+		r->out->is_feed = is(name, "feed");
+		r->part = r->out->is_feed ? &r->out->feed : NULL;
+	} else if (r->depth == 2 && r->out->is_feed && is(name, "entry")) {
+		start_entry(r);
+	} else if (r->part != NULL && r->wanted == WANT_NOTHING &&
+		   r->depth == (r->part == &r->out->feed ? 2U : 3U)) {
+		start_child(r, name, attributes);
+	}
+}
+
+static void XMLCALL
+on_text(void *arg, const char *text, int len)
+{
+	struct reading *r = arg;
+
+	/* What is cut off tells nothing that a check would ask for. */
+	if (r->wanted != WANT_NOTHING)
+		(void)buf_put(&r->text, slice_of(text, (size_t)len));
+}
+
+static bool
+is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void
+take_text(struct reading *r)
+{
+	struct slice text = buf_view(&r->text);
+	int64_t moment;
+
+	while (text.len > 0 && is_space(text.ptr[0]))
+		text = slice_skip(text, 1);
+	while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+		text.len--;
+	if (text.len == 0 && !r->text.failed)
+		return;
+	if (r->wanted == WANT_ID) {
+		r->part->has_id = true;
+	} else if (r->wanted == WANT_TITLE) {
+		r->part->has_title = true;
+	} else {
+		r->part->has_updated = true;
+		/* The date alone says nothing against the rest. */
+		r->part->dated =
+		    moment_parse(text, &moment) && text.len > 10 &&
+		    subscription_date(slice_head(text, 10), &r->part->day);
+	}
+}
+
+static void XMLCALL
+on_end(void *arg, const char *name)
+{
+	struct reading *r = arg;
+
+	(void)name;
+	if (r->wanted != WANT_NOTHING && r->depth == r->wanted_depth) {
+		take_text(r);
+		r->wanted = WANT_NOTHING;
+	}
+	if (r->depth == 2 && r->part != NULL)
+		r->part = &r->out->feed;
+	r->depth--;
+}
+
+static void XMLCALL
+on_doctype(void *arg, const char *name, const char *system, const char *public,
+    int internal)
+{
+	(void)name;
+	(void)system;
+	(void)public;
+	(void)internal;
+	stop(arg, "a DOCTYPE, which a feed has no need of");
+}
+
+static void
+parse(struct reading *r, struct slice bytes)
+{
+	enum XML_Error error;
+
+	XML_SetUserData(r->parser, r);
+	XML_SetElementHandler(r->parser, on_start, on_end);
+	XML_SetCharacterDataHandler(r->parser, on_text);
+	XML_SetStartDoctypeDeclHandler(r->parser, on_doctype);
+	if (XML_Parse(r->parser, (const char *)bytes.ptr, (int)bytes.len, 1) ==
+	    XML_STATUS_OK)
+		return;
+	error = XML_GetErrorCode(r->parser);
+	if (error == XML_ERROR_NO_MEMORY)
+		r->short_of_memory = true;
+	else if (error != XML_ERROR_ABORTED)
+		stop(r, XML_ErrorString(error));
+}
+
+bool
+atom_read(struct slice bytes, struct atom *out)
+{
+	struct reading r = { .out = out };
+
+	*out = (struct atom){ 0 };
+	if (!slice_utf8(bytes) || bytes.len > INT_MAX) {
+		out->fault = "not UTF-8";
+		return true;
+	}
+	r.parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
+	if (r.parser == NULL)
+		return false;
+	parse(&r, bytes);
+	XML_ParserFree(r.parser);
+	if (r.short_of_memory)
+		atom_fini(out);
+	return !r.short_of_memory;
+}
+
+void
+atom_fini(struct atom *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->entry[i].link);
+	free(a->entry);
+	free(a->feed.link);
+	free(a->self);
+	*a = (struct atom){ 0 };
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: ISC */
+#include "capsule/feed.h"
+
+#include <string.h>
+
+#include "capsule/feed_entries.h"
+#include "capsule/page.h"
+#include "capsule/plain.h"
+#include "capsule/policy.h"
+
+enum { GEMINI_PORT = 1965 };
+
+/* RFC 4151 wants a name; this one is reserved (RFC 2606). */
+static const char nobody[] = "capsule.invalid";
+
+struct feed {
+	const struct host *host;
+	const struct feed_origin *origin;
+	const char *page; /* beneath the root */
+	struct slice text;
+	struct feed_entries entries;
+	struct buf *out;
+	struct report *report;
+};
+
+bool
+feed_origin(struct slice text, struct feed_origin *out, const char **why)
+{
+	struct uri uri;
+
+	if (uri_parse(text, &uri, why) != URI_OK)
+		return false;
+	out->port = uri.port == GEMINI_PORT ? -1 : uri.port;
+	if (uri.has_query ||
+	    (uri.path.len > 0 && !slice_equal(uri.path, SLICE("/"))))
+		*why = "only a scheme, a host and perhaps a port";
+	else if (hostname_canonical(uri.host, out->host) != HOSTNAME_NAME)
+		*why = "its host is not a name";
+	return *why == NULL;
+}
+
+bool
+feed_origin_put(const struct feed_origin *origin, struct buf *out)
+{
+	return buf_printf(out, "gemini://%s", origin->host) &&
+	       (origin->port == -1 || buf_printf(out, ":%d", origin->port));
+}
+
+static void
+put_text(struct buf *out, struct slice text)
+{
+	struct slice character;
+
+	while (plain_next(&text, &character)) {
+		if (slice_equal(character, SLICE("&")))
+			(void)buf_str(out, "&amp;");
+		else if (slice_equal(character, SLICE("<")))
+			(void)buf_str(out, "&lt;");
+		else if (slice_equal(character, SLICE(">")))
+			(void)buf_str(out, "&gt;");
+		else if (slice_equal(character, SLICE("\"")))
+			(void)buf_str(out, "&quot;");
+		else
+			(void)buf_put(out, character);
+	}
+}
+
+static void
+put_element(
+    struct feed *f, const char *indent, const char *name, struct slice text)
+{
+	(void)buf_printf(f->out, "%s<%s>", indent, name);
+	put_text(f->out, text);
+	(void)buf_printf(f->out, "</%s>\n", name);
+}
+
+/* "YYYY-MM-DD" */
+static void
+put_day(struct buf *out, const struct subscription_day *d)
+{
+	(void)buf_printf(out, "%04d-%02d-%02d", d->year, d->month, d->day);
+}
+
+static void
+put_updated(
+    struct feed *f, const char *indent, const struct subscription_day *d)
+{
+	(void)buf_printf(f->out, "%s<updated>", indent);
+	put_day(f->out, d);
+	(void)buf_str(f->out, "T12:00:00Z</updated>\n");
+}
+
+/* RFC 4151 takes the bytes of a URI's path and query alone. */
+static void
+put_specific(struct buf *out, struct slice target)
+{
+	for (size_t i = 0; i < target.len; i++) {
+		uint8_t c = target.ptr[i];
+
+		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}[]", c) != NULL)
+			(void)buf_printf(out, "%%%02X", c);
+		else
+			put_text(out, slice_of(&c, 1));
+	}
+}
+
+static void
+put_id(struct feed *f, const char *indent, const struct subscription_day *d,
+    struct slice target)
+{
+	(void)buf_printf(f->out, "%s<id>tag:%s,", indent,
+	    f->origin != NULL ? f->origin->host : nobody);
+	put_day(f->out, d);
+	(void)buf_byte(f->out, ':');
+	put_specific(f->out, target);
+	(void)buf_str(f->out, "</id>\n");
+}
+
+/* Whether a relative reference would be taken for something else: a colon in the
+ * first segment for a scheme, a slash for a path or host, nothing for the
+ * document itself (RFC 3986 4.2). */
+static bool
+wants_dot(struct slice relative)
+{
+	for (size_t i = 0; i < relative.len; i++) {
+		uint8_t c = relative.ptr[i];
+
+		if (c == ':')
+			return true;
+		if (c == '/' || c == '?')
+			return i == 0;
+	}
+	return relative.len == 0;
+}
+
+/* A target of the capsule's own as a link in a document at its root. */
+static void
+put_href(struct feed *f, struct slice target)
+{
+	if (slice_starts(target, SLICE("/")) &&
+	    !slice_starts(target, SLICE("//"))) {
+		if (f->origin != NULL) {
+			(void)feed_origin_put(f->origin, f->out);
+		} else {
+			target = slice_skip(target, 1);
+			if (wants_dot(target))
+				(void)buf_str(f->out, "./");
+		}
+	}
+	put_text(f->out, target);
+}
+
+static void
+put_link(struct feed *f, const char *indent, const char *rel,
+    struct slice target, const char *type)
+{
+	(void)buf_printf(f->out, "%s<link rel=\"%s\" href=\"", indent, rel);
+	put_href(f, target);
+	(void)buf_byte(f->out, '"');
+	if (type != NULL)
+		(void)buf_printf(f->out, " type=\"%s\"", type);
+	(void)buf_str(f->out, "/>\n");
+}
+
+static void
+put_entry(struct feed *f, const struct feed_entry *entry)
+{
+	const char *indent = "    ";
+	struct slice target = slice_str(entry->target);
+
+	(void)buf_str(f->out, "  <entry>\n");
+	put_id(f, indent, &entry->day, target);
+	/* A reader shows nothing else of it: no title, and it is invisible. */
+	put_element(f, indent, "title",
+	    plain_is_blank(entry->title) ? target : entry->title);
+	put_updated(f, indent, &entry->day);
+	put_link(f, indent, "alternate", target, NULL);
+	(void)buf_str(f->out, "  </entry>\n");
+}
+
+/* The first of the page's language tags: XML takes one. */
+static void
+put_start(struct feed *f, const char *path)
+{
+	struct slice lang = policy_lang(f->host, path), others;
+
+	(void)slice_cut(lang, ',', &lang, &others);
+	lang = slice_trim(lang);
+	(void)buf_str(f->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+			      "<feed xmlns=\"http://www.w3.org/2005/Atom\"");
+	if (lang.len > 0) {
+		(void)buf_str(f->out, " xml:lang=\"");
+		put_text(f->out, lang);
+		(void)buf_byte(f->out, '"');
+	}
+	(void)buf_str(f->out, ">\n");
+}
+
+static void
+put_document(struct feed *f, struct slice title, struct slice author)
+{
+	struct slice subtitle = subscription_subtitle(f->text);
+	const struct feed_entry *first = &f->entries.item[0];
+	const struct feed_entry *last = &f->entries.item[f->entries.n - 1];
+	uint8_t memory[FEED_TARGET_MAX];
+	struct buf path;
+
+	/* The page's own path, as links have it and as settings do. */
+	buf_wrap(&path, memory, sizeof(memory));
+	(void)buf_printf(&path, "/%s", f->page);
+	put_start(f, path.failed ? "/" : buf_cstr(&path));
+	buf_reset(&path);
+	(void)buf_byte(&path, '/');
+	(void)uri_encode(&path, slice_str(f->page), true);
+	put_id(f, "  ", &last->day, buf_view(&path));
+	put_element(f, "  ", "title", title);
+	if (!plain_is_blank(subtitle))
+		put_element(f, "  ", "subtitle", subtitle);
+	put_updated(f, "  ", &first->day);
+	(void)buf_str(f->out, "  <author>\n");
+	put_element(f, "    ", "name", author);
+	(void)buf_str(f->out, "  </author>\n");
+	put_link(f, "  ", "self", SLICE("/" FEED_FILE), "application/atom+xml");
+	put_link(f, "  ", "alternate", buf_view(&path), "text/gemini");
+	for (size_t i = 0; i < f->entries.n; i++)
+		put_entry(f, &f->entries.item[i]);
+	(void)buf_str(f->out, "</feed>\n");
+}
+
+static void
+left_out(void *arg, const struct subscription_entry *entry)
+{
+	struct feed *f = arg;
+
+	if (entry->dated)
+		page_problem(f->report, REPORT_WARNING, f->host, f->page,
+		    entry->line, "left out: no client could follow the link");
+	else
+		page_problem(f->report, REPORT_WARNING, f->host, f->page,
+		    entry->line, "left out: %.*s is no day of the calendar",
+		    SLICE_ARGS(entry->date));
+}
+
+/* The page, or an error that says where it was asked for. */
+static bool
+find_page(struct feed *f, const struct inventory *pages)
+{
+	const struct conf_text *feed = &f->host->content.feed;
+	const struct inventory_item *item;
+
+	if (feed->text == NULL) {
+		report_add(f->report, REPORT_ERROR, NULL, 0,
+		    "no feed is set in capsule.conf");
+		return false;
+	}
+	item = inventory_find(pages, feed->text);
+	if (item == NULL || !item->page) {
+		report_add(f->report, REPORT_ERROR, feed->file, feed->line,
+		    "feed: %s %s", feed->text,
+		    item == NULL ? "is not there for visitors"
+				 : "is not served as text/gemini");
+		return false;
+	}
+	f->page = item->path;
+	return true;
+}
+
+static bool
+read_entries(struct feed *f)
+{
+	const char *why = NULL;
+
+	switch (feed_entries_read(f->page, f->text, left_out, f, &f->entries)) {
+	case FEED_READ:
+		if (f->entries.n == 0)
+			why = "has no entry: a link whose label begins with "
+			      "a date, YYYY-MM-DD";
+		break;
+	case FEED_READ_TOO_MANY:
+		why = "has too many entries";
+		break;
+	case FEED_READ_NO_MEMORY:
+		why = "out of memory";
+		break;
+	}
+	if (why != NULL)
+		page_problem(
+		    f->report, REPORT_ERROR, f->host, f->page, 0, "%s", why);
+	return why == NULL;
+}
+
+/* From the page's text to the document. */
+static bool
+write_feed(struct feed *f)
+{
+	const struct conf_text *named = &f->host->content.title;
+	struct slice title = gemtext_title(f->text), author;
+
+	author = slice_str(named->text != NULL ? named->text : "");
+	if (plain_is_blank(author))
+		author = title;
+	if (plain_is_blank(title))
+		title = author;
+	if (plain_is_blank(title)) {
+		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
+		    "has no title: neither a \"#\" heading, nor does "
+		    "capsule.conf say one");
+		return false;
+	}
+	if (!read_entries(f))
+		return false;
+	put_document(f, title, author);
+	if (f->out->failed)
+		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
+		    "the feed would be too long");
+	return !f->out->failed;
+}
+
+bool
+feed_atom(const struct host *h, const struct inventory *pages,
+    const struct feed_origin *origin, struct buf *out, struct report *r)
+{
+	struct feed f = {
+		.host = h, .origin = origin, .out = out, .report = r
+	};
+	struct buf bytes;
+	bool ok;
+
+	if (!find_page(&f, pages))
+		return false;
+	buf_init(&bytes, PAGE_MAX);
+	ok = page_read(h, f.page, &bytes, &f.text, r) && write_feed(&f);
+	feed_entries_fini(&f.entries);
+	buf_fini(&bytes);
+	return ok;
+}

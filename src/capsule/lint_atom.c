@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: ISC */
+/* A: the Atom feed, and whether it says what its page says (spec.md 4.3). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "capsule/atom.h"
+#include "capsule/feed.h"
+#include "capsule/feed_entries.h"
+#include "capsule/lint_internal.h"
+#include "capsule/page.h"
+
+#define RUN "; carnation feed writes it anew"
+
+/* An entry with where it leads, as feed_target has it. */
+struct leading {
+	const struct atom_part *part;
+	char *target; /* NULL: no link that can be followed */
+};
+
+struct feeding {
+	struct lint *l;
+	struct atom atom;
+	struct slice origin; /* of absolute links to the capsule; or empty */
+	struct leading *entry;
+};
+
+/* What is missing, or NULL. */
+static const char *
+part_fault(const struct atom_part *p)
+{
+	if (!p->has_id)
+		return "no id";
+	if (!p->has_title)
+		return "no title";
+	if (!p->has_updated)
+		return "no updated";
+	return p->dated ? NULL
+			: "updated is no moment such as "
+			  "2026-11-22T12:00:00Z";
+}
+
+static void
+check_parts(struct lint *l, const struct atom *a)
+{
+	const char *fault = part_fault(&a->feed);
+
+	if (fault != NULL)
+		lint_add(
+		    l, "A002", FEED_FILE, a->feed.line, "the feed: %s", fault);
+	for (size_t i = 0; i < a->n; i++) {
+		fault = part_fault(&a->entry[i]);
+		if (fault != NULL)
+			lint_add(l, "A003", FEED_FILE, a->entry[i].line,
+			    "an entry: %s", fault);
+	}
+}
+
+/* "gemini://example.org" of a feed that says where it lies. */
+static struct slice
+origin_of(const struct atom *a)
+{
+	struct slice self = slice_str(a->self != NULL ? a->self : "");
+
+	if (!uri_is_absolute(self) || !slice_ends(self, SLICE("/" FEED_FILE)))
+		return SLICE("");
+	return slice_head(self, self.len - (sizeof("/" FEED_FILE) - 1));
+}
+
+/* Where an entry leads; absolute links to the feed's own origin lead into the
+ * capsule, whatever it is called here. */
+static char *
+target_of(const struct feeding *f, const struct atom_part *part)
+{
+	uint8_t memory[3 * 2 * FEED_TARGET_MAX + 1];
+	struct slice link = slice_str(part->link != NULL ? part->link : "");
+	struct buf out;
+
+	if (f->origin.len > 0 && slice_starts(link, f->origin) &&
+	    slice_starts(slice_skip(link, f->origin.len), SLICE("/")))
+		link = slice_skip(link, f->origin.len);
+	buf_wrap(&out, memory, sizeof(memory));
+	return feed_target(FEED_FILE, link, &out) ? strdup(buf_cstr(&out))
+						  : NULL;
+}
+
+static void
+check_target(struct lint *l, const struct leading *e)
+{
+	uint8_t memory[REQUEST_URI_MAX];
+	const struct lint_target *t = NULL;
+	struct buf line;
+
+	if (e->target == NULL) {
+		lint_add(l, "A006", FEED_FILE, e->part->line,
+		    "an entry without a link that could be followed");
+		return;
+	}
+	if (e->target[0] != '/' || e->target[1] == '/')
+		return;
+	buf_wrap(&line, memory, sizeof(memory));
+	if (lint_resolve(l, FEED_FILE, slice_str(e->target), &line))
+		t = lint_ask(l, buf_view(&line));
+	if (t != NULL)
+		t = lint_follow(l, t);
+	if (t != NULL && t->status != STATUS_SUCCESS)
+		lint_add(l, "A006", FEED_FILE, e->part->line,
+		    "an entry leads to %s: visitors get %d", e->target,
+		    (int)t->status);
+}
+
+static int
+compare_leading(const void *a, const void *b)
+{
+	const struct leading *x = a, *y = b;
+	int order = strcmp(x->target != NULL ? x->target : "",
+	    y->target != NULL ? y->target : "");
+
+	if (order != 0)
+		return order;
+	return (x->part->line > y->part->line) -
+	       (x->part->line < y->part->line);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct feed_entry *x = a, *y = b;
+
+	return strcmp(x->target, y->target);
+}
+
+static void
+add_stray(struct lint *l, const struct leading *e, const char *page)
+{
+	if (e->target != NULL)
+		lint_add(l, "A004", FEED_FILE, e->part->line,
+		    "an entry for %s, of which %s has none" RUN, e->target,
+		    page);
+}
+
+static void
+compare_days(struct lint *l, const struct leading *e,
+    const struct feed_entry *entry, const char *page)
+{
+	const struct subscription_day *d = &entry->day;
+
+	if (e->part->dated &&
+	    subscription_days(&e->part->day) != subscription_days(d))
+		lint_add(l, "A004", FEED_FILE, e->part->line,
+		    "another date for %s than the %04d-%02d-%02d of %s:%u" RUN,
+		    entry->target, d->year, d->month, d->day, page,
+		    entry->line);
+}
+
+/* Goes through both lists, which are in the order of targets. */
+static void
+compare_lists(
+    const struct feeding *f, struct feed_entries *entries, const char *page)
+{
+	const struct feed_entry *b = entries->item;
+	const struct leading *a = f->entry;
+	size_t i = 0, k = 0;
+
+	while (i < f->atom.n || k < entries->n) {
+		const char *target = i < f->atom.n ? a[i].target : NULL;
+		int order = k == entries->n ? -1 : 1;
+
+		if (i < f->atom.n && k < entries->n)
+			order =
+			    target == NULL ? -1 : strcmp(target, b[k].target);
+		if (order < 0) {
+			add_stray(f->l, &a[i++], page);
+		} else if (order > 0) {
+			lint_add(f->l, "A004", FEED_FILE, 0,
+			    "no entry for %s of %s:%u" RUN, b[k].target, page,
+			    b[k].line);
+			k++;
+		} else {
+			compare_days(f->l, &a[i++], &b[k++], page);
+		}
+	}
+}
+
+/* Says nothing of a page that cannot be read: lint_subscription does. */
+static void
+compare_with_page(const struct feeding *f)
+{
+	const char *page = f->l->host->content.feed.text;
+	struct feed_entries entries;
+	struct buf bytes;
+
+	if (page == NULL || lint_type(f->l, page).len == 0)
+		return;
+	buf_init(&bytes, PAGE_MAX);
+	if (inventory_load(f->l->host, page, &bytes) &&
+	    feed_entries_read(page, buf_view(&bytes), NULL, NULL, &entries) ==
+		FEED_READ) {
+		if (entries.n > 0)
+			qsort(entries.item, entries.n, sizeof(*entries.item),
+			    compare_entries);
+		compare_lists(f, &entries, page);
+		feed_entries_fini(&entries);
+	}
+	buf_fini(&bytes);
+}
+
+static void
+check_entries(struct feeding *f)
+{
+	const struct atom *a = &f->atom;
+
+	f->origin = origin_of(a);
+	f->entry = calloc(a->n + 1, sizeof(*f->entry));
+	if (f->entry == NULL) {
+		f->l->short_of_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		f->entry[i].part = &a->entry[i];
+		f->entry[i].target = target_of(f, &a->entry[i]);
+		check_target(f->l, &f->entry[i]);
+	}
+	if (a->n > 0)
+		qsort(f->entry, a->n, sizeof(*f->entry), compare_leading);
+	compare_with_page(f);
+	for (size_t i = 0; i < a->n; i++)
+		free(f->entry[i].target);
+	free(f->entry);
+}
+
+static void
+check_document(struct lint *l, struct slice bytes)
+{
+	struct feeding f = { .l = l };
+
+	if (!atom_read(bytes, &f.atom)) {
+		l->short_of_memory = true;
+		return;
+	}
+	if (f.atom.fault != NULL) {
+		lint_add(l, "A001", FEED_FILE, f.atom.line,
+		    "not well-formed: %s", f.atom.fault);
+	} else if (!f.atom.is_feed) {
+		lint_add(l, "A002", FEED_FILE, f.atom.feed.line,
+		    "its first element is no Atom feed");
+	} else {
+		check_parts(l, &f.atom);
+		check_entries(&f);
+	}
+	atom_fini(&f.atom);
+}
+
+void
+lint_atom(struct lint *l)
+{
+	struct slice type;
+	struct buf bytes;
+
+	if (inventory_find(&l->inventory, FEED_FILE) == NULL)
+		return;
+	type = lint_type(l, FEED_FILE);
+	if (!slice_equal_nocase(type, SLICE("application/atom+xml")))
+		lint_add(l, "A005", FEED_FILE, 0,
+		    "served as %.*s, not as application/atom+xml",
+		    SLICE_ARGS(type));
+	buf_init(&bytes, FEED_MAX);
+	if (inventory_load(l->host, FEED_FILE, &bytes))
+		check_document(l, buf_view(&bytes));
+	else
+		lint_add(l, "A001", FEED_FILE, 0,
+		    "cannot be read, or is larger than %d MiB",
+		    FEED_MAX / (1024 * 1024));
+	buf_fini(&bytes);
+}

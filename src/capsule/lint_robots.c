@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/* R: robots.txt, as robots of Gemini read it (spec.md 4.4). */
+#include <string.h>
+
+#include "capsule/lint_internal.h"
+#include "conf/options.h"
+
+#define FILE_NAME "robots.txt"
+
+enum { ROBOTS_MAX = 512 * 1024, WORD_MAX = 64 };
+
+struct robots {
+	struct lint *l;
+	unsigned line;
+	bool named; /* a User-agent came before */
+};
+
+/* The nearest of words, for a word in any case; NULL when none is near, or when
+ * it is one of them. */
+static const char *
+misspelt(struct slice word, const char *const *words)
+{
+	char lower[WORD_MAX];
+
+	if (word.len >= sizeof(lower))
+		return NULL;
+	for (size_t i = 0; i < word.len; i++) {
+		uint8_t c = word.ptr[i];
+
+		lower[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+	}
+	lower[word.len] = '\0';
+	for (size_t i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], lower) == 0)
+			return NULL;
+	return word_nearest(lower, words);
+}
+
+/* Robots may have names of their own: only what is nearly a common one is
+ * worth a word. */
+static void
+check_agent(const struct robots *r, struct slice agent)
+{
+	static const char *const known[] = { "archiver", "indexer",
+		"researcher", "webproxy", NULL };
+	const char *near = misspelt(agent, known);
+
+	if (agent.len == 0)
+		lint_add(r->l, "R002", FILE_NAME, r->line,
+		    "User-agent without a name");
+	else if (near != NULL)
+		lint_add(r->l, "R002", FILE_NAME, r->line,
+		    "no kind of robot is called \"%.*s\"; did you mean %s?",
+		    SLICE_ARGS(agent), near);
+}
+
+/* Whether files lie in the directory that a path with a final slash names: then
+ * the path without it answers nothing but the way to this one. */
+static bool
+is_directory(const struct lint *l, struct slice path)
+{
+	for (size_t i = 0; i < l->inventory.n; i++)
+		if (slice_starts(slice_str(l->inventory.item[i].path),
+			slice_skip(path, 1)))
+			return true;
+	return false;
+}
+
+static void
+check_path(const struct robots *r, struct slice path)
+{
+	if (path.len == 0) /* all is allowed */
+		return;
+	if (path.ptr[0] != '/') {
+		lint_add(r->l, "R004", FILE_NAME, r->line,
+		    "\"%.*s\" is no path: it must begin with '/'",
+		    SLICE_ARGS(path));
+		return;
+	}
+	if (slice_find(path, '*', NULL) || slice_find(path, '$', NULL))
+		lint_add(r->l, "R006", FILE_NAME, r->line,
+		    "a path is what others begin with: robots do not know "
+		    "'*' and '$'");
+	if (slice_find(path, ' ', NULL) || slice_find(path, '#', NULL))
+		lint_add(r->l, "R006", FILE_NAME, r->line,
+		    "a comment has a line of its own; this is part of the "
+		    "path");
+	if (path.len > 1 && slice_ends(path, SLICE("/")) &&
+	    !is_directory(r->l, path))
+		lint_add(r->l, "R005", FILE_NAME, r->line,
+		    "\"%.*s\" does not cover the same path without the final "
+		    "slash, nor with a query",
+		    SLICE_ARGS(path));
+}
+
+static void
+check_other(const struct robots *r, struct slice field, bool colon)
+{
+	static const char *const known[] = { "user-agent", "disallow", NULL };
+	const char *near = colon ? misspelt(field, known) : NULL;
+
+	if (!colon)
+		lint_add(r->l, "R006", FILE_NAME, r->line,
+		    "neither a field nor a comment");
+	else
+		lint_add(r->l, "R006", FILE_NAME, r->line,
+		    "robots know User-agent and Disallow, not \"%.*s\"%s%s",
+		    SLICE_ARGS(field), near != NULL ? "; did you mean " : "",
+		    near != NULL ? near : "");
+}
+
+static void
+check_line(struct robots *r, struct slice line)
+{
+	struct slice field, value;
+	bool colon;
+
+	line = slice_trim(line);
+	if (line.len == 0 || line.ptr[0] == '#')
+		return;
+	colon = slice_cut(line, ':', &field, &value);
+	field = slice_trim(field);
+	value = slice_trim(value);
+	if (colon && slice_equal_nocase(field, SLICE("user-agent"))) {
+		r->named = true;
+		check_agent(r, value);
+	} else if (colon && slice_equal_nocase(field, SLICE("disallow"))) {
+		if (!r->named)
+			lint_add(r->l, "R003", FILE_NAME, r->line,
+			    "Disallow before any User-agent: it is for nobody");
+		check_path(r, value);
+	} else {
+		check_other(r, field, colon);
+	}
+}
+
+void
+lint_robots(struct lint *l)
+{
+	struct robots r = { .l = l };
+	struct slice type, rest, line;
+	struct buf bytes;
+
+	if (inventory_find(&l->inventory, FILE_NAME) == NULL)
+		return;
+	type = lint_type(l, FILE_NAME);
+	if (!slice_equal_nocase(type, SLICE("text/plain")))
+		lint_add(l, "R001", FILE_NAME, 0,
+		    "served as %.*s, not as text/plain", SLICE_ARGS(type));
+	buf_init(&bytes, ROBOTS_MAX);
+	if (!inventory_load(l->host, FILE_NAME, &bytes))
+		lint_add(l, "R001", FILE_NAME, 0,
+		    "cannot be read, or is larger than %d KiB",
+		    ROBOTS_MAX / 1024);
+	rest = buf_view(&bytes);
+	while (slice_line(&rest, &line)) {
+		r.line++;
+		check_line(&r, line);
+	}
+	buf_fini(&bytes);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/subscription.h"
+
+enum { DATE_LENGTH = sizeof("YYYY-MM-DD") - 1 };
+
+static bool
+is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool
+subscription_looks_dated(struct slice s)
+{
+	static const char shape[] = "0000-00-00";
+
+	if (s.len < DATE_LENGTH)
+		return false;
+	for (size_t i = 0; i < DATE_LENGTH; i++)
+		if (shape[i] == '0' ? !is_digit(s.ptr[i]) : s.ptr[i] != '-')
+			return false;
+	return true;
+}
+
+/* n digits from offset at, which are there. */
+static int
+number_at(struct slice s, size_t at, size_t n)
+{
+	int value = 0;
+
+	for (size_t i = at; i < at + n; i++)
+		value = value * 10 + (s.ptr[i] - '0');
+	return value;
+}
+
+static int
+days_in_month(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30,
+		31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+bool
+subscription_date(struct slice s, struct subscription_day *out)
+{
+	if (!subscription_looks_dated(s))
+		return false;
+	/* "2026-11-221": no client that reads on takes that for a date. */
+	if (s.len > DATE_LENGTH && is_digit(s.ptr[DATE_LENGTH]))
+		return false;
+	out->year = number_at(s, 0, 4);
+	out->month = number_at(s, 5, 2);
+	out->day = number_at(s, 8, 2);
+	return out->year >= 1 && out->month >= 1 && out->month <= 12 &&
+	       out->day >= 1 &&
+	       out->day <= days_in_month(out->year, out->month);
+}
+
+int64_t
+subscription_days(const struct subscription_day *d)
+{
+	const int64_t before_1970 = 719162; /* from 0001-01-01 */
+	int64_t years = d->year - 1;
+	int64_t days = years * 365 + years / 4 - years / 100 + years / 400;
+
+	for (int month = 1; month < d->month; month++)
+		days += days_in_month(d->year, month);
+	return days + d->day - 1 - before_1970;
+}
+
+/* Behind the label's first word, without the dashes and colons that people put
+ * between date and title. */
+static struct slice
+entry_title(struct slice label)
+{
+	while (label.len > 0 && label.ptr[0] != ' ' && label.ptr[0] != '\t')
+		label = slice_skip(label, 1);
+	label = slice_trim(label);
+	while (
+	    slice_starts(label, SLICE("-")) || slice_starts(label, SLICE(":")))
+		label = slice_trim(slice_skip(label, 1));
+	return label;
+}
+
+bool
+subscription_next(struct gemtext *g, struct subscription_entry *entry)
+{
+	struct gemtext_line line;
+
+	while (gemtext_next(g, &line)) {
+		if (line.kind != GEMTEXT_LINK || line.url.len == 0 ||
+		    !subscription_looks_dated(line.text))
+			continue;
+		*entry = (struct subscription_entry){
+			.url = line.url,
+			.date = slice_head(line.text, DATE_LENGTH),
+			.title = entry_title(line.text),
+			.line = line.number,
+		};
+		entry->dated = subscription_date(line.text, &entry->day);
+		return true;
+	}
+	return false;
+}
+
+struct slice
+subscription_subtitle(struct slice page)
+{
+	struct gemtext g = { .rest = page };
+	struct gemtext_line line;
+	bool titled = false;
+
+	while (gemtext_next(&g, &line)) {
+		if (line.kind == GEMTEXT_HEADING && titled && line.level == 2)
+			return line.text;
+		if (line.kind == GEMTEXT_HEADING && line.level == 1)
+			titled = true;
+		else if (titled && line.kind != GEMTEXT_HEADING &&
+			 (line.kind != GEMTEXT_TEXT || line.text.len > 0))
+			break;
+	}
+	return SLICE("");
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <string.h>
+
+#include "capsule/copy.h"
+#include "capsule_help.h"
+
+#define RULE                                                                   \
+	"============================================================"         \
+	"============"
+#define ABOUT                                                                  \
+	"This file holds all pages of the capsule as plain text, in "          \
+	"reading\norder, for those who keep or print them. \"See\" names a "   \
+	"page in this\nfile; addresses stand between angle brackets.\n\n"      \
+	"Contents\n--------\n\n"
+
+static char made[256 * 1024];
+
+static const char *
+make(const char *origin, size_t max)
+{
+	struct inventory pages;
+	struct feed_origin parsed;
+	const char *why, *result;
+	struct buf out;
+
+	if (origin != NULL)
+		assert_true(feed_origin(slice_str(origin), &parsed, &why));
+	assert_true(inventory_read(help_host(), &pages));
+	buf_wrap(&out, made, max);
+	result = copy_text(help_host(), &pages, origin != NULL ? &parsed : NULL,
+		     &out, &help.report)
+		     ? buf_cstr(&out)
+		     : NULL;
+	inventory_fini(&pages);
+	return result;
+}
+
+/* What becomes of one page's text. */
+static void
+becomes(struct slice page, const char *text)
+{
+	static const char rule[] = RULE "\nindex.gmi\n" RULE "\n\n";
+	const char *got;
+
+	tree_bytes("root/index.gmi", page);
+	help_open_one("");
+	got = strstr(make(NULL, sizeof(made) - 1), rule);
+	assert_non_null(got);
+	assert_string_equal(got + sizeof(rule) - 1, text);
+}
+
+static void
+a_whole_copy(void **state)
+{
+	(void)state;
+	tree_dir("root/az");
+	tree_file("root/index.gmi", "# Home\n\nWelcome.\n=> b.gmi Next\n\n");
+	tree_file("root/a.gmi", "No title here.\n");
+	tree_file("root/b.gmi", "# B\n=> / Home\n");
+	tree_file("root/az/index.gmi", "# AZ\n=> ../b.gmi B\n=> ../ Home\n");
+	tree_file("root/x.txt", "not a page\n");
+	help_open_one("title = \"Capsule\"; order = [\"index.gmi\", "
+		      "\"b.gmi\"];");
+	assert_string_equal(make("gemini://example.org", sizeof(made) - 1),
+	    "Capsule\n=======\n\n"
+	    "This file holds all pages of the capsule as plain text, in "
+	    "reading\norder, for those who keep or print them. \"See\" names "
+	    "a page in this\nfile; addresses stand between angle brackets.\n\n"
+	    "The capsule: <gemini://example.org/>\n\n"
+	    "Contents\n--------\n\n"
+	    "  1. Home (index.gmi)\n"
+	    "  2. B (b.gmi)\n"
+	    "  3. a.gmi\n"
+	    "  4. AZ (az/index.gmi)\n"
+	    "\n" RULE "\nindex.gmi\n" RULE "\n\n"
+	    "Home\n====\n\nWelcome.\nNext (see: b.gmi)\n"
+	    "\n" RULE "\nb.gmi\n" RULE "\n\n"
+	    "B\n=\nHome (see: index.gmi)\n"
+	    "\n" RULE "\na.gmi\n" RULE "\n\n"
+	    "No title here.\n"
+	    "\n" RULE "\naz/index.gmi\n" RULE "\n\n"
+	    "AZ\n==\nB (see: b.gmi)\nHome (see: index.gmi)\n");
+	assert_int_equal(help.report.n, 0);
+}
+
+static void
+without_any_setting(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	help_open_one("");
+	assert_string_equal(copy_file(help_host()), "capsule.txt");
+	assert_string_equal(make(NULL, sizeof(made) - 1),
+	    ABOUT "  1. A (a.gmi)\n"
+		  "\n" RULE "\na.gmi\n" RULE "\n\nA\n=\n");
+}
+
+static void
+each_kind_of_line(void **state)
+{
+	(void)state;
+	becomes(SLICE("# One\n## Two\n#\n### Three\n"),
+	    "One\n===\nTwo\n---\n\n### Three\n");
+	becomes(SLICE("* item\n> quote\n>\n*no item\n"),
+	    "* item\n> quote\n>\n*no item\n");
+	becomes(SLICE("``` A tree\n  |  \n\t/ \\\n=> x\n``` end\nb\n"),
+	    "[A tree]\n  |  \n\t/ \\\n=> x\nb\n");
+	becomes(SLICE("```\nx\n"), "x\n");
+	becomes(SLICE("a\r\n\r\n\r\nb"), "a\n\n\nb\n");
+}
+
+static void
+links(void **state)
+{
+	(void)state;
+	tree_file("root/b c.gmi", "# B\n");
+	tree_file("root/x.txt", "x\n");
+	becomes(SLICE("=> b%20c.gmi B\n"), "B (see: b c.gmi)\n");
+	becomes(SLICE("=> b%20c.gmi\n"), "See: b c.gmi\n");
+	becomes(SLICE("=> /b%20c.gmi?q#f B\n"), "B (see: b c.gmi)\n");
+	becomes(SLICE("=> index.gmi Here\n"), "Here (see: index.gmi)\n");
+	becomes(SLICE("=> / Home\n"), "Home (see: index.gmi)\n");
+	becomes(SLICE("=> x.txt A text\n"), "A text <x.txt>\n");
+	becomes(SLICE("=> none.gmi None\n"), "None <none.gmi>\n");
+	becomes(SLICE("=> none/ None\n"), "None <none/>\n");
+	becomes(SLICE("=> https://x.example/?a=b X\n"),
+	    "X <https://x.example/?a=b>\n");
+	becomes(SLICE("=> //x.example/b%20c.gmi X\n"),
+	    "X <//x.example/b%20c.gmi>\n");
+	becomes(SLICE("=> mailto:a@example.org\n"), "<mailto:a@example.org>\n");
+	becomes(SLICE("=>\na\n"), "\na\n");
+	becomes(SLICE("\n\n"), "");
+}
+
+static void
+nothing_that_could_harm_a_terminal(void **state)
+{
+	const char *text;
+
+	(void)state;
+	becomes(SLICE("\xef\xbb\xbf# T\x1b]0;x\x07\n"
+		      "a\0b\xc2\x9b\xe2\x80\xae.\n"
+		      "=> x\x1b[1my \x1b[0mL\n```\x1b\n\x1b[2J\tx\n```\n"),
+	    "T]0;x\n=====\nab.\n[0mL <x[1my>\n[]\n[2J\tx\n");
+	text = made;
+	for (size_t i = 0; i < strlen(text); i++)
+		assert_true((uint8_t)text[i] >= ' ' || text[i] == '\n' ||
+			    text[i] == '\t');
+}
+
+static void
+what_is_wrong_is_told_with_its_place(void **state)
+{
+	static const struct {
+		const char *settings, *words;
+		enum report_level level;
+	} rows[] = {
+		{ "order = [\"none.gmi\"];", "none.gmi is not there",
+		    REPORT_ERROR },
+		{ "order = [\"x.txt\"];", "not served as text/gemini",
+		    REPORT_ERROR },
+		{ "order = [\"a.gmi\", \"a.gmi\"];", "is there already",
+		    REPORT_WARNING },
+		{ "copy = \"a.gmi\";", "another file", REPORT_ERROR },
+		{ "copy = \"atom.xml\";", "another file", REPORT_ERROR },
+		{ "copy = \"capsule.conf\";", "another file", REPORT_ERROR },
+	};
+
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	tree_file("root/x.txt", "x\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		help_open_one(rows[i].settings);
+		check_row((make(NULL, sizeof(made) - 1) == NULL) ==
+			      (rows[i].level == REPORT_ERROR),
+		    rows[i].settings);
+		check_row(help_told(rows[i].level, 1, rows[i].words),
+		    rows[i].settings);
+	}
+	help_open_one("copy = \"x.txt\";");
+	assert_string_equal(copy_file(help_host()), "x.txt");
+	assert_non_null(make(NULL, sizeof(made) - 1));
+	assert_null(make(NULL, 300));
+	assert_true(help_told(REPORT_ERROR, 0, "too long"));
+	tree_bytes("root/b.gmi", SLICE("a\n\xff\n"));
+	help_open_one("");
+	assert_null(make(NULL, sizeof(made) - 1));
+	assert_true(help_told(REPORT_ERROR, 2, "UTF-8"));
+}
+
+static void
+a_capsule_without_pages_has_no_copy(void **state)
+{
+	(void)state;
+	tree_file("root/x.txt", "x\n");
+	help_open_one("");
+	assert_null(make(NULL, sizeof(made) - 1));
+	assert_true(help_told(REPORT_ERROR, 0, "no page"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_capsule(a_whole_copy),
+		in_a_capsule(without_any_setting),
+		in_a_capsule(each_kind_of_line),
+		in_a_capsule(links),
+		in_a_capsule(nothing_that_could_harm_a_terminal),
+		in_a_capsule(what_is_wrong_is_told_with_its_place),
+		in_a_capsule(a_capsule_without_pages_has_no_copy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

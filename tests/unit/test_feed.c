@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <string.h>
+
+#include "capsule/feed.h"
+#include "capsule_help.h"
+
+static char made[64 * 1024];
+
+/* The document of the capsule that is open, or NULL. */
+static const char *
+make(const char *origin)
+{
+	struct inventory pages;
+	struct feed_origin parsed;
+	const char *why, *result;
+	struct buf out;
+
+	if (origin != NULL)
+		assert_true(feed_origin(slice_str(origin), &parsed, &why));
+	assert_true(inventory_read(help_host(), &pages));
+	buf_wrap(&out, made, sizeof(made) - 1);
+	result = feed_atom(help_host(), &pages, origin != NULL ? &parsed : NULL,
+		     &out, &help.report)
+		     ? buf_cstr(&out)
+		     : NULL;
+	inventory_fini(&pages);
+	return result;
+}
+
+static void
+has(const char *text, const char *words)
+{
+	if (text == NULL || strstr(text, words) == NULL)
+		fail_msg("no \"%s\" in:\n%s", words,
+		    text != NULL ? text : "(nothing)");
+}
+
+static void
+a_whole_document(void **state)
+{
+	(void)state;
+	tree_file("root/updates.gmi", "# Updates\n\n## Of this capsule\n"
+				      "=> night.gmi 2026-01-02 - Night\n"
+				      "=> law.gmi 2026-01-03: Law\n");
+	help_open_one("title = \"Capsule\"; lang = \"en,az\"; "
+		      "feed = \"updates.gmi\";");
+	assert_string_equal(make(NULL),
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
+	    "  <id>tag:capsule.invalid,2026-01-02:/updates.gmi</id>\n"
+	    "  <title>Updates</title>\n"
+	    "  <subtitle>Of this capsule</subtitle>\n"
+	    "  <updated>2026-01-03T12:00:00Z</updated>\n"
+	    "  <author>\n"
+	    "    <name>Capsule</name>\n"
+	    "  </author>\n"
+	    "  <link rel=\"self\" href=\"atom.xml\" "
+	    "type=\"application/atom+xml\"/>\n"
+	    "  <link rel=\"alternate\" href=\"updates.gmi\" "
+	    "type=\"text/gemini\"/>\n"
+	    "  <entry>\n"
+	    "    <id>tag:capsule.invalid,2026-01-03:/law.gmi</id>\n"
+	    "    <title>Law</title>\n"
+	    "    <updated>2026-01-03T12:00:00Z</updated>\n"
+	    "    <link rel=\"alternate\" href=\"law.gmi\"/>\n"
+	    "  </entry>\n"
+	    "  <entry>\n"
+	    "    <id>tag:capsule.invalid,2026-01-02:/night.gmi</id>\n"
+	    "    <title>Night</title>\n"
+	    "    <updated>2026-01-02T12:00:00Z</updated>\n"
+	    "    <link rel=\"alternate\" href=\"night.gmi\"/>\n"
+	    "  </entry>\n"
+	    "</feed>\n");
+	assert_int_equal(help.report.n, 0);
+}
+
+static void
+an_origin_makes_links_absolute(void **state)
+{
+	const char *text;
+
+	(void)state;
+	tree_dir("root/az");
+	tree_file("root/az/u.gmi", "# U\n=> ../n.gmi 2026-01-02 N\n"
+				   "=> https://x.example/ 2026-01-01 X\n");
+	help_open_one("feed = \"az/u.gmi\";");
+	text = make("gemini://Example.ORG:1966/");
+	has(text, "<id>tag:example.org,2026-01-01:/az/u.gmi</id>");
+	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
+	has(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
+	has(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");
+	has(text, "href=\"gemini://example.org:1966/n.gmi\"");
+	has(text, "<id>tag:example.org,2026-01-01:https://x.example/</id>");
+	has(text, "href=\"https://x.example/\"");
+	has(make("gemini://example.org:1965"),
+	    "href=\"gemini://example.org/n.gmi\"");
+}
+
+static void
+links_that_would_be_misread_begin_with_a_dot(void **state)
+{
+	static const struct {
+		const char *url, *href;
+	} rows[] = {
+		{ "/", "./" },
+		{ "/?q", "./?q" },
+		{ "./a:b.gmi", "./a:b.gmi" },
+		{ "a/b:c.gmi", "a/b:c.gmi" },
+		{ "a?b:c", "a?b:c" },
+		{ "//other.example/x", "//other.example/x" },
+	};
+	char page[256], link[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(page, sizeof(page), "# U\n=> %s 2026-01-02 N\n",
+		    rows[i].url);
+		tree_file("root/u.gmi", page);
+		help_open_one("feed = \"u.gmi\";");
+		(void)snprintf(link, sizeof(link),
+		    "    <link rel=\"alternate\" href=\"%s\"/>\n",
+		    rows[i].href);
+		has(make(NULL), link);
+	}
+}
+
+static void
+hostile_texts_stay_texts(void **state)
+{
+	const char *text;
+
+	(void)state;
+	tree_bytes("root/u.gmi",
+	    SLICE("# <T> & \"T\" ]]>\x1b[1m\n## \xe2\x80\xaeS\n"
+		  "=> a\"<b>&c\x01 2026-01-01 no link\n"
+		  "=> a\"<b>&'c 2026-01-02 </title><b a=\"\0\">\x7f&amp;\n"));
+	help_open_one("feed = \"u.gmi\"; title = \"C & <D>\";");
+	text = make(NULL);
+	has(text, "<title>&lt;T&gt; &amp; &quot;T&quot; ]]&gt;[1m</title>");
+	has(text, "<subtitle>S</subtitle>");
+	has(text, "<name>C &amp; &lt;D&gt;</name>");
+	has(text, "<title>&lt;/title&gt;&lt;b a=&quot;&quot;&gt;"
+		  "&amp;amp;</title>");
+	has(text, "href=\"a&quot;&lt;b&gt;&amp;'c\"");
+	has(text, ":/a%22%3Cb%3E&amp;'c</id>");
+	assert_null(strstr(text, "no link"));
+	assert_true(help_told(REPORT_WARNING, 3, "could follow"));
+}
+
+static void
+titles_have_substitutes(void **state)
+{
+	const char *text;
+
+	(void)state;
+	tree_file("root/u.gmi", "\xef\xbb\xbf# Page\n=> a.gmi 2026-01-02\n");
+	help_open_one("feed = \"u.gmi\";");
+	text = make(NULL);
+	has(text, "<title>Page</title>");
+	has(text, "<name>Page</name>");
+	has(text, "<title>/a.gmi</title>");
+	tree_file("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
+	help_open_one("feed = \"u.gmi\"; title = \"Capsule\";");
+	has(make(NULL), "<title>Capsule</title>");
+}
+
+static void
+what_is_wrong_is_told_with_its_place(void **state)
+{
+	const struct {
+		const char *settings;
+		struct slice page;
+		unsigned line;
+		const char *words;
+	} rows[] = {
+		{ "", SLICE("# U\n"), 0, "no feed is set" },
+		{ "feed = \"v.gmi\";", SLICE("# U\n"), 1,
+		    "v.gmi is not there" },
+		{ "feed = \"u.gmi\"; gone = [\"/u.gmi\"];", SLICE("# U\n"), 1,
+		    "u.gmi is not there" },
+		{ "feed = \"u.gmi\"; paths = ({ glob = \"*\"; "
+		  "type = \"text/plain\"; });",
+		    SLICE("# U\n"), 1, "not served as text/gemini" },
+		{ "feed = \"u.gmi\";", SLICE("=> a 2026-01-02 A\n"), 0,
+		    "has no title" },
+		{ "feed = \"u.gmi\";",
+		    SLICE("# \x1b\x0b\x0b\n=> a 2026-01-02 A\n"), 0,
+		    "has no title" },
+		{ "feed = \"u.gmi\";", SLICE("# U\n=> a A\n"), 0,
+		    "has no entry" },
+		{ "feed = \"u.gmi\";", SLICE("# U\n\xff\n"), 2, "UTF-8" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		tree_bytes("root/u.gmi", rows[i].page);
+		help_open_one(rows[i].settings);
+		check_row(make(NULL) == NULL, rows[i].words);
+		if (!help_told(REPORT_ERROR, rows[i].line, rows[i].words)) {
+			help_show_report();
+			fail_msg("not told: %s", rows[i].words);
+		}
+	}
+}
+
+static void
+days_that_are_none_are_left_out(void **state)
+{
+	const char *text;
+
+	(void)state;
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-02-30 A\n"
+				"=> b.gmi 2026-02-28 B\n");
+	help_open_one("feed = \"u.gmi\";");
+	text = make(NULL);
+	has(text, "b.gmi");
+	assert_null(strstr(text, "a.gmi"));
+	assert_true(help_told(REPORT_WARNING, 2, "2026-02-30 is no day"));
+}
+
+static void
+what_an_origin_is(void **state)
+{
+	static const struct {
+		const char *text, *url;
+	} rows[] = {
+		{ "gemini://example.org", "gemini://example.org" },
+		{ "GEMINI://Example.org./", "gemini://example.org" },
+		{ "gemini://example.org:1966", "gemini://example.org:1966" },
+		{ "gemini://example.org:1965/", "gemini://example.org" },
+		{ "gemini://bücher.example", "gemini://xn--bcher-kva.example" },
+		{ "gemini://example.org/a", NULL },
+		{ "gemini://example.org/?", NULL },
+		{ "gemini://192.0.2.1/", NULL },
+		{ "gemini://[2001:db8::1]/", NULL },
+		{ "https://example.org", NULL },
+		{ "example.org", NULL },
+		{ "gemini://a@example.org", NULL },
+		{ "", NULL },
+	};
+	struct feed_origin origin;
+	uint8_t memory[256];
+	const char *why;
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool ok = feed_origin(slice_str(rows[i].text), &origin, &why);
+
+		check_row(ok == (rows[i].url != NULL), rows[i].text);
+		check_row(ok == (why == NULL), rows[i].text);
+		if (!ok)
+			continue;
+		buf_wrap(&out, memory, sizeof(memory));
+		assert_true(feed_origin_put(&origin, &out));
+		check_slice(buf_view(&out), slice_str(rows[i].url));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_capsule(a_whole_document),
+		in_a_capsule(an_origin_makes_links_absolute),
+		in_a_capsule(links_that_would_be_misread_begin_with_a_dot),
+		in_a_capsule(hostile_texts_stay_texts),
+		in_a_capsule(titles_have_substitutes),
+		in_a_capsule(what_is_wrong_is_told_with_its_place),
+		in_a_capsule(days_that_are_none_are_left_out),
+		cmocka_unit_test(what_an_origin_is),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+#include "lint_file_help.h"
+
+#include "capsule/feed.h"
+
+#define NS "xmlns=\"http://www.w3.org/2005/Atom\""
+#define ID "<id>x</id>"
+#define TITLE "<title>t</title>"
+#define UPDATED "<updated>2026-01-02T12:00:00Z</updated>"
+#define OWN ID TITLE UPDATED
+#define FEED(inside) "<feed " NS ">" OWN "\n" inside "</feed>"
+#define ENTRY(inside) FEED("<entry>" inside "</entry>")
+#define LINK "<link href=\"a.gmi\"/>"
+
+static void
+documents(void **state)
+{
+	static const struct lint_file_row rows[] = {
+		{ "well-formed", "A001", NOWHERE, FEED("") },
+		{ "not well-formed", "A001", 2, FEED("<a>") },
+		{ "a DOCTYPE", "A001", 1, "<!DOCTYPE feed>" FEED("") },
+		{ "not UTF-8", "A001", 0, FEED("\xff") },
+		{ "empty", "A001", 1, "" },
+		{ "a feed", "A002", NOWHERE, FEED("") },
+		{ "no feed", "A002", 2, "\n<rss/>" },
+		{ "another's feed", "A002", 1, "<feed>" OWN "</feed>" },
+		{ "no id", "A002", 1, "<feed " NS ">" TITLE UPDATED "</feed>" },
+		{ "an empty id", "A002", 1,
+		    "<feed " NS "><id> </id>" TITLE UPDATED "</feed>" },
+		{ "no title", "A002", 1, "<feed " NS ">" ID UPDATED "</feed>" },
+		{ "no updated", "A002", 1, "<feed " NS ">" ID TITLE "</feed>" },
+		{ "updated is a date", "A002", 1,
+		    "<feed " NS ">" ID TITLE
+		    "<updated>2026-01-02</updated></feed>" },
+		{ "an entry", "A003", NOWHERE, ENTRY(OWN LINK) },
+		{ "an entry without id", "A003", 2, ENTRY(TITLE UPDATED LINK) },
+		{ "an entry without title", "A003", 2, ENTRY(ID UPDATED LINK) },
+		{ "an entry without updated", "A003", 2, ENTRY(ID TITLE LINK) },
+		{ "no such day", "A003", 2,
+		    ENTRY(ID TITLE LINK
+			"<updated>2026-02-30T12:00:00Z</updated>") },
+		{ "leads to a page", "A006", NOWHERE, ENTRY(OWN LINK) },
+		{ "leads to the root", "A006", NOWHERE,
+		    ENTRY(OWN "<link href=\"./\"/>") },
+		{ "leads nowhere", "A006", 2,
+		    ENTRY(OWN "<link href=\"none.gmi\"/>") },
+		{ "no link", "A006", 2, ENTRY(OWN) },
+		{ "leads elsewhere", "A006", NOWHERE,
+		    ENTRY(OWN "<link href=\"https://x.example/none\"/>") },
+		{ "leads to another host", "A006", NOWHERE,
+		    ENTRY(OWN "<link href=\"//x.example/none\"/>") },
+		{ "absolute, of its own origin, and there", "A006", NOWHERE,
+		    FEED("<link rel='self' href='gemini://x.example/atom.xml'/>"
+			 "<entry>" OWN
+			 "<link href='gemini://x.example/a.gmi'/></entry>") },
+		{ "absolute, of its own origin, and not there", "A006", 2,
+		    FEED("<link rel='self' href='gemini://x.example/atom.xml'/>"
+			 "<entry>" OWN
+			 "<link href='gemini://x.example/b.gmi'/></entry>") },
+		{ "of a name that only begins like it", "A006", NOWHERE,
+		    FEED("<link rel='self' href='gemini://x.example/atom.xml'/>"
+			 "<entry>" OWN
+			 "<link href='gemini://x.example.org/b'/></entry>") },
+	};
+
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	tree_file("root/index.gmi", "# I\n");
+	tree_file("root/atom.xml", "");
+	help_open_one("");
+	lint_file_rows("atom.xml", ROWS(rows));
+	assert_int_equal(lint_help_count("A004"), 0);
+}
+
+static void
+types(void **state)
+{
+	(void)state;
+	tree_file("root/atom.xml", FEED(""));
+	help_open_one("");
+	lint_help_run();
+	assert_int_equal(lint_file_count('A'), 0);
+	help_open_one("paths = ( { glob = \"/atom.xml\"; "
+		      "type = \"text/xml\"; } );");
+	lint_help_run();
+	lint_help_wants("A005", "atom.xml", 0, "text/xml");
+	help_open_one("gone = [\"/atom.xml\"];");
+	lint_help_run();
+	assert_int_equal(lint_file_count('A'), 0);
+}
+
+/* Writes atom.xml as carnation feed does. */
+static void
+write_feed(const char *origin)
+{
+	struct inventory pages;
+	struct feed_origin parsed;
+	const char *why;
+	struct buf out;
+
+	assert_true(feed_origin(slice_str(origin), &parsed, &why));
+	assert_true(inventory_read(help_host(), &pages));
+	buf_init(&out, FEED_MAX);
+	assert_true(
+	    feed_atom(help_host(), &pages, &parsed, &out, &help.report));
+	tree_bytes("root/atom.xml", buf_view(&out));
+	buf_fini(&out);
+	inventory_fini(&pages);
+}
+
+static void
+what_feed_writes_is_without_fault(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-01 A\n"
+				"=> / 2026-01-03 <&>\n"
+				"=> https://x.example/?a&b 2026-01-02 X\n"
+				"=> u.gmi 2026-01-02 U\n");
+	tree_file("root/index.gmi", "# I\n");
+	help_open_one("feed = \"u.gmi\";");
+	write_feed("gemini://localhost");
+	lint_help_run();
+	if (lint_file_count('A') > 0) {
+		lint_help_show();
+		fail_msg("there are faults");
+	}
+	write_feed("gemini://example.org:1966/");
+	lint_help_run();
+	assert_int_equal(lint_file_count('A'), 0);
+}
+
+static void
+a_feed_that_says_other_than_its_page(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	tree_file("root/b.gmi", "# B\n");
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
+	tree_file("root/atom.xml", ENTRY(OWN LINK));
+	help_open_one("feed = \"u.gmi\";");
+	lint_help_run();
+	assert_int_equal(lint_help_count("A004"), 0);
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-03 A\n");
+	lint_help_run();
+	lint_help_wants("A004", "atom.xml", 2, "2026-01-03 of u.gmi:2");
+	assert_int_equal(lint_help_count("A004"), 1);
+	tree_file("root/u.gmi", "# U\n=> b.gmi 2026-01-02 A\n");
+	lint_help_run();
+	lint_help_wants("A004", "atom.xml", 0, "no entry for /b.gmi");
+	lint_help_wants("A004", "atom.xml", 2, "an entry for /a.gmi");
+	assert_int_equal(lint_help_count("A004"), 2);
+	tree_file("root/u.gmi", "# U\n");
+	lint_help_run();
+	lint_help_wants("A004", "atom.xml", 2, "carnation feed");
+	tree_file("root/u.gmi", "# U\n=> b.gmi 2026-01-02 B\n"
+				"=> a.gmi 2026-01-02 A\n");
+	lint_help_run();
+	lint_help_wants("A004", "atom.xml", 0, "/b.gmi of u.gmi:2");
+	assert_int_equal(lint_help_count("A004"), 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		under_lint(documents),
+		under_lint(types),
+		under_lint(what_feed_writes_is_without_fault),
+		under_lint(a_feed_that_says_other_than_its_page),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
