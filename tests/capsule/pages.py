@@ -48,7 +48,8 @@ def claims():
 
 
 def sitemap():
-    return {row["page"]: row["claims"].split() for row in table("sitemap.tsv")}
+    return {row["page"]: [c for c in row["claims"].split() if c != "-"]
+            for row in table("sitemap.tsv")}
 
 
 def pages():
