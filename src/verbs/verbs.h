@@ -13,6 +13,8 @@ enum exit_status {
 	EXIT_GOOD = 0,
 	EXIT_FAILED = 1, /* it did not work, or try again later */
 	EXIT_USAGE = 2,
+	EXIT_REFUSED = 3, /* signature, rollback, names, hashes */
+	EXIT_LOCAL = 4,   /* disk, permissions, configuration */
 };
 
 /* argv[0] is the verb; returns the exit status. */
