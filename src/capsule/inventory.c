@@ -33,22 +33,62 @@ path_asked_for(const char *path, struct uri_path *out)
 	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
 }
 
-/* Whether visitors get the file itself at its own path. */
-static bool
-is_served(const struct host *h, struct uri_path *path)
+/* What is said of a path before any file is looked for. */
+static enum status
+decide(const struct host *h, const struct uri_path *path)
 {
 	const struct uri uri = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
-	struct resolution found;
 	struct buf meta;
 
 	buf_wrap(&meta, memory, sizeof(memory));
-	if (policy_decide(h, path, &uri, &meta) != STATUS_NONE)
-		return false;
+	return policy_decide(h, path, &uri, &meta);
+}
+
+/* Whether a request for path is answered with the file at wanted. */
+static bool
+sends(const struct host *h, const struct uri_path *path, const char *wanted)
+{
+	struct resolution found;
+
 	if (resolve(h, path, &found) != RESOLVED_FILE)
 		return false;
 	(void)close(found.fd);
-	return true;
+	return strcmp(found.path, wanted) == 0;
+}
+
+/* The path of the directory that holds a file. */
+static void
+cut_name(struct uri_path *path)
+{
+	while (path->decoded[path->decoded_len - 1] != '/')
+		path->decoded_len--;
+	path->decoded[path->decoded_len] = '\0';
+	while (path->encoded_len > 0 &&
+	       path->encoded[path->encoded_len - 1] != '/')
+		path->encoded_len--;
+	path->encoded[path->encoded_len] = '\0';
+}
+
+/* Whether visitors get the file: at its own path, or, when that is redirected,
+ * as the index page of its directory. */
+static bool
+is_served(const struct host *h, const char *file, const struct uri_path *path)
+{
+	struct uri_path directory;
+
+	switch (decide(h, path)) {
+	case STATUS_NONE:
+		return sends(h, path, file);
+	case STATUS_REDIRECT:
+	case STATUS_REDIRECT_PERMANENT:
+		directory = *path;
+		cut_name(&directory);
+		return decide(h, &directory) == STATUS_NONE &&
+		       sends(h, &directory, file);
+	default:
+		return false;
+	}
 }
 
 static bool
@@ -94,7 +134,7 @@ visit(void *arg, const char *path, const struct stat *st)
 	struct reading *r = arg;
 
 	if (!S_ISREG(st->st_mode) || !path_asked_for(path, &r->path) ||
-	    !is_served(r->host, &r->path))
+	    !is_served(r->host, path, &r->path))
 		return true;
 	r->short_of_memory = !add(r, path, (uint64_t)st->st_size);
 	return !r->short_of_memory;

@@ -21,7 +21,8 @@ struct inventory {
 };
 
 /* Fills out with what h serves: no hidden names, nothing that is gone or
- * redirected, nothing that cannot be opened or asked for in one request line.
+ * redirected (but for an index page whose directory answers with it), nothing
+ * that cannot be opened or asked for in one request line.
  * False when the root cannot be read or memory is short; errno tells. */
 bool inventory_read(const struct host *h, struct inventory *out);
 void inventory_fini(struct inventory *i);

@@ -197,18 +197,41 @@ lint_follow(struct lint *l, const struct lint_target *t)
 	return t;
 }
 
-struct slice
-lint_type(struct lint *l, const char *path)
+const struct lint_target *
+lint_ask_path(struct lint *l, struct slice path)
 {
 	uint8_t memory[REQUEST_URI_MAX];
-	const struct lint_target *t = NULL;
-	struct slice type, parameters;
 	struct buf line;
 
 	buf_wrap(&line, memory, sizeof(memory));
-	if (lint_url(l, path, &line))
-		t = lint_ask(l, buf_view(&line));
-	if (t == NULL || t->status != STATUS_SUCCESS || t->item == NULL)
+	if (!lint_url(l, "", &line) || !uri_encode(&line, path, true))
+		return NULL;
+	return lint_ask(l, buf_view(&line));
+}
+
+const struct lint_target *
+lint_ask_item(struct lint *l, const struct inventory_item *item)
+{
+	struct slice path = slice_str(item->path);
+	const struct lint_target *t = lint_ask_path(l, path);
+
+	if (t == NULL || t->item == item)
+		return t;
+	while (path.len > 0 && path.ptr[path.len - 1] != '/')
+		path.len--;
+	return lint_ask_path(l, path);
+}
+
+struct slice
+lint_type(struct lint *l, const char *path)
+{
+	const struct inventory_item *item = inventory_find(&l->inventory, path);
+	const struct lint_target *t = NULL;
+	struct slice type, parameters;
+
+	if (item != NULL)
+		t = lint_ask_item(l, item);
+	if (t == NULL || t->status != STATUS_SUCCESS)
 		return SLICE("");
 	(void)slice_cut(slice_str(t->meta), ';', &type, &parameters);
 	return slice_trim(type);

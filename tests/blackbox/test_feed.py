@@ -143,6 +143,14 @@ def test_with_an_origin_links_are_absolute(place):
     assert "<gemini://example.org:1966/>" in (c / "all.txt").read_text()
 
 
+def test_an_index_page_behind_a_redirect_is_a_page(place):
+    root = capsule(place, capsule__conf=CONF + 'redirects = ('
+                   '{ from = "/index.gmi"; to = "/"; });')
+    feed(root)
+    text = (root / "all.txt").read_text()
+    assert "A first page." in text and "(index.gmi)" in text
+
+
 @pytest.mark.parametrize("origin", [
     "https://example.org", "example.org", "gemini://example.org/a", "",
     "gemini://192.0.2.1", "gemini://example.org/?a", "gemini://a b"])

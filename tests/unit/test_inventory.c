@@ -64,6 +64,25 @@ test_what_visitors_do_not_get_is_left_out(void **state)
 }
 
 static void
+test_an_index_page_is_served_by_its_directory_alone(void **state)
+{
+	(void)state;
+	tree_dir("root/d");
+	tree_dir("root/e e");
+	tree_file("root/index.gmi", "# i\n");
+	tree_file("root/d/index.gmi", "# d\n");
+	tree_file("root/e e/index.gmi", "# e\n");
+	tree_file("root/e e/a.gmi", "# a\n");
+	help_open_one("redirects = ( { from = \"/index.gmi\"; to = \"/\"; },"
+		      "{ from = \"/e e/index.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/e e/a.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/d/*\"; to = \"/\"; } );");
+	assert_paths("e e/index.gmi+ index.gmi+");
+	help_open_one("gone = [\"/index.gmi\"]; index = [\"a.gmi\"];");
+	assert_paths("d/index.gmi+ e e/a.gmi+ e e/index.gmi+");
+}
+
+static void
 test_a_page_is_told_by_the_type_it_is_served_as(void **state)
 {
 	(void)state;
@@ -102,6 +121,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_capsule(test_what_is_served_in_byte_order),
 		in_a_capsule(test_what_visitors_do_not_get_is_left_out),
+		in_a_capsule(
+		    test_an_index_page_is_served_by_its_directory_alone),
 		in_a_capsule(test_a_page_is_told_by_the_type_it_is_served_as),
 		in_a_capsule(test_loading_stays_beneath_the_root),
 	};
