@@ -91,11 +91,12 @@ is_served(const struct host *h, const char *file, const struct uri_path *path)
 	}
 }
 
+/* path begins with '/'. */
 static bool
-is_page(const struct host *h, const struct uri_path *path)
+is_page(const struct host *h, const char *path)
 {
-	struct slice type = policy_type(h, path->decoded);
-	const char *slash = strrchr(path->decoded, '/');
+	struct slice type = policy_type(h, path);
+	const char *slash = strrchr(path, '/');
 	const char *known;
 
 	if (type.len == 0) {
@@ -123,7 +124,7 @@ add(struct reading *r, const char *path, uint64_t size)
 	if (item->path == NULL)
 		return false;
 	item->size = size;
-	item->page = is_page(r->host, &r->path);
+	item->page = is_page(r->host, r->path.decoded);
 	out->n++;
 	return true;
 }
@@ -185,6 +186,16 @@ inventory_find(const struct inventory *i, const char *path)
 	if (i->n == 0)
 		return NULL;
 	return bsearch(&key, i->item, i->n, sizeof(*i->item), compare);
+}
+
+bool
+inventory_names_page(const struct host *h, const char *path)
+{
+	char absolute[sizeof(((struct uri_path *)NULL)->decoded)];
+	struct buf text;
+
+	buf_wrap(&text, absolute, sizeof(absolute) - 1);
+	return buf_printf(&text, "/%s", path) && is_page(h, buf_cstr(&text));
 }
 
 bool

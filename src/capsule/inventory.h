@@ -31,6 +31,10 @@ void inventory_fini(struct inventory *i);
 const struct inventory_item *
 inventory_find(const struct inventory *i, const char *path);
 
+/* Whether a file at path, which need not be there, is or would be served as
+ * text/gemini: by settings and its name, not by what is in it. */
+bool inventory_names_page(const struct host *h, const char *path);
+
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
  * opened, is no regular file, or is longer than out's maximum. */
 bool inventory_load(const struct host *h, const char *path, struct buf *out);

@@ -151,6 +151,28 @@ def test_an_index_page_behind_a_redirect_is_a_page(place):
     assert "A first page." in text and "(index.gmi)" in text
 
 
+@pytest.mark.parametrize("name", ["photo.jpg", "robots.txt", "new.gmi"])
+def test_the_copy_is_written_over_no_other_file(place, name):
+    root = capsule(place, photo__jpg="no text", robots__txt="User-agent: *\n",
+                   capsule__conf=f'copy = "{name}";\n')
+    before = {p.name: p.read_bytes() for p in root.iterdir() if p.is_file()}
+    assert f"copy: {name} is " in feed(root, status=1)
+    assert before == {
+        p.name: p.read_bytes() for p in root.iterdir() if p.is_file()}
+
+
+def test_what_is_no_file_is_not_written_into(place):
+    root = capsule(place)
+    os.mkfifo(root / "atom.xml")
+    assert "atom.xml: is not a regular file" in feed(root, status=1, timeout=9)
+    (root / "atom.xml").unlink()
+    (place / "precious").write_text("precious")
+    (root / "atom.xml").symlink_to(place / "precious")
+    feed(root)
+    assert (place / "precious").read_text() == "precious"
+    assert not (root / "atom.xml").is_symlink()
+
+
 @pytest.mark.parametrize("origin", [
     "https://example.org", "example.org", "gemini://example.org/a", "",
     "gemini://192.0.2.1", "gemini://example.org/?a", "gemini://a b"])
@@ -199,7 +221,7 @@ def test_without_a_feed_there_is_the_copy_alone(place):
     ('feed = "note.txt";\n', 1, "feed: note.txt is not served as text/gemini"),
     ('\norder = ["index.gmi",\n  "none.gmi"];\n', 3,
      "order: none.gmi is not there"),
-    ('copy = "index.gmi";\n', 1, "copy: index.gmi is another file"),
+    ('copy = "index.gmi";\n', 1, "copy: index.gmi is the name of a page"),
 ])
 def test_what_capsule_conf_gets_wrong(place, settings, line, words):
     c = capsule(place, capsule__conf=settings)
