@@ -63,7 +63,7 @@ def atom(directory):
         ids.add(element.findtext(ATOM + "id"))
         assert re.fullmatch(
             r"tag:[a-z0-9.-]+,\d{4}-\d\d-\d\d:"
-            r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-F]{2})+",
+            r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+",
             element.findtext(ATOM + "id"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT12:00:00Z",
                             element.findtext(ATOM + "updated"))
@@ -96,7 +96,7 @@ def test_both_files_are_written(place):
     assert root.find(ATOM + "author").findtext(ATOM + "name") == "The capsule"
     assert root.get(XML + "lang") == "en"
     assert root.findtext(ATOM + "id") == (
-        "tag:capsule.invalid,2025-12-31:/updates.gmi")
+        "tag:capsule.invalid,2025-12-31:feed:/updates.gmi")
     assert (link(root, "self"), link(root)) == ("atom.xml", "updates.gmi")
     assert [(x.findtext(ATOM + "id").split(",")[1],
              x.findtext(ATOM + "title"), link(x))
@@ -149,6 +149,18 @@ def test_an_index_page_behind_a_redirect_is_a_page(place):
     feed(root)
     text = (root / "all.txt").read_text()
     assert "A first page." in text and "(index.gmi)" in text
+
+
+def test_no_two_identifiers_are_the_same(place):
+    """Nor is anything in them that a tag: URI cannot hold."""
+    root = capsule(place, updates__gmi="# News\n"
+                   "=> updates.gmi 2026-01-01 This page\n"
+                   "=> https://example.org/100%#a 2026-01-02 Elsewhere\n")
+    feed(root)
+    ids = [x.findtext(ATOM + "id") for x in entries(atom(root))]
+    assert ids == [
+        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a",
+        "tag:capsule.invalid,2026-01-01:/updates.gmi"]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "robots.txt", "new.gmi"])
