@@ -189,6 +189,23 @@ inventory_find(const struct inventory *i, const char *path)
 }
 
 bool
+inventory_has_prefix(const struct inventory *i, const char *prefix)
+{
+	size_t len = strlen(prefix), low = 0, high = i->n;
+
+	/* The first item that is not before all that prefix begins. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(i->item[middle].path, prefix) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < i->n && strncmp(i->item[low].path, prefix, len) == 0;
+}
+
+bool
 inventory_names_page(const struct host *h, const char *path)
 {
 	char absolute[sizeof(((struct uri_path *)NULL)->decoded)];

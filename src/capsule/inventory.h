@@ -31,6 +31,9 @@ void inventory_fini(struct inventory *i);
 const struct inventory_item *
 inventory_find(const struct inventory *i, const char *path);
 
+/* Whether paths of items begin with prefix; of "" any item's does. */
+bool inventory_has_prefix(const struct inventory *i, const char *prefix);
+
 /* Whether a file at path, which need not be there, is or would be served as
  * text/gemini: by settings and its name, not by what is in it. */
 bool inventory_names_page(const struct host *h, const char *path);

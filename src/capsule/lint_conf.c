@@ -86,16 +86,6 @@ check_order(struct lint *l, const struct conf_list *order)
 	free(ordered);
 }
 
-static bool
-has_prefix(const struct lint *l, const char *prefix)
-{
-	for (size_t i = 0; i < l->inventory.n; i++)
-		if (strncmp(
-			l->inventory.item[i].path, prefix, strlen(prefix)) == 0)
-			return true;
-	return false;
-}
-
 /* Whether something can lie where a redirect puts the rest of a path: files are
  * there, or another redirect goes on from there. */
 static bool
@@ -117,7 +107,7 @@ carries_somewhere(struct lint *l, const char *to)
 		!buf_byte(&text, '/')) ||
 	    uri_path_normalise(buf_view(&text), &normal) != URI_PATH_OK)
 		return false;
-	if (has_prefix(l, normal.decoded + 1))
+	if (inventory_has_prefix(&l->inventory, normal.decoded + 1))
 		return true;
 	t = lint_ask_path(l, slice_str(normal.decoded + 1));
 	return t != NULL && t->status != STATUS_NOT_FOUND;
