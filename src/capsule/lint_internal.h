@@ -73,6 +73,15 @@ bool lint_resolve(
  * none of the capsules here. NULL: memory is short. The lint's. */
 const struct lint_target *lint_ask(struct lint *l, struct slice line);
 
+/* The same for a decoded path beneath the root; NULL also when no request line
+ * holds it. */
+const struct lint_target *lint_ask_path(struct lint *l, struct slice path);
+
+/* What a file is sent with: at its own path, or, where that is redirected, as its
+ * directory's index page. */
+const struct lint_target *
+lint_ask_item(struct lint *l, const struct inventory_item *item);
+
 /* Where a client ends that follows t's redirects: t itself when it is none, a
  * redirect still after LINT_REDIRECTS_MAX of them. NULL: out of the capsules
  * here, or memory is short. */
