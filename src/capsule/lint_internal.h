@@ -13,6 +13,7 @@ enum {
 	LINT_PAGE_MAX = 16 << 20,   /* bytes; a larger page is not read */
 	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
 	LINT_TEXT_MAX = 4096,       /* of a finding, cut behind that */
+	LINT_FINDINGS_MAX = 100000, /* kept; further ones are only counted */
 	LINT_REDIRECTS_MAX = 5,     /* clients follow no more */
 };
 
