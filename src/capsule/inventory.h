@@ -21,7 +21,8 @@ struct inventory {
 };
 
 /* Fills out with what h serves: no hidden names, nothing that is gone or
- * redirected, nothing that cannot be opened or asked for in one request line.
+ * redirected (but for an index page whose directory answers with it), nothing
+ * that cannot be opened or asked for in one request line.
  * False when the root cannot be read or memory is short; errno tells. */
 bool inventory_read(const struct host *h, struct inventory *out);
 void inventory_fini(struct inventory *i);
@@ -62,6 +63,13 @@ const char *inventory_why_text(enum inventory_why why);
 /* The item of that path, or NULL. */
 const struct inventory_item *
 inventory_find(const struct inventory *i, const char *path);
+
+/* Whether paths of items begin with prefix; of "" any item's does. */
+bool inventory_has_prefix(const struct inventory *i, const char *prefix);
+
+/* Whether a file at path, which need not be there, is or would be served as
+ * text/gemini: by settings and its name, not by what is in it. */
+bool inventory_names_page(const struct host *h, const char *path);
 
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
  * opened, is no regular file, or is longer than out's maximum. */

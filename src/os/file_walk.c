@@ -33,7 +33,8 @@ struct walk {
 	size_t depth; /* levels in use */
 	struct level levels[FILE_WALK_DEPTH_MAX + 1];
 	char path[PATH_MAX];
-	void *entered; /* tree of struct place */
+	void *entered;      /* tree of struct place */
+	struct level later; /* paths of links to directories */
 	size_t visited;
 };
 
@@ -162,6 +163,33 @@ walk_look(struct walk *w)
 	return true;
 }
 
+static bool
+walk_at_link(const struct walk *w)
+{
+	struct stat st;
+
+	return fstatat(w->root, w->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISLNK(st.st_mode);
+}
+
+/* Enters the next directory that was put off. */
+static bool
+walk_go_on(struct walk *w)
+{
+	struct level *later = &w->later;
+	struct stat st;
+	int fd;
+
+	while (w->depth == 0 && later->next < later->n) {
+		const char *path = later->names[later->next++];
+
+		memcpy(w->path, path, strlen(path) + 1);
+		if (file_open_beneath(w->root, path, &fd, &st) == FILE_OPENED)
+			walk_enter(w, fd, &st);
+	}
+	return w->depth > 0;
+}
+
 /* The next entry of the deepest level. False when visit ends the walk. */
 static bool
 walk_step(struct walk *w)
@@ -185,11 +213,13 @@ walk_step(struct walk *w)
 		(void)close(fd);
 		return false;
 	}
-	if (S_ISDIR(st.st_mode))
+	/* A directory has its own name before those that links give it. */
+	if (S_ISDIR(st.st_mode) && !walk_at_link(w)) {
 		walk_enter(w, fd, &st);
-	else
-		(void)close(fd);
-	return true;
+		return true;
+	}
+	(void)close(fd);
+	return !S_ISDIR(st.st_mode) || level_add(&w->later, w->path);
 }
 
 static bool
@@ -211,7 +241,7 @@ walk(int root, file_visit *visit, void *arg, bool plain)
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
 		walk_enter(w, fd, &st);
 	ok = w->depth > 0;
-	while (ok && w->depth > 0 && w->visited < FILE_WALK_ENTRIES_MAX) {
+	while (ok && w->visited < FILE_WALK_ENTRIES_MAX && walk_go_on(w)) {
 		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
 			ok = walk_step(w);
 		else
@@ -219,6 +249,7 @@ walk(int root, file_visit *visit, void *arg, bool plain)
 	}
 	while (w->depth > 0)
 		level_fini(&w->levels[--w->depth]);
+	level_fini(&w->later);
 	tdestroy(w->entered, free);
 	free(w);
 	return ok;

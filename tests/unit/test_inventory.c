@@ -65,6 +65,52 @@ test_what_visitors_do_not_get_is_left_out(void **state)
 }
 
 static void
+test_an_index_page_is_served_by_its_directory_alone(void **state)
+{
+	(void)state;
+	tree_dir("root/d");
+	tree_dir("root/e e");
+	tree_file("root/index.gmi", "# i\n");
+	tree_file("root/d/index.gmi", "# d\n");
+	tree_file("root/e e/index.gmi", "# e\n");
+	tree_file("root/e e/a.gmi", "# a\n");
+	help_open_one("redirects = ( { from = \"/index.gmi\"; to = \"/\"; },"
+		      "{ from = \"/e e/index.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/e e/a.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/d/*\"; to = \"/\"; } );");
+	assert_paths("e e/index.gmi+ index.gmi+");
+	help_open_one("gone = [\"/index.gmi\"]; index = [\"a.gmi\"];");
+	assert_paths("d/index.gmi+ e e/a.gmi+ e e/index.gmi+");
+}
+
+static void
+test_prefixes(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool found;
+	} rows[] = { { "", true }, { "a", true }, { "a/", true },
+		{ "a/z.gmi", true }, { "a.", true }, { "a/z.gmi/", false },
+		{ "A", false }, { "b", true }, { "b/", false },
+		{ "c", false } };
+	struct inventory i;
+
+	(void)state;
+	tree_dir("root/a");
+	tree_file("root/a/z.gmi", "# z\n");
+	tree_file("root/a.gmi", "# a\n");
+	tree_file("root/b.gmi", "# b\n");
+	help_open_one("");
+	assert_true(inventory_read(help_host(), &i));
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+		check_row(
+		    inventory_has_prefix(&i, rows[k].prefix) == rows[k].found,
+		    rows[k].prefix);
+	inventory_fini(&i);
+	assert_false(inventory_has_prefix(&i, ""));
+}
+
+static void
 test_a_page_is_told_by_the_type_it_is_served_as(void **state)
 {
 	(void)state;
@@ -248,6 +294,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_capsule(test_what_is_served_in_byte_order),
 		in_a_capsule(test_what_visitors_do_not_get_is_left_out),
+		in_a_capsule(
+		    test_an_index_page_is_served_by_its_directory_alone),
+		in_a_capsule(test_prefixes),
 		in_a_capsule(test_a_page_is_told_by_the_type_it_is_served_as),
 		in_a_capsule(test_what_a_release_leaves_out_is_told),
 		in_a_capsule(
