@@ -70,4 +70,8 @@ enum {
  * the root cannot be read or memory is short. */
 bool file_walk(int root, file_visit *visit, void *arg);
 
+/* The same for every entry, whatever it is, described as lstat does; no symbolic
+ * link is followed. One that cannot be looked at has st_mode 0. */
+bool file_walk_plain(int root, file_visit *visit, void *arg);
+
 #endif
