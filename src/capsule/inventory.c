@@ -6,22 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capsule/inventory_internal.h"
 #include "capsule/mime_table.h"
 #include "capsule/policy.h"
 #include "capsule/resolve.h"
 #include "os/file.h"
 
-struct reading {
-	const struct host *host;
-	struct inventory *out;
-	size_t room;
-	bool short_of_memory;
-	struct uri_path path; /* too large for the stack of every visit */
-};
-
-/* The normalised path that a visitor asks for a file by. False when no request
- * line holds it. */
-static bool
+bool
 path_asked_for(const char *path, struct uri_path *out)
 {
 	uint8_t memory[REQUEST_URI_MAX];
@@ -129,8 +120,8 @@ add(struct reading *r, const char *path, uint64_t size)
 	return true;
 }
 
-static bool
-visit(void *arg, const char *path, const struct stat *st)
+bool
+inventory_visit(void *arg, const char *path, const struct stat *st)
 {
 	struct reading *r = arg;
 
@@ -156,7 +147,7 @@ inventory_read(const struct host *h, struct inventory *out)
 	bool ok;
 
 	*out = (struct inventory){ 0 };
-	ok = file_walk(h->root, visit, &r);
+	ok = file_walk(h->root, inventory_visit, &r);
 	if (!ok) {
 		if (r.short_of_memory)
 			errno = ENOMEM;

@@ -42,6 +42,10 @@ bool file_read_path(const char *path, struct buf *out);
  * the bytes are written as they are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
 
+/* The same for a file that is not there yet: false and EEXIST, and nothing has
+ * changed, when anything lies at path. */
+bool file_create(const char *path, struct slice bytes, mode_t mode);
+
 /* Makes the directory and its missing parents. */
 bool file_make_dirs(const char *path, mode_t mode);
 
@@ -65,5 +69,9 @@ enum {
  * it has one here, and behind all others by a link's. False when visit said so,
  * the root cannot be read or memory is short. */
 bool file_walk(int root, file_visit *visit, void *arg);
+
+/* The same for every entry, whatever it is, described as lstat does; no symbolic
+ * link is followed. One that cannot be looked at has st_mode 0. */
+bool file_walk_plain(int root, file_visit *visit, void *arg);
 
 #endif

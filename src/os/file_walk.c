@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file_walk() of os/file.h. */
+/* file_walk() and file_walk_plain() of os/file.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,7 @@ struct walk {
 	int root;
 	file_visit *visit;
 	void *arg;
+	bool plain;   /* nothing is followed, everything visited */
 	size_t depth; /* levels in use */
 	struct level levels[FILE_WALK_DEPTH_MAX + 1];
 	char path[PATH_MAX];
@@ -145,6 +146,23 @@ walk_enter(struct walk *w, int fd, const struct stat *st)
 	w->depth++;
 }
 
+/* The entry at w->path as it lies there. False when visit ends the walk. */
+static bool
+walk_look(struct walk *w)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(w->root, w->path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		st = (struct stat){ 0 };
+	if (!w->visit(w->arg, w->path, &st))
+		return false;
+	if (S_ISDIR(st.st_mode) &&
+	    file_open_beneath(w->root, w->path, &fd, &st) == FILE_OPENED)
+		walk_enter(w, fd, &st);
+	return true;
+}
+
 static bool
 walk_at_link(const struct walk *w)
 {
@@ -187,6 +205,8 @@ walk_step(struct walk *w)
 	if (len >= sizeof(w->path) - l->path_len)
 		return true;
 	memcpy(w->path + l->path_len, name, len + 1);
+	if (w->plain)
+		return walk_look(w);
 	if (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED)
 		return true;
 	if (!w->visit(w->arg, w->path, &st)) {
@@ -202,8 +222,8 @@ walk_step(struct walk *w)
 	return !S_ISDIR(st.st_mode) || level_add(&w->later, w->path);
 }
 
-bool
-file_walk(int root, file_visit *visit, void *arg)
+static bool
+walk(int root, file_visit *visit, void *arg, bool plain)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	struct stat st;
@@ -212,7 +232,12 @@ file_walk(int root, file_visit *visit, void *arg)
 
 	if (w == NULL)
 		return false;
-	*w = (struct walk){ .root = root, .visit = visit, .arg = arg };
+	*w = (struct walk){
+		.root = root,
+		.visit = visit,
+		.arg = arg,
+		.plain = plain,
+	};
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
 		walk_enter(w, fd, &st);
 	ok = w->depth > 0;
@@ -228,4 +253,16 @@ file_walk(int root, file_visit *visit, void *arg)
 	tdestroy(w->entered, free);
 	free(w);
 	return ok;
+}
+
+bool
+file_walk(int root, file_visit *visit, void *arg)
+{
+	return walk(root, visit, arg, false);
+}
+
+bool
+file_walk_plain(int root, file_visit *visit, void *arg)
+{
+	return walk(root, visit, arg, true);
 }
