@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/copy.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "capsule/copy_page.h"
 #include "capsule/page.h"
@@ -13,8 +15,11 @@
 #define COPY_FILE "capsule.txt"
 #define CONF_FILE "capsule.conf"
 
-static const char about[] =
-    "This file holds all pages of the capsule as plain text, in reading order, "
+/* What copies are known by: their first words, on one line. */
+#define ABOUT "This file holds all pages of the capsule as plain text"
+
+static const char about[] = ABOUT
+    ", in reading order, "
     "for those who keep or print them. \"See\" names a page in this file; "
     "addresses stand between angle brackets.";
 
@@ -23,6 +28,7 @@ struct copy {
 	const struct inventory *all;
 	const char **page; /* in reading order; the inventory's texts */
 	size_t n;
+	bool *taken;      /* of each of all: it is among page */
 	struct buf bytes; /* of one page at a time */
 	struct buf *out;
 	struct report *report;
@@ -36,29 +42,65 @@ copy_file(const struct host *h)
 	return name != NULL ? name : COPY_FILE;
 }
 
-/* Whether writing the copy would write over what it is made of. */
+/* Whether a file of that name was made here before. */
+static bool
+is_earlier_copy(const struct host *h, const char *name)
+{
+	struct slice text;
+	struct buf bytes;
+	bool found;
+
+	buf_init(&bytes, COPY_MAX);
+	found = inventory_load(h, name, &bytes);
+	text = buf_view(&bytes);
+	found = found && memmem(text.ptr, text.len, ABOUT, strlen(ABOUT));
+	buf_fini(&bytes);
+	return found;
+}
+
+/* Whether there is anything of that name, be it a link to nowhere. */
+static bool
+is_there(const struct host *h, const char *name)
+{
+	struct stat st;
+
+	return fstatat(h->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Why the copy must not have its name, or NULL. */
+static const char *
+name_fault(const struct host *h, const char *name)
+{
+	if (strcmp(name, FEED_FILE) == 0 || strcmp(name, CONF_FILE) == 0)
+		return "another file of the capsule";
+	if (inventory_names_page(h, name))
+		return "the name of a page, and the copy is none";
+	if (host_hides(h, name, strlen(name)))
+		return "a name that is hidden from visitors";
+	if (is_there(h, name) && !is_earlier_copy(h, name))
+		return "another file of the capsule, and no earlier copy";
+	return NULL;
+}
+
+/* The copy is written over nothing but itself. */
 static bool
 name_is_free(const struct copy *c)
 {
 	const struct conf_text *copy = &c->host->content.copy;
 	const char *name = copy_file(c->host);
-	const struct inventory_item *item = inventory_find(c->all, name);
+	const char *fault = name_fault(c->host, name);
 
-	if ((item == NULL || !item->page) && strcmp(name, FEED_FILE) != 0 &&
-	    strcmp(name, CONF_FILE) != 0)
-		return true;
-	report_add(c->report, REPORT_ERROR, copy->file, copy->line,
-	    "copy: %s is another file of the capsule", name);
-	return false;
+	if (fault != NULL)
+		report_add(c->report, REPORT_ERROR, copy->file, copy->line,
+		    "copy: %s is %s", name, fault);
+	return fault == NULL;
 }
 
-static bool
-has_page(const struct copy *c, const char *path)
+static void
+take(struct copy *c, const struct inventory_item *item)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (c->page[i] == path)
-			return true;
-	return false;
+	c->taken[item - c->all->item] = true;
+	c->page[c->n++] = item->path;
 }
 
 static bool
@@ -73,11 +115,11 @@ add_ordered(struct copy *c, const struct conf_text *name)
 				 : "is not served as text/gemini");
 		return false;
 	}
-	if (has_page(c, item->path))
+	if (c->taken[item - c->all->item])
 		report_add(c->report, REPORT_WARNING, name->file, name->line,
 		    "order: %s is there already", name->text);
 	else
-		c->page[c->n++] = item->path;
+		take(c, item);
 	return true;
 }
 
@@ -86,23 +128,13 @@ static bool
 put_in_order(struct copy *c)
 {
 	const struct conf_list *order = &c->host->content.order;
-	size_t ordered;
 	bool ok = true;
 
 	for (size_t i = 0; i < order->n; i++)
 		ok = add_ordered(c, &order->item[i]) && ok;
-	ordered = c->n;
-	for (size_t i = 0; i < c->all->n; i++) {
-		const struct inventory_item *item = &c->all->item[i];
-		size_t k = 0;
-
-		if (!item->page)
-			continue;
-		while (k < ordered && c->page[k] != item->path)
-			k++;
-		if (k == ordered)
-			c->page[c->n++] = item->path;
-	}
+	for (size_t i = 0; i < c->all->n; i++)
+		if (c->all->item[i].page && !c->taken[i])
+			take(c, &c->all->item[i]);
 	return ok;
 }
 
@@ -220,12 +252,14 @@ copy_text(const struct host *h, const struct inventory *pages,
 
 	/* Each page once: order cannot make more of them. */
 	c.page = calloc(pages->n + 1, sizeof(*c.page));
+	c.taken = calloc(pages->n + 1, sizeof(*c.taken));
 	buf_init(&c.bytes, PAGE_MAX);
-	if (c.page == NULL)
+	if (c.page == NULL || c.taken == NULL)
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	else
 		ok = write_copy(&c, origin);
 	buf_fini(&c.bytes);
+	free(c.taken);
 	free(c.page);
 	return ok;
 }

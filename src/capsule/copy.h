@@ -23,7 +23,8 @@ const char *copy_file(const struct host *h);
  * is then said of where the capsule lies.
  *
  * False when r gained an error: order names what is no page, a page cannot be
- * read, there is none, the file's name is that of a page or of FEED_FILE. */
+ * read, there is none, or the file's name is one that must not be written over:
+ * FEED_FILE, any page's, a hidden one, or that of a file that is no earlier copy. */
 bool copy_text(const struct host *h, const struct inventory *pages,
     const struct feed_origin *origin, struct buf *out, struct report *r);
 

@@ -90,6 +90,13 @@ put_updated(
 	(void)buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
+static bool
+is_escape(struct slice s)
+{
+	return s.len >= 3 && hex_value(s.ptr[1]) != -1 &&
+	       hex_value(s.ptr[2]) != -1;
+}
+
 /* RFC 4151 takes the bytes of a URI's path and query alone. */
 static void
 put_specific(struct buf *out, struct slice target)
@@ -97,21 +104,24 @@ put_specific(struct buf *out, struct slice target)
 	for (size_t i = 0; i < target.len; i++) {
 		uint8_t c = target.ptr[i];
 
-		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}[]", c) != NULL)
+		if (c <= ' ' || c >= 0x7f ||
+		    strchr("\"#<>\\^`{|}[]", c) != NULL ||
+		    (c == '%' && !is_escape(slice_skip(target, i))))
 			(void)buf_printf(out, "%%%02X", c);
 		else
 			put_text(out, slice_of(&c, 1));
 	}
 }
 
+/* kind is "" for entries. */
 static void
 put_id(struct feed *f, const char *indent, const struct subscription_day *d,
-    struct slice target)
+    const char *kind, struct slice target)
 {
 	(void)buf_printf(f->out, "%s<id>tag:%s,", indent,
 	    f->origin != NULL ? f->origin->host : nobody);
 	put_day(f->out, d);
-	(void)buf_byte(f->out, ':');
+	(void)buf_printf(f->out, ":%s", kind);
 	put_specific(f->out, target);
 	(void)buf_str(f->out, "</id>\n");
 }
@@ -169,7 +179,7 @@ put_entry(struct feed *f, const struct feed_entry *entry)
 	struct slice target = slice_str(entry->target);
 
 	(void)buf_str(f->out, "  <entry>\n");
-	put_id(f, indent, &entry->day, target);
+	put_id(f, indent, &entry->day, "", target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
@@ -212,7 +222,8 @@ put_document(struct feed *f, struct slice title, struct slice author)
 	buf_reset(&path);
 	(void)buf_byte(&path, '/');
 	(void)uri_encode(&path, slice_str(f->page), true);
-	put_id(f, "  ", &last->day, buf_view(&path));
+	/* Not as an entry's that leads to the feed's own page. */
+	put_id(f, "  ", &last->day, "feed:", buf_view(&path));
 	put_element(f, "  ", "title", title);
 	if (!plain_is_blank(subtitle))
 		put_element(f, "  ", "subtitle", subtitle);

@@ -6,22 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capsule/inventory_internal.h"
 #include "capsule/mime_table.h"
 #include "capsule/policy.h"
 #include "capsule/resolve.h"
 #include "os/file.h"
 
-struct reading {
-	const struct host *host;
-	struct inventory *out;
-	size_t room;
-	bool short_of_memory;
-	struct uri_path path; /* too large for the stack of every visit */
-};
-
-/* The normalised path that a visitor asks for a file by. False when no request
- * line holds it. */
-static bool
+bool
 path_asked_for(const char *path, struct uri_path *out)
 {
 	uint8_t memory[REQUEST_URI_MAX];
@@ -33,29 +24,70 @@ path_asked_for(const char *path, struct uri_path *out)
 	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
 }
 
-/* Whether visitors get the file itself at its own path. */
-static bool
-is_served(const struct host *h, struct uri_path *path)
+/* What is said of a path before any file is looked for. */
+static enum status
+decide(const struct host *h, const struct uri_path *path)
 {
 	const struct uri uri = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
-	struct resolution found;
 	struct buf meta;
 
 	buf_wrap(&meta, memory, sizeof(memory));
-	if (policy_decide(h, path, &uri, &meta) != STATUS_NONE)
-		return false;
+	return policy_decide(h, path, &uri, &meta);
+}
+
+/* Whether a request for path is answered with the file at wanted. */
+static bool
+sends(const struct host *h, const struct uri_path *path, const char *wanted)
+{
+	struct resolution found;
+
 	if (resolve(h, path, &found) != RESOLVED_FILE)
 		return false;
 	(void)close(found.fd);
-	return true;
+	return strcmp(found.path, wanted) == 0;
 }
 
-static bool
-is_page(const struct host *h, const struct uri_path *path)
+/* The path of the directory that holds a file. */
+static void
+cut_name(struct uri_path *path)
 {
-	struct slice type = policy_type(h, path->decoded);
-	const char *slash = strrchr(path->decoded, '/');
+	while (path->decoded[path->decoded_len - 1] != '/')
+		path->decoded_len--;
+	path->decoded[path->decoded_len] = '\0';
+	while (path->encoded_len > 0 &&
+	       path->encoded[path->encoded_len - 1] != '/')
+		path->encoded_len--;
+	path->encoded[path->encoded_len] = '\0';
+}
+
+/* Whether visitors get the file: at its own path, or, when that is redirected,
+ * as the index page of its directory. */
+static bool
+is_served(const struct host *h, const char *file, const struct uri_path *path)
+{
+	struct uri_path directory;
+
+	switch (decide(h, path)) {
+	case STATUS_NONE:
+		return sends(h, path, file);
+	case STATUS_REDIRECT:
+	case STATUS_REDIRECT_PERMANENT:
+		directory = *path;
+		cut_name(&directory);
+		return decide(h, &directory) == STATUS_NONE &&
+		       sends(h, &directory, file);
+	default:
+		return false;
+	}
+}
+
+/* path begins with '/'. */
+static bool
+is_page(const struct host *h, const char *path)
+{
+	struct slice type = policy_type(h, path);
+	const char *slash = strrchr(path, '/');
 	const char *known;
 
 	if (type.len == 0) {
@@ -83,18 +115,18 @@ add(struct reading *r, const char *path, uint64_t size)
 	if (item->path == NULL)
 		return false;
 	item->size = size;
-	item->page = is_page(r->host, &r->path);
+	item->page = is_page(r->host, r->path.decoded);
 	out->n++;
 	return true;
 }
 
-static bool
-visit(void *arg, const char *path, const struct stat *st)
+bool
+inventory_visit(void *arg, const char *path, const struct stat *st)
 {
 	struct reading *r = arg;
 
 	if (!S_ISREG(st->st_mode) || !path_asked_for(path, &r->path) ||
-	    !is_served(r->host, &r->path))
+	    !is_served(r->host, path, &r->path))
 		return true;
 	r->short_of_memory = !add(r, path, (uint64_t)st->st_size);
 	return !r->short_of_memory;
@@ -115,7 +147,7 @@ inventory_read(const struct host *h, struct inventory *out)
 	bool ok;
 
 	*out = (struct inventory){ 0 };
-	ok = file_walk(h->root, visit, &r);
+	ok = file_walk(h->root, inventory_visit, &r);
 	if (!ok) {
 		if (r.short_of_memory)
 			errno = ENOMEM;
@@ -145,6 +177,33 @@ inventory_find(const struct inventory *i, const char *path)
 	if (i->n == 0)
 		return NULL;
 	return bsearch(&key, i->item, i->n, sizeof(*i->item), compare);
+}
+
+bool
+inventory_has_prefix(const struct inventory *i, const char *prefix)
+{
+	size_t len = strlen(prefix), low = 0, high = i->n;
+
+	/* The first item that is not before all that prefix begins. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(i->item[middle].path, prefix) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < i->n && strncmp(i->item[low].path, prefix, len) == 0;
+}
+
+bool
+inventory_names_page(const struct host *h, const char *path)
+{
+	char absolute[sizeof(((struct uri_path *)NULL)->decoded)];
+	struct buf text;
+
+	buf_wrap(&text, absolute, sizeof(absolute) - 1);
+	return buf_printf(&text, "/%s", path) && is_page(h, buf_cstr(&text));
 }
 
 bool

@@ -21,14 +21,55 @@ struct inventory {
 };
 
 /* Fills out with what h serves: no hidden names, nothing that is gone or
- * redirected, nothing that cannot be opened or asked for in one request line.
+ * redirected (but for an index page whose directory answers with it), nothing
+ * that cannot be opened or asked for in one request line.
  * False when the root cannot be read or memory is short; errno tells. */
 bool inventory_read(const struct host *h, struct inventory *out);
 void inventory_fini(struct inventory *i);
 
+/* Why something beneath a root is no part of a release. */
+enum inventory_why {
+	INVENTORY_HIDDEN,     /* a dot name, and all that is in it */
+	INVENTORY_LINK,       /* a symbolic link, wherever it leads */
+	INVENTORY_SPECIAL,    /* a device, a socket, a FIFO */
+	INVENTORY_UNREADABLE, /* not to be opened */
+	INVENTORY_TOO_LONG,   /* no request line holds the path; too deep */
+	INVENTORY_GONE,       /* capsule.conf says so: 52 */
+	INVENTORY_REDIRECTED, /* capsule.conf says so: 30, 31 */
+};
+
+struct inventory_omission {
+	char *path; /* of a directory: with all that is in it */
+	enum inventory_why why;
+};
+
+/* In byte order of paths. Zeroed = empty. */
+struct inventory_omissions {
+	struct inventory_omission *item;
+	size_t n;
+};
+
+/* What a release of h consists of: what inventory_read finds, but follows no
+ * symbolic link, so that every item is a regular file at its own path. All else
+ * beneath the root goes to left. False when the root cannot be read, memory is short, or
+ * there are more than FILE_WALK_ENTRIES_MAX entries (EOVERFLOW); errno tells. */
+bool inventory_read_plain(const struct host *h, struct inventory *out,
+    struct inventory_omissions *left);
+void inventory_omissions_fini(struct inventory_omissions *left);
+
+/* "a dot name": half a sentence. */
+const char *inventory_why_text(enum inventory_why why);
+
 /* The item of that path, or NULL. */
 const struct inventory_item *
 inventory_find(const struct inventory *i, const char *path);
+
+/* Whether paths of items begin with prefix; of "" any item's does. */
+bool inventory_has_prefix(const struct inventory *i, const char *prefix);
+
+/* Whether a file at path, which need not be there, is or would be served as
+ * text/gemini: by settings and its name, not by what is in it. */
+bool inventory_names_page(const struct host *h, const char *path);
 
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
  * opened, is no regular file, or is longer than out's maximum. */

@@ -118,7 +118,6 @@ keep(struct lint *l, const struct lint_finding *f, const char *file)
 		return;
 	}
 	l->n++;
-	l->counts[f->level]++;
 }
 
 static char *
@@ -149,6 +148,9 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	assert(f.rule != NULL);
 	f.level = *level_of(l, code);
 	if (f.level == LINT_OFF)
+		return;
+	l->counts[f.level]++;
+	if (l->n == LINT_FINDINGS_MAX)
 		return;
 	va_start(ap, format);
 	(void)vsnprintf(raw, sizeof(raw), format, ap);

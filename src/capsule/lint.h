@@ -44,7 +44,8 @@ bool lint_set(struct lint *l, const char *code, enum lint_level level);
 bool lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
     struct mime *mime);
 
-/* The findings of a run, by file, line and code; *n of them. The lint's. */
+/* The findings of a run, by file, line and code; *n of them, of a flood not all;
+ * lint_count counts all. The lint's. */
 const struct lint_finding *lint_findings(const struct lint *l, size_t *n);
 size_t lint_count(const struct lint *l, enum lint_level level);
 

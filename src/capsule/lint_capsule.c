@@ -60,25 +60,11 @@ holds_file(const struct lint *l, size_t item, size_t len)
 	return false;
 }
 
-/* What a request for some path beneath the root is answered with. */
-static const struct lint_target *
-ask_path(struct lint *l, const char *path, size_t len)
-{
-	uint8_t memory[REQUEST_URI_MAX];
-	struct buf line;
-
-	buf_wrap(&line, memory, sizeof(memory));
-	if (!lint_url(l, "", &line) ||
-	    !uri_encode(&line, slice_of(path, len), true))
-		return NULL;
-	return lint_ask(l, buf_view(&line));
-}
-
 static void
 check_directory(struct lint *l, size_t item, size_t len)
 {
 	const char *path = l->inventory.item[item].path;
-	const struct lint_target *t = ask_path(l, path, len);
+	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
 	char name[REQUEST_URI_MAX + 1];
 	size_t from = len - 1;
 
@@ -120,7 +106,7 @@ check_directories(struct lint *l, size_t item)
 static bool
 is_listed(struct lint *l, const char *path, size_t len)
 {
-	const struct lint_target *t = ask_path(l, path, len);
+	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
 
 	return t != NULL && t->status == STATUS_SUCCESS && t->item == NULL;
 }
@@ -130,7 +116,7 @@ is_found(struct lint *l, size_t item)
 {
 	const char *path = l->inventory.item[item].path;
 	size_t len = (size_t)(base_name(path) - path);
-	const struct lint_target *t = ask_path(l, path, len);
+	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
 
 	if (l->linked[item] || is_listed(l, path, len))
 		return true;
@@ -176,7 +162,7 @@ lacks_language(struct lint *l, const struct inventory_item *item)
 
 	if (!item->page)
 		return false;
-	t = ask_path(l, item->path, strlen(item->path));
+	t = lint_ask_item(l, item);
 	return t != NULL && t->status == STATUS_SUCCESS && !has_language(t);
 }
 
@@ -205,7 +191,7 @@ check_languages(struct lint *l)
 static void
 check_root(struct lint *l)
 {
-	const struct lint_target *t = ask_path(l, "", 0);
+	const struct lint_target *t = lint_ask_path(l, SLICE(""));
 
 	if (t != NULL)
 		t = lint_follow(l, t);

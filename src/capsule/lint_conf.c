@@ -39,30 +39,6 @@ read_conf(struct lint *l, struct conf_content *content)
 	report_fini(&r);
 }
 
-/* What a request for a decoded path beneath the root is answered with; NULL when
- * there is no such request. */
-static const struct lint_target *
-ask_file(struct lint *l, const char *path)
-{
-	uint8_t memory[REQUEST_URI_MAX];
-	struct buf line;
-
-	buf_wrap(&line, memory, sizeof(memory));
-	return lint_url(l, path, &line) ? lint_ask(l, buf_view(&line)) : NULL;
-}
-
-/* The item that an option names, or NULL after a complaint. */
-static const struct inventory_item *
-named_item(struct lint *l, const char *option, const struct conf_text *text)
-{
-	const struct lint_target *t = ask_file(l, text->text);
-
-	if (t != NULL && t->item != NULL)
-		return t->item;
-	conf_add(l, "C007", option, text, "no file that visitors get");
-	return NULL;
-}
-
 /* Index names are tried one after the other, so one that is somewhere is
  * enough. */
 static void
@@ -94,9 +70,13 @@ check_order(struct lint *l, const struct conf_list *order)
 		return;
 	}
 	for (size_t i = 0; i < order->n; i++) {
-		item = named_item(l, "order", &order->item[i]);
-		if (item != NULL)
+		item = inventory_find(&l->inventory, order->item[i].text);
+		if (item != NULL && item->page)
 			ordered[item - l->inventory.item] = true;
+		else
+			conf_add(l, "C007", "order", &order->item[i],
+			    item == NULL ? "no file that visitors get"
+					 : "not served as text/gemini");
 	}
 	for (size_t i = 0; order->n > 0 && i < l->inventory.n; i++)
 		if (l->inventory.item[i].page && !ordered[i])
@@ -104,16 +84,6 @@ check_order(struct lint *l, const struct conf_list *order)
 			    "not in order, which lists the pages to read in "
 			    "one piece");
 	free(ordered);
-}
-
-static bool
-has_prefix(const struct lint *l, const char *prefix)
-{
-	for (size_t i = 0; i < l->inventory.n; i++)
-		if (strncmp(
-			l->inventory.item[i].path, prefix, strlen(prefix)) == 0)
-			return true;
-	return false;
 }
 
 /* Whether something can lie where a redirect puts the rest of a path: files are
@@ -137,9 +107,9 @@ carries_somewhere(struct lint *l, const char *to)
 		!buf_byte(&text, '/')) ||
 	    uri_path_normalise(buf_view(&text), &normal) != URI_PATH_OK)
 		return false;
-	if (has_prefix(l, normal.decoded + 1))
+	if (inventory_has_prefix(&l->inventory, normal.decoded + 1))
 		return true;
-	t = ask_file(l, normal.decoded + 1);
+	t = lint_ask_path(l, slice_str(normal.decoded + 1));
 	return t != NULL && t->status != STATUS_NOT_FOUND;
 }
 
@@ -151,7 +121,7 @@ leads_somewhere(struct lint *l, const struct conf_redirect *d)
 	if (d->to.text[0] == '/' &&
 	    slice_ends(slice_str(d->from.text), SLICE("/*")))
 		return carries_somewhere(l, d->to.text);
-	t = ask_file(l, d->from.text + 1);
+	t = lint_ask_path(l, slice_str(d->from.text + 1));
 	/* Gone, or moved by a redirect above this one: nobody comes here. */
 	if (t == NULL || !lint_redirects(t) || t->slash)
 		return true;
@@ -203,7 +173,7 @@ visit(void *arg, const char *path, const struct stat *st)
 	}
 	if (!S_ISREG(st->st_mode))
 		return true;
-	t = ask_file(l, path);
+	t = lint_ask_path(l, slice_str(path));
 	if (t == NULL)
 		lint_add(l, "C013", path, 0,
 		    "not served: its path is longer than a request");

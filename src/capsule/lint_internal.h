@@ -13,6 +13,7 @@ enum {
 	LINT_PAGE_MAX = 16 << 20,   /* bytes; a larger page is not read */
 	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
 	LINT_TEXT_MAX = 4096,       /* of a finding, cut behind that */
+	LINT_FINDINGS_MAX = 100000, /* kept; further ones are only counted */
 	LINT_REDIRECTS_MAX = 5,     /* clients follow no more */
 };
 
@@ -72,6 +73,15 @@ bool lint_resolve(
 /* What the server answers a request line with, by the code that answers. 53:
  * none of the capsules here. NULL: memory is short. The lint's. */
 const struct lint_target *lint_ask(struct lint *l, struct slice line);
+
+/* The same for a decoded path beneath the root; NULL also when no request line
+ * holds it. */
+const struct lint_target *lint_ask_path(struct lint *l, struct slice path);
+
+/* What a file is sent with: at its own path, or, where that is redirected, as its
+ * directory's index page. */
+const struct lint_target *
+lint_ask_item(struct lint *l, const struct inventory_item *item);
 
 /* Where a client ends that follows t's redirects: t itself when it is none, a
  * redirect still after LINT_REDIRECTS_MAX of them. NULL: out of the capsules

@@ -59,11 +59,12 @@ check_agent(const struct robots *r, struct slice agent)
 static bool
 is_directory(const struct lint *l, struct slice path)
 {
-	for (size_t i = 0; i < l->inventory.n; i++)
-		if (slice_starts(slice_str(l->inventory.item[i].path),
-			slice_skip(path, 1)))
-			return true;
-	return false;
+	uint8_t memory[REQUEST_URI_MAX];
+	struct buf name;
+
+	buf_wrap(&name, memory, sizeof(memory) - 1);
+	return buf_put(&name, slice_skip(path, 1)) &&
+	       inventory_has_prefix(&l->inventory, buf_cstr(&name));
 }
 
 static void

@@ -7,18 +7,30 @@
 
 enum { SCHEME_SIZE = 32 };
 
-static const char *const known[] = { "gemini", "http", "https", "gopher",
-	"gophers", "mailto", "titan", "spartan", "finger", "ftp", "ftps",
-	"sftp", "tel", "sms", "irc", "ircs", "xmpp", "sip", "sips", "matrix",
-	"magnet", "data", "nex", "guppy", "scroll", "misfin", "text", "news",
-	"nntp", "ssh", "telnet", "git", "rtsp", "geo", "urn", "doi", "ipfs",
-	"ipns", "bitcoin", "monero", "acct", "webcal", NULL };
+/* What capsules link to: a word that is nearly one of these is misspelt. */
+static const char *const usual[] = { "gemini", "http", "https", "gopher",
+	"mailto", "titan", "spartan", "finger", NULL };
+
+/* What else there is, after the registry of schemes at IANA: those of links that
+ * somebody might write, and all that look like a usual one. */
+static const char *const others[] = { "about", "acct", "bitcoin", "callto",
+	"cid", "dat", "data", "dhttp", "dict", "dns", "doi", "ed2k", "ethereum",
+	"feed", "file", "ftp", "ftps", "geo", "git", "gophers", "guppy", "imap",
+	"info", "ipfs", "ipns", "irc", "irc6", "ircs", "jabber", "jitsi",
+	"ldap", "ldaps", "lightning", "magnet", "market", "matrix", "mid",
+	"misfin", "mms", "monero", "mumble", "news", "nex", "nfs", "ni", "nntp",
+	"pop", "pttp", "rsync", "rtmp", "rtsp", "rtsps", "rtspu", "scroll",
+	"sftp", "sgnl", "shttp", "sip", "sips", "skype", "sms", "smtp", "smb",
+	"snews", "ssb", "ssh", "steam", "stun", "svn", "swh", "tag",
+	"teamspeak", "tel", "telnet", "text", "tftp", "tg", "tip", "tn3270",
+	"tox", "turn", "udp", "urn", "view-source", "vnc", "wais", "webcal",
+	"ws", "wss", "xmpp", NULL };
 
 static bool
-is_known(const char *scheme)
+is_among(const char *const *schemes, const char *scheme)
 {
-	for (size_t i = 0; known[i] != NULL; i++)
-		if (strcmp(known[i], scheme) == 0)
+	for (; *schemes != NULL; schemes++)
+		if (strcmp(*schemes, scheme) == 0)
 			return true;
 	return false;
 }
@@ -50,13 +62,15 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 	read_scheme(line->url, scheme);
 	if (scheme[0] == '\0' || strcmp(scheme, "gemini") == 0)
 		return true;
-	near = is_known(scheme) ? NULL : word_nearest(scheme, known);
-	if (near != NULL)
-		lint_link_add(l, "G016", path, line,
-		    "the scheme is misspelt; did you mean ", near);
-	else if (!is_known(scheme))
-		lint_link_add(
-		    l, "G036", path, line, "nobody knows the scheme ", scheme);
+	if (!is_among(usual, scheme) && !is_among(others, scheme)) {
+		near = word_nearest(scheme, usual);
+		if (near != NULL)
+			lint_link_add(l, "G016", path, line,
+			    "the scheme is misspelt; did you mean ", near);
+		else
+			lint_link_add(l, "G036", path, line,
+			    "nobody knows the scheme ", scheme);
+	}
 	lint_link_list(l, path, line);
 	return false;
 }

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "capsule/lint_internal.h"
-
-enum { USUAL_PORT = 1965 };
+#include "os/listen.h"
 
 bool
 lint_url(const struct lint *l, const char *path, struct buf *out)
@@ -83,14 +82,47 @@ item_sent(const struct lint *l, const struct answer *a)
 	return item;
 }
 
+/* Whether the server listens on a port, as far as its configuration says: what
+ * systemd hands over is not known here. */
+static bool
+listens_on(const struct conf_list *listen, unsigned port)
+{
+	struct listen_address address[2];
+	uint8_t memory[LISTEN_TEXT_SIZE * 2];
+	struct buf why;
+	size_t n;
+
+	for (size_t i = 0; i < listen->n; i++) {
+		buf_wrap(&why, memory, sizeof(memory));
+		if (listen_parse(listen->item[i].text, address, &n, &why) &&
+		    listen_port(&address[0]) == port)
+			return true;
+	}
+	return false;
+}
+
+/* The port by which a visitor came who asks for that: the server compares the
+ * two, unless it is told of another one. */
+static unsigned
+port_of(const struct conf *conf, struct slice line)
+{
+	const char *why;
+	struct uri u;
+
+	if (conf->public_port != 0)
+		return (unsigned)conf->public_port;
+	if (uri_parse(line, &u, &why) == URI_OK && u.port >= 0 &&
+	    listens_on(&conf->listen, (unsigned)u.port))
+		return (unsigned)u.port;
+	return LISTEN_PORT_DEFAULT;
+}
+
 static void
 answer(struct lint *l, const char *line, struct answer *a, bool *slash)
 {
 	const struct answer_origin origin = {
 		.sni = -1,
-		.port = l->hosts->conf->public_port != 0
-			    ? (unsigned)l->hosts->conf->public_port
-			    : USUAL_PORT,
+		.port = port_of(l->hosts->conf, slice_str(line)),
 	};
 	enum status status;
 
@@ -197,18 +229,41 @@ lint_follow(struct lint *l, const struct lint_target *t)
 	return t;
 }
 
-struct slice
-lint_type(struct lint *l, const char *path)
+const struct lint_target *
+lint_ask_path(struct lint *l, struct slice path)
 {
 	uint8_t memory[REQUEST_URI_MAX];
-	const struct lint_target *t = NULL;
-	struct slice type, parameters;
 	struct buf line;
 
 	buf_wrap(&line, memory, sizeof(memory));
-	if (lint_url(l, path, &line))
-		t = lint_ask(l, buf_view(&line));
-	if (t == NULL || t->status != STATUS_SUCCESS || t->item == NULL)
+	if (!lint_url(l, "", &line) || !uri_encode(&line, path, true))
+		return NULL;
+	return lint_ask(l, buf_view(&line));
+}
+
+const struct lint_target *
+lint_ask_item(struct lint *l, const struct inventory_item *item)
+{
+	struct slice path = slice_str(item->path);
+	const struct lint_target *t = lint_ask_path(l, path);
+
+	if (t == NULL || t->item == item)
+		return t;
+	while (path.len > 0 && path.ptr[path.len - 1] != '/')
+		path.len--;
+	return lint_ask_path(l, path);
+}
+
+struct slice
+lint_type(struct lint *l, const char *path)
+{
+	const struct inventory_item *item = inventory_find(&l->inventory, path);
+	const struct lint_target *t = NULL;
+	struct slice type, parameters;
+
+	if (item != NULL)
+		t = lint_ask_item(l, item);
+	if (t == NULL || t->status != STATUS_SUCCESS)
 		return SLICE("");
 	(void)slice_cut(slice_str(t->meta), ';', &type, &parameters);
 	return slice_trim(type);

@@ -60,9 +60,14 @@ enum {
 };
 
 /* Visits every regular file and directory below root (a descriptor), parents
- * first, in byte order; symbolic links are followed only beneath root, a
- * directory is entered once, however many links lead to it. False when visit said so or
- * the root cannot be read. */
+ * first, in byte order; symbolic links are followed only beneath root. A
+ * directory is entered once, however many links lead to it: by its own name where
+ * it has one here, and behind all others by a link's. False when visit said so,
+ * the root cannot be read or memory is short. */
 bool file_walk(int root, file_visit *visit, void *arg);
+
+/* The same for every entry, whatever it is, described as lstat does; no symbolic
+ * link is followed. One that cannot be looked at has st_mode 0. */
+bool file_walk_plain(int root, file_visit *visit, void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file_walk() of os/file.h. */
+/* file_walk() and file_walk_plain() of os/file.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,10 +29,12 @@ struct walk {
 	int root;
 	file_visit *visit;
 	void *arg;
+	bool plain;   /* nothing is followed, everything visited */
 	size_t depth; /* levels in use */
 	struct level levels[FILE_WALK_DEPTH_MAX + 1];
 	char path[PATH_MAX];
-	void *entered; /* tree of struct place */
+	void *entered;      /* tree of struct place */
+	struct level later; /* paths of links to directories */
 	size_t visited;
 };
 
@@ -144,6 +146,50 @@ walk_enter(struct walk *w, int fd, const struct stat *st)
 	w->depth++;
 }
 
+/* The entry at w->path as it lies there. False when visit ends the walk. */
+static bool
+walk_look(struct walk *w)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(w->root, w->path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		st = (struct stat){ 0 };
+	if (!w->visit(w->arg, w->path, &st))
+		return false;
+	if (S_ISDIR(st.st_mode) &&
+	    file_open_beneath(w->root, w->path, &fd, &st) == FILE_OPENED)
+		walk_enter(w, fd, &st);
+	return true;
+}
+
+static bool
+walk_at_link(const struct walk *w)
+{
+	struct stat st;
+
+	return fstatat(w->root, w->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISLNK(st.st_mode);
+}
+
+/* Enters the next directory that was put off. */
+static bool
+walk_go_on(struct walk *w)
+{
+	struct level *later = &w->later;
+	struct stat st;
+	int fd;
+
+	while (w->depth == 0 && later->next < later->n) {
+		const char *path = later->names[later->next++];
+
+		memcpy(w->path, path, strlen(path) + 1);
+		if (file_open_beneath(w->root, path, &fd, &st) == FILE_OPENED)
+			walk_enter(w, fd, &st);
+	}
+	return w->depth > 0;
+}
+
 /* The next entry of the deepest level. False when visit ends the walk. */
 static bool
 walk_step(struct walk *w)
@@ -159,21 +205,25 @@ walk_step(struct walk *w)
 	if (len >= sizeof(w->path) - l->path_len)
 		return true;
 	memcpy(w->path + l->path_len, name, len + 1);
+	if (w->plain)
+		return walk_look(w);
 	if (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED)
 		return true;
 	if (!w->visit(w->arg, w->path, &st)) {
 		(void)close(fd);
 		return false;
 	}
-	if (S_ISDIR(st.st_mode))
+	/* A directory has its own name before those that links give it. */
+	if (S_ISDIR(st.st_mode) && !walk_at_link(w)) {
 		walk_enter(w, fd, &st);
-	else
-		(void)close(fd);
-	return true;
+		return true;
+	}
+	(void)close(fd);
+	return !S_ISDIR(st.st_mode) || level_add(&w->later, w->path);
 }
 
-bool
-file_walk(int root, file_visit *visit, void *arg)
+static bool
+walk(int root, file_visit *visit, void *arg, bool plain)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	struct stat st;
@@ -182,11 +232,16 @@ file_walk(int root, file_visit *visit, void *arg)
 
 	if (w == NULL)
 		return false;
-	*w = (struct walk){ .root = root, .visit = visit, .arg = arg };
+	*w = (struct walk){
+		.root = root,
+		.visit = visit,
+		.arg = arg,
+		.plain = plain,
+	};
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
 		walk_enter(w, fd, &st);
 	ok = w->depth > 0;
-	while (ok && w->depth > 0 && w->visited < FILE_WALK_ENTRIES_MAX) {
+	while (ok && w->visited < FILE_WALK_ENTRIES_MAX && walk_go_on(w)) {
 		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
 			ok = walk_step(w);
 		else
@@ -194,7 +249,20 @@ file_walk(int root, file_visit *visit, void *arg)
 	}
 	while (w->depth > 0)
 		level_fini(&w->levels[--w->depth]);
+	level_fini(&w->later);
 	tdestroy(w->entered, free);
 	free(w);
 	return ok;
+}
+
+bool
+file_walk(int root, file_visit *visit, void *arg)
+{
+	return walk(root, visit, arg, false);
+}
+
+bool
+file_walk_plain(int root, file_visit *visit, void *arg)
+{
+	return walk(root, visit, arg, true);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/digest.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <string.h>
 
 _Static_assert(DIGEST_SIZE == SHA256_DIGEST_LENGTH, "SHA-256 is 32 bytes");
 
@@ -9,6 +11,48 @@ void
 digest_sha256(struct slice bytes, uint8_t out[DIGEST_SIZE])
 {
 	SHA256(bytes.ptr, bytes.len, out);
+}
+
+void
+digest_init(struct digest *d)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+	*d = (struct digest){ .md = md };
+	d->failed =
+	    md == NULL || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1;
+}
+
+void
+digest_add(struct digest *d, struct slice bytes)
+{
+	if (!d->failed && EVP_DigestUpdate(d->md, bytes.ptr, bytes.len) != 1)
+		d->failed = true;
+}
+
+bool
+digest_end(struct digest *d, uint8_t out[DIGEST_SIZE])
+{
+	bool ok = !d->failed && d->md != NULL &&
+		  EVP_DigestFinal_ex(d->md, out, NULL) == 1;
+
+	if (!ok)
+		memset(out, 0, DIGEST_SIZE);
+	digest_fini(d);
+	return ok;
+}
+
+void
+digest_fini(struct digest *d)
+{
+	EVP_MD_CTX_free(d->md);
+	*d = (struct digest){ 0 };
+}
+
+bool
+digest_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE])
+{
+	return memcmp(a, b, DIGEST_SIZE) == 0;
 }
 
 void
@@ -21,4 +65,21 @@ digest_hex(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE])
 		*out++ = digits[digest[i] & 15];
 	}
 	*out = '\0';
+}
+
+bool
+digest_parse(struct slice hex, uint8_t out[DIGEST_SIZE])
+{
+	if (hex.len != (size_t)2 * DIGEST_SIZE)
+		return false;
+	for (size_t i = 0; i < hex.len; i++) {
+		uint8_t c = hex.ptr[i];
+		int value = hex_value(c);
+
+		if (value == -1 || (c >= 'A' && c <= 'F'))
+			return false;
+		out[i / 2] =
+		    (uint8_t)(i % 2 == 0 ? value << 4 : out[i / 2] | value);
+	}
+	return true;
 }

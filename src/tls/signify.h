@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Ed25519 keys and signatures as signify(1) writes them: two lines of text, a
  * comment that nobody signs and base64 of fixed length (mirroring.md 1).
- * Depends on util and OpenSSL. */
+ * Depends on util, os and OpenSSL. */
 #ifndef TLS_SIGNIFY_H
 #define TLS_SIGNIFY_H
 
@@ -13,7 +13,9 @@ enum {
 	SIGNIFY_SIGNATURE_SIZE = 2 + SIGNIFY_NUMBER_SIZE + 64,
 	SIGNIFY_PUBLIC_TEXT = 56,     /* base64 characters of a public key */
 	SIGNIFY_SIGNATURE_TEXT = 100, /* and of a signature */
-	SIGNIFY_NAME_MAX = 128,       /* bytes of a key's name, as in NAME.pub */
+	SIGNIFY_NAME_MAX = 128,     /* a key's name, as in NAME.pub, and NUL */
+	SIGNIFY_COMMENT_MAX = 1023, /* bytes of a first line, without LF */
+	SIGNIFY_SECRET_MAX = 1280,  /* bytes of a secret key's file */
 };
 
 /* A public key; two are one key when all bytes are equal. */
@@ -21,6 +23,10 @@ struct signify_key {
 	uint8_t number[SIGNIFY_NUMBER_SIZE];
 	uint8_t point[32];
 };
+
+/* Whether name may stand before ".pub" in a first line: UTF-8 without control
+ * bytes or slash, not empty, shorter than SIGNIFY_NAME_MAX. */
+bool signify_name(struct slice name);
 
 /* A secret key, wiped when freed. */
 struct signify_secret;
@@ -31,14 +37,21 @@ struct signify_secret *signify_generate(void);
 /* From the two lines of a secret key's file. A key with a passphrase is refused
  * and why says so. NULL and why. */
 struct signify_secret *signify_secret_parse(struct slice text, struct buf *why);
+
+/* The same from a file; no copy of its bytes is left. */
+struct signify_secret *signify_secret_load(const char *path, struct buf *why);
+
 void signify_secret_free(struct signify_secret **s);
 void signify_public(const struct signify_secret *s, struct signify_key *out);
 
-/* "untrusted comment: NAME secret key\n" and base64; for a file of mode 0600. */
+/* "untrusted comment: NAME secret key\n" and base64; for a file of mode 0600.
+ * out should be over memory (buf_wrap) that the caller wipes; name is a
+ * signify_name. */
 bool signify_secret_format(
     const struct signify_secret *s, const char *name, struct buf *out);
 
-/* A public key from its base64 alone, or from the two lines of its file. */
+/* A public key from its base64 alone, or from the two lines of its file; the
+ * last LF may be missing, nothing else. */
 bool signify_key_parse(struct slice text, struct signify_key *out);
 
 /* Base64 alone, 56 characters. */
@@ -48,10 +61,12 @@ bool signify_key_text(const struct signify_key *k, struct buf *out);
 bool signify_key_format(
     const struct signify_key *k, const char *name, struct buf *out);
 
-bool signify_key_equal(const struct signify_key *a, const struct signify_key *b);
+bool
+signify_key_equal(const struct signify_key *a, const struct signify_key *b);
 
 /* Appends "untrusted comment: verify with NAME.pub\n", the signature of message
- * in base64 and LF: what `signify -S -e` puts before an embedded message. */
+ * in base64 and LF: what `signify -S -e` puts before an embedded message. False,
+ * and nothing is appended, when it does not fit or name is no signify_name. */
 bool signify_sign(const struct signify_secret *s, const char *name,
     struct slice message, struct buf *out);
 

@@ -110,6 +110,17 @@ is_up_to_date(const struct host *h, const char *name, struct slice bytes)
 	return same;
 }
 
+/* Into a pipe or a device one can write as well, but not into what visitors
+ * are to get; a pipe would even hold us up. */
+static bool
+is_special(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
+	       !S_ISLNK(st.st_mode);
+}
+
 static bool
 write_one(const struct host *h, const char *name, struct slice bytes)
 {
@@ -122,7 +133,10 @@ write_one(const struct host *h, const char *name, struct slice bytes)
 		log_error("%s: the path is too long", name);
 		return false;
 	}
-	if (is_up_to_date(h, name, bytes)) {
+	if (is_special(buf_cstr(&path))) {
+		log_error("%s: is not a regular file", buf_cstr(&path));
+		ok = false;
+	} else if (is_up_to_date(h, name, bytes)) {
 		log_info("%s: up to date", buf_cstr(&path));
 	} else if (file_write(buf_cstr(&path), bytes, FEED_MODE)) {
 		log_info("%s: written", buf_cstr(&path));

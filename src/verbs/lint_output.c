@@ -86,6 +86,8 @@ lint_print_text(const struct lint *l)
 	    "remark%s\n",
 	    errors, plural(errors), warnings, plural(warnings), external,
 	    plural(external), infos - external, plural(infos - external));
+	if (n < errors + warnings + infos)
+		fprintf(stderr, "only the first %zu are listed\n", n);
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 

@@ -63,7 +63,7 @@ def atom(directory):
         ids.add(element.findtext(ATOM + "id"))
         assert re.fullmatch(
             r"tag:[a-z0-9.-]+,\d{4}-\d\d-\d\d:"
-            r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?#-]|%[0-9A-F]{2})+",
+            r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+",
             element.findtext(ATOM + "id"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT12:00:00Z",
                             element.findtext(ATOM + "updated"))
@@ -96,7 +96,7 @@ def test_both_files_are_written(place):
     assert root.find(ATOM + "author").findtext(ATOM + "name") == "The capsule"
     assert root.get(XML + "lang") == "en"
     assert root.findtext(ATOM + "id") == (
-        "tag:capsule.invalid,2025-12-31:/updates.gmi")
+        "tag:capsule.invalid,2025-12-31:feed:/updates.gmi")
     assert (link(root, "self"), link(root)) == ("atom.xml", "updates.gmi")
     assert [(x.findtext(ATOM + "id").split(",")[1],
              x.findtext(ATOM + "title"), link(x))
@@ -141,6 +141,48 @@ def test_with_an_origin_links_are_absolute(place):
         "gemini://example.org:1966/", "gemini://example.org:1966/night.gmi",
         "https://example.org/a?b&c"]
     assert "<gemini://example.org:1966/>" in (c / "all.txt").read_text()
+
+
+def test_an_index_page_behind_a_redirect_is_a_page(place):
+    root = capsule(place, capsule__conf=CONF + 'redirects = ('
+                   '{ from = "/index.gmi"; to = "/"; });')
+    feed(root)
+    text = (root / "all.txt").read_text()
+    assert "A first page." in text and "(index.gmi)" in text
+
+
+def test_no_two_identifiers_are_the_same(place):
+    """Nor is anything in them that a tag: URI cannot hold."""
+    root = capsule(place, updates__gmi="# News\n"
+                   "=> updates.gmi 2026-01-01 This page\n"
+                   "=> https://example.org/100%#a 2026-01-02 Elsewhere\n")
+    feed(root)
+    ids = [x.findtext(ATOM + "id") for x in entries(atom(root))]
+    assert ids == [
+        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a",
+        "tag:capsule.invalid,2026-01-01:/updates.gmi"]
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "robots.txt", "new.gmi"])
+def test_the_copy_is_written_over_no_other_file(place, name):
+    root = capsule(place, photo__jpg="no text", robots__txt="User-agent: *\n",
+                   capsule__conf=f'copy = "{name}";\n')
+    before = {p.name: p.read_bytes() for p in root.iterdir() if p.is_file()}
+    assert f"copy: {name} is " in feed(root, status=1)
+    assert before == {
+        p.name: p.read_bytes() for p in root.iterdir() if p.is_file()}
+
+
+def test_what_is_no_file_is_not_written_into(place):
+    root = capsule(place)
+    os.mkfifo(root / "atom.xml")
+    assert "atom.xml: is not a regular file" in feed(root, status=1, timeout=9)
+    (root / "atom.xml").unlink()
+    (place / "precious").write_text("precious")
+    (root / "atom.xml").symlink_to(place / "precious")
+    feed(root)
+    assert (place / "precious").read_text() == "precious"
+    assert not (root / "atom.xml").is_symlink()
 
 
 @pytest.mark.parametrize("origin", [
@@ -191,7 +233,7 @@ def test_without_a_feed_there_is_the_copy_alone(place):
     ('feed = "note.txt";\n', 1, "feed: note.txt is not served as text/gemini"),
     ('\norder = ["index.gmi",\n  "none.gmi"];\n', 3,
      "order: none.gmi is not there"),
-    ('copy = "index.gmi";\n', 1, "copy: index.gmi is another file"),
+    ('copy = "index.gmi";\n', 1, "copy: index.gmi is the name of a page"),
 ])
 def test_what_capsule_conf_gets_wrong(place, settings, line, words):
     c = capsule(place, capsule__conf=settings)

@@ -105,6 +105,20 @@ def test_what_is_no_directory(place):
         assert name in done.stderr
 
 
+def test_an_index_page_that_its_directory_answers_with_is_checked(place):
+    """`/index.gmi` is often redirected to `/`: the page is read all the
+    same, and what it alone links to is no orphan."""
+    root = tree(place / "c", GOOD | {
+        "index.gmi": "# Home\n=> log/ Log\n=> nowhere.gmi x\n",
+        "log/index.gmi": "# Log\n=> ../page.gmi A page\n",
+        "orphan.gmi": "# Orphan\n",
+        "capsule.conf": 'order = ["index.gmi"]; redirects = ('
+                        '{ from = "/index.gmi"; to = "/"; });\n'})
+    found = lint("-W", "C008=off", root, status=1)
+    assert [f[:3] for f in found] == [
+        ("C001", ".", 0), ("G007", "index.gmi", 3), ("C004", "orphan.gmi", 0)]
+
+
 def test_json(place):
     root = tree(place / "c", GOOD | {
         "page.gmi": '# A page\n=> "x" x\n=> https://e.org/ x\n',

@@ -163,7 +163,12 @@ what_is_wrong_is_told_with_its_place(void **state)
 		    REPORT_ERROR },
 		{ "order = [\"a.gmi\", \"a.gmi\"];", "is there already",
 		    REPORT_WARNING },
-		{ "copy = \"a.gmi\";", "another file", REPORT_ERROR },
+		{ "copy = \"a.gmi\";", "the name of a page", REPORT_ERROR },
+		{ "copy = \"none.gmi\";", "the name of a page", REPORT_ERROR },
+		{ "copy = \".copy.txt\";", "hidden", REPORT_ERROR },
+		{ "copy = \"x.txt\";", "no earlier copy", REPORT_ERROR },
+		{ "copy = \"link.txt\";", "no earlier copy", REPORT_ERROR },
+		{ "copy = \"fifo\";", "no earlier copy", REPORT_ERROR },
 		{ "copy = \"atom.xml\";", "another file", REPORT_ERROR },
 		{ "copy = \"capsule.conf\";", "another file", REPORT_ERROR },
 	};
@@ -171,6 +176,8 @@ what_is_wrong_is_told_with_its_place(void **state)
 	(void)state;
 	tree_file("root/a.gmi", "# A\n");
 	tree_file("root/x.txt", "x\n");
+	assert_int_equal(symlink("/nowhere", tree_path("root/link.txt")), 0);
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		help_open_one(rows[i].settings);
 		check_row((make(NULL, sizeof(made) - 1) == NULL) ==
@@ -179,8 +186,10 @@ what_is_wrong_is_told_with_its_place(void **state)
 		check_row(help_told(rows[i].level, 1, rows[i].words),
 		    rows[i].settings);
 	}
-	help_open_one("copy = \"x.txt\";");
-	assert_string_equal(copy_file(help_host()), "x.txt");
+	help_open_one("copy = \"y.txt\";");
+	assert_string_equal(copy_file(help_host()), "y.txt");
+	assert_non_null(make(NULL, sizeof(made) - 1));
+	tree_file("root/y.txt", made);
 	assert_non_null(make(NULL, sizeof(made) - 1));
 	assert_null(make(NULL, 300));
 	assert_true(help_told(REPORT_ERROR, 0, "too long"));

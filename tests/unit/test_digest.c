@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/digest.h"
 
+#include <string.h>
+
 #include "check.h"
 
 /* FIPS 180-4's own examples. */
@@ -30,11 +32,96 @@ test_sha256(void **state)
 	}
 }
 
+/* Whatever the pieces, the same digest. */
+static void
+test_pieces(void **state)
+{
+	static uint8_t bytes[100000];
+	uint8_t whole[DIGEST_SIZE], pieces[DIGEST_SIZE];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	digest_sha256(slice_of(bytes, sizeof(bytes)), whole);
+	for (size_t step = 1; step <= sizeof(bytes); step = step * 7 + 1) {
+		struct slice rest = slice_of(bytes, sizeof(bytes));
+		struct digest d;
+
+		digest_init(&d);
+		while (rest.len > 0) {
+			size_t n = rest.len < step ? rest.len : step;
+
+			digest_add(&d, slice_head(rest, n));
+			rest = slice_skip(rest, n);
+		}
+		digest_add(&d, slice_of(NULL, 0));
+		assert_true(digest_end(&d, pieces));
+		assert_true(digest_equal(whole, pieces));
+		digest_fini(&d);
+	}
+	pieces[DIGEST_SIZE - 1] ^= 1;
+	assert_false(digest_equal(whole, pieces));
+}
+
+/* One that was never begun, or was given up, has no digest. */
+static void
+test_nothing_held(void **state)
+{
+	uint8_t out[DIGEST_SIZE];
+	static const uint8_t zero[DIGEST_SIZE];
+	struct digest d = { 0 };
+
+	(void)state;
+	digest_fini(&d);
+	memset(out, 1, sizeof(out));
+	assert_false(digest_end(&d, out));
+	assert_memory_equal(out, zero, sizeof(zero));
+	digest_init(&d);
+	digest_add(&d, SLICE("abc"));
+	digest_fini(&d);
+	assert_false(digest_end(&d, out));
+}
+
+#define HALF "0123456789abcdef0123456789abcdef"
+
+static void
+test_parse(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "64 digits", HALF HALF, true },
+		{ "upper case", HALF "0123456789ABCDEF0123456789abcdef",
+		    false },
+		{ "63", HALF "123456789abcdef0123456789abcdef", false },
+		{ "65", HALF HALF "0", false },
+		{ "no digit", HALF "0123456789abcdeg0123456789abcdef", false },
+		{ "none", "", false },
+	};
+	uint8_t digest[DIGEST_SIZE];
+	char hex[DIGEST_HEX_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		check_row(digest_parse(slice_str(rows[i].text), digest) ==
+			      rows[i].good,
+		    rows[i].rule);
+		if (rows[i].good) {
+			digest_hex(digest, hex);
+			assert_string_equal(hex, rows[i].text);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_nothing_held),
+		cmocka_unit_test(test_parse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

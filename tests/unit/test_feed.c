@@ -49,7 +49,7 @@ a_whole_document(void **state)
 	assert_string_equal(make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
-	    "  <id>tag:capsule.invalid,2026-01-02:/updates.gmi</id>\n"
+	    "  <id>tag:capsule.invalid,2026-01-02:feed:/updates.gmi</id>\n"
 	    "  <title>Updates</title>\n"
 	    "  <subtitle>Of this capsule</subtitle>\n"
 	    "  <updated>2026-01-03T12:00:00Z</updated>\n"
@@ -87,7 +87,7 @@ an_origin_makes_links_absolute(void **state)
 				   "=> https://x.example/ 2026-01-01 X\n");
 	help_open_one("feed = \"az/u.gmi\";");
 	text = make("gemini://Example.ORG:1966/");
-	has(text, "<id>tag:example.org,2026-01-01:/az/u.gmi</id>");
+	has(text, "<id>tag:example.org,2026-01-01:feed:/az/u.gmi</id>");
 	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
 	has(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
 	has(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");

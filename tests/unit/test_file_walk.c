@@ -54,6 +54,32 @@ test_walk(void **state)
 }
 
 static void
+test_a_link_takes_no_name_from_its_directory(void **state)
+{
+	struct seen seen = { .n = 0 };
+	int root;
+
+	(void)state;
+	if (!file_has_openat2())
+		skip();
+	tree_dir("root");
+	tree_dir("root/z");
+	tree_dir("root/b");
+	tree_dir("root/.h");
+	tree_file("root/z/x", "x");
+	tree_file("root/.h/y", "y");
+	tree_link("z", "root/a");
+	tree_link("../z", "root/b/c");
+	root = file_root(tree_path("root"));
+	buf_init(&seen.text, 1 << 16);
+	assert_true(file_walk(root, see, &seen));
+	check_slice(
+	    buf_view(&seen.text), SLICE(".h/\n.h/y\na/\nb/\nb/c/\nz/\nz/x\n"));
+	buf_fini(&seen.text);
+	(void)close(root);
+}
+
+static void
 test_walk_passes_over_what_is_too_deep(void **state)
 {
 	struct seen seen = { .n = 0 };
@@ -110,6 +136,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_tree(test_walk),
+		in_a_tree(test_a_link_takes_no_name_from_its_directory),
 		in_a_tree(test_walk_passes_over_what_is_too_deep),
 		in_a_tree(test_walk_of_a_long_path),
 	};

@@ -7,6 +7,7 @@
 
 #include "capsule/inventory.h"
 #include "capsule_help.h"
+#include "os/file.h"
 
 static void
 assert_paths(const char *wanted)
@@ -64,6 +65,52 @@ test_what_visitors_do_not_get_is_left_out(void **state)
 }
 
 static void
+test_an_index_page_is_served_by_its_directory_alone(void **state)
+{
+	(void)state;
+	tree_dir("root/d");
+	tree_dir("root/e e");
+	tree_file("root/index.gmi", "# i\n");
+	tree_file("root/d/index.gmi", "# d\n");
+	tree_file("root/e e/index.gmi", "# e\n");
+	tree_file("root/e e/a.gmi", "# a\n");
+	help_open_one("redirects = ( { from = \"/index.gmi\"; to = \"/\"; },"
+		      "{ from = \"/e e/index.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/e e/a.gmi\"; to = \"/e%20e/\"; },"
+		      "{ from = \"/d/*\"; to = \"/\"; } );");
+	assert_paths("e e/index.gmi+ index.gmi+");
+	help_open_one("gone = [\"/index.gmi\"]; index = [\"a.gmi\"];");
+	assert_paths("d/index.gmi+ e e/a.gmi+ e e/index.gmi+");
+}
+
+static void
+test_prefixes(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool found;
+	} rows[] = { { "", true }, { "a", true }, { "a/", true },
+		{ "a/z.gmi", true }, { "a.", true }, { "a/z.gmi/", false },
+		{ "A", false }, { "b", true }, { "b/", false },
+		{ "c", false } };
+	struct inventory i;
+
+	(void)state;
+	tree_dir("root/a");
+	tree_file("root/a/z.gmi", "# z\n");
+	tree_file("root/a.gmi", "# a\n");
+	tree_file("root/b.gmi", "# b\n");
+	help_open_one("");
+	assert_true(inventory_read(help_host(), &i));
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+		check_row(
+		    inventory_has_prefix(&i, rows[k].prefix) == rows[k].found,
+		    rows[k].prefix);
+	inventory_fini(&i);
+	assert_false(inventory_has_prefix(&i, ""));
+}
+
+static void
 test_a_page_is_told_by_the_type_it_is_served_as(void **state)
 {
 	(void)state;
@@ -96,13 +143,167 @@ test_loading_stays_beneath_the_root(void **state)
 	buf_fini(&out);
 }
 
+/* What a release is made of, then "|", then what is left out and why. */
+static void
+assert_sorted(const char *wanted)
+{
+	struct inventory i;
+	struct inventory_omissions left;
+	char text[8192] = "";
+	struct buf out;
+	size_t k;
+
+	buf_wrap(&out, text, sizeof(text) - 1);
+	assert_true(inventory_read_plain(help_host(), &i, &left));
+	for (k = 0; k < i.n; k++)
+		(void)buf_printf(
+		    &out, "%s%s ", i.item[k].path, i.item[k].page ? "+" : "");
+	(void)buf_str(&out, "|");
+	for (k = 0; k < left.n; k++)
+		(void)buf_printf(&out, " %.20s:%d", left.item[k].path,
+		    (int)left.item[k].why);
+	assert_string_equal(buf_cstr(&out), wanted);
+	inventory_fini(&i);
+	inventory_omissions_fini(&left);
+	assert_int_equal(left.n, 0);
+}
+
+static void
+test_what_a_release_leaves_out_is_told(void **state)
+{
+	(void)state;
+	tree_dir("root/.git");
+	tree_dir("root/.git/objects");
+	tree_dir("root/.well-known");
+	tree_dir("root/a");
+	tree_dir("root/empty");
+	tree_file("root/.git/config", "g\n");
+	tree_file("root/.well-known/security.txt", "s\n");
+	tree_file("root/.well-known/.deep", "d\n");
+	tree_file("root/a/z.gmi", "# z\n");
+	tree_file("root/a.gmi", "# a\n");
+	tree_file("root/gone.gmi", "# g\n");
+	tree_file("root/old.gmi", "# o\n");
+	tree_link("a", "root/dir");
+	tree_link("a.gmi", "root/in.gmi");
+	tree_link("../out", "root/out.gmi");
+	tree_link("nowhere", "root/dangling.gmi");
+	tree_link("a.gmi", "root/.hidden");
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	help_open_one("gone = [\"/gone.gmi\"]; redirects = "
+		      "( { from = \"/old.gmi\"; to = \"/a.gmi\"; } );");
+	assert_sorted(".well-known/security.txt a.gmi+ a/z.gmi+ | "
+		      ".git:0 .hidden:0 .well-known/.deep:0 "
+		      "dangling.gmi:1 dir:1 fifo:2 gone.gmi:5 "
+		      "in.gmi:1 old.gmi:6 out.gmi:1");
+	for (int k = INVENTORY_HIDDEN; k <= INVENTORY_REDIRECTED; k++)
+		assert_non_null(inventory_why_text((enum inventory_why)k));
+}
+
+/* A link gives a directory no second name, and takes none from it. */
+static void
+test_a_release_has_a_linked_directory_under_its_own_name(void **state)
+{
+	(void)state;
+	tree_dir("root/z");
+	tree_file("root/z/x.gmi", "# x\n");
+	tree_link("z", "root/a");
+	help_open_one("");
+	assert_sorted("z/x.gmi+ | a:1");
+}
+
+static int
+sort_as_nobody(void *arg)
+{
+	(void)arg;
+	assert_sorted("a.gmi+ | closed:3 noread.gmi:3 nosearch/x.gmi:3");
+	return 0;
+}
+
+static void
+test_what_cannot_be_read_is_told(void **state)
+{
+	(void)state;
+	tree_dir("root/closed");
+	tree_dir("root/nosearch");
+	tree_file("root/closed/x.gmi", "# x\n");
+	tree_file("root/nosearch/x.gmi", "# x\n");
+	tree_file("root/noread.gmi", "# n\n");
+	tree_file("root/a.gmi", "# a\n");
+	help_open_one("");
+	assert_int_equal(chmod(tree_path("root/closed"), 0), 0);
+	assert_int_equal(chmod(tree_path("root/nosearch"), 0444), 0);
+	assert_int_equal(chmod(tree_path("root/noread.gmi"), 0), 0);
+	assert_int_equal(tree_as_nobody(sort_as_nobody, NULL), 0);
+	assert_int_equal(chmod(tree_path("root/closed"), 0755), 0);
+	assert_int_equal(chmod(tree_path("root/nosearch"), 0755), 0);
+}
+
+static void
+test_what_no_request_holds_is_told(void **state)
+{
+	char path[2048] = "root/";
+	size_t i;
+
+	(void)state;
+	/* 5 names of 245 bytes are more than a request line of 1,024. */
+	for (i = 0; i < 5; i++) {
+		size_t len = strlen(path);
+
+		memset(path + len, (int)('a' + i), 244);
+		path[len + 244] = '\0';
+		tree_dir(path);
+		(void)snprintf(path + len + 244, sizeof(path) - len - 244, "/");
+	}
+	(void)snprintf(path + strlen(path), 8, "x.gmi");
+	tree_file(path, "# x\n");
+	help_open_one("");
+	assert_sorted("| aaaaaaaaaaaaaaaaaaaa:4");
+}
+
+static void
+test_what_is_too_deep_is_told(void **state)
+{
+	struct inventory_omissions left;
+	struct inventory i;
+	char path[512] = "root";
+	size_t k, len;
+
+	(void)state;
+	for (k = 0; k < FILE_WALK_DEPTH_MAX + 1; k++) {
+		len = strlen(path);
+		(void)snprintf(path + len, sizeof(path) - len, "/d");
+		tree_dir(path);
+		(void)snprintf(path + len + 2, sizeof(path) - len - 2, "/x");
+		tree_file(path, "x");
+		path[len + 2] = '\0';
+	}
+	help_open_one("");
+	assert_true(inventory_read_plain(help_host(), &i, &left));
+	assert_int_equal(i.n, FILE_WALK_DEPTH_MAX);
+	assert_int_equal(left.n, 1);
+	assert_int_equal(left.item[0].why, INVENTORY_TOO_LONG);
+	assert_string_equal(left.item[0].path, path + strlen("root/"));
+	inventory_fini(&i);
+	inventory_omissions_fini(&left);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_capsule(test_what_is_served_in_byte_order),
 		in_a_capsule(test_what_visitors_do_not_get_is_left_out),
+		in_a_capsule(
+		    test_an_index_page_is_served_by_its_directory_alone),
+		in_a_capsule(test_prefixes),
 		in_a_capsule(test_a_page_is_told_by_the_type_it_is_served_as),
+		in_a_capsule(test_what_a_release_leaves_out_is_told),
+		in_a_capsule(
+		    test_a_release_has_a_linked_directory_under_its_own_name),
+		in_a_capsule(test_what_cannot_be_read_is_told),
+		in_a_capsule(test_what_no_request_holds_is_told),
+		in_a_capsule(test_what_is_too_deep_is_told),
 		in_a_capsule(test_loading_stays_beneath_the_root),
 	};
 

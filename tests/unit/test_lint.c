@@ -68,6 +68,21 @@ test_texts_are_safe_and_not_too_long(void **state)
 }
 
 static void
+test_a_flood_of_findings_is_only_counted(void **state)
+{
+	size_t n;
+
+	(void)state;
+	help_open_one("");
+	lint_help_run();
+	for (unsigned i = 0; i < LINT_FINDINGS_MAX + 5; i++)
+		lint_add(lint, "G001", "a", i, "again");
+	(void)lint_findings(lint, &n);
+	assert_int_equal(n, LINT_FINDINGS_MAX);
+	assert_true(lint_count(lint, LINT_ERROR) >= LINT_FINDINGS_MAX + 5);
+}
+
+static void
 test_a_root_that_cannot_be_read(void **state)
 {
 	(void)state;
@@ -85,6 +100,7 @@ main(void)
 		under_lint(test_levels),
 		under_lint(test_findings_are_in_order),
 		under_lint(test_texts_are_safe_and_not_too_long),
+		under_lint(test_a_flood_of_findings_is_only_counted),
 		under_lint(test_a_root_that_cannot_be_read),
 	};
 

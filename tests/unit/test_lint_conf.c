@@ -72,6 +72,13 @@ test_names_of_files(void **state)
 		     "index = [\"home.gmi\", \"b.gmi\"];\n");
 	assert_int_equal(lint_help_count("C007"), 0);
 	assert_int_equal(lint_help_count("C008"), 0);
+	run_conf("",
+	    "order = [\"a.gmi\", \"d/b.gmi\",\n\"x.txt\",\n\"old\"];\n"
+	    "redirects = ( { from = \"/old\"; to = \"/a.gmi\"; } );\n");
+	lint_help_wants("C007", "capsule.conf", 3, "order \"old\": no file");
+	tree_file("root/x.txt", "x\n");
+	lint_help_run();
+	lint_help_wants("C007", "capsule.conf", 2, "text/gemini");
 	/* The operator's words are not in the capsule's file. */
 	run_conf("order = [\"news.gmi\"];", "");
 	lint_help_wants("C007", NULL, 0, "carnation.conf:1: order");

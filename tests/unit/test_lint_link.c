@@ -189,6 +189,44 @@ test_links_between_capsules(void **state)
 #define among_files(test)                                                      \
 	cmocka_unit_test_setup_teardown(test, set_up, lint_help_tear_down)
 
+static void
+test_ports_of_the_server(void **state)
+{
+	static const struct {
+		const char *settings, *url, *code;
+	} rows[] = {
+		{ "", "gemini://localhost:1965/none", "G007" },
+		{ "", "gemini://localhost:1966/none", "G020" },
+		{ "listen = [\"*:1966\"];", "gemini://localhost:1966/none",
+		    "G007" },
+		{ "listen = [\"127.0.0.1:1965\", \"[::1]:1967\"];",
+		    "gemini://localhost:1967/none", "G007" },
+		{ "listen = [\"*:1966\"];", "gemini://localhost:1967/none",
+		    "G020" },
+		{ "listen = [\"*:1966\"]; public_port = 1970;",
+		    "gemini://localhost:1966/none", "G020" },
+		{ "listen = [\"*:1966\"]; public_port = 1970;",
+		    "gemini://localhost:1970/none", "G007" },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(
+		    text, sizeof(text), "# x\n=> %s e\n", rows[i].url);
+		tree_file("root/page.gmi", text);
+		(void)snprintf(text, sizeof(text),
+		    "%s capsules = ( { host = \"localhost\"; root = \"root\"; "
+		    "} );",
+		    rows[i].settings);
+		help_open(text);
+		lint_help_run();
+		lint_help_wants(rows[i].code, "page.gmi", 2, rows[i].url);
+		assert_int_equal(
+		    lint_help_count("G007") + lint_help_count("G020"), 1);
+	}
+}
+
 int
 main(void)
 {
@@ -198,6 +236,7 @@ main(void)
 		among_files(test_words),
 		among_files(test_a_long_url),
 		among_files(test_links_between_capsules),
+		under_lint(test_ports_of_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,16 @@ test_schemes(void **state)
 		    "# x\n=> gemini://e.org/ e\n=> HTTPS://e.org/ e\n"
 		    "=> mailto:a@e.org e\n" },
 		{ "unknown is not misspelt", "G016", NOWHERE,
-		    "# x\n=> steam://e e\n" },
-		{ "unknown", "G036", 2, "# x\n=> steam://e e\n" },
+		    "# x\n=> zebra://e e\n" },
+		{ "unknown", "G036", 2, "# x\n=> zebra://e e\n" },
+		{ "registered ones that look like others", "G016", NOWHERE,
+		    "# x\n=> mms://e e\n=> callto:1 e\n=> rtmp://e e\n"
+		    "=> smb://e/ e\n=> ssb:e e\n=> smtp:e e\n"
+		    "=> turn:e e\n=> market://e e\n=> swh:1 e\n" },
+		{ "nor are they unknown", "G036", NOWHERE,
+		    "# x\n=> steam://e e\n=> mms://e e\n=> callto:1 e\n" },
+		{ "like one that few links have", "G016", NOWHERE,
+		    "# x\n=> iris:e e\n=> upn:e e\n" },
 		{ "unknown and long", "G036", 2,
 		    "# x\n=> abcdefghijklmnopqrstuvwxyzabcdefghijkl:e e\n" },
 		{ "known", "G036", NOWHERE, "# x\n=> gopher://e.org e\n" },
