@@ -13,24 +13,27 @@ enum { STATE_MAX = 64 * 1024, STATE_KEYS_MAX = 16, STATE_TEXT_MAX = 512 };
 
 struct state_key {
 	struct signify_key key;
-	bool retired; /* signs no more: a later serial came from its successor */
+	bool
+	    retired; /* signs no more: a later serial came from its successor */
 };
 
 /* Texts are printable UTF-8; "" and 0 mean: not known. */
 struct state {
 	bool is_mirror;
 	char origin[MANIFEST_ORIGIN_MAX];
-	char upstream[MANIFEST_ORIGIN_MAX]; /* where the last serial came from */
+	char
+	    upstream[MANIFEST_ORIGIN_MAX]; /* where the last serial came from */
 	struct state_key key[STATE_KEYS_MAX];
 	size_t n_keys;
-	uint64_t serial; /* the highest ever accepted; 0: none */
+	uint64_t serial;               /* the highest ever accepted; 0: none */
 	uint8_t manifest[DIGEST_SIZE]; /* SHA-256 of its signed part */
 	int64_t created, refresh;      /* its; seconds since 1970 */
 	bool final;
 	int64_t checked; /* last time that the origin (or another) was heard */
 	int64_t synced;  /* last time that something new was taken over */
-	char tls[DIGEST_HEX_SIZE]; /* SHA-256 of the upstream's certificate; "" */
-	char host[HOSTNAME_SIZE];  /* our own name, for the trace; "" */
+	char tls
+	    [DIGEST_HEX_SIZE]; /* SHA-256 of the upstream's certificate; "" */
+	char host[HOSTNAME_SIZE]; /* our own name, for the trace; "" */
 	char contact[STATE_TEXT_MAX];
 };
 
@@ -41,8 +44,7 @@ enum state_read
 state_read(const struct store *s, struct state *out, struct buf *why);
 
 /* Atomically, and on the disk when true. The lock must be held. */
-bool
-state_write(struct store *s, const struct state *st, struct buf *why);
+bool state_write(struct store *s, const struct state *st, struct buf *why);
 
 /* The text alone. False and why: "line 3: ..." of what cannot be read; a value that
  * cannot be written. */

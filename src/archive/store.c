@@ -67,8 +67,8 @@ open_root(struct store *s, bool create, struct buf *why)
 	}
 	s->root = file_root(s->path);
 	if (s->root == -1)
-		return store_fault(s, why, "",
-		    errno == ENOENT ? "there is no store" : NULL);
+		return store_fault(
+		    s, why, "", errno == ENOENT ? "there is no store" : NULL);
 	if (made && fchmod(s->root, STORE_DIR_MODE) == -1)
 		return store_fault(s, why, "", NULL);
 	if (!create || store_is(s->path) || may_become_store(s->path))
@@ -79,8 +79,8 @@ open_root(struct store *s, bool create, struct buf *why)
 
 /* A part of the store; a link in its place is named as what it is. */
 static bool
-open_part(struct store *s, const char *name, bool make, int *fd,
-    struct buf *why)
+open_part(
+    struct store *s, const char *name, bool make, int *fd, struct buf *why)
 {
 	struct stat st;
 
@@ -203,33 +203,54 @@ has_hard_links(struct store *s, struct buf *why)
 	return ok;
 }
 
+/* The lock file, locked; -1 and errno, which is EWOULDBLOCK when somebody has it. */
+static int
+take_lock(struct store *s)
+{
+	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
+	int fd = openat(s->root, STORE_LOCK, FLAGS, STORE_FILE_MODE);
+	struct stat st;
+
+	if (fd == -1)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		store_shut(fd);
+		return -1;
+	}
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
+		(void)fchmod(fd, STORE_FILE_MODE);
+	return fd;
+}
+
+static bool
+prepare(struct store *s, struct buf *why)
+{
+	if (!open_part(s, STORE_TMP, true, &s->tmp, why))
+		return false;
+	if (!throw_unfinished(s) || !store_sweep(s, true))
+		return store_fault(s, why, STORE_TMP, NULL);
+	return has_hard_links(s, why);
+}
+
 enum store_lock
 store_lock(struct store *s, struct buf *why)
 {
-	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
-	struct stat st;
-
 	if (s->lock != -1)
 		return STORE_LOCKED;
-	s->lock = openat(s->root, STORE_LOCK, FLAGS, STORE_FILE_MODE);
-	if (s->lock == -1 || fstat(s->lock, &st) == -1 ||
-	    flock(s->lock, LOCK_EX | LOCK_NB) == -1) {
-		if (errno != EWOULDBLOCK)
-			(void)store_fault(s, why, STORE_LOCK, NULL);
-		else
-			(void)store_fault(s, why, "",
-			    "is locked: another run is at work in it");
-		store_shut(s->lock);
-		s->lock = -1;
-		return errno == EWOULDBLOCK ? STORE_BUSY : STORE_LOCK_FAILED;
+	s->lock = take_lock(s);
+	if (s->lock == -1 && errno == EWOULDBLOCK) {
+		(void)store_fault(
+		    s, why, "", "is locked: another run is at work in it");
+		return STORE_BUSY;
 	}
-	if (st.st_uid == geteuid())
-		(void)fchmod(s->lock, STORE_FILE_MODE);
-	if (!open_part(s, STORE_TMP, true, &s->tmp, why))
-		return STORE_LOCK_FAILED;
-	if (!throw_unfinished(s) || !store_sweep(s, true)) {
-		(void)store_fault(s, why, STORE_TMP, NULL);
+	if (s->lock == -1) {
+		(void)store_fault(s, why, STORE_LOCK, NULL);
 		return STORE_LOCK_FAILED;
 	}
-	return has_hard_links(s, why) ? STORE_LOCKED : STORE_LOCK_FAILED;
+	if (prepare(s, why))
+		return STORE_LOCKED;
+	store_shut(s->tmp);
+	store_shut(s->lock);
+	s->tmp = s->lock = -1;
+	return STORE_LOCK_FAILED;
 }

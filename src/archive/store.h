@@ -73,9 +73,8 @@ store_object_put(struct store_object *o, struct slice bytes, struct buf *why);
  * digest (may be NULL) tells its hash. One of that hash and size that some release
  * links to is kept instead. Frees o whatever comes. */
 enum store_kept { STORE_KEPT, STORE_OTHER_HASH, STORE_WRITE_FAILED };
-enum store_kept
-store_object_keep(struct store_object **o, const uint8_t *expected,
-    uint8_t digest[DIGEST_SIZE], struct buf *why);
+enum store_kept store_object_keep(struct store_object **o,
+    const uint8_t *expected, uint8_t digest[DIGEST_SIZE], struct buf *why);
 
 /* Gives up: nothing of it stays. Harmless on NULL. */
 void store_object_drop(struct store_object **o);
@@ -83,10 +82,10 @@ void store_object_drop(struct store_object **o);
 /* Calls visit for each object that is there, in no order; links is how many releases'
  * names it has (0: in none). Return false to end. False then, or when objects/
  * cannot be read (why says so; it is empty when visit ended it). */
-typedef bool store_visit(
-    void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links);
-bool store_objects(const struct store *s, store_visit *visit, void *arg,
-    struct buf *why);
+typedef bool
+store_visit(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links);
+bool store_objects(
+    const struct store *s, store_visit *visit, void *arg, struct buf *why);
 
 /* ----------------------------------------------------------- releases */
 

@@ -105,8 +105,8 @@ store_tmp_file(struct store *s, char name[STORE_NAME_SIZE])
 }
 
 bool
-store_put_file(struct store *s, int dir, const char *name, struct slice bytes,
-    mode_t mode)
+store_put_file(
+    struct store *s, int dir, const char *name, struct slice bytes, mode_t mode)
 {
 	char tmp[STORE_NAME_SIZE];
 	int fd = store_tmp_file(s, tmp);
@@ -199,8 +199,7 @@ sweep_one(struct store *s, const char *name)
 		return true;
 	if (errno != EISDIR && errno != EPERM)
 		return false;
-	return empty_one(s, name) &&
-	       unlinkat(s->tmp, name, AT_REMOVEDIR) == 0;
+	return empty_one(s, name) && unlinkat(s->tmp, name, AT_REMOVEDIR) == 0;
 }
 
 bool

@@ -22,7 +22,7 @@ enum {
 struct store {
 	char *path; /* for messages */
 	int root, objects, releases;
-	int tmp, lock; /* -1 until store_lock */
+	int tmp, lock;      /* -1 until store_lock */
 	unsigned long made; /* names in tmp/ so far */
 };
 
@@ -47,8 +47,8 @@ bool store_write_all(int fd, struct slice bytes);
 void store_shut(int fd);
 
 /* A name that nobody has in tmp/. */
-void store_tmp_name(
-    struct store *s, const char *kind, char name[STORE_NAME_SIZE]);
+void
+store_tmp_name(struct store *s, const char *kind, char name[STORE_NAME_SIZE]);
 
 /* A new file in tmp/ and its name; -1 and errno. */
 int store_tmp_file(struct store *s, char name[STORE_NAME_SIZE]);

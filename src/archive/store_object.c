@@ -57,8 +57,8 @@ store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
 }
 
 static bool
-object_stat(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    struct stat *st)
+object_stat(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)
 {
 	char name[DIGEST_HEX_SIZE];
 	int dir = store_object_dir(s, digest, false, name);
@@ -125,8 +125,8 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 }
 
 bool
-store_size(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    uint64_t *size)
+store_size(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size)
 {
 	struct stat st;
 
@@ -345,8 +345,8 @@ store_objects(
 	bool ended = false;
 
 	for (int i = 0; i < FOLDERS; i++) {
-		(void)snprintf(folder, sizeof(folder), "%02x",
-		    (unsigned)i % FOLDERS);
+		(void)snprintf(
+		    folder, sizeof(folder), "%02x", (unsigned)i % FOLDERS);
 		if (!visit_folder(s, folder, visit, arg, &ended))
 			return store_fault(s, why, "objects", NULL);
 		if (ended)
