@@ -121,7 +121,7 @@ def opened(data, keys):
     signed with."""
     match = re.match(
         rb"untrusted comment: verify with ([^\n/]+)\.pub\n"
-        rb"([A-Za-z0-9+/]{98}[A-Za-z0-9+/=]{2})\n", data)
+        rb"([A-Za-z0-9+/]{99}=)\n", data)
     need(match, "no embedded signature")
     raw = base64.b64decode(match[2], validate=True)
     need(base64.b64encode(raw) == match[2], "base64 of another form")
@@ -326,26 +326,32 @@ def padded(data, size=BLOCK):
 
 
 def split_name(path):
-    """(name, prefix) of a header, the longest prefix that leaves a name; None
-    when there is no such pair."""
+    """(name, prefix) of a header, None when there is no such pair."""
     if len(path) <= 100:
         return path, b""
     cut = path.find(b"/", len(path) - 101)
-    if cut < 1 or cut > 155 or cut == len(path) - 1:
-        return None
-    return path[cut + 1:], path[:cut]
+    return (path[cut + 1:], path[:cut]) if 0 < cut <= 155 else None
+
+
+def member(path, data, mtime):
+    """One file, with a pax record before it when its name has no room."""
+    pair, pax = split_name(path), b""
+    if pair is None:
+        size = len(path) + len(" path=\n") + 3
+        while len(record := b"%d path=%s\n" % (size, path)) != size:
+            size = len(record) if len(record) < size else size + 1
+        pax = ustar_header(b"././@PaxHeader", b"", size, mtime, b"x")
+        pax += padded(record)
+        part = path[:100].decode(errors="ignore").rstrip("/").encode()
+        pair = part, b""
+    return pax + ustar_header(*pair, len(data), mtime, b"0") + padded(data)
 
 
 def archive(manifest, files, mtime):
-    """mirror/capsule.tar, of the manifest's bytes and path -> bytes. Names
-    that have no room in a header are not made here."""
+    """mirror/capsule.tar, of the manifest's bytes and path -> bytes."""
     everything = {as_bytes(p): d for p, d in files.items()}
     everything[MANIFEST.encode()] = manifest
-    out = b""
-    for path, data in sorted(everything.items()):
-        pair = split_name(path)
-        need(pair, f"no room for {path!r}")
-        out += ustar_header(*pair, len(data), mtime, b"0") + padded(data)
+    out = b"".join(member(p, d, mtime) for p, d in sorted(everything.items()))
     return padded(out + bytes(2 * BLOCK), RECORD)
 
 

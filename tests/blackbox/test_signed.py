@@ -74,8 +74,10 @@ def test_keys_and_signatures_of_signify_are_ours(place, author):
 
 
 def test_gnu_tar_unpacks_what_we_pack(place, author):
-    deep = "d" * 90 + "/" + "e" * 95
-    files = author.publish({deep: "a name of two parts\n"})
+    files = author.publish({
+        "d" * 90 + "/" + "e" * 95: "a name of two parts\n",
+        "long/" + "é" * 110: "a name that no header has room for\n",
+        "x" * 98 + "/é" + "y" * 160: "nor for this, cut in a letter\n"})
     (place / "capsule.tar").write_bytes(files[ARCHIVE])
     out = tree(place / "out", {})
     done = subprocess.run(["tar", "-xf", "../capsule.tar"], cwd=out,
