@@ -197,8 +197,9 @@ run: build/carnation
 packaging = scripts/packaging
 confdir   = $(DESTDIR)$(SYSCONFDIR)/carnation
 fill      = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
-pages     = carnation.8 carnation.conf.5 capsule.conf.5
-units     = carnation.service carnation.socket
+pages     = carnation.8 carnation.conf.5 capsule.conf.5 carnation-mirror.7
+units     = carnation.service carnation.socket \
+            carnation-mirror@.service carnation-mirror@.timer
 section   = $(subst .,,$(suffix $(1)))
 
 # The example becomes the configuration only where there is none.
@@ -218,6 +219,8 @@ install: build/carnation
 	$(Q)$(fill) $(packaging)/carnation.openrc \
 	    > $(DESTDIR)$(DATADIR)/carnation.openrc
 	$(Q)chmod 755 $(DESTDIR)$(DATADIR)/carnation.openrc
+	$(Q)$(fill) $(packaging)/carnation-mirror.cron \
+	    > $(DESTDIR)$(DATADIR)/carnation-mirror.cron
 	$(Q)$(fill) $(packaging)/carnation.conf > $(confdir)/carnation.conf.example
 	$(Q)[ -e $(confdir)/carnation.conf ] || \
 	    cp $(confdir)/carnation.conf.example $(confdir)/carnation.conf
@@ -229,7 +232,8 @@ uninstall:
 	    $(units:%=$(DESTDIR)$(UNITDIR)/%) \
 	    $(DESTDIR)$(SYSUSERSDIR)/carnation.conf \
 	    $(DESTDIR)$(LOGROTATEDIR)/carnation \
-	    $(DESTDIR)$(DATADIR)/carnation.openrc
+	    $(DESTDIR)$(DATADIR)/carnation.openrc \
+	    $(DESTDIR)$(DATADIR)/carnation-mirror.cron
 	$(Q)rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
 	$(Q)if [ ! -e $(confdir)/carnation.conf ]; then :; \
 	elif cmp -s $(confdir)/carnation.conf $(confdir)/carnation.conf.example; \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The manifest: a signed list of hashes of all that a capsule consists of, at
- * mirror/MANIFEST (carnation-mirror(7), mirroring.md 1).
+ * mirror/MANIFEST (carnation-mirror(7)).
  * Depends on util, proto and tls (signify, digest); no descriptor, no clock. */
 #ifndef ARCHIVE_MANIFEST_H
 #define ARCHIVE_MANIFEST_H
@@ -12,45 +12,71 @@
 #define MANIFEST_ARCHIVE "mirror/capsule.tar"
 
 enum {
-	MANIFEST_MAX = 16 << 20,     /* bytes of a manifest, signature included */
+	MANIFEST_MAX = 16 << 20,     /* bytes of a manifest, with signature */
 	MANIFEST_FILES_MAX = 100000, /* entries we ever hold */
 	MANIFEST_PART_MAX = 255,     /* bytes between two slashes */
-	MANIFEST_ORIGIN_MAX = 512,   /* bytes of an origin's URL */
+	MANIFEST_ORIGIN_MAX = 512,   /* bytes of an origin's URL, with NUL */
 };
+
+/* The largest serial, and count of bytes: what every JSON reader holds. */
+#define MANIFEST_NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+
+/* The last moment that the time in an archive's header can tell (2242). */
+#define MANIFEST_CREATED_MAX ((INT64_C(1) << 33) - 1)
 
 struct manifest_entry {
 	uint8_t digest[DIGEST_SIZE];
 	char *path; /* checked: manifest_name_fault says NULL of it */
 };
 
+struct manifest_names; /* where paths lie */
+
 struct manifest {
 	char origin[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
-	uint64_t serial;                  /* from 1 */
-	int64_t created;                  /* seconds since 1970 */
-	int64_t refresh;                  /* 0: none (final) */
+	uint64_t serial;                  /* from 1 to MANIFEST_NUMBER_MAX */
+	int64_t created; /* since 1970, up to MANIFEST_CREATED_MAX */
+	int64_t refresh; /* after created; 0: none (always when final) */
 	bool final;
 	uint64_t files, bytes, largest; /* of the files listed */
 	bool has_next_key;
 	struct signify_key next_key;
-	char key_name[SIGNIFY_NAME_MAX]; /* "signed-with", "" when not said: then
-					  * line 1 must name NAME.pub of it */
-	struct manifest_entry *entry; /* in byte order of paths */
+	char key_name[SIGNIFY_NAME_MAX]; /* "signed-with", "" when not said:
+					  * then line 1 must name NAME.pub of it
+					  */
+	struct manifest_entry *entry;    /* in byte order of paths */
 	size_t n;
+	size_t room;
+	struct manifest_names *names;
 };
 
-/* What is wrong with a file's name as half a sentence, or NULL: the rules of
+/* What is wrong with a file's name as half a sentence, or NULL. The rules of
  * "Names": relative, no empty, "." or ".." part, no control byte or backslash,
- * UTF-8, parts and URL not too long, nothing under mirror/. */
+ * UTF-8, parts and URL not too long (at the shortest of hosts; manifest_url
+ * knows for a certain one), nothing under mirror/ nor of that name. */
 const char *manifest_name_fault(struct slice name);
+
+/* Adds an entry behind the others, with a copy of path, which must be sound;
+ * n grows, the counts are the caller's. False when memory is short or there are
+ * MANIFEST_FILES_MAX. */
+bool manifest_add(
+    struct manifest *m, const uint8_t digest[DIGEST_SIZE], struct slice path);
+
+/* What is wrong with the entries as they stand, one behind the other, or NULL:
+ * not in byte order, one twice, a name that is also another's directory, a URL
+ * that is too long at the origin. *at is then the entry. For who writes one;
+ * manifest_parse asks it too. */
+const char *manifest_order_fault(const struct manifest *m, size_t *at);
 
 /* Reads the signed part (all behind line 2). False and why, with the line
  * ("line 12: ..."): anything unsorted, twice, malformed, a name that is also
  * another's directory, counts that do not agree (files; bytes and largest are
- * the publisher's word, largest <= bytes). */
+ * the publisher's word, largest <= bytes). Header lines come in the order of
+ * carnation-mirror(7); "# name: value" lines of unknown names are passed over.
+ * out need not be freed when it is false. */
 bool manifest_parse(struct slice text, struct manifest *out, struct buf *why);
 void manifest_fini(struct manifest *m);
 
-/* Appends the part that is signed. m must be sound. */
+/* Appends the part that is signed. m must be sound; files is n. */
 bool manifest_format(const struct manifest *m, struct buf *out);
 
 enum manifest_result {
@@ -60,24 +86,30 @@ enum manifest_result {
 };
 
 /* The whole file: signature first, by one of n keys (*which), then the content.
- * signed_part (borrowed from text) is what serials are compared over. */
+ * signed_part (borrowed from text) is what serials are compared over. which and
+ * signed_part may be NULL, and are set when the result is MANIFEST_GOOD; only
+ * then is out to be freed. */
 enum manifest_result manifest_open(struct slice text,
     const struct signify_key *keys, size_t n, size_t *which,
     struct manifest *out, struct slice *signed_part, struct buf *why);
 
+/* The entry of that path, or NULL. Borrowed. */
 const struct manifest_entry *
 manifest_find(const struct manifest *m, const char *path);
 
-/* Names that differ in case alone: called with each such pair. */
+/* Names that differ in case alone (simple folding by the character in ASCII
+ * and, where the system has the locale C.UTF-8, beyond): called with each such
+ * pair of neighbours. For warnings: without memory there are none. */
 void manifest_folded(const struct manifest *m,
     void (*told)(void *arg, const char *a, const char *b), void *arg);
 
-/* The URL of a path at base ("gemini://host[:port]/"), percent-encoded; false when it
- * would be longer than a request may be. */
+/* Appends the URL of a path at base ("gemini://host[:port]/"),
+ * percent-encoded; false when it would be longer than a request may be. */
 bool manifest_url(const char *base, const char *path, struct buf *out);
 
-/* An origin in its one form, "gemini://host[:port]/" (canonical host, default port
- * left out); false: it is none (another scheme, a path, userinfo, a query). */
+/* An origin in its one form, "gemini://host[:port]/" (canonical host, default
+ * port left out); false: it is none (another scheme, a path, userinfo, a
+ * query). */
 bool manifest_origin(struct slice text, char out[MANIFEST_ORIGIN_MAX]);
 
 #endif

@@ -7,7 +7,14 @@
 
 #include "util/buf.h"
 
-enum { USTAR_BLOCK = 512, USTAR_RECORD = 10240, USTAR_PATH_MAX = 1024 };
+enum {
+	USTAR_BLOCK = 512,
+	USTAR_RECORD = 10240,  /* an archive is a whole number of these */
+	USTAR_PATH_MAX = 1024, /* bytes of a path */
+};
+
+/* The largest size, and the last moment, that eleven octal digits tell. */
+#define USTAR_NUMBER_MAX ((UINT64_C(1) << 33) - 1)
 
 /* Where an archive's bytes go; false: it cannot go on. */
 typedef bool ustar_sink(void *arg, struct slice bytes);
@@ -21,30 +28,52 @@ struct ustar_writer {
 };
 
 /* Begins a file of size bytes (mode 0644, owner and group 0 without names, time
- * mtime); exactly those bytes follow with ustar_bytes. False: the sink's, or a name
- * that cannot be told. */
-bool ustar_begin(struct ustar_writer *w, const char *path, uint64_t size,
-    int64_t mtime);
+ * mtime); exactly those bytes follow with ustar_bytes. False: the sink's, the
+ * file before it is not complete, or what cannot be told: an empty or too long
+ * path, a size or an mtime that is not from 0 to USTAR_NUMBER_MAX. */
+bool ustar_begin(
+    struct ustar_writer *w, const char *path, uint64_t size, int64_t mtime);
+
+/* False: the sink's, or more than was announced. */
 bool ustar_bytes(struct ustar_writer *w, struct slice bytes);
 
-/* Two empty blocks, and what fills the last record of 10,240 bytes. */
+/* Two empty blocks, and what fills the last record of 10,240 bytes. False: the
+ * sink's, or the last file is not complete. */
 bool ustar_end(struct ustar_writer *w);
 
-/* Reading, from bytes as they come: zeroed but for the first two at the start. */
+/* Bytes that a file of that path and size takes in an archive, header and
+ * padding included; and the size of an archive whose members take so many. */
+uint64_t ustar_member_size(const char *path, uint64_t size);
+uint64_t ustar_archive_size(uint64_t members);
+
+/* Who hears what an archive holds. Each may say false: no further. */
 struct ustar_visitor {
-	/* A file begins; false: no further. */
+	/* A file begins. path is whatever the archive says, of 1 to
+	 * USTAR_PATH_MAX bytes without NUL: the visitor judges it. */
 	bool (*file)(void *arg, struct slice path, uint64_t size);
 	bool (*bytes)(void *arg, struct slice bytes);
+	/* All its bytes have come. */
 	bool (*end)(void *arg);
 	void *arg;
 };
-struct ustar_reader; /* ... fields the implementer's; embedded or opaque */
 
-/* Anything but regular files (and the pax records that name them) is a fault:
- * links, devices, directories, bad checksums, numbers out of range, an end
- * without its two empty blocks. False and why, with the byte. */
+struct ustar_reader;
+
+/* Reads an archive from bytes as they come. Anything but regular files (and the
+ * pax records that name them) is a fault: links, devices, directories, bad
+ * checksums, numbers out of range, bytes where there should be zeros, an end
+ * without its two empty blocks or its whole last record, bytes behind it. Owner,
+ * mode and time may be any: an archive that GNU tar makes of the same files in
+ * one of the formats ustar and pax passes. v is copied; NULL when memory is
+ * short. */
 struct ustar_reader *ustar_reader_new(const struct ustar_visitor *v);
-bool ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why);
+
+/* False and why, with the byte ("byte 512: ..."); and again for all that
+ * follows. When the visitor stopped it, why says "stopped". */
+bool
+ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why);
+
+/* Nothing follows. */
 bool ustar_reader_end(struct ustar_reader *r, struct buf *why);
 void ustar_reader_free(struct ustar_reader **r);
 

@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/dial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/clock.h"
+
+struct known {
+	char *host;
+	unsigned port;
+	struct addrinfo *list;
+	uint64_t until_ms;
+	unsigned users; /* dials that go through the list */
+};
+
+struct dial_names {
+	struct known known[DIAL_NAMES_MAX];
+	size_t n;
+};
+
+int
+dial_patience(uint64_t deadline_ms)
+{
+	uint64_t now = clock_ms();
+	uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
+
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
 
 bool
 dial_wait(int fd, short events, uint64_t deadline_ms)
@@ -18,87 +41,234 @@ dial_wait(int fd, short events, uint64_t deadline_ms)
 	struct pollfd p = { .fd = fd, .events = events };
 
 	for (;;) {
-		uint64_t now = clock_ms();
-		uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
-		int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
+		int left = dial_patience(deadline_ms);
+		int n = poll(&p, 1, left);
 
 		if (n > 0)
 			return true;
-		if (n == 0 && left <= INT_MAX)
+		if (n == 0 && left < INT_MAX)
 			return false;
 		if (n == -1 && errno != EINTR)
 			return false;
 	}
 }
 
-/* A connected socket, or -1 and errno. */
-static int
-dial_one(const struct addrinfo *a, uint64_t deadline_ms)
-{
-	int fd = socket(a->ai_family,
-	    a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
-	int error = 0;
-	socklen_t len = sizeof(error);
+/* -------------------------------------------------------------- names */
 
-	if (fd == -1)
-		return -1;
-	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
-		return fd;
-	if (errno == EINPROGRESS) {
-		if (!dial_wait(fd, POLLOUT, deadline_ms))
-			error = ETIMEDOUT;
-		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ==
-			     0 &&
-			 error == 0)
-			return fd;
-	}
-	if (error == 0)
-		error = errno;
-	close(fd);
-	errno = error;
-	return -1;
+struct dial_names *
+dial_names_new(void)
+{
+	return calloc(1, sizeof(struct dial_names));
 }
 
-static int
-dial_all(const struct addrinfo *list, uint64_t deadline_ms)
+static void
+forget(struct known *k)
 {
-	unsigned left = 0;
-	int fd = -1;
-
-	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
-		left++;
-	errno = ETIMEDOUT;
-	for (const struct addrinfo *a = list; a != NULL && fd == -1;
-	     a = a->ai_next, left--) {
-		uint64_t now = clock_ms();
-
-		if (now >= deadline_ms)
-			break;
-		fd = dial_one(a, now + (deadline_ms - now) / left);
-	}
-	return fd;
+	free(k->host);
+	if (k->list != NULL)
+		freeaddrinfo(k->list);
+	*k = (struct known){ 0 };
 }
 
-int
-dial(const char *host, unsigned port, uint64_t deadline_ms, struct buf *why)
+void
+dial_names_free(struct dial_names **n)
+{
+	if (*n == NULL)
+		return;
+	for (size_t i = 0; i < (*n)->n; i++)
+		forget(&(*n)->known[i]);
+	free(*n);
+	*n = NULL;
+}
+
+static struct known *
+find_known(struct dial_names *n, const char *host, unsigned port)
+{
+	for (size_t i = 0; n != NULL && i < n->n; i++)
+		if (n->known[i].port == port &&
+		    strcmp(n->known[i].host, host) == 0)
+			return &n->known[i];
+	return NULL;
+}
+
+static struct addrinfo *
+look_up(const char *host, unsigned port, struct buf *why)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
 	char service[16];
-	int fd, error;
+	int error;
 
 	snprintf(service, sizeof(service), "%u", port);
 	error = getaddrinfo(host, service, &hints, &list);
-	if (error != 0) {
-		buf_printf(why, "%s: %s", host,
-		    error == EAI_SYSTEM ? strerror(errno)
-					: gai_strerror(error));
-		return -1;
+	if (error == 0)
+		return list;
+	buf_printf(why, "%s: %s", host,
+	    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+	return NULL;
+}
+
+/* Room for one more name, or NULL. */
+static struct known *
+new_known(struct dial_names *n, const char *host, unsigned port)
+{
+	struct known *k;
+
+	if (n == NULL || n->n == DIAL_NAMES_MAX)
+		return NULL;
+	k = &n->known[n->n];
+	k->host = strdup(host);
+	if (k->host == NULL)
+		return NULL;
+	k->port = port;
+	n->n++;
+	return k;
+}
+
+/* d->list: from the names, where it stays, or d's own. */
+static bool
+find_addresses(struct dial *d, struct buf *why)
+{
+	struct known *k = find_known(d->names, d->host, d->port);
+
+	if (k != NULL && k->list != NULL &&
+	    (clock_ms() < k->until_ms || k->users > 0)) {
+		d->list = k->list;
+		k->users++;
+		return true;
 	}
-	fd = dial_all(list, deadline_ms);
-	if (fd == -1)
-		buf_printf(why, "%s port %u: %s", host, port, strerror(errno));
-	freeaddrinfo(list);
+	d->list = look_up(d->host, d->port, why);
+	if (d->list == NULL)
+		return false;
+	if (k == NULL)
+		k = new_known(d->names, d->host, d->port);
+	if (k == NULL) {
+		d->names = NULL;
+		return true;
+	}
+	if (k->list != NULL)
+		freeaddrinfo(k->list);
+	k->list = d->list;
+	k->until_ms = clock_ms() + DIAL_NAMES_MS;
+	k->users = 1;
+	return true;
+}
+
+/* --------------------------------------------------------- connecting */
+
+/* A socket that is connected or about to be; false and d->error. */
+static bool
+try_address(struct dial *d)
+{
+	const struct addrinfo *a = d->at;
+
+	d->fd = socket(a->ai_family,
+	    a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+	if (d->fd != -1 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0 ||
+			       errno == EINPROGRESS))
+		return true;
+	d->error = errno;
+	if (d->fd != -1)
+		close(d->fd);
+	d->fd = -1;
+	return false;
+}
+
+/* Leaves d->at at the first address that can be tried. */
+static void
+try_from(struct dial *d, const struct addrinfo *from)
+{
+	for (d->at = from; d->at != NULL; d->at = d->at->ai_next) {
+		uint64_t now = clock_ms(), left = 0;
+
+		for (const struct addrinfo *a = d->at; a != NULL;
+		     a = a->ai_next)
+			left++;
+		if (now >= d->deadline_ms) {
+			d->error = ETIMEDOUT;
+			d->at = NULL;
+			return;
+		}
+		d->until_ms = now + (d->deadline_ms - now) / left;
+		if (try_address(d))
+			return;
+	}
+}
+
+bool
+dial_open(struct dial *d, struct dial_names *names, const char *host,
+    unsigned port, uint64_t deadline_ms, struct buf *why)
+{
+	*d = (struct dial){ .names = names,
+		.host = host,
+		.port = port,
+		.fd = -1,
+		.deadline_ms = deadline_ms };
+	if (!find_addresses(d, why))
+		return false;
+	try_from(d, d->list);
+	return true;
+}
+
+/* How the address at hand is doing: 0 connected, EINPROGRESS, or its failure. */
+static int
+look(const struct dial *d)
+{
+	struct pollfd p = { .fd = d->fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (poll(&p, 1, 0) != 1)
+		return clock_ms() < d->until_ms ? EINPROGRESS : ETIMEDOUT;
+	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return errno;
+	return error;
+}
+
+enum dial_result
+dial_step(struct dial *d, struct buf *why)
+{
+	while (d->at != NULL) {
+		int error = look(d);
+
+		if (error == 0)
+			return DIAL_CONNECTED;
+		if (error == EINPROGRESS)
+			return DIAL_WAITING;
+		close(d->fd);
+		d->fd = -1;
+		d->error = error;
+		try_from(d, d->at->ai_next);
+	}
+	buf_printf(why, "%s port %u: %s", d->host, d->port, strerror(d->error));
+	return DIAL_FAILED;
+}
+
+int
+dial_take(struct dial *d)
+{
+	int fd = d->fd;
+
+	d->fd = -1;
 	return fd;
+}
+
+void
+dial_close(struct dial *d)
+{
+	struct known *k = NULL;
+
+	if (d->list != NULL)
+		k = find_known(d->names, d->host, d->port);
+	if (k != NULL) {
+		assert(k->users > 0);
+		k->users--;
+	} else if (d->list != NULL) {
+		freeaddrinfo(d->list);
+	}
+	d->list = NULL;
+	if (d->fd != -1)
+		close(d->fd);
+	d->fd = -1;
 }

@@ -1,29 +1,72 @@
 /* SPDX-License-Identifier: ISC */
-/* One request of a client's as steps that never block: connect, handshake, ask, read a
- * header and a body. fetch() is a loop over one; a mirror keeps two going.
- * Depends on dial, target, tls. */
+/* One request of a client's as steps that never block: connect, handshake, ask,
+ * read a header and a body. fetch() is a loop over one; a mirror keeps two
+ * going. Depends on dial, target, tls. */
 #ifndef CLIENT_EXCHANGE_H
 #define CLIENT_EXCHANGE_H
 
-#include <poll.h>
-#include "client/fetch.h"  /* enum fetch_result, struct fetch_visitor (move them here if that is plainer) */
+#include "client/dial.h"
+#include "client/target.h"
+#include "tls/conn.h"
 
-struct exchange_limits {
-	uint64_t silence_ms; /* for all up to the header, then for each silence in the body */
-	uint64_t total_ms;   /* for all of it; 0: none */
-	uint64_t floor;      /* bytes that each window of a body must bring; 0: none */
-	uint64_t window_ms;
+enum {
+	EXCHANGE_STEP_MAX = 16, /* records of a body in one step: others, who
+				 * share the loop, want their turn */
 };
 
-struct exchange; /* opaque: allocated by exchange_new */
+enum fetch_result {
+	FETCH_DONE,    /* all of it, with the server's close_notify */
+	FETCH_CUT,     /* header and perhaps body came, then a bare end */
+	FETCH_STOPPED, /* one of the visitor's said so */
+	FETCH_FAILED,  /* see why */
+	FETCH_GOING,   /* not at its end: exchange_step alone says so */
+};
 
-/* Begins: resolves the name (this alone may block), connects without waiting. NULL and why. */
-struct exchange *exchange_new(const struct target *t, struct tls_client *tls,
-    const struct exchange_limits *limits, const struct fetch_visitor *v, struct buf *why);
+/* Who hears what comes. Each may say false: no further, FETCH_STOPPED. */
+struct fetch_visitor {
+	/* After the handshake, before anything is sent: is it they? */
+	bool (*trust)(void *arg, const struct target *t, const struct cert *c);
+	/* The header line, checked (spec.md 1.2.28); meta may hold anything
+	 * printable and is gone after the call. */
+	bool (*header)(void *arg, int status, struct slice meta);
+	/* Body bytes of a 2x answer, as they come. */
+	bool (*body)(void *arg, struct slice bytes);
+	void *arg;
+};
 
-/* What to poll for and until when (clock_ms()). */
-void exchange_wants(const struct exchange *x, struct pollfd *p, uint64_t *deadline_ms);
+struct exchange_limits {
+	uint64_t silence_ms; /* for all up to the header, then for each silence
+			      * in the body */
+	uint64_t total_ms;   /* for all of it; 0: none */
+	uint64_t floor;      /* bytes that each window of a body must bring */
+	uint64_t window_ms;  /* 0: a body may trickle */
+	struct dial_names *names; /* borrowed; NULL: looked up each time */
+};
 
-/* Goes on as far as it can without waiting: FETCH_GOING, or the end. */
+struct exchange;
+
+/* Begins: resolves the name (this alone may block) and connects without
+ * waiting. All but limits must outlive the exchange (names too). SIGPIPE must be
+ * ignored. NULL and why. */
+struct exchange *exchange_new(const struct target *t,
+    const struct tls_client *tls, const struct exchange_limits *limits,
+    const struct fetch_visitor *v, struct buf *why);
+
+/* What to poll for, and the moment (clock_ms()) at which to step all the same. */
+void exchange_wants(
+    const struct exchange *x, struct pollfd *p, uint64_t *deadline_ms);
+
+/* Goes on as far as it can without waiting (at most EXCHANGE_STEP_MAX records):
+ * FETCH_GOING, or the end. Not to be called after that. */
 enum fetch_result exchange_step(struct exchange *x, struct buf *why);
+
+/* Whether the server took up an earlier session. */
+bool exchange_resumed(const struct exchange *x);
+
+/* Bytes that came over the wire, TLS overhead included. */
+uint64_t exchange_received(const struct exchange *x);
+
+/* Ends it, with our close_notify, whatever its state. */
 void exchange_free(struct exchange **x);
+
+#endif

@@ -42,6 +42,10 @@ bool file_read_path(const char *path, struct buf *out);
  * the bytes are written as they are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
 
+/* The same for a file that is not there yet: false and EEXIST, and nothing has
+ * changed, when anything lies at path. */
+bool file_create(const char *path, struct slice bytes, mode_t mode);
+
 /* Makes the directory and its missing parents. */
 bool file_make_dirs(const char *path, mode_t mode);
 

@@ -106,3 +106,27 @@ file_write(const char *path, struct slice bytes, mode_t mode)
 	sync_directory_of(path);
 	return true;
 }
+
+bool
+file_create(const char *path, struct slice bytes, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR);
+	bool ok;
+	int error;
+
+	if (fd == -1)
+		return false;
+	ok = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	error = errno;
+	if (close(fd) == -1 && ok) {
+		error = errno;
+		ok = false;
+	}
+	if (!ok) {
+		(void)unlink(path);
+		errno = error;
+		return false;
+	}
+	sync_directory_of(path);
+	return true;
+}

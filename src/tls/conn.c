@@ -126,6 +126,22 @@ tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd)
 	return conn_settle(c, done);
 }
 
+/* The port that fd is connected to; 0 when it is no Internet socket. */
+static unsigned
+peer_port(int fd)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) == -1)
+		return 0;
+	if (peer.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&peer)->sin_port);
+	if (peer.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&peer)->sin6_port);
+	return 0;
+}
+
 bool
 tls_conn_connect(
     struct tls_conn *c, const struct tls_client *s, int fd, const char *name)
@@ -135,6 +151,8 @@ tls_conn_connect(
 
 	if (done)
 		SSL_set_connect_state(c->ssl);
+	if (done && name != NULL)
+		places_offer(s->places, c->ssl, name, peer_port(fd));
 	return conn_settle(c, done);
 }
 
@@ -159,6 +177,8 @@ tls_conn_connect_memory(
 
 	if (done)
 		SSL_set_connect_state(c->ssl);
+	if (done && name != NULL)
+		places_offer(s->places, c->ssl, name, 0);
 	return conn_settle(c, done);
 }
 

@@ -36,7 +36,8 @@ struct tls_conn {
  * ignored; s must have a capsule and outlive c. */
 bool tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd);
 
-/* A client connection; name goes out as SNI unless it is an address or NULL. */
+/* A client connection; name goes out as SNI unless it is an address or NULL, and
+ * with it the newest session that s has of that name and port. */
 bool tls_conn_connect(
     struct tls_conn *c, const struct tls_client *s, int fd, const char *name);
 
@@ -78,6 +79,8 @@ int tls_conn_sni(const struct tls_conn *c);
 
 /* "TLSv1.3", "TLSv1.2"; "-" before the handshake. Constant. */
 const char *tls_conn_version(const struct tls_conn *c);
+
+/* Whether an earlier session was taken up. After the handshake. */
 bool tls_conn_resumed(const struct tls_conn *c);
 
 /* Bytes that have come from the peer, TLS overhead included. */

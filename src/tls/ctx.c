@@ -276,7 +276,13 @@ tls_client_new(
 		tls_explain(why, "no TLS context");
 		goto fail;
 	}
+	c->places = places_new();
+	if (c->places == NULL) {
+		buf_str(why, "out of memory");
+		goto fail;
+	}
 	common_options(c->ctx);
+	places_apply(c->ctx);
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) != 1) {
 		tls_explain(why, "TLS settings");
@@ -303,6 +309,7 @@ tls_client_free(struct tls_client **c)
 	if (*c == NULL)
 		return;
 	SSL_CTX_free((*c)->ctx);
+	places_free(&(*c)->places);
 	free(*c);
 	*c = NULL;
 }

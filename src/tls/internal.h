@@ -25,9 +25,26 @@ struct tls_server {
 	size_t n;
 };
 
+struct tls_places;
+
 struct tls_client {
 	SSL_CTX *ctx;
+	struct tls_places *places; /* whose sessions it has */
 };
+
+/* ---- sessions of a client's, by place (places.c) */
+
+struct tls_places *places_new(void);
+void places_free(struct tls_places **p);
+
+/* Makes ctx, a client's, keep the sessions it is given in whatever place
+ * places_offer tied its connection to. */
+void places_apply(SSL_CTX *ctx);
+
+/* Ties ssl to the place of name at port, and offers the newest session from
+ * there. With no room for one more place, nothing happens. */
+void
+places_offer(struct tls_places *p, SSL *ssl, const char *name, unsigned port);
 
 /* Appends the message, then OpenSSL's reason when it has one; empties its
  * queue. */

@@ -21,6 +21,7 @@ const struct verb verbs[] = {
 	{ "lint", verb_lint, "what is wrong with pages and links", lint_usage },
 	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
 	    feed_usage },
+	{ "key", verb_key, "keys that sign what is published", key_usage },
 	{ "help", verb_help, "this, or more on one verb", help_usage },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define CARNATION_VERSION "0.1.0"
+#include "util/version.h"
 
 /* Exit status everywhere. */
 enum exit_status {
@@ -40,11 +40,12 @@ verb_run verb_cert;
 verb_run verb_fetch;
 verb_run verb_lint;
 verb_run verb_feed;
+verb_run verb_key;
 verb_run verb_help;
 
 /* Each verb's usage text, beside its code. */
 extern const char serve_usage[], check_usage[], cert_usage[], fetch_usage[],
-    lint_usage[], feed_usage[], help_usage[];
+    lint_usage[], feed_usage[], key_usage[], help_usage[];
 
 /* Where certificates live when nobody says: /var/lib/carnation/certs for root,
  * else $XDG_DATA_HOME/carnation/certs. The caller frees; NULL when there is no

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CARNATION = Path(os.environ.get("CARNATION", ROOT / "build" / "carnation"))
+CARNATION = Path(os.environ.get(
+    "CARNATION", ROOT / "build" / "carnation")).absolute()
 LONG = os.environ.get("CARNATION_LONG") == "1"
 SANITIZED = (
     CARNATION.exists() and b"__asan_init" in CARNATION.read_bytes())

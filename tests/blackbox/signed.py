@@ -121,7 +121,7 @@ def opened(data, keys):
     signed with."""
     match = re.match(
         rb"untrusted comment: verify with ([^\n/]+)\.pub\n"
-        rb"([A-Za-z0-9+/]{98}[A-Za-z0-9+/=]{2})\n", data)
+        rb"([A-Za-z0-9+/]{99}=)\n", data)
     need(match, "no embedded signature")
     raw = base64.b64decode(match[2], validate=True)
     need(base64.b64encode(raw) == match[2], "base64 of another form")
@@ -216,8 +216,6 @@ def name_fault(path, origin="gemini://localhost/"):
         return "a control byte or a backslash"
     if any(p in (b"", b".", b"..") for p in parts):
         return "an empty or dotted part"
-    if any(p.startswith(b".") and p != b".well-known" for p in parts):
-        return "a hidden name"
     if max(map(len, parts)) > 255:
         return "a part of more than 255 bytes"
     if len(origin.encode() + encoded(path)) > 1024:
@@ -229,11 +227,15 @@ def name_fault(path, origin="gemini://localhost/"):
 
 def encoded(path):
     """As it stands in a URL."""
-    return re.sub(rb"[^A-Za-z0-9._~!$&'()*+,;=:@/-]",
-                  lambda m: b"%%%02X" % m[0][0], path)
+    first, slash, rest = path.partition(b"/")
+    return b"".join(re.sub(rb"[^A-Za-z0-9._~!$&'()*+,;=@/%s-]" % colon,
+                           lambda m: b"%%%02X" % m[0][0], part)
+                    for part, colon in ((first, b""), (slash + rest, b":")))
 
 
-HEADER = re.compile(r"# ([a-z-]+): (.*)")
+HEADER = re.compile(r"# ([^ :\x00-\x1f\x7f]+): ([^\x00-\x1f\x7f]+)")
+ORDER = ["gemini-mirror", "origin", "serial", "created", "refresh", "final",
+         "files", "next-key", "signed-with"]
 COUNTS = re.compile(r"(\d+) +bytes: (\d+) +largest: (\d+)")
 
 
@@ -262,22 +264,24 @@ def parse(text):
             need(path not in hashes, f"{path!r} is a file and a directory")
     need(headers.get("final") in ("yes", "no"), "final")
     final = headers["final"] == "yes"
-    need(final != ("refresh" in headers), "refresh unless final")
+    need(not (final and "refresh" in headers), "refresh, though final")
+    known = [name for name in headers if name in ORDER]
+    need(known == [name for name in ORDER if name in headers], "the order")
     need(re.fullmatch(r"[1-9]\d*", headers["serial"]), "serial")
     counts = COUNTS.fullmatch(headers["files"])
     need(counts, "files")
     files, size, largest = map(int, counts.groups())
     need(files == len(hashes), "as many files as are told")
     need(largest <= size and int(headers["serial"]) < SERIAL_MAX, "numbers")
-    known = {"gemini-mirror", "origin", "serial", "created", "refresh",
-             "final", "files", "next-key", "signed-with"}
+    refresh = seconds(headers["refresh"]) if "refresh" in headers else None
+    need(refresh is None or refresh > seconds(headers["created"]), "refresh")
     return Manifest(
         origin=headers["origin"], serial=int(headers["serial"]),
         hashes=hashes, created=seconds(headers["created"]),
-        refresh=None if final else seconds(headers["refresh"]), final=final,
+        refresh=refresh, final=final,
         bytes=size, largest=largest, next_key=headers.get("next-key"),
         signed_with=headers.get("signed-with"),
-        extra=[(n, v) for n, v in headers.items() if n not in known])
+        extra=[(n, v) for n, v in headers.items() if n not in ORDER])
 
 
 def check(data, keys):
@@ -326,26 +330,32 @@ def padded(data, size=BLOCK):
 
 
 def split_name(path):
-    """(name, prefix) of a header, the longest prefix that leaves a name; None
-    when there is no such pair."""
+    """(name, prefix) of a header, None when there is no such pair."""
     if len(path) <= 100:
         return path, b""
     cut = path.find(b"/", len(path) - 101)
-    if cut < 1 or cut > 155 or cut == len(path) - 1:
-        return None
-    return path[cut + 1:], path[:cut]
+    return (path[cut + 1:], path[:cut]) if 0 < cut <= 155 else None
+
+
+def member(path, data, mtime):
+    """One file, with a pax record before it when its name has no room."""
+    pair, pax = split_name(path), b""
+    if pair is None:
+        size = len(path) + len(" path=\n") + 3
+        while len(record := b"%d path=%s\n" % (size, path)) != size:
+            size = len(record) if len(record) < size else size + 1
+        pax = ustar_header(b"././@PaxHeader", b"", size, mtime, b"x")
+        pax += padded(record)
+        part = path[:100].decode(errors="ignore").rstrip("/").encode()
+        pair = part, b""
+    return pax + ustar_header(*pair, len(data), mtime, b"0") + padded(data)
 
 
 def archive(manifest, files, mtime):
-    """mirror/capsule.tar, of the manifest's bytes and path -> bytes. Names
-    that have no room in a header are not made here."""
+    """mirror/capsule.tar, of the manifest's bytes and path -> bytes."""
     everything = {as_bytes(p): d for p, d in files.items()}
     everything[MANIFEST.encode()] = manifest
-    out = b""
-    for path, data in sorted(everything.items()):
-        pair = split_name(path)
-        need(pair, f"no room for {path!r}")
-        out += ustar_header(*pair, len(data), mtime, b"0") + padded(data)
+    out = b"".join(member(p, d, mtime) for p, d in sorted(everything.items()))
     return padded(out + bytes(2 * BLOCK), RECORD)
 
 

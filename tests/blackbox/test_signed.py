@@ -74,8 +74,10 @@ def test_keys_and_signatures_of_signify_are_ours(place, author):
 
 
 def test_gnu_tar_unpacks_what_we_pack(place, author):
-    deep = "d" * 90 + "/" + "e" * 95
-    files = author.publish({deep: "a name of two parts\n"})
+    files = author.publish({
+        "d" * 90 + "/" + "e" * 95: "a name of two parts\n",
+        "long/" + "é" * 110: "a name that no header has room for\n",
+        "x" * 98 + "/é" + "y" * 160: "nor for this, cut in a letter\n"})
     (place / "capsule.tar").write_bytes(files[ARCHIVE])
     out = tree(place / "out", {})
     done = subprocess.run(["tar", "-xf", "../capsule.tar"], cwd=out,
@@ -117,8 +119,7 @@ def test_every_byte_is_signed(author):
 
 
 NAMES = [b"../x", b"/etc/passwd", b"a/../b", b"a//b", b"./a", b"a/.", b"a/",
-         b"a\\b", b"a\0b", b"a\x7fb", b"a\rb", b"\xff", b".git/config",
-         b"a/.hidden", b"mirror/MANIFEST", b"mirror", b"a" * 256,
+         b"a\\b", b"a\0b", b"a\x7fb", b"a\rb", b"\xff", b"mirror/MANIFEST", b"mirror", b"a" * 256,
          b"/".join([b"a" * 250] * 4 + [b"b" * 20]), "/".join(["é" * 100] * 2).encode()]
 
 
@@ -139,6 +140,10 @@ def test_names_that_nothing_may_have(author, name):
     (lambda t: t.replace(b"# serial: 1\n", b"# serial: 0\n"), "serial"),
     (lambda t: t.replace(b"# files: 9", b"# files: 8"), "as many"),
     (lambda t: t.replace(b"# final: no\n", b""), "final"),
+    (lambda t: t.replace(b"# final: no", b"# final: yes"), "though final"),
+    (lambda t: t.replace(b"# final: no\n", b"").replace(
+        b"# serial", b"# final: no\n# serial"), "order"),
+    (lambda t: t.replace(b"# final", b"# serial: 1\n# final"), "twice"),
     (lambda t: t + b"0" * 64 + b"  robots.txt/x\n", "sorted|directory"),
 ])
 def test_faults_of_a_manifest(author, change, words):

@@ -173,15 +173,19 @@ def units(place):
     return where
 
 
+UNITS = ("carnation.service", "carnation.socket", "carnation-mirror@.service",
+         "carnation-mirror@.timer")
 systemd_only = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="no systemd here")
 
 
 @systemd_only
-def test_the_unit_is_hardened(units):
+@pytest.mark.parametrize("unit", [
+    "carnation.service", "carnation-mirror@.service"])
+def test_the_units_are_hardened(units, unit):
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager",
-         "--threshold=12", units / "carnation.service"],
+         "--threshold=12", units / unit],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     score = float(re.search(r"Overall exposure level.*?: ([\d.]+)",
@@ -192,8 +196,8 @@ def test_the_unit_is_hardened(units):
 @systemd_only
 def test_the_units_are_without_fault(units):
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", units / "carnation.service",
-         units / "carnation.socket"], capture_output=True, text=True)
+        ["systemd-analyze", "verify", "--man=no",
+         *(units / unit for unit in UNITS)], capture_output=True, text=True)
     ours = [x for x in done.stderr.splitlines() if "carnation" in x]
     assert done.returncode == 0 and not ours, done.stderr
 

@@ -139,6 +139,31 @@ test_make_dirs(void **state)
 	assert_int_equal(errno, ENAMETOOLONG);
 }
 
+static void
+test_create_never_replaces(void **state)
+{
+	struct stat st;
+	struct buf b;
+
+	(void)state;
+	assert_true(file_create(tree_path("f"), SLICE("one"), 0640));
+	assert_int_equal(stat(tree_path("f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_false(file_create(tree_path("f"), SLICE("two"), 0600));
+	assert_int_equal(errno, EEXIST);
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path("f"), &b));
+	check_slice(buf_view(&b), SLICE("one"));
+	buf_fini(&b);
+	/* Nor where a link leads. */
+	tree_link("nowhere", "l");
+	assert_false(file_create(tree_path("l"), SLICE("two"), 0600));
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(access(tree_path("nowhere"), F_OK), -1);
+	assert_false(file_create(tree_path("none/f"), SLICE("x"), 0600));
+	assert_int_equal(errno, ENOENT);
+}
+
 #define in_a_tree(test)                                                        \
 	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
 
@@ -151,6 +176,7 @@ main(void)
 		in_a_tree(test_write_never_replaces_a_device),
 		in_a_tree(test_write_on_a_full_disk_changes_nothing),
 		in_a_tree(test_make_dirs),
+		in_a_tree(test_create_never_replaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

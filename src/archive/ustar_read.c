@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: ISC */
+/* The reader of archives: a block at a time, whatever pieces they come in. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/ustar.h"
+#include "archive/ustar_header.h"
+
+enum { PAX_MAX = 4096 }; /* bytes of the records before a file */
+
+enum state {
+	AT_HEADER,
+	AT_PAX,     /* in records that name the file that follows */
+	AT_BYTES,   /* in a file */
+	AT_PADDING, /* behind either: zeros up to a whole block */
+	AT_SECOND,  /* behind one empty block */
+	AT_FILLING, /* behind both */
+	AT_FAULT,
+};
+
+struct ustar_reader {
+	struct ustar_visitor visitor;
+	enum state state;
+	uint64_t at;   /* bytes taken */
+	uint64_t left; /* bytes of the file or of the records to come */
+	unsigned padding;
+	size_t have; /* bytes of the header or of the records that came */
+	union {
+		struct ustar_header header;
+		uint8_t bytes[PAX_MAX];
+	} in;
+	char path[USTAR_PATH_MAX]; /* what records named; not a string */
+	size_t path_len;
+	bool pax; /* there were records: a file must follow */
+};
+
+struct ustar_reader *
+ustar_reader_new(const struct ustar_visitor *v)
+{
+	struct ustar_reader *r = calloc(1, sizeof(*r));
+
+	if (r != NULL)
+		r->visitor = *v;
+	return r;
+}
+
+void
+ustar_reader_free(struct ustar_reader **r)
+{
+	free(*r);
+	*r = NULL;
+}
+
+static bool
+fault(struct ustar_reader *r, uint64_t at, struct buf *why, const char *text)
+{
+	r->state = AT_FAULT;
+	(void)buf_printf(why, "byte %llu: %s", (unsigned long long)at, text);
+	return false;
+}
+
+static bool
+stopped(struct ustar_reader *r, struct buf *why)
+{
+	r->state = AT_FAULT;
+	(void)buf_str(why, "stopped");
+	return false;
+}
+
+static bool
+all_zero(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] != 0)
+			return false;
+	return true;
+}
+
+/* Octal digits, then NULs or blanks up to the end of the field. */
+static bool
+number(const char *field, size_t size, uint64_t *out)
+{
+	size_t i = 0;
+
+	*out = 0;
+	while (i < size && field[i] >= '0' && field[i] <= '7')
+		*out = *out * 8 + (uint64_t)(field[i++] - '0');
+	if (i == 0 || i == size)
+		return false;
+	for (; i < size; i++)
+		if (field[i] != '\0' && field[i] != ' ')
+			return false;
+	return true;
+}
+
+#define NUMBER(field, out) number(field, sizeof(field), out)
+
+/* The bytes before the first NUL; false when others than NUL follow it. */
+static bool
+text(const char *field, size_t size, struct slice *out)
+{
+	size_t n = strnlen(field, size);
+
+	*out = slice_of(field, n);
+	return all_zero(slice_of(field + n, size - n));
+}
+
+#define TEXT(field, out) text(field, sizeof(field), out)
+
+/* What is wrong with a header, whatever it is of, or NULL. */
+static const char *
+header_fault(const struct ustar_header *h, uint64_t *size)
+{
+	struct slice unused;
+	uint64_t n;
+
+	if (memcmp(h->magic, "ustar", sizeof(h->magic)) != 0 ||
+	    memcmp(h->version, "00", sizeof(h->version)) != 0)
+		return "not the header of a file in a ustar archive";
+	if (!NUMBER(h->checksum, &n) || n != ustar_checksum(h))
+		return "the checksum of a header is wrong";
+	if (!NUMBER(h->mode, &n) || !NUMBER(h->uid, &n) ||
+	    !NUMBER(h->gid, &n) || !NUMBER(h->mtime, &n) ||
+	    !NUMBER(h->size, size))
+		return "a number in a header is out of range";
+	if (!TEXT(h->user, &unused) || !TEXT(h->group, &unused) ||
+	    !TEXT(h->zeros, &unused) || unused.len > 0)
+		return "stray bytes in a header";
+	if (h->type != USTAR_FILE && h->type != USTAR_PAX)
+		return "neither a regular file nor the name of one";
+	if (h->link[0] != '\0')
+		return "a link";
+	return NULL;
+}
+
+/* The path in a header's own fields, into out, of USTAR_PATH_MAX bytes. */
+static bool
+header_path(const struct ustar_header *h, struct buf *out)
+{
+	struct slice prefix, name;
+
+	if (!TEXT(h->name, &name) || !TEXT(h->prefix, &prefix) || name.len == 0)
+		return false;
+	return prefix.len == 0 ? buf_put(out, name)
+			       : buf_put(out, prefix) && buf_byte(out, '/') &&
+				     buf_put(out, name);
+}
+
+/* The state behind the last byte of a file or of records. */
+static void
+after_bytes(struct ustar_reader *r)
+{
+	r->have = 0;
+	r->state = r->padding > 0 ? AT_PADDING : AT_HEADER;
+}
+
+static bool
+begin_file(struct ustar_reader *r, struct slice path, struct buf *why)
+{
+	const struct ustar_visitor *v = &r->visitor;
+
+	r->pax = false;
+	r->state = AT_BYTES;
+	if (!v->file(v->arg, path, r->left))
+		return stopped(r, why);
+	if (r->left > 0)
+		return true;
+	after_bytes(r);
+	return v->end(v->arg) || stopped(r, why);
+}
+
+/* A whole header has come. */
+static bool
+take_header(struct ustar_reader *r, struct buf *why)
+{
+	const struct ustar_header *h = &r->in.header;
+	uint64_t start = r->at - USTAR_BLOCK;
+	uint8_t memory[USTAR_PREFIX_MAX + 1 + USTAR_NAME_MAX];
+	const char *what;
+	struct buf path;
+
+	r->have = 0;
+	if (all_zero(slice_of(h, sizeof(*h)))) {
+		if (r->pax)
+			return fault(
+			    r, start, why, "no file behind its pax record");
+		r->state = AT_SECOND;
+		return true;
+	}
+	what = header_fault(h, &r->left);
+	if (what != NULL)
+		return fault(r, start, why, what);
+	r->padding = ustar_padding(r->left);
+	if (h->type == USTAR_PAX) {
+		if (r->pax || r->left == 0 || r->left > PAX_MAX)
+			return fault(r, start, why, "pax records out of place");
+		r->pax = true;
+		r->path_len = 0;
+		r->state = AT_PAX;
+		return true;
+	}
+	if (r->pax && r->path_len > 0)
+		return begin_file(r, slice_of(r->path, r->path_len), why);
+	buf_wrap(&path, memory, sizeof(memory));
+	if (!header_path(h, &path))
+		return fault(r, start, why, "a header without a proper name");
+	return begin_file(r, buf_view(&path), why);
+}
+
+/* What GNU tar adds of its own accord; a sparse map, or another size, would
+ * make other files of the same bytes. */
+static bool
+harmless(struct slice key)
+{
+	static const char *const keys[] = { "atime", "ctime", "mtime", "uid",
+		"gid", "uname", "gname" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (slice_equal(key, slice_str(keys[i])))
+			return true;
+	return false;
+}
+
+/* One record off *rest: "len key=value\n". */
+static bool
+take_record(struct ustar_reader *r, struct slice *rest)
+{
+	struct slice length, record, key, value;
+	uint64_t len;
+
+	if (!slice_cut(*rest, ' ', &length, &record) ||
+	    !slice_number(length, rest->len, &len) ||
+	    len < length.len + sizeof(" =\n") - 1)
+		return false;
+	record = slice_head(*rest, (size_t)len);
+	*rest = slice_skip(*rest, (size_t)len);
+	record = slice_skip(record, length.len + 1);
+	if (record.ptr[record.len - 1] != '\n' ||
+	    !slice_cut(slice_head(record, record.len - 1), '=', &key, &value))
+		return false;
+	if (!slice_equal(key, SLICE("path")))
+		return harmless(key);
+	if (r->path_len > 0 || value.len == 0 || value.len > USTAR_PATH_MAX ||
+	    slice_find(value, '\0', NULL))
+		return false;
+	memcpy(r->path, value.ptr, value.len);
+	r->path_len = value.len;
+	return true;
+}
+
+static bool
+take_records(struct ustar_reader *r, struct buf *why)
+{
+	struct slice rest = slice_of(r->in.bytes, r->have);
+
+	while (rest.len > 0)
+		if (!take_record(r, &rest))
+			return fault(r, r->at - rest.len, why,
+			    "a pax record that names no file");
+	after_bytes(r);
+	return true;
+}
+
+/* Collects up to want bytes in r->in; true when they are there. */
+static bool
+collect(struct ustar_reader *r, struct slice *bytes, size_t want)
+{
+	size_t n = want - r->have;
+
+	n = bytes->len < n ? bytes->len : n;
+	memcpy(r->in.bytes + r->have, bytes->ptr, n);
+	*bytes = slice_skip(*bytes, n);
+	r->have += n;
+	r->at += n;
+	return r->have == want;
+}
+
+static bool
+take_bytes(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+{
+	const struct ustar_visitor *v = &r->visitor;
+	size_t n = bytes->len < r->left ? bytes->len : (size_t)r->left;
+	struct slice part = slice_head(*bytes, n);
+
+	*bytes = slice_skip(*bytes, n);
+	r->at += n;
+	r->left -= n;
+	if (!v->bytes(v->arg, part))
+		return stopped(r, why);
+	if (r->left > 0)
+		return true;
+	after_bytes(r);
+	return v->end(v->arg) || stopped(r, why);
+}
+
+static bool
+take_zeros(struct ustar_reader *r, struct slice *bytes, uint64_t most,
+    struct buf *why, const char *otherwise)
+{
+	size_t n = bytes->len < most ? bytes->len : (size_t)most;
+
+	if (!all_zero(slice_head(*bytes, n)))
+		return fault(r, r->at, why, otherwise);
+	*bytes = slice_skip(*bytes, n);
+	r->at += n;
+	return true;
+}
+
+/* The empty blocks at the end: two, and then up to a whole record. */
+static bool
+take_end(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+{
+	uint64_t unit = r->state == AT_SECOND ? USTAR_BLOCK : USTAR_RECORD;
+	uint64_t most = (unit - r->at % unit) % unit;
+
+	if (r->state == AT_SECOND && most == 0)
+		most = unit;
+	if (most == 0)
+		return fault(r, r->at, why, "bytes behind the end");
+	if (!take_zeros(r, bytes, most, why, "bytes behind the end"))
+		return false;
+	if (r->at % unit == 0)
+		r->state = AT_FILLING;
+	return true;
+}
+
+static bool
+step(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+{
+	size_t before = bytes->len;
+
+	switch (r->state) {
+	case AT_HEADER:
+		return !collect(r, bytes, USTAR_BLOCK) || take_header(r, why);
+	case AT_PAX:
+		return !collect(r, bytes, (size_t)r->left) ||
+		       take_records(r, why);
+	case AT_BYTES:
+		return take_bytes(r, bytes, why);
+	case AT_PADDING:
+		if (!take_zeros(r, bytes, r->padding, why,
+			"bytes between a file and the next header"))
+			return false;
+		r->padding -= (unsigned)(before - bytes->len);
+		if (r->padding == 0)
+			r->state = AT_HEADER;
+		return true;
+	case AT_SECOND:
+	case AT_FILLING:
+		return take_end(r, bytes, why);
+	case AT_FAULT:
+		break;
+	}
+	return stopped(r, why);
+}
+
+bool
+ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why)
+{
+	while (bytes.len > 0)
+		if (!step(r, &bytes, why))
+			return false;
+	return r->state != AT_FAULT;
+}
+
+bool
+ustar_reader_end(struct ustar_reader *r, struct buf *why)
+{
+	if (r->state == AT_FAULT)
+		return stopped(r, why);
+	if (r->state != AT_FILLING || r->at % USTAR_RECORD != 0)
+		return fault(r, r->at, why, "the archive is cut short");
+	return true;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/response.h"
+#include "util/clock.h"
+
+enum exchange_state {
+	EXCHANGE_CONNECT,
+	EXCHANGE_HANDSHAKE,
+	EXCHANGE_ASK,
+	EXCHANGE_HEADER,
+	EXCHANGE_BODY,
+	EXCHANGE_END, /* x->result */
+};
+
+struct exchange {
+	enum exchange_state state;
+	enum fetch_result result;
+	const struct target *target;
+	const struct tls_client *client;
+	const struct fetch_visitor *visitor;
+	struct exchange_limits limits;
+	struct dial dial;
+	struct tls_conn tls;
+	int fd;
+	enum io io;          /* what the last step waits for */
+	uint64_t silence_ms; /* the moment at which patience ends */
+	uint64_t end_ms;     /* of all of it; 0: none */
+	uint64_t window_ms;  /* the end of a body's window; 0: none yet */
+	uint64_t in_window;  /* bytes that came in it */
+	int status;
+	uint8_t header[RESPONSE_HEADER_MAX];
+	size_t header_len;
+};
+
+/* The moment at which the exchange is not to be waited for any longer. */
+static uint64_t
+exchange_deadline(const struct exchange *x)
+{
+	uint64_t at = x->silence_ms;
+
+	if (x->state == EXCHANGE_CONNECT && x->dial.until_ms < at)
+		at = x->dial.until_ms;
+	if (x->window_ms != 0 && x->window_ms < at)
+		at = x->window_ms;
+	if (x->end_ms != 0 && x->end_ms < at)
+		at = x->end_ms;
+	return at;
+}
+
+static enum io
+end(struct exchange *x, enum fetch_result result)
+{
+	x->state = EXCHANGE_END;
+	x->result = result;
+	return IO_DONE;
+}
+
+static enum io
+fail(struct exchange *x, struct buf *why, const char *words)
+{
+	buf_str(why, words);
+	return end(x, FETCH_FAILED);
+}
+
+/* What the state is called, for a person. */
+static const char *
+doing(const struct exchange *x)
+{
+	static const char *const words[] = {
+		[EXCHANGE_CONNECT] = "connecting",
+		[EXCHANGE_HANDSHAKE] = "TLS handshake",
+		[EXCHANGE_ASK] = "sending",
+		[EXCHANGE_HEADER] = "waiting for a header",
+		[EXCHANGE_BODY] = "in the middle of the answer",
+		[EXCHANGE_END] = "at the end",
+	};
+
+	return words[x->state];
+}
+
+/* A step that went no further: waits, or fails. */
+static enum io
+stopped(struct exchange *x, enum io io, struct buf *why)
+{
+	if (io == IO_WANT_READ || io == IO_WANT_WRITE)
+		return io;
+	if (io == IO_CLOSED)
+		buf_printf(
+		    why, "%s: the server closed the connection", doing(x));
+	else
+		buf_printf(why, "%s: %s", doing(x), tls_reason());
+	return end(x, FETCH_FAILED);
+}
+
+static enum io
+step_connect(struct exchange *x, struct buf *why)
+{
+	switch (dial_step(&x->dial, why)) {
+	case DIAL_WAITING:
+		return IO_WANT_WRITE;
+	case DIAL_FAILED:
+		return end(x, FETCH_FAILED);
+	case DIAL_CONNECTED:
+		break;
+	}
+	x->fd = dial_take(&x->dial);
+	if (!tls_conn_connect(&x->tls, x->client, x->fd, x->target->host))
+		return fail(x, why, "out of memory");
+	x->state = EXCHANGE_HANDSHAKE;
+	return IO_DONE;
+}
+
+static enum io
+step_handshake(struct exchange *x, struct buf *why)
+{
+	enum io io = tls_conn_handshake(&x->tls);
+	struct cert *c;
+	bool trusted;
+
+	if (io != IO_DONE)
+		return stopped(x, io, why);
+	c = tls_conn_peer(&x->tls);
+	if (c == NULL)
+		return fail(x, why, "the server shows no certificate");
+	trusted = x->visitor->trust(x->visitor->arg, x->target, c);
+	cert_free(&c);
+	if (!trusted)
+		return end(x, FETCH_STOPPED);
+	x->state = EXCHANGE_ASK;
+	return IO_DONE;
+}
+
+static enum io
+step_ask(struct exchange *x, struct buf *why)
+{
+	char line[REQUEST_LINE_MAX + 1];
+	int len = snprintf(line, sizeof(line), "%s\r\n", x->target->uri);
+	enum io io = tls_conn_write(&x->tls, slice_of(line, (size_t)len));
+
+	if (io != IO_DONE)
+		return stopped(x, io, why);
+	x->state = EXCHANGE_HEADER;
+	return IO_DONE;
+}
+
+static void
+renew_patience(struct exchange *x)
+{
+	x->silence_ms = clock_ms() + x->limits.silence_ms;
+}
+
+static enum io
+heed_body(struct exchange *x, struct slice bytes)
+{
+	x->in_window += bytes.len;
+	if (x->status / 10 == 2 && bytes.len > 0 &&
+	    !x->visitor->body(x->visitor->arg, bytes))
+		return end(x, FETCH_STOPPED);
+	return IO_DONE;
+}
+
+/* The line that came, and what came behind it. */
+static enum io
+heed_header(
+    struct exchange *x, struct slice line, struct slice rest, struct buf *why)
+{
+	struct slice meta;
+
+	if (!response_parse(line, &x->status, &meta))
+		return fail(x, why,
+		    "the answer is not Gemini: its first line breaks the "
+		    "rules for a header");
+	if (!x->visitor->header(x->visitor->arg, x->status, meta))
+		return end(x, FETCH_STOPPED);
+	x->state = EXCHANGE_BODY;
+	renew_patience(x);
+	if (x->limits.window_ms != 0)
+		x->window_ms = clock_ms() + x->limits.window_ms;
+	return heed_body(x, rest);
+}
+
+static enum io
+step_header(struct exchange *x, struct buf *why)
+{
+	const uint8_t *crlf;
+	size_t got;
+	enum io io;
+
+	if (x->header_len == sizeof(x->header))
+		return fail(x, why,
+		    "the answer is not Gemini: its first line does not end");
+	io = tls_conn_read(&x->tls, x->header + x->header_len,
+	    sizeof(x->header) - x->header_len, &got);
+	if (io != IO_DONE)
+		return stopped(x, io, why);
+	x->header_len += got;
+	crlf = memmem(x->header, x->header_len, "\r\n", 2);
+	if (crlf == NULL)
+		return IO_DONE;
+	got = (size_t)(crlf - x->header);
+	return heed_header(x, slice_of(x->header, got),
+	    slice_of(crlf + 2, x->header_len - got - 2), why);
+}
+
+static enum io
+step_body(struct exchange *x, struct buf *why)
+{
+	uint8_t chunk[TLS_RECORD_MAX];
+	size_t got;
+	enum io io = tls_conn_read(&x->tls, chunk, sizeof(chunk), &got);
+
+	if (io == IO_CLOSED)
+		return end(
+		    x, tls_conn_peer_closed(&x->tls) ? FETCH_DONE : FETCH_CUT);
+	if (io != IO_DONE)
+		return stopped(x, io, why);
+	renew_patience(x);
+	return heed_body(x, slice_of(chunk, got));
+}
+
+static enum io
+step(struct exchange *x, struct buf *why)
+{
+	switch (x->state) {
+	case EXCHANGE_CONNECT:
+		return step_connect(x, why);
+	case EXCHANGE_HANDSHAKE:
+		return step_handshake(x, why);
+	case EXCHANGE_ASK:
+		return step_ask(x, why);
+	case EXCHANGE_HEADER:
+		return step_header(x, why);
+	case EXCHANGE_BODY:
+		return step_body(x, why);
+	case EXCHANGE_END:
+		break;
+	}
+	return IO_FAILED;
+}
+
+/* Ends what has taken too long. */
+static void
+heed_clock(struct exchange *x, struct buf *why)
+{
+	uint64_t now = clock_ms();
+
+	if (x->end_ms != 0 && now >= x->end_ms) {
+		buf_printf(why, "%s: not done within %u s", doing(x),
+		    (unsigned)(x->limits.total_ms / 1000));
+	} else if (x->io != IO_DONE && now >= x->silence_ms) {
+		buf_printf(why, "%s: no answer within %u s", doing(x),
+		    (unsigned)(x->limits.silence_ms / 1000));
+	} else if (x->window_ms != 0 && now >= x->window_ms) {
+		if (x->in_window >= x->limits.floor) {
+			x->in_window = 0;
+			x->window_ms = now + x->limits.window_ms;
+			return;
+		}
+		buf_printf(why, "%s: too slow, %u bytes in %u s", doing(x),
+		    (unsigned)x->in_window,
+		    (unsigned)(x->limits.window_ms / 1000));
+	} else {
+		return;
+	}
+	end(x, FETCH_FAILED);
+}
+
+enum fetch_result
+exchange_step(struct exchange *x, struct buf *why)
+{
+	x->io = IO_DONE;
+	for (int i = 0; i < EXCHANGE_STEP_MAX && x->io == IO_DONE &&
+			x->state != EXCHANGE_END;
+	     i++)
+		x->io = step(x, why);
+	if (x->state != EXCHANGE_END)
+		heed_clock(x, why);
+	return x->state == EXCHANGE_END ? x->result : FETCH_GOING;
+}
+
+void
+exchange_wants(
+    const struct exchange *x, struct pollfd *p, uint64_t *deadline_ms)
+{
+	*p = (struct pollfd){ .fd = x->fd };
+	*deadline_ms = 0; /* there is more to do at once */
+	if (x->state == EXCHANGE_CONNECT)
+		p->fd = x->dial.fd;
+	if (x->io == IO_DONE)
+		return;
+	p->events = x->io == IO_WANT_READ ? POLLIN : POLLOUT;
+	*deadline_ms = exchange_deadline(x);
+}
+
+bool
+exchange_resumed(const struct exchange *x)
+{
+	return tls_conn_is_open(&x->tls) && tls_conn_resumed(&x->tls);
+}
+
+uint64_t
+exchange_received(const struct exchange *x)
+{
+	return tls_conn_is_open(&x->tls) ? tls_conn_received(&x->tls) : 0;
+}
+
+struct exchange *
+exchange_new(const struct target *t, const struct tls_client *tls,
+    const struct exchange_limits *limits, const struct fetch_visitor *v,
+    struct buf *why)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (x == NULL) {
+		buf_str(why, "out of memory");
+		return NULL;
+	}
+	x->target = t;
+	x->client = tls;
+	x->visitor = v;
+	x->limits = *limits;
+	x->fd = -1;
+	renew_patience(x);
+	if (limits->total_ms != 0)
+		x->end_ms = clock_ms() + limits->total_ms;
+	if (!dial_open(
+		&x->dial, limits->names, t->host, t->port, x->silence_ms, why))
+		exchange_free(&x);
+	return x;
+}
+
+void
+exchange_free(struct exchange **x)
+{
+	if (*x == NULL)
+		return;
+	dial_close(&(*x)->dial);
+	if (tls_conn_is_open(&(*x)->tls)) {
+		tls_conn_close_notify(&(*x)->tls);
+		tls_conn_fini(&(*x)->tls);
+	}
+	if ((*x)->fd != -1)
+		close((*x)->fd);
+	free(*x);
+	*x = NULL;
+}

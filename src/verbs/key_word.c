@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#include "verbs/key_word.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os/file.h"
+#include "util/secret.h"
+
+/* Which kind of key the file's text is. */
+static enum key_word
+parse(struct slice text, const char *path, struct signify_key *out,
+    struct buf *why)
+{
+	struct signify_secret *secret;
+
+	if (signify_key_parse(text, out))
+		return KEY_WORD_PUBLIC;
+	if (!secret_spotted(text)) {
+		(void)buf_printf(why, "%s: holds no signify key", path);
+		return KEY_WORD_NONE;
+	}
+	(void)buf_printf(why, "%s: ", path);
+	secret = signify_secret_parse(text, why);
+	if (secret == NULL)
+		return KEY_WORD_NONE;
+	signify_public(secret, out);
+	signify_secret_free(&secret);
+	buf_reset(why);
+	return KEY_WORD_SECRET;
+}
+
+enum key_word
+key_word_read(const char *word, struct signify_key *out, struct buf *why)
+{
+	uint8_t memory[SIGNIFY_SECRET_MAX];
+	enum key_word kind = KEY_WORD_NONE;
+	struct buf text;
+
+	if (strlen(word) == SIGNIFY_PUBLIC_TEXT &&
+	    signify_key_parse(slice_str(word), out))
+		return KEY_WORD_TEXT;
+	/* On the stack, where it can be wiped whole. */
+	buf_wrap(&text, memory, sizeof(memory));
+	if (file_read_path(word, &text))
+		kind = parse(buf_view(&text), word, out, why);
+	else if (errno == EFBIG)
+		(void)buf_printf(why, "%s: holds no signify key", word);
+	else
+		(void)buf_printf(why, "%s: %s", word, strerror(errno));
+	explicit_bzero(memory, sizeof(memory));
+	return kind;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* A signing key as a word of the command line. Depends on tls (signify). */
+#ifndef VERBS_KEY_WORD_H
+#define VERBS_KEY_WORD_H
+
+#include "tls/signify.h"
+
+enum key_word {
+	KEY_WORD_NONE, /* see why */
+	KEY_WORD_TEXT, /* the 56 characters of a public key */
+	KEY_WORD_PUBLIC,
+	KEY_WORD_SECRET,
+};
+
+/* The public key that word means: its text, or a file that holds a public or a
+ * secret key without a passphrase. Of a secret key nothing is left in memory. */
+enum key_word
+key_word_read(const char *word, struct signify_key *out, struct buf *why);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/dial.h"
+
+#include "fetch_help.h"
+
+static bool
+dial_to(struct dial_names *names, const char *host, unsigned port,
+    uint64_t patience_ms, struct buf *why)
+{
+	enum dial_result result = DIAL_FAILED;
+	struct dial d;
+
+	if (dial_open(&d, names, host, port, clock_ms() + patience_ms, why))
+		while ((result = dial_step(&d, why)) == DIAL_WAITING)
+			dial_wait(d.fd, POLLOUT, d.until_ms);
+	dial_close(&d);
+	return result == DIAL_CONNECTED;
+}
+
+static void
+test_failures(void **state)
+{
+	char text[256];
+	struct buf why;
+	unsigned port;
+	int fd;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	close(listen_here(&port)); /* nobody listens there now */
+	assert_false(dial_to(NULL, "127.0.0.1", port, 5000, &why));
+	assert_non_null(strstr(buf_cstr(&why), "Connection refused"));
+	buf_reset(&why);
+	assert_false(dial_to(NULL, "nothing.invalid", 1965, 5000, &why));
+	assert_non_null(strstr(buf_cstr(&why), "nothing.invalid: "));
+	buf_reset(&why);
+	fd = listen_here(&port);
+	/* The time is over before it began. */
+	assert_false(dial_to(NULL, "127.0.0.1", port, 0, &why));
+	assert_true(dial_to(NULL, "127.0.0.1", port, 5000, &why));
+	close(fd);
+}
+
+/* A silent address fails by itself, in its time. */
+static void
+test_silence(void **state)
+{
+	const struct sockaddr_in a = { .sin_family = AF_INET };
+	struct sockaddr_in full = a;
+	socklen_t len = sizeof(full);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd[4];
+	char text[256];
+	struct buf why;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	full.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(
+	    bind(listener, (struct sockaddr *)&full, sizeof(full)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	getsockname(listener, (struct sockaddr *)&full, &len);
+	for (int i = 0; i < 4; i++) { /* its queue is full */
+		fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fd[i], (struct sockaddr *)&full, len);
+	}
+	assert_false(
+	    dial_to(NULL, "127.0.0.1", ntohs(full.sin_port), 200, &why));
+	assert_non_null(strstr(buf_cstr(&why), "timed out"));
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	close(listener);
+}
+
+/* Looked up once, for two at a time, and with no room left. */
+static void
+test_names(void **state)
+{
+	struct dial_names *names = dial_names_new();
+	char text[4096], host[32];
+	struct dial a, b, c;
+	struct buf why;
+	unsigned port;
+	int fd = listen_here(&port);
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	assert_non_null(names);
+	assert_true(
+	    dial_open(&a, names, "127.0.0.1", port, clock_ms() + 5000, &why));
+	assert_true(
+	    dial_open(&b, names, "127.0.0.1", port, clock_ms() + 5000, &why));
+	assert_ptr_equal(a.list, b.list);
+	assert_true(
+	    dial_open(&c, names, "127.0.0.1", 1, clock_ms() + 5000, &why));
+	assert_ptr_not_equal(a.list, c.list);
+	dial_close(&a);
+	dial_close(&b);
+	dial_close(&c);
+	for (int i = 0; i < 2 * DIAL_NAMES_MAX; i++) {
+		snprintf(host, sizeof(host), "127.0.0.%d", i + 2);
+		(void)dial_to(names, host, port, 5000, &why);
+		buf_reset(&why);
+	}
+	assert_true(dial_to(names, "127.0.0.1", port, 5000, &why));
+	dial_names_free(&names);
+	assert_null(names);
+	close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/exchange.h"
+
+#include "fetch_help.h"
+
+/* A server by script, and an exchange with it. */
+struct play {
+	struct heard heard;
+	struct fetch_visitor visitor;
+	struct target target;
+	struct exchange *x;
+	struct buf why;
+	enum fetch_result result;
+	unsigned steps;
+	pid_t pid;
+};
+
+static struct tls_client *client;
+static struct tls_server *server;
+
+static int
+set_up(void **state)
+{
+	char text[256];
+	struct buf why;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text));
+	signal(SIGPIPE, SIG_IGN);
+	server = help_server(&help_settings, NULL);
+	client = tls_client_new(NULL, NULL, &why);
+	return client == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	tls_client_free(&client);
+	tls_server_free(&server);
+	return 0;
+}
+
+static void
+begin(struct play *p, const struct script *s,
+    const struct exchange_limits *limits)
+{
+	char url[64];
+	unsigned port;
+	int listener = listen_here(&port);
+
+	*p = (struct play){ .heard = { .trust = true },
+		.visitor = { on_trust, on_header, on_body, NULL },
+		.result = FETCH_GOING };
+	p->visitor.arg = &p->heard;
+	buf_init(&p->why, 4096);
+	p->pid = fork();
+	if (p->pid == 0)
+		serve(listener, server, s);
+	close(listener);
+	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
+	assert_int_equal(
+	    target_parse(slice_str(url), &p->target, &p->why), TARGET_OK);
+	p->x = exchange_new(&p->target, client, limits, &p->visitor, &p->why);
+	assert_non_null(p->x);
+}
+
+/* Both at once, until both have ended. */
+static void
+go_on(struct play *p, size_t n)
+{
+	for (;;) {
+		struct pollfd want[2];
+		uint64_t until = UINT64_MAX, one;
+		nfds_t going = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			if (p[i].result == FETCH_GOING) {
+				p[i].result = exchange_step(p[i].x, &p[i].why);
+				p[i].steps++;
+			}
+			if (p[i].result != FETCH_GOING)
+				continue;
+			exchange_wants(p[i].x, &want[going++], &one);
+			until = one < until ? one : until;
+		}
+		if (going == 0)
+			return;
+		poll(want, going, dial_patience(until));
+	}
+}
+
+static void
+finish(struct play *p)
+{
+	int status;
+
+	exchange_free(&p->x);
+	assert_null(p->x);
+	kill(p->pid, SIGKILL);
+	waitpid(p->pid, &status, 0);
+	buf_fini(&p->why);
+}
+
+static void
+test_limits(void **state)
+{
+	static const struct {
+		struct script s;
+		struct exchange_limits limits;
+		enum fetch_result want;
+		const char *why;
+	} rows[] = {
+		{ { .rule = "a byte now and then is too slow",
+		      .bytes = { (const uint8_t *)"20 x\r\n", 6 },
+		      .repeat = 1000,
+		      .pause_ms = 50 },
+		    { .silence_ms = 5000, .floor = 1024, .window_ms = 300 },
+		    FETCH_FAILED, "too slow" },
+		{ { .rule = "as much as the floor asks for, in each window",
+		      .bytes = { (const uint8_t *)"20 x\r\n", 6 },
+		      .repeat = 20,
+		      .pause_ms = 50 },
+		    { .silence_ms = 5000, .floor = 6, .window_ms = 400 },
+		    FETCH_DONE, NULL },
+		{ { .rule = "never silent, never done",
+		      .bytes = { (const uint8_t *)"20 x\r\n", 6 },
+		      .repeat = 1000,
+		      .pause_ms = 50 },
+		    { .silence_ms = 5000, .total_ms = 1000 }, FETCH_FAILED,
+		    "not done within 1 s" },
+		{ { .rule = "all of it covers the handshake too",
+		      .deaf = true },
+		    { .silence_ms = 9000, .total_ms = 1000 }, FETCH_FAILED,
+		    "TLS handshake: not done within 1 s" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct play p;
+
+		begin(&p, &rows[i].s, &rows[i].limits);
+		go_on(&p, 1);
+		check_row(p.result == rows[i].want, rows[i].s.rule);
+		if (rows[i].why != NULL)
+			check_row(strstr(buf_cstr(&p.why), rows[i].why) != NULL,
+			    buf_cstr(&p.why));
+		finish(&p);
+	}
+}
+
+/* Each gets its own, and neither waits for the other's end. */
+static void
+test_two_at_once(void **state)
+{
+	static uint8_t page[TLS_RECORD_MAX];
+	const struct exchange_limits limits = { .silence_ms = 10000 };
+	const struct script fast = { .bytes = slice_of(page, sizeof(page)),
+		.repeat = 1000 };
+	const struct script slow = { .bytes = SLICE("20 text/plain\r\n"),
+		.repeat = 10,
+		.pause_ms = 20 };
+	struct play p[2];
+
+	(void)state;
+	memset(page, 'x', sizeof(page));
+	memcpy(page, "20 x\r\n", 6);
+	begin(&p[0], &fast, &limits);
+	begin(&p[1], &slow, &limits);
+	go_on(p, 2);
+	assert_int_equal(p[0].result, FETCH_DONE);
+	assert_int_equal(p[1].result, FETCH_DONE);
+	assert_int_equal(p[0].heard.body, 1000 * sizeof(page) - 6);
+	assert_int_equal(p[1].heard.body, 9 * slow.bytes.len);
+	/* A flood is taken in portions. */
+	assert_true(p[0].steps > 1000 / EXCHANGE_STEP_MAX);
+	assert_true(exchange_received(p[0].x) > 1000 * sizeof(page));
+	finish(&p[0]);
+	finish(&p[1]);
+}
+
+/* Given up in any state. */
+static void
+test_given_up(void **state)
+{
+	const struct exchange_limits limits = { .silence_ms = 10000 };
+	const struct script s = { .bytes = SLICE("20 text/plain\r\n"),
+		.repeat = 10,
+		.pause_ms = 20 };
+
+	(void)state;
+	for (unsigned steps = 0; steps < 5; steps++) {
+		struct play p;
+
+		begin(&p, &s, &limits);
+		for (unsigned i = 0; i < steps; i++) {
+			struct pollfd want;
+			uint64_t until;
+
+			exchange_wants(p.x, &want, &until);
+			dial_wait(want.fd, want.events, until);
+			assert_int_equal(
+			    exchange_step(p.x, &p.why), FETCH_GOING);
+		}
+		assert_false(exchange_resumed(p.x));
+		finish(&p);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_two_at_once),
+		cmocka_unit_test(test_given_up),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
