@@ -1,33 +1,49 @@
 /* SPDX-License-Identifier: ISC */
 /* What a store remembers between runs: STORE/state, lines of "name: value".
- * Depends on util, os, manifest and signify. */
+ * Depends on util, proto, store, manifest and signify. */
 #ifndef ARCHIVE_STATE_H
 #define ARCHIVE_STATE_H
 
 #include "archive/manifest.h"
+#include "proto/hostname.h"
 
 struct store;
 
-enum { STATE_MAX = 64 * 1024, STATE_KEYS_MAX = 16, STATE_TEXT_MAX = 512 };
+enum {
+	STATE_MAX = 64 * 1024,
+	STATE_KEYS_MAX = 16,
+	STATE_PINS_MAX = 64,
+	STATE_TEXT_MAX = 512,
+};
 
 struct state_key {
 	struct signify_key key;
-	bool retired; /* signs no more: a later serial came from its successor */
+	bool
+	    retired; /* signs no more: a later serial came from its successor */
 };
 
+/* The certificate that a source of a mirror showed when it was last heard. */
+struct state_pin {
+	char source[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
+	char certificate[DIGEST_HEX_SIZE];
+};
+
+/* Texts are printable UTF-8; "" and 0 mean: not known. */
 struct state {
 	bool is_mirror;
 	char origin[MANIFEST_ORIGIN_MAX];
-	char upstream[MANIFEST_ORIGIN_MAX]; /* where the last serial came from */
+	char
+	    upstream[MANIFEST_ORIGIN_MAX]; /* where the last serial came from */
 	struct state_key key[STATE_KEYS_MAX];
 	size_t n_keys;
-	uint64_t serial; /* the highest ever accepted; 0: none */
+	uint64_t serial;               /* the highest ever accepted; 0: none */
 	uint8_t manifest[DIGEST_SIZE]; /* SHA-256 of its signed part */
-	int64_t created, refresh; /* its */
+	int64_t created, refresh;      /* its; seconds since 1970 */
 	bool final;
 	int64_t checked; /* last time that the origin (or another) was heard */
 	int64_t synced;  /* last time that something new was taken over */
-	char tls[DIGEST_HEX_SIZE]; /* SHA-256 of the upstream's certificate; "" */
+	struct state_pin pin[STATE_PINS_MAX];
+	size_t n_pins;
 	char host[HOSTNAME_SIZE]; /* our own name, for the trace; "" */
 	char contact[STATE_TEXT_MAX];
 };
@@ -35,22 +51,19 @@ struct state {
 /* STATE_NONE: a store without one yet (out is zeroed). A broken one is an error
  * with its line. */
 enum state_read { STATE_READ, STATE_NONE, STATE_BROKEN };
-enum state_read state_read(const struct store *s, struct state *out, struct buf *why);
-bool state_write(const struct store *s, const struct state *st, struct buf *why);
+enum state_read
+state_read(const struct store *s, struct state *out, struct buf *why);
 
-/* The unsigned note that a mirror serves as mirror/trace: host, origin, serial,
- * manifest, created, synced, checked, upstream, software, contact; "stale" when
- * refresh has passed and the series is not final. */
-bool trace_format(const struct state *st, int64_t now, struct buf *out);
+/* Atomically, and on the disk when true. The lock must be held. */
+bool state_write(struct store *s, const struct state *st, struct buf *why);
 
-struct trace { /* what a survey reads of another's */
-	char host[HOSTNAME_SIZE];
-	char origin[MANIFEST_ORIGIN_MAX];
-	uint64_t serial;
-	char manifest[DIGEST_HEX_SIZE];
-	int64_t created, synced, checked;
-	char software[STATE_TEXT_MAX], contact[STATE_TEXT_MAX];
-};
-bool trace_parse(struct slice text, struct trace *out);
+/* The text alone. False and why: "line 3: ..." of what cannot be read; a value that
+ * cannot be written. */
+bool state_parse(struct slice text, struct state *out, struct buf *why);
+bool state_format(const struct state *st, struct buf *out);
+
+/* Whether a text may be kept and shown: UTF-8 without controls, shorter than
+ * STATE_TEXT_MAX. */
+bool state_text_ok(struct slice text);
 
 #endif

@@ -1,88 +1,143 @@
 /* SPDX-License-Identifier: ISC */
 /* A store: objects by their hash, releases made of hard links to them, and the
- * link `current` (mirroring.md 2). The same for origin and mirror.
- * Depends on util, os, manifest and ustar. */
+ * link `current` (mirroring.md 2). The same for origin and mirror. Everything is
+ * opened beneath the store by descriptors, and never through a symbolic link that
+ * lies in it. Whatever the umask: directories 0755, objects 0444, other files 0644.
+ * Depends on util, os, manifest and ustar.
+ *
+ * A run that takes a release over does, under the lock and in this order:
+ * store_build, store_switch, state_write. Killed between any two of them, the next
+ * run with the same manifest finds each step done, or does it. A publisher's next
+ * serial is one more than the highest of the state's and store_highest(). */
 #ifndef ARCHIVE_STORE_H
 #define ARCHIVE_STORE_H
 
 #include "archive/manifest.h"
 
 enum {
-	STORE_KEEP = 3,          /* releases that a mirror keeps */
+	STORE_KEEP = 3,           /* releases that a mirror keeps */
 	STORE_SUPERSEDED_S = 120, /* a release may still be served so long after
 				   * the switch to another: not pruned before */
+	STORE_DIRECTORIES_MAX = 100000, /* of one release */
 };
+
+/* Largest serial there is: 2^53-1. */
+#define STORE_SERIAL_MAX ((UINT64_C(1) << 53) - 1)
 
 /* Objects, releases, current, state, lock, tmp. */
 struct store;
 
-/* Opens, or makes (create), the store at path; removes what an interrupted run
- * left in tmp/ and releases/ *.new once it is locked. NULL and why. */
+/* Opens the store at path, or makes one there (create) when there is nothing or an
+ * empty directory. NULL and why ("PATH: ..."). */
 struct store *store_open(const char *path, bool create, struct buf *why);
 void store_close(struct store **s);
 
-/* Whether there is a store at path (for serve and verify too). */
+/* Whether there is a store at path (for verify too). */
 bool store_is(const char *path);
 
-/* Takes the lock that publish, mirror, rollback, prune and repair hold; false: somebody has it.
- * Given back by store_close. */
+/* Takes the lock that publish, mirror, rollback, prune and repair hold, and removes
+ * what an interrupted run has left (tmp/, unfinished releases). STORE_BUSY: somebody has it.
+ * Given back by store_close. What writes, below, wants it held. */
 enum store_lock { STORE_LOCKED, STORE_BUSY, STORE_LOCK_FAILED };
 enum store_lock store_lock(struct store *s, struct buf *why);
+
+/* STORE itself, to open things beneath. Borrowed. */
+int store_fd(const struct store *s);
 
 /* ------------------------------------------------------------ objects */
 
 /* Whether the object is there and to be trusted: linked into a release, hence
- * synced before a switch; one that is not is hashed once more, and removed when
- * it is not what its name says. */
+ * synced before a switch; one that is not is hashed once more, and removed (when
+ * the lock is held) when it is not what its name says. */
 bool store_has(struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
 /* Bytes of an object that is there. */
-bool store_size(struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
+bool store_size(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
 
-/* A new object, written as bytes come, hashed meanwhile. */
-struct store_object; /* a file in tmp/ */
+/* An object to read; the caller's. -1 and errno. Its bytes are not checked. */
+int store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE]);
+
+/* Takes a rotten object away; releases keep theirs until store_relink. */
+bool store_discard(
+    struct store *s, const uint8_t digest[DIGEST_SIZE], struct buf *why);
+
+/* A new object, written as bytes come, hashed meanwhile: a file in tmp/. Several may
+ * be under way. */
+struct store_object;
 struct store_object *store_object_new(struct store *s, struct buf *why);
-bool store_object_put(struct store_object *o, struct slice bytes, struct buf *why);
-/* Moves it to its place when its hash is the expected one (NULL: whatever it is;
- * then *digest tells). Frees o whatever comes. */
+bool
+store_object_put(struct store_object *o, struct slice bytes, struct buf *why);
+
+/* Moves it to its place when its hash is the expected one (NULL: whatever it is).
+ * digest (may be NULL) tells its hash. One of that hash and size that some release
+ * links to is kept instead. Frees o whatever comes. */
 enum store_kept { STORE_KEPT, STORE_OTHER_HASH, STORE_WRITE_FAILED };
 enum store_kept store_object_keep(struct store_object **o,
     const uint8_t *expected, uint8_t digest[DIGEST_SIZE], struct buf *why);
+
+/* Gives up: nothing of it stays. Harmless on NULL. */
 void store_object_drop(struct store_object **o);
+
+/* Calls visit for each object that is there, in no order; links is how many releases'
+ * names it has (0: in none). Return false to end. False then, or when objects/
+ * cannot be read (why says so; it is empty when visit ended it). */
+typedef bool
+store_visit(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links);
+bool store_objects(
+    const struct store *s, store_visit *visit, void *arg, struct buf *why);
 
 /* ----------------------------------------------------------- releases */
 
-/* Builds releases/<serial> of a manifest whose objects are all there: hard links, the
- * manifest's bytes at mirror/MANIFEST, the archive at mirror/capsule.tar; synced;
- * not yet current. One that is there already with the same manifest is left. */
+/* Builds releases/<serial> of a manifest whose objects are all there: hard links,
+ * the manifest's bytes at mirror/MANIFEST, the archive at mirror/capsule.tar;
+ * synced; not yet current. One that is there already with the same manifest is left;
+ * one with another is replaced, unless it is current. False and why, and nothing
+ * of it stays; an object that has rotten (or is missing) is then told, and taken
+ * away, so that the next run brings it anew. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct buf *why);
 
-/* Makes current point to releases/<serial>: symlink, rename, sync. */
+/* Makes current point to releases/<serial>, in one step: symlink, rename, sync. The
+ * release that was current counts as superseded from now on. */
 bool store_switch(struct store *s, uint64_t serial, struct buf *why);
 
-/* The serial that current leads to; 0: none. */
+/* The serial that current leads to; 0: to no release that is there. */
 uint64_t store_current(const struct store *s);
 
 /* Serials of the releases that are there, ascending; *n of them; the caller
  * frees. */
 uint64_t *store_releases(const struct store *s, size_t *n);
 
-/* The manifest's bytes of a release. */
+/* The last of them; 0: none. */
+uint64_t store_highest(const struct store *s);
+
+/* Appends the manifest's bytes of a release (MANIFEST_MAX). False and errno. */
 bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);
 
-/* Removes all but the newest keep releases, the current one, and those that may
- * still be served (STORE_SUPERSEDED_S); then objects of no release. Counts. */
-bool store_prune(struct store *s, unsigned keep, unsigned *releases,
-    unsigned *objects, struct buf *why);
-
-/* A descriptor of STORE, of releases/<serial>: to open beneath. Borrowed / the caller's. */
-int store_fd(const struct store *s);
+/* releases/<serial>, to open beneath; the caller's. -1 and errno. */
 int store_release_fd(const struct store *s, uint64_t serial);
 
-/* Puts an object that was fetched anew in the place of a rotten one, in objects/
- * and in every release that lists it. */
-bool store_relink(struct store *s, const uint8_t digest[DIGEST_SIZE], struct buf *why);
+/* Writes a release's mirror/MANIFEST and mirror/capsule.tar anew, from objects that
+ * are there: for verify, when those two have rotten. */
+bool store_restore(struct store *s, const struct manifest *m,
+    struct slice bytes, struct buf *why);
+
+/* Makes each file of a release a link to its object again where it is not, after
+ * rotten objects were discarded and brought anew; *mended of them. */
+bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
+    struct buf *why);
+
+/* ------------------------------------------------------------- pruning */
+
+/* Whether a release may still be served, or was built, less than
+ * STORE_SUPERSEDED_S ago. */
+bool store_is_recent(const struct store *s, uint64_t serial);
+
+/* Removes all but the newest keep releases, the current one, and the recent ones;
+ * then objects of no release. Counts (may be NULL). */
+bool store_prune(struct store *s, unsigned keep, unsigned *releases,
+    unsigned *objects, struct buf *why);
 
 /* The file that is served as mirror/trace: written atomically. */
 bool store_write_trace(struct store *s, struct slice text, struct buf *why);

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define CARNATION_VERSION "0.1.0"
+#include "util/version.h"
 
 /* Exit status everywhere. */
 enum exit_status {

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of a store's code share. Depends on store. */
+#ifndef ARCHIVE_STORE_INTERNAL_H
+#define ARCHIVE_STORE_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "archive/store.h"
+
+enum {
+	STORE_DIR_MODE = 0755,
+	STORE_OBJECT_MODE = 0444,
+	STORE_FILE_MODE = 0644,
+	STORE_NAME_SIZE = 64, /* of names that we make: in tmp/, releases/ */
+	STORE_CHUNK = 64 * 1024,
+};
+
+#define STORE_CURRENT "current"
+#define STORE_STATE "state"
+#define STORE_TRACE "trace"
+
+struct store {
+	char *path; /* for messages */
+	int root, objects, releases;
+	int tmp, lock;      /* -1 until store_lock */
+	unsigned long made; /* names in tmp/ so far */
+};
+
+/* Appends "PATH/name: what"; what NULL: errno's words. Keeps errno, returns false. */
+bool store_fault(
+    const struct store *s, struct buf *why, const char *name, const char *what);
+
+/* ---------------------------------------------------------- store_files.c */
+
+/* A directory, not through a link; -1 and errno. */
+int store_dir_open(int dir, const char *name);
+
+/* The same, made when it is not there (*made then, may be NULL). */
+int store_dir_make(int dir, const char *name, bool *made);
+
+/* A regular file to read, not through a link; -1 and errno. */
+int store_file_open(int dir, const char *name, struct stat *st);
+
+bool store_write_all(int fd, struct slice bytes);
+
+/* close that keeps errno; harmless on -1. */
+void store_shut(int fd);
+
+/* A name that nobody has in tmp/. */
+void
+store_tmp_name(struct store *s, const char *kind, char name[STORE_NAME_SIZE]);
+
+/* A new file in tmp/ and its name; -1 and errno. */
+int store_tmp_file(struct store *s, char name[STORE_NAME_SIZE]);
+
+/* Writes dir/name: tmp, sync, rename, sync. False and errno; nothing has changed. */
+bool store_put_file(struct store *s, int dir, const char *name,
+    struct slice bytes, mode_t mode);
+
+/* Moves dir/name (of any kind) to tmp/, to be swept. True when it is not there. */
+bool store_throw(struct store *s, int dir, const char *name);
+
+/* Removes what was thrown, or (all) whatever lies in tmp/. False and errno. */
+bool store_sweep(struct store *s, bool all);
+
+/* --------------------------------------------------------- store_object.c */
+
+/* The directory objects/ab (made when that is wanted) and the name in it. -1 and
+ * errno. */
+int store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
+    bool make, char name[DIGEST_HEX_SIZE]);
+
+/* "objects/ab/cdef...", for messages. */
+void store_object_path(
+    const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE + 16]);
+
+/* Links the object to dir/name; one that has all the links that the file system
+ * allows is copied first. False and why. */
+bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
+    const char *name, struct buf *why);
+
+/* -------------------------------------------------------- store_archive.c */
+
+/* Writes mirror/MANIFEST and mirror/capsule.tar beneath release, and (link) makes its
+ * files; names begin with "releases/..." in messages as shown. */
+bool store_fill(struct store *s, int release, bool link,
+    const struct manifest *m, struct slice bytes, struct buf *why);
+
+/* --------------------------------------------------------- store_release.c */
+
+/* "42": only a serial in its one form. 0: no such name. */
+uint64_t store_serial_of(const char *name);
+void store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE]);
+
+#endif

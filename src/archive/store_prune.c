@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC */
+/* What a store may forget, and how a mended object comes back to its releases. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/store_internal.h"
+#include "util/clock.h"
+
+bool
+store_is_recent(const struct store *s, uint64_t serial)
+{
+	char name[STORE_NAME_SIZE];
+	struct stat st;
+	int64_t age;
+
+	store_serial_name(serial, name);
+	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return false;
+	/* A time far ahead is a clock that was wrong, not a reason to keep
+	 * releases for ever. */
+	age = clock_wall() - (int64_t)st.st_mtime;
+	return age < STORE_SUPERSEDED_S && age > -STORE_SUPERSEDED_S;
+}
+
+/* A link that is not understood may be somebody's who serves by it. */
+static bool
+is_current_known(const struct store *s, struct buf *why)
+{
+	struct stat st;
+	int fd;
+
+	if (store_current(s) != 0)
+		return true;
+	if (fstatat(s->root, STORE_CURRENT, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return true;
+	fd = openat(s->root, STORE_CURRENT, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return true;
+	(void)close(fd);
+	return store_fault(s, why, STORE_CURRENT,
+	    "is not a link to releases/SERIAL: nothing is pruned");
+}
+
+static bool
+prune_releases(
+    struct store *s, unsigned keep, unsigned *releases, struct buf *why)
+{
+	char name[STORE_NAME_SIZE];
+	uint64_t current = store_current(s);
+	size_t n;
+	uint64_t *list = store_releases(s, &n);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i + keep < n; i++) {
+		if (list[i] == current || store_is_recent(s, list[i]))
+			continue;
+		store_serial_name(list[i], name);
+		ok = store_throw(s, s->releases, name) && store_sweep(s, false);
+		*releases += ok;
+	}
+	free(list);
+	return ok || store_fault(s, why, "releases", NULL);
+}
+
+struct pruning {
+	struct store *store;
+	unsigned removed;
+	struct buf *why;
+};
+
+static bool
+prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
+{
+	struct pruning *p = arg;
+
+	if (links > 0)
+		return true;
+	if (!store_discard(p->store, digest, p->why))
+		return false;
+	p->removed++;
+	return true;
+}
+
+bool
+store_prune(struct store *s, unsigned keep, unsigned *releases,
+    unsigned *objects, struct buf *why)
+{
+	struct pruning p = { .store = s, .why = why };
+	unsigned removed = 0;
+	bool ok;
+
+	assert(s->lock != -1);
+	ok = is_current_known(s, why) &&
+	     prune_releases(s, keep, &removed, why) &&
+	     store_objects(s, prune_object, &p, why);
+	if (releases != NULL)
+		*releases = removed;
+	if (objects != NULL)
+		*objects = p.removed;
+	return ok;
+}
+
+/* The directory that path lies in, beneath release, through no link; *name is
+ * then the rest of path. -1 and errno. */
+static int
+open_parent(int release, const char *path, const char **name)
+{
+	char part[MANIFEST_PART_MAX + 1];
+	int dir = store_dir_open(release, ".");
+	const char *slash;
+	size_t len;
+	int fd;
+
+	while (dir != -1 && (slash = strchr(path, '/')) != NULL) {
+		len = (size_t)(slash - path);
+		if (len >= sizeof(part))
+			len = 0;
+		memcpy(part, path, len);
+		part[len] = '\0';
+		fd = store_dir_make(dir, part, NULL);
+		store_shut(dir);
+		dir = fd;
+		path = slash + 1;
+	}
+	*name = path;
+	return dir;
+}
+
+/* Whether dir/name is the object itself. */
+static bool
+is_linked(const struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
+    const char *name)
+{
+	struct stat here, object;
+	int fd = store_object_fd(s, digest);
+	bool same;
+
+	same = fd != -1 && fstat(fd, &object) == 0 &&
+	       fstatat(dir, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       here.st_ino == object.st_ino && here.st_dev == object.st_dev;
+	store_shut(fd);
+	return same;
+}
+
+static bool
+relink_one(struct store *s, int release, const struct manifest_entry *e,
+    unsigned *mended, struct buf *why)
+{
+	char tmp[STORE_NAME_SIZE];
+	const char *name;
+	int dir = open_parent(release, e->path, &name);
+	bool ok = true;
+
+	if (dir == -1)
+		return store_fault(s, why, e->path, NULL);
+	if (!is_linked(s, e->digest, dir, name)) {
+		store_tmp_name(s, "link", tmp);
+		ok = store_link(s, e->digest, s->tmp, tmp, why);
+		if (ok && renameat(s->tmp, tmp, dir, name) == -1) {
+			(void)unlinkat(s->tmp, tmp, 0);
+			ok = store_fault(s, why, e->path, NULL);
+		}
+		*mended += ok;
+	}
+	store_shut(dir);
+	return ok;
+}
+
+bool
+store_relink(struct store *s, const struct manifest *m, unsigned *mended,
+    struct buf *why)
+{
+	int release = store_release_fd(s, m->serial);
+	bool ok = true;
+
+	assert(s->lock != -1);
+	*mended = 0;
+	if (release == -1)
+		return store_fault(s, why, "releases", NULL);
+	for (size_t i = 0; ok && i < m->n; i++)
+		ok = relink_one(s, release, &m->entry[i], mended, why);
+	store_shut(release);
+	if (ok && *mended > 0 && syncfs(s->root) == -1)
+		ok = store_fault(s, why, "releases", NULL);
+	return ok;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: ISC */
+/* Releases of a store, and which of them is current. */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archive/store_internal.h"
+#include "os/file.h"
+
+#define RELEASES "releases/"
+
+uint64_t
+store_serial_of(const char *name)
+{
+	uint64_t serial;
+
+	if (name[0] == '0' ||
+	    !slice_number(slice_str(name), STORE_SERIAL_MAX, &serial))
+		return 0;
+	return serial;
+}
+
+void
+store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE])
+{
+	(void)snprintf(name, STORE_NAME_SIZE, "%" PRIu64, serial);
+}
+
+int
+store_release_fd(const struct store *s, uint64_t serial)
+{
+	char name[STORE_NAME_SIZE];
+
+	store_serial_name(serial, name);
+	return store_dir_open(s->releases, name);
+}
+
+bool
+store_manifest(const struct store *s, uint64_t serial, struct buf *out)
+{
+	int release = store_release_fd(s, serial);
+	int mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
+	struct stat st;
+	int fd = mirror == -1 ? -1 : store_file_open(mirror, "MANIFEST", &st);
+	bool ok = fd != -1 && file_read(fd, out);
+
+	store_shut(fd);
+	store_shut(mirror);
+	store_shut(release);
+	return ok;
+}
+
+static bool
+is_same_release(const struct store *s, uint64_t serial, struct slice bytes)
+{
+	struct buf old;
+	bool same;
+
+	buf_init(&old, MANIFEST_MAX);
+	same = store_manifest(s, serial, &old) &&
+	       slice_equal(buf_view(&old), bytes);
+	buf_fini(&old);
+	return same;
+}
+
+static bool
+discard_release(struct store *s, const char *name)
+{
+	return store_throw(s, s->releases, name) && store_sweep(s, false);
+}
+
+/* All of it under a name that is no release's, then on the disk, then there. */
+static bool
+build_new(struct store *s, const char *name, const struct manifest *m,
+    struct slice bytes, struct buf *why)
+{
+	char new[STORE_NAME_SIZE + sizeof(".new")];
+	int fd;
+	bool ok;
+
+	(void)snprintf(new, sizeof(new), "%s.new", name);
+	fd = store_dir_make(s->releases, new, NULL);
+	if (fd == -1)
+		return store_fault(s, why, "releases", NULL);
+	ok = store_fill(s, fd, true, m, bytes, why);
+	store_shut(fd);
+	if (ok && (syncfs(s->root) == -1 ||
+		      renameat(s->releases, new, s->releases, name) == -1))
+		ok = store_fault(s, why, "releases", NULL);
+	if (!ok)
+		(void)discard_release(s, new);
+	return ok;
+}
+
+bool
+store_build(struct store *s, const struct manifest *m, struct slice bytes,
+    struct buf *why)
+{
+	char name[STORE_NAME_SIZE];
+	struct stat st;
+
+	assert(s->lock != -1);
+	store_serial_name(m->serial, name);
+	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (!build_new(s, name, m, bytes, why))
+			return false;
+	} else if (!is_same_release(s, m->serial, bytes)) {
+		if (store_current(s) == m->serial)
+			return store_fault(s, why, STORE_CURRENT,
+			    "another manifest of this serial is being served");
+		if (!discard_release(s, name))
+			return store_fault(s, why, "releases", NULL);
+		if (!build_new(s, name, m, bytes, why))
+			return false;
+	}
+	return fsync(s->releases) == 0 || store_fault(s, why, "releases", NULL);
+}
+
+bool
+store_restore(struct store *s, const struct manifest *m, struct slice bytes,
+    struct buf *why)
+{
+	int release = store_release_fd(s, m->serial);
+	bool ok;
+
+	assert(s->lock != -1);
+	if (release == -1)
+		return store_fault(s, why, "releases", NULL);
+	ok = store_fill(s, release, false, m, bytes, why);
+	store_shut(release);
+	if (ok && syncfs(s->root) == -1)
+		ok = store_fault(s, why, "releases", NULL);
+	return ok;
+}
+
+/* Its time tells store_is_recent when it was superseded. */
+static bool
+mark_superseded(struct store *s, uint64_t serial)
+{
+	char name[STORE_NAME_SIZE];
+
+	if (serial == 0)
+		return true;
+	store_serial_name(serial, name);
+	return utimensat(s->releases, name, NULL, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool
+store_switch(struct store *s, uint64_t serial, struct buf *why)
+{
+	char target[sizeof(RELEASES) + STORE_NAME_SIZE];
+	char tmp[STORE_NAME_SIZE];
+	uint64_t old = store_current(s);
+	int release = store_release_fd(s, serial);
+
+	assert(s->lock != -1);
+	if (release == -1)
+		return store_fault(s, why, "releases", NULL);
+	store_shut(release);
+	if (old == serial)
+		return true;
+	(void)snprintf(target, sizeof(target), RELEASES "%" PRIu64, serial);
+	store_tmp_name(s, STORE_CURRENT, tmp);
+	if (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1)
+		return store_fault(s, why, STORE_CURRENT, NULL);
+	if (renameat(s->tmp, tmp, s->root, STORE_CURRENT) == -1) {
+		(void)store_fault(s, why, STORE_CURRENT, NULL);
+		(void)unlinkat(s->tmp, tmp, 0);
+		return false;
+	}
+	return fsync(s->root) == 0 || store_fault(s, why, STORE_CURRENT, NULL);
+}
+
+uint64_t
+store_current(const struct store *s)
+{
+	char target[sizeof(RELEASES) + STORE_NAME_SIZE];
+	ssize_t n =
+	    readlinkat(s->root, STORE_CURRENT, target, sizeof(target) - 1);
+	uint64_t serial;
+	int fd;
+
+	if (n <= 0)
+		return 0;
+	target[n] = '\0';
+	if (!slice_starts(slice_str(target), SLICE(RELEASES)))
+		return 0;
+	serial = store_serial_of(target + sizeof(RELEASES) - 1);
+	if (serial == 0)
+		return 0;
+	fd = store_release_fd(s, serial);
+	if (fd == -1)
+		return 0;
+	(void)close(fd);
+	return serial;
+}
+
+static int
+compare_serials(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One serial more; false when memory is short. */
+static bool
+add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
+{
+	uint64_t *more;
+
+	if (*n == *room) {
+		*room = *room == 0 ? 16 : *room * 2;
+		more = reallocarray(*list, *room, sizeof(**list));
+		if (more == NULL)
+			return false;
+		*list = more;
+	}
+	(*list)[(*n)++] = serial;
+	return true;
+}
+
+uint64_t *
+store_releases(const struct store *s, size_t *n)
+{
+	int fd = store_dir_open(s->releases, ".");
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	uint64_t *list = NULL;
+	uint64_t serial;
+	struct stat st;
+	size_t room = 0;
+
+	*n = 0;
+	if (dir == NULL) {
+		store_shut(fd);
+		return NULL;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		serial = store_serial_of(entry->d_name);
+		if (serial == 0 ||
+		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			-1 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		if (!add_serial(&list, n, &room, serial))
+			break;
+	}
+	(void)closedir(dir);
+	if (*n > 0)
+		qsort(list, *n, sizeof(*list), compare_serials);
+	return list;
+}
+
+uint64_t
+store_highest(const struct store *s)
+{
+	size_t n;
+	uint64_t *list = store_releases(s, &n);
+	uint64_t highest = n == 0 ? 0 : list[n - 1];
+
+	free(list);
+	return highest;
+}
+
+bool
+store_write_trace(struct store *s, struct slice text, struct buf *why)
+{
+	return store_put_file(s, s->root, STORE_TRACE, text, STORE_FILE_MODE) ||
+	       store_fault(s, why, STORE_TRACE, NULL);
+}
