@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "archive/store_internal.h"
 #include "os/file.h"
@@ -127,8 +128,8 @@ help_object(const char *text, uint8_t digest[DIGEST_SIZE])
 
 	assert_non_null(o);
 	assert_true(store_object_put(o, slice_str(text), &help.why));
-	assert_int_equal(store_object_keep(&o, NULL, digest, &help.why),
-	    STORE_KEPT);
+	assert_int_equal(
+	    store_object_keep(&o, NULL, digest, &help.why), STORE_KEPT);
 	assert_null(o);
 }
 

@@ -22,8 +22,8 @@ test_open_makes_a_store_whatever_the_umask(void **state)
 	help_open();
 	(void)umask(old);
 	for (size_t i = 0; i < 4; i++)
-		check_row((help_stat(dirs[i]).st_mode & 07777) == 0755,
-		    dirs[i]);
+		check_row(
+		    (help_stat(dirs[i]).st_mode & 07777) == 0755, dirs[i]);
 	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0644);
 	assert_int_equal(help_entries("store/tmp"), 0);
 }
@@ -51,8 +51,7 @@ test_open_refuses_what_is_no_store(void **state)
 	help_close();
 	tree_dir("other");
 	tree_file("other/thesis.txt", "x");
-	assert_int_equal(
-	    rename(tree_path("store"), tree_path("good")), 0);
+	assert_int_equal(rename(tree_path("store"), tree_path("good")), 0);
 	assert_int_equal(rename(tree_path("other"), tree_path("store")), 0);
 	assert_false(help_try_open(true));
 	assert_true(help_told("neither a store nor an empty directory"));
@@ -90,9 +89,9 @@ test_no_part_of_it_may_be_a_link(void **state)
 		(void)snprintf(name, sizeof(name), "store/%s", parts[i]);
 		assert_int_equal(rmdir(tree_path(name)), 0);
 		tree_link("../elsewhere", name);
-		check_row(!help_try_open(true) ||
-			      store_lock(help.s, &help.why) ==
-				  STORE_LOCK_FAILED,
+		check_row(
+		    !help_try_open(true) ||
+			store_lock(help.s, &help.why) == STORE_LOCK_FAILED,
 		    parts[i]);
 		check_row(help_told("is a symbolic link"), parts[i]);
 		assert_int_equal(unlink(tree_path(name)), 0);
@@ -101,8 +100,7 @@ test_no_part_of_it_may_be_a_link(void **state)
 	assert_true(help_try_open(true));
 	assert_int_equal(unlink(tree_path("store/lock")), 0);
 	tree_link("../elsewhere/precious", "store/lock");
-	assert_int_equal(
-	    store_lock(help.s, &help.why), STORE_LOCK_FAILED);
+	assert_int_equal(store_lock(help.s, &help.why), STORE_LOCK_FAILED);
 	assert_true(help_told("lock"));
 	help_check_file("elsewhere/precious", SLICE("x"));
 	assert_int_equal(help_entries("elsewhere"), 1);
@@ -156,8 +154,7 @@ test_sweep_finds_names_that_are_free(void **state)
 	(void)state;
 	for (unsigned long i = 0; i < 6; i++) {
 		(void)snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
-		    i < 3 ? "gone" : "new", (long)getpid(),
-		    help.s->made + i);
+		    i < 3 ? "gone" : "new", (long)getpid(), help.s->made + i);
 		tree_dir(name);
 		(void)strncat(name, "/x", 3);
 		tree_dir(name);
@@ -166,8 +163,8 @@ test_sweep_finds_names_that_are_free(void **state)
 	tree_dir("store/thing/y");
 	assert_true(store_throw(help.s, help.s->root, "thing"));
 	assert_true(store_throw(help.s, help.s->root, "thing"));
-	assert_true(store_put_file(
-	    help.s, help.s->root, "f", SLICE("text"), 0640));
+	assert_true(
+	    store_put_file(help.s, help.s->root, "f", SLICE("text"), 0640));
 	assert_int_equal(help_stat("store/f").st_mode & 07777, 0640);
 	assert_true(store_sweep(help.s, false));
 	assert_int_equal(help_entries("store/tmp"), 3);

@@ -27,8 +27,7 @@ test_an_object_lies_under_its_hash(void **state)
 	    "f24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
 	st = help_stat(help_object_path("hello"));
 	assert_int_equal(st.st_mode, S_IFREG | 0444);
-	assert_int_equal(
-	    help_stat("store/objects/2c").st_mode, S_IFDIR | 0755);
+	assert_int_equal(help_stat("store/objects/2c").st_mode, S_IFDIR | 0755);
 	assert_true(store_has(help.s, want));
 	assert_true(store_size(help.s, want, &size) && size == 5);
 	fd = store_object_fd(help.s, want);
@@ -48,8 +47,8 @@ test_another_hash_leaves_nothing(void **state)
 	digest_sha256(SLICE("wanted"), want);
 	o = store_object_new(help.s, &help.why);
 	assert_true(store_object_put(o, SLICE("given"), &help.why));
-	assert_int_equal(store_object_keep(&o, want, digest, &help.why),
-	    STORE_OTHER_HASH);
+	assert_int_equal(
+	    store_object_keep(&o, want, digest, &help.why), STORE_OTHER_HASH);
 	assert_null(o);
 	assert_false(store_has(help.s, want));
 	assert_false(store_has(help.s, digest));
@@ -161,8 +160,8 @@ test_planted_links_are_not_followed(void **state)
 	tree_link("../../elsewhere", folder);
 	o = store_object_new(help.s, &help.why);
 	assert_true(store_object_put(o, SLICE("one"), &help.why));
-	assert_int_equal(store_object_keep(&o, NULL, digest, &help.why),
-	    STORE_WRITE_FAILED);
+	assert_int_equal(
+	    store_object_keep(&o, NULL, digest, &help.why), STORE_WRITE_FAILED);
 	assert_true(help_told("objects/"));
 	assert_int_equal(help_entries("elsewhere"), 1);
 	assert_int_equal(help_entries("store/tmp"), 0);
