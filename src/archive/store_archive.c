@@ -97,7 +97,10 @@ link_file(struct fill *f, const struct manifest_entry *e)
 	const char *slash = strrchr(e->path, '/');
 	struct slice dir =
 	    slice_of(e->path, slash == NULL ? 0 : (size_t)(slash - e->path));
+	const char *fault = manifest_name_fault(slice_str(e->path));
 
+	if (fault != NULL)
+		return store_fault(f->store, f->why, e->path, fault);
 	if ((f->dir == -1 || !slice_equal(dir, f->dir_path)) && !enter(f, dir))
 		return false;
 	return store_link(f->store, e->digest, f->dir,
@@ -182,6 +185,12 @@ write_all_files(struct fill *f, struct slice bytes)
 	       flush(f);
 }
 
+static const char *
+last_of(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 /* Both into mirror/, of which nothing is seen before it is whole. */
 static bool
 put_both(struct fill *f, const char *tmp, struct slice bytes)
@@ -191,10 +200,9 @@ put_both(struct fill *f, const char *tmp, struct slice bytes)
 	bool ok;
 
 	ok = mirror != -1 && fchmod(f->tar, STORE_OBJECT_MODE) == 0 &&
-	     renameat(s->tmp, tmp, mirror,
-		 MANIFEST_ARCHIVE + sizeof("mirror/") - 1) == 0 &&
-	     store_put_file(s, mirror, MANIFEST_PATH + sizeof("mirror/") - 1,
-		 bytes, STORE_OBJECT_MODE);
+	     renameat(s->tmp, tmp, mirror, last_of(MANIFEST_ARCHIVE)) == 0 &&
+	     store_put_file(
+		 s, mirror, last_of(MANIFEST_PATH), bytes, STORE_OBJECT_MODE);
 	store_shut(mirror);
 	return ok || store_fault(s, f->why, "mirror", NULL);
 }

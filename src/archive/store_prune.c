@@ -152,10 +152,14 @@ relink_one(struct store *s, int release, const struct manifest_entry *e,
     unsigned *mended, struct buf *why)
 {
 	char tmp[STORE_NAME_SIZE];
+	const char *fault = manifest_name_fault(slice_str(e->path));
 	const char *name;
-	int dir = open_parent(release, e->path, &name);
 	bool ok = true;
+	int dir;
 
+	if (fault != NULL)
+		return store_fault(s, why, e->path, fault);
+	dir = open_parent(release, e->path, &name);
 	if (dir == -1)
 		return store_fault(s, why, e->path, NULL);
 	if (!is_linked(s, e->digest, dir, name)) {

@@ -51,7 +51,7 @@ def sha256(data):
 
 # ----------------------------------------------------------------------- keys
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Key:
     """A signing key; its files are NAME.pub and NAME.sec."""
 
