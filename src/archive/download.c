@@ -18,7 +18,7 @@ struct carry {
 	struct download *d;
 	bool busy;
 	size_t entry;
-	size_t way; /* WAYS * source + 0 or 1 */
+	size_t way;      /* WAYS * source + 0 or 1 */
 	bool path_first; /* as the source was when it was turned to */
 	unsigned tries;
 	enum download_fault worst;
