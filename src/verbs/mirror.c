@@ -88,7 +88,7 @@ on_signal(int number)
 static void
 heed_signals(void)
 {
-	const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	const int numbers[] = { SIGINT, SIGTERM };
 	struct sigaction a = { .sa_handler = on_signal,
 		.sa_flags = (int)SA_RESETHAND };
 
