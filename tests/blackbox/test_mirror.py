@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: ISC
 """`carnation mirror` when all goes well: what it takes, asks, says and keeps."""
 import os
-import pty
 import re
 import signal
 import time
 
 import pytest
 
-import certs
 import origin as o
-from harness import CARNATION, LONG, PATIENCE
+from harness import LONG, PATIENCE
 from life import carnation
-from mirroring import (LINE, AtOnce, Mirror, fresh, key,  # noqa: F401
-                       mirror, origin, page, second, wait_for_exit)
-from signed import (CAPSULE, MANIFEST, Author, Key, check, make_store,
-                    object_path, sha256)
+from mirroring import (LINE, AtOnce, fresh, key, mirror,  # noqa: F401
+                       origin, page, wait_for_exit)
+from signed import (CAPSULE, MANIFEST, Key, check, make_store, object_path,
+                    sha256)
 from test_fetch_terminal import Terminal
 from tools import wait_for
 
