@@ -153,9 +153,15 @@ relink_one(struct store *s, int release, const struct manifest_entry *e,
 {
 	char tmp[STORE_NAME_SIZE];
 	const char *name;
-	int dir = open_parent(release, e->path, &name);
+	int object = store_object_fd(s, e->digest);
+	int dir;
 	bool ok = true;
 
+	/* One that could not be brought yet keeps none of the others waiting. */
+	store_shut(object);
+	if (object == -1 && errno == ENOENT)
+		return true;
+	dir = open_parent(release, e->path, &name);
 	if (dir == -1)
 		return store_fault(s, why, e->path, NULL);
 	if (!is_linked(s, e->digest, dir, name)) {

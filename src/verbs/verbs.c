@@ -22,6 +22,8 @@ const struct verb verbs[] = {
 	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
 	    feed_usage },
 	{ "key", verb_key, "keys that sign what is published", key_usage },
+	{ "verify", verb_verify, "is a copy what its author signed?",
+	    verify_usage },
 	{ "help", verb_help, "this, or more on one verb", help_usage },
 	{ NULL, NULL, NULL, NULL },
 };
