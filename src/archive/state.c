@@ -19,7 +19,6 @@ enum kind {
 	KIND_ORIGIN,
 	KIND_NUMBER,
 	KIND_MOMENT,
-	KIND_HASH, /* as text */
 	KIND_DIGEST,
 	KIND_YES,
 	KIND_HOST,
@@ -41,7 +40,6 @@ static const struct field {
 	{ "final", KIND_YES, offsetof(struct state, final) },
 	{ "checked", KIND_MOMENT, offsetof(struct state, checked) },
 	{ "synced", KIND_MOMENT, offsetof(struct state, synced) },
-	{ "tls", KIND_HASH, offsetof(struct state, tls) },
 	{ "host", KIND_HOST, offsetof(struct state, host) },
 	{ "contact", KIND_TEXT, offsetof(struct state, contact) },
 };
@@ -87,7 +85,6 @@ static bool
 take_value(const struct field *f, struct slice value, struct state *out)
 {
 	void *at = (char *)out + f->at;
-	uint8_t digest[DIGEST_SIZE];
 
 	switch (f->kind) {
 	case KIND_ORIGIN:
@@ -97,9 +94,6 @@ take_value(const struct field *f, struct slice value, struct state *out)
 		return slice_number(value, STORE_SERIAL_MAX, at);
 	case KIND_MOMENT:
 		return moment_parse(value, at);
-	case KIND_HASH:
-		return digest_parse(value, digest) &&
-		       take_text(value, DIGEST_HEX_SIZE, at);
 	case KIND_DIGEST:
 		return digest_parse(value, at);
 	case KIND_YES:
@@ -125,6 +119,24 @@ take_key(struct slice value, bool retired, struct state *out)
 	return signify_key_parse(value, &k->key);
 }
 
+/* "gemini://host/ HASH" */
+static bool
+take_pin(struct slice value, struct state *out)
+{
+	struct state_pin *p = &out->pin[out->n_pins];
+	uint8_t digest[DIGEST_SIZE];
+	struct slice source, hash;
+
+	if (out->n_pins == STATE_PINS_MAX ||
+	    !slice_cut(value, ' ', &source, &hash) ||
+	    !manifest_origin(source, p->source) ||
+	    !slice_equal(slice_str(p->source), source) ||
+	    !digest_parse(hash, digest))
+		return false;
+	out->n_pins++;
+	return take_text(hash, sizeof(p->certificate), p->certificate);
+}
+
 /* One line; seen has a bit for each field that has come. */
 static const char *
 take_line(struct slice line, unsigned *seen, struct state *out)
@@ -140,6 +152,10 @@ take_line(struct slice line, unsigned *seen, struct state *out)
 		return take_key(value, name.len > sizeof("key") - 1, out)
 			   ? NULL
 			   : "is no key, or one too many";
+	if (slice_equal(name, SLICE("certificate")))
+		return take_pin(value, out)
+			   ? NULL
+			   : "is not \"URL HASH\", or one too many";
 	for (unsigned i = 0; i < FIELDS; i++) {
 		if (!slice_equal(name, slice_str(fields[i].name)))
 			continue;
@@ -199,7 +215,6 @@ put_value(const struct field *f, const struct state *st, struct buf *out)
 		shown = *(const bool *)at ? "yes" : "";
 		break;
 	case KIND_ORIGIN:
-	case KIND_HASH:
 	case KIND_HOST:
 	case KIND_TEXT:
 		shown = at;
@@ -222,6 +237,9 @@ state_format(const struct state *st, struct buf *out)
 			 out, st->key[i].retired ? "retired-key: " : "key: ") &&
 		     signify_key_text(&st->key[i].key, out) &&
 		     buf_byte(out, '\n');
+	for (size_t i = 0; ok && i < st->n_pins; i++)
+		ok = buf_printf(out, "certificate: %s %s\n", st->pin[i].source,
+		    st->pin[i].certificate);
 	return ok;
 }
 

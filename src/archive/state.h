@@ -9,12 +9,23 @@
 
 struct store;
 
-enum { STATE_MAX = 64 * 1024, STATE_KEYS_MAX = 16, STATE_TEXT_MAX = 512 };
+enum {
+	STATE_MAX = 64 * 1024,
+	STATE_KEYS_MAX = 16,
+	STATE_PINS_MAX = 64,
+	STATE_TEXT_MAX = 512,
+};
 
 struct state_key {
 	struct signify_key key;
 	bool
 	    retired; /* signs no more: a later serial came from its successor */
+};
+
+/* The certificate that a source of a mirror showed when it was last heard. */
+struct state_pin {
+	char source[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
+	char certificate[DIGEST_HEX_SIZE];
 };
 
 /* Texts are printable UTF-8; "" and 0 mean: not known. */
@@ -31,8 +42,8 @@ struct state {
 	bool final;
 	int64_t checked; /* last time that the origin (or another) was heard */
 	int64_t synced;  /* last time that something new was taken over */
-	char tls
-	    [DIGEST_HEX_SIZE]; /* SHA-256 of the upstream's certificate; "" */
+	struct state_pin pin[STATE_PINS_MAX];
+	size_t n_pins;
 	char host[HOSTNAME_SIZE]; /* our own name, for the trace; "" */
 	char contact[STATE_TEXT_MAX];
 };

@@ -97,7 +97,10 @@ link_file(struct fill *f, const struct manifest_entry *e)
 	const char *slash = strrchr(e->path, '/');
 	struct slice dir =
 	    slice_of(e->path, slash == NULL ? 0 : (size_t)(slash - e->path));
+	const char *fault = manifest_name_fault(slice_str(e->path));
 
+	if (fault != NULL)
+		return store_fault(f->store, f->why, e->path, fault);
 	if ((f->dir == -1 || !slice_equal(dir, f->dir_path)) && !enter(f, dir))
 		return false;
 	return store_link(f->store, e->digest, f->dir,

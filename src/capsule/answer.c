@@ -133,7 +133,8 @@ static enum status
 open_file(struct answer *a, struct mime *mime, const struct resolution *found,
     const char *path)
 {
-	struct slice type = policy_type(a->host, path);
+	struct slice type = found->type != NULL ? slice_str(found->type)
+						: policy_type(a->host, path);
 
 	if (type.len == 0)
 		type = mime_type(mime, path, found->fd, &found->st);

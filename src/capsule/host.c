@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capsule/host_internal.h"
 #include "os/file.h"
 
 #define CONTENT_FILE "capsule.conf"
@@ -59,23 +60,6 @@ open_names(struct host *h, struct report *r)
 	for (i = 0; i < aliases->n; i++)
 		ok = add_name(h, &aliases->item[i], r) && ok;
 	return ok;
-}
-
-static bool
-open_root(struct host *h, struct report *r)
-{
-	const struct conf_text *root = &h->conf->root;
-	struct stat st;
-
-	h->root = file_root(root->text);
-	if (h->root == -1 || fstat(h->root, &st) == -1) {
-		report_add(r, REPORT_ERROR, root->file, root->line,
-		    "root %s: %s", root->text, strerror(errno));
-		return false;
-	}
-	h->root_dev = st.st_dev;
-	h->root_ino = st.st_ino;
-	return true;
 }
 
 static const struct conf_text *
@@ -175,7 +159,7 @@ open_all(struct hosts *hosts, struct report *r)
 	for (i = 0; i < hosts->n; i++) {
 		struct host *h = &hosts->host[i];
 
-		h->root = -1;
+		h->root = h->store = -1;
 		h->conf = &hosts->conf->capsules[i];
 		h->content = h->conf->content;
 		if (h->conf->host.text == NULL || h->conf->root.text == NULL) {
@@ -183,7 +167,7 @@ open_all(struct hosts *hosts, struct report *r)
 			continue;
 		}
 		ok = open_names(h, r) && ok;
-		ok = open_root(h, r) && ok;
+		ok = host_root_open(h, r) && ok;
 	}
 	return ok;
 }
@@ -239,8 +223,8 @@ hosts_free(struct hosts **h)
 		return;
 	for (i = 0; i < (*h)->n; i++) {
 		free((*h)->host[i].names);
-		if ((*h)->host[i].conf != NULL && (*h)->host[i].root != -1)
-			(void)close((*h)->host[i].root);
+		if ((*h)->host[i].conf != NULL)
+			host_root_close(&(*h)->host[i]);
 	}
 	free((*h)->host);
 	free((*h)->index);
@@ -346,28 +330,6 @@ hosts_find_raw(const struct hosts *h, struct slice raw)
 	if (hostname_canonical(raw, name) == HOSTNAME_BAD)
 		return -1;
 	return hosts_find(h, name);
-}
-
-uint64_t
-hosts_moved(const struct hosts *h)
-{
-	uint64_t sum = 1;
-	bool moved = false;
-	struct stat st;
-	size_t i;
-
-	for (i = 0; i < h->n; i++) {
-		const struct host *host = &h->host[i];
-
-		if (stat(host->conf->root.text, &st) == -1 ||
-		    !S_ISDIR(st.st_mode))
-			continue;
-		moved = moved || st.st_dev != host->root_dev ||
-			st.st_ino != host->root_ino;
-		sum = (sum ^ st.st_dev) * 0x100000001b3u; /* FNV-1a's prime */
-		sum = (sum ^ st.st_ino) * 0x100000001b3u;
-	}
-	return moved ? sum : 0;
 }
 
 const char *

@@ -18,7 +18,10 @@ enum {
 struct host {
 	char (*names)[HOSTNAME_SIZE];
 	size_t n_names;
-	int root; /* directory to open beneath */
+	int root;  /* directory to open beneath: of a store, its release */
+	int store; /* root is a store's: to open what lies beside releases;
+		    * else -1 */
+	uint64_t serial; /* of the store's release; 0: no store */
 	dev_t root_dev;
 	ino_t root_ino;
 	const struct conf_capsule *conf;
@@ -35,7 +38,8 @@ struct hosts {
 	size_t n_index;
 };
 
-/* Opens every root. Problems (a bad or repeated name, a missing or unreadable
+/* Opens every root; that of a store (a directory with objects/, releases/ and the
+ * link `current`) is the release that is current. Problems (a bad or repeated name, a missing or unreadable
  * root) go to r. NULL when r gained an error, and for a capsule without host or
  * root, of which conf_check tells. */
 struct hosts *hosts_open(struct conf *conf, struct report *r);
@@ -62,7 +66,7 @@ int hosts_find(const struct hosts *h, const char *name);
 int hosts_find_raw(const struct hosts *h, struct slice raw);
 
 /* 0 while every root's path leads to the directory that is open. Else (a link was
- * switched, a directory swapped) a number for where the paths lead now. A path that
+ * switched, in the path or in a store, a directory swapped) a number for where the paths lead now. A path that
  * leads nowhere has not moved. */
 uint64_t hosts_moved(const struct hosts *h);
 
@@ -84,7 +88,11 @@ struct host_survey {
 	char secret[256]; /* first file that holds a private key, or "" */
 };
 
-/* Walks a capsule's root for what start-up and check tell about it. */
+/* Walks a capsule's root for what start-up and check tell about it. What a store's
+ * release has in mirror/ is looked at, but not counted. */
 void host_survey(const struct host *h, struct host_survey *out);
+
+/* Looks, for the secret alone, through the rest of h's store, if it has one. */
+void host_survey_store(const struct host *h, struct host_survey *out);
 
 #endif

@@ -83,6 +83,12 @@ lint_set(struct lint *l, const char *code, enum lint_level level)
 	return kept != NULL;
 }
 
+void
+lint_published(struct lint *l)
+{
+	l->published = true;
+}
+
 static bool
 grow(struct lint *l)
 {

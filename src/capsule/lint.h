@@ -39,6 +39,10 @@ void lint_free(struct lint **l);
 /* Overrides the level of one check; false: no such code. */
 bool lint_set(struct lint *l, const char *code, enum lint_level level);
 
+/* The capsule is going to be published: R007 counts. Else it does for what is a
+ * store's release already. */
+void lint_published(struct lint *l);
+
 /* Checks the capsule h of hosts, whose content is read. False when its files
  * could not be read at all; errno tells. Findings are then what they are. */
 bool lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,

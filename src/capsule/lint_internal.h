@@ -32,6 +32,7 @@ struct lint_target {
 
 struct lint {
 	int64_t now;
+	bool published; /* or going to be */
 	const struct hosts *hosts;
 	const struct host *host;
 	struct mime *mime;

@@ -9,11 +9,49 @@
 
 enum { ROBOTS_MAX = 512 * 1024, WORD_MAX = 64 };
 
+/* What a store serves by hash, and mirrors alone need: whoever fetches it besides
+ * the pages has everything twice. */
+#define OBJECTS "/mirror/objects/"
+#define LIST_FILE "mirror/MANIFEST"
+
+/* Robots that fetch much. Some obey what is said to "*" as well as what is said to
+ * their kind, others only the latter where there is any. */
+enum kind { KIND_ANY, KIND_ARCHIVER, KIND_INDEXER, KIND_RESEARCHER, KINDS };
+
+static const char *const kinds[KINDS] = { "*", "archiver", "indexer",
+	"researcher" };
+
 struct robots {
 	struct lint *l;
 	unsigned line;
-	bool named; /* a User-agent came before */
+	bool named;     /* a User-agent came before */
+	bool said;      /* and a Disallow after it */
+	unsigned group; /* the kinds that the last User-agents named, as bits */
+	unsigned all;   /* the kinds named anywhere */
+	unsigned kept;  /* those that are kept out of OBJECTS */
 };
+
+/* Adds a User-agent to the group, which it opens when a Disallow came before. */
+static void
+note_agent(struct robots *r, struct slice agent)
+{
+	if (r->said)
+		r->group = 0;
+	r->said = false;
+	r->named = true;
+	for (unsigned i = 0; i < KINDS; i++)
+		if (slice_equal_nocase(agent, slice_str(kinds[i])))
+			r->group |= 1u << i;
+	r->all |= r->group;
+}
+
+static void
+note_path(struct robots *r, struct slice path)
+{
+	r->said = true;
+	if (path.len > 0 && slice_starts(SLICE(OBJECTS), path))
+		r->kept |= r->group;
+}
 
 /* The nearest of words, for a word in any case; NULL when none is near, or when
  * it is one of them. */
@@ -87,7 +125,7 @@ check_path(const struct robots *r, struct slice path)
 		    "a comment has a line of its own; this is part of the "
 		    "path");
 	if (path.len > 1 && slice_ends(path, SLICE("/")) &&
-	    !is_directory(r->l, path))
+	    !slice_equal(path, SLICE(OBJECTS)) && !is_directory(r->l, path))
 		lint_add(r->l, "R005", FILE_NAME, r->line,
 		    "\"%.*s\" does not cover the same path without the final "
 		    "slash, nor with a query",
@@ -123,40 +161,71 @@ check_line(struct robots *r, struct slice line)
 	field = slice_trim(field);
 	value = slice_trim(value);
 	if (colon && slice_equal_nocase(field, SLICE("user-agent"))) {
-		r->named = true;
+		note_agent(r, value);
 		check_agent(r, value);
 	} else if (colon && slice_equal_nocase(field, SLICE("disallow"))) {
 		if (!r->named)
 			lint_add(r->l, "R003", FILE_NAME, r->line,
 			    "Disallow before any User-agent: it is for nobody");
+		note_path(r, value);
 		check_path(r, value);
 	} else {
 		check_other(r, field, colon);
 	}
 }
 
-void
-lint_robots(struct lint *l)
+/* Whether the objects of a store are, or are going to be, served beside the
+ * capsule: the pages of a release have their list with them. */
+static bool
+has_objects(const struct lint *l)
 {
-	struct robots r = { .l = l };
-	struct slice type, rest, line;
+	return l->published || l->host->store != -1 ||
+	       inventory_find(&l->inventory, LIST_FILE) != NULL;
+}
+
+static void
+check_objects(const struct robots *r)
+{
+	unsigned wanted = r->all | 1u << KIND_ANY;
+
+	for (unsigned i = 0; i < KINDS; i++)
+		if ((wanted & ~r->kept & 1u << i) != 0)
+			lint_add(r->l, "R007", FILE_NAME, 0,
+			    "no \"Disallow: " OBJECTS "\" for User-agent: %s, "
+			    "who may fetch every file twice",
+			    kinds[i]);
+}
+
+static void
+check_file(struct robots *r)
+{
+	struct slice type = lint_type(r->l, FILE_NAME);
+	struct slice rest, line;
 	struct buf bytes;
 
-	if (inventory_find(&l->inventory, FILE_NAME) == NULL)
-		return;
-	type = lint_type(l, FILE_NAME);
 	if (!slice_equal_nocase(type, SLICE("text/plain")))
-		lint_add(l, "R001", FILE_NAME, 0,
+		lint_add(r->l, "R001", FILE_NAME, 0,
 		    "served as %.*s, not as text/plain", SLICE_ARGS(type));
 	buf_init(&bytes, ROBOTS_MAX);
-	if (!inventory_load(l->host, FILE_NAME, &bytes))
-		lint_add(l, "R001", FILE_NAME, 0,
+	if (!inventory_load(r->l->host, FILE_NAME, &bytes))
+		lint_add(r->l, "R001", FILE_NAME, 0,
 		    "cannot be read, or is larger than %d KiB",
 		    ROBOTS_MAX / 1024);
 	rest = buf_view(&bytes);
 	while (slice_line(&rest, &line)) {
-		r.line++;
-		check_line(&r, line);
+		r->line++;
+		check_line(r, line);
 	}
 	buf_fini(&bytes);
+}
+
+void
+lint_robots(struct lint *l)
+{
+	struct robots r = { .l = l };
+
+	if (inventory_find(&l->inventory, FILE_NAME) != NULL)
+		check_file(&r);
+	if (has_objects(l))
+		check_objects(&r);
 }

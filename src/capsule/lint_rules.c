@@ -69,6 +69,7 @@ static const struct lint_rule rules[] = {
 	{ "R004", LINT_ERROR, "a Disallow whose path has no slash in front" },
 	{ "R005", LINT_WARNING, "a Disallow that a slash makes too narrow" },
 	{ "R006", LINT_WARNING, "a line that robots pass over" },
+	{ "R007", LINT_WARNING, "robots that may fetch every file twice" },
 	{ "S001", LINT_ERROR, "a feed page that is not there" },
 	{ "S002", LINT_ERROR, "a feed page without a title" },
 	{ "S003", LINT_ERROR, "an entry with a date that does not exist" },

@@ -5,10 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "capsule/policy.h"
+
+enum {
+	DIGEST_HEX = 64, /* hexadecimal digits of SHA-256 */
+	STORE_PATH_SIZE = sizeof("objects/ab/") + DIGEST_HEX,
+};
 
 _Static_assert(sizeof(((struct resolution *)NULL)->path) >=
 		   sizeof(((struct uri_path *)NULL)->decoded) + NAME_MAX,
@@ -133,6 +139,7 @@ resolve_directory(
 	size_t i;
 
 	page.fd = -1;
+	page.type = NULL;
 	for (i = 0; result == RESOLVED_LISTING; i++) {
 		name = host_index(h, i);
 		if (name == NULL)
@@ -155,17 +162,76 @@ resolve_directory(
 	return result;
 }
 
+static bool
+is_digest(struct slice s)
+{
+	if (s.len != DIGEST_HEX)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if ((s.ptr[i] < '0' || s.ptr[i] > '9') &&
+		    (s.ptr[i] < 'a' || s.ptr[i] > 'f'))
+			return false;
+	return true;
+}
+
+/* Which file of the store, not of its release, a path means; "": none. False:
+ * the path is the release's. */
+static bool
+store_path(const struct host *h, struct slice path,
+    char inside[STORE_PATH_SIZE], const char **type)
+{
+	const struct slice objects = SLICE("mirror/objects");
+
+	*inside = '\0';
+	if (h->store == -1)
+		return false;
+	if (slice_equal(path, SLICE("mirror/trace"))) {
+		*type = "text/plain";
+		memcpy(inside, "trace", sizeof("trace"));
+		return true;
+	}
+	if (!slice_starts(path, objects) ||
+	    (path.len > objects.len && path.ptr[objects.len] != '/'))
+		return false;
+	*type = "application/octet-stream";
+	path = slice_skip(path, objects.len + 1);
+	if (h->conf->objects && is_digest(path))
+		(void)snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
+		    (const char *)path.ptr, (const char *)path.ptr + 2);
+	return true;
+}
+
+static enum resolved
+resolve_store(const struct host *h, const char *inside, struct resolution *out)
+{
+	enum file_open result;
+
+	if (*inside == '\0')
+		return RESOLVED_ABSENT;
+	result = file_open_beneath(h->store, inside, &out->fd, &out->st);
+	if (result != FILE_OPENED)
+		return failure(result);
+	if (S_ISREG(out->st.st_mode))
+		return RESOLVED_FILE;
+	forget(out);
+	return RESOLVED_ABSENT;
+}
+
 enum resolved
 resolve(
     const struct host *h, const struct uri_path *path, struct resolution *out)
 {
+	char inside[STORE_PATH_SIZE];
 	enum file_open result;
 
 	assert(path->decoded_len > 0 && path->decoded[0] == '/');
 	out->fd = -1;
+	out->type = NULL;
 	memcpy(out->path, path->decoded + 1, path->decoded_len);
 	if (has_hidden_segment(h, out->path))
 		return RESOLVED_ABSENT;
+	if (store_path(h, slice_str(out->path), inside, &out->type))
+		return resolve_store(h, inside, out);
 	if (path->decoded[path->decoded_len - 1] == '/')
 		return resolve_directory(h, path, out);
 	result = file_open_beneath(h->root, out->path, &out->fd, &out->st);

@@ -21,12 +21,17 @@ enum resolved {
 struct resolution {
 	int fd; /* the caller's to close; -1 when there is none */
 	struct stat st;
+	const char *type; /* NULL: by settings, its name or what is in it */
 	char
 	    path[REQUEST_URI_MAX + 256 + 2]; /* relative to the root, index name
 	                                       * included */
 };
 
-/* Refuses dot names (but .well-known and the host's hidden list), files asked
+/* Of a store, mirror/trace and mirror/objects/<64 hexadecimal digits> are its own
+ * files, not the release's (no manifest can list such names, so nothing of a
+ * release is hidden by that); whatever else begins with mirror/objects/ is absent.
+ *
+ * Refuses dot names (but .well-known and the host's hidden list), files asked
  * for with a slash behind them, directories without index unless listed. */
 enum resolved resolve(
     const struct host *h, const struct uri_path *path, struct resolution *out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* host_survey() of capsule/host.h: what a root holds, told at the start. */
+/* host_survey() and host_survey_store() of capsule/host.h: what a root holds, told
+ * at the start. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 struct survey {
 	const struct host *host;
+	int root; /* host's root, or its store */
 	struct host_survey *out;
 	uint8_t bytes[SECRET_LOOK_MAX];
 };
@@ -24,7 +26,7 @@ first_bytes(struct survey *s, const char *path)
 	ssize_t n;
 	int fd;
 
-	if (file_open_beneath(s->host->root, path, &fd, &st) != FILE_OPENED)
+	if (file_open_beneath(s->root, path, &fd, &st) != FILE_OPENED)
 		return SLICE("");
 	do {
 		n = read(fd, s->bytes + len, sizeof(s->bytes) - len);
@@ -50,6 +52,16 @@ is_hidden(const struct host *h, const char *path)
 	return false;
 }
 
+static void
+look_for_secret(struct survey *s, const char *path, const struct stat *st)
+{
+	struct host_survey *out = s->out;
+
+	if (out->secret[0] == '\0' && st->st_size > 0 &&
+	    secret_spotted(first_bytes(s, path)))
+		(void)snprintf(out->secret, sizeof(out->secret), "%s", path);
+}
+
 static bool
 visit(void *arg, const char *path, const struct stat *st)
 {
@@ -60,10 +72,10 @@ visit(void *arg, const char *path, const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		return true;
 	/* What is hidden now may be one option away from being seen. */
-	if (out->secret[0] == '\0' && st->st_size > 0 &&
-	    secret_spotted(first_bytes(s, path)))
-		(void)snprintf(out->secret, sizeof(out->secret), "%s", path);
-	if (is_hidden(s->host, path))
+	look_for_secret(s, path, st);
+	/* A release has its archive and its list besides what it consists of. */
+	if (is_hidden(s->host, path) ||
+	    (s->host->store != -1 && slice_starts(name, SLICE("mirror/"))))
 		return true;
 	out->files++;
 	out->bytes += (uint64_t)st->st_size;
@@ -96,8 +108,29 @@ host_has_index(const struct host *h)
 void
 host_survey(const struct host *h, struct host_survey *out)
 {
-	struct survey s = { .host = h, .out = out };
+	struct survey s = { .host = h, .root = h->root, .out = out };
 
 	*out = (struct host_survey){ 0 };
 	(void)file_walk(h->root, visit, &s);
+}
+
+/* Releases consist of objects, which are looked at. */
+static bool
+visit_store(void *arg, const char *path, const struct stat *st)
+{
+	struct survey *s = arg;
+
+	if (S_ISREG(st->st_mode) &&
+	    !slice_starts(slice_str(path), SLICE("releases/")))
+		look_for_secret(s, path, st);
+	return s->out->secret[0] == '\0';
+}
+
+void
+host_survey_store(const struct host *h, struct host_survey *out)
+{
+	struct survey s = { .host = h, .root = h->store, .out = out };
+
+	if (h->store != -1 && out->secret[0] == '\0')
+		(void)file_walk_plain(h->store, visit_store, &s);
 }

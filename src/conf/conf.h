@@ -69,6 +69,7 @@ struct conf_capsule {
 	struct conf_text certificate;
 	struct conf_text key;
 	struct conf_list hidden;     /* dot names served beside .well-known */
+	bool objects;                /* of a store, mirror/objects/ is served */
 	struct conf_content content; /* the operator's word, which wins */
 };
 

@@ -135,6 +135,9 @@ static const struct option options[] = {
 	  .help = "PEM file of its private key" },
 	{ "capsules.hidden", OPTION_LIST, CAPSULE(hidden),
 	  .check = check_hidden, .help = "dot names served all the same" },
+	{ "capsules.objects", OPTION_BOOL, CAPSULE(objects),
+	  .fallback = "true",
+	  .help = "whether mirrors may fetch files of a store by hash" },
 
 	{ "title", OPTION_TEXT, CONTENT(title), .check = check_line,
 	  .help = "what the capsule is called" },

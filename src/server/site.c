@@ -201,6 +201,10 @@ site_open(
 		if (h->root == -1)
 			continue;
 		host_survey(h, &s->surveys[i]);
+		/* Of a store only a new release is looked through at a switch:
+		 * the rest, which may be large, was at the start. */
+		if (base->tls == NULL)
+			host_survey_store(h, &s->surveys[i]);
 		check_root(h, &s->surveys[i], o, r);
 	}
 	if (s->surveys == NULL || (r->errors > errors && !o->look_only))

@@ -264,7 +264,7 @@ give_up_foreign(const struct worker_world *world)
 {
 	const struct hosts *hosts = world->site->hosts;
 	const struct listeners *l = world->listeners;
-	int *own = calloc(hosts->n + l->n + 3, sizeof(*own));
+	int *own = calloc(2 * hosts->n + l->n + 3, sizeof(*own));
 	size_t n = 0;
 
 	if (own == NULL)
@@ -274,8 +274,10 @@ give_up_foreign(const struct worker_world *world)
 	own[n++] = tickets_descriptor(world->tickets);
 	for (size_t i = 0; i < l->n; i++)
 		own[n++] = l->item[i].fd;
-	for (size_t i = 0; i < hosts->n; i++)
+	for (size_t i = 0; i < hosts->n; i++) {
 		own[n++] = hosts->host[i].root;
+		own[n++] = hosts->host[i].store;
+	}
 	descriptors_keep(own, n);
 	free(own);
 }

@@ -12,7 +12,7 @@
 
 const char check_usage[] =
     "usage: carnation check [-c FILE] [--json] [--dump] "
-    "[option of serve]... [DIR]\n"
+    "[option of serve]... [DIR|STORE]\n"
     "\n"
     "Loads everything serve would load and lists every problem with its "
     "place.\n"

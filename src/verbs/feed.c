@@ -87,6 +87,12 @@ make(struct job *j)
 	if (!capsule_dir_open(&j->capsule, j->dir, &j->report))
 		return false;
 	h = capsule_dir_host(&j->capsule);
+	if (h->store != -1) {
+		report_add(&j->report, REPORT_ERROR, j->dir, 0,
+		    "is a store: the feed is made from the pages when they are "
+		    "published into it");
+		return false;
+	}
 	if (!inventory_read(h, &j->pages)) {
 		report_add(&j->report, REPORT_ERROR, j->dir, 0,
 		    "cannot be read: %s", strerror(errno));

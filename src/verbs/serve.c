@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,12 @@ const char serve_usage[] =
     "usage: carnation serve [-c FILE] [--host NAME]... "
     "[--listen ADDR[:PORT]]...\n"
     "           [--certs DIR | --cert FILE --key FILE] [--workers N]\n"
-    "           [--log FILE|-] [-n] [DIR]\n"
+    "           [--log FILE|-] [-n] [DIR|STORE]\n"
     "\n"
-    "Serves the capsule in DIR, or those of a configuration file.\n"
+    "Serves the capsule in DIR, the current release of a STORE, or the "
+    "capsules "
+    "of\n"
+    "a configuration file.\n"
     "\n"
     "  -c, --config FILE   configuration, see carnation.conf(5)\n"
     "  --host NAME         a name it is served under; the first names the\n"
@@ -73,13 +77,16 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 {
 	const struct host_survey *survey = &site->surveys[i];
 	const struct site_cert *c = &site->base->certs[i];
+	const struct host *h = &site->hosts->host[i];
 	char fingerprint[CERT_FINGERPRINT_SIZE];
 	uint8_t digest[CERT_DIGEST_SIZE];
 	char size[16];
 
 	listing_size(survey->bytes, size);
-	fprintf(stderr, "  capsule      %s: %zu page%s, %zu file%s, %s\n",
-	    site->hosts->host[i].conf->root.text, survey->pages,
+	fprintf(stderr, "  capsule      %s: ", h->conf->root.text);
+	if (h->serial != 0)
+		fprintf(stderr, "release %" PRIu64 ", ", h->serial);
+	fprintf(stderr, "%zu page%s, %zu file%s, %s\n", survey->pages,
 	    survey->pages == 1 ? "" : "s", survey->files,
 	    survey->files == 1 ? "" : "s", size);
 	print_url(site, l, i);

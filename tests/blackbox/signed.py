@@ -51,7 +51,7 @@ def sha256(data):
 
 # ----------------------------------------------------------------------- keys
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Key:
     """A signing key; its files are NAME.pub and NAME.sec."""
 
@@ -216,8 +216,6 @@ def name_fault(path, origin="gemini://localhost/"):
         return "a control byte or a backslash"
     if any(p in (b"", b".", b"..") for p in parts):
         return "an empty or dotted part"
-    if any(p.startswith(b".") and p != b".well-known" for p in parts):
-        return "a hidden name"
     if max(map(len, parts)) > 255:
         return "a part of more than 255 bytes"
     if len(origin.encode() + encoded(path)) > 1024:
@@ -229,11 +227,15 @@ def name_fault(path, origin="gemini://localhost/"):
 
 def encoded(path):
     """As it stands in a URL."""
-    return re.sub(rb"[^A-Za-z0-9._~!$&'()*+,;=:@/-]",
-                  lambda m: b"%%%02X" % m[0][0], path)
+    first, slash, rest = path.partition(b"/")
+    return b"".join(re.sub(rb"[^A-Za-z0-9._~!$&'()*+,;=@/%s-]" % colon,
+                           lambda m: b"%%%02X" % m[0][0], part)
+                    for part, colon in ((first, b""), (slash + rest, b":")))
 
 
-HEADER = re.compile(r"# ([a-z-]+): (.*)")
+HEADER = re.compile(r"# ([^ :\x00-\x1f\x7f]+): ([^\x00-\x1f\x7f]+)")
+ORDER = ["gemini-mirror", "origin", "serial", "created", "refresh", "final",
+         "files", "next-key", "signed-with"]
 COUNTS = re.compile(r"(\d+) +bytes: (\d+) +largest: (\d+)")
 
 
@@ -262,22 +264,24 @@ def parse(text):
             need(path not in hashes, f"{path!r} is a file and a directory")
     need(headers.get("final") in ("yes", "no"), "final")
     final = headers["final"] == "yes"
-    need(final != ("refresh" in headers), "refresh unless final")
+    need(not (final and "refresh" in headers), "refresh, though final")
+    known = [name for name in headers if name in ORDER]
+    need(known == [name for name in ORDER if name in headers], "the order")
     need(re.fullmatch(r"[1-9]\d*", headers["serial"]), "serial")
     counts = COUNTS.fullmatch(headers["files"])
     need(counts, "files")
     files, size, largest = map(int, counts.groups())
     need(files == len(hashes), "as many files as are told")
     need(largest <= size and int(headers["serial"]) < SERIAL_MAX, "numbers")
-    known = {"gemini-mirror", "origin", "serial", "created", "refresh",
-             "final", "files", "next-key", "signed-with"}
+    refresh = seconds(headers["refresh"]) if "refresh" in headers else None
+    need(refresh is None or refresh > seconds(headers["created"]), "refresh")
     return Manifest(
         origin=headers["origin"], serial=int(headers["serial"]),
         hashes=hashes, created=seconds(headers["created"]),
-        refresh=None if final else seconds(headers["refresh"]), final=final,
+        refresh=refresh, final=final,
         bytes=size, largest=largest, next_key=headers.get("next-key"),
         signed_with=headers.get("signed-with"),
-        extra=[(n, v) for n, v in headers.items() if n not in known])
+        extra=[(n, v) for n, v in headers.items() if n not in ORDER])
 
 
 def check(data, keys):

@@ -19,7 +19,7 @@ EVERYTHING = {
 }
 CAPSULE = {
     "host": "example.org", "aliases": ["www.example.org"],
-    "hidden": [".config"], "title": 'Quo"tes and \\ back', "lang": "en",
+    "hidden": [".config"], "objects": False, "title": 'Quo"tes and \\ back', "lang": "en",
     "charset": "utf-8", "index": ["start.gmi", "index.gmi"], "listing": True,
     "paths": [{"glob": "/az/*", "lang": "az", "listing": False},
               {"glob": "*.log", "type": "text/plain",
@@ -57,6 +57,7 @@ def test_the_dump_holds_every_default(setup):
     for said in ("connections = 1024", "per_address = 64", "rate = 10",
                  "burst = 60", "handshake = 10", "request = 10", "stall = 30",
                  "drain = 10", 'minimum = "1.2"', "tickets = true",
+                 "objects = true",
                  'access = "stderr"', 'format = "text"',
                  'addresses = "truncated"', "query = false"):
         assert said in text, (said, text)

@@ -119,8 +119,7 @@ def test_every_byte_is_signed(author):
 
 
 NAMES = [b"../x", b"/etc/passwd", b"a/../b", b"a//b", b"./a", b"a/.", b"a/",
-         b"a\\b", b"a\0b", b"a\x7fb", b"a\rb", b"\xff", b".git/config",
-         b"a/.hidden", b"mirror/MANIFEST", b"mirror", b"a" * 256,
+         b"a\\b", b"a\0b", b"a\x7fb", b"a\rb", b"\xff", b"mirror/MANIFEST", b"mirror", b"a" * 256,
          b"/".join([b"a" * 250] * 4 + [b"b" * 20]), "/".join(["é" * 100] * 2).encode()]
 
 
@@ -141,6 +140,10 @@ def test_names_that_nothing_may_have(author, name):
     (lambda t: t.replace(b"# serial: 1\n", b"# serial: 0\n"), "serial"),
     (lambda t: t.replace(b"# files: 9", b"# files: 8"), "as many"),
     (lambda t: t.replace(b"# final: no\n", b""), "final"),
+    (lambda t: t.replace(b"# final: no", b"# final: yes"), "though final"),
+    (lambda t: t.replace(b"# final: no\n", b"").replace(
+        b"# serial", b"# final: no\n# serial"), "order"),
+    (lambda t: t.replace(b"# final", b"# serial: 1\n# final"), "twice"),
     (lambda t: t + b"0" * 64 + b"  robots.txt/x\n", "sorted|directory"),
 ])
 def test_faults_of_a_manifest(author, change, words):

@@ -52,7 +52,8 @@ def test_no_number_is_told_that_no_claim_holds(page):
             claim = claims()[row["claim"]]
             known |= numbers(claim["claim"]) | numbers(claim["date"])
     for number, line in enumerate(prose(page), 1):
-        unknown = numbers(line) - known
+        # the name of a program is no figure
+        unknown = numbers(line.replace("sha256sum", "")) - known
         assert not unknown, f"{page}:{number}: {sorted(unknown)}: {line}"
 
 

@@ -31,6 +31,8 @@ lines(void **state)
 		    "User-agent: *\nDisallow: /search\n" },
 		{ "a directory", "R005", NOWHERE,
 		    "User-agent: *\r\nDisallow: /az/\r\n" },
+		{ "what a store serves by hash", "R005", NOWHERE,
+		    "User-agent: *\nDisallow: /mirror/objects/\n" },
 		{ "a slash behind what is no directory", "R005", 2,
 		    "User-agent: *\nDisallow: /search/\n" },
 		{ "comments", "R006", NOWHERE,
@@ -82,12 +84,95 @@ types(void **state)
 	lint_help_wants("R001", "robots.txt", 0, "text/gemini");
 }
 
+/* Whether it is said, and to whom; a second finding is as wrong as none. */
+static void
+wants_objects(const char *robots, const char *agent)
+{
+	if (robots != NULL)
+		tree_file("root/robots.txt", robots);
+	lint_help_run();
+	if (lint_help_count("R007") != (agent == NULL ? 0 : 1))
+		fail_msg("%s: %zu findings", robots, lint_help_count("R007"));
+	if (agent != NULL)
+		lint_help_wants("R007", "robots.txt", 0, agent);
+}
+
+static void
+objects(void **state)
+{
+	static const struct {
+		const char *robots;
+		const char *agent;
+	} rows[] = {
+		{ NULL, "User-agent: *" },
+		{ "", "User-agent: *" },
+		{ "User-agent: *\nDisallow:\n", "User-agent: *" },
+		{ "User-agent: *\nDisallow: /mirror/objects/\n", NULL },
+		{ "user-agent: *\ndisallow: /mirror/objects\n", NULL },
+		{ "User-agent: *\nDisallow: /mirror\n", NULL },
+		{ "User-agent: *\nDisallow: /\n", NULL },
+		{ "User-agent: *\nDisallow: /a\nDisallow: /mirror/objects/\n",
+		    NULL },
+		{ "User-agent: *\nDisallow: /mirror/objects/00\n",
+		    "User-agent: *" },
+		{ "User-agent: *\nDisallow: /Mirror/objects/\n",
+		    "User-agent: *" },
+		{ "Disallow: /mirror/objects/\nUser-agent: *\n",
+		    "User-agent: *" },
+		{ "User-agent: indexer\nUser-agent: *\n"
+		  "Disallow: /mirror/objects/\n",
+		    NULL },
+		{ "User-agent: Indexer\nDisallow: /a\nUser-agent: *\n"
+		  "Disallow: /mirror/objects/\n",
+		    "User-agent: indexer" },
+		{ "User-agent: archiver\nDisallow: /mirror/objects/\n",
+		    "User-agent: *" },
+		{ "User-agent: archiver\nDisallow: /mirror/objects/\n"
+		  "User-agent: *\nDisallow: /\n",
+		    NULL },
+		{ "User-agent: webproxy\nDisallow:\n"
+		  "User-agent: *\nDisallow: /mirror/objects/\n",
+		    NULL },
+	};
+
+	(void)state;
+	help_open_one("");
+	wants_objects(NULL, NULL);
+	lint_published(lint);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		wants_objects(rows[i].robots, rows[i].agent);
+}
+
+static void
+objects_of_a_release(void **state)
+{
+	(void)state;
+	help_open_one("");
+	wants_objects("User-agent: *\nDisallow:\n", NULL);
+	tree_dir("root/mirror");
+	tree_file("root/mirror/MANIFEST", "");
+	wants_objects(NULL, "User-agent: *");
+	/* The same in a store. */
+	assert_int_equal(unlink(tree_path("root/mirror/MANIFEST")), 0);
+	tree_dir("store");
+	tree_dir("store/objects");
+	tree_dir("store/releases");
+	assert_int_equal(
+	    rename(tree_path("root"), tree_path("store/releases/1")), 0);
+	tree_link("releases/1", "store/current");
+	assert_int_equal(rename(tree_path("store"), tree_path("root")), 0);
+	help_open_one("");
+	wants_objects(NULL, "User-agent: *");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		under_lint(lines),
 		under_lint(types),
+		under_lint(objects),
+		under_lint(objects_of_a_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

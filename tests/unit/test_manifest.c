@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "archive/manifest.h"
+#include "tree.h"
 #include "util/clock.h"
 
 static char why_memory[512];
@@ -183,6 +184,49 @@ test_names_equal_but_for_case(void **state)
 	manifest_fini(&m);
 }
 
+/* What sha256sum(1) makes of a manifest's text in the tree. */
+static int
+sha256sum(const struct manifest *m)
+{
+	char command[512];
+	struct buf text;
+
+	buf_init(&text, MANIFEST_MAX);
+	assert_true(manifest_format(m, &text));
+	tree_bytes("SUMS", buf_view(&text));
+	buf_fini(&text);
+	(void)snprintf(command, sizeof(command),
+	    "cd '%s' && sha256sum -c --strict --quiet SUMS >out 2>&1",
+	    tree_path(""));
+	return system(command);
+}
+
+/* Whatever a name holds, people check it with what they have. */
+static void
+test_sha256sum_checks_it(void **state)
+{
+	const char *const names[] = { " ", " a", "#", "*x", "-c", "a  b", "b ",
+		"c\"'$(x)`", "\xc3\xa9.gmi", "\xf0\x9f\x8c\xb9", NULL };
+	const char *const none[] = { NULL };
+	struct manifest m;
+
+	(void)state;
+	make(&m, none);
+	for (size_t i = 0; names[i] != NULL; i++) {
+		uint8_t digest[DIGEST_SIZE];
+
+		tree_file(names[i], names[i]);
+		digest_sha256(slice_str(names[i]), digest);
+		assert_true(manifest_add(&m, digest, slice_str(names[i])));
+	}
+	m.files = m.n;
+	assert_null(refused(&m));
+	assert_int_equal(sha256sum(&m), 0);
+	tree_file("*x", "y");
+	assert_int_not_equal(sha256sum(&m), 0);
+	manifest_fini(&m);
+}
+
 /* A hundred thousand names, and the deepest that a URL holds: a second is
  * many times what either takes, and far less than a quadratic step would. */
 static void
@@ -233,6 +277,8 @@ main(void)
 		cmocka_unit_test(test_the_urls_of_the_origin_must_fit),
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_names_equal_but_for_case),
+		cmocka_unit_test_setup_teardown(
+		    test_sha256sum_checks_it, tree_set_up, tree_tear_down),
 		cmocka_unit_test(test_large_ones_are_read_in_one_go),
 	};
 

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: ISC */
+#include "store_help.h"
+
+#include "archive/state.h"
+
+#define FIRST "carnation-store: 1\n"
+#define KEY "RWQAAQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+
+static const struct state full = {
+	.is_mirror = true,
+	.origin = "gemini://example.org/",
+	.upstream = "gemini://mirror.example:1966/",
+	.key = { { .retired = true }, { .retired = false } },
+	.n_keys = 2,
+	.serial = STORE_SERIAL_MAX,
+	.manifest = { 0xab, 0xcd },
+	.created = 1795341600,
+	.refresh = 1826877600,
+	.final = true,
+	.checked = 1795341601,
+	.synced = 1795341602,
+	.tls = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be"
+	       "03",
+	.host = "xn--caf-dma.example",
+	.contact = "Ann \xc3\x89. <ann@example.org>",
+};
+
+static const char full_text[] = FIRST
+    "mirror: yes\n"
+    "origin: gemini://example.org/\n"
+    "upstream: gemini://mirror.example:1966/\n"
+    "serial: 9007199254740991\n"
+    "manifest: abcd0000000000000000000000000000000000000000000000000000000000"
+    "00\n"
+    "created: 2026-11-22T10:00:00Z\n"
+    "refresh: 2027-11-22T10:00:00Z\n"
+    "final: yes\n"
+    "checked: 2026-11-22T10:00:01Z\n"
+    "synced: 2026-11-22T10:00:02Z\n"
+    "tls: 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\n"
+    "host: xn--caf-dma.example\n"
+    "contact: Ann \xc3\x89. <ann@example.org>\n"
+    "retired-key: " KEY "\n"
+    "key: RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+
+static struct state
+full_state(void)
+{
+	struct state st = full;
+
+	assert_true(signify_key_parse(SLICE(KEY), &st.key[0].key));
+	return st;
+}
+
+static void
+test_state_is_written_as_lines(void **state)
+{
+	struct state st = full_state();
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, STATE_MAX);
+	assert_true(state_format(&st, &out));
+	check_slice(buf_view(&out), slice_str(full_text));
+	buf_reset(&out);
+	st = (struct state){ 0 };
+	assert_true(state_format(&st, &out));
+	check_slice(buf_view(&out), SLICE(FIRST));
+	buf_fini(&out);
+}
+
+static void
+check_same(const struct state *a, const struct state *b)
+{
+	assert_true(a->is_mirror == b->is_mirror && a->final == b->final);
+	assert_string_equal(a->origin, b->origin);
+	assert_string_equal(a->upstream, b->upstream);
+	assert_int_equal(a->n_keys, b->n_keys);
+	for (size_t i = 0; i < a->n_keys; i++) {
+		assert_true(signify_key_equal(&a->key[i].key, &b->key[i].key));
+		assert_true(a->key[i].retired == b->key[i].retired);
+	}
+	assert_true(a->serial == b->serial);
+	assert_true(digest_equal(a->manifest, b->manifest));
+	assert_true(a->created == b->created && a->refresh == b->refresh);
+	assert_true(a->checked == b->checked && a->synced == b->synced);
+	assert_string_equal(a->tls, b->tls);
+	assert_string_equal(a->host, b->host);
+	assert_string_equal(a->contact, b->contact);
+}
+
+static void
+test_state_comes_back_from_the_store(void **state)
+{
+	struct state st = full_state(), got;
+	mode_t old = umask(0077);
+
+	(void)state;
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_NONE);
+	assert_int_equal(got.serial, 0);
+	assert_true(state_write(help.s, &st, &help.why));
+	(void)umask(old);
+	assert_int_equal(help_stat("store/state").st_mode, S_IFREG | 0644);
+	help_check_file("store/state", slice_str(full_text));
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_READ);
+	assert_int_equal(help.why.len, 0);
+	check_same(&st, &got);
+	assert_int_equal(help_entries("store/tmp"), 0);
+}
+
+static const struct {
+	const char *rule;
+	const char *text;
+	const char *why;
+} broken[] = {
+	{ "empty", "", "line 1 " },
+	{ "another file", "hello\n", "line 1 " },
+	{ "of a later version", "carnation-store: 2\n", "line 1 " },
+	{ "cut short", FIRST "serial: 1", "line 1 is not" },
+	{ "no name", FIRST "x\n", "line 2 is not \"name: value\"" },
+	{ "no value", FIRST "serial: \n", "line 2 is not" },
+	{ "no blank", FIRST "serial:1\n", "line 2 is not" },
+	{ "unknown", FIRST "x: y\n", "line 2 has an unknown name" },
+	{ "twice", FIRST "serial: 1\nserial: 1\n", "line 3 says again" },
+	{ "a serial too high", FIRST "serial: 9007199254740992\n", "line 2 " },
+	{ "a serial with a sign", FIRST "serial: -1\n", "line 2 " },
+	{ "another scheme", FIRST "origin: http://example.org/\n", "line 2 " },
+	{ "no canonical origin", FIRST "origin: gemini://EXAMPLE.org/\n",
+	    "line 2 " },
+	{ "no hash", FIRST "manifest: abcd\n", "line 2 " },
+	{ "no moment", FIRST "created: yesterday\n", "line 2 " },
+	{ "no host", FIRST "host: a b\n", "line 2 " },
+	{ "no canonical host", FIRST "host: EXAMPLE.org\n", "line 2 " },
+	{ "neither yes nor left out", FIRST "final: no\n", "line 2 " },
+	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2 " },
+	{ "not UTF-8", FIRST "contact: \xff\n", "line 2 " },
+	{ "no key", FIRST "key: RWQ\n", "line 2 is no key" },
+	{ "a key cut short", FIRST "key: RWQAAQIDBAUGBwABAgMEBQYHCAk=\n",
+	    "line 2 is no key" },
+};
+
+static void
+test_a_broken_state_is_told_by_its_line(void **state)
+{
+	struct state got;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		check_row(!state_parse(slice_str(broken[i].text), &got, &why),
+		    broken[i].rule);
+		check_row(strstr(buf_cstr(&why), broken[i].why) != NULL,
+		    broken[i].rule);
+		buf_reset(&why);
+	}
+	assert_true(state_parse(SLICE(FIRST), &got, &why));
+	buf_fini(&why);
+}
+
+static void
+test_as_many_keys_as_there_is_room_for(void **state)
+{
+	struct state got;
+	struct buf text, why;
+
+	(void)state;
+	buf_init(&text, STATE_MAX);
+	buf_init(&why, 1024);
+	assert_true(buf_str(&text, FIRST));
+	for (size_t i = 0; i < STATE_KEYS_MAX; i++)
+		assert_true(buf_str(&text, "key: " KEY "\n"));
+	assert_true(state_parse(buf_view(&text), &got, &why));
+	assert_int_equal(got.n_keys, STATE_KEYS_MAX);
+	assert_true(buf_str(&text, "key: " KEY "\n"));
+	assert_false(state_parse(buf_view(&text), &got, &why));
+	buf_fini(&why);
+	buf_fini(&text);
+}
+
+static void
+test_a_state_that_cannot_be_read(void **state)
+{
+	struct state got;
+
+	(void)state;
+	tree_file("store/state", "x\n");
+	assert_true(buf_str(&help.why, "so: "));
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
+	assert_true(help_told("so: /"));
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
+	assert_true(help_told("store/state: line 1 "));
+	assert_int_equal(truncate(tree_path("store/state"), 70000), 0);
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
+	assert_true(help_told("store/state: File too large"));
+	assert_int_equal(unlink(tree_path("store/state")), 0);
+	tree_file("elsewhere", FIRST);
+	tree_link("../elsewhere", "store/state");
+	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
+	assert_true(help_told("store/state: Too many levels"));
+	/* Written over, not through. */
+	assert_true(state_write(help.s, &full, &help.why));
+	help_check_file("elsewhere", SLICE(FIRST));
+}
+
+static void
+test_a_value_that_would_break_it_is_not_written(void **state)
+{
+	struct state st = full_state();
+
+	(void)state;
+	assert_true(state_write(help.s, &st, &help.why));
+	memcpy(st.contact, "a\nserial: 1", 12);
+	assert_false(state_write(help.s, &st, &help.why));
+	assert_true(help_told("cannot be written"));
+	st = full_state();
+	memcpy(st.origin, "example.org", 12);
+	assert_false(state_write(help.s, &st, &help.why));
+	assert_true(help_told("cannot be written"));
+	help_check_file("store/state", slice_str(full_text));
+	assert_int_equal(help_entries("store/tmp"), 0);
+}
+
+static int
+write_with_no_room(void *arg)
+{
+	help_no_room(10);
+	return !state_write(help.s, arg, &help.why) &&
+		       help_told("state: File too large")
+		   ? 0
+		   : 1;
+}
+
+static void
+test_no_room_keeps_the_old_one(void **state)
+{
+	struct state st = full_state();
+
+	(void)state;
+	assert_true(state_write(help.s, &st, &help.why));
+	assert_int_equal(tree_child(write_with_no_room, &st, false), 0);
+	help_check_file("store/state", slice_str(full_text));
+	assert_int_equal(help_entries("store/tmp"), 0);
+}
+
+static void
+test_text_that_may_be_kept(void **state)
+{
+	char longest[STATE_TEXT_MAX];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	assert_true(state_text_ok(SLICE("")));
+	assert_true(state_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
+	assert_true(state_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
+	assert_false(state_text_ok(slice_of(longest, STATE_TEXT_MAX)));
+	assert_false(state_text_ok(SLICE("a\nb")));
+	assert_false(state_text_ok(SLICE("a\0b")));
+	assert_false(state_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
+	assert_false(state_text_ok(SLICE("\xc2\x9b")));     /* C1 */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_state_is_written_as_lines),
+		in_a_store(test_state_comes_back_from_the_store),
+		cmocka_unit_test(test_a_broken_state_is_told_by_its_line),
+		cmocka_unit_test(test_as_many_keys_as_there_is_room_for),
+		in_a_store(test_a_state_that_cannot_be_read),
+		in_a_store(test_a_value_that_would_break_it_is_not_written),
+		in_a_store(test_no_room_keeps_the_old_one),
+		cmocka_unit_test(test_text_that_may_be_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

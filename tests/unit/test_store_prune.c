@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+#include "store_help.h"
+
+static unsigned releases, objects;
+
+static void
+prune(unsigned keep)
+{
+	if (!store_prune(help.s, keep, &releases, &objects, &help.why))
+		fail_msg("%s", buf_cstr(&help.why));
+	assert_int_equal(help_entries("store/tmp"), 0);
+}
+
+/* Five releases, all of them old, with a file of their own and one in common. */
+static void
+make_five(void)
+{
+	static char text[2], name[32];
+	static const char *const words[] = { "d/own", text, "same", "s", NULL };
+
+	for (uint64_t i = 1; i <= 5; i++) {
+		(void)snprintf(text, sizeof(text), "%d", (int)i);
+		assert_true(help_try_build(i, "m", words));
+		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
+		help_age(name, 1000);
+	}
+}
+
+static void
+test_the_newest_stay(void **state)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	(void)state;
+	make_five();
+	help_object("loose", digest);
+	help_switch(5);
+	prune(3);
+	assert_int_equal(releases, 2);
+	assert_int_equal(objects, 3);
+	assert_false(help_is_there("store/releases/2"));
+	assert_true(help_is_there("store/releases/3/d/own"));
+	assert_false(help_is_there(help_object_path("1")));
+	assert_false(help_is_there(help_object_path("loose")));
+	assert_true(help_is_there(help_object_path("3")));
+	assert_true(help_is_there(help_object_path("s")));
+	prune(3);
+	assert_int_equal(releases, 0);
+	assert_int_equal(objects, 0);
+	assert_true(store_prune(help.s, 99, NULL, NULL, &help.why));
+	assert_int_equal(help_entries("store/releases"), 3);
+}
+
+static void
+test_the_current_one_stays_however_old(void **state)
+{
+	(void)state;
+	make_five();
+	help_switch(2);
+	prune(1);
+	assert_int_equal(releases, 3);
+	assert_true(help_is_there("store/releases/2/d/own"));
+	assert_true(help_is_there("store/releases/5/d/own"));
+	assert_int_equal(help_entries("store/releases"), 2);
+	assert_int_equal(store_current(help.s), 2);
+	prune(0);
+	assert_int_equal(help_entries("store/releases"), 1);
+	help_check_file("store/current/d/own", SLICE("2"));
+}
+
+/* A server may still be at it: the switch itself begins the wait. */
+static void
+test_one_that_may_still_be_served_stays(void **state)
+{
+	(void)state;
+	make_five();
+	help_switch(1);
+	help_switch(5);
+	assert_true(store_is_recent(help.s, 1));
+	assert_false(store_is_recent(help.s, 2));
+	assert_false(store_is_recent(help.s, 6));
+	prune(1);
+	assert_int_equal(releases, 3);
+	assert_true(help_is_there("store/releases/1/d/own"));
+	help_age("store/releases/1", STORE_SUPERSEDED_S - 5);
+	prune(1);
+	assert_true(help_is_there("store/releases/1/d/own"));
+	help_age("store/releases/1", STORE_SUPERSEDED_S);
+	prune(1);
+	assert_int_equal(releases, 1);
+	assert_false(help_is_there("store/releases/1"));
+}
+
+static void
+test_a_clock_that_was_wrong_keeps_nothing_for_ever(void **state)
+{
+	(void)state;
+	make_five();
+	help_switch(5);
+	help_age("store/releases/1", -60);
+	help_age("store/releases/2", -STORE_SUPERSEDED_S * 100);
+	prune(1);
+	assert_true(help_is_there("store/releases/1"));
+	assert_false(help_is_there("store/releases/2"));
+}
+
+static void
+test_nothing_goes_while_current_is_not_understood(void **state)
+{
+	(void)state;
+	make_five();
+	tree_link("releases/2/", "store/current");
+	assert_false(store_prune(help.s, 1, &releases, &objects, &help.why));
+	assert_true(help_told("nothing is pruned"));
+	assert_int_equal(help_entries("store/releases"), 5);
+	/* One that leads nowhere serves nobody. */
+	assert_int_equal(unlink(tree_path("store/current")), 0);
+	tree_link("releases/9", "store/current");
+	prune(2);
+	assert_int_equal(help_entries("store/releases"), 2);
+}
+
+static int
+prune_as_nobody(void *arg)
+{
+	(void)arg;
+	if (store_prune(help.s, 1, &releases, &objects, &help.why))
+		return 1;
+	return help_told("releases: Permission denied") ? 0 : 2;
+}
+
+static void
+test_prune_without_the_right_to(void **state)
+{
+	(void)state;
+	make_five();
+	help_switch(5);
+	assert_int_equal(chmod(tree_path("store/releases"), 0555), 0);
+	assert_int_equal(tree_as_nobody(prune_as_nobody, NULL), 0);
+	assert_int_equal(help_entries("store/releases"), 5);
+	assert_int_equal(chmod(tree_path("store/releases"), 0755), 0);
+}
+
+static void
+test_a_mended_object_comes_back(void **state)
+{
+	static const char *const words[] = { "a", "one", "d/e/f", "one", "g",
+		"two", NULL };
+	struct manifest m;
+	unsigned mended = 9;
+	ino_t inode;
+
+	(void)state;
+	assert_true(help_try_build(1, "m", words));
+	inode = help_stat("store/releases/1/g").st_ino;
+	help_rot("one", "O");
+	help_check_file("store/releases/1/d/e/f", SLICE("One"));
+	m = help_manifest(1, words); /* an object that is linked stays */
+	help_check_file(help_object_path("one"), SLICE("One"));
+	assert_true(store_discard(help.s, m.entry[0].digest, &help.why));
+	help_object("one", m.entry[0].digest);
+	assert_int_equal(unlink(tree_path("store/releases/1/a")), 0);
+	assert_true(store_relink(help.s, &m, &mended, &help.why));
+	assert_int_equal(mended, 2);
+	help_check_file("store/releases/1/a", SLICE("one"));
+	help_check_file("store/releases/1/d/e/f", SLICE("one"));
+	assert_int_equal(help_stat(help_object_path("one")).st_nlink, 3);
+	assert_true(help_stat("store/releases/1/g").st_ino == inode);
+	assert_true(store_relink(help.s, &m, &mended, &help.why));
+	assert_int_equal(mended, 0);
+	assert_int_equal(help_entries("store/tmp"), 0);
+	help_manifest_free(&m);
+}
+
+static void
+test_relink_that_cannot(void **state)
+{
+	static const char *const words[] = { "a", "one", "d/f", "two", NULL };
+	struct manifest m;
+	unsigned mended;
+
+	(void)state;
+	m = help_manifest(2, words);
+	assert_false(store_relink(help.s, &m, &mended, &help.why));
+	assert_true(help_told("releases: No such file"));
+	assert_true(help_try_build(2, "m", words));
+	/* A link planted on the way is not followed. */
+	assert_int_equal(
+	    rename(tree_path("store/releases/2/d"), tree_path("d")), 0);
+	tree_link("../../../d", "store/releases/2/d");
+	assert_false(store_relink(help.s, &m, &mended, &help.why));
+	assert_true(help_told("d/f: "));
+	assert_int_equal(unlink(tree_path("store/releases/2/d")), 0);
+	assert_true(store_discard(help.s, m.entry[0].digest, &help.why));
+	assert_false(store_relink(help.s, &m, &mended, &help.why));
+	assert_true(help_told("is missing"));
+	assert_int_equal(help_entries("store/tmp"), 0);
+	help_manifest_free(&m);
+}
+
+static void
+test_restore_makes_manifest_and_archive_anew(void **state)
+{
+	static const char *const words[] = { "a", "one", "z/b", "two", NULL };
+	struct buf before, after;
+	struct manifest m;
+
+	(void)state;
+	buf_init(&before, 1 << 20);
+	buf_init(&after, 1 << 20);
+	m = help_manifest(1, words);
+	assert_false(store_restore(help.s, &m, SLICE("m"), &help.why));
+	assert_true(help_told("releases: No such file"));
+	assert_true(help_try_build(1, "m", words));
+	assert_true(file_read_path(
+	    tree_path("store/releases/1/mirror/capsule.tar"), &before));
+	assert_int_equal(
+	    unlink(tree_path("store/releases/1/mirror/MANIFEST")), 0);
+	assert_int_equal(
+	    truncate(tree_path("store/releases/1/mirror/capsule.tar"), 9), 0);
+	assert_true(store_restore(help.s, &m, SLICE("m"), &help.why));
+	help_check_file("store/releases/1/mirror/MANIFEST", SLICE("m"));
+	assert_true(file_read_path(
+	    tree_path("store/releases/1/mirror/capsule.tar"), &after));
+	assert_true(slice_equal(buf_view(&before), buf_view(&after)));
+	assert_int_equal(help_stat(help_object_path("one")).st_nlink, 2);
+	help_rot("two", "T");
+	assert_false(store_restore(help.s, &m, SLICE("m"), &help.why));
+	assert_true(help_told("had rotten"));
+	assert_int_equal(help_entries("store/tmp"), 0);
+	help_manifest_free(&m);
+	buf_fini(&after);
+	buf_fini(&before);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_store(test_the_newest_stay),
+		in_a_store(test_the_current_one_stays_however_old),
+		in_a_store(test_one_that_may_still_be_served_stays),
+		in_a_store(test_a_clock_that_was_wrong_keeps_nothing_for_ever),
+		in_a_store(test_nothing_goes_while_current_is_not_understood),
+		in_a_store(test_prune_without_the_right_to),
+		in_a_store(test_a_mended_object_comes_back),
+		in_a_store(test_relink_that_cannot),
+		in_a_store(test_restore_makes_manifest_and_archive_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
