@@ -72,11 +72,13 @@ static enum verify_result
 check_files(struct verify *v, struct pull *p, const char *base, struct buf *why)
 {
 	bool same = false, all = true;
+	enum pull_result got;
 	struct buf said;
 
 	buf_init(&said, VERIFY_WHY_MAX / 2);
 	for (size_t i = 0; all && i < v->manifest.n; i++) {
-		all = judge(v, i, pull_file(p, v, base, i, &same, &said), same);
+		got = pull_file(p, v, base, i, &same, &said);
+		all = judge(v, i, got, same);
 		if (!all)
 			(void)buf_printf(why,
 			    "%s: %.*s; %zu of %zu files were not looked at",

@@ -135,6 +135,13 @@ sort_listed(struct verify_scan *x)
 	return true;
 }
 
+static bool
+is_listed(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+{
+	return bsearch(digest, x->listed, x->v->manifest.n, sizeof(*x->listed),
+		   compare) != NULL;
+}
+
 /* One that older releases alone have, or none: that one is hashed before it is
  * used. */
 static bool
@@ -144,8 +151,7 @@ check_older(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 	enum verify_object what;
 	uint64_t size;
 
-	if (links == 0 || bsearch(digest, x->listed, x->v->manifest.n,
-			      sizeof(*x->listed), compare) != NULL)
+	if (links == 0 || is_listed(x, digest))
 		return true;
 	what = verify_object(x->store, digest, &size);
 	if (what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_ABSENT)
@@ -155,13 +161,85 @@ check_older(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 }
 
 static bool
+is_noted(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < x->n_rot; i++)
+		if (x->rot[i].path == NULL &&
+		    digest_equal(x->rot[i].digest, digest))
+			return true;
+	return false;
+}
+
+/* Objects that an older release alone lists, and that are not there. */
+static bool
+check_absent(struct verify_scan *x, const struct manifest *m)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < m->n; i++) {
+		const uint8_t *digest = m->entry[i].digest;
+		uint64_t size;
+
+		if (is_listed(x, digest) ||
+		    store_size(x->store, digest, &size) || errno != ENOENT ||
+		    is_noted(x, digest))
+			continue;
+		tell_object(x, digest, VERIFY_OBJECT_ABSENT);
+		ok = add_rot(x, digest, NULL);
+	}
+	return ok;
+}
+
+/* A rollback could lead there. */
+static bool
+check_older_release(struct verify_scan *x, uint64_t serial)
+{
+	uint8_t memory[VERIFY_WHY_MAX];
+	const struct verify *v = x->v;
+	struct buf text, unused;
+	struct manifest m;
+	bool ok = true;
+
+	buf_init(&text, MANIFEST_MAX);
+	buf_wrap(&unused, memory, sizeof(memory));
+	if (store_manifest(x->store, serial, &text) &&
+	    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m, NULL,
+		&unused) == MANIFEST_GOOD) {
+		ok = check_absent(x, &m);
+		manifest_fini(&m);
+	} else {
+		buf_reset(&unused);
+		(void)buf_printf(
+		    &unused, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+		verify_tell(x->v, VERIFY_CHANGED, buf_cstr(&unused));
+	}
+	buf_fini(&text);
+	return ok;
+}
+
+static bool
+check_older_releases(struct verify_scan *x)
+{
+	size_t n;
+	uint64_t *serial = store_releases(x->store, &n);
+	bool ok = serial != NULL || n == 0;
+
+	for (size_t i = 0; ok && i < n; i++)
+		if (serial[i] != x->v->manifest.serial)
+			ok = check_older_release(x, serial[i]);
+	free(serial);
+	return ok;
+}
+
+static bool
 check_objects(struct verify_scan *x, int release, struct buf *why)
 {
 	bool ok = sort_listed(x);
 
 	for (size_t i = 0; ok && i < x->v->manifest.n; i++)
 		ok = check_behind(x, release, i);
-	ok = ok && store_objects(x->store, check_older, x, why);
+	ok = ok && store_objects(x->store, check_older, x, why) &&
+	     check_older_releases(x);
 	if (!ok && why->len == 0)
 		(void)buf_str(why, strerror(ENOMEM));
 	return ok;

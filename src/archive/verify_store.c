@@ -102,7 +102,7 @@ scan_again(struct verify_scan *first, const struct notes *before,
 
 	buf_init(&said, VERIFY_WHY_MAX);
 	result = verify_scan(&again, &said);
-	tell_repaired(first->v, before, &after);
+	tell_repaired(before->v, before, &after);
 	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
 		buf_reset(why);
 		repaired = result;

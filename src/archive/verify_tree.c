@@ -212,7 +212,7 @@ is_deep(const char *path)
 
 	for (; *path != '\0'; path++)
 		depth += *path == '/';
-	return depth + 1 >= FILE_WALK_DEPTH_MAX;
+	return depth >= FILE_WALK_DEPTH_MAX;
 }
 
 static bool
