@@ -286,8 +286,9 @@ read_content(struct hosts *hosts, struct host *h, struct report *r)
 	struct buf name;
 	bool ok;
 
-	buf_init(&name, strlen(root) + sizeof("/" CONTENT_FILE));
-	(void)buf_printf(&name, "%s/" CONTENT_FILE, root);
+	buf_init(&name, strlen(root) + sizeof("/current/" CONTENT_FILE));
+	(void)buf_printf(&name, "%s/%s" CONTENT_FILE, root,
+	    h->store != -1 ? "current/" : "");
 	ok = host_read_content(hosts, h, buf_cstr(&name), &h->content, r);
 	buf_fini(&name);
 	return ok;

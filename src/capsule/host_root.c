@@ -25,23 +25,15 @@ has_kind(int dir, const char *name, mode_t kind)
 	       (st.st_mode & S_IFMT) == kind;
 }
 
-static bool
-has_any(int dir, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* A store that nothing was published into yet has no link: its lock tells it from
- * a capsule with directories of such names. */
+/* As archive/store has it. A store that nothing was published into yet has no link:
+ * its lock tells it from a capsule with directories of such names. */
 static bool
 is_store(int dir)
 {
 	return has_kind(dir, "objects", S_IFDIR) &&
 	       has_kind(dir, "releases", S_IFDIR) &&
 	       (has_kind(dir, CURRENT, S_IFLNK) ||
-		   (!has_any(dir, CURRENT) && has_kind(dir, "lock", S_IFREG)));
+		   has_kind(dir, "lock", S_IFREG));
 }
 
 /* The serial of "releases/42", as the link is written and not otherwise; 0: it is
@@ -49,11 +41,14 @@ is_store(int dir)
 static uint64_t
 serial_of(struct slice link)
 {
-	struct slice digits = slice_skip(link, strlen("releases/"));
+	const struct slice before = SLICE("releases/");
+	struct slice digits;
 	uint64_t serial = 0;
 
-	if (!slice_starts(link, SLICE("releases/")) || digits.len == 0 ||
-	    digits.ptr[0] == '0')
+	if (!slice_starts(link, before))
+		return 0;
+	digits = slice_skip(link, before.len);
+	if (slice_starts(digits, SLICE("0")))
 		return 0;
 	for (size_t i = 0; i < digits.len; i++) {
 		unsigned digit = (unsigned)digits.ptr[i] - '0';
@@ -65,6 +60,19 @@ serial_of(struct slice link)
 	return serial;
 }
 
+static const char *
+current_fault(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "nothing has been published into this store yet";
+	case EINVAL:
+		return "a store whose `" CURRENT "` is no symbolic link";
+	default:
+		return strerror(error);
+	}
+}
+
 /* What `current` of the store says, into link. */
 static bool
 read_current(struct host *h, char *link, size_t size, struct buf *why)
@@ -72,10 +80,7 @@ read_current(struct host *h, char *link, size_t size, struct buf *why)
 	ssize_t len = readlinkat(h->store, CURRENT, link, size - 1);
 
 	if (len == -1) {
-		(void)buf_str(why, errno == ENOENT
-				       ? "nothing has been published into this "
-					 "store yet"
-				       : strerror(errno));
+		(void)buf_str(why, current_fault(errno));
 		return false;
 	}
 	link[len] = '\0';

@@ -181,6 +181,7 @@ store_path(const struct host *h, struct slice path,
     char inside[STORE_PATH_SIZE], const char **type)
 {
 	const struct slice objects = SLICE("mirror/objects");
+	const struct slice below = SLICE("mirror/objects/");
 
 	*inside = '\0';
 	if (h->store == -1)
@@ -190,11 +191,10 @@ store_path(const struct host *h, struct slice path,
 		memcpy(inside, "trace", sizeof("trace"));
 		return true;
 	}
-	if (!slice_starts(path, objects) ||
-	    (path.len > objects.len && path.ptr[objects.len] != '/'))
-		return false;
+	if (!slice_starts(path, below))
+		return slice_equal(path, objects);
 	*type = "application/octet-stream";
-	path = slice_skip(path, objects.len + 1);
+	path = slice_skip(path, below.len);
 	if (h->conf->objects && is_digest(path))
 		(void)snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
 		    (const char *)path.ptr, (const char *)path.ptr + 2);

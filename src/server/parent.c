@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,20 @@ say_listening(const struct listeners *now, const struct listeners *before)
 			log_info("listening on %s", now->item[i].real.text);
 }
 
+/* What visitors get now that they did not get before. */
+static void
+say_releases(const struct hosts *now, const struct hosts *before)
+{
+	for (size_t i = 0; i < now->n; i++) {
+		const struct host *h = &now->host[i];
+
+		if (h->serial != 0 &&
+		    (i >= before->n || before->host[i].serial != h->serial))
+			log_info("%s: serving release %" PRIu64,
+			    h->conf->root.text, h->serial);
+	}
+}
+
 static void
 on_ready(void *arg, struct generation *g)
 {
@@ -165,6 +180,8 @@ on_ready(void *arg, struct generation *g)
 	p->privs = p->next_privs;
 	if (old != NULL) {
 		log_info("reloaded: %zu workers", generation_workers(g));
+		say_releases(
+		    generation_site(g)->hosts, generation_site(old)->hosts);
 		generation_drain(old, WORKER_DRAIN);
 	} else {
 		if (p->source->started != NULL)

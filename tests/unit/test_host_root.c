@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC */
+#include "root_help.h"
+
+#include "os/file.h"
+#include "os/file_internal.h"
+
+static const char key[] = "-----BEGIN "
+			  "PRIVATE "
+			  "KEY-----\n"
+			  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n";
+
+static void
+assert_page(const char *wanted)
+{
+	char text[16] = "";
+	struct stat st;
+	int fd;
+
+	assert_int_equal(
+	    file_open_beneath(help_host()->root, "index.gmi", &fd, &st),
+	    FILE_OPENED);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), st.st_size);
+	assert_string_equal(text, wanted);
+	(void)close(fd);
+}
+
+static void
+test_a_store_is_its_current_release(void **state)
+{
+	(void)state;
+	root_make_store();
+	help_open_one("");
+	assert_int_not_equal(help_host()->store, -1);
+	assert_int_equal(help_host()->serial, 1);
+	assert_page("# 1\n");
+	root_switch("releases/22");
+	assert_page("# 1\n");
+	help_open_one("");
+	assert_int_equal(help_host()->serial, 22);
+	assert_page("# 22\n");
+	/* By the kernel or step by step: the link's text is what is opened. */
+	file_force_walk(true);
+	help_open_one("");
+	file_force_walk(false);
+	assert_int_equal(help_host()->serial, 22);
+}
+
+static void
+test_what_is_no_store_is_a_capsule(void **state)
+{
+	(void)state;
+	help_open_one("");
+	assert_int_equal(help_host()->store, -1);
+	assert_int_equal(help_host()->serial, 0);
+	tree_dir("root/objects");
+	tree_dir("root/releases");
+	help_open_one("");
+	assert_int_equal(help_host()->store, -1);
+	tree_dir("root/current");
+	help_open_one("");
+	assert_int_equal(help_host()->store, -1);
+	assert_int_equal(rmdir(tree_path("root/objects")), 0);
+	assert_int_equal(rmdir(tree_path("root/current")), 0);
+	tree_link("releases", "root/current");
+	tree_file("root/lock", "");
+	help_open_one("");
+	assert_int_equal(help_host()->store, -1);
+}
+
+static void
+test_a_store_without_a_release_is_told(void **state)
+{
+	static const struct {
+		const char *link; /* NULL: none; "": a directory */
+		const char *told;
+	} rows[] = {
+		{ NULL, "nothing has been published into this store yet" },
+		{ "", "a store whose `current` is no symbolic link" },
+		{ "releases/3", "current release, releases/3, is not there" },
+		{ "releases/1/index.gmi", "which is none of its releases" },
+		{ "releases/file", "which is none of its releases" },
+		{ "releases/7", "current release, releases/7, is not there" },
+		{ "releases/", "leads to \"releases/\", which is none" },
+		{ "releases/01", "which is none of its releases" },
+		{ "releases/0", "which is none of its releases" },
+		{ "releases/1/", "which is none of its releases" },
+		{ "releases/-1", "which is none of its releases" },
+		{ "releases/1/../../..", "which is none of its releases" },
+		{ "releases/18446744073709551617", "none of its releases" },
+		{ "/etc", "leads to \"/etc\", which is none of its releases" },
+		{ "objects", "which is none of its releases" },
+	};
+	const char *const conf =
+	    "capsules = (\n{ host = \"a.example\"; root = \"root\"; } );\n";
+
+	(void)state;
+	root_make_store();
+	tree_file("root/releases/7", "no directory\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)unlink(tree_path("root/current"));
+		(void)rmdir(tree_path("root/current"));
+		if (rows[i].link != NULL && rows[i].link[0] == '\0')
+			tree_dir("root/current");
+		else if (rows[i].link != NULL)
+			tree_link(rows[i].link, "root/current");
+		assert_false(help_try(conf));
+		if (!help_told(REPORT_ERROR, 2, rows[i].told)) {
+			help_show_report();
+			fail_msg("\"%s\" is not told", rows[i].told);
+		}
+		assert_int_equal(help.report.errors, 1);
+	}
+}
+
+static void
+test_a_switch_is_noticed(void **state)
+{
+	uint64_t there;
+
+	(void)state;
+	root_make_store();
+	help_open_one("");
+	assert_int_equal(hosts_moved(help.hosts), 0);
+	root_switch("releases/22");
+	there = hosts_moved(help.hosts);
+	assert_int_not_equal(there, 0);
+	assert_int_equal(hosts_moved(help.hosts), there);
+	root_switch("releases/1");
+	assert_int_equal(hosts_moved(help.hosts), 0);
+	root_switch("releases/99"); /* leads nowhere */
+	assert_int_equal(hosts_moved(help.hosts), 0);
+	root_switch("objects");
+	assert_int_not_equal(hosts_moved(help.hosts), 0);
+	assert_int_not_equal(hosts_moved(help.hosts), there);
+	tree_file("root/trace", "serial: 2\n");
+	root_switch("releases/1");
+	assert_int_equal(hosts_moved(help.hosts), 0);
+}
+
+static void
+test_a_store_that_was_exchanged_is_noticed(void **state)
+{
+	(void)state;
+	tree_file("root/index.gmi", "# plain\n");
+	help_open_one("");
+	assert_int_equal(rename(tree_path("root"), tree_path("capsule")), 0);
+	tree_dir("root");
+	root_make_store();
+	assert_int_not_equal(hosts_moved(help.hosts), 0);
+	help_open_one("");
+	assert_int_equal(rename(tree_path("root"), tree_path("store")), 0);
+	assert_int_equal(rename(tree_path("capsule"), tree_path("root")), 0);
+	assert_int_not_equal(hosts_moved(help.hosts), 0);
+}
+
+static void
+test_the_survey_of_a_store(void **state)
+{
+	static const char *const places[] = { "oops.sec", "tmp/oops",
+		"objects/aa/" DIGEST_REST };
+	struct host_survey s;
+	char path[256];
+
+	(void)state;
+	root_make_store();
+	tree_dir("root/tmp");
+	help_open_one("");
+	assert_true(host_has_index(help_host()));
+	host_survey(help_host(), &s);
+	host_survey_store(help_host(), &s);
+	assert_int_equal(s.pages, 1);
+	assert_int_equal(s.files, 1);
+	assert_int_equal(s.bytes, 4);
+	assert_string_equal(s.secret, "");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(path, sizeof(path), "root/%s", places[i]);
+		tree_file(path, key);
+		host_survey(help_host(), &s);
+		assert_string_equal(s.secret, "");
+		host_survey_store(help_host(), &s);
+		assert_string_equal(s.secret, places[i]);
+		assert_int_equal(unlink(tree_path(path)), 0);
+	}
+	tree_file("root/releases/1/mirror/capsule.tar", key);
+	host_survey(help_host(), &s);
+	assert_string_equal(s.secret, "mirror/capsule.tar");
+	host_survey_store(help_host(), &s);
+	assert_string_equal(s.secret, "mirror/capsule.tar");
+}
+
+static void
+test_the_capsules_own_file_is_named_where_it_lies(void **state)
+{
+	(void)state;
+	root_make_store();
+	tree_file("root/releases/1/capsule.conf", "lang = 7;\n");
+	assert_true(help_try(
+	    "capsules = ({ host = \"a.example\"; root = \"root\"; });\n"));
+	assert_false(hosts_read_content(help.hosts, &help.report));
+	assert_non_null(
+	    strstr(help.report.items[0].file, "/root/current/capsule.conf"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_capsule(test_a_store_is_its_current_release),
+		in_a_capsule(test_what_is_no_store_is_a_capsule),
+		in_a_capsule(test_a_store_without_a_release_is_told),
+		in_a_capsule(test_a_switch_is_noticed),
+		in_a_capsule(test_a_store_that_was_exchanged_is_noticed),
+		in_a_capsule(test_the_survey_of_a_store),
+		in_a_capsule(test_the_capsules_own_file_is_named_where_it_lies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
