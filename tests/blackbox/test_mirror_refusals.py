@@ -367,7 +367,7 @@ def test_disk_full_all_the_same(place, origin, key):
 
     origin.on("5.bin", ballast)
     run = subprocess.Popen(
-        [*wrapper("tmpfs", small, 1200), "sh", "-c",
+        [*wrapper("tmpfs", small, 2000), "sh", "-c",
          '"$0" mirror "$1" "$2" --key "$3"; echo "exit $?"; '
          'ls "$2/tmp" "$2/releases"', CARNATION, origin.url(), mirror.store,
          mirror.pub], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
