@@ -28,6 +28,8 @@ const struct verb verbs[] = {
 	    rollback_usage },
 	{ "prune", verb_prune, "remove old releases from a store",
 	    prune_usage },
+	{ "verify", verb_verify, "is a copy what its author signed?",
+	    verify_usage },
 	{ "mirror", verb_mirror, "take over what is new of a capsule",
 	    mirror_usage },
 	{ "help", verb_help, "this, or more on one verb", help_usage },
