@@ -22,6 +22,8 @@ const struct verb verbs[] = {
 	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
 	    feed_usage },
 	{ "key", verb_key, "keys that sign what is published", key_usage },
+	{ "publish", verb_publish, "the next signed release of a capsule",
+	    publish_usage },
 	{ "rollback", verb_rollback, "serve an earlier release again",
 	    rollback_usage },
 	{ "prune", verb_prune, "remove old releases from a store",
