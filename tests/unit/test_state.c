@@ -277,6 +277,8 @@ test_text_that_may_be_kept(void **state)
 	assert_true(state_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
 	assert_true(state_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
 	assert_false(state_text_ok(slice_of(longest, STATE_TEXT_MAX)));
+	assert_false(state_text_ok(SLICE(" a")));
+	assert_false(state_text_ok(SLICE("a ")));
 	assert_false(state_text_ok(SLICE("a\nb")));
 	assert_false(state_text_ok(SLICE("a\0b")));
 	assert_false(state_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
