@@ -27,7 +27,7 @@ add_key(struct survey *s, const struct signify_key *key, bool retired)
 	return true;
 }
 
-/* Whether origin has its place: the first. */
+/* The origin has its place: the first. */
 static void
 begin_with(struct survey *s, const char *origin)
 {
@@ -145,19 +145,6 @@ fetch_list(struct survey *s, struct courier *c, struct source *source,
 	return ok;
 }
 
-/* What a person wrote, in its one form. */
-static bool
-base_of(const char *url, char out[MANIFEST_ORIGIN_MAX])
-{
-	uint8_t memory[MANIFEST_ORIGIN_MAX];
-	struct buf text;
-
-	buf_wrap(&text, memory, sizeof(memory));
-	return manifest_origin(slice_str(url), out) ||
-	       (buf_str(&text, "gemini://") && buf_str(&text, url) &&
-		   manifest_origin(buf_view(&text), out));
-}
-
 static bool
 prepare_url(
     struct survey *s, const char *url, struct courier *c, struct buf *why)
@@ -167,7 +154,7 @@ prepare_url(
 	struct manifest m;
 	bool ok = false;
 
-	if (!base_of(url, source.base)) {
+	if (!manifest_origin(slice_str(url), source.base)) {
 		(void)buf_str(why, "not the URL of a capsule");
 		return false;
 	}

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """`carnation mirror --survey`: one look at all mirrors, however they answer."""
 import re
+import subprocess
 import time
 
 import pytest
 
 import origin as o
+from harness import CARNATION, PATIENCE, wait_for
 from life import Plain, carnation
 from origin import Origin
 from signed import (CAPSULE, MANIFEST, Author, Key, make_store, opened, sha256,
@@ -416,3 +418,40 @@ def test_a_store_that_holds_nothing(net, place):
     done = net.survey(store)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr
+
+
+# ------------------------------------------------------------------ the words
+
+@pytest.mark.parametrize("words, why", [
+    ((), "name a store or a URL"),
+    (("gemini://localhost/",), "needs the author's --key"),
+    (("https://localhost/",), "not the root of a capsule"),
+    (("gemini://localhost/page.gmi",), "not the root of a capsule"),
+    (("a", "b"), "one word too many"),
+    (("--key", "none", "a"), "--key: none: "),
+    (("--json", "a"), "unknown option --json"),
+])
+def test_wrong_words(words, why):
+    done = carnation("mirror", "--survey", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert "usage: carnation mirror" in done.stderr
+
+
+def test_no_such_store(place):
+    done = carnation("mirror", "--survey", place / "none")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert str(place / "none") in done.stderr
+
+
+def test_a_signal_ends_it(net):
+    """Though a mirror is silent: no page, and soon."""
+    net.mirrors[0].on("*", o.silence())
+    p = subprocess.Popen(
+        [CARNATION, "mirror", "--survey", "--key", net.key.public,
+         net.origin.url()], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: net.mirrors[0].log, what="the mirror to be asked")
+    p.terminate()
+    out, err = p.communicate(timeout=PATIENCE)
+    assert (p.returncode, out) == (1, b"")
+    assert b"interrupted" in err
