@@ -54,7 +54,8 @@ state_text_ok(struct slice text)
 
 	/* What would be escaped for a terminal does not get in at all. */
 	buf_wrap(&shown, memory, STATE_TEXT_MAX - 1);
-	return log_escape(&shown, text) && slice_equal(buf_view(&shown), text);
+	return slice_trim(text).len == text.len && log_escape(&shown, text) &&
+	       slice_equal(buf_view(&shown), text);
 }
 
 static const void *

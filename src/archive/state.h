@@ -62,8 +62,8 @@ bool state_write(struct store *s, const struct state *st, struct buf *why);
 bool state_parse(struct slice text, struct state *out, struct buf *why);
 bool state_format(const struct state *st, struct buf *out);
 
-/* Whether a text may be kept and shown: UTF-8 without controls, shorter than
- * STATE_TEXT_MAX. */
+/* Whether a text may be kept and shown: UTF-8 without controls, without blanks at
+ * its ends, shorter than STATE_TEXT_MAX. */
 bool state_text_ok(struct slice text);
 
 #endif

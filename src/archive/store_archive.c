@@ -185,6 +185,12 @@ write_all_files(struct fill *f, struct slice bytes)
 	       flush(f);
 }
 
+static const char *
+last_of(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
 /* Both into mirror/, of which nothing is seen before it is whole. */
 static bool
 put_both(struct fill *f, const char *tmp, struct slice bytes)
@@ -194,10 +200,9 @@ put_both(struct fill *f, const char *tmp, struct slice bytes)
 	bool ok;
 
 	ok = mirror != -1 && fchmod(f->tar, STORE_OBJECT_MODE) == 0 &&
-	     renameat(s->tmp, tmp, mirror,
-		 MANIFEST_ARCHIVE + sizeof("mirror/") - 1) == 0 &&
-	     store_put_file(s, mirror, MANIFEST_PATH + sizeof("mirror/") - 1,
-		 bytes, STORE_OBJECT_MODE);
+	     renameat(s->tmp, tmp, mirror, last_of(MANIFEST_ARCHIVE)) == 0 &&
+	     store_put_file(
+		 s, mirror, last_of(MANIFEST_PATH), bytes, STORE_OBJECT_MODE);
 	store_shut(mirror);
 	return ok || store_fault(s, f->why, "mirror", NULL);
 }

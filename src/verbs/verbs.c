@@ -22,6 +22,10 @@ const struct verb verbs[] = {
 	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
 	    feed_usage },
 	{ "key", verb_key, "keys that sign what is published", key_usage },
+	{ "rollback", verb_rollback, "serve an earlier release again",
+	    rollback_usage },
+	{ "prune", verb_prune, "remove old releases from a store",
+	    prune_usage },
 	{ "help", verb_help, "this, or more on one verb", help_usage },
 	{ NULL, NULL, NULL, NULL },
 };

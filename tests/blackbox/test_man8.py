@@ -46,7 +46,7 @@ def test_the_page_is_without_fault():
 
 
 @pytest.mark.parametrize("verb", ["serve", "check", "cert", "fetch", "lint",
-                                  "feed", "key", "help"])
+                                  "feed", "key", "rollback", "prune", "help"])
 def test_every_option_that_help_names_is_on_the_page_and_back(verb):
     text = PAGE.read_text()
     help_text = carnation("help", verb).stdout
@@ -65,6 +65,6 @@ def test_every_verb_is_on_the_page():
         "help").stdout, re.M))
     text = PAGE.read_text()
     for verb in ("serve", "check", "cert", "fetch", "lint", "feed", "key",
-                 "help"):
+                 "rollback", "prune", "help"):
         assert verb in named, named
         assert f"\n.Ss {verb}\n" in text

@@ -4,6 +4,7 @@
 #include "archive/state.h"
 
 #define FIRST "carnation-store: 1\n"
+#define HASH "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 #define KEY "RWQAAQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 static const struct state full = {
@@ -19,8 +20,9 @@ static const struct state full = {
 	.final = true,
 	.checked = 1795341601,
 	.synced = 1795341602,
-	.tls = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be"
-	       "03",
+	.pin = { { .source = "gemini://mirror.example:1966/",
+	    .certificate = HASH } },
+	.n_pins = 1,
 	.host = "xn--caf-dma.example",
 	.contact = "Ann \xc3\x89. <ann@example.org>",
 };
@@ -37,11 +39,11 @@ static const char full_text[] = FIRST
     "final: yes\n"
     "checked: 2026-11-22T10:00:01Z\n"
     "synced: 2026-11-22T10:00:02Z\n"
-    "tls: 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03\n"
     "host: xn--caf-dma.example\n"
     "contact: Ann \xc3\x89. <ann@example.org>\n"
     "retired-key: " KEY "\n"
-    "key: RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    "key: RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+    "certificate: gemini://mirror.example:1966/ " HASH "\n";
 
 static struct state
 full_state(void)
@@ -84,7 +86,12 @@ check_same(const struct state *a, const struct state *b)
 	assert_true(digest_equal(a->manifest, b->manifest));
 	assert_true(a->created == b->created && a->refresh == b->refresh);
 	assert_true(a->checked == b->checked && a->synced == b->synced);
-	assert_string_equal(a->tls, b->tls);
+	assert_int_equal(a->n_pins, b->n_pins);
+	for (size_t i = 0; i < a->n_pins; i++) {
+		assert_string_equal(a->pin[i].source, b->pin[i].source);
+		assert_string_equal(
+		    a->pin[i].certificate, b->pin[i].certificate);
+	}
 	assert_string_equal(a->host, b->host);
 	assert_string_equal(a->contact, b->contact);
 }
@@ -134,6 +141,12 @@ static const struct {
 	{ "neither yes nor left out", FIRST "final: no\n", "line 2 " },
 	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2 " },
 	{ "not UTF-8", FIRST "contact: \xff\n", "line 2 " },
+	{ "a certificate of nobody", FIRST "certificate: " HASH "\n",
+	    "line 2 is not \"URL HASH\"" },
+	{ "a certificate of a page",
+	    FIRST "certificate: gemini://a/b " HASH "\n", "line 2 " },
+	{ "no hash of a certificate", FIRST "certificate: gemini://a/ x\n",
+	    "line 2 " },
 	{ "no key", FIRST "key: RWQ\n", "line 2 is no key" },
 	{ "a key cut short", FIRST "key: RWQAAQIDBAUGBwABAgMEBQYHCAk=\n",
 	    "line 2 is no key" },
@@ -159,10 +172,11 @@ test_a_broken_state_is_told_by_its_line(void **state)
 }
 
 static void
-test_as_many_keys_as_there_is_room_for(void **state)
+test_as_many_keys_and_pins_as_there_is_room_for(void **state)
 {
 	struct state got;
 	struct buf text, why;
+	size_t full_len;
 
 	(void)state;
 	buf_init(&text, STATE_MAX);
@@ -172,7 +186,16 @@ test_as_many_keys_as_there_is_room_for(void **state)
 		assert_true(buf_str(&text, "key: " KEY "\n"));
 	assert_true(state_parse(buf_view(&text), &got, &why));
 	assert_int_equal(got.n_keys, STATE_KEYS_MAX);
+	for (size_t i = 0; i < STATE_PINS_MAX; i++)
+		assert_true(
+		    buf_str(&text, "certificate: gemini://a/ " HASH "\n"));
+	assert_true(state_parse(buf_view(&text), &got, &why));
+	assert_int_equal(got.n_pins, STATE_PINS_MAX);
+	full_len = text.len;
 	assert_true(buf_str(&text, "key: " KEY "\n"));
+	assert_false(state_parse(buf_view(&text), &got, &why));
+	buf_truncate(&text, full_len);
+	assert_true(buf_str(&text, "certificate: gemini://a/ " HASH "\n"));
 	assert_false(state_parse(buf_view(&text), &got, &why));
 	buf_fini(&why);
 	buf_fini(&text);
@@ -254,6 +277,8 @@ test_text_that_may_be_kept(void **state)
 	assert_true(state_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
 	assert_true(state_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
 	assert_false(state_text_ok(slice_of(longest, STATE_TEXT_MAX)));
+	assert_false(state_text_ok(SLICE(" a")));
+	assert_false(state_text_ok(SLICE("a ")));
 	assert_false(state_text_ok(SLICE("a\nb")));
 	assert_false(state_text_ok(SLICE("a\0b")));
 	assert_false(state_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
@@ -267,7 +292,8 @@ main(void)
 		cmocka_unit_test(test_state_is_written_as_lines),
 		in_a_store(test_state_comes_back_from_the_store),
 		cmocka_unit_test(test_a_broken_state_is_told_by_its_line),
-		cmocka_unit_test(test_as_many_keys_as_there_is_room_for),
+		cmocka_unit_test(
+		    test_as_many_keys_and_pins_as_there_is_room_for),
 		in_a_store(test_a_state_that_cannot_be_read),
 		in_a_store(test_a_value_that_would_break_it_is_not_written),
 		in_a_store(test_no_room_keeps_the_old_one),

@@ -156,7 +156,7 @@ test_sweep_finds_names_that_are_free(void **state)
 		(void)snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
 		    i < 3 ? "gone" : "new", (long)getpid(), help.s->made + i);
 		tree_dir(name);
-		(void)strncat(name, "/x", 3);
+		(void)snprintf(name + strlen(name), 3, "/x");
 		tree_dir(name);
 	}
 	tree_dir("store/thing");

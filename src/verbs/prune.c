@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "archive/store.h"
+#include "verbs/args.h"
+#include "verbs/store_verb.h"
+#include "verbs/verbs.h"
+
+enum { OPTION_KEEP = 256, KEEP_MAX = 1000000 };
+
+const char prune_usage[] =
+    "usage: carnation prune [--keep N] STORE\n"
+    "\n"
+    "Removes all but the newest releases of a store, and the objects that are "
+    "then in\n"
+    "none. The current release is never removed, nor one that was superseded "
+    "less than\n"
+    "two minutes ago and may still be on its way to a visitor.\n"
+    "\n"
+    "  --keep N   how many releases to keep (3)\n";
+
+static bool
+parse(const char **path, unsigned *keep, int argc, char **argv)
+{
+	static const struct args_option known[] = {
+		{ "--keep", OPTION_KEEP, true },
+		{ NULL, 0, false },
+	};
+	struct args a = {
+		.verb = "prune", .options = known, .argc = argc, .argv = argv
+	};
+	long number;
+	int letter;
+
+	while ((letter = args_next(&a)) != ARGS_END) {
+		if (letter == ARGS_BAD)
+			return false;
+		if (letter == OPTION_KEEP) {
+			if (!args_number(&a, "--keep", 1, KEEP_MAX, &number))
+				return false;
+			*keep = (unsigned)number;
+		} else if (*path == NULL) {
+			*path = a.value;
+		} else {
+			fprintf(stderr,
+			    "carnation prune: one store, not also \"%s\"\n",
+			    a.value);
+			return false;
+		}
+	}
+	if (*path == NULL)
+		fprintf(stderr, "carnation prune: name a store\n");
+	return *path != NULL;
+}
+
+/* Each release that was there: gone, or why it was kept beyond the newest. */
+static void
+tell(const struct store *s, unsigned keep, const uint64_t *before, size_t n)
+{
+	uint64_t current = store_current(s);
+	int fd;
+
+	for (size_t i = 0; i < n; i++) {
+		fd = store_release_fd(s, before[i]);
+		if (fd == -1) {
+			printf("prune: removed %" PRIu64 "\n", before[i]);
+			continue;
+		}
+		(void)close(fd);
+		if (i + keep >= n)
+			continue;
+		if (before[i] == current)
+			printf("prune: kept %" PRIu64 ": it is being served\n",
+			    before[i]);
+		else if (store_is_recent(s, before[i]))
+			printf("prune: kept %" PRIu64 ": superseded less than "
+			       "%d s ago, it may still be served\n",
+			    before[i], STORE_SUPERSEDED_S);
+	}
+}
+
+static int
+prune(struct store *s, unsigned keep)
+{
+	unsigned releases, objects;
+	uint64_t *before;
+	struct buf why;
+	int status = EXIT_GOOD;
+	size_t n;
+
+	buf_init(&why, STORE_WHY_MAX);
+	before = store_releases(s, &n);
+	if (!store_prune(s, keep, &releases, &objects, &why))
+		status = store_failed(&why);
+	tell(s, keep, before, n);
+	printf("prune: %u release%s and %u object%s removed", releases,
+	    releases == 1 ? "" : "s", objects, objects == 1 ? "" : "s");
+	if (store_current(s) == 0)
+		printf("; nothing is being served\n");
+	else
+		printf("; now serving %" PRIu64 "\n", store_current(s));
+	free(before);
+	buf_fini(&why);
+	return status;
+}
+
+int
+verb_prune(int argc, char **argv)
+{
+	const char *path = NULL;
+	unsigned keep = STORE_KEEP;
+	struct store *s;
+	int status;
+
+	if (!parse(&path, &keep, argc, argv))
+		return verb_misused("prune");
+	status = store_take(path, &s);
+	if (status != EXIT_GOOD)
+		return status;
+	status = prune(s, keep);
+	store_close(&s);
+	return status;
+}

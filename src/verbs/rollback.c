@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "archive/state.h"
+#include "archive/store.h"
+#include "util/log.h"
+#include "verbs/args.h"
+#include "verbs/store_verb.h"
+#include "verbs/verbs.h"
+
+const char rollback_usage[] =
+    "usage: carnation rollback STORE [SERIAL]\n"
+    "\n"
+    "Serves the release before the current one again, or that with SERIAL, if "
+    "it has\n"
+    "not been pruned. Visitors see it at once. Mirrors do not: they follow "
+    "higher\n"
+    "serials alone, and what they have is replaced only by publishing again.\n";
+
+struct job {
+	const char *path;
+	uint64_t wanted; /* 0: the one before */
+	struct store *store;
+	uint64_t *release; /* those that are there */
+	size_t n;
+};
+
+static bool
+parse(struct job *j, int argc, char **argv)
+{
+	static const struct args_option known[] = { { NULL, 0, false } };
+	struct args a = {
+		.verb = "rollback", .options = known, .argc = argc, .argv = argv
+	};
+	int letter;
+
+	while ((letter = args_next(&a)) != ARGS_END) {
+		if (letter == ARGS_BAD)
+			return false;
+		if (j->path == NULL) {
+			j->path = a.value;
+		} else if (j->wanted != 0) {
+			fprintf(stderr,
+			    "carnation rollback: one serial, not also "
+			    "\"%s\"\n",
+			    a.value);
+			return false;
+		} else if (!slice_number(slice_str(a.value), STORE_SERIAL_MAX,
+			       &j->wanted) ||
+			   j->wanted == 0) {
+			fprintf(stderr,
+			    "carnation rollback: \"%s\" is no serial\n",
+			    a.value);
+			return false;
+		}
+	}
+	if (j->path == NULL)
+		fprintf(stderr, "carnation rollback: name a store\n");
+	return j->path != NULL;
+}
+
+static bool
+is_there(const struct job *j, uint64_t serial)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (j->release[i] == serial)
+			return true;
+	return false;
+}
+
+/* The last release before current; the last of all when nothing is served. */
+static uint64_t
+one_before(const struct job *j, uint64_t current)
+{
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < j->n; i++)
+		if (current == 0 || j->release[i] < current)
+			found = j->release[i];
+	return found;
+}
+
+static void
+tell_choice(const struct job *j)
+{
+	struct buf text;
+
+	buf_init(&text, LOG_LINE_MAX);
+	for (size_t i = 0; i < j->n; i++)
+		(void)buf_printf(
+		    &text, "%s%" PRIu64, i == 0 ? "" : ", ", j->release[i]);
+	log_info("%s: the releases that are there: %s", j->path,
+	    j->n == 0 ? "none" : buf_cstr(&text));
+	buf_fini(&text);
+}
+
+/* What it takes to reach those who have the higher serial already. */
+static void
+tell_mirrors(const struct job *j, uint64_t now)
+{
+	struct state *st = calloc(1, sizeof(*st));
+	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1];
+	struct buf why;
+
+	buf_init(&why, STORE_WHY_MAX);
+	if (st != NULL && state_read(j->store, st, &why) == STATE_BROKEN)
+		log_warn("%.*s", SLICE_ARGS(buf_view(&why)));
+	if (st != NULL && st->serial > highest)
+		highest = st->serial;
+	if (now >= highest)
+		;
+	else if (st != NULL && st->is_mirror)
+		log_info("this mirror itself takes over only what is higher "
+			 "than serial %" PRIu64,
+		    highest);
+	else
+		log_info("mirrors follow higher serials alone: they stay at "
+			 "%" PRIu64 " until the pages are published again, as "
+			 "%" PRIu64,
+		    highest, highest + 1);
+	buf_fini(&why);
+	free(st);
+}
+
+static int
+switch_to(struct job *j, uint64_t from, uint64_t to)
+{
+	int status = EXIT_GOOD;
+	struct buf why;
+
+	buf_init(&why, STORE_WHY_MAX);
+	if (!store_switch(j->store, to, &why)) {
+		status = store_failed(&why);
+	} else if (from == 0) {
+		printf("rollback: now serving %" PRIu64 "\n", to);
+	} else {
+		printf("rollback: serial %" PRIu64 " -> %" PRIu64
+		       "; now serving %" PRIu64 "\n",
+		    from, to, to);
+	}
+	if (status == EXIT_GOOD)
+		tell_mirrors(j, to);
+	buf_fini(&why);
+	return status;
+}
+
+static int
+roll_back(struct job *j)
+{
+	uint64_t current = store_current(j->store);
+	uint64_t to = j->wanted;
+
+	if (to == 0)
+		to = one_before(j, current);
+	if (to == 0 && current == 0)
+		log_error("%s: there is no release", j->path);
+	else if (to == 0)
+		log_error("%s: there is no release before %" PRIu64
+			  ", which is being served",
+		    j->path, current);
+	else if (!is_there(j, to))
+		log_error("%s: there is no release %" PRIu64, j->path, to);
+	else
+		return switch_to(j, current, to);
+	tell_choice(j);
+	return EXIT_FAILED;
+}
+
+int
+verb_rollback(int argc, char **argv)
+{
+	struct job j = { 0 };
+	int status;
+
+	if (!parse(&j, argc, argv))
+		return verb_misused("rollback");
+	status = store_take(j.path, &j.store);
+	if (status != EXIT_GOOD)
+		return status;
+	j.release = store_releases(j.store, &j.n);
+	status = roll_back(&j);
+	free(j.release);
+	store_close(&j.store);
+	return status;
+}
