@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/courier.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	COURIER_SAID_MAX = 200, /* bytes of what a server says, for a person */
+	SLOW_DOWN_MAX_S = 86400,
+	SLOW_DOWN_DEFAULT_S = 5, /* when it does not say */
+};
+
+bool
+courier_open(struct courier *c, struct buf *why)
+{
+	c->patience_ms = COURIER_PATIENCE_MS;
+	c->names = dial_names_new();
+	if (c->names == NULL)
+		buf_str(why, "out of memory");
+	else
+		c->tls = tls_client_new(NULL, NULL, why);
+	return c->tls != NULL;
+}
+
+void
+courier_close(struct courier *c)
+{
+	tls_client_free(&c->tls);
+	dial_names_free(&c->names);
+}
+
+bool
+courier_stopped(const struct courier *c)
+{
+	return c->stop != NULL && *c->stop != 0;
+}
+
+void
+courier_wait(const struct courier *c, struct errand *const *errands, size_t n)
+{
+	struct pollfd want[COURIER_AT_ONCE];
+	uint64_t until = UINT64_MAX;
+	sigset_t all, before;
+	nfds_t going = 0;
+
+	assert(n <= COURIER_AT_ONCE);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t one;
+
+		if (errands[i] == NULL)
+			continue;
+		if (errands[i]->x != NULL)
+			exchange_wants(errands[i]->x, &want[going++], &one);
+		else
+			one = errands[i]->not_before_ms;
+		until = one < until ? one : until;
+	}
+	/* Or a signal between the look and the wait would be slept over. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if (!courier_stopped(c)) {
+		int ms = dial_patience(until);
+		const struct timespec left = { .tv_sec = ms / 1000,
+			.tv_nsec = ms % 1000 * 1000000L };
+
+		(void)ppoll(want, going, &left, &before);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+/* ------------------------------------------------------------- errands */
+
+static bool
+on_trust(void *arg, const struct target *t, const struct cert *cert)
+{
+	struct errand *e = arg;
+
+	(void)t;
+	e->distrusted = !e->courier->trust(e->courier->arg, e->source, cert);
+	return !e->distrusted;
+}
+
+static bool
+on_header(void *arg, int status, struct slice meta)
+{
+	struct errand *e = arg;
+
+	e->status = status;
+	e->meta_len = meta.len;
+	memcpy(e->meta, meta.ptr, meta.len);
+	return status / 10 == 2;
+}
+
+static bool
+on_body(void *arg, struct slice bytes)
+{
+	struct errand *e = arg;
+
+	e->courier->bytes += bytes.len;
+	return e->body(e->arg, bytes);
+}
+
+bool
+errand_begin(struct errand *e, struct courier *c, struct source *s,
+    const char *path, uint64_t total_ms,
+    bool (*body)(void *arg, struct slice bytes), void *arg, struct buf *why)
+{
+	uint8_t memory[REQUEST_URI_MAX];
+	struct buf url;
+
+	*e = (struct errand){ .courier = c,
+		.source = s,
+		.body = body,
+		.arg = arg,
+		.not_before_ms = s->paused_ms,
+		.begun_ms = clock_ms() };
+	e->limits = (struct exchange_limits){ .silence_ms = COURIER_HEADER_MS,
+		.total_ms = total_ms,
+		.floor = COURIER_FLOOR,
+		.window_ms = COURIER_WINDOW_MS,
+		.names = c->names };
+	e->visitor = (struct fetch_visitor){ on_trust, on_header, on_body, e };
+	buf_wrap(&url, memory, sizeof(memory));
+	if (manifest_url(s->base, path, &url))
+		return target_parse(buf_view(&url), &e->target, why) ==
+		       TARGET_OK;
+	buf_str(why, "its URL there is too long");
+	return false;
+}
+
+void
+errand_end(struct errand *e)
+{
+	exchange_free(&e->x);
+}
+
+/* The status and what the server says with it. */
+static enum errand_result
+refused(struct errand *e, struct buf *why)
+{
+	uint8_t memory[COURIER_SAID_MAX];
+	struct slice meta = slice_of(e->meta, e->meta_len);
+	struct buf said;
+
+	buf_wrap(&said, memory, sizeof(memory));
+	(void)log_escape(&said, meta);
+	buf_printf(
+	    why, "answers %d %.*s", e->status, SLICE_ARGS(buf_view(&said)));
+	return e->status == STATUS_NOT_FOUND || e->status == STATUS_GONE
+		   ? ERRAND_ABSENT
+		   : ERRAND_FAILED;
+}
+
+static enum errand_result
+redirected(struct errand *e, struct buf *why)
+{
+	struct target to;
+
+	if (++e->redirects > COURIER_REDIRECTS_MAX) {
+		buf_printf(
+		    why, "more than %d redirects", (int)COURIER_REDIRECTS_MAX);
+		return ERRAND_FAILED;
+	}
+	if (target_follow(&e->target, slice_of(e->meta, e->meta_len), &to,
+		why) != TARGET_OK ||
+	    strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
+		buf_reset(why);
+		buf_str(why, "redirects to another host");
+		return ERRAND_FAILED;
+	}
+	e->target = to;
+	return ERRAND_GOING;
+}
+
+/* Status 44: all that go there wait, and the run has only so much patience. */
+static enum errand_result
+slow_down(struct errand *e, struct buf *why)
+{
+	struct source *s = e->source;
+	uint64_t now = clock_ms(), seconds, until, more;
+	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
+
+	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
+		SLOW_DOWN_MAX_S, &seconds))
+		seconds = SLOW_DOWN_DEFAULT_S;
+	until = now + (seconds == 0 ? 1 : seconds) * 1000;
+	more = until > since ? until - since : 0;
+	if (more > e->courier->patience_ms) {
+		buf_printf(why, "asks to wait %u s, longer than this run does",
+		    (unsigned)seconds);
+		s->out = true;
+		return ERRAND_FAILED;
+	}
+	e->courier->patience_ms -= more;
+	s->paused_ms = since + more;
+	e->not_before_ms = s->paused_ms;
+	return ERRAND_GOING;
+}
+
+/* A header that is not 20: goes on elsewhere or later, or that is it. */
+static enum errand_result
+heed_status(struct errand *e, struct buf *why)
+{
+	if (e->status / 10 == 3)
+		return redirected(e, why);
+	if (e->status == STATUS_SLOW_DOWN)
+		return slow_down(e, why);
+	return refused(e, why);
+}
+
+static enum errand_result
+conclude(struct errand *e, enum fetch_result result, struct buf *why)
+{
+	if (e->distrusted) {
+		buf_str(why, "shows another certificate than before");
+		return ERRAND_DISTRUSTED;
+	}
+	if (result == FETCH_FAILED)
+		return ERRAND_FAILED;
+	if (e->status / 10 != 2)
+		return heed_status(e, why);
+	if (result == FETCH_STOPPED)
+		return ERRAND_STOPPED;
+	e->cut = result == FETCH_CUT;
+	return ERRAND_DONE;
+}
+
+static bool
+set_out(struct errand *e, struct buf *why)
+{
+	e->status = 0;
+	e->courier->requests++;
+	e->x = exchange_new(
+	    &e->target, e->courier->tls, &e->limits, &e->visitor, why);
+	return e->x != NULL;
+}
+
+enum errand_result
+errand_step(struct errand *e, struct buf *why)
+{
+	enum errand_result result = ERRAND_GOING;
+
+	while (result == ERRAND_GOING) {
+		enum fetch_result got;
+
+		if (e->x == NULL && clock_ms() < e->not_before_ms)
+			return ERRAND_GOING;
+		if (e->x == NULL && !set_out(e, why))
+			return ERRAND_FAILED;
+		got = exchange_step(e->x, why);
+		if (got == FETCH_GOING)
+			return ERRAND_GOING;
+		e->courier->resumed += exchange_resumed(e->x);
+		exchange_free(&e->x);
+		result = conclude(e, got, why);
+	}
+	return result;
+}
+
+enum errand_result
+errand_run(struct errand *e, struct buf *why)
+{
+	struct errand *const all[] = { e };
+	enum errand_result result;
+
+	while ((result = errand_step(e, why)) == ERRAND_GOING) {
+		if (courier_stopped(e->courier))
+			return ERRAND_STOPPED;
+		courier_wait(e->courier, all, 1);
+	}
+	return result;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/download.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+
+enum {
+	PATH_MAX_HERE = REQUEST_URI_MAX + 1,
+	WAYS = 2, /* to one file at one source: by path, by hash */
+	SAID_MAX = 512,
+};
+
+/* One file on its way. */
+struct carry {
+	struct download *d;
+	bool busy;
+	size_t entry;
+	size_t way;      /* WAYS * source + 0 or 1 */
+	bool path_first; /* as the source was when it was turned to */
+	unsigned tries;
+	enum download_fault worst;
+	struct errand errand;
+	struct store_object *object;
+	uint64_t got;
+	bool too_long;
+	bool local; /* the store is at fault */
+	struct buf *why;
+};
+
+struct loading {
+	struct download *d;
+	struct carry carry[COURIER_AT_ONCE];
+	struct buf *why;
+};
+
+/* ---------------------------------------------------------------- plan */
+
+static int
+by_digest(const void *a, const void *b, void *arg)
+{
+	const struct manifest *m = arg;
+
+	return memcmp(m->entry[*(const uint32_t *)a].digest,
+	    m->entry[*(const uint32_t *)b].digest, DIGEST_SIZE);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Each hash once. */
+static void
+drop_twins(struct download *d)
+{
+	size_t kept = 0;
+
+	qsort_r(d->missing, d->n_missing, sizeof(*d->missing), by_digest,
+	    (void *)(uintptr_t)d->m);
+	for (size_t i = 0; i < d->n_missing; i++)
+		if (i == 0 || !digest_equal(d->m->entry[d->missing[i]].digest,
+				  d->m->entry[d->missing[i - 1]].digest))
+			d->missing[kept++] = d->missing[i];
+	d->n_missing = kept;
+	qsort(d->missing, kept, sizeof(*d->missing), by_number);
+}
+
+bool
+download_plan(struct download *d)
+{
+	uint64_t here = 0, size;
+
+	d->missing = calloc(d->m->n + 1, sizeof(*d->missing));
+	if (d->missing == NULL)
+		return false;
+	for (size_t i = 0; i < d->m->n; i++) {
+		const uint8_t *digest = d->m->entry[i].digest;
+
+		if (!store_has(d->store, digest))
+			d->missing[d->n_missing++] = (uint32_t)i;
+		else if (store_size(d->store, digest, &size))
+			here += size;
+	}
+	drop_twins(d);
+	if (d->n_missing > 0 && d->m->bytes > here)
+		d->to_come = d->m->bytes - here;
+	return true;
+}
+
+bool
+download_is_as_said(const struct download *d)
+{
+	uint64_t bytes = 0, size;
+
+	for (size_t i = 0; i < d->m->n; i++) {
+		if (!store_size(d->store, d->m->entry[i].digest, &size) ||
+		    size > d->m->largest || size > d->m->bytes - bytes)
+			return false;
+		bytes += size;
+	}
+	return bytes == d->m->bytes;
+}
+
+void
+download_fini(struct download *d)
+{
+	free(d->missing);
+	d->missing = NULL;
+	d->n_missing = 0;
+}
+
+/* ------------------------------------------------------------ one file */
+
+static struct source *
+source_of(const struct carry *c)
+{
+	return &c->d->sources->at[c->way / WAYS];
+}
+
+/* By hash, unless the source is the origin or has shown that it has none; then
+ * the other way. */
+static bool
+goes_by_path(const struct carry *c)
+{
+	return c->path_first == (c->way % WAYS == 0);
+}
+
+static bool
+on_body(void *arg, struct slice bytes)
+{
+	struct carry *c = arg;
+	const struct manifest *m = c->d->m;
+	uint64_t room = m->bytes > c->d->bytes ? m->bytes - c->d->bytes : 0;
+
+	if (room > m->largest)
+		room = m->largest;
+	c->too_long = bytes.len > room - (c->got < room ? c->got : room);
+	if (c->too_long)
+		return false;
+	c->got += bytes.len;
+	c->local = !store_object_put(c->object, bytes, c->why);
+	return !c->local;
+}
+
+static bool
+set_out(struct carry *c, struct buf *said)
+{
+	const struct manifest_entry *e = &c->d->m->entry[c->entry];
+	uint64_t total =
+	    DOWNLOAD_FILE_MS + c->d->m->largest / DOWNLOAD_RATE * 1000;
+	char path[PATH_MAX_HERE], hex[DIGEST_HEX_SIZE];
+
+	c->got = 0;
+	c->too_long = false;
+	c->object = store_object_new(c->d->store, c->why);
+	c->local = c->object == NULL;
+	digest_hex(e->digest, hex);
+	snprintf(path, sizeof(path), "mirror/objects/%s", hex);
+	return !c->local &&
+	       errand_begin(&c->errand, c->d->courier, source_of(c),
+		   goes_by_path(c) ? e->path : path, total, on_body, c, said);
+}
+
+static void
+put_down(struct carry *c)
+{
+	errand_end(&c->errand);
+	store_object_drop(&c->object);
+}
+
+/* Sets out by the first way from c->way on that is open; false: there is none
+ * (or the store is at fault). */
+static bool
+find_way(struct carry *c)
+{
+	uint8_t memory[SAID_MAX];
+	struct buf said;
+
+	buf_wrap(&said, memory, sizeof(memory));
+	for (; c->way < WAYS * c->d->sources->n; c->way++) {
+		if (source_of(c)->out)
+			continue;
+		if (c->way % WAYS == 0)
+			c->path_first = source_of(c)->by_path;
+		if (set_out(c, &said))
+			return true;
+		put_down(c);
+		if (c->local)
+			return false;
+	}
+	return false;
+}
+
+static void
+record(struct download *d, size_t entry, enum download_fault fault)
+{
+	if (d->failures < DOWNLOAD_TOLD_MAX)
+		d->told[d->failures] =
+		    (struct download_failure){ entry, fault };
+	d->failures++;
+	d->others += fault == DOWNLOAD_OTHER;
+}
+
+static void
+worsen(struct carry *c, enum download_fault fault)
+{
+	if (fault > c->worst)
+		c->worst = fault;
+}
+
+/* The source could not be heard to the end: again, or elsewhere. */
+static void
+heed_failure(struct carry *c, struct slice said)
+{
+	struct source *s = source_of(c);
+
+	source_strike(s, said, clock_ms() - c->errand.begun_ms);
+	if (!s->out && ++c->tries < DOWNLOAD_TRIES)
+		return;
+	c->tries = 0;
+	c->way += WAYS - c->way % WAYS;
+}
+
+static void
+heed_other_bytes(struct carry *c)
+{
+	worsen(c, DOWNLOAD_OTHER);
+	source_strike(
+	    source_of(c), SLICE("has other bytes than the manifest says"), 0);
+	c->way++;
+}
+
+/* All came; true when they are the right ones. */
+static bool
+heed_bytes(struct carry *c)
+{
+	const uint8_t *digest = c->d->m->entry[c->entry].digest;
+
+	switch (store_object_keep(&c->object, digest, NULL, c->why)) {
+	case STORE_KEPT:
+		break;
+	case STORE_OTHER_HASH:
+		if (c->errand.cut)
+			heed_failure(
+			    c, SLICE("broke off without close_notify"));
+		else
+			heed_other_bytes(c);
+		return false;
+	case STORE_WRITE_FAILED:
+		c->local = true;
+		return false;
+	}
+	source_praise(source_of(c));
+	if (goes_by_path(c))
+		source_of(c)->by_path = true;
+	c->d->files++;
+	c->d->bytes += c->got;
+	return true;
+}
+
+/* The errand's end: true when the file is done with. */
+static bool
+heed_end(struct carry *c, enum errand_result result, struct slice said)
+{
+	switch (result) {
+	case ERRAND_GOING:
+		return false;
+	case ERRAND_DONE:
+		if (heed_bytes(c))
+			return true;
+		break;
+	case ERRAND_ABSENT:
+		worsen(c, DOWNLOAD_ABSENT);
+		source_miss(source_of(c));
+		c->way++;
+		break;
+	case ERRAND_FAILED:
+		heed_failure(c, said);
+		break;
+	case ERRAND_STOPPED:
+		if (c->too_long)
+			heed_other_bytes(c);
+		break;
+	case ERRAND_DISTRUSTED:
+		source_of(c)->out = true;
+		c->way++;
+		break;
+	}
+	put_down(c);
+	if (c->local)
+		return true;
+	if (find_way(c))
+		return false;
+	if (!c->local)
+		record(c->d, c->entry, c->worst);
+	return true;
+}
+
+/* ------------------------------------------------------------ all files */
+
+/* The next file that somebody may have; false: none is left to set out for. */
+static bool
+take_up(struct loading *l, struct carry *c)
+{
+	struct download *d = l->d;
+
+	while (d->next < d->n_missing) {
+		*c = (struct carry){
+			.d = d, .entry = d->missing[d->next++], .why = l->why
+		};
+		if (find_way(c)) {
+			c->busy = true;
+			return true;
+		}
+		if (c->local)
+			return false;
+		record(d, c->entry, DOWNLOAD_UNREACHED);
+	}
+	return false;
+}
+
+/* As far as it goes without waiting; true when the file is done with. */
+static bool
+carry_on(struct carry *c)
+{
+	uint8_t memory[SAID_MAX];
+	enum errand_result result;
+	struct buf said;
+
+	buf_wrap(&said, memory, sizeof(memory));
+	result = errand_step(&c->errand, &said);
+	if (result != ERRAND_GOING && heed_end(c, result, buf_view(&said)))
+		c->busy = false;
+	return !c->busy;
+}
+
+static bool
+is_local(const struct loading *l)
+{
+	for (size_t i = 0; i < COURIER_AT_ONCE; i++)
+		if (l->carry[i].local)
+			return true;
+	return false;
+}
+
+/* Each errand once; then, if none came to its end, waits. False: none is left. */
+static bool
+turn(struct loading *l)
+{
+	struct errand *waiting[COURIER_AT_ONCE] = { NULL };
+	bool ended = false, any = false;
+
+	for (size_t i = 0; i < COURIER_AT_ONCE; i++) {
+		struct carry *c = &l->carry[i];
+
+		if (!c->busy && !take_up(l, c))
+			continue;
+		any = true;
+		if (carry_on(c))
+			ended = true;
+		else
+			waiting[i] = &c->errand;
+	}
+	if (l->d->progress != NULL)
+		l->d->progress(l->d->arg, l->d);
+	if (any && !ended)
+		courier_wait(l->d->courier, waiting, COURIER_AT_ONCE);
+	return any;
+}
+
+enum download_result
+download_run(struct download *d, struct buf *why)
+{
+	struct loading l = { .d = d, .why = why };
+	enum download_result result = DOWNLOAD_WHOLE;
+
+	while (turn(&l) && !is_local(&l) && !courier_stopped(d->courier))
+		continue;
+	for (size_t i = 0; i < COURIER_AT_ONCE; i++)
+		if (l.carry[i].busy)
+			put_down(&l.carry[i]);
+	if (is_local(&l))
+		result = DOWNLOAD_LOCAL;
+	else if (courier_stopped(d->courier))
+		result = DOWNLOAD_STOPPED;
+	else if (d->failures > 0)
+		result = DOWNLOAD_LACKING;
+	return result;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/mirror.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/mirror_internal.h"
+#include "archive/trace.h"
+#include "util/clock.h"
+
+enum { SAY_MAX = 2048 };
+
+void
+mirror_say(
+    const struct mirror *m, enum mirror_level level, const char *format, ...)
+{
+	const struct mirror_listener *l = &m->wish->listener;
+	char line[SAY_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	if (vsnprintf(line, sizeof(line), format, ap) >= 0 && l->say != NULL)
+		l->say(l->arg, level, line);
+	va_end(ap);
+}
+
+enum mirror_result
+mirror_fail(
+    struct mirror *m, enum mirror_result result, const char *format, ...)
+{
+	va_list ap;
+
+	buf_reset(&m->out->why);
+	va_start(ap, format);
+	(void)buf_vprintf(&m->out->why, format, ap);
+	va_end(ap);
+	return result;
+}
+
+static bool
+knows_key(const struct state *st, const struct signify_key *k)
+{
+	for (size_t i = 0; i < st->n_keys; i++)
+		if (signify_key_equal(&st->key[i].key, k))
+			return true;
+	return false;
+}
+
+/* The key that was given is pinned when there is none yet. */
+static enum mirror_result
+settle_key(struct mirror *m)
+{
+	const struct signify_key *k = m->wish->key;
+	struct state *st = &m->state;
+
+	if (st->n_keys > 0 && k != NULL && !knows_key(st, k))
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "the store pins other keys than the one given");
+	if (st->n_keys > 0)
+		return MIRROR_UPDATED;
+	if (k == NULL)
+		return mirror_fail(m, MIRROR_USAGE,
+		    "no key is pinned yet: give the author's with --key");
+	st->key[st->n_keys++] = (struct state_key){ .key = *k };
+	return MIRROR_UPDATED;
+}
+
+static void
+take_words(struct mirror *m)
+{
+	const struct mirror_wish *w = m->wish;
+	struct state *st = &m->state;
+
+	if (w->host != NULL)
+		(void)snprintf(st->host, sizeof(st->host), "%s", w->host);
+	if (w->contact != NULL)
+		(void)snprintf(
+		    st->contact, sizeof(st->contact), "%s", w->contact);
+	if (st->origin[0] != '\0')
+		memcpy(m->out->origin, st->origin, sizeof(st->origin));
+	m->out->before = st->serial;
+}
+
+/* The store, locked, and what it remembers. */
+static enum mirror_result
+open_store(struct mirror *m)
+{
+	struct buf *why = &m->out->why;
+
+	m->store = store_open(m->wish->store, true, why);
+	if (m->store == NULL)
+		return MIRROR_LOCAL;
+	switch (store_lock(m->store, why)) {
+	case STORE_LOCKED:
+		break;
+	case STORE_BUSY:
+		return mirror_fail(m, MIRROR_LATER,
+		    "%s is locked: another run is at work", m->wish->store);
+	case STORE_LOCK_FAILED:
+		return MIRROR_LOCAL;
+	}
+	if (state_read(m->store, &m->state, why) == STATE_BROKEN)
+		return MIRROR_LOCAL;
+	if (m->state.serial != 0 && !m->state.is_mirror)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "%s is an origin's: carnation publish writes to it",
+		    m->wish->store);
+	take_words(m);
+	return settle_key(m);
+}
+
+/* What all good ends write: times, and the trace. */
+static enum mirror_result
+note(struct mirror *m, enum mirror_result result)
+{
+	uint8_t memory[TRACE_MAX];
+	struct buf trace;
+	int64_t now = clock_wall();
+
+	buf_wrap(&trace, memory, sizeof(memory));
+	m->state.checked = now;
+	if (!state_write(m->store, &m->state, &m->out->why))
+		return MIRROR_LOCAL;
+	if (!trace_format(&m->state, now, &trace))
+		return mirror_fail(
+		    m, MIRROR_LOCAL, "the trace has become too long");
+	if (!store_write_trace(m->store, buf_view(&trace), &m->out->why))
+		return MIRROR_LOCAL;
+	return result;
+}
+
+static enum mirror_result
+run(struct mirror *m)
+{
+	enum mirror_result result = open_store(m);
+
+	if (result != MIRROR_UPDATED)
+		return result;
+	if (!courier_open(&m->courier, &m->out->why))
+		return MIRROR_LOCAL;
+	mirror_sources(m);
+	result = mirror_find(m);
+	if (result == MIRROR_UPDATED)
+		result = mirror_take(m);
+	if (result == MIRROR_SAME || result == MIRROR_UPDATED)
+		result = note(m, result);
+	return result;
+}
+
+/* For the last line, whatever happened. */
+static void
+sum_up(struct mirror *m, uint64_t began_ms)
+{
+	struct mirror_outcome *out = m->out;
+	const struct state *st = &m->state;
+
+	out->requests = m->courier.requests;
+	out->resumed = m->courier.resumed;
+	out->bytes = m->courier.bytes;
+	out->ms = clock_ms() - began_ms;
+	out->serving = m->store == NULL ? 0 : store_current(m->store);
+	if (st->origin[0] != '\0')
+		memcpy(out->origin, st->origin, sizeof(st->origin));
+	if (out->result == MIRROR_SAME)
+		out->serial = st->serial;
+	out->stale =
+	    st->refresh != 0 && !st->final && clock_wall() > st->refresh;
+}
+
+void
+mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out)
+{
+	struct mirror m = { .wish = wish, .out = out };
+	uint64_t began_ms = clock_ms();
+
+	*out = (struct mirror_outcome){ 0 };
+	buf_init(&out->why, MIRROR_WHY_MAX);
+	(void)snprintf(out->origin, sizeof(out->origin), "%s", wish->url);
+	found_init(&m.found);
+	m.courier.trust = mirror_trust;
+	m.courier.arg = &m;
+	m.courier.stop = wish->stop;
+	out->result = run(&m);
+	sum_up(&m, began_ms);
+	courier_close(&m.courier);
+	found_fini(&m.found);
+	store_close(&m.store);
+}
+
+void
+mirror_outcome_fini(struct mirror_outcome *out)
+{
+	buf_fini(&out->why);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+/* Where a mirror asks, and which manifest it goes by. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/mirror_internal.h"
+#include "os/file.h"
+#include "util/clock.h"
+
+#define MIRRORS_PAGE "mirrors.gmi"
+
+enum { PAGE_MAX = 256 * 1024, SAID_MAX = 1024 };
+
+/* ------------------------------------------------------------- sources */
+
+static void
+add_page(struct mirror *m)
+{
+	int release = store_release_fd(m->store, store_current(m->store));
+	struct buf page;
+	struct stat st;
+	int fd;
+
+	if (release == -1)
+		return;
+	buf_init(&page, PAGE_MAX);
+	if (file_open_beneath(release, MIRRORS_PAGE, &fd, &st) == FILE_OPENED) {
+		if (file_read(fd, &page))
+			sources_add_links(
+			    &m->sources, buf_view(&page), m->state.host);
+		close(fd);
+	}
+	buf_fini(&page);
+	close(release);
+}
+
+void
+mirror_sources(struct mirror *m)
+{
+	sources_add(&m->sources, m->wish->url);
+	for (size_t i = 0; i < m->wish->n_also; i++)
+		sources_add(&m->sources, m->wish->also[i]);
+	if (m->state.origin[0] != '\0') {
+		sources_add(&m->sources, m->state.origin);
+		sources_know_origin(&m->sources, m->state.origin);
+	}
+	add_page(m);
+}
+
+/* ---------------------------------------------------------- certificates */
+
+static struct state_pin *
+find_pin(struct state *st, const char *source)
+{
+	for (size_t i = 0; i < st->n_pins; i++)
+		if (strcmp(st->pin[i].source, source) == 0)
+			return &st->pin[i];
+	return NULL;
+}
+
+static void
+pin_first(struct mirror *m, const struct source *s, const struct cert *c)
+{
+	char whole[CERT_FINGERPRINT_SIZE], key[CERT_FINGERPRINT_SIZE];
+	uint8_t digest[CERT_DIGEST_SIZE];
+	struct state_pin *p;
+
+	cert_digest(c, digest);
+	cert_fingerprint(digest, whole);
+	cert_spki_digest(c, digest);
+	cert_fingerprint(digest, key);
+	mirror_say(m, MIRROR_INFO, "%s: certificate SHA256 %s", s->base, whole);
+	mirror_say(m, MIRROR_INFO, "%s: its key     SHA256 %s", s->base, key);
+	if (m->state.n_pins == STATE_PINS_MAX)
+		return;
+	p = &m->state.pin[m->state.n_pins++];
+	memcpy(p->source, s->base, sizeof(p->source));
+	memcpy(p->certificate, s->certificate, sizeof(p->certificate));
+}
+
+bool
+mirror_trust(void *arg, struct source *s, const struct cert *c)
+{
+	uint8_t digest[CERT_DIGEST_SIZE];
+	struct mirror *m = arg;
+	char hex[DIGEST_HEX_SIZE];
+	struct state_pin *p;
+
+	cert_digest(c, digest);
+	digest_hex(digest, hex);
+	if (strcmp(s->certificate, hex) == 0)
+		return !s->distrusted;
+	memcpy(s->certificate, hex, sizeof(hex));
+	p = find_pin(&m->state, s->base);
+	if (p == NULL) {
+		pin_first(m, s, c);
+		return true;
+	}
+	if (strcmp(p->certificate, hex) == 0)
+		return true;
+	mirror_say(m, m->wish->strict_tls ? MIRROR_ERROR : MIRROR_WARNING,
+	    "%s shows another certificate than before: SHA256 %s, not %s",
+	    s->base, hex, p->certificate);
+	s->distrusted = m->wish->strict_tls;
+	if (!s->distrusted)
+		memcpy(p->certificate, hex, sizeof(hex));
+	return !s->distrusted;
+}
+
+/* ------------------------------------------------------------ manifests */
+
+struct finding {
+	struct mirror *m;
+	struct found best; /* of a first run */
+	struct source *best_from;
+	struct state known; /* with the origin that the first one pins */
+	bool refused;       /* m->out->why and serial say what */
+	bool heard;         /* somebody answered, whatever it was */
+};
+
+static bool
+on_bytes(void *arg, struct slice bytes)
+{
+	struct found *f = arg;
+
+	return buf_put(&f->text, bytes);
+}
+
+enum answer { ANSWER_MANIFEST, ANSWER_NONE, ANSWER_REFUSED, ANSWER_STOPPED };
+
+/* The bytes of a source's manifest, not yet looked at. */
+static enum answer
+fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
+    struct buf *why)
+{
+	enum errand_result result = ERRAND_FAILED;
+	enum answer answer = ANSWER_NONE;
+	struct errand e = { 0 };
+
+	if (errand_begin(&e, &m->courier, s, MANIFEST_PATH, MIRROR_MANIFEST_MS,
+		on_bytes, f, why))
+		result = errand_run(&e, why);
+	*cut = e.cut;
+	switch (result) {
+	case ERRAND_DONE:
+		answer = ANSWER_MANIFEST;
+		break;
+	case ERRAND_STOPPED:
+		answer = ANSWER_STOPPED;
+		if (f->text.failed) {
+			buf_printf(why, "a manifest of more than %d MiB",
+			    MANIFEST_MAX >> 20);
+			answer = ANSWER_REFUSED;
+		}
+		break;
+	case ERRAND_DISTRUSTED:
+		answer = ANSWER_REFUSED;
+		break;
+	case ERRAND_ABSENT:
+	case ERRAND_FAILED:
+	case ERRAND_GOING:
+		source_strike(s, buf_view(why), clock_ms() - e.begun_ms);
+		break;
+	}
+	errand_end(&e);
+	return answer;
+}
+
+/* Refused: the first such words are the run's, when nobody has better. */
+static void
+refuse(
+    struct finding *g, const struct source *s, uint64_t serial, struct buf *why)
+{
+	struct mirror *m = g->m;
+
+	if (g->refused) {
+		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(why));
+		return;
+	}
+	g->refused = true;
+	m->out->serial = serial;
+	memcpy(m->out->source, s->base, sizeof(m->out->source));
+	(void)mirror_fail(m, MIRROR_REFUSED, "%s", buf_cstr(why));
+}
+
+/* A first run keeps the highest; MIRROR_REFUSED: two of one serial differ. */
+static enum mirror_result
+keep_best(struct finding *g, struct source *s, struct found *f)
+{
+	struct mirror *m = g->m;
+
+	if (g->known.origin[0] == '\0') {
+		memcpy(g->known.origin, f->m.origin, sizeof(f->m.origin));
+		sources_add(&m->sources, f->m.origin);
+		sources_know_origin(&m->sources, f->m.origin);
+	}
+	if (g->best_from != NULL && f->m.serial == g->best.m.serial &&
+	    !digest_equal(f->digest, g->best.digest)) {
+		m->out->serial = f->m.serial;
+		return mirror_fail(m, MIRROR_REFUSED,
+		    "%s and %s have different manifests (equivocation)",
+		    g->best_from->base, s->base);
+	}
+	if (g->best_from == NULL || f->m.serial > g->best.m.serial) {
+		found_fini(&g->best);
+		g->best = *f;
+		g->best_from = s;
+		found_init(f);
+	}
+	return MIRROR_LATER;
+}
+
+/* MIRROR_LATER: ask the next one. */
+static enum mirror_result
+heed(struct finding *g, struct source *s, struct found *f, bool cut,
+    struct buf *why)
+{
+	struct mirror *m = g->m;
+	enum verdict v = verdict_of(f, &g->known, m->wish->allow_serial, why);
+
+	if (v == VERDICT_UNSIGNED && cut) {
+		mirror_say(m, MIRROR_WARNING,
+		    "%s: the manifest broke off without close_notify", s->base);
+		return MIRROR_LATER;
+	}
+	if (v == VERDICT_SAME && store_current(m->store) == 0)
+		v = VERDICT_NEWER; /* there is nothing to show for it */
+	if (verdict_refuses(v)) {
+		refuse(g, s, f->held ? f->m.serial : 0, why);
+		return v == VERDICT_EQUIVOCATION ? MIRROR_REFUSED
+						 : MIRROR_LATER;
+	}
+	if (v == VERDICT_NEWER && m->state.serial == 0)
+		return keep_best(g, s, f);
+	memcpy(m->out->source, s->base, sizeof(m->out->source));
+	if (v == VERDICT_SAME)
+		return g->refused ? MIRROR_REFUSED : MIRROR_SAME;
+	g->best = *f;
+	g->best_from = s;
+	found_init(f);
+	return MIRROR_UPDATED;
+}
+
+/* MIRROR_LATER: ask the next one. */
+static enum mirror_result
+ask(struct finding *g, struct source *s)
+{
+	enum mirror_result result = MIRROR_LATER;
+	struct mirror *m = g->m;
+	uint8_t memory[SAID_MAX];
+	struct found f;
+	struct buf why;
+	bool cut;
+
+	found_init(&f);
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	switch (fetch_manifest(m, s, &f, &cut, &why)) {
+	case ANSWER_MANIFEST:
+		g->heard = true;
+		result = heed(g, s, &f, cut, &why);
+		break;
+	case ANSWER_REFUSED:
+		refuse(g, s, 0, &why);
+		break;
+	case ANSWER_NONE:
+		mirror_say(
+		    m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(&why));
+		break;
+	case ANSWER_STOPPED:
+		break;
+	}
+	found_fini(&f);
+	return result;
+}
+
+/* What it comes to when all were asked. */
+static enum mirror_result
+decide(struct finding *g, enum mirror_result result)
+{
+	struct mirror *m = g->m;
+
+	if (result != MIRROR_LATER && result != MIRROR_UPDATED)
+		return result;
+	if (courier_stopped(&m->courier))
+		return mirror_fail(m, MIRROR_LATER, "interrupted");
+	if (g->best_from == NULL)
+		return g->refused ? MIRROR_REFUSED
+				  : mirror_fail(m, MIRROR_LATER,
+					"no source has a manifest to give");
+	if (g->refused)
+		mirror_say(m, MIRROR_WARNING, "%s: refused: %s", m->out->source,
+		    buf_cstr(&m->out->why));
+	buf_reset(&m->out->why);
+	found_fini(&m->found);
+	m->found = g->best;
+	found_init(&g->best);
+	m->from = g->best_from;
+	m->out->serial = m->found.m.serial;
+	memcpy(m->out->source, m->from->base, sizeof(m->out->source));
+	return MIRROR_UPDATED;
+}
+
+enum mirror_result
+mirror_find(struct mirror *m)
+{
+	enum mirror_result result = MIRROR_LATER;
+	struct finding g = { .m = m, .known = m->state };
+
+	found_init(&g.best);
+	/* The list may grow: the first manifest names the origin. */
+	for (size_t i = 0; i < m->sources.n && result == MIRROR_LATER &&
+			   !courier_stopped(&m->courier);
+	     i++)
+		if (!m->sources.at[i].out)
+			result = ask(&g, &m->sources.at[i]);
+	result = decide(&g, result);
+	found_fini(&g.best);
+	return result;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/* From a manifest that is an update to a release that is current. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "archive/mirror_internal.h"
+#include "archive/trace.h"
+#include "archive/ustar.h"
+#include "util/clock.h"
+
+enum {
+	FOLDED_TOLD_MAX = 5,
+	SPARE_INODES = 64,        /* directories, manifest, archive */
+	SPARE_BYTES = 256 * 1024, /* the same; state and trace */
+	NAME_BYTES = 64,          /* of a file's name in a directory */
+};
+
+/* -------------------------------------------------------------- limits */
+
+static enum mirror_result
+hold_against_limits(struct mirror *m)
+{
+	const struct mirror_wish *w = m->wish;
+	const struct manifest *l = &m->found.m;
+
+	if (l->files > w->max_files)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "serial %" PRIu64 " has %" PRIu64
+		    " files, the limit is %" PRIu64 " (--max-files)",
+		    l->serial, l->files, w->max_files);
+	if (l->largest > w->max_file)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "serial %" PRIu64 " has a file of %" PRIu64
+		    " bytes, the limit is %" PRIu64 " (--max-file)",
+		    l->serial, l->largest, w->max_file);
+	if (l->bytes > w->max_bytes)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "serial %" PRIu64 " has %" PRIu64
+		    " bytes, the limit is %" PRIu64 " (--max-bytes)",
+		    l->serial, l->bytes, w->max_bytes);
+	return MIRROR_UPDATED;
+}
+
+/* Room for what comes and for the archive, which each release has anew. */
+static enum mirror_result
+hold_against_disk(struct mirror *m, const struct download *d)
+{
+	const struct manifest *l = &m->found.m;
+	uint64_t need, room;
+	struct statvfs fs;
+
+	if (fstatvfs(store_fd(m->store), &fs) == -1)
+		return mirror_fail(
+		    m, MIRROR_LOCAL, "%s: %s", m->wish->store, strerror(errno));
+	need = d->to_come + d->n_missing * fs.f_frsize + l->bytes +
+	       l->n * (uint64_t)(2 * USTAR_BLOCK + NAME_BYTES) +
+	       m->found.text.len + USTAR_RECORD + SPARE_BYTES;
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (need > room)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "serial %" PRIu64 " needs %" PRIu64
+		    " bytes, the disk has room for %" PRIu64,
+		    l->serial, need, room);
+	if (fs.f_files != 0 && d->n_missing + SPARE_INODES > fs.f_favail)
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "serial %" PRIu64 " needs %zu files, the disk has room for "
+		    "%" PRIu64,
+		    l->serial, d->n_missing + SPARE_INODES,
+		    (uint64_t)fs.f_favail);
+	return MIRROR_UPDATED;
+}
+
+/* --------------------------------------------------------------- files */
+
+static void
+on_progress(void *arg, const struct download *d)
+{
+	const struct mirror *m = arg;
+	const struct mirror_progress p = { .files = d->files,
+		.files_all = d->n_missing,
+		.bytes = d->bytes,
+		.bytes_all = d->to_come };
+
+	if (m->wish->listener.progress != NULL)
+		m->wish->listener.progress(m->wish->listener.arg, &p);
+}
+
+/* What is lacking and why, a line each, and the result that it makes. */
+static enum mirror_result
+list_lacking(struct mirror *m, const struct download *d, struct buf *list)
+{
+	static const char *const words[] = {
+		[DOWNLOAD_UNREACHED] = "could not be fetched",
+		[DOWNLOAD_ABSENT] = "is at no source",
+		[DOWNLOAD_OTHER] = "is not what the manifest says",
+	};
+	const struct source *s = m->sources.at;
+
+	for (size_t i = 0; i < d->failures && i < DOWNLOAD_TOLD_MAX; i++)
+		buf_printf(list, "%s: %s\n",
+		    m->found.m.entry[d->told[i].entry].path,
+		    words[d->told[i].fault]);
+	if (d->failures > DOWNLOAD_TOLD_MAX)
+		buf_printf(list, "and %zu more files\n",
+		    d->failures - DOWNLOAD_TOLD_MAX);
+	for (size_t i = 0; i < m->sources.n; i++)
+		if (s[i].said[0] != '\0')
+			buf_printf(list, "%s: %s\n", s[i].base, s[i].said);
+	if (d->others > 0)
+		return mirror_fail(m, MIRROR_REFUSED,
+		    "%zu file%s not what the manifest says", d->others,
+		    d->others == 1 ? " is" : "s are");
+	return mirror_fail(m, MIRROR_LATER, "%zu file%s could not be fetched",
+	    d->failures, d->failures == 1 ? "" : "s");
+}
+
+/* One of them was published anew while its files were fetched? Then that is what
+ * to go on with. */
+static bool
+has_moved_on(struct mirror *m)
+{
+	uint64_t serial = m->found.m.serial;
+	struct buf why = m->out->why;
+	bool moved;
+
+	buf_init(&m->out->why, MIRROR_WHY_MAX);
+	sources_revive(&m->sources);
+	moved = mirror_find(m) == MIRROR_UPDATED && m->found.m.serial > serial;
+	buf_fini(&m->out->why);
+	m->out->why = why;
+	m->out->serial = moved ? m->found.m.serial : serial;
+	return moved;
+}
+
+/* Files were lacking: MIRROR_UPDATED when there is another manifest to try. */
+static enum mirror_result
+heed_lacking(struct mirror *m, const struct download *d, int round)
+{
+	enum mirror_result result;
+	struct slice rest, line;
+	struct buf list;
+	bool moved;
+
+	buf_init(&list, MIRROR_WHY_MAX);
+	result = list_lacking(m, d, &list);
+	moved = !courier_stopped(&m->courier) && has_moved_on(m);
+	if (moved && round < MIRROR_ROUNDS) {
+		buf_reset(&m->out->why);
+		result = MIRROR_UPDATED;
+	} else if (moved) {
+		result = mirror_fail(m, MIRROR_LATER,
+		    "the origin publishes faster than its files come");
+	} else {
+		for (rest = buf_view(&list); slice_line(&rest, &line);)
+			mirror_say(m, MIRROR_ERROR, "%.*s", SLICE_ARGS(line));
+	}
+	buf_fini(&list);
+	return result;
+}
+
+/* Fetches what m->found lists. *lacking: not all came. */
+static enum mirror_result
+fetch_all(struct mirror *m, struct download *d, bool *lacking)
+{
+	enum mirror_result result = hold_against_limits(m);
+
+	if (result != MIRROR_UPDATED)
+		return result;
+	if (!download_plan(d))
+		return mirror_fail(m, MIRROR_LOCAL, "out of memory");
+	result = hold_against_disk(m, d);
+	if (result != MIRROR_UPDATED)
+		return result;
+	switch (download_run(d, &m->out->why)) {
+	case DOWNLOAD_WHOLE:
+		break;
+	case DOWNLOAD_LACKING:
+		*lacking = true;
+		return MIRROR_LATER;
+	case DOWNLOAD_LOCAL:
+		return MIRROR_LOCAL;
+	case DOWNLOAD_STOPPED:
+		return mirror_fail(m, MIRROR_LATER,
+		    "interrupted; the next run goes on from here");
+	}
+	if (!download_is_as_said(d))
+		return mirror_fail(m, MIRROR_REFUSED,
+		    "its files are not as many bytes as it says");
+	return MIRROR_UPDATED;
+}
+
+/* A manifest may be followed by the next one, but not for ever. */
+static enum mirror_result
+fetch_until_whole(struct mirror *m)
+{
+	enum mirror_result result;
+	bool lacking;
+	int round = 0;
+
+	do {
+		struct download d = { .courier = &m->courier,
+			.sources = &m->sources,
+			.store = m->store,
+			.m = &m->found.m,
+			.progress = on_progress,
+			.arg = m };
+
+		lacking = false;
+		result = fetch_all(m, &d, &lacking);
+		if (lacking)
+			result = heed_lacking(m, &d, ++round);
+		download_fini(&d);
+	} while (lacking && result == MIRROR_UPDATED);
+	return result;
+}
+
+/* ------------------------------------------------------------- release */
+
+struct folded {
+	const struct mirror *m;
+	unsigned told;
+};
+
+static void
+on_folded(void *arg, const char *a, const char *b)
+{
+	struct folded *f = arg;
+
+	if (f->told++ < FOLDED_TOLD_MAX)
+		mirror_say(f->m, MIRROR_WARNING,
+		    "%s and %s differ in case alone", a, b);
+}
+
+/* What is different from the release that is current. */
+static void
+compare(struct mirror *m)
+{
+	struct buf text, why;
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], memory[256];
+	struct slice name, list;
+	struct manifest old;
+	bool has;
+
+	buf_init(&text, MANIFEST_MAX);
+	buf_wrap(&why, memory, sizeof(memory));
+	has = store_manifest(m->store, store_current(m->store), &text) &&
+	      signify_split(buf_view(&text), &name, signature, &list) &&
+	      manifest_parse(list, &old, &why);
+	buf_fini(&text);
+	m->out->changes =
+	    changes_between(has ? &old : NULL, &m->found.m, NULL, NULL);
+	if (has)
+		manifest_fini(&old);
+}
+
+static void
+remember(struct mirror *m)
+{
+	const struct manifest *l = &m->found.m;
+	struct state *st = &m->state;
+
+	st->is_mirror = true;
+	memcpy(st->origin, l->origin, sizeof(st->origin));
+	memcpy(st->upstream, m->from->base, sizeof(st->upstream));
+	st->serial = l->serial;
+	memcpy(st->manifest, m->found.digest, sizeof(st->manifest));
+	st->created = l->created;
+	st->refresh = l->refresh;
+	st->final = l->final;
+	st->synced = clock_wall();
+}
+
+static void
+heed_keys(struct mirror *m)
+{
+	struct slice rest, line;
+	struct buf said;
+
+	buf_init(&said, MIRROR_WHY_MAX);
+	if (!verdict_keys(&m->state, &m->found, &said))
+		mirror_say(m, MIRROR_WARNING,
+		    "no room for the key that is announced: remove some from "
+		    "%s/state",
+		    m->wish->store);
+	for (rest = buf_view(&said); slice_line(&rest, &line);)
+		mirror_say(m, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
+	buf_fini(&said);
+}
+
+static void
+prune(struct mirror *m)
+{
+	uint8_t memory[1024];
+	struct buf why;
+
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	if (!store_prune(m->store, STORE_KEEP, NULL, NULL, &why))
+		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&why));
+}
+
+enum mirror_result
+mirror_take(struct mirror *m)
+{
+	enum mirror_result result = fetch_until_whole(m);
+	struct folded folded = { .m = m };
+
+	if (result != MIRROR_UPDATED)
+		return result;
+	manifest_folded(&m->found.m, on_folded, &folded);
+	compare(m);
+	if (!store_build(
+		m->store, &m->found.m, buf_view(&m->found.text), &m->out->why))
+		return MIRROR_LOCAL;
+	if (courier_stopped(&m->courier))
+		return mirror_fail(m, MIRROR_LATER,
+		    "interrupted; the next run goes on from here");
+	if (!store_switch(m->store, m->found.m.serial, &m->out->why))
+		return MIRROR_LOCAL;
+	remember(m);
+	heed_keys(m);
+	prune(m);
+	return MIRROR_UPDATED;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/source.h"
+
+#include <string.h>
+
+#include "client/target.h"
+#include "proto/gemtext.h"
+#include "util/clock.h"
+
+void
+sources_add(struct sources *s, const char *base)
+{
+	struct source *new = &s->at[s->n];
+
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->at[i].base, base) == 0)
+			return;
+	if (s->n == SOURCES_MAX || strlen(base) >= sizeof(new->base))
+		return;
+	*new = (struct source){ 0 };
+	memcpy(new->base, base, strlen(base) + 1);
+	s->n++;
+}
+
+static bool
+leads_to(const char *base, const char *host)
+{
+	uint8_t memory[SOURCE_SAID_MAX];
+	struct target t;
+	struct buf why;
+
+	buf_wrap(&why, memory, sizeof(memory));
+	return target_parse(slice_str(base), &t, &why) == TARGET_OK &&
+	       strcmp(t.host, host) == 0;
+}
+
+void
+sources_add_links(struct sources *s, struct slice page, const char *own)
+{
+	struct gemtext g = { .rest = page };
+	char base[MANIFEST_ORIGIN_MAX];
+	struct gemtext_line line;
+
+	while (gemtext_next(&g, &line))
+		if (line.kind == GEMTEXT_LINK &&
+		    manifest_origin(line.url, base) && !leads_to(base, own))
+			sources_add(s, base);
+}
+
+void
+sources_know_origin(struct sources *s, const char *origin)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->at[i].base, origin) == 0)
+			s->at[i].by_path = true;
+}
+
+void
+sources_revive(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		s->at[i].out = s->at[i].distrusted;
+		s->at[i].strikes = 0;
+		s->at[i].absent = 0;
+	}
+}
+
+bool
+sources_left(const struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->at[i].out)
+			return true;
+	return false;
+}
+
+void
+source_blame(struct source *s, struct slice said)
+{
+	size_t max = sizeof(s->said) - 1;
+	size_t len = said.len < max ? said.len : max;
+
+	memcpy(s->said, said.ptr, len);
+	s->said[len] = '\0';
+	if (++s->strikes >= SOURCE_STRIKES)
+		s->out = true;
+}
+
+void
+source_strike(struct source *s, struct slice said, uint64_t took_ms)
+{
+	source_blame(s, said);
+	if (took_ms >= SOURCE_SLOW_MS)
+		s->out = true;
+	s->paused_ms = clock_ms() + s->strikes * (uint64_t)SOURCE_PAUSE_MS;
+}
+
+void
+source_praise(struct source *s)
+{
+	s->strikes = 0;
+	s->absent = 0;
+}
+
+void
+source_miss(struct source *s)
+{
+	if (++s->absent >= SOURCE_ABSENT_MAX)
+		s->out = true;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* Where manifests and files come from: the origin and other mirrors, and how
+ * each has done in this run. Depends on manifest and client. */
+#ifndef ARCHIVE_SOURCE_H
+#define ARCHIVE_SOURCE_H
+
+#include "archive/manifest.h"
+
+enum {
+	SOURCES_MAX = 32,
+	SOURCE_STRIKES = 3,     /* failures in a row: asked no more */
+	SOURCE_ABSENT_MAX = 20, /* files in a row that it does not have */
+	SOURCE_SAID_MAX = 256,
+	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
+	SOURCE_PAUSE_MS = 300, /* after a failure, times the strikes */
+};
+
+struct source {
+	char base[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
+	bool by_path; /* files are asked for by their paths first, not hashes */
+	bool out;     /* asked no more in this round */
+	unsigned strikes;
+	unsigned absent;
+	uint64_t paused_ms; /* not before this moment (clock_ms()) */
+	char certificate[DIGEST_HEX_SIZE]; /* that it showed in this run */
+	bool distrusted;                   /* for another certificate */
+	char said[SOURCE_SAID_MAX];        /* its last failure; "" none */
+};
+
+/* In the order in which they are asked. */
+struct sources {
+	struct source at[SOURCES_MAX];
+	size_t n;
+};
+
+/* Adds a base in its one form (manifest_origin), unless it is there or there is
+ * no room. */
+void sources_add(struct sources *s, const char *base);
+
+/* Adds all that the links of a page lead to: other hosts' roots alone. own is a
+ * host that is not to be asked; "" none. */
+void sources_add_links(struct sources *s, struct slice page, const char *own);
+
+/* The origin is asked for files by path, whatever else it offers. */
+void sources_know_origin(struct sources *s, const char *origin);
+
+/* All get another chance, but those that are not trusted. */
+void sources_revive(struct sources *s);
+
+/* Whether any may still be asked. */
+bool sources_left(const struct sources *s);
+
+/* A failure to answer, in words (kept, cut if long), that took so many ms: all
+ * that go there wait for a moment. */
+void source_strike(struct source *s, struct slice said, uint64_t took_ms);
+
+/* A wrong answer. */
+void source_blame(struct source *s, struct slice said);
+
+/* An answer that was of use, and one that it has no such file. */
+void source_praise(struct source *s);
+void source_miss(struct source *s);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* What a manifest that came from somewhere is to a mirror that remembers
+ * (carnation-mirror(7), SERIALS and KEYS). Pure; depends on manifest, state. */
+#ifndef ARCHIVE_VERDICT_H
+#define ARCHIVE_VERDICT_H
+
+#include "archive/state.h"
+
+enum { VERDICT_AHEAD_MAX = 1000000 }; /* serials */
+
+enum verdict {
+	VERDICT_NEWER,
+	VERDICT_SAME,
+	/* Refused: */
+	VERDICT_UNSIGNED, /* by none of the keys, or by a retired one */
+	VERDICT_UNSOUND,
+	VERDICT_OTHER_ORIGIN,
+	VERDICT_EQUIVOCATION,
+	VERDICT_ROLLBACK,
+	VERDICT_FAR_AHEAD,
+};
+
+/* A manifest, opened. */
+struct found {
+	struct buf text; /* all of it */
+	struct manifest m;
+	uint8_t digest[DIGEST_SIZE]; /* of its signed part */
+	size_t key;                  /* of the state's, that signed it */
+	bool held;                   /* m is to be freed */
+};
+
+void found_init(struct found *f);
+void found_fini(struct found *f);
+
+/* Opens f->text and holds it against what st remembers; allowed is the one lower
+ * (or too high) serial that the operator lets pass; 0: none. why: half a sentence
+ * for a refusal. f->m is there unless it is unsigned or unsound. */
+enum verdict verdict_of(
+    struct found *f, const struct state *st, uint64_t allowed, struct buf *why);
+
+bool verdict_refuses(enum verdict v);
+
+/* What an accepted manifest does to the keys: next-key is added, keys before the
+ * one that signed are retired. Each is told in words to say, a line each; false
+ * when there is no room for a key. */
+bool verdict_keys(struct state *st, const struct found *f, struct buf *said);
+
+#endif

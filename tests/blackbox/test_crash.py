@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: ISC
+"""What a store promises when a run in it dies, finds the disk full, or is not
+alone: what is served stays whole, and the next run goes on (mirroring.md 4)."""
+import ctypes
+import functools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import CARNATION, LONG, parallel, tree
+from life import carnation, root_only
+from origin import Origin
+from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
+                    check_files, check_store, read_tree)
+from tools import end_with_us
+
+ROUNDS = 200 if LONG else 8
+URL = "gemini://example.org/"
+KEY = Key.new("capsule-1")
+# Enough of them that a run takes its time.
+PAGES = {**{p: d for p, d in CAPSULE.items() if p != "capsule.conf"},
+         "capsule.conf": b'title = "Home"; feed = "page.gmi";\n',
+         "page.gmi": b"# A page\n\n=> x.gmi 2026-01-20 An entry\n",
+         "x.gmi": b"# An entry\n",
+         **{f"part/{n:03}.txt": b"%d\n" % n * 300 for n in range(150)}}
+
+
+# -------------------------------------------------------------------- helpers
+
+def whole(store):
+    """That all of what current leads to is what its signed list says, the
+    archive too; the serial, 0 when nothing was ever published."""
+    link = store / "current"
+    if not link.is_symlink():
+        return 0
+    files = read_tree(link.resolve())
+    m = check_files(files[MANIFEST], [KEY.public], files)
+    pages = {p: d for p, d in files.items() if p not in (MANIFEST, ARCHIVE)}
+    assert files[ARCHIVE] == archive(files[MANIFEST], pages, m.created)
+    assert os.readlink(link) == f"releases/{m.serial}"
+    for name in ("state", "trace"):
+        if (store / name).exists():
+            text = (store / name).read_bytes()
+            assert text.endswith(b"\n") and b"serial: " in text, text
+    return m.serial
+
+
+class Killer:
+    """Runs verbs and kills them with -9 at any time between their start and
+    the end that an undisturbed run came to."""
+
+    def __init__(self, *words):
+        began = time.monotonic()
+        done = carnation(*words)
+        assert done.returncode == 0, done.stderr
+        self.seconds = time.monotonic() - began
+        self.seed = random.randrange(1 << 32)
+        self.random = random.Random(self.seed)
+        self.killed = 0
+
+    def run(self, *words):
+        """False when it was killed."""
+        with subprocess.Popen(
+                [CARNATION, *map(str, words)], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                preexec_fn=end_with_us) as p:
+            try:
+                _, said = p.communicate(
+                    timeout=self.random.uniform(0, self.seconds))
+            except subprocess.TimeoutExpired:
+                p.kill()
+                _, said = p.communicate()
+        if p.returncode == -signal.SIGKILL:
+            self.killed += 1
+            return False
+        assert p.returncode == 0, (self.seed, p.returncode, said)
+        return True
+
+
+def publish(src, store):
+    return ("publish", src, store, "--key", src.parent / "capsule-1.sec",
+            "--origin", URL, "--yes")
+
+
+def mirror(origin, store):
+    return ("mirror", origin.url(), store, "--key", KEY.public)
+
+
+def source(place, files=None):
+    """SRC beside the key that signs it."""
+    KEY.write(place)
+    return tree(place / "src", PAGES if files is None else files)
+
+
+def change(src, n):
+    """What a release has of its own: one page anew, one gone, one come."""
+    (src / "page.gmi").write_text(
+        f"# Version {n}\n\n=> x.gmi 2026-01-20 An entry\n")
+    (src / f"part/new-{n}.txt").write_text(f"{n}\n" * 500)
+    (src / f"part/new-{n - 1}.txt").unlink(missing_ok=True)
+
+
+def end_well(store, *words):
+    """An undisturbed run sets all right. The serial."""
+    done = carnation(*words)
+    assert done.returncode == 0, done.stderr
+    assert list((store / "tmp").iterdir()) == []
+    m = check_store(store, [KEY.public])
+    assert whole(store) == m.serial
+    return m.serial
+
+
+# ----------------------------------------------------------------- kill -9
+
+@pytest.mark.soak
+def test_publish_killed_at_any_time(place):
+    src, store = source(place), place / "store"
+    killer = Killer(*publish(src, store))
+    before = whole(store)
+    for n in range(ROUNDS):
+        change(src, n)
+        came = killer.run(*publish(src, store))
+        after = whole(store)
+        assert after >= before, (killer.seed, n)
+        if came:
+            assert after > before, (killer.seed, n)
+        # Never the old list over new pages, or the other way round.
+        page = (store / "current/page.gmi").read_text()
+        assert page == (src / "page.gmi").read_text() or after == before
+        before = after
+    assert killer.killed > 0
+    change(src, ROUNDS)
+    assert end_well(store, *publish(src, store)) > before
+    assert (store / "current/page.gmi").read_text().startswith(
+        f"# Version {ROUNDS}\n")
+
+
+@pytest.mark.soak
+def test_the_first_publish_killed_at_any_time(place):
+    """There is no store yet, then half of one."""
+    src = source(place)
+    killer = Killer(*publish(src, place / "measure"))
+    for n in range(ROUNDS):
+        store = place / f"store-{n}"
+        for _ in range(2):
+            killer.run(*publish(src, store))
+            whole(store)
+        end_well(store, *publish(src, store))
+        shutil.rmtree(store)
+    assert killer.killed > 0
+
+
+@pytest.mark.soak
+def test_mirror_killed_at_any_time(place):
+    with Origin(place) as origin:
+        origin.author = Author(KEY, origin.url(), PAGES)
+        origin.publish()
+        store = place / "store"
+        killer = Killer(*mirror(origin, store))
+        before = whole(store)
+        for n in range(ROUNDS):
+            if n % 3 != 2:  # else the same serial is gone on with
+                origin.publish({
+                    "page.gmi": f"# Version {n}\n",
+                    **{f"part/{i:03}.txt": f"{n} {i}\n" * 90
+                       for i in range(n % 40, n % 40 + 20)}})
+            came = killer.run(*mirror(origin, store))
+            after = whole(store)
+            assert before <= after <= origin.author.serial, (killer.seed, n)
+            assert not came or after == origin.author.serial
+            before = after
+        assert killer.killed > 0
+        assert end_well(store, *mirror(origin, store)) == origin.author.serial
+
+
+@pytest.mark.soak
+def test_a_killed_first_mirror_run_is_gone_on_with(place):
+    """Nothing that came whole is fetched again."""
+    with Origin(place) as origin:
+        origin.author = Author(KEY, origin.url(), PAGES)
+        origin.publish()
+        killer = Killer(*mirror(origin, place / "measure"))
+        for n in range(max(ROUNDS // 8, 2)):
+            store = place / f"store-{n}"
+            while not killer.run(*mirror(origin, store)):
+                whole(store)
+                killer.seconds *= 1.05  # it must end some day
+            have = sum(1 for p in (store / "objects").rglob("*")
+                       if p.is_file())
+            assert have == len({bytes(d) for d in
+                                origin.author.files.values()})
+            end_well(store, *mirror(origin, store))
+        assert killer.killed > 0
+
+
+@pytest.mark.soak
+def test_rollback_and_prune_killed_at_any_time(place):
+    src, store = source(place), place / "store"
+    old = time.time() - 3600
+    killer = Killer(*publish(src, store))
+    killer.seconds /= 4  # they are quicker
+    for n in range(ROUNDS):
+        change(src, n)
+        done = carnation(*publish(src, store))
+        assert done.returncode == 0, done.stderr
+        killer.run(*killer.random.choice(
+            [("rollback", store), ("prune", store, "--keep", 2)]))
+        whole(store)
+        for release in (store / "releases").iterdir():
+            os.utime(release, (old, old))
+        killer.run("prune", store, "--keep", 2)
+        whole(store)
+    assert killer.killed > 0
+    end_well(store, "prune", store, "--keep", 2)
+    assert len(list((store / "releases").iterdir())) in (2, 3)
+
+
+# ---------------------------------------------------------------- disk full
+
+CLONE_NEWNS = 0x00020000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def small_disk(test):
+    """The test is given a file system of 64 KiB at place/disk, which nobody
+    else sees: mounts belong to a thread here, and its children inherit them."""
+    @functools.wraps(test)
+    def run(place):
+        def inside():
+            (place / "disk").mkdir()
+            if _libc.unshare(CLONE_NEWNS) != 0:
+                pytest.skip("no mount namespaces here: "
+                            + os.strerror(ctypes.get_errno()))
+            for words in (["--make-rprivate", "/"],
+                          ["-t", "tmpfs", "-o", "size=64k", "none",
+                           place / "disk"]):
+                subprocess.run(["mount", *words], check=True)
+            test(place)
+        parallel(inside)
+    return root_only(run)
+
+
+SMALL = {"index.gmi": b"# Home\n", "page.gmi": b"# A page\n"}
+
+
+def full_at_every_point(store, run):
+    """run(size) is a run that brings so many bytes: each ends well, or with 4,
+    the reason, the old release whole and nothing left of itself."""
+    before, full = whole(store), 0
+    assert before > 0
+    for size in [*range(100, 50_000, 3000), 200_000]:
+        done = run(size)
+        after = whole(store)
+        assert done.returncode in (0, 4), (size, done.stderr)
+        if done.returncode == 4:
+            full += 1
+            assert "No space left on device" in done.stderr, done.stderr
+            assert after == before, size
+        assert list((store / "tmp").iterdir()) == []
+        assert not list((store / "releases").glob("*.new"))
+        before = after
+    assert full > 0
+    return before
+
+
+def make_room(store):
+    """Only what is served, without waiting for two minutes."""
+    for release in (store / "releases").iterdir():
+        os.utime(release, (0, 0))
+    done = carnation("prune", store, "--keep", 1)
+    assert done.returncode == 0, done.stderr
+
+
+@small_disk
+def test_publish_on_a_full_disk(place):
+    src, store = source(place, SMALL), place / "disk/store"
+    done = carnation(*publish(src, store))
+    assert done.returncode == 0, done.stderr
+
+    def run(size):
+        (src / "big.txt").write_bytes(os.urandom(size // 2).hex().encode())
+        return carnation(*publish(src, store))
+
+    last = full_at_every_point(store, run)
+    (src / "big.txt").unlink()
+    make_room(store)
+    assert end_well(store, *publish(src, store)) > last
+
+
+@small_disk
+def test_mirror_on_a_full_disk(place):
+    store = place / "disk/store"
+    with Origin(place) as origin:
+        origin.author = Author(KEY, origin.url(), SMALL)
+        origin.publish()
+        done = carnation(*mirror(origin, store))
+        assert done.returncode == 0, done.stderr
+
+        def run(size):
+            origin.publish({"big.txt": os.urandom(size)})
+            return carnation(*mirror(origin, store))
+
+        full_at_every_point(store, run)
+        origin.publish({"big.txt": None})
+        make_room(store)
+        assert end_well(store, *mirror(origin, store)) == origin.author.serial
+
+
+# ---------------------------------------------------------------- two at once
+
+def test_of_many_publishes_at_once_each_is_whole_or_waits(place):
+    src, store = source(place), place / "store"
+    for _ in range(3):
+        done = parallel(*[lambda: carnation(*publish(src, store))] * 4)
+        status = [d.returncode for d in done]
+        assert set(status) <= {0, 1} and 0 in status, done
+        for d in done:
+            assert d.returncode == 0 or "another run is at work" in d.stderr
+    end_well(store, *publish(src, store))
+
+
+def test_of_two_mirror_runs_the_second_gives_way(place):
+    store = place / "store"
+    with Origin(place) as origin:
+        origin.author = Author(KEY, origin.url(), PAGES)
+        origin.publish()
+        second = []
+
+        def meanwhile(talk):
+            if not second:
+                second.append(carnation(*mirror(origin, store)))
+            talk.answer()
+
+        origin.on("page.gmi", meanwhile)
+        first = carnation(*mirror(origin, store))
+        assert first.returncode == 0, first.stderr
+        assert second[0].returncode == 1, second[0].stderr
+        assert "another run is at work" in second[0].stderr
+        end_well(store, *mirror(origin, store))
