@@ -8,7 +8,7 @@ import pytest
 
 import origin as o
 from harness import CARNATION, PATIENCE, wait_for
-from life import Plain, carnation
+from life import Plain, carnation, free_port
 from origin import Origin
 from signed import (CAPSULE, MANIFEST, Author, Key, make_store, opened, sha256,
                     stamp)
@@ -126,19 +126,33 @@ def test_asked_by_a_mirror(net):
     assert f"## {third.url()}\n\n=> {third.url()}\n" in done.stdout
 
 
-def test_a_real_mirror(net, place):
-    """carnation serving what was signed, and Python asking nothing else."""
-    files = net.origin.files
-    root = tree(place / "root", {**files, TRACE: trace(net.origin.url(), 1)})
-    with Plain("--listen", "127.0.0.1:0", "--certs", place / "certs",
-               root) as s:
-        net.more = f"=> {s.url('/')} A real one\n"
-        files = net.publish()
-        tree(root, {**files, TRACE: trace(net.origin.url(), 2)})
+def as_directory(place, net):
+    return tree(place / "root", {**net.origin.files,
+                                 TRACE: trace(net.origin.url(), 2)})
+
+
+def as_store(place, net):
+    store = make_store(place / "store", [net.origin.files])
+    (store / "trace").write_bytes(trace(net.origin.url(), 2))
+    return store
+
+
+@pytest.mark.parametrize("kept", [as_directory, as_store])
+def test_a_real_mirror(net, place, kept):
+    """carnation, serving what was signed."""
+    port = free_port()
+    net.more = f"=> gemini://localhost:{port}/ A real one\n"
+    net.publish()
+    with Plain("--listen", f"127.0.0.1:{port}", "--certs", place / "certs",
+               kept(place, net)) as s:
         done = net.survey()
         assert done.returncode == 0, done.stdout
-        assert "* sample, as signed: " in "\n".join(
-            sections(done.stdout)["A real one"])
+        lines = "\n".join(sections(done.stdout)["A real one"])
+        assert "* sample, as signed: " in lines
+        assert "* last looked " in lines
+        by_hash = re.search(r" 20 .* /mirror/objects/[0-9a-f]{64}$", s.log(),
+                            re.M)
+        assert bool(by_hash) == (kept is as_store), s.log()
 
 
 def other_words(net):
