@@ -358,6 +358,33 @@ def test_the_next_key(author):
     author.check(4, author.keys(second.with_suffix(".pub")))
 
 
+def test_the_next_key_is_announced_until_it_signs(author):
+    """A mirror may miss the serial that said so first."""
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (author.key, second, third)]
+    _, next_one, last = author.keys(*pub)
+    author.first()
+    assert author.check(1).next_key is None
+    author.run("--next-key", second)
+    author.run()
+    assert author.check(3).next_key == next_one
+    out = author.place / "list"
+    author.run("--unsigned", out, key=False)
+    assert signed.parse(out.read_bytes()).next_key == next_one
+    author.run("--unsigned", out, "--key", pub[1], key=False)
+    assert signed.parse(out.read_bytes()).next_key is None
+    # The last one that was announced, not each.
+    author.run("--next-key", third)
+    author.run()
+    assert author.check(5).next_key == last
+    author.run("--key", second, key=False)
+    assert author.check(6, [next_one]).next_key == last
+    author.run("--key", third, key=False)
+    assert author.check(7, [last]).next_key is None
+    author.run("--key", third, key=False)
+    assert author.check(8, [last]).next_key is None
+
+
 def sign(author, name="list", key=None):
     subprocess.run(["signify-openbsd", "-S", "-e", "-s", key or author.key,
                     "-m", author.place / name,
