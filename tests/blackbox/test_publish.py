@@ -702,6 +702,28 @@ def test_a_store_without_its_state(author):
     assert not (author.store / "releases/2").exists()
 
 
+@pytest.mark.parametrize("how", ["rotten", "gone", "empty"])
+def test_a_last_manifest_that_has_rotten(author, how):
+    """The next serial mends it: the store alone knows which that is."""
+    author.first()
+    author.run()
+    manifest = author.current / "mirror/MANIFEST"
+    data = manifest.read_bytes()
+    manifest.unlink()
+    if how != "gone":
+        manifest.write_bytes(
+            data.replace(b"serial: 2", b"serial: 9") if how == "rotten"
+            else b"")
+    author.write("note.txt", "other\n")
+    done = author.run()
+    assert "the manifest of serial 2 cannot be used" in done.stderr
+    assert "serial 3: 11 added, 0 kept; published" in last_line(done)
+    author.check(3)
+    done = author.run()
+    assert "cannot be used" not in done.stderr
+    assert "serial 3 -> 4: nothing changed" in last_line(done)
+
+
 @root_only
 def test_a_store_of_somebody_else(author):
     author.first()
