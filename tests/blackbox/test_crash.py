@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """What a store promises when a run in it dies, finds the disk full, or is not
 alone: what is served stays whole, and the next run goes on (mirroring.md 4)."""
+import contextlib
 import ctypes
 import functools
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -259,13 +261,23 @@ def full_at_every_point(store, run):
         assert done.returncode in (0, 4), (size, done.stderr)
         if done.returncode == 4:
             full += 1
-            assert "No space left on device" in done.stderr, done.stderr
+            assert re.search("No space left on device|disk has room for",
+                             done.stderr), done.stderr
             assert after == before, size
         assert list((store / "tmp").iterdir()) == []
         assert not list((store / "releases").glob("*.new"))
         before = after
     assert full > 0
     return before
+
+
+def fill(filler, but):
+    """Takes all that is left, but so many bytes."""
+    with open(filler, "wb", buffering=0) as f:
+        with contextlib.suppress(OSError):
+            while True:
+                f.write(bytes(4096))
+        f.truncate(max(f.tell() - but, 0))
 
 
 def make_room(store):
@@ -308,6 +320,39 @@ def test_mirror_on_a_full_disk(place):
         full_at_every_point(store, run)
         origin.publish({"big.txt": None})
         make_room(store)
+        assert end_well(store, *mirror(origin, store)) == origin.author.serial
+
+
+@small_disk
+def test_a_disk_that_fills_up_while_a_mirror_runs(place):
+    """Free room was looked at before; then somebody else took it, all but a
+    few pages, while the first file came."""
+    store, filler = place / "disk/store", place / "disk/filler"
+    failed = []
+    with Origin(place) as origin:
+        origin.author = Author(KEY, origin.url(), SMALL)
+        origin.publish()
+        before = end_well(store, *mirror(origin, store))
+        for left in range(12):
+            origin.publish({"page.gmi": f"# Left: {left}\n"})
+            origin.on("page.gmi", lambda talk: (
+                fill(filler, left * 4096), talk.answer()), times=1)
+            done = carnation(*mirror(origin, store))
+            filler.unlink()
+            assert list((store / "tmp").iterdir()) == []
+            assert not list((store / "releases").glob("*.new"))
+            after = whole(store)
+            if done.returncode == 4:
+                assert "No space left on device" in done.stderr, done.stderr
+                failed.append(left)
+            else:
+                assert done.returncode == 0, (left, done.stderr)
+                assert after == origin.author.serial
+            assert before <= after
+            before = after
+            make_room(store)
+        # Little was not enough, plenty was.
+        assert 0 in failed and 11 not in failed, failed
         assert end_well(store, *mirror(origin, store)) == origin.author.serial
 
 
