@@ -147,7 +147,7 @@ def test_the_first_publish_killed_at_any_time(place):
     """There is no store yet, then half of one."""
     src = source(place)
     killer = Killer(*publish(src, place / "measure"))
-    for n in range(ROUNDS):
+    for n in range(max(ROUNDS // 4, 3)):
         store = place / f"store-{n}"
         for _ in range(2):
             killer.run(*publish(src, store))
@@ -365,7 +365,8 @@ def test_of_many_publishes_at_once_each_is_whole_or_waits(place):
         status = [d.returncode for d in done]
         assert set(status) <= {0, 1} and 0 in status, done
         for d in done:
-            assert d.returncode == 0 or "another run is at work" in d.stderr
+            assert d.returncode == 0 or re.search(
+                "another run is at work|somebody else is writing", d.stderr)
     end_well(store, *publish(src, store))
 
 
