@@ -12,7 +12,9 @@
 
 enum {
 	FOLDED_TOLD_MAX = 5,
-	SPARE_INODES = 64, /* directories, manifest, archive */
+	SPARE_INODES = 64,        /* directories, manifest, archive */
+	SPARE_BYTES = 256 * 1024, /* the same; state and trace */
+	NAME_BYTES = 64,          /* of a file's name in a directory */
 };
 
 /* -------------------------------------------------------------- limits */
@@ -52,8 +54,9 @@ hold_against_disk(struct mirror *m, const struct download *d)
 	if (fstatvfs(store_fd(m->store), &fs) == -1)
 		return mirror_fail(
 		    m, MIRROR_LOCAL, "%s: %s", m->wish->store, strerror(errno));
-	need = d->to_come + l->bytes + l->n * (uint64_t)USTAR_BLOCK * 2 +
-	       m->found.text.len + USTAR_RECORD;
+	need = d->to_come + d->n_missing * fs.f_frsize + l->bytes +
+	       l->n * (uint64_t)(2 * USTAR_BLOCK + NAME_BYTES) +
+	       m->found.text.len + USTAR_RECORD + SPARE_BYTES;
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (need > room)
 		return mirror_fail(m, MIRROR_LOCAL,

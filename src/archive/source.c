@@ -75,15 +75,22 @@ sources_left(const struct sources *s)
 }
 
 void
-source_strike(struct source *s, struct slice said, uint64_t took_ms)
+source_blame(struct source *s, struct slice said)
 {
-	size_t len =
-	    said.len < sizeof(s->said) ? said.len : sizeof(s->said) - 1;
+	size_t max = sizeof(s->said) - 1;
+	size_t len = said.len < max ? said.len : max;
 
 	memcpy(s->said, said.ptr, len);
 	s->said[len] = '\0';
-	s->strikes++;
-	if (took_ms >= SOURCE_SLOW_MS || s->strikes >= SOURCE_STRIKES)
+	if (++s->strikes >= SOURCE_STRIKES)
+		s->out = true;
+}
+
+void
+source_strike(struct source *s, struct slice said, uint64_t took_ms)
+{
+	source_blame(s, said);
+	if (took_ms >= SOURCE_SLOW_MS)
 		s->out = true;
 	s->paused_ms = clock_ms() + s->strikes * (uint64_t)SOURCE_PAUSE_MS;
 }

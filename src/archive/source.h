@@ -50,8 +50,12 @@ void sources_revive(struct sources *s);
 /* Whether any may still be asked. */
 bool sources_left(const struct sources *s);
 
-/* A failure, in words (kept, cut if long), that took so many ms. */
+/* A failure to answer, in words (kept, cut if long), that took so many ms: all
+ * that go there wait for a moment. */
 void source_strike(struct source *s, struct slice said, uint64_t took_ms);
+
+/* A wrong answer. */
+void source_blame(struct source *s, struct slice said);
 
 /* An answer that was of use, and one that it has no such file. */
 void source_praise(struct source *s);

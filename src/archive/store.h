@@ -124,7 +124,8 @@ bool store_restore(struct store *s, const struct manifest *m,
     struct slice bytes, struct buf *why);
 
 /* Makes each file of a release a link to its object again where it is not, after
- * rotten objects were discarded and brought anew; *mended of them. */
+ * rotten objects were discarded and brought anew; *mended of them. A file whose
+ * object is not there stays as it is. */
 bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
     struct buf *why);
 

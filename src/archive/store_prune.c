@@ -154,9 +154,14 @@ relink_one(struct store *s, int release, const struct manifest_entry *e,
 	char tmp[STORE_NAME_SIZE];
 	const char *fault = manifest_name_fault(slice_str(e->path));
 	const char *name;
+	int object = store_object_fd(s, e->digest);
 	bool ok = true;
 	int dir;
 
+	/* One that could not be brought yet keeps none of the others waiting. */
+	store_shut(object);
+	if (object == -1 && errno == ENOENT)
+		return true;
 	if (fault != NULL)
 		return store_fault(s, why, e->path, fault);
 	dir = open_parent(release, e->path, &name);

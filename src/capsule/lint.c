@@ -83,6 +83,15 @@ lint_set(struct lint *l, const char *code, enum lint_level level)
 	return kept != NULL;
 }
 
+bool
+lint_promise(struct lint *l, const char *path)
+{
+	if (l->n_promises == LINT_PROMISES_MAX)
+		return false;
+	l->promise[l->n_promises++] = path;
+	return true;
+}
+
 void
 lint_published(struct lint *l)
 {

@@ -8,6 +8,8 @@
 #include "capsule/host.h"
 #include "capsule/mime.h"
 
+enum { LINT_PROMISES_MAX = 8 };
+
 enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
 
 /* A check: its row in the table is what help, man page and output say of it. */
@@ -38,6 +40,11 @@ void lint_free(struct lint **l);
 
 /* Overrides the level of one check; false: no such code. */
 bool lint_set(struct lint *l, const char *code, enum lint_level level);
+
+/* Links to path, beneath the root, are in order though nothing lies there yet: it
+ * is made when the capsule is published. The text is borrowed until lint_free.
+ * False when there are more than LINT_PROMISES_MAX. */
+bool lint_promise(struct lint *l, const char *path);
 
 /* The capsule is going to be published: R007 counts. Else it does for what is a
  * store's release already. */

@@ -44,6 +44,8 @@ struct lint {
 	size_t room;
 	size_t counts[LINT_ERROR + 1];
 	bool short_of_memory;
+	const char *promise[LINT_PROMISES_MAX]; /* what is still to be made */
+	size_t n_promises;
 	/* lint_target.c's */
 	struct listings *listings;
 	void *targets; /* a tree of them, by line */

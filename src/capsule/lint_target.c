@@ -117,6 +117,17 @@ port_of(const struct conf *conf, struct slice line)
 	return LISTEN_PORT_DEFAULT;
 }
 
+/* What is not there yet but will be is answered as if it were. */
+static void
+keep_promise(const struct lint *l, struct answer *a)
+{
+	for (size_t i = 0; i < l->n_promises; i++)
+		if (strcmp(a->path.decoded + 1, l->promise[i]) == 0) {
+			a->status = STATUS_SUCCESS;
+			buf_reset(&a->meta);
+		}
+}
+
 static void
 answer(struct lint *l, const char *line, struct answer *a, bool *slash)
 {
@@ -138,6 +149,8 @@ answer(struct lint *l, const char *line, struct answer *a, bool *slash)
 		return;
 	status = answer_open(a, l->mime, l->listings);
 	*slash = status == STATUS_REDIRECT_PERMANENT;
+	if (status == STATUS_NOT_FOUND && a->host == l->host)
+		keep_promise(l, a);
 }
 
 /* Takes line over. */

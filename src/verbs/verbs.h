@@ -41,15 +41,17 @@ verb_run verb_fetch;
 verb_run verb_lint;
 verb_run verb_feed;
 verb_run verb_key;
+verb_run verb_publish;
 verb_run verb_rollback;
 verb_run verb_prune;
+verb_run verb_verify;
 verb_run verb_mirror;
 verb_run verb_help;
 
 /* Each verb's usage text, beside its code. */
 extern const char serve_usage[], check_usage[], cert_usage[], fetch_usage[],
-    lint_usage[], feed_usage[], key_usage[], rollback_usage[], prune_usage[],
-    mirror_usage[], help_usage[];
+    lint_usage[], feed_usage[], key_usage[], publish_usage[], rollback_usage[],
+    prune_usage[], verify_usage[], mirror_usage[], help_usage[];
 
 /* Where certificates live when nobody says: /var/lib/carnation/certs for root,
  * else $XDG_DATA_HOME/carnation/certs. The caller frees; NULL when there is no

@@ -46,8 +46,8 @@ def test_the_page_is_without_fault():
 
 
 @pytest.mark.parametrize("verb", ["serve", "check", "cert", "fetch", "lint",
-                                  "feed", "key", "rollback", "prune", "mirror",
-                                  "help"])
+                                  "feed", "key", "publish", "rollback",
+                                  "prune", "verify", "mirror", "help"])
 def test_every_option_that_help_names_is_on_the_page_and_back(verb):
     text = PAGE.read_text()
     help_text = carnation("help", verb).stdout
@@ -66,6 +66,6 @@ def test_every_verb_is_on_the_page():
         "help").stdout, re.M))
     text = PAGE.read_text()
     for verb in ("serve", "check", "cert", "fetch", "lint", "feed", "key",
-                 "rollback", "prune", "mirror", "help"):
+                 "publish", "rollback", "prune", "verify", "mirror", "help"):
         assert verb in named, named
         assert f"\n.Ss {verb}\n" in text

@@ -116,6 +116,26 @@ test_a_capsule_that_is_not_here(void **state)
 	assert_int_equal(t->status, STATUS_PROXY_REFUSED);
 }
 
+static void
+test_what_is_still_to_be_made(void **state)
+{
+	(void)state;
+	tree_file("root/p.gmi", "# P\n=> made/a.tar A\n=> made B\n=> a.tar "
+				"C\n=> /made/a.tar?q D\n");
+	help_open_one("");
+	lint_help_run();
+	assert_non_null(lint_help_text("G007", "p.gmi", 2));
+	assert_true(lint_promise(lint, "made/a.tar"));
+	lint_help_run();
+	assert_null(lint_help_text("G007", "p.gmi", 2));
+	assert_non_null(lint_help_text("G007", "p.gmi", 3));
+	assert_non_null(lint_help_text("G007", "p.gmi", 4));
+	assert_null(lint_help_text("G007", "p.gmi", 5));
+	for (int i = 1; i < LINT_PROMISES_MAX; i++)
+		assert_true(lint_promise(lint, "more"));
+	assert_false(lint_promise(lint, "more"));
+}
+
 #define among_files(test)                                                      \
 	cmocka_unit_test_setup_teardown(test, set_up, lint_help_tear_down)
 
@@ -128,6 +148,7 @@ main(void)
 		among_files(test_redirects_are_followed),
 		among_files(test_types),
 		among_files(test_a_capsule_that_is_not_here),
+		among_files(test_what_is_still_to_be_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* Publishing: a folder of pages becomes the next release of a store, signed
+ * (mirroring.md 2). First a plan, which writes nothing and says what would change;
+ * then, when it pleases, the release.
+ *
+ * The folder is never written to. Its feed and text copy are made in memory, from the
+ * same files. Every file must be the same one, of the same times (its inode's change
+ * too), when the plan begins, when it has been hashed, and when its bytes lie in the
+ * store under that hash: what the linter read, what the copy was made of and what
+ * is signed are then the same bytes. Else nothing is published.
+ * Depends on store, state, manifest, changes, links and capsule. */
+#ifndef ARCHIVE_PUBLISH_H
+#define ARCHIVE_PUBLISH_H
+
+#include "archive/changes.h"
+#include "capsule/feed.h"
+
+enum {
+	PUBLISH_REFRESH_DAYS = 365,
+	PUBLISH_REFRESH_DAYS_MAX = 36500,
+};
+
+/* What a mirror takes unless it is told otherwise: more is worth a warning. */
+#define PUBLISH_FILE_USUAL (UINT64_C(64) << 20)
+#define PUBLISH_BYTES_USUAL (UINT64_C(4) << 30)
+
+/* All borrowed, as long as the publish lives. */
+struct publish_options {
+	const char *src, *store;
+	const char *certs; /* where certificates lie; NULL: not known */
+	const struct signify_secret *secret; /* NULL: nothing is signed here */
+	const struct signify_key
+	    *key;             /* of secret; or what sealed must be signed
+					* with. NULL: one that the store pins */
+	const char *key_name; /* as in NAME.pub; "": not said */
+	struct slice sealed;  /* a manifest signed elsewhere; empty: none */
+	const struct feed_origin *origin; /* NULL: as the store remembers */
+	bool final;
+	unsigned refresh_days;
+	const struct signify_key *next_key; /* NULL: none */
+	bool strict;                        /* anything left out is refused */
+	bool look_only;  /* there will be no publish_commit: lock nothing */
+	int64_t created; /* what the list says it was made at */
+	int64_t now;     /* seconds since 1970 */
+};
+
+enum publish_result {
+	PUBLISH_GOOD,
+	PUBLISH_FAILED,  /* mistakes in the pages; try again later */
+	PUBLISH_MISUSED, /* options that do not go with the store */
+	PUBLISH_REFUSED, /* names, omissions, keys, another list */
+	PUBLISH_LOCAL,   /* disk, permissions, a folder that must not be one */
+};
+
+/* A page that goes though pages of the last release link to it. */
+struct publish_loss {
+	const char *path;
+	const char *page; /* the first that links there */
+	unsigned line;
+	size_t links; /* how many there are */
+};
+
+struct publish_plan {
+	const struct manifest *before; /* the last serial's; NULL: none */
+	const struct manifest *after;  /* what is to be published */
+	struct changes changes;
+	const struct publish_loss *loss;
+	size_t n_losses;
+	size_t lint_warnings, left_out;
+	bool
+	    other_key; /* it is signed by the successor, which retires others */
+};
+
+struct publish; /* opaque */
+
+/* NULL: memory is short. */
+struct publish *publish_new(const struct publish_options *o);
+
+/* Works it all out. Every problem goes to r. A store that exists is locked, unless
+ * look_only. */
+enum publish_result publish_prepare(struct publish *p, struct report *r);
+
+/* After a publish_prepare that was good. p's. */
+const struct publish_plan *publish_plan(const struct publish *p);
+
+/* The text to be signed, LF at its end. p's. */
+struct slice publish_list(const struct publish *p);
+
+/* Writes the release and switches to it. */
+enum publish_result publish_commit(struct publish *p, struct report *r);
+void publish_free(struct publish **p);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/* What an editor is told before publishing: by the linter, and of what matters to
+ * mirrors alone. */
+#include <errno.h>
+#include <string.h>
+
+#include "archive/links.h"
+#include "archive/publish_internal.h"
+#include "capsule/lint.h"
+
+enum { URL_SHOWN_MAX = 200 };
+
+/* The feed is made anew, so an older one need not be right; absolute links are
+ * told of in other words. */
+static void
+set_rules(struct lint *l, const struct host *h)
+{
+	const struct lint_rule *rules;
+	size_t n;
+
+	lint_published(l);
+	(void)lint_set(l, "G014", LINT_OFF);
+	rules = lint_rules(&n);
+	for (size_t i = 0; i < n && h->content.feed.text != NULL; i++)
+		if (rules[i].code[0] == 'A')
+			(void)lint_set(l, rules[i].code, LINT_OFF);
+	(void)lint_promise(l, FEED_FILE);
+	(void)lint_promise(l, copy_file(h));
+	(void)lint_promise(l, MANIFEST_PATH);
+	(void)lint_promise(l, MANIFEST_ARCHIVE);
+	(void)lint_promise(l, "mirror/trace");
+}
+
+static void
+tell_findings(struct publish *p, const struct lint *l, struct report *r)
+{
+	size_t errors = lint_count(l, LINT_ERROR), n;
+	const struct lint_finding *f;
+
+	f = lint_findings(l, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (f[i].level != LINT_WARNING && f[i].level != LINT_ERROR)
+			continue;
+		publish_problem(p, r,
+		    f[i].level == LINT_ERROR ? REPORT_ERROR : REPORT_WARNING,
+		    f[i].file == NULL ? "" : f[i].file, f[i].line, "%s: %s",
+		    f[i].rule->code, f[i].text);
+	}
+	p->plan.lint_warnings = lint_count(l, LINT_WARNING);
+	if (errors > 0)
+		report_add(r, REPORT_ERROR, p->o->src, 0,
+		    "nothing is published while there %s (see carnation lint)",
+		    errors == 1 ? "is an error" : "are errors");
+}
+
+enum publish_result
+publish_lint(struct publish *p, struct report *r)
+{
+	struct lint *l = lint_new(p->o->now);
+	struct mime *mime = mime_new(p->root.conf, r);
+	enum publish_result result = PUBLISH_LOCAL;
+
+	if (l != NULL && mime != NULL) {
+		set_rules(l, p->root.host);
+		errno = ENOMEM;
+		if (lint_run(l, p->root.hosts, p->root.host, mime)) {
+			tell_findings(p, l, r);
+			result = lint_count(l, LINT_ERROR) > 0 ? PUBLISH_FAILED
+							       : PUBLISH_GOOD;
+		}
+	}
+	if (result == PUBLISH_LOCAL)
+		report_add(r, REPORT_ERROR, p->o->src, 0, "%s",
+		    strerror(l == NULL || mime == NULL ? ENOMEM : errno));
+	mime_free(&mime);
+	lint_free(&l);
+	return result;
+}
+
+struct telling {
+	const struct publish *p;
+	struct report *r;
+	size_t absolute, nowhere, folded;
+};
+
+static void
+tell_link(
+    struct telling *t, const struct link *link, size_t *n, const char *what)
+{
+	bool cut = link->url.len > URL_SHOWN_MAX;
+	struct slice url =
+	    cut ? slice_head(link->url, URL_SHOWN_MAX) : link->url;
+
+	if (++*n > PUBLISH_TOLD_MAX)
+		return;
+	publish_problem(t->p, t->r, REPORT_WARNING, link->page, link->line,
+	    "link to %.*s%s: %s", SLICE_ARGS(url), cut ? "..." : "", what);
+}
+
+static void
+look_at_link(void *arg, const struct link *link)
+{
+	struct telling *t = arg;
+
+	if (link->absolute)
+		tell_link(t, link, &t->absolute,
+		    "it takes a mirror's readers to the origin, which may be "
+		    "gone; leave out the host");
+	if (link->end == LINKS_NOWHERE)
+		tell_link(t, link, &t->nowhere,
+		    "the manifest lists no such file: no mirror will have it");
+}
+
+static void
+look_at_names(void *arg, const char *a, const char *b)
+{
+	struct telling *t = arg;
+
+	if (++t->folded <= PUBLISH_TOLD_MAX)
+		publish_problem(t->p, t->r, REPORT_WARNING, b, 0,
+		    "differs from %s in case alone: some file systems can "
+		    "keep only one of them",
+		    a);
+}
+
+static void
+tell_more(const struct telling *t, size_t n, const char *what)
+{
+	if (n > PUBLISH_TOLD_MAX)
+		report_add(t->r, REPORT_WARNING, t->p->o->src, 0, "%zu more %s",
+		    n - PUBLISH_TOLD_MAX, what);
+}
+
+/* Mirrors keep to limits, which are known. */
+static void
+check_sizes(const struct publish *p, struct report *r)
+{
+	const struct manifest *m = &p->after;
+
+	if (m->largest > PUBLISH_FILE_USUAL)
+		report_add(r, REPORT_WARNING, p->o->src, 0,
+		    "the largest file has %llu MiB: mirrors take no more than "
+		    "%llu, unless their operators say so",
+		    (unsigned long long)(m->largest >> 20),
+		    (unsigned long long)(PUBLISH_FILE_USUAL >> 20));
+	if (m->bytes > PUBLISH_BYTES_USUAL)
+		report_add(r, REPORT_WARNING, p->o->src, 0,
+		    "%llu MiB in all: mirrors take no more than %llu, unless "
+		    "their operators say so",
+		    (unsigned long long)(m->bytes >> 20),
+		    (unsigned long long)(PUBLISH_BYTES_USUAL >> 20));
+}
+
+enum publish_result
+publish_check_links(struct publish *p, struct report *r)
+{
+	const struct links_place place = { p->root.host, &p->pages, &p->after };
+	struct telling t = { .p = p, .r = r };
+
+	if (!links_each(&place, look_at_link, &t)) {
+		report_add(r, REPORT_ERROR, p->o->src, 0,
+		    "a page cannot be read any more");
+		return PUBLISH_FAILED;
+	}
+	tell_more(&t, t.absolute, "links name the origin's host");
+	tell_more(&t, t.nowhere, "links lead to no file of the manifest");
+	manifest_folded(&p->after, look_at_names, &t);
+	tell_more(&t, t.folded, "names differ from others in case alone");
+	check_sizes(p, r);
+	return PUBLISH_GOOD;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC */
+/* What the store remembers: where it belongs, which serial was the last. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/publish_internal.h"
+#include "os/file.h"
+
+static enum publish_result
+lock_store(struct publish *p, struct report *r, struct buf *why)
+{
+	switch (store_lock(p->store, why)) {
+	case STORE_LOCKED:
+		return PUBLISH_GOOD;
+	case STORE_BUSY:
+		report_add(r, REPORT_ERROR, p->o->store, 0,
+		    "somebody else is writing to this store: try again later");
+		return PUBLISH_FAILED;
+	case STORE_LOCK_FAILED:
+		break;
+	}
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	return PUBLISH_LOCAL;
+}
+
+static enum publish_result
+read_state(struct publish *p, struct report *r, struct buf *why)
+{
+	switch (state_read(p->store, &p->state, why)) {
+	case STATE_READ:
+		return PUBLISH_GOOD;
+	case STATE_NONE:
+		if (store_current(p->store) == 0)
+			return PUBLISH_GOOD;
+		report_add(r, REPORT_ERROR, p->o->store, 0,
+		    "its file \"state\" is missing, and with it the keys: put "
+		    "it back from a backup, or publish into a new store");
+		return PUBLISH_LOCAL;
+	case STATE_BROKEN:
+		break;
+	}
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	return PUBLISH_LOCAL;
+}
+
+/* Where it is published: what the store remembers, or else what is said. */
+static enum publish_result
+find_origin(struct publish *p, struct report *r)
+{
+	const struct feed_origin *said = p->o->origin;
+	const char *known = p->state.origin, *fault = NULL;
+	uint8_t memory[MANIFEST_ORIGIN_MAX];
+	struct buf url;
+
+	if (known[0] != '\0' &&
+	    !feed_origin(slice_str(known), &p->origin, &fault)) {
+		report_add(r, REPORT_ERROR, p->o->store, 0,
+		    "belongs to %s, for which no feed can be made: %s", known,
+		    fault);
+		return PUBLISH_LOCAL;
+	}
+	if (known[0] == '\0' && said == NULL) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "the first time, say where the capsule is to be found: "
+		    "--origin gemini://example.org");
+		return PUBLISH_MISUSED;
+	}
+	if (known[0] == '\0')
+		p->origin = *said;
+	buf_wrap(&url, memory, sizeof(memory) - 1);
+	if (!feed_origin_put(&p->origin, &url) ||
+	    !manifest_origin(buf_view(&url), p->origin_url)) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "this origin is none of a manifest's");
+		return PUBLISH_MISUSED;
+	}
+	if (said == NULL || (said->port == p->origin.port &&
+				strcmp(said->host, p->origin.host) == 0))
+		return PUBLISH_GOOD;
+	report_add(r, REPORT_ERROR, p->o->store, 0,
+	    "belongs to %s: another origin wants a store of its own", known);
+	return PUBLISH_MISUSED;
+}
+
+static enum publish_result
+open_store(struct publish *p, struct report *r, struct buf *why)
+{
+	enum publish_result result = PUBLISH_GOOD;
+
+	p->store = store_open(p->o->store, false, why);
+	if (p->store == NULL) {
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+		return PUBLISH_LOCAL;
+	}
+	if (!p->o->look_only)
+		result = lock_store(p, r, why);
+	return result != PUBLISH_GOOD ? result : read_state(p, r, why);
+}
+
+/* Whether a store could be made there, as far as it can be seen now. */
+static enum publish_result
+check_room(const struct publish *p, struct report *r)
+{
+	int fd = file_root(p->o->store);
+
+	if (fd != -1) {
+		(void)close(fd);
+		return PUBLISH_GOOD;
+	}
+	if (errno == ENOENT)
+		return PUBLISH_GOOD;
+	report_add(r, REPORT_ERROR, p->o->store, 0, "%s", strerror(errno));
+	return PUBLISH_LOCAL;
+}
+
+enum publish_result
+publish_open_store(struct publish *p, struct report *r)
+{
+	enum publish_result result = PUBLISH_GOOD;
+	struct buf why;
+
+	/* One that is not there is made when there is something to put in. */
+	buf_init(&why, PUBLISH_WHY_MAX);
+	if (store_is(p->o->store))
+		result = open_store(p, r, &why);
+	else
+		result = check_room(p, r);
+	buf_fini(&why);
+	return result == PUBLISH_GOOD ? find_origin(p, r) : result;
+}
+
+enum publish_result
+publish_make_store(struct publish *p, struct report *r)
+{
+	enum publish_result result = PUBLISH_LOCAL;
+	struct buf why;
+
+	if (p->store != NULL)
+		return PUBLISH_GOOD;
+	buf_init(&why, PUBLISH_WHY_MAX);
+	p->store = store_open(p->o->store, true, &why);
+	if (p->store == NULL)
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(&why));
+	else
+		result = lock_store(p, r, &why);
+	/* Somebody else may have been the first. */
+	if (result == PUBLISH_GOOD &&
+	    state_read(p->store, &p->state, &why) != STATE_NONE) {
+		report_add(r, REPORT_ERROR, p->o->store, 0,
+		    "somebody else has just published here: begin again");
+		result = PUBLISH_FAILED;
+	}
+	buf_fini(&why);
+	return result;
+}
+
+uint64_t
+publish_next_serial(const struct publish *p)
+{
+	uint64_t highest = p->state.serial;
+
+	if (p->store != NULL && store_highest(p->store) > highest)
+		highest = store_highest(p->store);
+	return highest + 1;
+}
+
+enum publish_result
+publish_read_last(struct publish *p, struct report *r)
+{
+	struct signify_key keys[STATE_KEYS_MAX];
+	uint64_t serial = p->state.serial;
+	struct buf text, why;
+	bool found = false;
+
+	if (p->store == NULL || serial == 0)
+		return PUBLISH_GOOD;
+	if (p->state.final)
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "serial %llu was said to be the final one",
+		    (unsigned long long)serial);
+	for (size_t i = 0; i < p->state.n_keys; i++)
+		keys[i] = p->state.key[i].key;
+	buf_init(&text, MANIFEST_MAX);
+	buf_init(&why, PUBLISH_WHY_MAX);
+	if (!store_manifest(p->store, serial, &text)) {
+		buf_reset(&text);
+		serial = store_current(p->store);
+		(void)store_manifest(p->store, serial, &text);
+	}
+	found = manifest_open(buf_view(&text), keys, p->state.n_keys, NULL,
+		    &p->before, NULL, &why) == MANIFEST_GOOD;
+	if (found) {
+		p->last_serial = serial;
+		p->plan.before = &p->before;
+	} else {
+		report_add(r, REPORT_ERROR, p->o->store, 0,
+		    "the manifest of serial %llu cannot be used (%s); see "
+		    "carnation verify",
+		    (unsigned long long)serial,
+		    text.len == 0 ? "it cannot be read" : buf_cstr(&why));
+	}
+	buf_fini(&why);
+	buf_fini(&text);
+	return found ? PUBLISH_GOOD : PUBLISH_LOCAL;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/verify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/verify_internal.h"
+
+void
+verify_fini(struct verify *v)
+{
+	if (v->opened)
+		manifest_fini(&v->manifest);
+	v->opened = false;
+	buf_fini(&v->text);
+	free(v->mark);
+	v->mark = NULL;
+	free(v->own);
+	v->own = NULL;
+}
+
+void
+verify_tell(struct verify *v, enum verify_news news, const char *path)
+{
+	v->told[news]++;
+	if (v->tell != NULL)
+		v->tell(v->arg, news, path);
+}
+
+void
+verify_fault(struct verify *v, size_t i, enum verify_news news)
+{
+	if (v->mark[i] != VERIFY_FAULTY)
+		verify_tell(v, news, v->manifest.entry[i].path);
+	v->mark[i] = VERIFY_FAULTY;
+}
+
+enum verify_result
+verify_open(struct verify *v, const char *what, struct buf *why)
+{
+	size_t before = why->len, which;
+
+	if (v->n_keys == 0)
+		return VERIFY_KEYLESS;
+	(void)buf_printf(why, "%s: ", what);
+	if (manifest_open(buf_view(&v->text), v->keys, v->n_keys, &which,
+		&v->manifest, NULL, why) != MANIFEST_GOOD)
+		return VERIFY_REFUSED;
+	buf_truncate(why, before);
+	v->opened = true;
+	v->signer = v->keys[which];
+	v->mark = calloc(v->manifest.n + 1, sizeof(*v->mark));
+	if (v->mark != NULL)
+		return VERIFY_GOOD;
+	(void)buf_str(why, strerror(ENOMEM));
+	return VERIFY_LOCAL;
+}
+
+enum verify_result
+verify_conclude(const struct verify *v)
+{
+	if (v->told[VERIFY_CHANGED] + v->told[VERIFY_MISSING] +
+		v->told[VERIFY_EXTRA] >
+	    0)
+		return VERIFY_REFUSED;
+	return v->told[VERIFY_UNREADABLE] > 0 ? VERIFY_LOCAL : VERIFY_GOOD;
+}
+
+bool
+verify_find(const struct verify *v, const char *path, size_t *i)
+{
+	const struct manifest_entry *e = manifest_find(&v->manifest, path);
+
+	if (e != NULL)
+		*i = (size_t)(e - v->manifest.entry);
+	return e != NULL;
+}
+
+bool
+verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size)
+{
+	uint8_t chunk[VERIFY_CHUNK];
+	struct digest d;
+	ssize_t n;
+
+	*size = 0;
+	if (lseek(fd, 0, SEEK_SET) == -1)
+		return false;
+	digest_init(&d);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		digest_add(&d, slice_of(chunk, (size_t)n));
+		*size += (uint64_t)n;
+	}
+	if (n == -1) {
+		digest_fini(&d);
+		return false;
+	}
+	errno = ENOMEM;
+	return digest_end(&d, digest);
+}

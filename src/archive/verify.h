@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/* Whether a copy of a capsule is all that its author signed, and nothing else:
+ * a store, a directory, an archive, or what a host serves. Every file is hashed
+ * anew. A mirror's store is mended on the way.
+ * Depends on util, os, manifest, ustar, store, state and pull. */
+#ifndef ARCHIVE_VERIFY_H
+#define ARCHIVE_VERIFY_H
+
+#include "archive/manifest.h"
+
+enum { VERIFY_WHY_MAX = 16 * 1024 }; /* bytes that why needs room for */
+
+/* What is told of a file. */
+enum verify_news {
+	VERIFY_CHANGED,
+	VERIFY_MISSING,
+	VERIFY_EXTRA,      /* there, and not signed */
+	VERIFY_UNREADABLE, /* there, and we may not read it */
+	VERIFY_REPAIRED,
+	VERIFY_NEWS,
+};
+
+enum verify_result {
+	VERIFY_GOOD,
+	VERIFY_LATER,   /* network, lock: see why */
+	VERIFY_KEYLESS, /* a key must be given */
+	VERIFY_REFUSED, /* it is not what the author signed: see news, or why */
+	VERIFY_LOCAL,   /* disk, permissions: see why, or news */
+};
+
+/* Zeroed but for the first three, which are borrowed. */
+struct verify {
+	const struct signify_key *keys; /* any of them may have signed */
+	size_t n_keys;
+	/* Of each file that is not as it should be; path is not fit for a
+	 * terminal as it is. */
+	void (*tell)(void *arg, enum verify_news news, const char *path);
+	void *arg;
+
+	/* The answer. */
+	bool opened; /* the manifest was good: what follows is known */
+	struct manifest manifest;
+	struct signify_key signer;
+	uint64_t told[VERIFY_NEWS]; /* how many of each */
+
+	/* Private. */
+	struct buf text;         /* the manifest's bytes */
+	uint8_t *mark;           /* one for each entry */
+	struct signify_key *own; /* a store's keys */
+	bool archive_faulty;     /* as was told */
+};
+
+/* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
+ * same. Nothing else under mirror/ is looked at. */
+enum verify_result
+verify_dir(struct verify *v, const char *path, struct buf *why);
+
+/* An archive as mirror/capsule.tar is, in a file; memory does not grow with it. */
+enum verify_result
+verify_archive(struct verify *v, const char *path, struct buf *why);
+
+/* What is served at base ("gemini://host[:port]/"): the manifest and each file that
+ * it lists, one after the other. SIGPIPE must be ignored. */
+enum verify_result
+verify_host(struct verify *v, const char *base, struct buf *why);
+
+/* A store: its current release as a directory, each object of it and of older
+ * releases. Without keys those that it pins count, retired ones too. What has
+ * rotted in a mirror's store (not in an author's) is fetched anew and put back in
+ * every release; then all is verified again. SIGPIPE must be ignored. */
+enum verify_result
+verify_store(struct verify *v, const char *path, struct buf *why);
+
+/* Frees the answer. */
+void verify_fini(struct verify *v);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of verify share. Depends on verify. */
+#ifndef ARCHIVE_VERIFY_INTERNAL_H
+#define ARCHIVE_VERIFY_INTERNAL_H
+
+#include "archive/pull.h"
+#include "archive/state.h"
+#include "archive/store.h"
+#include "archive/verify.h"
+
+enum { VERIFY_CHUNK = 64 * 1024 };
+
+/* What is known of an entry, in v->mark. */
+enum verify_mark {
+	VERIFY_UNSEEN,
+	VERIFY_SOUND,
+	VERIFY_FAULTY, /* told */
+};
+
+void verify_tell(struct verify *v, enum verify_news news, const char *path);
+
+/* Tells it of an entry, once. */
+void verify_fault(struct verify *v, size_t i, enum verify_news news);
+
+/* Opens the manifest in v->text; what names it in why. */
+enum verify_result
+verify_open(struct verify *v, const char *what, struct buf *why);
+
+/* Of all that was told. */
+enum verify_result verify_conclude(const struct verify *v);
+
+/* The entry of that path; false: there is none. */
+bool verify_find(const struct verify *v, const char *path, size_t *i);
+
+/* Each entry beneath root, which is the caller's, and mirror/capsule.tar; then what
+ * is there besides. release: that of a store, where nothing else may be under
+ * mirror/ and the archive must be there. False and why: local trouble. */
+bool verify_tree(struct verify *v, int root, bool release, struct buf *why);
+
+/* The archive in fd, from where it stands to its end, against v's manifest, marks
+ * and news. False and why when its form is broken, or it holds another
+ * manifest. */
+bool verify_members(struct verify *v, int fd, struct buf *why);
+
+/* The manifest that an archive holds, from the start of fd into v->text. False and
+ * why: there is none. */
+bool verify_extract(struct verify *v, int fd, struct buf *why);
+
+/* SHA-256 of a file from its start, and its size; false and errno. */
+bool verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size);
+
+/* ------------------------------------------------------- a store's scan */
+
+/* An object that is not what its name says, or is not there. */
+struct verify_rot {
+	uint8_t digest[DIGEST_SIZE];
+	const char *path; /* in the current release, borrowed from the manifest;
+			   * NULL: older releases alone have it */
+};
+
+/* Zeroed but for the first three, borrowed. */
+struct verify_scan {
+	struct verify *v;
+	struct store *store;
+	const struct state *state;
+
+	bool manifest_faulty; /* v->text is another copy */
+	bool to_relink;       /* a sound object's name in the release is not */
+	struct verify_rot *rot;
+	size_t n_rot;
+	uint8_t (*listed)[DIGEST_SIZE]; /* of the current release, sorted */
+};
+
+/* All of a store, once. */
+enum verify_result verify_scan(struct verify_scan *x, struct buf *why);
+void verify_scan_fini(struct verify_scan *x);
+
+/* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what
+ * could be done is done; another scan tells. */
+enum verify_result verify_repair(struct verify_scan *x, struct buf *why);
+
+enum verify_object {
+	VERIFY_OBJECT_SOUND,
+	VERIFY_OBJECT_ROTTEN,
+	VERIFY_OBJECT_ABSENT,
+	VERIFY_OBJECT_CLOSED, /* to us: permissions, descriptors */
+};
+enum verify_object verify_object(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
+
+/* The manifest of serial, when the release's own cannot be read, from its archive or
+ * where it came from, into v->text; opened. */
+enum verify_result
+verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
+
+/* Whether the open manifest is the one that the store took over as serial. */
+bool
+verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why);
+
+/* At most so many, "" when there are no more: where a mirror's files come from. */
+const char *verify_source(const struct state *st, unsigned i);
+
+#endif

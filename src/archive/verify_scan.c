@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+/* A store, looked at once: the current release as any tree, then the objects
+ * behind it and those of older releases. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/verify_internal.h"
+
+enum verify_object
+verify_object(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size)
+{
+	int fd = store_object_fd(s, digest);
+	enum verify_object what = VERIFY_OBJECT_ROTTEN;
+	uint8_t got[DIGEST_SIZE];
+
+	*size = 0;
+	if (fd == -1 && (errno == ENOENT || errno == ELOOP))
+		return VERIFY_OBJECT_ABSENT;
+	if (fd == -1)
+		return VERIFY_OBJECT_CLOSED;
+	if (verify_hash(fd, got, size))
+		what = digest_equal(got, digest) ? VERIFY_OBJECT_SOUND
+						 : VERIFY_OBJECT_ROTTEN;
+	else if (errno == ENOMEM)
+		what = VERIFY_OBJECT_CLOSED;
+	(void)close(fd);
+	return what;
+}
+
+/* For messages and news. */
+static void
+object_path(const uint8_t digest[DIGEST_SIZE], struct buf *out)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(digest, hex);
+	(void)buf_printf(out, "objects/%.2s/%s", hex, hex + 2);
+}
+
+static void
+tell_object(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
+    enum verify_object what)
+{
+	uint8_t memory[DIGEST_HEX_SIZE + 16];
+	struct buf path;
+
+	buf_wrap(&path, memory, sizeof(memory));
+	object_path(digest, &path);
+	verify_tell(x->v,
+	    what == VERIFY_OBJECT_ROTTEN   ? VERIFY_CHANGED
+	    : what == VERIFY_OBJECT_ABSENT ? VERIFY_MISSING
+					   : VERIFY_UNREADABLE,
+	    buf_cstr(&path));
+}
+
+/* Several times the same is no harm. */
+static bool
+add_rot(
+    struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], const char *path)
+{
+	struct verify_rot *grown;
+
+	/* Room doubles whenever their number is a power of two. */
+	if ((x->n_rot & (x->n_rot - 1)) == 0) {
+		grown = realloc(x->rot,
+		    (x->n_rot == 0 ? 1 : x->n_rot * 2) * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		x->rot = grown;
+	}
+	memcpy(x->rot[x->n_rot].digest, digest, DIGEST_SIZE);
+	x->rot[x->n_rot++].path = path;
+	return true;
+}
+
+/* Whether the release's file is its object's other name. */
+static bool
+is_linked(
+    const struct verify_scan *x, int release, const struct manifest_entry *e)
+{
+	int fd = store_object_fd(x->store, e->digest);
+	struct stat object, file;
+	bool same;
+
+	same = fd != -1 && fstat(fd, &object) == 0 &&
+	       fstatat(release, e->path, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       object.st_dev == file.st_dev && object.st_ino == file.st_ino;
+	if (fd != -1)
+		(void)close(fd);
+	return same;
+}
+
+/* The object behind an entry that the tree's check has marked. */
+static bool
+check_behind(struct verify_scan *x, int release, size_t i)
+{
+	const struct manifest_entry *e = &x->v->manifest.entry[i];
+	enum verify_object what;
+	uint64_t size;
+
+	if (x->v->mark[i] == VERIFY_SOUND && is_linked(x, release, e))
+		return true;
+	what = verify_object(x->store, e->digest, &size);
+	if (x->v->mark[i] == VERIFY_FAULTY)
+		x->to_relink = true;
+	else if (what != VERIFY_OBJECT_SOUND)
+		tell_object(x, e->digest, what);
+	return what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_CLOSED ||
+	       add_rot(x, e->digest, e->path);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_SIZE);
+}
+
+static bool
+sort_listed(struct verify_scan *x)
+{
+	const struct manifest *m = &x->v->manifest;
+
+	x->listed = calloc(m->n + 1, sizeof(*x->listed));
+	if (x->listed == NULL)
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		memcpy(x->listed[i], m->entry[i].digest, DIGEST_SIZE);
+	qsort(x->listed, m->n, sizeof(*x->listed), compare);
+	return true;
+}
+
+static bool
+is_listed(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+{
+	return bsearch(digest, x->listed, x->v->manifest.n, sizeof(*x->listed),
+		   compare) != NULL;
+}
+
+/* One that older releases alone have, or none: that one is hashed before it is
+ * used. */
+static bool
+check_older(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
+{
+	struct verify_scan *x = arg;
+	enum verify_object what;
+	uint64_t size;
+
+	if (links == 0 || is_listed(x, digest))
+		return true;
+	what = verify_object(x->store, digest, &size);
+	if (what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_ABSENT)
+		return true;
+	tell_object(x, digest, what);
+	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
+}
+
+static bool
+is_noted(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < x->n_rot; i++)
+		if (x->rot[i].path == NULL &&
+		    digest_equal(x->rot[i].digest, digest))
+			return true;
+	return false;
+}
+
+/* Objects that an older release alone lists, and that are not there. */
+static bool
+check_absent(struct verify_scan *x, const struct manifest *m)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < m->n; i++) {
+		const uint8_t *digest = m->entry[i].digest;
+		uint64_t size;
+
+		if (is_listed(x, digest) ||
+		    store_size(x->store, digest, &size) || errno != ENOENT ||
+		    is_noted(x, digest))
+			continue;
+		tell_object(x, digest, VERIFY_OBJECT_ABSENT);
+		ok = add_rot(x, digest, NULL);
+	}
+	return ok;
+}
+
+/* A rollback could lead there. */
+static bool
+check_older_release(struct verify_scan *x, uint64_t serial)
+{
+	uint8_t memory[VERIFY_WHY_MAX];
+	const struct verify *v = x->v;
+	struct buf text, unused;
+	struct manifest m;
+	bool ok = true;
+
+	buf_init(&text, MANIFEST_MAX);
+	buf_wrap(&unused, memory, sizeof(memory));
+	if (store_manifest(x->store, serial, &text) &&
+	    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m, NULL,
+		&unused) == MANIFEST_GOOD) {
+		ok = check_absent(x, &m);
+		manifest_fini(&m);
+	} else {
+		buf_reset(&unused);
+		(void)buf_printf(
+		    &unused, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+		verify_tell(x->v, VERIFY_CHANGED, buf_cstr(&unused));
+	}
+	buf_fini(&text);
+	return ok;
+}
+
+static bool
+check_older_releases(struct verify_scan *x)
+{
+	size_t n;
+	uint64_t *serial = store_releases(x->store, &n);
+	bool ok = serial != NULL || n == 0;
+
+	for (size_t i = 0; ok && i < n; i++)
+		if (serial[i] != x->v->manifest.serial)
+			ok = check_older_release(x, serial[i]);
+	free(serial);
+	return ok;
+}
+
+static bool
+check_objects(struct verify_scan *x, int release, struct buf *why)
+{
+	bool ok = sort_listed(x);
+
+	for (size_t i = 0; ok && i < x->v->manifest.n; i++)
+		ok = check_behind(x, release, i);
+	ok = ok && store_objects(x->store, check_older, x, why) &&
+	     check_older_releases(x);
+	if (!ok && why->len == 0)
+		(void)buf_str(why, strerror(ENOMEM));
+	return ok;
+}
+
+/* The current release's, or another copy of the same. */
+static enum verify_result
+open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
+{
+	enum verify_result result = VERIFY_REFUSED;
+	size_t before = why->len;
+	bool there;
+
+	there = store_manifest(x->store, serial, &x->v->text);
+	if (there)
+		result = verify_open(x->v, MANIFEST_PATH, why);
+	else if (errno == EACCES || errno == EMFILE || errno == ENFILE)
+		result = VERIFY_LOCAL;
+	if (!there)
+		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
+	if (result != VERIFY_REFUSED)
+		return result;
+	x->manifest_faulty = true;
+	verify_tell(
+	    x->v, there ? VERIFY_CHANGED : VERIFY_MISSING, MANIFEST_PATH);
+	if (!x->state->is_mirror)
+		return VERIFY_REFUSED;
+	buf_truncate(why, before);
+	return verify_recover(x, serial, why);
+}
+
+static enum verify_result
+scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
+{
+	enum verify_result result = open_manifest(x, serial, why);
+	int release;
+
+	if (result != VERIFY_GOOD)
+		return result;
+	if (!verify_is_serial(x, serial, why))
+		return VERIFY_REFUSED;
+	release = store_release_fd(x->store, serial);
+	if (release == -1) {
+		(void)buf_printf(
+		    why, "releases/%" PRIu64 ": %s", serial, strerror(errno));
+		return VERIFY_LOCAL;
+	}
+	result = verify_tree(x->v, release, true, why) &&
+			 check_objects(x, release, why)
+		     ? verify_conclude(x->v)
+		     : VERIFY_LOCAL;
+	(void)close(release);
+	return result;
+}
+
+enum verify_result
+verify_scan(struct verify_scan *x, struct buf *why)
+{
+	uint64_t serial = store_current(x->store);
+	enum verify_result result;
+
+	if (serial == 0) {
+		(void)buf_str(why, "current leads to no release");
+		return VERIFY_REFUSED;
+	}
+	buf_init(&x->v->text, MANIFEST_MAX);
+	result = scan_release(x, serial, why);
+	if (result != VERIFY_GOOD && store_current(x->store) != serial) {
+		buf_reset(why);
+		(void)buf_str(why, "another release came meanwhile: run this "
+				   "again");
+		return VERIFY_LATER;
+	}
+	return result;
+}
+
+void
+verify_scan_fini(struct verify_scan *x)
+{
+	free(x->rot);
+	free(x->listed);
+	x->rot = NULL;
+	x->listed = NULL;
+	x->n_rot = 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/* A store verified; a mirror's mended, and verified again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/verify_internal.h"
+
+/* Paths that were told, for comparison. */
+struct notes {
+	struct verify *v; /* hears it too; NULL: nobody does */
+	char **path;
+	size_t n;
+	bool lost; /* memory was short */
+};
+
+static void
+note(void *arg, enum verify_news news, const char *path)
+{
+	struct notes *k = arg;
+	char **grown;
+
+	if (k->v != NULL)
+		verify_tell(k->v, news, path);
+	/* Nothing brings what is in excess away. */
+	if (news == VERIFY_EXTRA || k->lost)
+		return;
+	if ((k->n & (k->n - 1)) == 0) {
+		grown = realloc(
+		    k->path, (k->n == 0 ? 1 : k->n * 2) * sizeof(*grown));
+		k->lost = grown == NULL;
+		if (k->lost)
+			return;
+		k->path = grown;
+	}
+	k->path[k->n] = strdup(path);
+	k->lost = k->path[k->n] == NULL;
+	k->n += !k->lost;
+}
+
+static void
+notes_fini(struct notes *k)
+{
+	while (k->n > 0)
+		free(k->path[--k->n]);
+	free(k->path);
+	k->path = NULL;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Of what was told the first time, what is not told again. */
+static void
+tell_repaired(struct verify *v, const struct notes *first, struct notes *second)
+{
+	if (first->lost || second->lost)
+		return;
+	if (second->n > 0)
+		qsort(second->path, second->n, sizeof(*second->path), compare);
+	for (size_t i = 0; i < first->n; i++)
+		if (second->n == 0 ||
+		    bsearch(&first->path[i], second->path, second->n,
+			sizeof(*second->path), compare) == NULL)
+			verify_tell(v, VERIFY_REPAIRED, first->path[i]);
+}
+
+/* The keys that a store pins. One that is retired has signed what a rollback leads
+ * to. */
+static bool
+take_keys(struct verify *v, const struct state *st)
+{
+	if (v->n_keys > 0 || st->n_keys == 0)
+		return true;
+	v->own = calloc(st->n_keys, sizeof(*v->own));
+	if (v->own == NULL)
+		return false;
+	for (size_t i = 0; i < st->n_keys; i++)
+		v->own[i] = st->key[i].key;
+	v->keys = v->own;
+	v->n_keys = st->n_keys;
+	return true;
+}
+
+/* After a repair: whether all is whole, and what has become so. */
+static enum verify_result
+scan_again(struct verify_scan *first, const struct notes *before,
+    enum verify_result repaired, struct buf *why)
+{
+	struct notes after = { 0 };
+	struct verify v = { .keys = first->v->keys,
+		.n_keys = first->v->n_keys,
+		.tell = note,
+		.arg = &after };
+	struct verify_scan again = {
+		.v = &v, .store = first->store, .state = first->state
+	};
+	enum verify_result result;
+	struct buf said;
+
+	buf_init(&said, VERIFY_WHY_MAX);
+	result = verify_scan(&again, &said);
+	tell_repaired(before->v, before, &after);
+	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
+		buf_reset(why);
+		repaired = result;
+	}
+	if (repaired == VERIFY_GOOD)
+		repaired = result;
+	if (repaired != VERIFY_GOOD && why->len == 0)
+		(void)buf_put(why, buf_view(&said));
+	buf_fini(&said);
+	notes_fini(&after);
+	verify_scan_fini(&again);
+	verify_fini(&v);
+	return repaired;
+}
+
+static bool
+can_be_mended(const struct verify_scan *x)
+{
+	return x->state->is_mirror && x->v->opened &&
+	       (x->n_rot > 0 || x->to_relink || x->manifest_faulty ||
+		   x->v->archive_faulty);
+}
+
+static enum verify_result
+scan_and_mend(
+    struct verify *v, struct store *s, const struct state *st, struct buf *why)
+{
+	struct notes before = { .v = v };
+	struct verify first = { .keys = v->keys,
+		.n_keys = v->n_keys,
+		.tell = note,
+		.arg = &before };
+	struct verify_scan x = { .v = &first, .store = s, .state = st };
+	enum verify_result result = verify_scan(&x, why);
+
+	if (result != VERIFY_LATER && can_be_mended(&x)) {
+		buf_reset(why);
+		result = verify_repair(&x, why);
+		result = scan_again(&x, &before, result, why);
+	}
+	verify_scan_fini(&x);
+	notes_fini(&before);
+	/* The answer is the caller's. */
+	v->opened = first.opened;
+	v->manifest = first.manifest;
+	v->signer = first.signer;
+	v->text = first.text;
+	v->mark = first.mark;
+	return result;
+}
+
+enum verify_result
+verify_store(struct verify *v, const char *path, struct buf *why)
+{
+	enum verify_result result = VERIFY_LOCAL;
+	struct store *s = store_open(path, false, why);
+	struct state *st = calloc(1, sizeof(*st));
+
+	if (s != NULL && st == NULL)
+		(void)buf_str(why, "out of memory");
+	if (s != NULL && st != NULL && state_read(s, st, why) != STATE_BROKEN) {
+		if (!take_keys(v, st))
+			(void)buf_str(why, "out of memory");
+		else if (v->n_keys == 0)
+			result = VERIFY_KEYLESS;
+		else
+			result = scan_and_mend(v, s, st, why);
+	}
+	free(st);
+	store_close(&s);
+	return result;
+}

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: ISC
+"""Whom `carnation mirror` asks, in which order, how often and how long: other
+mirrors, redirects, "slow down", slow and broken answers."""
+import re
+import time
+
+import pytest
+
+import origin as o
+from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
+                       second)
+from signed import CAPSULE, MANIFEST, Author, Key, sha256
+
+NOWHERE = "gemini://nothing.invalid/"
+NEW = b"# Version 2\n"
+
+
+def links(*urls):
+    return {"mirrors.gmi": "# Mirrors\n" + "".join(
+        f"=> {url} Somebody, somewhere, since 2026\n" for url in urls)}
+
+
+# ------------------------------------------------------------ other mirrors
+
+def test_from_another_mirror(place, fresh, second, origin):
+    """By hash; the origin is not even asked by a run that goes well."""
+    fresh.updated("--key", fresh.pub, url=second.url())
+    assert set(second.paths) == {MANIFEST} | {
+        f"mirror/objects/{sha256(d)}" for d in CAPSULE.values()}
+    # a first run asks all that it knows, hence the origin too
+    assert origin.paths == [MANIFEST]
+    assert fresh.state()["origin"] == origin.url()
+    assert fresh.state()["upstream"] == second.url()
+    origin.publish(page(2))
+    second.serve(origin.files)
+    second.clear()
+    origin.clear()
+    fresh.updated(url=second.url())
+    assert len(second.log) == 2 and origin.log == []
+
+
+def test_a_mirror_without_objects(fresh, second):
+    """Asked by hash once or twice, then by path."""
+    second.on("mirror/objects/*", o.answer("51 Not found"))
+    fresh.updated("--key", fresh.pub, url=second.url())
+    assert sum(p.startswith("mirror/objects/") for p in second.paths) <= 2
+    assert set(CAPSULE) <= set(second.paths)
+
+
+def test_first_run_takes_the_highest(fresh, origin, second):
+    old = origin.files
+    origin.publish(page(2))
+    second.serve(old)
+    done = fresh.updated("--key", fresh.pub, "--also", second.url())
+    assert done["serial"] == "2"
+    assert MANIFEST in second.paths
+
+
+def test_first_run_with_an_old_mirror(fresh, origin, second):
+    """Given a mirror that lags: the origin, which its manifest names, is asked
+    too."""
+    origin.publish(page(2))
+    done = fresh.updated("--key", fresh.pub, url=second.url())
+    assert done["serial"] == "2"
+    assert fresh.state()["upstream"] == origin.url()
+
+
+def test_first_run_sees_equivocation(fresh, origin, second):
+    second.serve(origin.files)
+    origin.publish(page(2), serial=1)
+    said = fresh.refused("--key", fresh.pub, "--also", second.url())
+    assert "equivocation" in said and "serial 1" in said
+    assert second.url() in said and origin.url() in said
+
+
+def test_first_run_passes_over_a_forger(fresh, origin, second):
+    second.author = Author(Key.new("capsule-1"), origin.url(), serial=41)
+    second.publish()
+    done = fresh.updated("--key", fresh.pub, "--also", second.url())
+    assert done["serial"] == "1"
+    assert f"{second.url()}" in done["said"]
+
+
+def test_the_first_that_answers_is_enough(mirror, origin, second):
+    origin.publish(page(2))
+    mirror.updated("--also", second.url())
+    assert second.log == []
+
+
+def test_the_origin_is_gone_for_good(mirror, origin, second):
+    origin.publish(links(NOWHERE, second.url()))
+    second.serve(origin.files)
+    mirror.updated()
+    files = origin.publish(page(3))
+    second.serve(files)
+    origin.close()
+    # nobody named the other one but the page that was mirrored
+    done = mirror.updated()
+    assert done["serial"] == "3" and second.log
+    assert mirror.state()["upstream"] == second.url()
+    assert f"{origin.url()}: localhost port {origin.port}: " in done["said"]
+    second.clear()
+    done = mirror.run()  # nothing new there
+    assert done.returncode == 0 and done.stdout == ""
+    assert second.paths == [MANIFEST]
+    second.close()
+    said = mirror.fails(1)
+    assert "no source has a manifest to give; still serving 3" in said
+
+
+def test_our_own_name_is_not_asked(mirror, origin):
+    origin.publish(links("gemini://me.invalid/", NOWHERE,
+                         "gemini://other.invalid/page.gmi",
+                         "https://web.invalid/"))
+    mirror.updated("--host", "me.invalid")
+    origin.close()
+    said = mirror.fails(1)
+    assert "nothing.invalid" in said
+    for name in ("me.invalid", "other.invalid", "web.invalid"):
+        assert name not in said
+
+
+def test_a_bad_mirror_first(mirror, origin, second):
+    """Rollback at the one, the new serial at the other: taken, and told."""
+    origin.publish(page(2))
+    mirror.updated()
+    origin.publish(page(3))  # second still has serial 1
+    done = mirror.updated(url=second.url())
+    assert done["serial"] == "3"
+    assert "refused: older than 2 (rollback)" in done["said"]
+
+
+def test_a_bad_mirror_and_nothing_new(mirror, origin, second):
+    origin.publish(page(2))
+    mirror.updated()
+    assert "older than 2 (rollback)" in mirror.refused(url=second.url())
+
+
+@pytest.mark.parametrize("fault", [o.flip(), o.added(), o.cut(2),
+                                   o.answer("51 No"), o.answer("40 No"),
+                                   o.hang_up, o.redirect("gemini://x.test/")])
+def test_one_file_from_elsewhere(mirror, origin, second, fault):
+    origin.publish(page(2))
+    second.serve(origin.files)
+    origin.on("page.gmi", fault)
+    origin.on("mirror/objects/*", fault)
+    mirror.updated("--also", second.url())
+    assert second.paths == [f"mirror/objects/{sha256(NEW)}"]
+
+
+def test_the_origin_ends_halfway(fresh, origin, second):
+    """The rest comes from the mirror."""
+    files = origin.publish({f"many/{n:02}.txt": f"{n}\n" for n in range(30)})
+    second.serve(files)
+
+    def end(talk):
+        origin.refuse()
+        return False
+
+    origin.on("many/10.txt", end)
+    done = fresh.updated("--key", fresh.pub, "--also", second.url())
+    assert done["new"] == str(len(CAPSULE) + 30)
+    assert len(second.log) > 15
+
+
+# ----------------------------------------------------------------- status 44
+
+def test_slow_down(mirror, origin):
+    origin.publish(page(2))
+    origin.on("page.gmi", o.answer("44 2"), times=1)
+    mirror.updated()
+    asked = [t.at for t in origin.log if t.path == "page.gmi"]
+    assert len(asked) == 2 and asked[1] - asked[0] >= 1.9
+
+
+def test_slow_down_holds_for_all(fresh, origin):
+    origin.publish({f"many/{n}.txt": f"{n}\n" for n in range(20)})
+    origin.on("many/7.txt", o.answer("44 2"), times=1)
+    fresh.updated("--key", fresh.pub)
+    at = next(t.at for t in origin.log if t.path == "many/7.txt")
+    # what was under way may still have come
+    quiet = [t for t in origin.log if at < t.at < at + 1.9]
+    assert len(quiet) <= 1
+
+
+def test_slow_down_for_ever(mirror, origin, second):
+    origin.publish(page(2))
+    second.serve(origin.files)
+    origin.on("page.gmi", o.answer("44 61"))
+    origin.on("mirror/objects/*", o.answer("44 61"))
+    mirror.updated("--also", second.url())
+    origin.publish(page(3))
+    began = time.monotonic()
+    said = mirror.fails(1)
+    assert "asks to wait 61 s" in said
+    assert time.monotonic() - began < 30
+    origin.on(MANIFEST, o.answer("44 3600"))
+    assert "asks to wait 3600 s" in mirror.fails(1)
+
+
+# ------------------------------------------------------------------ redirects
+
+def test_redirects(mirror, origin):
+    """Five are followed, to wherever it is on that host."""
+    def hop(talk):
+        n = int(re.search(r"\d*$", talk.path)[0] or 0)
+        if n == 5:
+            talk.answer(b"# Version 2\n")
+        else:
+            talk.header(f"3{n % 2} /hop/{n + 1}")
+
+    origin.publish(page(2))
+    origin.on("page.gmi", hop)
+    origin.on("hop/*", hop)
+    assert mirror.updated()["requests"] == "7"
+    assert origin.paths[-1] == "hop/5"
+
+
+@pytest.mark.parametrize("fault, said", [
+    (o.loop, "more than 5 redirects"),
+    (o.redirect(lambda t: f"gemini://127.0.0.1:{t.origin.port}/page.gmi"),
+     "redirects to another host"),
+    (o.redirect(lambda t: "gemini://localhost:1/page.gmi"),
+     "redirects to another host"),
+    (o.redirect("https://localhost/"), "redirects to another host"),
+    (o.redirect("titan://localhost/x"), "redirects to another host"),
+    (o.redirect("gemini://a@localhost/"), "redirects to another host"),
+])
+def test_redirects_elsewhere(mirror, origin, fault, said):
+    origin.publish(page(2))
+    for which in ("page.gmi", "mirror/objects/*"):
+        origin.on(which, fault)
+    assert said in mirror.fails(1)
+    origin.on(MANIFEST, fault)
+    assert said in mirror.fails(1)
+
+
+# ----------------------------------------------------------- broken and slow
+
+def test_no_close_notify(mirror, origin):
+    """The hash and the signature say that all came."""
+    origin.publish(page(2))
+    origin.on("*", o.no_close_notify)
+    mirror.updated()
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_cut(mirror, origin, at):
+    """No proof of anything: try again later."""
+    origin.publish(page(2))
+    for which in ("page.gmi", "mirror/objects/*"):
+        origin.on(which, o.cut(at))
+    said = mirror.fails(1)
+    assert "1 file could not be fetched; still serving 1" in said
+    assert "broke off without close_notify" in said
+    origin.forget()
+    origin.on(MANIFEST, o.cut(200))
+    assert "the manifest broke off" in mirror.fails(1)
+
+
+def test_one_failure_is_forgiven(mirror, origin):
+    origin.publish(page(2))
+    origin.on("page.gmi", o.hang_up, times=2)
+    mirror.updated()
+    assert origin.paths == [MANIFEST, "page.gmi", "page.gmi", "page.gmi"]
+
+
+@pytest.mark.parametrize("fault", [
+    o.raw(b""), o.raw(b"HTTP/1.1 200 OK\r\n\r\n"), o.raw(b"20" * 2000),
+    o.answer("99 x"), o.answer("10 What?"), o.answer("60 Who?"),
+    o.answer("41 Later"), o.answer("50 Never"), o.answer("53 Not I"),
+    o.answer("51 Not found\x1b[31m")])
+def test_odd_answers(mirror, origin, fault):
+    origin.publish(page(2))
+    origin.on("*", fault)
+    said = mirror.fails(1)
+    assert "\x1b" not in said
+    origin.forget()
+    origin.on("page.gmi", fault)
+    origin.on("mirror/objects/*", fault)
+    mirror.fails(1)
+
+
+@pytest.mark.parametrize("fault", [
+    o.drip(1.0), o.drip(1.0, header=False), o.silence()],
+    ids=["drip", "dripping header", "silence"])
+@pytest.mark.parametrize("which", [MANIFEST, "p*"])
+@pytest.mark.soak
+def test_too_slow(mirror, origin, second, which, fault):
+    """1 byte a second does not hold the run: the other mirror is asked."""
+    origin.publish({"page.gmi": b"x" * 9000})
+    second.serve(origin.files)
+    origin.on(which, fault)
+    began = time.monotonic()
+    mirror.updated("--also", second.url())
+    assert 9 < time.monotonic() - began < 40
+
+
+@pytest.mark.soak
+def test_slow_but_steady(mirror, origin):
+    """As much as the floor asks for is enough, however long it takes."""
+    origin.publish({"page.gmi": b"x" * 9000})
+    origin.on("page.gmi", o.drip(1.0, 700))
+    mirror.updated()

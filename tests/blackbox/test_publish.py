@@ -1,0 +1,759 @@
+# SPDX-License-Identifier: ISC
+"""`carnation publish`: the next signed release of a store, from a folder that is
+never written to. What it makes is held against signed.py, which is written from
+the format alone, and against signify, sha256sum and tar."""
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import signed
+from harness import CARNATION, tree
+from life import IS_ROOT, NOBODY, Plain, carnation, root_only, wrapper
+
+ORIGIN = "gemini://example.org"
+YEAR = 365 * 86400
+CONF = ('title = "The capsule"; lang = "en"; feed = "updates.gmi"; '
+        'copy = "all.txt";')
+PAGES = {
+    "index.gmi": "# Home\n=> night.gmi The night\n=> about.gmi About\n"
+                 "=> updates.gmi Updates\n=> atom.xml Feed\n=> all.txt Copy\n"
+                 "=> mirror/capsule.tar Archive\n=> mirror/MANIFEST List\n"
+                 "=> mirror/trace Trace\n",
+    "night.gmi": "# The night\n",
+    "about.gmi": "# About\n=> night.gmi The night\n",
+    "updates.gmi": "# Updates\n=> night.gmi 2026-01-02 The night\n"
+                   "=> about.gmi 2026-01-03 About\n",
+    "capsule.conf": CONF,
+    "note.txt": "no page\n",
+    "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 300,
+    ".well-known/security.txt": "Contact: mailto:a@example.org\n"
+                                "Expires: 2036-01-01T00:00:00Z\n",
+    "robots.txt": "User-agent: *\nDisallow: /mirror/objects/\n",
+}
+MADE = {"atom.xml", "all.txt"}
+
+
+class Author:
+    """A folder, a store, a key, and the verb over them."""
+
+    def __init__(self, place, pages=None, key="capsule-1"):
+        self.place = place
+        self.src = tree(place / "src", PAGES if pages is None else pages)
+        self.store = place / "store"
+        self.key = self.new_key(key)
+        self.pub = self.key.with_suffix(".pub")
+
+    def new_key(self, name):
+        (self.place / "keys").mkdir(exist_ok=True)
+        done = carnation("key", "new", self.place / "keys" / name)
+        assert done.returncode == 0, done.stderr
+        return self.place / "keys" / f"{name}.sec"
+
+    def run(self, *words, status=0, key=True, **how):
+        before = look(self.src)
+        how.setdefault("env", {}).setdefault(
+            "XDG_DATA_HOME", str(self.place / "data"))
+        signs = ("--key", self.key) if key else ()
+        done = carnation("publish", self.src, self.store, *signs, *words,
+                         **how)
+        assert done.returncode == status, (
+            done.returncode, done.stdout, done.stderr)
+        assert look(self.src) == before, "the folder was written to"
+        return done
+
+    def first(self, *words, **how):
+        return self.run("--origin", ORIGIN, *words, **how)
+
+    def keys(self, *files):
+        return [p.read_text().split("\n")[1] for p in files or [self.pub]]
+
+    def check(self, serial, keys=None):
+        m = signed.check_store(self.store, keys or self.keys())
+        assert m.serial == serial
+        return m
+
+    @property
+    def current(self):
+        return self.store / "current"
+
+    def write(self, name, text):
+        (self.src / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.src / name).write_bytes(
+            text if isinstance(text, bytes) else text.encode())
+
+
+def look(root):
+    """All there is to see of a tree, but for access times."""
+    if not root.exists():
+        return None
+    found = {}
+    for path in [root, *sorted(root.rglob("*"))]:
+        st = path.lstat()
+        what = (st.st_mode, st.st_size, st.st_mtime_ns, st.st_ino)
+        if path.name == "tmp":  # whoever takes the lock tries it out
+            what = (st.st_mode, st.st_ino)
+        if path.is_symlink():
+            what += (os.readlink(path),)
+        elif path.is_file():
+            what += (hashlib.sha256(path.read_bytes()).hexdigest(),)
+        found[str(path)] = what
+    return found
+
+
+@pytest.fixture
+def author(place):
+    return Author(place)
+
+
+def last_line(done):
+    return done.stdout.splitlines()[-1]
+
+
+# ------------------------------------------------------------------- releases
+
+def test_a_first_release(author):
+    done = author.first()
+    m = author.check(1)
+    assert set(m.hashes) == {
+        n.encode() for n in set(PAGES) | MADE}
+    assert (m.origin, m.final, m.signed_with) == (
+        f"{ORIGIN}/", False, "capsule-1.pub")
+    assert m.refresh - m.created == YEAR
+    assert abs(m.created - time.time()) < 600
+    assert "added    night.gmi\n" in done.stdout
+    assert last_line(done) == (
+        "publish: example.org: serial 1: 11 added, 0 kept; published")
+    state = (author.store / "state").read_text()
+    assert "\nserial: 1\n" in state and f"\norigin: {ORIGIN}/\n" in state
+    assert author.keys()[0] in state
+    trace = (author.store / "trace").read_text()
+    assert "host: example.org\n" in trace and "serial: 1\n" in trace
+    # The feed and the copy are of this origin.
+    assert f'href="{ORIGIN}/night.gmi"' in (
+        author.current / "atom.xml").read_text()
+    assert f"<{ORIGIN}/>" in (author.current / "all.txt").read_text()
+
+
+def test_the_tools_that_people_have_accept_it(author):
+    author.first()
+    author.write("night.gmi", "# The night\nOne more line.\n")
+    author.run()
+    sums = author.place / "SUMS"
+    subprocess.run(
+        ["signify-openbsd", "-V", "-e", "-p", author.pub, "-x",
+         author.current / "mirror/MANIFEST", "-m", sums], check=True)
+    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", sums],
+                   cwd=author.current, check=True)
+    out = author.place / "out"
+    out.mkdir()
+    subprocess.run(
+        ["tar", "-xf", author.current / "mirror/capsule.tar", "-C", out],
+        check=True)
+    assert signed.read_tree(out) == {
+        n: d for n, d in signed.read_tree(author.current).items()
+        if n != "mirror/capsule.tar"}
+    listed = subprocess.run(
+        ["tar", "--numeric-owner", "-tvf",
+         author.current / "mirror/capsule.tar"], check=True,
+        capture_output=True, text=True).stdout.splitlines()
+    assert all(line.startswith("-rw-r--r-- 0/0 ") for line in listed)
+    names = [line.split()[-1] for line in listed]
+    assert names == sorted(names, key=os.fsencode)
+    assert "mirror/MANIFEST" in names
+
+
+def test_the_next_serial_says_what_changed(author):
+    author.first()
+    author.write("night.gmi", "# The night\nOne more line.\n")
+    author.write("new.gmi", "# New\n=> index.gmi Home\n")
+    author.write("index.gmi", PAGES["index.gmi"] + "=> new.gmi New\n")
+    (author.src / "note.txt").unlink()
+    done = author.run()
+    assert done.stdout.splitlines() == [
+        "changed  all.txt", "changed  index.gmi", "added    new.gmi",
+        "changed  night.gmi", "gone     note.txt",
+        "publish: example.org: serial 1 -> 2: 1 added, 3 changed, 1 gone, "
+        "7 kept; published"]
+    author.check(2)
+    assert not (author.current / "note.txt").exists()
+    # The old release is whole: it can be gone back to.
+    assert (author.store / "releases/1/note.txt").read_text() == "no page\n"
+
+
+def test_nothing_changed_is_said_and_is_a_serial_all_the_same(author):
+    author.first()
+    done = author.run()
+    assert done.stdout == ("publish: example.org: serial 1 -> 2: nothing "
+                           "changed, 11 kept; published\n")
+    author.check(2)
+
+
+def test_a_long_list_is_cut(author):
+    for i in range(60):
+        author.write(f"many/{i:02}.txt", f"{i}\n")
+    done = author.first()
+    lines = done.stdout.splitlines()
+    assert len(lines) == 42 and lines[40] == "... and 31 more"
+
+
+def test_json(author):
+    author.first()
+    author.write("note.txt", "other\n")
+    author.write('odd "name".txt', "x\n")
+    (author.src / "picture.png").unlink()
+    out = json.loads(author.run("--json").stdout)
+    size = out.pop("bytes")
+    assert size == sum(len(d) for n, d in signed.read_tree(
+        author.current).items() if not n.startswith("mirror/"))
+    assert out.pop("lint_warnings") > 0
+    assert out == {
+        "origin": f"{ORIGIN}/", "serial": 2, "previous": 1,
+        "published": True, "final": False, "files": 11,
+        "added": ['odd "name".txt'], "changed": ["note.txt"],
+        "gone": ["picture.png"], "kept": 9, "left_out": 0}
+    out = json.loads(author.run("--json", "--dry-run").stdout)
+    assert (out["published"], out["serial"], out["previous"]) == (False, 3, 2)
+
+
+def test_the_same_pages_at_the_same_time_are_the_same_bytes(place):
+    key, bytes_of = None, []
+    for name in "ab":
+        (place / name).mkdir()
+        author = Author(place / name)
+        if key is None:
+            key = author.key
+        author.key, author.pub = key, key.with_suffix(".pub")
+        for path in author.src.rglob("*"):
+            os.utime(path, (1, ord(name)))
+        author.first(env={"SOURCE_DATE_EPOCH": "1700000000"},
+                     wrapper=() if name == "a" else ["sh", "-c",
+                                                     'umask 077; exec "$@"',
+                                                     "sh"])
+        assert author.check(1).created == 1700000000
+        bytes_of.append(signed.read_tree(author.current))
+    assert bytes_of[0] == bytes_of[1]
+    files = {n: d for n, d in bytes_of[0].items()
+             if not n.startswith("mirror/")}
+    assert bytes_of[0]["mirror/capsule.tar"] == signed.archive(
+        bytes_of[0]["mirror/MANIFEST"], files, 1700000000)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1e9", "99999999999999"])
+def test_a_time_that_is_none(author, text):
+    done = author.first(env={"SOURCE_DATE_EPOCH": text}, status=2)
+    assert "SOURCE_DATE_EPOCH" in done.stderr
+    assert not author.store.exists()
+
+
+def test_whatever_the_umask_others_can_read_it(author):
+    (author.src / "note.txt").chmod(0o600)
+    author.first(wrapper=["sh", "-c", 'umask 077; exec "$@"', "sh"])
+    for path in [author.store, *author.store.rglob("*")]:
+        if path.is_symlink() or path.name == "lock":
+            continue
+        mode = path.stat().st_mode & 0o777
+        want = 0o755 if path.is_dir() else 0o444
+        assert mode & want == want, (path, oct(mode))
+    assert {p.stat().st_mode & 0o777 for p in (
+        author.store / "objects").rglob("*") if p.is_file()} == {0o444}
+    with Plain("--listen", "127.0.0.1:0", "--certs", author.place / "certs",
+               "--host", "localhost", author.store,
+               directory=author.place) as server:
+        assert server.ask("/note.txt").body == b"no page\n"
+        assert server.ask("/mirror/MANIFEST").body == (
+            author.current / "mirror/MANIFEST").read_bytes()
+        assert b"serial: 1\n" in server.ask("/mirror/trace").body
+
+
+# -------------------------------------------------------- options in the list
+
+def test_final_and_refresh_are_in_the_list(author):
+    author.first("--refresh", "30")
+    m = author.check(1)
+    assert m.refresh - m.created == 30 * 86400
+    author.run("--final")
+    m = author.check(2)
+    assert (m.final, m.refresh) == (True, None)
+    done = author.run()
+    assert "serial 2 was said to be the final one" in done.stderr
+    assert not author.check(3).final
+
+
+@pytest.mark.parametrize("words", [
+    ["--refresh", "0"], ["--refresh", "36501"], ["--refresh", "x"],
+    ["--final", "--refresh", "3"], ["--unsigned", "o", "--signed", "o"],
+    ["--unsigned", "o", "--dry-run"], ["--signed", "o", "--final"],
+    ["--origin", "https://example.org"], ["--origin", "gemini://[::1]"],
+    ["--nonsense"], ["one", "more"]])
+def test_wrong_usage(author, words):
+    done = author.run(*words, status=2)
+    assert "usage: carnation publish" in done.stderr
+    assert not author.store.exists()
+
+
+def test_a_key_is_wanted(author):
+    done = author.first(key=False, status=2)
+    assert "--key" in done.stderr
+    author.first("--dry-run", key=False)
+    for name in ("none.sec", "note.sec"):
+        (author.place / "note.sec").write_text("no key\n")
+        done = author.first("--key", author.place / name, key=False, status=4)
+        assert name in done.stderr
+    done = author.first("--key", author.pub, key=False, status=4)
+    assert "capsule-1.pub" in done.stderr
+    assert not author.store.exists()
+
+
+def test_the_origin_is_remembered(author):
+    done = author.run(status=2)
+    assert "--origin gemini://example.org" in done.stderr
+    author.first()
+    author.run()
+    author.run("--origin", "gemini://EXAMPLE.org:1965/")
+    author.check(3)
+    done = author.run("--origin", "gemini://example.net", status=2)
+    assert f"belongs to {ORIGIN}/" in done.stderr
+    author.check(3)
+
+
+# ----------------------------------------------------------------------- keys
+
+def test_another_key_is_refused(author):
+    author.first()
+    other = author.new_key("other")
+    before = look(author.store)
+    done = author.run("--key", other, key=False, status=3)
+    assert "pins another key" in done.stderr
+    assert look(author.store) == before
+    author.check(1)
+
+
+def test_the_next_key(author):
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    done = author.first("--next-key", author.pub, status=2)
+    assert "signs already" in done.stderr
+    author.first("--next-key", second.with_suffix(".pub"))
+    assert author.check(1).next_key == author.keys(
+        second.with_suffix(".pub"))[0]
+    # Both may sign until the new one has; a secret file does as well.
+    author.run("--next-key", second)
+    done = author.run("--key", second, key=False)
+    assert "retires" in done.stderr
+    author.check(3, author.keys(second.with_suffix(".pub")))
+    done = author.run(status=3)
+    assert "retired" in done.stderr
+    author.run("--key", third, key=False, status=3)
+    done = author.run("--key", second, key=False)
+    assert "retires" not in done.stderr
+    author.check(4, author.keys(second.with_suffix(".pub")))
+
+
+def sign(author, name="list", key=None):
+    subprocess.run(["signify-openbsd", "-S", "-e", "-s", key or author.key,
+                    "-m", author.place / name,
+                    "-x", author.place / f"{name}.sig"], check=True)
+    return author.place / f"{name}.sig"
+
+
+def test_signed_elsewhere(author):
+    out = author.place / "list"
+    done = author.first("--unsigned", out, "--final", key=False)
+    assert "not published" in last_line(done)
+    assert not author.store.exists()
+    assert signed.parse(out.read_bytes()).signed_with is None
+    sealed = sign(author)
+    done = author.first("--signed", sealed, key=False, status=2)
+    assert "--key" in done.stderr and not author.store.exists()
+    author.first("--signed", sealed, "--key", author.pub, key=False)
+    assert author.check(1).final
+    assert (author.current / "mirror/MANIFEST").read_bytes() \
+        == sealed.read_bytes()
+    # From now on the store knows the key; a name in the list is held to.
+    author.write("note.txt", "other\n")
+    author.run("--unsigned", out, "--key", author.pub, key=False)
+    author.run("--signed", sign(author), key=False)
+    assert author.check(2).signed_with == "capsule-1.pub"
+
+
+def test_what_was_signed_must_be_what_is_there(author):
+    author.first()
+    out = author.place / "list"
+    author.run("--unsigned", out, key=False)
+    sealed = sign(author)
+    before = look(author.store)
+    author.write("note.txt", "other\n")
+    done = author.run("--signed", sealed, key=False, status=3)
+    assert "changed note.txt" in done.stderr
+    assert look(author.store) == before
+    author.write("note.txt", PAGES["note.txt"])
+    other = author.new_key("other")
+    done = author.run("--signed", sign(author, key=other), key=False, status=3)
+    assert look(author.store) == before
+    text = sign(author).read_bytes()
+    (author.place / "bad").write_bytes(text.replace(b"serial: 2", b"serial: 3"))
+    author.run("--signed", author.place / "bad", key=False, status=3)
+    for name in ("none", "empty"):
+        (author.place / "empty").touch()
+        author.run("--signed", author.place / name, key=False, status=4)
+    assert look(author.store) == before
+    author.run("--signed", sealed, key=False)
+    done = author.run("--signed", sealed, key=False, status=3)
+    assert "is of serial 2, and the next one is 3" in done.stderr
+    author.check(2)
+
+
+# ------------------------------------------------------------ what stops it
+
+def test_an_error_of_the_linter_stops_it(author):
+    author.write("about.gmi", "# About\n=> nowhere.gmi Nowhere\n")
+    done = author.first(status=1)
+    assert "about.gmi:2: G007: link to nowhere.gmi" in done.stderr
+    assert not author.store.exists()
+    author.write("about.gmi", "# About\n")
+    author.first()
+    before = look(author.store)
+    author.write("capsule.conf", "nonsense = 1;")
+    author.run(status=1)
+    assert look(author.store) == before
+    author.write("capsule.conf", 'feed = "updates.gmi"; order = ["no.gmi"];')
+    author.run(status=1)
+    assert look(author.store) == before
+
+
+def test_warnings_are_shown_and_counted(author):
+    author.write("lonely.gmi", "# Lonely\n")
+    done = author.first()
+    assert "warning: " in done.stderr and "lonely.gmi" in done.stderr
+    assert "1 warning of the linter" in done.stderr
+    author.check(1)
+
+
+def test_older_feed_and_copy_need_not_be_right(author):
+    author.write("atom.xml", "<feed")
+    author.write("all.txt", "a letter\n")
+    author.first(status=1)  # not ours to write over
+    (author.src / "all.txt").unlink()
+    carnation("feed", author.src)
+    author.write("night.gmi", "# The night\nMuch more.\n")
+    (author.src / "atom.xml").write_text("<feed")
+    done = author.first()
+    assert "atom.xml" not in done.stderr
+    author.check(1)
+    assert "Much more." in (author.current / "all.txt").read_text()
+    assert (author.current / "atom.xml").read_text().startswith("<?xml")
+
+
+def test_a_dry_run_writes_nothing(author):
+    done = author.first("--dry-run")
+    assert last_line(done).endswith("not published")
+    assert not author.store.exists()
+    author.first()
+    before = look(author.store)
+    author.write("note.txt", "other\n")
+    done = author.run("--dry-run")
+    assert "changed  note.txt" in done.stdout
+    assert look(author.store) == before
+
+
+def ask(author, answer, *words):
+    """Publishes on a terminal, answering what it asks."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+            [CARNATION, "publish", author.src, author.store, "--key",
+             author.key, *words], stdin=follower, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True) as p:
+        os.write(leader, answer.encode())
+        out, err = p.communicate(timeout=60)
+    os.close(leader)
+    os.close(follower)
+    return p.returncode, out, err
+
+
+def without_night(author):
+    """No page links to it any more, and it is gone."""
+    author.write("index.gmi", PAGES["index.gmi"].replace(
+        "=> night.gmi The night\n", ""))
+    author.write("about.gmi", "# About\n")
+    author.write("updates.gmi",
+                 "# Updates\n=> about.gmi 2026-01-03 About\n")
+    (author.src / "night.gmi").unlink()
+
+
+def test_before_a_page_goes_that_others_link_to(author):
+    author.first()
+    without_night(author)
+    before = look(author.store)
+    done = author.run(status=1)
+    assert "night.gmi goes, and about.gmi:2 links to it; 3 links" in done.stderr
+    assert "--yes" in done.stderr
+    status, _, err = ask(author, "n\n")
+    assert status == 1 and "[y/N]" in err
+    status, _, _ = ask(author, "\n")
+    assert status == 1 and look(author.store) == before
+    status, out, _ = ask(author, "y\n")
+    assert status == 0 and "gone     night.gmi" in out
+    author.check(2)
+
+
+def test_yes_does_not_ask(author):
+    author.first()
+    without_night(author)
+    done = author.run("--yes")
+    assert "night.gmi goes" in done.stderr
+    author.check(2)
+
+
+def test_pages_that_are_not_missed(author):
+    """What nothing links to, what is no page, and what has moved."""
+    author.write("lonely.gmi", "# Lonely\n=> lonely.gmi Itself\n")
+    author.write("index.gmi", PAGES["index.gmi"] + "=> note.txt Note\n")
+    author.first()
+    (author.src / "lonely.gmi").unlink()
+    author.write("index.gmi", PAGES["index.gmi"])
+    (author.src / "note.txt").unlink()
+    author.run()
+    author.check(2)
+    (author.src / "night.gmi").rename(author.src / "darkness.gmi")
+    author.write("capsule.conf", CONF + 'redirects = ({ from = "/night.gmi"; '
+                 'to = "/darkness.gmi"; });')
+    author.run()
+    author.check(3)
+
+
+# -------------------------------------------------------------- what is named
+
+def test_links_that_fail_a_mirrors_readers(author):
+    author.write("about.gmi", "# About\n=> gemini://example.org/night.gmi N\n"
+                 "=> //example.org:1965/ Home\n=> gemini://example.net/ Other\n"
+                 "=> linked.gmi Linked\n=> https://example.org/ Web\n")
+    (author.src / "linked.gmi").symlink_to("night.gmi")
+    done = author.first()
+    told = [line for line in done.stderr.splitlines() if "about.gmi:" in line
+            and ("origin" in line or "manifest" in line)]
+    assert [line.split("about.gmi:")[1].split(":")[0] for line in told] == [
+        "2", "3", "5"], told
+    assert "takes a mirror's readers" in told[0]
+    assert "lists no such file" in told[2]
+
+
+def test_what_is_left_out_is_named(author):
+    (author.src / "in.txt").symlink_to("note.txt")
+    (author.src / "out.txt").symlink_to("/etc/passwd")
+    (author.src / "indir").symlink_to("deep")
+    os.mkfifo(author.src / "fifo")
+    author.write(".git/config", "secret of a kind\n")
+    author.write(".hidden", "hidden\n")
+    author.write("mirror/other.txt", "other\n")
+    if not IS_ROOT:
+        author.write("closed.txt", "closed\n")
+        (author.src / "closed.txt").chmod(0)
+    with contextlib.ExitStack() as stack:
+        s = stack.enter_context(socket.socket(socket.AF_UNIX))
+        s.bind(str(author.src / "sock"))
+        done = author.first("--strict", status=3)
+        assert not author.store.exists()
+        strict = done.stderr
+        done = author.first()
+    left = {"in.txt", "out.txt", "indir", "fifo", "sock", ".git", ".hidden",
+            "mirror/other.txt"} | (set() if IS_ROOT else {"closed.txt"})
+    for name in left:
+        assert f"warning: {author.src}/{name}: left out" in done.stderr, name
+        assert f"error: {author.src}/{name}: left out" in strict, name
+    assert set(author.check(1).hashes) == {
+        n.encode() for n in set(PAGES) | MADE}
+
+
+@root_only
+def test_files_that_cannot_be_read_are_left_out(author):
+    author.write("closed.txt", "closed\n")
+    (author.src / "closed.txt").chmod(0)
+    author.place.chmod(0o777)
+    author.key.chmod(0o644)
+    done = author.first(wrapper=wrapper("user", NOBODY))
+    assert f"{author.src}/closed.txt: left out" in done.stderr
+    assert b"closed.txt" not in author.check(1).hashes
+
+
+ODD = ["a b.txt", "caf\u00e9 \u6f22.txt", "x" * 200, "d" * 200 + "/" + "e" * 200,
+       "%41.txt", "q?m#x&y.txt", "-n", "#.txt", "'\".txt"]
+
+
+def test_odd_names(author):
+    for name in ODD:
+        author.write(name, name)
+    author.first()
+    m = author.check(1)
+    for name in ODD:
+        assert m.hashes[name.encode()] == signed.sha256(name.encode())
+    sums = author.place / "SUMS"
+    sums.write_bytes((author.current / "mirror/MANIFEST").read_bytes()
+                     .split(b"\n", 2)[2])
+    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", sums],
+                   cwd=author.current, check=True)
+    out = author.place / "out"
+    out.mkdir()
+    subprocess.run(["tar", "-xf", author.current / "mirror/capsule.tar",
+                    "-C", out], check=True)
+    assert all((out / n).read_text() == n for n in ODD)
+
+
+@pytest.mark.parametrize("name", [
+    b"back\\slash.txt", b"line\nfeed.txt", b"escape\x1b.txt",
+    b"latin\xe9.txt", b"mirror"])
+def test_names_that_no_manifest_can_list(author, name):
+    path = os.fsencode(author.src) + b"/" + name
+    with open(path, "wb") as f:
+        f.write(b"x")
+    done = author.first(status=3)
+    assert "no manifest can list this name" in done.stderr
+    assert not author.store.exists()
+
+
+def test_names_that_differ_in_case_alone(author):
+    author.write("Note.txt", "another\n")
+    done = author.first()
+    assert "note.txt: differs from Note.txt in case alone" in done.stderr
+
+
+# ------------------------------------------------------------- where things lie
+
+def test_folders_that_must_not_lie_in_one_another(author):
+    for store in (author.src / "store", author.place, author.src):
+        done = carnation("publish", author.src, store, "--key", author.key,
+                         "--origin", ORIGIN)
+        assert done.returncode == 4, done.stderr
+        assert "must not lie in one another" in done.stderr
+    assert not (author.src / "store").exists()
+    certs = author.place / "data" / "carnation" / "certs"
+    if not IS_ROOT:
+        certs.mkdir(parents=True)
+        done = carnation("publish", author.place / "data", author.store,
+                         "--key", author.key, "--origin", ORIGIN,
+                         env={"XDG_DATA_HOME": str(author.place / "data")})
+        assert done.returncode == 4 and "certificates" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["my.sec", ".hidden/my.sec"])
+def test_a_folder_with_a_key_in_it(author, name):
+    author.write(name, author.key.read_bytes())
+    done = author.first(status=4)
+    assert "holds a private key" in done.stderr and name in done.stderr
+    assert not author.store.exists()
+
+
+def test_no_folder(author):
+    shutil.rmtree(author.src)
+    done = author.first(status=4)
+    assert "No such file" in done.stderr
+
+
+def test_a_folder_that_is_no_store(author):
+    author.store.mkdir()
+    (author.store / "letter.txt").write_text("dear")
+    done = author.first(status=4)
+    assert "neither a store nor an empty directory" in done.stderr
+    assert [p.name for p in author.store.iterdir()] == ["letter.txt"]
+
+
+def test_a_store_without_its_state(author):
+    author.first()
+    (author.store / "state").unlink()
+    done = author.first(status=4)
+    assert '"state" is missing' in done.stderr
+    (author.store / "state").write_text("nonsense\n")
+    author.first(status=4)
+    assert not (author.store / "releases/2").exists()
+
+
+@root_only
+def test_a_store_of_somebody_else(author):
+    author.first()
+    author.key.chmod(0o644)
+    how = {"wrapper": wrapper("user", NOBODY)}
+    done = author.run(status=4, **how)
+    assert "Permission denied" in done.stderr
+    author.store.chmod(0o700)
+    done = author.run(status=4, **how)
+    assert "Permission denied" in done.stderr
+    author.store.chmod(0o755)
+    author.check(1)
+
+
+def test_somebody_else_is_writing(author):
+    author.first()
+    with open(author.store / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = author.run(status=1)
+        assert "try again later" in done.stderr
+        author.run("--dry-run")
+    author.run()
+    author.check(2)
+
+
+def test_a_serial_is_never_used_twice(author):
+    """Killed between the release and the state: that serial may have been
+    seen."""
+    author.first()
+    old = (author.store / "state").read_bytes()
+    author.run()
+    (author.store / "state").write_bytes(old)
+    author.run()
+    author.check(3)
+
+
+def test_many_files(author):
+    for i in range(10000):
+        if i % 100 == 0:
+            (author.src / f"many/{i // 100}").mkdir(parents=True)
+        (author.src / f"many/{i // 100}/{i}.txt").write_text(f"{i % 5000}\n")
+    done = author.first(timeout=300)
+    assert "10011 added, 0 kept; published" in last_line(done)
+    m = signed.parse((author.current / "mirror/MANIFEST").read_bytes()
+                     .split(b"\n", 2)[2])
+    assert len(m.hashes) == 10011
+    done = author.run(timeout=300)
+    assert "nothing changed, 10011 kept" in last_line(done)
+
+
+@pytest.mark.soak
+def test_a_file_that_changes_meanwhile_is_no_wrong_release(author):
+    """Whatever is published is what its manifest says, and the copy is made of
+    the pages beside it."""
+    stop, statuses = threading.Event(), []
+    author.first()
+
+    def scribble():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            author.write("night.gmi", f"# The night\nword{n}\n")
+
+    writer = threading.Thread(target=scribble)
+    writer.start()
+    try:
+        deadline = time.monotonic() + (
+            30 if os.environ.get("CARNATION_LONG") else 3)
+        while time.monotonic() < deadline:
+            done = carnation("publish", author.src, author.store, "--key",
+                             author.key)
+            statuses.append(done.returncode)
+            assert done.returncode in (0, 1), done.stderr
+            m = signed.check_store(author.store, author.keys())
+            assert m.serial == 1 + statuses.count(0)
+            words = (author.current / "night.gmi").read_text().split()
+            copy = (author.current / "all.txt").read_text()
+            assert all(w in copy for w in words[-1:]), words
+    finally:
+        stop.set()
+        writer.join()
+    assert 1 in statuses

@@ -1,0 +1,783 @@
+# SPDX-License-Identifier: ISC
+"""`carnation verify`: each kind of copy, each kind of fault, and what has rotted
+in a mirror's store brought anew."""
+import json
+import os
+import re
+import resource
+import socket
+import subprocess
+
+import pytest
+
+import origin as o
+from harness import CARNATION
+from life import NOBODY, carnation, root_only, wrapper
+from origin import Origin
+from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
+                    check_store, make_store, object_path, opened, sha256,
+                    ustar_header, padded)
+from tools import tree
+
+ORIGIN = "gemini://example.org/"
+GOOD, LATER, USAGE, REFUSED, LOCAL = range(5)
+GONE = "mirror/objects/*"
+
+
+@pytest.fixture
+def author():
+    return Author(Key.new(), ORIGIN)
+
+
+def verify(what, *words, status=GOOD, **how):
+    """What was told, a list of lines, the last of which sums up."""
+    done = carnation("verify", *words, what, **how)
+    assert done.returncode == status, (done.stdout, done.stderr)
+    verify.said = done.stderr
+    if status in (GOOD, REFUSED):
+        assert done.stdout.endswith("\n")
+    return done.stdout.splitlines()
+
+
+def told(lines):
+    """Without the sum."""
+    return [line for line in lines if not line.startswith("verify: ")]
+
+
+# ------------------------------------------------- a copy in each of its forms
+
+class Directory:
+    """DIR: a tree of files."""
+
+    def __init__(self, place, files, key):
+        self.what = place / "copy"
+        self.words = ["--key", key.public]
+        tree(self.what, files)
+
+    def change(self, path, data):
+        file = self.what / path
+        if data is None:
+            file.unlink()
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+    close = staticmethod(lambda: None)
+
+
+class Store(Directory):
+    """STORE, an author's: nothing is mended."""
+
+    def __init__(self, place, files, key):
+        self.what = make_store(place / "store", [files])
+        write_state(self.what, files, key, mirror=False)
+        self.words = []
+
+    def change(self, path, data):
+        file = self.what / "current" / path
+        if data is not None and file.exists():
+            rot(file, data)
+        else:
+            super().change("current/" + path, data)
+
+
+class Archive(Directory):
+    """TAR: what lies at mirror/capsule.tar, in a file."""
+
+    def __init__(self, place, files, key):
+        self.what = place / "capsule.tar"
+        self.words = ["--key", key.public]
+        self.files = {p: d for p, d in files.items() if p != ARCHIVE}
+        self.write()
+
+    def write(self):
+        files = {p: d for p, d in self.files.items() if p != MANIFEST}
+        self.what.write_bytes(archive(self.files[MANIFEST], files, 1))
+
+    def change(self, path, data):
+        if data is None:
+            del self.files[path]
+        else:
+            self.files[path] = data
+        self.write()
+
+
+class Host(Directory):
+    """URL: what a server answers."""
+
+    def __init__(self, place, files, key):
+        self.origin = Origin(place, files)
+        self.what = self.origin.url()
+        self.words = ["--key", key.public]
+
+    def change(self, path, data):
+        files = dict(self.origin.files)
+        if data is None:
+            del files[path]
+        else:
+            files[path] = data
+        self.origin.serve(files)
+
+    def close(self):
+        self.origin.close()
+
+
+FORMS = [Directory, Store, Archive, Host]
+
+
+def rot(file, data=None):
+    """Other bytes in the same inode, as a disk does it."""
+    old = file.read_bytes()
+    if data is None:
+        data = bytes([old[0] ^ 1]) + old[1:]
+    mode = file.stat().st_mode
+    file.chmod(0o644)
+    with open(file, "r+b") as f:
+        f.write(data)
+        f.truncate()
+    file.chmod(mode)
+
+
+def write_state(store, files, signer, mirror=True, upstream=None, **fields):
+    text, _, _ = opened(files[MANIFEST], [signer.public])
+    serial = re.search(rb"^# serial: (\d+)$", text, re.M)[1].decode()
+    origin = re.search(rb"^# origin: (.*)$", text, re.M)[1].decode()
+    fields = {"mirror": mirror and "yes", "origin": origin,
+              "upstream": upstream, "serial": serial,
+              "manifest": sha256(text), "key": signer.public, **fields}
+    (store / "state").write_text("carnation-store: 1\n" + "".join(
+        f"{name}: {value}\n" for name, value in fields.items() if value))
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: form.__name__.lower())
+def copy(request, place, author):
+    it = request.param(place, author.publish(), author.key)
+    yield it
+    it.close()
+
+
+def test_a_good_copy(copy):
+    size = sum(map(len, CAPSULE.values()))
+    lines = verify(copy.what, *copy.words)
+    assert len(lines) == 1 and re.fullmatch(
+        r"verify: example\.org: serial 1 of \d{4}-\d\d-\d\d: "
+        rf"{len(CAPSULE)} files, {size} bytes, all as signed", lines[0])
+    assert verify.said == ""
+
+
+@pytest.mark.parametrize("path", sorted(CAPSULE))
+def test_one_changed_byte_of_each_kind_of_file(copy, path):
+    data = CAPSULE[path]
+    copy.change(path, data[:-1] + bytes([data[-1] ^ 1]) if data else b"x")
+    lines = verify(copy.what, *copy.words, status=REFUSED)
+    assert told(lines)[:1] == [f"changed {path}"]
+    assert set(told(lines)) <= {f"changed {path}", f"changed {ARCHIVE}"}
+    assert "example.org: REFUSED serial 1 of" in lines[-1]
+
+
+def test_a_missing_file(copy):
+    copy.change("page.gmi", None)
+    lines = verify(copy.what, *copy.words, status=REFUSED)
+    assert told(lines) == ["missing page.gmi"]
+    assert "1 missing; 9 files" in lines[-1]
+
+
+def test_an_extra_file(copy):
+    """Only a host does not say what else it serves."""
+    copy.change("deep/extra.gmi", b"# Not signed\n")
+    copy.change("zz", b"")
+    if isinstance(copy, Host):
+        verify(copy.what, *copy.words)
+        return
+    lines = verify(copy.what, *copy.words, status=REFUSED)
+    assert told(lines) == ["extra deep/extra.gmi", "extra zz"]
+    assert "2 extra; 9 files" in lines[-1]
+
+
+def test_all_at_once_and_as_json(copy, author):
+    copy.change("page.gmi", None)
+    copy.change("index.gmi", b"# Home")
+    done = carnation("verify", "--json", *copy.words, copy.what)
+    assert done.returncode == REFUSED and done.stderr == ""
+    got = json.loads(done.stdout)
+    assert got["result"] == "refused" and got["why"] == ""
+    assert got["origin"] == ORIGIN and got["serial"] == 1
+    assert got["key"] == author.key.public and got["final"] is False
+    assert got["changed"] == ["index.gmi"]
+    assert got["missing"] == ["page.gmi"] and got["extra"] == []
+    copy.change("page.gmi", CAPSULE["page.gmi"])
+    copy.change("index.gmi", CAPSULE["index.gmi"])
+    got = json.loads(carnation("verify", "--json", *copy.words,
+                               copy.what).stdout)
+    assert got["result"] == "good" and got["files"] == len(CAPSULE)
+
+
+def test_a_forged_list(copy, author):
+    """Each line of it, and what somebody else signed."""
+    good = author.manifest().sign(author.key)
+    thief = Key(author.key.name, author.key.number, Key.new().private)
+    for forged in (author.manifest().sign(Key.new()),
+                   author.manifest().sign(thief),
+                   *(good[:at] + bytes([good[at] ^ 2]) + good[at + 1:]
+                     for at in (0, 30, 60, 130, 200, len(good) - 3)),
+                   good + b"\n", good[:-1], b"", b"\n" * 100):
+        copy.change(MANIFEST, forged)
+        lines = verify(copy.what, *copy.words, status=REFUSED)
+        assert "REFUSED" in lines[-1], forged
+        assert told(lines) in ([], ["changed mirror/MANIFEST"])
+
+
+def test_names_that_leave_the_copy(copy, author, place):
+    (place / "outside").write_bytes(b"x")
+    for name in ("../outside", "/etc/passwd", "a/../../outside", "mirror/x",
+                 "./index.gmi", "a\\b"):
+        copy.change(MANIFEST, author.forge(
+            hashes={name.encode(): sha256(b"x")}, files=1))
+        assert "REFUSED" in verify(
+            copy.what, *copy.words, status=REFUSED)[-1]
+
+
+def test_a_key_is_needed(copy, author, place):
+    if isinstance(copy, Store):
+        (copy.what / "state").unlink()
+    assert verify(copy.what, status=USAGE) == []
+    assert "it takes the author's public key: --key" in verify.said
+    public, secret = author.key.write(place)
+    for key in (author.key.public, public, secret):
+        verify(copy.what, "--key", key)
+    verify(copy.what, "--key", Key.new().public, "--key", public)
+    lines = verify(copy.what, "--key", Key.new().public, status=REFUSED)
+    assert "REFUSED" in lines[-1]
+    verify(copy.what, "--key", place / "none", status=LOCAL)
+
+
+def test_what_is_told_is_safe_to_show(copy):
+    if isinstance(copy, Host):
+        pytest.skip("a host does not say what else it serves")
+    copy.change("a\x1b[2J\nextra b", b"")
+    lines = verify(copy.what, *copy.words, status=REFUSED)
+    assert told(lines) == [r"extra a\x1b[2J\x0aextra b"]
+
+
+def test_stale_is_said_and_no_fault(place):
+    author = Author(Key.new(), ORIGIN)
+    files = author.publish(created=1_000_000_000, refresh=1_000_086_400)
+    copy = Directory(place, files, author.key)
+    verify(copy.what, *copy.words)
+    assert "stale: the author meant to publish again before 2001-09-10" in (
+        verify.said)
+    files = author.publish(created=1_000_000_000, refresh=None, final=True)
+    tree(copy.what, files)
+    verify(copy.what, *copy.words)
+    assert verify.said == ""
+
+
+@pytest.mark.parametrize("words, want", [
+    ([], USAGE), (["a", "b"], USAGE), (["--kye", "a"], USAGE),
+    (["gemini://localhost/page.gmi"], USAGE), (["https://localhost/"], USAGE),
+    (["nothing-here"], LOCAL)])
+def test_wrong_words(place, words, want):
+    verify(words[0] if words else "--json", *words[1:], status=want,
+           cwd=place)
+
+
+# ------------------------------------------------------------------ directory
+
+def test_what_else_lies_in_a_directory(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    tree(copy.what, {"mirror/trace": "host: x\n", "mirror/objects/ab": "x",
+                     "empty-directory": None})
+    verify(copy.what, *copy.words)  # nobody signs what is under mirror/
+    (copy.what / "link").symlink_to("page.gmi")
+    (copy.what / ".hidden").write_text("x")
+    os.mkfifo(copy.what / "fifo")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(copy.what / "sock"))
+    (copy.what / "up").symlink_to("..")
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "extra .hidden", "extra fifo", "extra link", "extra sock",
+        "extra up"]
+
+
+def test_other_things_under_a_files_name(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / "page.gmi").rename(place / "page.gmi")
+    (copy.what / "page.gmi").symlink_to("../page.gmi")  # same bytes, outside
+    (copy.what / "index.gmi").unlink()
+    os.mkfifo(copy.what / "index.gmi")
+    (copy.what / "empty.txt").unlink()
+    (copy.what / "empty.txt").mkdir()
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "changed empty.txt", "changed index.gmi", "changed page.gmi"]
+
+
+def test_a_directory_deeper_than_we_look(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / "/".join("d" * 70)).mkdir(parents=True)
+    lines = told(verify(copy.what, *copy.words, status=REFUSED))
+    assert len(lines) == 1 and re.fullmatch(r"extra (d/)+d", lines[0])
+
+
+def test_without_a_manifest(place, author):
+    (place / "copy").mkdir()
+    lines = verify(place / "copy", "--key", author.key.public,
+                   status=REFUSED)
+    assert lines[-1].endswith("no mirror/MANIFEST is there")
+    tree(place / "copy", {MANIFEST: b"x" * (17 << 20)})
+    lines = verify(place / "copy", "--key", author.key.public,
+                   status=REFUSED)
+    assert "File too large" in lines[-1]
+
+
+@root_only
+def test_what_may_not_be_read_is_not_called_missing(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / "page.gmi").chmod(0)
+    (copy.what / "deep").chmod(0)
+    lines = verify(copy.what, *copy.words, status=LOCAL,
+                   wrapper=wrapper("user", NOBODY))
+    assert told(lines) == ["unreadable deep/er/page.gmi",
+                           "unreadable page.gmi"]
+
+
+def test_the_archive_in_a_directory(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    good = (copy.what / ARCHIVE).read_bytes()
+    for at in (0, 120, 136, 300, 520, 1100, len(good) // 2, len(good) - 1):
+        (copy.what / ARCHIVE).write_bytes(
+            good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+        assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+            f"changed {ARCHIVE}"]
+        # Also when it cannot be made again from the files.
+        (copy.what / "page.gmi").unlink()
+        lines = told(verify(copy.what, *copy.words, status=REFUSED))
+        # (120 and 136 lie in the header, 0 in the first name.)
+        assert lines == ["missing page.gmi", f"changed {ARCHIVE}"]
+        tree(copy.what, {"page.gmi": CAPSULE["page.gmi"]})
+    (copy.what / ARCHIVE).write_bytes(good)
+    (copy.what / "page.gmi").unlink()
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "missing page.gmi"]
+    (copy.what / ARCHIVE).unlink()
+    tree(copy.what, {"page.gmi": CAPSULE["page.gmi"]})
+    verify(copy.what, *copy.words)
+
+
+# -------------------------------------------------------------------- archive
+
+def test_an_archive_that_is_none(place, author):
+    copy = Archive(place, author.publish(), author.key)
+    good = copy.what.read_bytes()
+    for broken in (b"", good[:5000], good[:-1], good + b"\1" * 10240,
+                   bytes(10240), b"x" * 10240, good[:10240]):
+        copy.what.write_bytes(broken)
+        lines = verify(copy.what, *copy.words, status=REFUSED)
+        assert "REFUSED" in lines[-1], len(broken)
+
+
+def test_names_that_come_twice_in_an_archive(place, author):
+    copy = Archive(place, author.publish(), author.key)
+    good = copy.what.read_bytes()
+    data = CAPSULE["robots.txt"]
+
+    def more(name, data):
+        return ustar_header(name, b"", len(data), 1, b"0") + padded(data)
+
+    body = good.rstrip(b"\0")
+    body += bytes(-len(body) % 512)
+    for name, content in ((b"robots.txt", data), (b"robots.txt", b"other"),
+                          (MANIFEST.encode(), copy.files[MANIFEST])):
+        copy.what.write_bytes(padded(
+            body + more(name, content) + bytes(1024), 10240))
+        assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+            f"extra {name.decode()}"]
+    first = more(b"robots.txt", b"other")
+    copy.what.write_bytes(padded(first + body + bytes(1024), 10240))
+    lines = told(verify(copy.what, *copy.words, status=REFUSED))
+    assert "changed robots.txt" in lines and "extra robots.txt" in lines
+
+
+def test_an_archive_must_be_a_file(place, author):
+    copy = Archive(place, author.publish(), author.key)
+    os.mkfifo(place / "fifo")
+    verify(place / "fifo", *copy.words, status=LOCAL)
+    assert "an archive must be a file" in verify.said
+
+
+def test_memory_stays_flat(place, author):
+    """A file of 32 MiB in an archive and in a directory, in 16 MiB."""
+    author.files["big.bin"] = bytes(32 << 20)
+    files = author.publish()
+    limit = 16 << 20
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    for form in (Archive, Directory):
+        copy = form(place, files, author.key)
+        done = subprocess.run(
+            [CARNATION, "verify", *copy.words, copy.what],
+            capture_output=True, text=True, timeout=60,
+            preexec_fn=None if b"__asan_init" in CARNATION.read_bytes()
+            else small)
+        assert done.returncode == GOOD, done.stderr
+
+
+# ----------------------------------------------------------------------- host
+
+def test_a_host_that_answers_badly(place, author):
+    with Origin(place, author.publish()) as origin:
+        words = [origin.url(), "--key", author.key.public]
+        for fault, lines in (
+                (o.answer("51 Not found"), ["missing page.gmi"]),
+                (o.answer("20 text/plain", b"other"), ["changed page.gmi"]),
+                (o.added(), ["changed page.gmi"]),
+                (o.cut(clean=True), ["changed page.gmi"]),
+                (o.endless(), ["changed page.gmi"]),
+                (o.redirect("gemini://elsewhere.example/"),
+                 ["missing page.gmi"]),
+                (o.loop, ["missing page.gmi"])):
+            origin.forget()
+            origin.on("page.gmi", fault)
+            assert told(verify(*words, status=REFUSED)) == lines
+        for fault in (o.cut(), o.answer("41 Busy"), o.answer("44 3600"),
+                      o.answer("44 x"), o.hang_up, o.raw(b"SSH-2.0\r\n")):
+            origin.forget()
+            origin.on("page.gmi", fault)
+            verify(*words, status=LATER)
+            assert "page.gmi: " in verify.said
+            assert "files were not looked at" in verify.said
+        for fault in (o.no_close_notify, o.redirect("/robots.txt")):
+            origin.forget()
+            origin.on("index.gmi", fault)
+            if fault is o.no_close_notify:
+                verify(*words)
+        assert told(verify(*words, status=REFUSED)) == ["changed index.gmi"]
+        origin.forget()
+        origin.on("index.gmi", o.redirect("/elsewhere"))
+        origin.on("elsewhere", o.instead(CAPSULE["index.gmi"]))
+        origin.on("page.gmi", o.in_turn(o.answer("44 1"), o.hang_up, None))
+        verify(*words)
+
+
+def test_a_host_whose_manifest_is_not_to_be_had(place, author):
+    with Origin(place, author.publish()) as origin:
+        words = [origin.url(), "--key", author.key.public]
+        for fault, status in (
+                (o.answer("51 Not found"), REFUSED), (o.endless(), REFUSED),
+                (o.answer("40 Later"), LATER), (o.cut(), LATER),
+                (o.hang_up, LATER), (o.flip(150), REFUSED)):
+            origin.forget()
+            origin.on(MANIFEST, fault)
+            verify(*words, status=status)
+        assert max(talk.sent for talk in origin.log) < 40 << 20
+        origin.refuse()
+        verify(*words, status=LATER)
+
+
+def test_sessions_are_resumed(place, author):
+    with Origin(place, author.publish()) as origin:
+        verify(origin.url(), "--key", author.key.public)
+        assert origin.paths == [MANIFEST, *sorted(
+            CAPSULE, key=lambda p: p.encode())]
+        assert origin.resumed >= len(CAPSULE) - 1
+
+
+# ----------------------------------------------------------- an author's store
+
+def test_a_store_says_what_its_own_keys_say(place, author):
+    files = author.publish()
+    copy = Store(place, files, author.key)
+    write_state(copy.what, files, author.key, mirror=False,
+                key=Key.new().public)
+    assert "REFUSED" in verify(copy.what, status=REFUSED)[-1]
+    verify(copy.what, "--key", author.key.public)
+    # A retired key's release is where a rollback leads.
+    write_state(copy.what, files, author.key, mirror=False,
+                key=Key.new().public, **{"retired-key": author.key.public})
+    verify(copy.what)
+
+
+def test_two_of_one_number(place, author):
+    """Signed, and yet not what was taken over."""
+    copy = Store(place, author.publish(), author.key)
+    other = author.publish({"page.gmi": "# Other\n"}, serial=1)
+    write_state(copy.what, other, author.key, mirror=False)
+    lines = verify(copy.what, status=REFUSED)
+    assert "not looked through" in lines[-1]
+    assert "there are two of that number" in verify.said
+
+
+@pytest.mark.parametrize("fields, want", [
+    ({"origin": "gemini://other.example/"}, "the store of"),
+    ({"serial": 7}, None)])
+def test_what_state_remembers(place, author, fields, want):
+    files = author.publish()
+    copy = Store(place, files, author.key)
+    write_state(copy.what, files, author.key, mirror=False, **fields)
+    verify(copy.what, status=REFUSED if want else GOOD)
+    assert want is None or want in verify.said
+
+
+def test_links_of_a_store(place, author):
+    files = author.publish()
+    store = Store(place, files, author.key).what
+    current = store / "current"
+    (store / "releases/1").rename(store / "releases/2")
+    assert "current leads to no release" in verify(store, status=REFUSED)[-1]
+    current.unlink()
+    current.symlink_to("releases/2")
+    verify(store, status=REFUSED)
+    assert "releases/2 holds serial 1" in verify.said
+    (store / "state").write_text("rubbish\n")
+    verify(store, status=LOCAL)
+
+
+def test_objects_of_older_releases(place, author):
+    first = author.publish()
+    second = author.publish({"page.gmi": "# Second\n"})
+    store = make_store(place / "store", [first, second])
+    write_state(store, second, author.key, mirror=False)
+    verify(store)
+    old = sha256(CAPSULE["page.gmi"])
+    rot(object_path(store, old))
+    assert told(verify(store, status=REFUSED)) == [
+        f"changed objects/{old[:2]}/{old[2:]}"]
+    rot(object_path(store, old))
+    verify(store)
+    # One of no release is no fault: it is hashed before it is used.
+    loose = object_path(store, sha256(b"loose"))
+    loose.parent.mkdir(exist_ok=True)
+    loose.write_bytes(b"other")
+    verify(store)
+
+
+def test_an_object_that_is_gone(place, author):
+    store = Store(place, author.publish(), author.key).what
+    digest = sha256(CAPSULE["page.gmi"])
+    object_path(store, digest).unlink()
+    assert told(verify(store, status=REFUSED)) == [
+        f"missing objects/{digest[:2]}/{digest[2:]}"]
+
+
+def test_an_authors_store_is_left_alone(place, author):
+    files = author.publish()
+    store = Store(place, files, author.key).what
+    rot(store / "current/page.gmi")
+    rot(store / "current" / ARCHIVE)
+    before = (store / "current/page.gmi").read_bytes()
+    with Origin(place, author.files) as origin:
+        write_state(store, files, author.key, mirror=False,
+                    upstream=origin.url())
+        assert told(verify(store, status=REFUSED)) == [
+            "changed page.gmi", f"changed {ARCHIVE}"]
+        assert origin.log == []
+    assert (store / "current/page.gmi").read_bytes() == before
+
+
+# ------------------------------------------------------------- a mirror's rot
+
+class Mirror:
+    """A mirror's store of two releases, and where its files come from."""
+
+    def __init__(self, place):
+        self.source = Origin(place)
+        self.author = Author(Key.new(), self.source.url())
+        self.source.author = self.author
+        self.first = self.source.publish()
+        self.second = self.source.publish({"new.gmi": "# New\n"})
+        self.store = make_store(place / "store", [self.first, self.second])
+        write_state(self.store, self.second, self.author.key)
+        self.current = self.store / "current"
+
+    def verify(self, status=GOOD):
+        lines = verify(self.store, status=status)
+        if status == GOOD:
+            check_store(self.store, [self.author.key.public])
+        return told(lines)
+
+
+@pytest.fixture
+def mirror(place):
+    it = Mirror(place)
+    yield it
+    it.source.close()
+
+
+@pytest.mark.parametrize("path", ["index.gmi", "a b/café.txt", "new.gmi",
+                                  "picture.png", "empty.txt"])
+@pytest.mark.parametrize("objects", [True, False], ids=["by-hash", "by-path"])
+def test_bit_rot_is_mended(mirror, path, objects):
+    file = mirror.current / path
+    rot(file, None if file.stat().st_size else b"x")
+    if not objects:
+        mirror.source.on(GONE, o.answer("51 Not found"))
+    assert mirror.verify() == [f"changed {path}", f"repaired {path}"]
+    assert file.read_bytes() == mirror.second[path]
+    old = mirror.store / "releases/1" / path
+    if path in mirror.first:
+        assert old.samefile(file)
+    assert mirror.verify() == []
+
+
+def test_all_of_it_is_mended(mirror):
+    for path in mirror.second:
+        if (mirror.current / path).stat().st_size and path != MANIFEST:
+            rot(mirror.current / path)
+    lines = mirror.verify()
+    changed = {x[8:] for x in lines if x.startswith("changed ")}
+    repaired = {x[9:] for x in lines if x.startswith("repaired ")}
+    assert changed == repaired == set(mirror.second) - {"empty.txt", MANIFEST}
+
+
+@pytest.mark.parametrize("what", ["gone", "object gone", "directory gone",
+                                  "a link", "other inode"])
+def test_other_harm_is_mended(mirror, what):
+    file = mirror.current / "deep/er/page.gmi"
+    digest = sha256(mirror.second["deep/er/page.gmi"])
+    if what == "gone":
+        file.unlink()
+    elif what == "object gone":
+        object_path(mirror.store, digest).unlink()
+    elif what == "directory gone":
+        file.unlink()
+        file.parent.rmdir()
+    elif what == "a link":
+        file.unlink()
+        file.symlink_to("/etc/passwd")
+    else:
+        file.unlink()
+        file.write_text("# Other\n")
+    lines = mirror.verify()
+    assert len(lines) == 2 and lines[1].startswith("repaired ")
+
+
+@pytest.mark.parametrize("what", [MANIFEST, ARCHIVE])
+@pytest.mark.parametrize("how", ["rot", "gone"])
+def test_what_lies_under_mirror_is_mended_from_here(mirror, what, how):
+    file = mirror.current / what
+    if how == "rot":
+        rot(file)
+    else:
+        file.unlink()
+    word = "changed" if how == "rot" else "missing"
+    assert mirror.verify() == [f"{word} {what}", f"repaired {what}"]
+    assert file.read_bytes() == mirror.second[what]
+    assert mirror.source.log == []
+
+
+def test_manifest_and_archive_are_mended_from_the_source(mirror):
+    rot(mirror.current / MANIFEST)
+    rot(mirror.current / ARCHIVE)
+    assert mirror.verify() == [
+        f"changed {MANIFEST}", f"changed {ARCHIVE}",
+        f"repaired {MANIFEST}", f"repaired {ARCHIVE}"]
+    assert mirror.source.paths == [MANIFEST]
+    # Not by another serial, nor by one that somebody made up.
+    rot(mirror.current / MANIFEST)
+    rot(mirror.current / ARCHIVE)
+    mirror.source.publish()
+    assert mirror.verify(LATER) == [f"changed {MANIFEST}"]
+    assert "run carnation mirror" in verify.said
+    mirror.source.serve(mirror.author.publish(
+        {"page.gmi": "# Equivocation\n"}, serial=2))
+    mirror.verify(LATER)
+
+
+def test_rot_of_an_older_release(mirror, place):
+    mirror.source.publish({"new.gmi": None, "page.gmi": "# Third\n"})
+    third = mirror.source.files
+    make_store(mirror.store, [third])
+    write_state(mirror.store, third, mirror.author.key)
+    old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))
+    name = str(old.relative_to(mirror.store))
+    rot(old)
+    assert mirror.verify(LATER) == [f"changed {name}"]
+    # It is missing from now on, and so is told again.
+    assert mirror.verify(LATER) == [f"missing {name}"]
+    # A mirror that still has it.
+    with Origin(place, mirror.second) as other:
+        write_state(mirror.store, third, mirror.author.key,
+                    upstream=other.url())
+        assert mirror.verify() == [f"missing {name}", f"repaired {name}"]
+    assert (mirror.store / "releases/1/page.gmi").read_bytes() == (
+        CAPSULE["page.gmi"])
+
+
+def test_the_manifest_of_an_older_release(mirror):
+    """Told, for a rollback would want it; nobody else has it still."""
+    rot(mirror.store / "releases/1" / MANIFEST)
+    assert mirror.verify(REFUSED) == [f"changed releases/1/{MANIFEST}"]
+    assert mirror.source.log == []
+
+
+def test_rot_that_cannot_be_fetched(mirror):
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / "index.gmi")
+    for harm in (lambda: mirror.source.on("*", o.answer("51 Not found")),
+                 lambda: mirror.source.on("*", o.answer("40 Later")),
+                 mirror.source.refuse):
+        harm()
+        assert mirror.verify(LATER) == ["changed index.gmi",
+                                        "changed page.gmi"]
+        assert "could not be brought anew" in verify.said
+        mirror.source.forget()
+    mirror.source.listen()
+    # What could be had is put back at once.
+    mirror.source.on(lambda talk: "page.gmi" in talk.path or sha256(
+        CAPSULE["page.gmi"]) in talk.path, o.answer("51 Not found"))
+    assert mirror.verify(LATER) == ["changed index.gmi", "changed page.gmi",
+                                    "repaired index.gmi"]
+    mirror.source.forget()
+    assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
+
+
+def test_rot_for_which_other_bytes_come(mirror):
+    rot(mirror.current / "page.gmi")
+    for fault in (o.instead(b"other"), o.endless(), o.flip(7)):
+        mirror.source.forget()
+        mirror.source.on(lambda talk: talk.path != MANIFEST, fault)
+        assert mirror.verify(REFUSED) == ["changed page.gmi"]
+    mirror.source.forget()
+    assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
+
+
+def test_rot_when_the_origin_has_moved_on(mirror):
+    rot(mirror.current / "page.gmi")
+    mirror.source.publish({"page.gmi": "# Third\n"})
+    assert mirror.verify(LATER) == ["changed page.gmi"]
+    assert "has a later serial: run carnation mirror" in verify.said
+
+
+def test_rot_while_another_run_is_at_work(mirror):
+    rot(mirror.current / "page.gmi")
+    (mirror.store / "lock").touch()
+    held = subprocess.Popen(["flock", mirror.store / "lock", "cat"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    held.stdin.write(b"x\n")
+    held.stdin.flush()
+    held.stdout.read(1)
+    try:
+        assert mirror.verify(LATER) == ["changed page.gmi"]
+        assert "another run is at work" in verify.said
+    finally:
+        held.kill()
+        held.communicate()
+    mirror.verify()
+
+
+def test_an_extra_file_in_a_mirrors_store_stays(mirror):
+    (mirror.current / "extra.gmi").write_text("x")
+    rot(mirror.current / "page.gmi")
+    assert mirror.verify(REFUSED) == [
+        "changed page.gmi", "extra extra.gmi", "repaired page.gmi"]
+    assert (mirror.current / "extra.gmi").exists()
+
+
+@root_only
+def test_who_may_only_look_is_told(mirror):
+    rot(mirror.current / "page.gmi")
+    lines = verify(mirror.store, status=LOCAL,
+                   wrapper=wrapper("user", NOBODY))
+    assert told(lines) == ["changed page.gmi"]
+    assert "lock" in verify.said or "Permission" in verify.said
