@@ -267,6 +267,16 @@ def test_without_the_right_to_write(verb, place):
 
 
 @VERBS
+def test_a_file_system_without_hard_links(verb, place):
+    store = store_of(place)
+    before = snapshot(store)
+    said = done(verb, store, status=4, wrapper=wrapper("no-links"))
+    assert "without hard links" in said.stderr
+    assert snapshot(store) == before
+    assert list((store / "tmp").iterdir()) == []
+
+
+@VERBS
 @pytest.mark.parametrize("part", ["objects", "releases", "tmp"])
 def test_nothing_is_done_through_a_planted_link(verb, part, place):
     store = store_of(place)
