@@ -684,6 +684,14 @@ def test_no_folder(author):
     assert "No such file" in done.stderr
 
 
+def test_a_name_with_a_control_of_two_bytes(author):
+    """sha256sum and tar would write it to the reader's terminal."""
+    author.write("a\x9b2J.txt", "x\n")
+    done = author.first(status=3)
+    assert "control" in done.stderr and "\x9b" not in done.stderr
+    assert not author.store.exists()
+
+
 def test_a_folder_that_is_no_store(author):
     author.store.mkdir()
     (author.store / "letter.txt").write_text("dear")
