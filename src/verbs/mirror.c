@@ -11,6 +11,7 @@
 #include "verbs/args.h"
 #include "verbs/key_word.h"
 #include "verbs/mirror_output.h"
+#include "verbs/mirror_survey.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
 	OPTION_MAX_BYTES,
 	OPTION_MAX_FILES,
 	OPTION_JSON,
+	OPTION_SURVEY,
 	WHY_MAX = 1024,
 };
 
@@ -34,6 +36,7 @@ const char mirror_usage[] =
     "TEXT]\n"
     "                        [--max-file SIZE] [--max-bytes SIZE] "
     "[--max-files N] [--json]\n"
+    "       carnation mirror --survey [--key FILE|TEXT]... STORE|URL\n"
     "\n"
     "Takes over what is new of a published capsule into STORE, which carnation "
     "serve\n"
@@ -60,11 +63,16 @@ const char mirror_usage[] =
     "  --max-bytes SIZE   all files together (4G)\n"
     "  --max-files N      how many files (100000)\n"
     "  --json             tell the end as JSON\n"
+    "  --survey           take nothing over: ask the origin and all mirrors in "
+    "STORE's\n"
+    "                     (or URL's) mirrors.gmi how they are, and write a "
+    "page of it\n"
     "\n"
     "Exit status: 0 taken over, or nothing new; 1 try again later; 2 wrong "
     "usage;\n"
     "3 refused: signature, serial, names or hashes; 4 disk, permissions, "
-    "limits.\n";
+    "limits. Of a\n"
+    "survey: 0 all are well; 1 some are not, or nobody could be asked.\n";
 
 struct job {
 	struct mirror_wish wish;
@@ -249,6 +257,8 @@ parse(struct job *j, int argc, char **argv)
 		{ "--max-bytes", OPTION_MAX_BYTES, true },
 		{ "--max-files", OPTION_MAX_FILES, true },
 		{ "--json", OPTION_JSON, false },
+		/* For who mistypes it: it has a parser of its own. */
+		{ "--survey", OPTION_SURVEY, false },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -305,6 +315,10 @@ verb_mirror(int argc, char **argv)
 			     .max_files = MANIFEST_FILES_MAX,
 			     .stop = &stopping } };
 
+	if (mirror_survey_wanted(argc, argv)) {
+		heed_signals();
+		return mirror_survey(argc, argv, &stopping);
+	}
 	if (!parse(&j, argc, argv))
 		return verb_misused("mirror");
 	heed_signals();

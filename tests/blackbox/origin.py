@@ -18,7 +18,6 @@ a Talk and sends what it likes; it returns False for no close_notify.
 import contextlib
 import fnmatch
 import mimetypes
-import os
 import re
 import socket
 import ssl

@@ -12,6 +12,8 @@ import pytest
 
 from harness import CARNATION, PATIENCE, ROOT, Server, tree
 from life import Plain, free_port, hup, own_network, settle, wrapper
+from origin import Origin
+from signed import Author, Key, check_store
 
 PACKAGING = ROOT / "scripts/packaging"
 
@@ -214,8 +216,8 @@ def test_the_user_can_be_made(units, place):
                      re.M)
 
 
-def unit_value(units, key):
-    text = (units / "carnation.service").read_text().replace("\\\n", " ")
+def unit_value(units, key, unit="carnation.service"):
+    text = (units / unit).read_text().replace("\\\n", " ")
     return re.findall(rf"^{key}=(.*)$", text, re.M)
 
 
@@ -239,6 +241,43 @@ def test_the_words_of_the_unit_are_ours(units, place, root):
     with Plain(*words[2:], "--workers=1", directory=place) as server:
         assert server.ask("/").whole
         assert (place / "state/carnation/certs/localhost.key").exists()
+
+
+def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
+    """As systemd and cron would run them, with a configuration's three
+    words."""
+    key = Key.new()
+    public, _ = key.write(place)
+    with Origin(place) as origin:
+        origin.author = Author(key, origin.url())
+        origin.publish()
+        start, = unit_value(units, "ExecStart", "carnation-mirror@.service")
+        for name, value in (
+                ("${URL}", origin.url()), ("${KEY}", str(public)),
+                ("$OPTIONS", "--host mirror.example --contact me"),
+                ("%S", str(place / "state")), ("%i", "home")):
+            assert name in start, start
+            start = start.replace(name, value)
+        store = place / "state/carnation-mirror/home"
+        store.mkdir(parents=True)  # as StateDirectory= does
+        done = subprocess.run([CARNATION, *start.split()[1:]], cwd=place,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert check_store(store, [key.public]).serial == 1
+        assert "contact: me\n" in (store / "trace").read_text()
+        origin.publish({"page.gmi": "# News\n"})
+        line = (units / "carnation-mirror.cron").read_text().splitlines()[-1]
+        assert re.match(r"[\d*/ ]+ carnation ", line) and "%" not in line
+        line = line.split(" carnation ", 1)[1]
+        for name, value in (("-i 0-3000", "-i 0-0"),
+                            ("gemini://example.org/", origin.url()),
+                            ("/srv/mirrors/example.org", str(store))):
+            assert name in line, line
+            line = line.replace(name, value)
+        done = subprocess.run(["sh", "-euc", line], cwd=place,
+                              capture_output=True, text=True)
+    assert done.returncode == 0 and "now serving 2" in done.stdout, done
+    assert check_store(store, [key.public]).serial == 2
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck")

@@ -106,7 +106,7 @@ test_counts_agree_with_the_list(void **state)
 	make(&m, names);
 	buf_init(&text, MANIFEST_MAX);
 	assert_true(manifest_format(&m, &text));
-	for (char n = '0'; n <= '4'; n++) {
+	for (int n = '0'; n <= '4'; n++) {
 		uint8_t *at = memmem(text.ptr, text.len, "files: ", 7);
 
 		at[7] = (uint8_t)n;

@@ -133,6 +133,29 @@ test_names_are_told_by_pax_when_they_must(void **state)
 	}
 }
 
+/* The header behind a pax record: no directory, no half of a character. */
+static void
+test_what_readers_without_pax_see(void **state)
+{
+	char path[301];
+	const struct ustar_header *h;
+
+	(void)state;
+	memset(path, 'a', 300);
+	path[300] = '\0';
+	path[98] = path[99] = '/';
+	help_add(&writer, path, SLICE(""));
+	h = (const struct ustar_header *)(archive.ptr + archive.len -
+					  USTAR_BLOCK);
+	assert_int_equal(strnlen(h->name, sizeof(h->name)), 98);
+	path[98] = 'a';
+	memcpy(path + 99, "\xc3\xa9", 2);
+	help_add(&writer, path, SLICE(""));
+	h = (const struct ustar_header *)(archive.ptr + archive.len -
+					  USTAR_BLOCK);
+	assert_int_equal(strnlen(h->name, sizeof(h->name)), 99);
+}
+
 static void
 test_the_reader_takes_it(void **state)
 {
@@ -364,6 +387,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_names_are_told_by_pax_when_they_must, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_what_readers_without_pax_see, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_the_reader_takes_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),

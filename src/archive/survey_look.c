@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* One mirror, asked: manifest, trace, a file. */
+#include "archive/survey_look.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "proto/gemtext.h"
+
+/* ------------------------------------------------------------- whom to ask */
+
+void
+survey_add(struct survey *s, const char *base, struct slice label)
+{
+	struct look *l;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->look[i].base, base) == 0)
+			return;
+	if (s->n == SURVEY_MAX) {
+		s->passed_over++;
+		return;
+	}
+	l = &s->look[s->n++];
+	*l = (struct look){ 0 };
+	(void)snprintf(l->base, sizeof(l->base), "%s", base);
+	if (label.len >= sizeof(l->label))
+		label.len = sizeof(l->label) - 1;
+	while (label.len > 0 && !slice_utf8(label))
+		label.len--; /* never half a character */
+	if (label.len > 0)
+		memcpy(l->label, label.ptr, label.len);
+	l->label[label.len] = '\0';
+	l->is_origin = strcmp(base, s->origin) == 0;
+}
+
+void
+survey_add_links(struct survey *s, struct slice page)
+{
+	struct gemtext g = { .rest = page };
+	char base[MANIFEST_ORIGIN_MAX];
+	struct gemtext_line line;
+
+	while (gemtext_next(&g, &line))
+		if (line.kind == GEMTEXT_LINK &&
+		    manifest_origin(line.url, base))
+			survey_add(s, base, line.text);
+}
+
+/* ------------------------------------------------------------------ asking */
+
+/* The certificate of whom is asked; whose it is matters to no signature. */
+static bool
+on_trust(void *arg, struct source *source, const struct cert *c)
+{
+	struct look *l = arg;
+	uint8_t memory[SURVEY_WHY_MAX];
+	struct target t;
+	struct buf why;
+
+	buf_wrap(&why, memory, sizeof(memory));
+	l->has_cert = true;
+	l->cert_end = cert_not_after(c);
+	cert_digest(c, l->cert_digest);
+	l->cert_names_it =
+	    target_parse(slice_str(source->base), &t, &why) == TARGET_OK &&
+	    (t.is_address || cert_names(c, t.host));
+	return true;
+}
+
+static bool
+on_text(void *arg, struct slice bytes)
+{
+	return buf_put(arg, bytes);
+}
+
+enum errand_result
+survey_ask(struct courier *c, struct source *source, const char *path,
+    struct buf *out, struct buf *why)
+{
+	enum errand_result result = ERRAND_FAILED;
+	struct errand e;
+
+	if (errand_begin(
+		&e, c, source, path, SURVEY_FILE_MS, on_text, out, why))
+		result = errand_run(&e, why);
+	errand_end(&e);
+	if (result == ERRAND_STOPPED)
+		(void)buf_str(why, out->failed ? "more bytes than it may have"
+					       : "interrupted");
+	return result;
+}
+
+/* --------------------------------------------------------------- manifest */
+
+/* A signed manifest, held against what a survey knows. */
+static bool
+open_manifest(const struct survey *s, struct slice text, struct look *l,
+    struct manifest *m, struct buf *why)
+{
+	struct slice part;
+	size_t key;
+
+	if (manifest_open(text, s->key, s->n_keys, &key, m, &part, why) !=
+	    MANIFEST_GOOD)
+		return false;
+	l->serial = m->serial;
+	l->created = m->created;
+	digest_sha256(part, l->digest);
+	if (strcmp(m->origin, s->origin) != 0)
+		(void)buf_printf(why, "a manifest of %s", m->origin);
+	else if (s->retired[key] && m->serial > s->serial)
+		(void)buf_str(why, "signed by a key that has been retired");
+	else
+		return true;
+	manifest_fini(m);
+	return false;
+}
+
+/* False when there is nothing more to look at; why is then kept in l. */
+static bool
+look_at_manifest(const struct survey *s, struct courier *c,
+    struct source *source, struct look *l, struct manifest *m)
+{
+	struct buf text, why;
+	bool came;
+
+	buf_init(&text, MANIFEST_MAX);
+	buf_wrap(&why, l->why, sizeof(l->why) - 1);
+	came = survey_ask(c, source, MANIFEST_PATH, &text, &why) == ERRAND_DONE;
+	if (!came)
+		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
+	else if (open_manifest(s, buf_view(&text), l, m, &why))
+		l->manifest = LOOK_SIGNED;
+	else
+		l->manifest = LOOK_WRONG;
+	buf_fini(&text);
+	l->why[why.len] = '\0';
+	return l->manifest == LOOK_SIGNED;
+}
+
+/* ------------------------------------------------------------------- trace */
+
+static void
+look_at_trace(struct courier *c, struct source *source, struct look *l)
+{
+	uint8_t memory[TRACE_MAX];
+	struct buf text, why;
+
+	buf_wrap(&text, memory, sizeof(memory));
+	buf_wrap(&why, l->trace_why, sizeof(l->trace_why) - 1);
+	switch (survey_ask(c, source, "mirror/trace", &text, &why)) {
+	case ERRAND_DONE:
+		l->trace_came = trace_parse(buf_view(&text), &l->trace)
+				    ? TRACE_READ
+				    : TRACE_MALFORMED;
+		break;
+	case ERRAND_ABSENT:
+		l->trace_came = TRACE_ABSENT;
+		break;
+	default:
+		l->trace_came = TRACE_FAILED;
+		break;
+	}
+	l->trace_why[why.len] = '\0';
+}
+
+/* ------------------------------------------------------------------ sample */
+
+struct tasting {
+	struct digest digest;
+	uint64_t left; /* bytes that may still come */
+};
+
+static bool
+on_sample(void *arg, struct slice bytes)
+{
+	struct tasting *t = arg;
+
+	if (bytes.len > t->left)
+		return false;
+	t->left -= bytes.len;
+	digest_add(&t->digest, bytes);
+	return true;
+}
+
+/* Asks for one file at a path; whether its bytes are those of e. */
+static enum look_sample
+taste(struct courier *c, struct source *source, const char *path,
+    const struct manifest *m, const struct manifest_entry *e, struct buf *why)
+{
+	struct tasting t = { .left = m->largest < SURVEY_SAMPLE_MAX
+					 ? m->largest
+					 : SURVEY_SAMPLE_MAX };
+	enum errand_result result = ERRAND_FAILED;
+	uint8_t digest[DIGEST_SIZE];
+	struct errand errand;
+	bool hashed;
+
+	digest_init(&t.digest);
+	if (errand_begin(
+		&errand, c, source, path, SURVEY_FILE_MS, on_sample, &t, why))
+		result = errand_run(&errand, why);
+	errand_end(&errand);
+	hashed = digest_end(&t.digest, digest);
+	if (result == ERRAND_ABSENT)
+		return SAMPLE_ABSENT;
+	if (result == ERRAND_STOPPED && !courier_stopped(c) &&
+	    m->largest <= SURVEY_SAMPLE_MAX)
+		return SAMPLE_WRONG; /* longer than any that was signed */
+	if (result == ERRAND_STOPPED)
+		(void)buf_str(why, "larger than what is looked at");
+	if (result != ERRAND_DONE || !hashed)
+		return SAMPLE_FAILED;
+	if (digest_equal(digest, e->digest))
+		return SAMPLE_RIGHT;
+	if (!errand.cut)
+		return SAMPLE_WRONG;
+	(void)buf_str(why, "broke off without close_notify");
+	return SAMPLE_FAILED;
+}
+
+/* Any of n; nobody can know which. */
+static size_t
+any_of(size_t n)
+{
+	uint64_t random = 0;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return 0;
+	return (size_t)(random % n);
+}
+
+/* By its hash first: an answer to that cannot be made up from an older page. */
+static void
+look_at_sample(struct courier *c, struct source *source, struct look *l,
+    const struct manifest *m)
+{
+	char by_hash[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
+	char hex[DIGEST_HEX_SIZE];
+	const struct manifest_entry *e;
+	struct buf why;
+
+	if (m->n == 0)
+		return;
+	e = &m->entry[any_of(m->n)];
+	(void)snprintf(l->sample, sizeof(l->sample), "%s", e->path);
+	digest_hex(e->digest, hex);
+	(void)snprintf(by_hash, sizeof(by_hash), "mirror/objects/%s", hex);
+	buf_wrap(&why, l->sample_why, sizeof(l->sample_why) - 1);
+	l->sample_came = taste(c, source, by_hash, m, e, &why);
+	if (l->sample_came == SAMPLE_ABSENT) {
+		buf_reset(&why);
+		l->sample_came = taste(c, source, e->path, m, e, &why);
+	}
+	l->sample_why[why.len] = '\0';
+}
+
+void
+survey_look(const struct survey *s, struct courier *c, struct look *look)
+{
+	struct source source = { 0 };
+	struct manifest m;
+
+	memcpy(source.base, look->base, sizeof(source.base));
+	c->trust = on_trust;
+	c->arg = look;
+	c->patience_ms = SURVEY_PATIENCE_MS;
+	if (!look_at_manifest(s, c, &source, look, &m))
+		return;
+	look_at_trace(c, &source, look);
+	look_at_sample(c, &source, look, &m);
+	manifest_fini(&m);
+}
