@@ -47,22 +47,26 @@ knows_key(const struct state *st, const struct signify_key *k)
 	return false;
 }
 
-/* The key that was given is pinned when there is none yet. */
+/* The key that was given is pinned when there is none yet. An interrupted run is
+ * finished between: it may be the key which that one learned. */
 static enum mirror_result
 settle_key(struct mirror *m)
 {
 	const struct signify_key *k = m->wish->key;
+	enum mirror_result result;
 	struct state *st = &m->state;
 
-	if (st->n_keys > 0 && k != NULL && !knows_key(st, k))
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "the store pins other keys than the one given");
-	if (st->n_keys > 0)
-		return MIRROR_UPDATED;
-	if (k == NULL)
+	if (st->n_keys == 0 && k != NULL)
+		st->key[st->n_keys++] = (struct state_key){ .key = *k };
+	result = mirror_resume(m);
+	if (result != MIRROR_UPDATED)
+		return result;
+	if (st->n_keys == 0)
 		return mirror_fail(m, MIRROR_USAGE,
 		    "no key is pinned yet: give the author's with --key");
-	st->key[st->n_keys++] = (struct state_key){ .key = *k };
+	if (k != NULL && !knows_key(st, k))
+		return mirror_fail(m, MIRROR_LOCAL,
+		    "the store pins other keys than the one given");
 	return MIRROR_UPDATED;
 }
 
@@ -87,6 +91,7 @@ static enum mirror_result
 open_store(struct mirror *m)
 {
 	struct buf *why = &m->out->why;
+	enum mirror_result result;
 
 	m->store = store_open(m->wish->store, true, why);
 	if (m->store == NULL)
@@ -106,8 +111,9 @@ open_store(struct mirror *m)
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "%s is an origin's: carnation publish writes to it",
 		    m->wish->store);
+	result = settle_key(m);
 	take_words(m);
-	return settle_key(m);
+	return result;
 }
 
 /* What all good ends write: times, and the trace. */
@@ -120,7 +126,8 @@ note(struct mirror *m, enum mirror_result result)
 
 	buf_wrap(&trace, memory, sizeof(memory));
 	m->state.checked = now;
-	if (!state_write(m->store, &m->state, &m->out->why))
+	if (result == MIRROR_SAME &&
+	    !state_write(m->store, &m->state, &m->out->why))
 		return MIRROR_LOCAL;
 	if (!trace_format(&m->state, now, &trace))
 		return mirror_fail(

@@ -66,6 +66,7 @@ struct mirror_outcome {
 	uint64_t before;  /* the serial that was known; 0: none */
 	uint64_t serial;  /* of the manifest in question; 0: none was read */
 	uint64_t serving; /* what current leads to now; 0: nothing */
+	bool switched;    /* by this run, however it ended then */
 	struct changes changes;
 	uint64_t requests, resumed, bytes; /* bytes of bodies */
 	uint64_t ms;

@@ -40,4 +40,14 @@ enum mirror_result mirror_find(struct mirror *m);
 /* m->found's limits, files, release; MIRROR_UPDATED when it is current now. */
 enum mirror_result mirror_take(struct mirror *m);
 
+/* Writes to the state what a manifest says whose release is current now, its keys
+ * included. False and m->out->why. */
+bool mirror_remember(struct mirror *m, const struct found *f);
+
+/* When a run was killed between the switch and the state, current is ahead of
+ * what is remembered: does what that run could not. MIRROR_UPDATED: they agree;
+ * MIRROR_LOCAL: no pinned key opens that release. Wants the lock, and a key
+ * pinned if one is known. */
+enum mirror_result mirror_resume(struct mirror *m);
+
 #endif

@@ -6,9 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "archive/mirror_internal.h"
-#include "archive/trace.h"
 #include "archive/ustar.h"
-#include "util/clock.h"
 
 enum {
 	FOLDED_TOLD_MAX = 5,
@@ -256,40 +254,6 @@ compare(struct mirror *m)
 }
 
 static void
-remember(struct mirror *m)
-{
-	const struct manifest *l = &m->found.m;
-	struct state *st = &m->state;
-
-	st->is_mirror = true;
-	memcpy(st->origin, l->origin, sizeof(st->origin));
-	memcpy(st->upstream, m->from->base, sizeof(st->upstream));
-	st->serial = l->serial;
-	memcpy(st->manifest, m->found.digest, sizeof(st->manifest));
-	st->created = l->created;
-	st->refresh = l->refresh;
-	st->final = l->final;
-	st->synced = clock_wall();
-}
-
-static void
-heed_keys(struct mirror *m)
-{
-	struct slice rest, line;
-	struct buf said;
-
-	buf_init(&said, MIRROR_WHY_MAX);
-	if (!verdict_keys(&m->state, &m->found, &said))
-		mirror_say(m, MIRROR_WARNING,
-		    "no room for the key that is announced: remove some from "
-		    "%s/state",
-		    m->wish->store);
-	for (rest = buf_view(&said); slice_line(&rest, &line);)
-		mirror_say(m, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
-	buf_fini(&said);
-}
-
-static void
 prune(struct mirror *m)
 {
 	uint8_t memory[1024];
@@ -318,8 +282,11 @@ mirror_take(struct mirror *m)
 		    "interrupted; the next run goes on from here");
 	if (!store_switch(m->store, m->found.m.serial, &m->out->why))
 		return MIRROR_LOCAL;
-	remember(m);
-	heed_keys(m);
+	m->out->switched = true;
+	/* Before all else: what is served and not remembered could be rolled
+	 * back, and the key that it announces be missed. */
+	if (!mirror_remember(m, &m->found))
+		return MIRROR_LOCAL;
 	prune(m);
 	return MIRROR_UPDATED;
 }

@@ -27,9 +27,10 @@ note(void *arg, enum verify_news news, const char *path)
 	if ((k->n & (k->n - 1)) == 0) {
 		grown = realloc(
 		    k->path, (k->n == 0 ? 1 : k->n * 2) * sizeof(*grown));
-		k->lost = grown == NULL;
-		if (k->lost)
+		if (grown == NULL) {
+			k->lost = true;
 			return;
+		}
 		k->path = grown;
 	}
 	k->path[k->n] = strdup(path);

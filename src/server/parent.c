@@ -173,6 +173,7 @@ on_ready(void *arg, struct generation *g)
 
 	p->serving = g;
 	p->starting = NULL;
+	p->moved = 0; /* a place that was refused may be led to once more */
 	say_listening(
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	listeners_close(&p->listeners, &p->next);

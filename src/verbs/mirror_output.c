@@ -119,9 +119,7 @@ serving(const struct mirror_outcome *out, char text[64])
 	if (out->serving == 0)
 		return "nothing is served yet";
 	snprintf(text, 64, "%s serving %" PRIu64,
-	    out->result == MIRROR_UPDATED || out->result == MIRROR_SAME
-		? "now"
-		: "still",
+	    out->switched || out->result == MIRROR_SAME ? "now" : "still",
 	    out->serving);
 	return text;
 }

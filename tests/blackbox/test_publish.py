@@ -17,7 +17,7 @@ import time
 import pytest
 
 import signed
-from harness import CARNATION, tree
+from harness import CARNATION, tree, wait_for
 from life import IS_ROOT, NOBODY, Plain, carnation, root_only, wrapper
 
 ORIGIN = "gemini://example.org"
@@ -723,6 +723,52 @@ def test_many_files(author):
     assert len(m.hashes) == 10011
     done = author.run(timeout=300)
     assert "nothing changed, 10011 kept" in last_line(done)
+
+
+def publishing(author, name):
+    """The verb at work, at the moment when it has that file of SRC open."""
+    p = subprocess.Popen(
+        [CARNATION, "publish", author.src, author.store, "--key", author.key,
+         "--origin", ORIGIN], stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    target = str(author.src / name)
+
+    def has_it():
+        with contextlib.suppress(OSError):
+            return any(os.readlink(f"/proc/{p.pid}/fd/{fd}") == target
+                       for fd in os.listdir(f"/proc/{p.pid}/fd"))
+        return False
+
+    wait_for(lambda: has_it() or p.poll() is not None, what=name)
+    return p
+
+
+@pytest.mark.parametrize("change", ["written", "replaced", "removed",
+                                    "as before"])
+def test_a_page_that_changes_behind_the_copy(author, change):
+    """The text copy is made, hashing is at a large file, and a page that stands
+    behind it in the list becomes another."""
+    with open(author.src / "a.bin", "wb") as f:
+        f.truncate(400 << 20)
+    p = publishing(author, "a.bin")
+    page = author.src / "night.gmi"
+    if change == "written":
+        page.write_text("# The night\nAnother line.\n")
+    elif change == "replaced":
+        (author.place / "new").write_text("# The day!!\n")
+        os.utime(author.place / "new", ns=(0, page.stat().st_mtime_ns))
+        (author.place / "new").rename(page)
+    elif change == "removed":
+        page.unlink()
+    else:  # who knows what was read meanwhile
+        text, ns = page.read_bytes(), page.stat().st_mtime_ns
+        page.write_text("# The day!!\n")
+        page.write_bytes(text)
+        os.utime(page, ns=(ns, ns))
+    _, err = p.communicate(timeout=120)
+    assert p.returncode == 1, err
+    assert "night.gmi" in err
+    assert not author.store.exists()
 
 
 @pytest.mark.soak

@@ -475,6 +475,16 @@ def test_a_host_whose_manifest_is_not_to_be_had(place, author):
         verify(*words, status=LATER)
 
 
+def test_a_host_that_trickles(place, author):
+    """A byte a second holds nobody for ever."""
+    with Origin(place, author.publish()) as origin:
+        origin.on("page.gmi", o.drip(1.0))
+        verify(origin.url(), "--key", author.key.public, status=LATER,
+               timeout=120)
+        assert "page.gmi: " in verify.said
+        assert len([p for p in origin.paths if p == "page.gmi"]) == 2
+
+
 def test_sessions_are_resumed(place, author):
     with Origin(place, author.publish()) as origin:
         verify(origin.url(), "--key", author.key.public)

@@ -82,6 +82,9 @@ make_world(void)
 	conf_set_text(conf, &c->root, root);
 	hosts = hosts_open(conf, &r);
 	assert(hosts != NULL && hosts_read_content(hosts, &r));
+	/* As if it were a store: so are its paths tried as well. */
+	hosts->host[0].store = dup(hosts->host[0].root);
+	assert(hosts->host[0].store != -1);
 	server = tls_server_new(&settings, NULL, find, hosts, &why);
 	assert(server != NULL &&
 	       tls_server_add(server, "localhost", cert, key, &why));

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: ISC
+"""`carnation mirror` after a run that was killed, or could not write, between
+the switch to a release and the state that remembers it."""
+from mirroring import fresh, key, mirror, origin, page  # noqa: F401
+from signed import Author, Key
+
+
+def forgetting(mirror, run):
+    """What run does, but the state is left as it was: killed just then."""
+    state = mirror.store / "state"
+    before = state.read_bytes() if state.exists() else None
+    run()
+    if before is None:
+        state.unlink()
+    else:
+        state.write_bytes(before)
+
+
+def rotate(origin):
+    """A serial that announces the next key; gives that key's author."""
+    new = Key.new("capsule-2")
+    origin.publish(page(2), next_key=new.public)
+    old = origin.author
+    return Author(new, old.origin, old.files, serial=old.serial)
+
+
+def test_nothing_new_there(mirror, origin):
+    origin.publish(page(2))
+    forgetting(mirror, mirror.updated)
+    done = mirror.run()
+    assert (done.returncode, done.stdout) == (0, ""), done
+    assert "serial 2 is remembered" in done.stderr
+    assert mirror.state()["serial"] == "2"
+    mirror.silent()
+
+
+def test_the_source_has_gone_back(mirror, origin):
+    """To what the state still says, and is no news any more."""
+    old = origin.files
+    origin.publish(page(2))
+    forgetting(mirror, mirror.updated)
+    origin.serve(old)
+    assert "older than 2 (rollback)" in mirror.refused()
+    assert mirror.state()["serial"] == "2"
+
+
+def test_another_of_the_same_serial(mirror, origin):
+    origin.publish(page(2))
+    forgetting(mirror, mirror.updated)
+    origin.author.serial = 1
+    origin.publish(page(3), serial=2)
+    assert "equivocation" in mirror.refused()
+
+
+def test_the_key_that_it_announced(mirror, origin):
+    """Is pinned all the same, and may be given."""
+    author = rotate(origin)
+    forgetting(mirror, mirror.updated)
+    origin.author = author
+    origin.publish(page(3))
+    mirror.key = author.key
+    pub = author.key.write(mirror.store.parent)[0]
+    done = mirror.run("--key", pub)
+    assert done.returncode == 0 and "serial 2 -> 3" in done.stdout, done
+    assert mirror.serving() == 3 and mirror.state()["serial"] == "3"
+
+
+def test_a_first_run(fresh, origin):
+    for n in (2, 3, 4):
+        old = origin.files
+        origin.publish(page(n))
+    forgetting(fresh, fresh.first)
+    said = fresh.fails(4)
+    assert "no state" in said and "--key" in said
+    origin.serve(old)
+    assert "older than 4 (rollback)" in fresh.refused("--key", fresh.pub)
+    assert fresh.state()["serial"] == "4"
+
+
+def test_a_first_run_and_a_retired_key(fresh, origin):
+    """Which signed none of what is there: not trusted because it is given."""
+    old, pub = origin.files, fresh.pub
+    origin.author = rotate(origin)
+    origin.publish(page(3))
+    fresh.key = origin.author.key
+    fresh.pub = fresh.key.write(fresh.store.parent)[0]
+    forgetting(fresh, fresh.first)
+    origin.serve(old)
+    said = fresh.fails(4, "--key", pub)
+    assert "release 3 is current" in said
+    assert not (fresh.store / "state").exists()
+    fresh.refused("--key", fresh.pub)
+    assert fresh.state()["serial"] == "3"
+
+
+def test_a_rotten_manifest(mirror, origin):
+    origin.publish(page(2))
+    forgetting(mirror, mirror.updated)
+    manifest = mirror.store / "current/mirror/MANIFEST"
+    data = bytearray(manifest.read_bytes())
+    data[-2] ^= 1
+    manifest.chmod(0o644)
+    manifest.write_bytes(data)
+    said = mirror.fails(4)
+    assert "release 2 is current, but not in" in said
+    assert mirror.state()["serial"] == "1"
