@@ -3,6 +3,7 @@
 # make              the server, at build/carnation
 # make check        unit and property tests, fuzz corpora, black-box suite;
 #                   SAN=address,undefined runs them under those sanitizers
+# make soak         the tests that wait, in their whole form
 # make lint         layers, format, static analysis, banned functions
 # make fuzz         each fuzz target for FUZZ_SECONDS (60)
 # make bench        what a request costs, beside the floor and other servers
@@ -46,7 +47,7 @@ headers     = openssl/ssl.h:libssl-dev magic.h:libmagic-dev ev.h:libev-dev \
 testheaders = stdarg.h,stddef.h,stdint.h,setjmp.h,cmocka.h:libcmocka-dev
 
 # Warnings are errors in the builds that tests use, never on a user's machine.
-WERROR ?= $(if $(filter check% cover% fuzz% lint%,$(MAKECMDGOALS)),-Werror)
+WERROR ?= $(if $(filter check% soak% cover% fuzz% lint%,$(MAKECMDGOALS)),-Werror)
 
 Q     := $(if $(V),,@)
 space := $(subst ,, )
@@ -93,7 +94,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check fuzz bench lint cover run install uninstall clean programs \
+.PHONY: all check soak fuzz bench lint cover run install uninstall clean programs \
         FORCE
 
 ifeq ($(variant),release)
@@ -169,6 +170,11 @@ programs: $(BIN) $(TESTS) $(REPLAYS)
 
 check: programs
 	$(Q)V='$(V)' PYTHON='$(PYTHON)' JOBS='$(PYTEST_JOBS)' scripts/check $(B)
+
+soak: $(BIN)
+	$(Q)CARNATION_LONG=1 CARNATION=$(BIN) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m pytest -q -n $(PYTEST_JOBS) -ra -p no:cacheprovider \
+	    -m soak tests/blackbox
 
 lint: $(B)/headers $(B)/testheaders
 	$(Q)V='$(V)' PYTHON='$(PYTHON)' scripts/lint

@@ -90,6 +90,11 @@ uint64_t publish_next_serial(const struct publish *p);
 publish_stage publish_accept_key;
 publish_stage publish_turn_keys; /* state's, as the new serial leaves them */
 
+/* The key that the new serial announces: the one asked for, or the last that an
+ * earlier serial announced, until it signs; a mirror that missed that serial would
+ * refuse it for ever. NULL: none. o's, or the state's. */
+const struct signify_key *publish_successor(const struct publish *p);
+
 /* publish_source.c: what there is to publish. */
 publish_stage publish_open_source; /* neither keys nor the store in it */
 publish_stage publish_list_pages;

@@ -59,6 +59,25 @@ publish_accept_key(struct publish *p, struct report *r)
 	return PUBLISH_GOOD;
 }
 
+const struct signify_key *
+publish_successor(const struct publish *p)
+{
+	const struct publish_options *o = p->o;
+	const struct state *st = &p->state;
+	size_t signer = 0;
+
+	if (o->next_key != NULL)
+		return o->next_key;
+	if (st->n_keys == 0 || st->key[st->n_keys - 1].retired)
+		return NULL;
+	/* Signed elsewhere, by nobody knows whom: by the one that signs still. */
+	while (st->key[signer].retired)
+		signer++;
+	if (o->key != NULL)
+		signer = place_of(st, o->key);
+	return signer + 1 < st->n_keys ? &st->key[st->n_keys - 1].key : NULL;
+}
+
 static bool
 pin(struct state *st, const struct signify_key *key)
 {

@@ -13,6 +13,7 @@ static struct manifest
 head(const struct publish *p)
 {
 	const struct publish_options *o = p->o;
+	const struct signify_key *next = publish_successor(p);
 	struct manifest m = {
 		.serial = publish_next_serial(p),
 		.created = o->created,
@@ -20,12 +21,12 @@ head(const struct publish *p)
 		.refresh = o->final
 			       ? 0
 			       : o->created + (int64_t)o->refresh_days * DAY_S,
-		.has_next_key = o->next_key != NULL,
+		.has_next_key = next != NULL,
 	};
 
 	memcpy(m.origin, p->origin_url, sizeof(m.origin));
-	if (o->next_key != NULL)
-		m.next_key = *o->next_key;
+	if (next != NULL)
+		m.next_key = *next;
 	(void)snprintf(m.key_name, sizeof(m.key_name), "%s", o->key_name);
 	return m;
 }

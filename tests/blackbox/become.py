@@ -2,6 +2,7 @@
 """Prepares a process and becomes a command, as a wrapper of Server:
 
     become.py no-ipv6 COMMAND...        socket(AF_INET6) fails
+    become.py no-links COMMAND...       hard links fail, as on FAT
     become.py user UID COMMAND...       not root any more
     become.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
     become.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
@@ -18,19 +19,36 @@ import sys
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _forbid_ipv6():
-    """A seccomp filter: socket(AF_INET6, ...) fails with EAFNOSUPPORT."""
-    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
-    # BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_RET
-    load, equal, answer = 0x20, 0x15, 0x06
-    code = [(load, 0, 0, 0), (equal, 0, 3, number), (load, 0, 0, 16),
-            (equal, 0, 1, socket.AF_INET6), (answer, 0, 0, 0x00050000 | 97),
-            (answer, 0, 0, 0x7fff0000)]
+# BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_RET; what a filter sees of a call
+LOAD, EQUAL, ANSWER = 0x20, 0x15, 0x06
+NUMBER, FIRST = 0, 16
+ALLOW = (ANSWER, 0, 0, 0x7fff0000)
+
+
+def _filter(*code):
+    """A seccomp filter for this process and those that it starts."""
     program = b"".join(struct.pack("HBBI", *row) for row in code)
     buffer = ctypes.create_string_buffer(program)
     filter_ = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
     assert _libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
     assert _libc.prctl(22, 2, filter_, 0, 0) == 0  # PR_SET_SECCOMP
+
+
+def _fail(error):
+    return ANSWER, 0, 0, 0x00050000 | error
+
+
+def _forbid_ipv6():
+    """socket(AF_INET6, ...) fails with EAFNOSUPPORT."""
+    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+    _filter((LOAD, 0, 0, NUMBER), (EQUAL, 0, 3, number), (LOAD, 0, 0, FIRST),
+            (EQUAL, 0, 1, socket.AF_INET6), _fail(97), ALLOW)
+
+
+def _forbid_links():
+    """linkat fails with EPERM."""
+    number = {"x86_64": 265, "aarch64": 37}[platform.machine()]
+    _filter((LOAD, 0, 0, NUMBER), (EQUAL, 0, 1, number), _fail(1), ALLOW)
 
 
 def _become(uid):
@@ -73,6 +91,8 @@ def main(word, *rest):
     rest = list(rest)
     if word == "no-ipv6":
         _forbid_ipv6()
+    elif word == "no-links":
+        _forbid_links()
     elif word == "user":
         _become(int(rest.pop(0)))
     elif word == "inherit":

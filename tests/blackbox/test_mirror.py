@@ -246,6 +246,18 @@ def test_trace(mirror, origin):
     assert trace["contact"] == "a@example.org, é"
 
 
+def test_a_trace_that_cannot_be_written(mirror, origin):
+    """Is a warning: the release is there."""
+    (mirror.store / "trace").unlink()
+    (mirror.store / "trace").mkdir()
+    (mirror.store / "trace/x").touch()
+    origin.publish(page(2))
+    done = mirror.run()
+    assert done.returncode == 0 and "now serving 2" in done.stdout, done
+    assert "the trace is not written" in done.stderr
+    assert mirror.run().returncode == 0
+
+
 def test_checked_and_synced(mirror, origin):
     state = (mirror.store / "state")
     old = re.sub(r"(checked|synced): .*", r"\1: 2020-01-01T00:00:00Z",
@@ -299,6 +311,7 @@ def test_wrong_usage(place, words):
 def test_no_key(fresh):
     said = fresh.fails(2)
     assert "give the author's with --key" in said
+    assert not fresh.store.exists()
 
 
 def test_other_key(mirror, place):

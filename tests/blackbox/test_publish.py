@@ -358,6 +358,33 @@ def test_the_next_key(author):
     author.check(4, author.keys(second.with_suffix(".pub")))
 
 
+def test_the_next_key_is_announced_until_it_signs(author):
+    """A mirror may miss the serial that said so first."""
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (author.key, second, third)]
+    _, next_one, last = author.keys(*pub)
+    author.first()
+    assert author.check(1).next_key is None
+    author.run("--next-key", second)
+    author.run()
+    assert author.check(3).next_key == next_one
+    out = author.place / "list"
+    author.run("--unsigned", out, key=False)
+    assert signed.parse(out.read_bytes()).next_key == next_one
+    author.run("--unsigned", out, "--key", pub[1], key=False)
+    assert signed.parse(out.read_bytes()).next_key is None
+    # The last one that was announced, not each.
+    author.run("--next-key", third)
+    author.run()
+    assert author.check(5).next_key == last
+    author.run("--key", second, key=False)
+    assert author.check(6, [next_one]).next_key == last
+    author.run("--key", third, key=False)
+    assert author.check(7, [last]).next_key is None
+    author.run("--key", third, key=False)
+    assert author.check(8, [last]).next_key is None
+
+
 def sign(author, name="list", key=None):
     subprocess.run(["signify-openbsd", "-S", "-e", "-s", key or author.key,
                     "-m", author.place / name,
@@ -657,6 +684,14 @@ def test_no_folder(author):
     assert "No such file" in done.stderr
 
 
+def test_a_name_with_a_control_of_two_bytes(author):
+    """sha256sum and tar would write it to the reader's terminal."""
+    author.write("a\x9b2J.txt", "x\n")
+    done = author.first(status=3)
+    assert "control" in done.stderr and "\x9b" not in done.stderr
+    assert not author.store.exists()
+
+
 def test_a_folder_that_is_no_store(author):
     author.store.mkdir()
     (author.store / "letter.txt").write_text("dear")
@@ -673,6 +708,28 @@ def test_a_store_without_its_state(author):
     (author.store / "state").write_text("nonsense\n")
     author.first(status=4)
     assert not (author.store / "releases/2").exists()
+
+
+@pytest.mark.parametrize("how", ["rotten", "gone", "empty"])
+def test_a_last_manifest_that_has_rotten(author, how):
+    """The next serial mends it: the store alone knows which that is."""
+    author.first()
+    author.run()
+    manifest = author.current / "mirror/MANIFEST"
+    data = manifest.read_bytes()
+    manifest.unlink()
+    if how != "gone":
+        manifest.write_bytes(
+            data.replace(b"serial: 2", b"serial: 9") if how == "rotten"
+            else b"")
+    author.write("note.txt", "other\n")
+    done = author.run()
+    assert "the manifest of serial 2 cannot be used" in done.stderr
+    assert "serial 3: 11 added, 0 kept; published" in last_line(done)
+    author.check(3)
+    done = author.run()
+    assert "cannot be used" not in done.stderr
+    assert "serial 3 -> 4: nothing changed" in last_line(done)
 
 
 @root_only
