@@ -383,7 +383,7 @@ def test_published_every_200_ms_by_an_origin_that_keeps(mirror, origin):
     origin.on(MANIFEST, remember)
     origin.on("mirror/objects/*", by_hash)
     served = busy(mirror, origin, 60 if LONG else 4, (0,))
-    assert len(set(served)) == len(served)
+    assert served[-1] > 1
 
 
 def test_the_next_manifest_is_gone_on_with(mirror, origin):
