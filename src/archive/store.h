@@ -91,8 +91,9 @@ bool store_objects(
 
 /* Builds releases/<serial> of a manifest whose objects are all there: hard links,
  * the manifest's bytes at mirror/MANIFEST, the archive at mirror/capsule.tar;
- * synced; not yet current. One that is there already with the same manifest is left;
- * one with another is replaced, unless it is current. False and why, and nothing
+ * synced; not yet current. One that is there already is built anew and replaced. Not
+ * so the current one: it is left when its manifest is the same; another is an
+ * error. False and why, and nothing
  * of it stays; an object that has rotten (or is missing) is then told, and taken
  * away, so that the next run brings it anew. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
@@ -106,11 +107,12 @@ bool store_switch(struct store *s, uint64_t serial, struct buf *why);
 uint64_t store_current(const struct store *s);
 
 /* Serials of the releases that are there, ascending; *n of them; the caller
- * frees. */
+ * frees. NULL: there are none (*n is 0), or they cannot all be told (*n is not 0, and
+ * errno says why): never some of them alone. */
 uint64_t *store_releases(const struct store *s, size_t *n);
 
-/* The last of them; 0: none. */
-uint64_t store_highest(const struct store *s);
+/* The last of them; 0: none. False and errno: it cannot be told. */
+bool store_highest(const struct store *s, uint64_t *serial);
 
 /* Appends the manifest's bytes of a release (MANIFEST_MAX). False and errno. */
 bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);

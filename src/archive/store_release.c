@@ -91,11 +91,15 @@ build_new(struct store *s, const char *name, const struct manifest *m,
 		return store_fault(s, why, "releases", NULL);
 	ok = store_fill(s, fd, true, m, bytes, why);
 	store_shut(fd);
-	if (ok && (syncfs(s->root) == -1 ||
-		      renameat(s->releases, new, s->releases, name) == -1))
+	/* What stood there goes only now, when it can be replaced. */
+	if (ok &&
+	    (syncfs(s->root) == -1 || !store_throw(s, s->releases, name) ||
+		renameat(s->releases, new, s->releases, name) == -1))
 		ok = store_fault(s, why, "releases", NULL);
 	if (!ok)
 		(void)discard_release(s, new);
+	else if (!store_sweep(s, false))
+		ok = store_fault(s, why, "tmp", NULL);
 	return ok;
 }
 
@@ -104,21 +108,17 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct buf *why)
 {
 	char name[STORE_NAME_SIZE];
-	struct stat st;
 
 	assert(s->lock != -1);
 	store_serial_name(m->serial, name);
-	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+	/* One that is not served is nobody's to trust: files may have gone from it,
+	 * or rotten, since it was built. */
+	if (store_current(s) != m->serial) {
 		if (!build_new(s, name, m, bytes, why))
 			return false;
 	} else if (!is_same_release(s, m->serial, bytes)) {
-		if (store_current(s) == m->serial)
-			return store_fault(s, why, STORE_CURRENT,
-			    "another manifest of this serial is being served");
-		if (!discard_release(s, name))
-			return store_fault(s, why, "releases", NULL);
-		if (!build_new(s, name, m, bytes, why))
-			return false;
+		return store_fault(s, why, STORE_CURRENT,
+		    "another manifest of this serial is being served");
 	}
 	return fsync(s->releases) == 0 || store_fault(s, why, "releases", NULL);
 }
@@ -227,47 +227,65 @@ add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
 	return true;
 }
 
+/* All of dir's that are releases; false and errno. */
+static bool
+list_releases(DIR *dir, uint64_t **list, size_t *n)
+{
+	const struct dirent *entry;
+	size_t room = 0;
+	uint64_t serial;
+	struct stat st;
+
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		serial = store_serial_of(entry->d_name);
+		if (serial == 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		if (!add_serial(list, n, &room, serial))
+			return false;
+	}
+	return errno == 0;
+}
+
 uint64_t *
 store_releases(const struct store *s, size_t *n)
 {
 	int fd = store_dir_open(s->releases, ".");
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
 	uint64_t *list = NULL;
-	uint64_t serial;
-	struct stat st;
-	size_t room = 0;
+	int error;
 
 	*n = 0;
-	if (dir == NULL) {
+	if (dir != NULL && list_releases(dir, &list, n)) {
+		(void)closedir(dir);
+		if (*n > 0)
+			qsort(list, *n, sizeof(*list), compare_serials);
+		return list;
+	}
+	error = errno;
+	if (dir == NULL)
 		store_shut(fd);
-		return NULL;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		serial = store_serial_of(entry->d_name);
-		if (serial == 0 ||
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-			-1 ||
-		    !S_ISDIR(st.st_mode))
-			continue;
-		if (!add_serial(&list, n, &room, serial))
-			break;
-	}
-	(void)closedir(dir);
-	if (*n > 0)
-		qsort(list, *n, sizeof(*list), compare_serials);
-	return list;
+	else
+		(void)closedir(dir);
+	free(list);
+	*n = 1;
+	errno = error;
+	return NULL;
 }
 
-uint64_t
-store_highest(const struct store *s)
+bool
+store_highest(const struct store *s, uint64_t *serial)
 {
 	size_t n;
 	uint64_t *list = store_releases(s, &n);
-	uint64_t highest = n == 0 ? 0 : list[n - 1];
+	bool ok = list != NULL || n == 0;
 
+	if (ok)
+		*serial = n == 0 ? 0 : list[n - 1];
 	free(list);
-	return highest;
+	return ok;
 }
 
 bool

@@ -311,6 +311,15 @@ def test_other_things_under_a_files_name(place, author):
         "changed empty.txt", "changed index.gmi", "changed page.gmi"]
 
 
+def test_a_link_to_equal_bytes(place, author):
+    author.files["twin.gmi"] = CAPSULE["page.gmi"]
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / "page.gmi").unlink()
+    (copy.what / "page.gmi").symlink_to("twin.gmi")
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "changed page.gmi"]
+
+
 def test_a_directory_deeper_than_we_look(place, author):
     copy = Directory(place, author.publish(), author.key)
     (copy.what / "/".join("d" * 70)).mkdir(parents=True)
@@ -485,6 +494,18 @@ def test_a_host_that_trickles(place, author):
         assert len([p for p in origin.paths if p == "page.gmi"]) == 2
 
 
+@pytest.mark.parametrize("header, status", [
+    ("51 Not found", REFUSED), ("41 Busy", LATER), ("30 /", REFUSED)])
+@pytest.mark.parametrize("path", [MANIFEST, "page.gmi"])
+def test_junk_without_end_behind_a_refusal(place, author, path, header,
+                                           status):
+    """What is no file's bytes has no end that is waited for."""
+    with Origin(place, author.publish()) as origin:
+        origin.on(path, o.endless(header=header, most=1 << 50))
+        verify(origin.url(), "--key", author.key.public, status=status,
+               timeout=10)
+
+
 def test_sessions_are_resumed(place, author):
     with Origin(place, author.publish()) as origin:
         verify(origin.url(), "--key", author.key.public)
@@ -506,6 +527,21 @@ def test_a_store_says_what_its_own_keys_say(place, author):
     write_state(copy.what, files, author.key, mirror=False,
                 key=Key.new().public, **{"retired-key": author.key.public})
     verify(copy.what)
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_an_older_release_of_a_retired_key(place, author, mirror):
+    """The key that is given signed the current release, not each before."""
+    old, author.key = author.key, Key.new()
+    first = Author(old, ORIGIN).publish()
+    second = author.publish({"page.gmi": "# Second\n"}, serial=2)
+    store = make_store(place / "store", [first, second])
+    write_state(store, second, author.key, mirror=mirror,
+                **{"retired-key": old.public})
+    assert told(verify(store, "--key", author.key.public)) == []
+    write_state(store, second, author.key, mirror=False)
+    assert told(verify(store, "--key", author.key.public,
+                       status=REFUSED)) == [f"changed releases/1/{MANIFEST}"]
 
 
 def test_two_of_one_number(place, author):
@@ -748,6 +784,16 @@ def test_rot_for_which_other_bytes_come(mirror):
         mirror.source.forget()
         mirror.source.on(lambda talk: talk.path != MANIFEST, fault)
         assert mirror.verify(REFUSED) == ["changed page.gmi"]
+    mirror.source.forget()
+    assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
+
+
+def test_rot_and_junk_without_end(mirror):
+    """Or the lock is held for ever."""
+    rot(mirror.current / "page.gmi")
+    mirror.source.on("*", o.endless(header="51 Not found", most=1 << 50))
+    lines = verify(mirror.store, status=LATER, timeout=10)
+    assert told(lines) == ["changed page.gmi"]
     mirror.source.forget()
     assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
 

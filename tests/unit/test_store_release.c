@@ -145,9 +145,12 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 
 	(void)state;
 	assert_true(help_try_build(5, "first", one));
-	inode = help_stat("store/releases/5").st_ino;
+	/* The same once more, but for what has happened to it. */
+	assert_int_equal(unlink(tree_path("store/releases/5/a")), 0);
+	tree_file("store/releases/5/b", "x");
 	assert_true(help_try_build(5, "first", one));
-	assert_true(help_stat("store/releases/5").st_ino == inode);
+	help_check_file("store/releases/5/a", SLICE("one"));
+	assert_false(help_is_there("store/releases/5/b"));
 	/* Never served: it was a run's that did not come to its end. */
 	assert_true(help_try_build(5, "second", two));
 	help_check_file("store/releases/5/a", SLICE("two"));
@@ -155,8 +158,11 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 	assert_false(help_try_build(5, "third", one));
 	assert_true(help_told("another manifest of this serial"));
 	help_check_file("store/releases/5/a", SLICE("two"));
+	inode = help_stat("store/releases/5").st_ino;
 	assert_true(help_try_build(5, "second", two));
+	assert_true(help_stat("store/releases/5").st_ino == inode);
 	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_int_equal(help_entries("store/releases"), 1);
 }
 
 static void
@@ -318,14 +324,15 @@ static void
 test_releases_are_listed(void **state)
 {
 	static const char *const none[] = { NULL };
-	uint64_t *list;
+	uint64_t *list, highest = 1;
 	size_t n;
 
 	(void)state;
 	list = store_releases(help.s, &n);
 	assert_int_equal(n, 0);
 	free(list);
-	assert_int_equal(store_highest(help.s), 0);
+	assert_true(store_highest(help.s, &highest));
+	assert_int_equal(highest, 0);
 	for (uint64_t i = 1; i <= 20; i++)
 		assert_true(help_try_build(i * i, "m", none));
 	tree_dir("store/releases/012");
@@ -338,7 +345,8 @@ test_releases_are_listed(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(list[i], (i + 1) * (i + 1));
 	free(list);
-	assert_int_equal(store_highest(help.s), 400);
+	assert_true(store_highest(help.s, &highest));
+	assert_int_equal(highest, 400);
 }
 
 /* More names of one object than a file may have on ext4. */
