@@ -2,8 +2,6 @@
 #include "archive/download.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "util/clock.h"
 
@@ -18,7 +16,7 @@ struct carry {
 	struct download *d;
 	bool busy;
 	size_t entry;
-	size_t way;      /* WAYS * source + 0 or 1 */
+	size_t way;      /* WAYS * source + 0 or 1; then slow sources alike */
 	bool path_first; /* as the source was when it was turned to */
 	unsigned tries;
 	enum download_fault worst;
@@ -26,7 +24,8 @@ struct carry {
 	struct store_object *object;
 	uint64_t got;
 	bool too_long;
-	bool local; /* the store is at fault */
+	bool too_late; /* and there is a quicker source */
+	bool local;    /* the store is at fault */
 	struct buf *why;
 };
 
@@ -36,91 +35,12 @@ struct loading {
 	struct buf *why;
 };
 
-/* ---------------------------------------------------------------- plan */
-
-static int
-by_digest(const void *a, const void *b, void *arg)
-{
-	const struct manifest *m = arg;
-
-	return memcmp(m->entry[*(const uint32_t *)a].digest,
-	    m->entry[*(const uint32_t *)b].digest, DIGEST_SIZE);
-}
-
-static int
-by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Each hash once. */
-static void
-drop_twins(struct download *d)
-{
-	size_t kept = 0;
-
-	qsort_r(d->missing, d->n_missing, sizeof(*d->missing), by_digest,
-	    (void *)(uintptr_t)d->m);
-	for (size_t i = 0; i < d->n_missing; i++)
-		if (i == 0 || !digest_equal(d->m->entry[d->missing[i]].digest,
-				  d->m->entry[d->missing[i - 1]].digest))
-			d->missing[kept++] = d->missing[i];
-	d->n_missing = kept;
-	qsort(d->missing, kept, sizeof(*d->missing), by_number);
-}
-
-bool
-download_plan(struct download *d)
-{
-	uint64_t here = 0, size;
-
-	d->missing = calloc(d->m->n + 1, sizeof(*d->missing));
-	if (d->missing == NULL)
-		return false;
-	for (size_t i = 0; i < d->m->n; i++) {
-		const uint8_t *digest = d->m->entry[i].digest;
-
-		if (!store_has(d->store, digest))
-			d->missing[d->n_missing++] = (uint32_t)i;
-		else if (store_size(d->store, digest, &size))
-			here += size;
-	}
-	drop_twins(d);
-	if (d->n_missing > 0 && d->m->bytes > here)
-		d->to_come = d->m->bytes - here;
-	return true;
-}
-
-bool
-download_is_as_said(const struct download *d)
-{
-	uint64_t bytes = 0, size;
-
-	for (size_t i = 0; i < d->m->n; i++) {
-		if (!store_size(d->store, d->m->entry[i].digest, &size) ||
-		    size > d->m->largest || size > d->m->bytes - bytes)
-			return false;
-		bytes += size;
-	}
-	return bytes == d->m->bytes;
-}
-
-void
-download_fini(struct download *d)
-{
-	free(d->missing);
-	d->missing = NULL;
-	d->n_missing = 0;
-}
-
 /* ------------------------------------------------------------ one file */
 
 static struct source *
 source_of(const struct carry *c)
 {
-	return &c->d->sources->at[c->way / WAYS];
+	return &c->d->sources->at[c->way / WAYS % c->d->sources->n];
 }
 
 /* By hash, unless the source is the origin or has shown that it has none; then
@@ -129,6 +49,22 @@ static bool
 goes_by_path(const struct carry *c)
 {
 	return c->path_first == (c->way % WAYS == 0);
+}
+
+static uint64_t
+took_ms(const struct carry *c)
+{
+	return clock_ms() - c->errand.begun_ms;
+}
+
+static bool
+is_too_late(const struct carry *c)
+{
+	const struct source *s = source_of(c);
+
+	return c->way < WAYS * c->d->sources->n &&
+	       (s->slow || source_is_late(s, c->got, took_ms(c))) &&
+	       sources_has_quicker(c->d->sources, s);
 }
 
 static bool
@@ -144,6 +80,9 @@ on_body(void *arg, struct slice bytes)
 	if (c->too_long)
 		return false;
 	c->got += bytes.len;
+	c->too_late = is_too_late(c);
+	if (c->too_late)
+		return false;
 	c->local = !store_object_put(c->object, bytes, c->why);
 	return !c->local;
 }
@@ -158,6 +97,7 @@ set_out(struct carry *c, struct buf *said)
 
 	c->got = 0;
 	c->too_long = false;
+	c->too_late = false;
 	c->object = store_object_new(c->d->store, c->why);
 	c->local = c->object == NULL;
 	digest_hex(e->digest, hex);
@@ -179,12 +119,14 @@ put_down(struct carry *c)
 static bool
 find_way(struct carry *c)
 {
+	const size_t round = WAYS * c->d->sources->n;
 	uint8_t memory[SAID_MAX];
 	struct buf said;
 
 	buf_wrap(&said, memory, sizeof(memory));
-	for (; c->way < WAYS * c->d->sources->n; c->way++) {
-		if (source_of(c)->out)
+	for (; c->way < 2 * round; c->way++) {
+		if (source_of(c)->out ||
+		    source_of(c)->slow != (c->way >= round))
 			continue;
 		if (c->way % WAYS == 0)
 			c->path_first = source_of(c)->by_path;
@@ -220,7 +162,7 @@ heed_failure(struct carry *c, struct slice said)
 {
 	struct source *s = source_of(c);
 
-	source_strike(s, said, clock_ms() - c->errand.begun_ms);
+	source_strike(s, said, took_ms(c));
 	if (!s->out && ++c->tries < DOWNLOAD_TRIES)
 		return;
 	c->tries = 0;
@@ -234,6 +176,14 @@ heed_other_bytes(struct carry *c)
 	source_strike(
 	    source_of(c), SLICE("has other bytes than the manifest says"), 0);
 	c->way++;
+}
+
+/* It stays the last resort. */
+static void
+heed_delay(struct carry *c)
+{
+	source_delay(source_of(c), c->got, took_ms(c));
+	c->way += WAYS - c->way % WAYS;
 }
 
 /* All came; true when they are the right ones. */
@@ -257,6 +207,7 @@ heed_bytes(struct carry *c)
 		return false;
 	}
 	source_praise(source_of(c));
+	source_delay(source_of(c), c->got, took_ms(c));
 	if (goes_by_path(c))
 		source_of(c)->by_path = true;
 	c->d->files++;
@@ -286,6 +237,8 @@ heed_end(struct carry *c, enum errand_result result, struct slice said)
 	case ERRAND_STOPPED:
 		if (c->too_long)
 			heed_other_bytes(c);
+		if (c->too_late)
+			heed_delay(c);
 		break;
 	case ERRAND_DISTRUSTED:
 		source_of(c)->out = true;

@@ -102,6 +102,36 @@ source_praise(struct source *s)
 	s->absent = 0;
 }
 
+static uint64_t
+lateness(uint64_t got, uint64_t took_ms)
+{
+	uint64_t fair = SOURCE_EACH_MS + got / SOURCE_RATE * 1000;
+
+	return took_ms > fair ? took_ms - fair : 0;
+}
+
+bool
+source_is_late(const struct source *s, uint64_t got, uint64_t took_ms)
+{
+	return !s->slow && s->late_ms + lateness(got, took_ms) > SOURCE_LATE_MS;
+}
+
+void
+source_delay(struct source *s, uint64_t got, uint64_t took_ms)
+{
+	s->slow = s->slow || source_is_late(s, got, took_ms);
+	s->late_ms += lateness(got, took_ms);
+}
+
+bool
+sources_has_quicker(const struct sources *all, const struct source *s)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (&all->at[i] != s && !all->at[i].out && !all->at[i].slow)
+			return true;
+	return false;
+}
+
 void
 source_miss(struct source *s)
 {

@@ -13,12 +13,19 @@ enum {
 	SOURCE_SAID_MAX = 256,
 	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
 	SOURCE_PAUSE_MS = 300, /* after a failure, times the strikes */
+	/* Later than this in all, beyond a second a file and so many bytes
+	 * a second: whoever is quicker is asked first. */
+	SOURCE_LATE_MS = 5000,
+	SOURCE_EACH_MS = 1000,
+	SOURCE_RATE = 16 * 1024,
 };
 
 struct source {
 	char base[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
 	bool by_path; /* files are asked for by their paths first, not hashes */
 	bool out;     /* asked no more in this round */
+	bool slow;    /* asked when the others do not have it */
+	uint64_t late_ms; /* of files that came */
 	unsigned strikes;
 	unsigned absent;
 	uint64_t paused_ms; /* not before this moment (clock_ms()) */
@@ -59,6 +66,15 @@ void source_blame(struct source *s, struct slice said);
 
 /* An answer that was of use, and one that it has no such file. */
 void source_praise(struct source *s);
+
+/* Whether a file of which got bytes came in took_ms is too late for a source
+ * that is not slow yet; source_delay adds it up, once it is all there. */
+bool source_is_late(const struct source *s, uint64_t got, uint64_t took_ms);
+void source_delay(struct source *s, uint64_t got, uint64_t took_ms);
+
+/* Whether there is another than s to be asked that is not slow. */
+bool sources_has_quicker(const struct sources *all, const struct source *s);
+
 void source_miss(struct source *s);
 
 #endif

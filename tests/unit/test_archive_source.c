@@ -90,6 +90,36 @@ test_strikes(void **state)
 	assert_true(one->out);
 }
 
+static void
+test_late(void **state)
+{
+	const uint64_t each = SOURCE_EACH_MS;
+	struct sources s = { 0 };
+	struct source *one = &s.at[0];
+
+	(void)state;
+	sources_add(&s, "gemini://one.test/");
+	assert_false(sources_has_quicker(&s, one));
+	sources_add(&s, "gemini://two.test/");
+	assert_true(sources_has_quicker(&s, one));
+	/* a fair rate, however much it is */
+	for (int i = 0; i < 100; i++)
+		source_delay(one, 60 * SOURCE_RATE, each + 60 * 1000);
+	assert_false(one->slow);
+	assert_false(source_is_late(one, 0, each + SOURCE_LATE_MS));
+	assert_true(source_is_late(one, 0, each + SOURCE_LATE_MS + 1));
+	/* many small delays are a long one */
+	for (int i = 0; i < 5; i++)
+		source_delay(one, 1, each + SOURCE_LATE_MS / 5);
+	assert_false(one->slow);
+	source_delay(one, 1, each + 1);
+	assert_true(one->slow);
+	assert_false(one->out);
+	assert_false(sources_has_quicker(&s, &s.at[1]));
+	sources_revive(&s);
+	assert_true(one->slow);
+}
+
 int
 main(void)
 {
@@ -97,6 +127,7 @@ main(void)
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_strikes),
+		cmocka_unit_test(test_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
