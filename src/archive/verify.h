@@ -51,7 +51,7 @@ struct verify {
 };
 
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
- * same. Nothing else under mirror/ is looked at. */
+ * same. mirror/trace and mirror/objects/ are not looked at. */
 enum verify_result
 verify_dir(struct verify *v, const char *path, struct buf *why);
 

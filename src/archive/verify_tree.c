@@ -225,6 +225,14 @@ is_deep(const char *path)
 	return depth >= FILE_WALK_DEPTH_MAX;
 }
 
+/* What a server has under mirror/ besides what every copy holds. */
+static bool
+is_served(const char *path)
+{
+	return strcmp(path, "mirror/trace") == 0 ||
+	       slice_starts(slice_str(path), SLICE("mirror/objects/"));
+}
+
 static bool
 check_extra(void *arg, const char *path, const struct stat *st)
 {
@@ -235,7 +243,7 @@ check_extra(void *arg, const char *path, const struct stat *st)
 	if (strcmp(path, MANIFEST_PATH) == 0 ||
 	    strcmp(path, MANIFEST_ARCHIVE) == 0)
 		return true;
-	if (!t->release && slice_starts(slice_str(path), SLICE("mirror/")))
+	if (!t->release && is_served(path))
 		return true;
 	/* The walk goes no deeper: what lies there is not known. */
 	if (S_ISDIR(st->st_mode) && !is_deep(path))

@@ -88,9 +88,12 @@ keep_json(void *arg, enum verify_news news, const char *path)
 {
 	struct job *j = arg;
 	struct buf *list = &j->list[news];
+	size_t before = list->len;
 
-	(void)(buf_str(list, list->len > 0 ? ",\"" : "\"") &&
-	       log_escape_json(list, slice_str(path)) && buf_byte(list, '"'));
+	/* An entry without room is left out whole. */
+	if (!buf_str(list, before > 0 ? ",\"" : "\"") ||
+	    !log_escape_json(list, slice_str(path)) || !buf_byte(list, '"'))
+		buf_truncate(list, before);
 }
 
 /* "example.org:1966" of "gemini://example.org:1966/". */

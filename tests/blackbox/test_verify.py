@@ -287,7 +287,12 @@ def test_what_else_lies_in_a_directory(place, author):
     copy = Directory(place, author.publish(), author.key)
     tree(copy.what, {"mirror/trace": "host: x\n", "mirror/objects/ab": "x",
                      "empty-directory": None})
-    verify(copy.what, *copy.words)  # nobody signs what is under mirror/
+    verify(copy.what, *copy.words)  # nobody signs a trace and objects
+    tree(copy.what, {"mirror/index.gmi": "x", "mirror/objects2": "x"})
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "extra mirror/index.gmi", "extra mirror/objects2"]
+    (copy.what / "mirror/index.gmi").unlink()
+    (copy.what / "mirror/objects2").unlink()
     (copy.what / "link").symlink_to("page.gmi")
     (copy.what / ".hidden").write_text("x")
     os.mkfifo(copy.what / "fifo")
@@ -828,6 +833,20 @@ def test_an_extra_file_in_a_mirrors_store_stays(mirror):
     assert mirror.verify(REFUSED) == [
         "changed page.gmi", "extra extra.gmi", "repaired page.gmi"]
     assert (mirror.current / "extra.gmi").exists()
+
+
+def test_a_list_longer_than_json_may_be(place, author):
+    """It ends with the last entry that has room, and is JSON still."""
+    copy = Directory(place, author.publish(), author.key)
+    name = "\1" * 240
+    deep = copy.what.joinpath(*[name] * 14)
+    deep.mkdir(parents=True)
+    for n in range(3200):
+        (deep / f"{name}{n}").touch()
+    done = carnation("verify", "--json", *copy.words, copy.what)
+    assert done.returncode == REFUSED
+    extra = json.loads(done.stdout)["extra"]
+    assert 2000 < len(extra) < 3200
 
 
 @root_only
