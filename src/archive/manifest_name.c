@@ -30,7 +30,24 @@ bytes_fault(struct slice name)
 		if (name.ptr[i] == '\\')
 			return "a backslash";
 	}
-	return slice_utf8(name) ? NULL : "not UTF-8";
+	return NULL;
+}
+
+/* C1 too: the tools that people have write them to a terminal as they are. */
+static const char *
+runes_fault(struct slice name)
+{
+	uint32_t rune;
+	size_t n;
+
+	for (; name.len > 0; name = slice_skip(name, n)) {
+		n = slice_rune(name, &rune);
+		if (n == 0)
+			return "not UTF-8";
+		if (rune >= 0x80 && rune <= 0x9f)
+			return "a control character";
+	}
+	return NULL;
 }
 
 /* Whether base and name fit into a request together. */
@@ -52,6 +69,8 @@ manifest_name_fault(struct slice name)
 	struct slice rest = name, first, part;
 	bool more;
 
+	if (why == NULL)
+		why = runes_fault(name);
 	if (why != NULL)
 		return why;
 	if (slice_starts(name, SLICE("/")))

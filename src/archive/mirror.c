@@ -47,6 +47,13 @@ knows_key(const struct state *st, const struct signify_key *k)
 	return false;
 }
 
+static enum mirror_result
+no_key(struct mirror *m)
+{
+	return mirror_fail(m, MIRROR_USAGE,
+	    "no key is pinned yet: give the author's with --key");
+}
+
 /* The key that was given is pinned when there is none yet. An interrupted run is
  * finished between: it may be the key which that one learned. */
 static enum mirror_result
@@ -62,8 +69,7 @@ settle_key(struct mirror *m)
 	if (result != MIRROR_UPDATED)
 		return result;
 	if (st->n_keys == 0)
-		return mirror_fail(m, MIRROR_USAGE,
-		    "no key is pinned yet: give the author's with --key");
+		return no_key(m);
 	if (k != NULL && !knows_key(st, k))
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "the store pins other keys than the one given");
@@ -93,6 +99,9 @@ open_store(struct mirror *m)
 	struct buf *why = &m->out->why;
 	enum mirror_result result;
 
+	/* No store is begun in vain. */
+	if (m->wish->key == NULL && !store_is(m->wish->store))
+		return no_key(m);
 	m->store = store_open(m->wish->store, true, why);
 	if (m->store == NULL)
 		return MIRROR_LOCAL;
@@ -116,24 +125,32 @@ open_store(struct mirror *m)
 	return result;
 }
 
+/* The release and the state count; a trace that is old does no harm. */
+static void
+write_trace(struct mirror *m)
+{
+	uint8_t memory[TRACE_MAX], words[SAY_MAX];
+	struct buf trace, why;
+
+	buf_wrap(&trace, memory, sizeof(memory));
+	buf_wrap(&why, words, sizeof(words) - 1);
+	if (!trace_format(&m->state, clock_wall(), &trace))
+		mirror_say(m, MIRROR_WARNING, "the trace has become too long");
+	else if (!store_write_trace(m->store, buf_view(&trace), &why))
+		mirror_say(m, MIRROR_WARNING, "the trace is not written: %s",
+		    buf_cstr(&why));
+}
+
 /* What all good ends write: times, and the trace. */
 static enum mirror_result
 note(struct mirror *m, enum mirror_result result)
 {
-	uint8_t memory[TRACE_MAX];
-	struct buf trace;
-	int64_t now = clock_wall();
-
-	buf_wrap(&trace, memory, sizeof(memory));
-	m->state.checked = now;
+	m->state.checked = clock_wall();
+	/* An update was remembered as soon as it was there. */
 	if (result == MIRROR_SAME &&
 	    !state_write(m->store, &m->state, &m->out->why))
 		return MIRROR_LOCAL;
-	if (!trace_format(&m->state, now, &trace))
-		return mirror_fail(
-		    m, MIRROR_LOCAL, "the trace has become too long");
-	if (!store_write_trace(m->store, buf_view(&trace), &m->out->why))
-		return MIRROR_LOCAL;
+	write_trace(m);
 	return result;
 }
 

@@ -117,6 +117,7 @@ struct finding {
 	struct source *best_from;
 	struct state known; /* with the origin that the first one pins */
 	bool refused;       /* m->out->why and serial say what */
+	bool same;          /* another than the origin has nothing new */
 	bool heard;         /* somebody answered, whatever it was */
 };
 
@@ -125,10 +126,17 @@ on_bytes(void *arg, struct slice bytes)
 {
 	struct found *f = arg;
 
-	return buf_put(&f->text, bytes);
+	f->too_long = bytes.len > MANIFEST_MAX - f->text.len;
+	return !f->too_long && buf_put(&f->text, bytes);
 }
 
-enum answer { ANSWER_MANIFEST, ANSWER_NONE, ANSWER_REFUSED, ANSWER_STOPPED };
+enum answer {
+	ANSWER_MANIFEST,
+	ANSWER_NONE,
+	ANSWER_REFUSED,
+	ANSWER_STOPPED,
+	ANSWER_LOCAL, /* memory is short */
+};
 
 /* The bytes of a source's manifest, not yet looked at. */
 static enum answer
@@ -149,10 +157,12 @@ fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
 		break;
 	case ERRAND_STOPPED:
 		answer = ANSWER_STOPPED;
-		if (f->text.failed) {
+		if (f->too_long) {
 			buf_printf(why, "a manifest of more than %d MiB",
 			    MANIFEST_MAX >> 20);
 			answer = ANSWER_REFUSED;
+		} else if (f->text.failed) {
+			answer = ANSWER_LOCAL;
 		}
 		break;
 	case ERRAND_DISTRUSTED:
@@ -175,7 +185,7 @@ refuse(
 {
 	struct mirror *m = g->m;
 
-	if (g->refused) {
+	if (g->refused || g->same) {
 		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(why));
 		return;
 	}
@@ -212,6 +222,19 @@ keep_best(struct finding *g, struct source *s, struct found *f)
 	return MIRROR_LATER;
 }
 
+/* Another mirror may lag, or be kept back, for ever: the origin is asked as well,
+ * when it was not (MIRROR_LATER). */
+static enum mirror_result
+heed_same(struct finding *g, const struct source *s)
+{
+	if (g->refused)
+		return MIRROR_REFUSED;
+	if (g->same || strcmp(s->base, g->known.origin) == 0)
+		return MIRROR_SAME;
+	g->same = true;
+	return MIRROR_LATER;
+}
+
 /* MIRROR_LATER: ask the next one. */
 static enum mirror_result
 heed(struct finding *g, struct source *s, struct found *f, bool cut,
@@ -228,6 +251,8 @@ heed(struct finding *g, struct source *s, struct found *f, bool cut,
 	if (v == VERDICT_SAME && store_current(m->store) == 0)
 		v = VERDICT_NEWER; /* there is nothing to show for it */
 	if (verdict_refuses(v)) {
+		if (v == VERDICT_EQUIVOCATION)
+			g->same = false;
 		refuse(g, s, f->held ? f->m.serial : 0, why);
 		return v == VERDICT_EQUIVOCATION ? MIRROR_REFUSED
 						 : MIRROR_LATER;
@@ -236,7 +261,7 @@ heed(struct finding *g, struct source *s, struct found *f, bool cut,
 		return keep_best(g, s, f);
 	memcpy(m->out->source, s->base, sizeof(m->out->source));
 	if (v == VERDICT_SAME)
-		return g->refused ? MIRROR_REFUSED : MIRROR_SAME;
+		return heed_same(g, s);
 	g->best = *f;
 	g->best_from = s;
 	found_init(f);
@@ -265,8 +290,13 @@ ask(struct finding *g, struct source *s)
 		refuse(g, s, 0, &why);
 		break;
 	case ANSWER_NONE:
-		mirror_say(
-		    m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(&why));
+		/* The origin may be gone for good: others were heard. */
+		if (!g->same)
+			mirror_say(m, MIRROR_WARNING, "%s: %s", s->base,
+			    buf_cstr(&why));
+		break;
+	case ANSWER_LOCAL:
+		result = mirror_fail(m, MIRROR_LOCAL, "out of memory");
 		break;
 	case ANSWER_STOPPED:
 		break;
@@ -285,6 +315,8 @@ decide(struct finding *g, enum mirror_result result)
 		return result;
 	if (courier_stopped(&m->courier))
 		return mirror_fail(m, MIRROR_LATER, "interrupted");
+	if (g->best_from == NULL && g->same)
+		return MIRROR_SAME;
 	if (g->best_from == NULL)
 		return g->refused ? MIRROR_REFUSED
 				  : mirror_fail(m, MIRROR_LATER,
@@ -302,6 +334,14 @@ decide(struct finding *g, enum mirror_result result)
 	return MIRROR_UPDATED;
 }
 
+/* Once somebody has nothing new, the origin alone is worth another request. */
+static bool
+is_wanted(const struct finding *g, size_t i)
+{
+	return !g->same ||
+	       strcmp(g->m->sources.at[i].base, g->known.origin) == 0;
+}
+
 enum mirror_result
 mirror_find(struct mirror *m)
 {
@@ -313,7 +353,7 @@ mirror_find(struct mirror *m)
 	for (size_t i = 0; i < m->sources.n && result == MIRROR_LATER &&
 			   !courier_stopped(&m->courier);
 	     i++)
-		if (!m->sources.at[i].out)
+		if (!m->sources.at[i].out && is_wanted(&g, i))
 			result = ask(&g, &m->sources.at[i]);
 	result = decide(&g, result);
 	found_fini(&g.best);

@@ -37,6 +37,10 @@ bool mirror_trust(void *arg, struct source *s, const struct cert *c);
  * MIRROR_UPDATED: m->found and m->from are it. */
 enum mirror_result mirror_find(struct mirror *m);
 
+/* Removes objects that no release links to and m->found does not list.
+ * MIRROR_UPDATED, or MIRROR_LOCAL and why. */
+enum mirror_result mirror_make_room(struct mirror *m);
+
 /* m->found's limits, files, release; MIRROR_UPDATED when it is current now. */
 enum mirror_result mirror_take(struct mirror *m);
 

@@ -164,6 +164,8 @@ fetch_all(struct mirror *m, struct download *d, bool *lacking)
 {
 	enum mirror_result result = hold_against_limits(m);
 
+	if (result == MIRROR_UPDATED)
+		result = mirror_make_room(m);
 	if (result != MIRROR_UPDATED)
 		return result;
 	if (!download_plan(d))

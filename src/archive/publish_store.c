@@ -171,7 +171,6 @@ publish_read_last(struct publish *p, struct report *r)
 	struct signify_key keys[STATE_KEYS_MAX];
 	uint64_t serial = p->state.serial;
 	struct buf text, why;
-	bool found = false;
 
 	if (p->store == NULL || serial == 0)
 		return PUBLISH_GOOD;
@@ -188,19 +187,21 @@ publish_read_last(struct publish *p, struct report *r)
 		serial = store_current(p->store);
 		(void)store_manifest(p->store, serial, &text);
 	}
-	found = manifest_open(buf_view(&text), keys, p->state.n_keys, NULL,
-		    &p->before, NULL, &why) == MANIFEST_GOOD;
-	if (found) {
+	/* A rotten one is no reason to publish nothing ever more: the serial does
+	 * not come from it. */
+	if (manifest_open(buf_view(&text), keys, p->state.n_keys, NULL,
+		&p->before, NULL, &why) == MANIFEST_GOOD) {
 		p->last_serial = serial;
 		p->plan.before = &p->before;
 	} else {
-		report_add(r, REPORT_ERROR, p->o->store, 0,
-		    "the manifest of serial %llu cannot be used (%s); see "
-		    "carnation verify",
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "the manifest of serial %llu cannot be used (%s), and "
+		    "what has changed since is not known; see carnation "
+		    "verify",
 		    (unsigned long long)serial,
 		    text.len == 0 ? "it cannot be read" : buf_cstr(&why));
 	}
 	buf_fini(&why);
 	buf_fini(&text);
-	return found ? PUBLISH_GOOD : PUBLISH_LOCAL;
+	return PUBLISH_GOOD;
 }

@@ -51,6 +51,12 @@ on_trust(void *arg, const struct target *t, const struct cert *c)
 }
 
 static bool
+is_success(const struct pulling *g)
+{
+	return g->status / CLASSES == 2;
+}
+
+static bool
 on_header(void *arg, int status, struct slice meta)
 {
 	struct pulling *g = arg;
@@ -58,7 +64,7 @@ on_header(void *arg, int status, struct slice meta)
 	g->status = status;
 	g->meta_len = meta.len;
 	memcpy(g->meta, meta.ptr, meta.len);
-	return true;
+	return is_success(g); /* what follows another has no end it must keep */
 }
 
 static bool
@@ -144,6 +150,7 @@ ask(struct pull *p, struct pulling *g, uint64_t total_ms,
 	};
 
 	g->status = 0;
+	*result = PULL_LATER;
 	switch (fetch_within(&g->target, p->tls, &limits, &visitor, why)) {
 	case FETCH_DONE:
 		*result = PULL_DONE;
@@ -152,6 +159,8 @@ ask(struct pull *p, struct pulling *g, uint64_t total_ms,
 		*result = PULL_CUT;
 		return true;
 	case FETCH_STOPPED:
+		if (!is_success(g))
+			return true;
 		*result = g->too_long ? PULL_TOO_LONG : PULL_STOPPED;
 		if (g->too_long)
 			(void)buf_str(why, "the server sends too much");
@@ -160,7 +169,6 @@ ask(struct pull *p, struct pulling *g, uint64_t total_ms,
 	case FETCH_GOING:
 		break;
 	}
-	*result = PULL_LATER;
 	return false;
 }
 

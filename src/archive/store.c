@@ -208,17 +208,17 @@ static int
 take_lock(struct store *s)
 {
 	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
-	int fd = openat(s->root, STORE_LOCK, FLAGS, STORE_FILE_MODE);
+	int fd = openat(s->root, STORE_LOCK, FLAGS, STORE_LOCK_MODE);
 	struct stat st;
 
 	if (fd == -1)
 		return -1;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
+		(void)fchmod(fd, STORE_LOCK_MODE);
 	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		store_shut(fd);
 		return -1;
 	}
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
-		(void)fchmod(fd, STORE_FILE_MODE);
 	return fd;
 }
 

@@ -11,6 +11,7 @@ enum {
 	STORE_DIR_MODE = 0755,
 	STORE_OBJECT_MODE = 0444,
 	STORE_FILE_MODE = 0644,
+	STORE_LOCK_MODE = 0600, /* who can open it can hold it */
 	STORE_NAME_SIZE = 64, /* of names that we make: in tmp/, releases/ */
 	STORE_CHUNK = 64 * 1024,
 };

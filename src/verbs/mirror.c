@@ -154,12 +154,12 @@ take_key(struct job *j, const char *value)
 static bool
 take_size(const char *what, const char *value, uint64_t *out)
 {
-	static const char units[] = "KMG";
+	static const struct slice units = { (const uint8_t *)"KMG", 3 };
 	struct slice digits = slice_str(value);
 	unsigned shift = 0;
 
-	for (unsigned i = 0; i < sizeof(units) - 1 && digits.len > 0; i++)
-		if (digits.ptr[digits.len - 1] == units[i])
+	for (unsigned i = 0; i < units.len && digits.len > 0; i++)
+		if (digits.ptr[digits.len - 1] == units.ptr[i])
 			shift = 10 * (i + 1);
 	if (shift > 0)
 		digits = slice_head(digits, digits.len - 1);

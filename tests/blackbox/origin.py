@@ -103,10 +103,10 @@ def cut(at=None, clean=False):
     return fault
 
 
-def endless(piece=bytes(1 << 16), most=1 << 30):
-    """A body that goes on until the client has enough."""
+def endless(piece=bytes(1 << 16), most=1 << 30, header=None):
+    """A body, of whatever answer, that goes on until the client has enough."""
     def fault(talk):
-        talk.header(f"20 {talk.meta}")
+        talk.header(header or f"20 {talk.meta}")
         while talk.sent < most and not talk.origin.closing.is_set():
             talk.send(piece)
         return False

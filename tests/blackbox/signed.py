@@ -214,6 +214,8 @@ def name_fault(path, origin="gemini://localhost/"):
     parts = path.split(b"/")
     if re.search(rb"[\x00-\x1f\x7f\\]", path):
         return "a control byte or a backslash"
+    if re.search("[\x80-\x9f]", path.decode()):
+        return "a control character"
     if any(p in (b"", b".", b"..") for p in parts):
         return "an empty or dotted part"
     if max(map(len, parts)) > 255:

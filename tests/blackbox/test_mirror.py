@@ -8,7 +8,7 @@ import time
 import pytest
 
 import origin as o
-from harness import LONG, PATIENCE
+from harness import LONG, PATIENCE, SANITIZED
 from life import carnation
 from mirroring import (LINE, AtOnce, fresh, key, mirror,  # noqa: F401
                        origin, page, wait_for_exit)
@@ -85,8 +85,9 @@ def test_two_at_once_are_as_fast_as_that(fresh, origin):
     assert len(later) >= 20
 
 
-def test_limits_and_flat_memory(fresh, origin):
-    """Twice the bytes, no more memory."""
+@pytest.mark.skipif(SANITIZED, reason="what is freed is kept for a while")
+def test_flat_memory(fresh, origin):
+    """Fifty times the bytes, no more memory."""
     def peak(*words):
         done = carnation(*fresh.words(*words), wrapper=[
             "/usr/bin/python3", "-c", "import os, resource, subprocess, sys;"
@@ -245,6 +246,18 @@ def test_trace(mirror, origin):
     assert trace["contact"] == "a@example.org, é"
 
 
+def test_a_trace_that_cannot_be_written(mirror, origin):
+    """Is a warning: the release is there."""
+    (mirror.store / "trace").unlink()
+    (mirror.store / "trace").mkdir()
+    (mirror.store / "trace/x").touch()
+    origin.publish(page(2))
+    done = mirror.run()
+    assert done.returncode == 0 and "now serving 2" in done.stdout, done
+    assert "the trace is not written" in done.stderr
+    assert mirror.run().returncode == 0
+
+
 def test_checked_and_synced(mirror, origin):
     state = (mirror.store / "state")
     old = re.sub(r"(checked|synced): .*", r"\1: 2020-01-01T00:00:00Z",
@@ -298,6 +311,7 @@ def test_wrong_usage(place, words):
 def test_no_key(fresh):
     said = fresh.fails(2)
     assert "give the author's with --key" in said
+    assert not fresh.store.exists()
 
 
 def test_other_key(mirror, place):
@@ -369,7 +383,7 @@ def test_published_every_200_ms_by_an_origin_that_keeps(mirror, origin):
     origin.on(MANIFEST, remember)
     origin.on("mirror/objects/*", by_hash)
     served = busy(mirror, origin, 60 if LONG else 4, (0,))
-    assert len(set(served)) == len(served)
+    assert served[-1] > 1
 
 
 def test_the_next_manifest_is_gone_on_with(mirror, origin):

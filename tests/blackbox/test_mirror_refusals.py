@@ -144,6 +144,13 @@ def test_17_mib(mirror, origin):
     mirror.refused()
 
 
+def test_too_little_memory(mirror, origin):
+    """Is no fault of the manifest."""
+    origin.on(MANIFEST, o.instead(b"x" * (15 << 20)))
+    said = mirror.fails(4, wrapper=["prlimit", f"--as={24 << 20}"])
+    assert "out of memory" in said
+
+
 def test_lies_about_bytes(mirror, origin):
     """What the author says of sizes is held against what comes."""
     files = origin.author.files

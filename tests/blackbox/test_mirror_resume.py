@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """`carnation mirror` after a run that was killed, or could not write, between
-the switch to a release and the state that remembers it."""
+the switch to a release and the state that remembers it; and what failed runs
+leave."""
+import origin as o
 from mirroring import fresh, key, mirror, origin, page  # noqa: F401
-from signed import Author, Key
+from signed import Author, Key, object_path, sha256
 
 
 def forgetting(mirror, run):
@@ -104,3 +106,19 @@ def test_a_rotten_manifest(mirror, origin):
     said = mirror.fails(4)
     assert "release 2 is current, but not in" in said
     assert mirror.state()["serial"] == "1"
+
+
+def test_what_failed_runs_fetched_does_not_pile_up(mirror, origin):
+    """It stays for the manifest that lists it, and no longer."""
+    origin.on("z.gmi", o.answer("51 No"))
+    origin.on("mirror/objects/*", o.answer("51 No"))
+    origin.publish({"a.gmi": "# One\n", "b.gmi": "# B\n", "z.gmi": "# Z\n"})
+    mirror.fails(1)
+    one, b = (object_path(mirror.store, sha256(data))
+              for data in (b"# One\n", b"# B\n"))
+    assert one.exists() and b.exists()
+    origin.publish({"a.gmi": "# Two\n"})
+    origin.clear()
+    mirror.fails(1)
+    assert not one.exists() and b.exists()
+    assert "b.gmi" not in origin.paths

@@ -130,6 +130,37 @@ def test_a_bad_mirror_first(mirror, origin, second):
     assert "refused: older than 2 (rollback)" in done["said"]
 
 
+def test_a_mirror_that_lags(mirror, origin, second):
+    """Does not keep us from the origin's news."""
+    origin.publish(page(2))
+    done = mirror.updated(url=second.url())
+    assert done["serial"] == "2" and mirror.state()["upstream"] == origin.url()
+    second.serve(origin.files)
+    origin.clear()
+    mirror.silent(url=second.url())
+    assert origin.paths == [MANIFEST]
+
+
+def test_a_mirror_with_nothing_new_and_no_origin(mirror, origin, second):
+    origin.on(MANIFEST, o.hang_up)
+    mirror.run(url=second.url())  # which shows its certificate
+    origin.clear()
+    mirror.silent(url=second.url())
+    assert origin.paths == [MANIFEST]
+    origin.author = Author(Key.new("capsule-1"), origin.url(), serial=41)
+    origin.forget()
+    origin.publish()
+    done = mirror.run(url=second.url())  # somebody else's by now
+    assert (done.returncode, done.stdout) == (0, ""), done
+    assert origin.url() in done.stderr
+
+
+def test_a_mirror_with_nothing_new_and_another_at_the_origin(
+        mirror, origin, second):
+    origin.publish(page(2), serial=1)
+    assert "equivocation" in mirror.refused(url=second.url())
+
+
 def test_a_bad_mirror_and_nothing_new(mirror, origin, second):
     origin.publish(page(2))
     mirror.updated()

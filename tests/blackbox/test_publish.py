@@ -684,6 +684,14 @@ def test_no_folder(author):
     assert "No such file" in done.stderr
 
 
+def test_a_name_with_a_control_of_two_bytes(author):
+    """sha256sum and tar would write it to the reader's terminal."""
+    author.write("a\x9b2J.txt", "x\n")
+    done = author.first(status=3)
+    assert "control" in done.stderr and "\x9b" not in done.stderr
+    assert not author.store.exists()
+
+
 def test_a_folder_that_is_no_store(author):
     author.store.mkdir()
     (author.store / "letter.txt").write_text("dear")
@@ -700,6 +708,28 @@ def test_a_store_without_its_state(author):
     (author.store / "state").write_text("nonsense\n")
     author.first(status=4)
     assert not (author.store / "releases/2").exists()
+
+
+@pytest.mark.parametrize("how", ["rotten", "gone", "empty"])
+def test_a_last_manifest_that_has_rotten(author, how):
+    """The next serial mends it: the store alone knows which that is."""
+    author.first()
+    author.run()
+    manifest = author.current / "mirror/MANIFEST"
+    data = manifest.read_bytes()
+    manifest.unlink()
+    if how != "gone":
+        manifest.write_bytes(
+            data.replace(b"serial: 2", b"serial: 9") if how == "rotten"
+            else b"")
+    author.write("note.txt", "other\n")
+    done = author.run()
+    assert "the manifest of serial 2 cannot be used" in done.stderr
+    assert "serial 3: 11 added, 0 kept; published" in last_line(done)
+    author.check(3)
+    done = author.run()
+    assert "cannot be used" not in done.stderr
+    assert "serial 3 -> 4: nothing changed" in last_line(done)
 
 
 @root_only

@@ -102,6 +102,27 @@ def test_rollback_on_a_mirror(place):
         in said
 
 
+def test_rollback_tells_the_trace(place):
+    """The trace is of what is served, and the state of the highest serial."""
+    store = store_of(place)
+    (store / "state").write_text(
+        f"carnation-store: 1\norigin: {ORIGIN}\nserial: 5\n"
+        f"manifest: {'0' * 64}\nhost: example.org\nkey: {KEY.public}\n")
+    state = (store / "state").read_bytes()
+    (store / "trace").write_text("serial: 5\n")
+    for serial in (4, 2, 5):
+        done("rollback", store, serial)
+        trace = (store / "trace").read_text()
+        part = (store / "current" / MANIFEST).read_bytes().split(b"\n", 2)[2]
+        assert f"\nserial: {serial}\n" in trace
+        assert f"\nmanifest: {sha256(part)}\n" in trace
+        assert "host: example.org\n" in trace
+    assert (store / "state").read_bytes() == state
+    (store / "releases/3" / MANIFEST).unlink()
+    said = done("rollback", store, 3).stderr
+    assert "the trace is an old one" in said
+
+
 def test_rollback_to_what_is_not_there(place):
     store = store_of(place, (3, 5))
     said = done("rollback", store, 4, status=1).stderr

@@ -485,6 +485,18 @@ def test_a_host_that_trickles(place, author):
         assert len([p for p in origin.paths if p == "page.gmi"]) == 2
 
 
+@pytest.mark.parametrize("header, status", [
+    ("51 Not found", REFUSED), ("41 Busy", LATER), ("30 /", REFUSED)])
+@pytest.mark.parametrize("path", [MANIFEST, "page.gmi"])
+def test_junk_without_end_behind_a_refusal(place, author, path, header,
+                                           status):
+    """What is no file's bytes has no end that is waited for."""
+    with Origin(place, author.publish()) as origin:
+        origin.on(path, o.endless(header=header, most=1 << 50))
+        verify(origin.url(), "--key", author.key.public, status=status,
+               timeout=10)
+
+
 def test_sessions_are_resumed(place, author):
     with Origin(place, author.publish()) as origin:
         verify(origin.url(), "--key", author.key.public)
@@ -748,6 +760,16 @@ def test_rot_for_which_other_bytes_come(mirror):
         mirror.source.forget()
         mirror.source.on(lambda talk: talk.path != MANIFEST, fault)
         assert mirror.verify(REFUSED) == ["changed page.gmi"]
+    mirror.source.forget()
+    assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
+
+
+def test_rot_and_junk_without_end(mirror):
+    """Or the lock is held for ever."""
+    rot(mirror.current / "page.gmi")
+    mirror.source.on("*", o.endless(header="51 Not found", most=1 << 50))
+    lines = verify(mirror.store, status=LATER, timeout=10)
+    assert told(lines) == ["changed page.gmi"]
     mirror.source.forget()
     assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
 

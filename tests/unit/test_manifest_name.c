@@ -48,6 +48,13 @@ static const struct {
 	{ "a backslash", BYTES("a\\b"), "backslash" },
 	{ "a bar", BYTES("a|b"), NULL },
 	{ "UTF-8", BYTES("\xc3\xa9t\xc3\xa9/\xf0\x9f\x8c\xb9.gmi"), NULL },
+	{ "the first of C1", BYTES("a\xc2\x80"), "control" },
+	{ "CSI",
+	    BYTES("\xc2\x9b"
+		  "2J"),
+	    "control" },
+	{ "the last of C1", BYTES("\xc2\x9f"), "control" },
+	{ "behind C1", BYTES("\xc2\xa0"), NULL },
 	{ "Latin-1", BYTES("\xe9t\xe9"), "UTF-8" },
 	{ "overlong", BYTES("a\xc0\xaf"), "UTF-8" },
 	{ "half a surrogate", BYTES("\xed\xa0\x80"), "UTF-8" },

@@ -24,7 +24,7 @@ test_open_makes_a_store_whatever_the_umask(void **state)
 	for (size_t i = 0; i < 4; i++)
 		check_row(
 		    (help_stat(dirs[i]).st_mode & 07777) == 0755, dirs[i]);
-	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0644);
+	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0600);
 	assert_int_equal(help_entries("store/tmp"), 0);
 }
 
@@ -120,6 +120,17 @@ test_lock_is_for_one(void **state)
 	store_close(&help.s);
 	assert_int_equal(store_lock(second, &help.why), STORE_LOCKED);
 	store_close(&second);
+}
+
+/* flock wants no right but to open: a lock that all may read, all may hold. */
+static void
+test_lock_is_not_for_others(void **state)
+{
+	(void)state;
+	help_close();
+	assert_int_equal(chmod(tree_path("store/lock"), 0644), 0);
+	help_open();
+	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0600);
 }
 
 static void
@@ -238,6 +249,7 @@ main(void)
 		in_a_store(test_a_store_half_made_is_gone_on_with),
 		in_a_store(test_no_part_of_it_may_be_a_link),
 		in_a_store(test_lock_is_for_one),
+		in_a_store(test_lock_is_not_for_others),
 		in_a_store(test_lock_sweeps_what_was_left),
 		in_a_store(test_sweep_finds_names_that_are_free),
 		in_a_store(test_others_may_look),

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+
+#define ORIGIN "gemini://example.org/"
+
+static struct signify_secret *secret[2];
+static struct signify_key key[2];
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		secret[i] = signify_generate();
+		signify_public(secret[i], &key[i]);
+	}
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		signify_secret_free(&secret[i]);
+	return 0;
+}
+
+/* A manifest of nothing, signed; note makes another of the same serial. */
+static void
+make(struct found *f, int by, const char *origin, uint64_t serial,
+    const char *note, bool next)
+{
+	struct buf list;
+
+	found_init(f);
+	buf_init(&list, MANIFEST_MAX);
+	buf_printf(&list,
+	    "# gemini-mirror: 1\n# origin: %s\n# serial: %llu\n"
+	    "# created: 2026-11-22T10:00:00Z\n# final: yes\n"
+	    "# files: 0   bytes: 0   largest: 0\n",
+	    origin, (unsigned long long)serial);
+	if (next) {
+		buf_str(&list, "# next-key: ");
+		signify_key_text(&key[1], &list);
+		buf_byte(&list, '\n');
+	}
+	if (note != NULL)
+		buf_printf(&list, "# note: %s\n", note);
+	assert_true(signify_sign(secret[by], "one", buf_view(&list), &f->text));
+	assert_true(buf_put(&f->text, buf_view(&list)));
+	buf_fini(&list);
+}
+
+static void
+remember(struct state *st, struct found *f)
+{
+	st->serial = f->m.serial;
+	memcpy(st->manifest, f->digest, sizeof(st->manifest));
+	memcpy(st->origin, f->m.origin, sizeof(st->origin));
+}
+
+static void
+test_serials(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *origin;
+		uint64_t serial, allowed;
+		const char *note;
+		enum verdict want;
+		const char *why;
+	} rows[] = {
+		{ "the same again", ORIGIN, 42, 0, NULL, VERDICT_SAME, "" },
+		{ "higher", ORIGIN, 43, 0, NULL, VERDICT_NEWER, "" },
+		{ "equal, other bytes", ORIGIN, 42, 0, "x",
+		    VERDICT_EQUIVOCATION, "(equivocation)" },
+		{ "nobody can allow that", ORIGIN, 42, 42, "x",
+		    VERDICT_EQUIVOCATION, "(equivocation)" },
+		{ "lower", ORIGIN, 41, 0, NULL, VERDICT_ROLLBACK,
+		    "older than 42 (rollback)" },
+		{ "lower, and allowed", ORIGIN, 41, 41, NULL, VERDICT_NEWER,
+		    "" },
+		{ "exactly that one", ORIGIN, 41, 40, NULL, VERDICT_ROLLBACK,
+		    "(rollback)" },
+		{ "a million ahead", ORIGIN, 42 + VERDICT_AHEAD_MAX, 0, NULL,
+		    VERDICT_NEWER, "" },
+		{ "and one", ORIGIN, 43 + VERDICT_AHEAD_MAX, 0, NULL,
+		    VERDICT_FAR_AHEAD, "more than 1000000 ahead of 42" },
+		{ "that one, allowed", ORIGIN, 43 + VERDICT_AHEAD_MAX,
+		    43 + VERDICT_AHEAD_MAX, NULL, VERDICT_NEWER, "" },
+		{ "another origin", "gemini://other.org/", 43, 0, NULL,
+		    VERDICT_OTHER_ORIGIN, "its origin is gemini://other.org/" },
+	};
+	struct state st = { .n_keys = 1 };
+	struct found f;
+	char text[512];
+	struct buf why;
+
+	(void)state;
+	st.key[0].key = key[0];
+	make(&f, 0, ORIGIN, 42, NULL, false);
+	buf_wrap(&why, text, sizeof(text) - 1);
+	/* A first run may begin anywhere. */
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	remember(&st, &f);
+	found_fini(&f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		make(
+		    &f, 0, rows[i].origin, rows[i].serial, rows[i].note, false);
+		buf_reset(&why);
+		check_row(
+		    verdict_of(&f, &st, rows[i].allowed, &why) == rows[i].want,
+		    rows[i].rule);
+		check_row(strstr(buf_cstr(&why), rows[i].why) != NULL,
+		    buf_cstr(&why));
+		check_row(
+		    verdict_refuses(rows[i].want) == (rows[i].why[0] != '\0'),
+		    rows[i].rule);
+		found_fini(&f);
+	}
+}
+
+static void
+test_keys(void **state)
+{
+	struct state st = { .n_keys = 1 };
+	struct found f;
+	char text[1024];
+	struct buf why;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text) - 1);
+	st.key[0].key = key[0];
+	/* A stranger's. */
+	make(&f, 1, ORIGIN, 1, NULL, false);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_UNSIGNED);
+	assert_false(f.held);
+	found_fini(&f);
+	/* Announced, hence pinned. */
+	make(&f, 0, ORIGIN, 2, NULL, true);
+	buf_reset(&why);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	assert_int_equal(st.n_keys, 1); /* not by being read */
+	assert_true(verdict_keys(&st, &f, &why));
+	assert_int_equal(st.n_keys, 2);
+	assert_true(signify_key_equal(&st.key[1].key, &key[1]));
+	assert_false(st.key[0].retired);
+	assert_true(verdict_keys(&st, &f, &why));
+	assert_int_equal(st.n_keys, 2); /* once */
+	remember(&st, &f);
+	found_fini(&f);
+	/* The new one signs: the old one is retired. */
+	make(&f, 1, ORIGIN, 3, NULL, false);
+	buf_reset(&why);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	assert_true(verdict_keys(&st, &f, &why));
+	assert_true(st.key[0].retired);
+	assert_false(st.key[1].retired);
+	remember(&st, &f);
+	found_fini(&f);
+	make(&f, 0, ORIGIN, 4, NULL, false);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_UNSIGNED);
+	found_fini(&f);
+	make(&f, 0, ORIGIN, 2, NULL, false);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_ROLLBACK);
+	found_fini(&f);
+}
+
+/* A key that is announced takes the place of the oldest that is retired. */
+static void
+test_room_for_keys(void **state)
+{
+	struct state st = { .n_keys = STATE_KEYS_MAX };
+	struct found f;
+	char text[4096];
+	struct buf why;
+
+	(void)state;
+	buf_wrap(&why, text, sizeof(text) - 1);
+	for (size_t i = 0; i < STATE_KEYS_MAX; i++)
+		st.key[i].key.number[0] = (uint8_t)(i + 1);
+	st.key[0].key = key[0];
+	make(&f, 0, ORIGIN, 2, NULL, true);
+	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	assert_false(verdict_keys(&st, &f, &why));
+	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
+	st.key[7].retired = true;
+	assert_true(verdict_keys(&st, &f, &why));
+	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
+	assert_int_equal(st.key[7].key.number[0], 9);
+	assert_true(
+	    signify_key_equal(&st.key[STATE_KEYS_MAX - 1].key, &key[1]));
+	found_fini(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_serials),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_room_for_keys),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
