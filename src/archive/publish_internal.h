@@ -65,6 +65,7 @@ struct publish {
 	char origin_url[MANIFEST_ORIGIN_MAX];
 	struct manifest before; /* the last serial's */
 	uint64_t last_serial;   /* the release that it is of; 0: none */
+	uint64_t next_serial;
 	/* publish_list.c's */
 	struct manifest after;
 	struct buf list;   /* as it is signed */
@@ -81,10 +82,10 @@ struct publish {
 typedef enum publish_result publish_stage(struct publish *p, struct report *r);
 
 /* publish_store.c: what the store remembers. */
-publish_stage publish_open_store; /* lock, state, origin */
-publish_stage publish_read_last;  /* the manifest before */
-publish_stage publish_make_store; /* unless it is there */
-uint64_t publish_next_serial(const struct publish *p);
+publish_stage publish_open_store;  /* lock, state, origin */
+publish_stage publish_find_serial; /* the next one */
+publish_stage publish_read_last;   /* the manifest before */
+publish_stage publish_make_store;  /* unless it is there */
 
 /* publish_keys.c: whether the key may sign here; then what it leaves of others. */
 publish_stage publish_accept_key;

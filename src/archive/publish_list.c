@@ -15,7 +15,7 @@ head(const struct publish *p)
 	const struct publish_options *o = p->o;
 	const struct signify_key *next = publish_successor(p);
 	struct manifest m = {
-		.serial = publish_next_serial(p),
+		.serial = p->next_serial,
 		.created = o->created,
 		.final = o->final,
 		.refresh = o->final

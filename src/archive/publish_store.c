@@ -155,14 +155,20 @@ publish_make_store(struct publish *p, struct report *r)
 	return result;
 }
 
-uint64_t
-publish_next_serial(const struct publish *p)
+enum publish_result
+publish_find_serial(struct publish *p, struct report *r)
 {
-	uint64_t highest = p->state.serial;
+	uint64_t highest = 0;
 
-	if (p->store != NULL && store_highest(p->store) > highest)
-		highest = store_highest(p->store);
-	return highest + 1;
+	if (p->store != NULL && !store_highest(p->store, &highest)) {
+		report_add(r, REPORT_ERROR, p->o->store, 0, "releases: %s",
+		    strerror(errno));
+		return PUBLISH_LOCAL;
+	}
+	if (p->state.serial > highest)
+		highest = p->state.serial;
+	p->next_serial = highest + 1;
+	return PUBLISH_GOOD;
 }
 
 enum publish_result

@@ -106,11 +106,12 @@ bool store_switch(struct store *s, uint64_t serial, struct buf *why);
 uint64_t store_current(const struct store *s);
 
 /* Serials of the releases that are there, ascending; *n of them; the caller
- * frees. */
+ * frees. NULL: there are none (*n is 0), or they cannot all be told (*n is not 0, and
+ * errno says why): never some of them alone. */
 uint64_t *store_releases(const struct store *s, size_t *n);
 
-/* The last of them; 0: none. */
-uint64_t store_highest(const struct store *s);
+/* The last of them; 0: none. False and errno: it cannot be told. */
+bool store_highest(const struct store *s, uint64_t *serial);
 
 /* Appends the manifest's bytes of a release (MANIFEST_MAX). False and errno. */
 bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);

@@ -54,7 +54,7 @@ prune_releases(
 	uint64_t current = store_current(s);
 	size_t n;
 	uint64_t *list = store_releases(s, &n);
-	bool ok = true;
+	bool ok = list != NULL || n == 0;
 
 	for (size_t i = 0; ok && i + keep < n; i++) {
 		if (list[i] == current || store_is_recent(s, list[i]))

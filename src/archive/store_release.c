@@ -227,47 +227,65 @@ add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
 	return true;
 }
 
+/* All of dir's that are releases; false and errno. */
+static bool
+list_releases(DIR *dir, uint64_t **list, size_t *n)
+{
+	const struct dirent *entry;
+	size_t room = 0;
+	uint64_t serial;
+	struct stat st;
+
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		serial = store_serial_of(entry->d_name);
+		if (serial == 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		if (!add_serial(list, n, &room, serial))
+			return false;
+	}
+	return errno == 0;
+}
+
 uint64_t *
 store_releases(const struct store *s, size_t *n)
 {
 	int fd = store_dir_open(s->releases, ".");
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
 	uint64_t *list = NULL;
-	uint64_t serial;
-	struct stat st;
-	size_t room = 0;
+	int error;
 
 	*n = 0;
-	if (dir == NULL) {
+	if (dir != NULL && list_releases(dir, &list, n)) {
+		(void)closedir(dir);
+		if (*n > 0)
+			qsort(list, *n, sizeof(*list), compare_serials);
+		return list;
+	}
+	error = errno;
+	if (dir == NULL)
 		store_shut(fd);
-		return NULL;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		serial = store_serial_of(entry->d_name);
-		if (serial == 0 ||
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-			-1 ||
-		    !S_ISDIR(st.st_mode))
-			continue;
-		if (!add_serial(&list, n, &room, serial))
-			break;
-	}
-	(void)closedir(dir);
-	if (*n > 0)
-		qsort(list, *n, sizeof(*list), compare_serials);
-	return list;
+	else
+		(void)closedir(dir);
+	free(list);
+	*n = 1;
+	errno = error;
+	return NULL;
 }
 
-uint64_t
-store_highest(const struct store *s)
+bool
+store_highest(const struct store *s, uint64_t *serial)
 {
 	size_t n;
 	uint64_t *list = store_releases(s, &n);
-	uint64_t highest = n == 0 ? 0 : list[n - 1];
+	bool ok = list != NULL || n == 0;
 
+	if (ok)
+		*serial = n == 0 ? 0 : list[n - 1];
 	free(list);
-	return highest;
+	return ok;
 }
 
 bool

@@ -95,7 +95,8 @@ prune(struct store *s, unsigned keep)
 	before = store_releases(s, &n);
 	if (!store_prune(s, keep, &releases, &objects, &why))
 		status = store_failed(&why);
-	tell(s, keep, before, n);
+	if (before != NULL)
+		tell(s, keep, before, n);
 	printf("prune: %u release%s and %u object%s removed", releases,
 	    releases == 1 ? "" : "s", objects, objects == 1 ? "" : "s");
 	if (store_current(s) == 0)

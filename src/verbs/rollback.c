@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "archive/state.h"
 #include "archive/store.h"
@@ -239,7 +241,12 @@ verb_rollback(int argc, char **argv)
 	if (status != EXIT_GOOD)
 		return status;
 	j.release = store_releases(j.store, &j.n);
-	status = roll_back(&j);
+	if (j.release == NULL && j.n != 0) {
+		log_error("%s/releases: %s", j.path, strerror(errno));
+		status = EXIT_LOCAL;
+	} else {
+		status = roll_back(&j);
+	}
 	free(j.release);
 	store_close(&j.store);
 	return status;

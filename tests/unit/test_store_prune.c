@@ -236,6 +236,29 @@ test_restore_makes_manifest_and_archive_anew(void **state)
 	buf_fini(&before);
 }
 
+/* Half a list would be taken for all: a serial used twice, a release lost. */
+static void
+test_releases_that_cannot_be_listed(void **state)
+{
+	unsigned releases, objects;
+	uint64_t highest;
+	size_t n = 0;
+	int fd;
+
+	(void)state;
+	help_build(7, "a", "one");
+	help_switch(7);
+	fd = help.s->releases;
+	help.s->releases = -1;
+	assert_null(store_releases(help.s, &n));
+	assert_int_not_equal(n, 0);
+	assert_false(store_highest(help.s, &highest));
+	assert_false(store_prune(help.s, 1, &releases, &objects, &help.why));
+	help.s->releases = fd;
+	assert_true(store_highest(help.s, &highest));
+	assert_int_equal(highest, 7);
+}
+
 int
 main(void)
 {
@@ -249,6 +272,7 @@ main(void)
 		in_a_store(test_a_mended_object_comes_back),
 		in_a_store(test_relink_that_cannot),
 		in_a_store(test_restore_makes_manifest_and_archive_anew),
+		in_a_store(test_releases_that_cannot_be_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
