@@ -91,8 +91,9 @@ bool store_objects(
 
 /* Builds releases/<serial> of a manifest whose objects are all there: hard links,
  * the manifest's bytes at mirror/MANIFEST, the archive at mirror/capsule.tar;
- * synced; not yet current. One that is there already with the same manifest is left;
- * one with another is replaced, unless it is current. False and why, and nothing
+ * synced; not yet current. One that is there already is built anew and replaced. Not
+ * so the current one: it is left when its manifest is the same; another is an
+ * error. False and why, and nothing
  * of it stays; an object that has rotten (or is missing) is then told, and taken
  * away, so that the next run brings it anew. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,

@@ -91,11 +91,15 @@ build_new(struct store *s, const char *name, const struct manifest *m,
 		return store_fault(s, why, "releases", NULL);
 	ok = store_fill(s, fd, true, m, bytes, why);
 	store_shut(fd);
-	if (ok && (syncfs(s->root) == -1 ||
-		      renameat(s->releases, new, s->releases, name) == -1))
+	/* What stood there goes only now, when it can be replaced. */
+	if (ok &&
+	    (syncfs(s->root) == -1 || !store_throw(s, s->releases, name) ||
+		renameat(s->releases, new, s->releases, name) == -1))
 		ok = store_fault(s, why, "releases", NULL);
 	if (!ok)
 		(void)discard_release(s, new);
+	else if (!store_sweep(s, false))
+		ok = store_fault(s, why, "tmp", NULL);
 	return ok;
 }
 
@@ -104,21 +108,17 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct buf *why)
 {
 	char name[STORE_NAME_SIZE];
-	struct stat st;
 
 	assert(s->lock != -1);
 	store_serial_name(m->serial, name);
-	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+	/* One that is not served is nobody's to trust: files may have gone from it,
+	 * or rotten, since it was built. */
+	if (store_current(s) != m->serial) {
 		if (!build_new(s, name, m, bytes, why))
 			return false;
 	} else if (!is_same_release(s, m->serial, bytes)) {
-		if (store_current(s) == m->serial)
-			return store_fault(s, why, STORE_CURRENT,
-			    "another manifest of this serial is being served");
-		if (!discard_release(s, name))
-			return store_fault(s, why, "releases", NULL);
-		if (!build_new(s, name, m, bytes, why))
-			return false;
+		return store_fault(s, why, STORE_CURRENT,
+		    "another manifest of this serial is being served");
 	}
 	return fsync(s->releases) == 0 || store_fault(s, why, "releases", NULL);
 }

@@ -93,6 +93,11 @@ enum verify_object verify_object(
 enum verify_result
 verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
 
+/* A manifest of an older release into *m: also a key that the store pins, though it
+ * be retired, may have signed it. */
+bool verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m);
+
 /* Whether the open manifest is the one that the store took over as serial. */
 bool
 verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why);

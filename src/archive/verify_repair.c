@@ -304,21 +304,17 @@ relink(struct verify_scan *x, struct buf *why)
 	bool ok = serial != NULL || n == 0;
 
 	for (size_t i = 0; ok && i < n; i++) {
-		uint8_t memory[VERIFY_WHY_MAX];
 		struct manifest m;
-		struct buf text, unused;
+		struct buf text;
 		unsigned mended;
 
 		buf_init(&text, MANIFEST_MAX);
-		buf_wrap(&unused, memory, sizeof(memory));
 		/* One whose list is lost is what rollback will refuse. */
 		if (serial[i] == x->v->manifest.serial) {
 			ok = store_relink(
 			    x->store, &x->v->manifest, &mended, why);
 		} else if (store_manifest(x->store, serial[i], &text) &&
-			   manifest_open(buf_view(&text), x->v->keys,
-			       x->v->n_keys, NULL, &m, NULL,
-			       &unused) == MANIFEST_GOOD) {
+			   verify_open_older(x, buf_view(&text), &m)) {
 			ok = store_relink(x->store, &m, &mended, why);
 			manifest_fini(&m);
 		}

@@ -190,28 +190,45 @@ check_absent(struct verify_scan *x, const struct manifest *m)
 	return ok;
 }
 
+bool
+verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m)
+{
+	uint8_t memory[VERIFY_WHY_MAX];
+	const struct state *st = x->state;
+	enum manifest_result result;
+	struct buf unused;
+
+	buf_wrap(&unused, memory, sizeof(memory));
+	result = manifest_open(
+	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
+	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++) {
+		buf_reset(&unused);
+		result = manifest_open(
+		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
+	}
+	return result == MANIFEST_GOOD;
+}
+
 /* A rollback could lead there. */
 static bool
 check_older_release(struct verify_scan *x, uint64_t serial)
 {
-	uint8_t memory[VERIFY_WHY_MAX];
-	const struct verify *v = x->v;
-	struct buf text, unused;
+	uint8_t memory[64];
+	struct buf text, path;
 	struct manifest m;
 	bool ok = true;
 
 	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&unused, memory, sizeof(memory));
+	buf_wrap(&path, memory, sizeof(memory));
 	if (store_manifest(x->store, serial, &text) &&
-	    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m, NULL,
-		&unused) == MANIFEST_GOOD) {
+	    verify_open_older(x, buf_view(&text), &m)) {
 		ok = check_absent(x, &m);
 		manifest_fini(&m);
 	} else {
-		buf_reset(&unused);
 		(void)buf_printf(
-		    &unused, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-		verify_tell(x->v, VERIFY_CHANGED, buf_cstr(&unused));
+		    &path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+		verify_tell(x->v, VERIFY_CHANGED, buf_cstr(&path));
 	}
 	buf_fini(&text);
 	return ok;

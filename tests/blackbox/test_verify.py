@@ -520,6 +520,21 @@ def test_a_store_says_what_its_own_keys_say(place, author):
     verify(copy.what)
 
 
+@pytest.mark.parametrize("mirror", [True, False])
+def test_an_older_release_of_a_retired_key(place, author, mirror):
+    """The key that is given signed the current release, not each before."""
+    old, author.key = author.key, Key.new()
+    first = Author(old, ORIGIN).publish()
+    second = author.publish({"page.gmi": "# Second\n"}, serial=2)
+    store = make_store(place / "store", [first, second])
+    write_state(store, second, author.key, mirror=mirror,
+                **{"retired-key": old.public})
+    assert told(verify(store, "--key", author.key.public)) == []
+    write_state(store, second, author.key, mirror=False)
+    assert told(verify(store, "--key", author.key.public,
+                       status=REFUSED)) == [f"changed releases/1/{MANIFEST}"]
+
+
 def test_two_of_one_number(place, author):
     """Signed, and yet not what was taken over."""
     copy = Store(place, author.publish(), author.key)

@@ -240,7 +240,6 @@ test_restore_makes_manifest_and_archive_anew(void **state)
 static void
 test_releases_that_cannot_be_listed(void **state)
 {
-	unsigned releases, objects;
 	uint64_t highest;
 	size_t n = 0;
 	int fd;

@@ -145,9 +145,12 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 
 	(void)state;
 	assert_true(help_try_build(5, "first", one));
-	inode = help_stat("store/releases/5").st_ino;
+	/* The same once more, but for what has happened to it. */
+	assert_int_equal(unlink(tree_path("store/releases/5/a")), 0);
+	tree_file("store/releases/5/b", "x");
 	assert_true(help_try_build(5, "first", one));
-	assert_true(help_stat("store/releases/5").st_ino == inode);
+	help_check_file("store/releases/5/a", SLICE("one"));
+	assert_false(help_is_there("store/releases/5/b"));
 	/* Never served: it was a run's that did not come to its end. */
 	assert_true(help_try_build(5, "second", two));
 	help_check_file("store/releases/5/a", SLICE("two"));
@@ -155,8 +158,11 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 	assert_false(help_try_build(5, "third", one));
 	assert_true(help_told("another manifest of this serial"));
 	help_check_file("store/releases/5/a", SLICE("two"));
+	inode = help_stat("store/releases/5").st_ino;
 	assert_true(help_try_build(5, "second", two));
+	assert_true(help_stat("store/releases/5").st_ino == inode);
 	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_int_equal(help_entries("store/releases"), 1);
 }
 
 static void
