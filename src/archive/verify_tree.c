@@ -79,6 +79,16 @@ no_entry(struct tree *t, size_t i)
 		    S_ISREG(st.st_mode) ? VERIFY_UNREADABLE : VERIFY_CHANGED);
 }
 
+/* Not by way of a link, even to equal bytes. */
+static bool
+is_plain(const struct tree *t, const char *path)
+{
+	struct stat st;
+
+	return fstatat(t->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
 /* False and why: our own trouble, not the copy's. */
 static bool
 check_entry(struct tree *t, size_t i, struct buf *why)
@@ -99,7 +109,7 @@ check_entry(struct tree *t, size_t i, struct buf *why)
 		no_entry(t, i);
 		return true;
 	}
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.st_mode) || !is_plain(t, e->path)) {
 		fault(t, i, VERIFY_CHANGED);
 	} else {
 		if (!ustar_begin(&t->ustar, e->path, (uint64_t)st.st_size,

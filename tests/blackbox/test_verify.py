@@ -311,6 +311,15 @@ def test_other_things_under_a_files_name(place, author):
         "changed empty.txt", "changed index.gmi", "changed page.gmi"]
 
 
+def test_a_link_to_equal_bytes(place, author):
+    author.files["twin.gmi"] = CAPSULE["page.gmi"]
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / "page.gmi").unlink()
+    (copy.what / "page.gmi").symlink_to("twin.gmi")
+    assert told(verify(copy.what, *copy.words, status=REFUSED)) == [
+        "changed page.gmi"]
+
+
 def test_a_directory_deeper_than_we_look(place, author):
     copy = Directory(place, author.publish(), author.key)
     (copy.what / "/".join("d" * 70)).mkdir(parents=True)
