@@ -12,7 +12,7 @@ enum {
 	STORE_OBJECT_MODE = 0444,
 	STORE_FILE_MODE = 0644,
 	STORE_LOCK_MODE = 0600, /* who can open it can hold it */
-	STORE_NAME_SIZE = 64, /* of names that we make: in tmp/, releases/ */
+	STORE_NAME_SIZE = 64,   /* of names that we make: in tmp/, releases/ */
 	STORE_CHUNK = 64 * 1024,
 };
 
