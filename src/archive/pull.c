@@ -204,6 +204,12 @@ converse(struct pull *p, struct pulling *g, uint64_t total_ms, struct buf *why)
 	return result;
 }
 
+uint64_t
+pull_file_ms(uint64_t max)
+{
+	return ((uint64_t)PULL_FILE_S + max / PULL_RATE) * MS;
+}
+
 enum pull_result
 pull(struct pull *p, const char *base, const char *path, uint64_t max,
     uint64_t total_ms, pull_sink *sink, void *arg, struct buf *why)

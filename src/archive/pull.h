@@ -14,6 +14,8 @@ enum {
 	PULL_WINDOW_S = 10,    /* in so many seconds */
 	PULL_WAIT_MAX_S = 60,  /* that "44 N" may cost us in all */
 	PULL_MANIFEST_S = 600, /* for a whole manifest */
+	PULL_FILE_S = 120,     /* for a file, and ... */
+	PULL_RATE = 1024,      /* ... a second more for so many bytes */
 };
 
 /* One host's, or several's: tls and names are ours. */
@@ -36,10 +38,13 @@ enum pull_result {
 bool pull_init(struct pull *p, struct buf *why);
 void pull_fini(struct pull *p);
 
+/* The time that a file of at most max bytes may take, in milliseconds. */
+uint64_t pull_file_ms(uint64_t max);
+
 typedef bool pull_sink(void *arg, struct slice bytes);
 
-/* base + path, at most max bytes of it, into sink as they come. total_ms 0: no
- * limit but the floor. SIGPIPE must be ignored. */
+/* base + path, at most max bytes of it, into sink as they come, within
+ * total_ms. SIGPIPE must be ignored. */
 enum pull_result
 pull(struct pull *p, const char *base, const char *path, uint64_t max,
     uint64_t total_ms, pull_sink *sink, void *arg, struct buf *why);

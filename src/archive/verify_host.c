@@ -34,8 +34,8 @@ pull_file(struct pull *p, struct verify *v, const char *base, size_t i,
 	for (int try = 0; try < TRIES && result == PULL_LATER; try++) {
 		buf_reset(why);
 		digest_init(&d);
-		result = pull(p, base, e->path, v->manifest.largest, 0,
-		    put_digest, &d, why);
+		result = pull(p, base, e->path, v->manifest.largest,
+		    pull_file_ms(v->manifest.largest), put_digest, &d, why);
 		*same = digest_end(&d, got) && digest_equal(got, e->digest);
 		if (result == PULL_CUT && !*same) {
 			(void)buf_str(why, "no close_notify came: it was cut");

@@ -174,7 +174,8 @@ bring(struct repair *r, const struct verify_rot *rot, const char *base,
 
 	if (o == NULL)
 		return VERIFY_LOCAL;
-	got = pull(&r->pull, base, path, max, 0, put_object, o, &r->said);
+	got = pull(&r->pull, base, path, max, pull_file_ms(max), put_object, o,
+	    &r->said);
 	switch (got) {
 	case PULL_DONE:
 	case PULL_CUT:
@@ -266,10 +267,19 @@ mend(struct repair *r, const struct verify_rot *rot, struct buf *why)
 	uint64_t max = r->x->v->manifest.largest, size;
 	const char *base;
 
-	/* Another run may have been here before the lock was ours. */
-	if (verify_object(r->x->store, rot->digest, &size) ==
-	    VERIFY_OBJECT_SOUND)
+	/* Another run may have been here before the lock was ours; and what
+	 * cannot be opened now may be sound. */
+	switch (verify_object(r->x->store, rot->digest, &size)) {
+	case VERIFY_OBJECT_SOUND:
 		return true;
+	case VERIFY_OBJECT_CLOSED:
+		(void)buf_str(&r->said, "an object cannot be opened");
+		r->later++;
+		return true;
+	case VERIFY_OBJECT_ROTTEN:
+	case VERIFY_OBJECT_ABSENT:
+		break;
+	}
 	if (!store_discard(r->x->store, rot->digest, why))
 		return false;
 	max = size > max ? size : max;
