@@ -10,7 +10,7 @@ import pytest
 
 import certs
 import origin as o
-from harness import CARNATION, PATIENCE
+from harness import CARNATION, PATIENCE, SANITIZED
 from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from mirroring import (LINE, Mirror, fresh, key, mirror,  # noqa: F401
                        origin, page, second)
@@ -144,6 +144,7 @@ def test_17_mib(mirror, origin):
     mirror.refused()
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer wants terabytes to begin")
 def test_too_little_memory(mirror, origin):
     """Is no fault of the manifest."""
     origin.on(MANIFEST, o.instead(b"x" * (15 << 20)))
