@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -105,7 +106,8 @@ def look(root):
         if path.is_symlink():
             what += (os.readlink(path),)
         elif path.is_file():
-            what += (hashlib.sha256(path.read_bytes()).hexdigest(),)
+            with contextlib.suppress(PermissionError):
+                what += (hashlib.sha256(path.read_bytes()).hexdigest(),)
         found[str(path)] = what
     return found
 
@@ -783,7 +785,7 @@ def test_many_files(author):
 
 
 def publishing(author, name):
-    """The verb at work, at the moment when it has that file of SRC open."""
+    """The verb at work, stopped while it has that file of SRC open."""
     p = subprocess.Popen(
         [CARNATION, "publish", author.src, author.store, "--key", author.key,
          "--origin", ORIGIN], stdin=subprocess.DEVNULL, text=True,
@@ -796,7 +798,14 @@ def publishing(author, name):
                        for fd in os.listdir(f"/proc/{p.pid}/fd"))
         return False
 
-    wait_for(lambda: has_it() or p.poll() is not None, what=name)
+    def stopped():
+        p.send_signal(signal.SIGSTOP)
+        if has_it():
+            return True
+        p.send_signal(signal.SIGCONT)
+        return p.poll() is not None
+
+    wait_for(stopped, what=name)
     return p
 
 
@@ -822,6 +831,7 @@ def test_a_page_that_changes_behind_the_copy(author, change):
         page.write_text("# The day!!\n")
         page.write_bytes(text)
         os.utime(page, ns=(ns, ns))
+    p.send_signal(signal.SIGCONT)
     _, err = p.communicate(timeout=120)
     assert p.returncode == 1, err
     assert "night.gmi" in err

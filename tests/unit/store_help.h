@@ -161,6 +161,14 @@ help_rot(const char *text, const char *with)
 	assert_int_equal(close(fd), 0);
 }
 
+/* Cuts a file of the store, which nobody may write, to size, or lengthens it. */
+static inline void
+help_cut(const char *name, off_t size)
+{
+	assert_int_equal(chmod(tree_path(name), 0644), 0);
+	assert_int_equal(truncate(tree_path(name), size), 0);
+}
+
 /* A manifest of "path" and "text" in turns, NULL at the end, objects and all. */
 static inline struct manifest
 help_manifest(uint64_t serial, const char *const *words)
