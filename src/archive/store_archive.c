@@ -9,6 +9,7 @@
 
 #include "archive/store_internal.h"
 #include "archive/ustar.h"
+#include "os/file.h"
 
 struct fill {
 	struct store *store;
@@ -32,7 +33,7 @@ struct fill {
 static bool
 flush(struct fill *f)
 {
-	bool ok = store_write_all(f->tar, slice_of(f->out, f->held));
+	bool ok = file_write_all(f->tar, slice_of(f->out, f->held));
 
 	f->held = 0;
 	return ok || store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);

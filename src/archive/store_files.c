@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "archive/store_internal.h"
+#include "os/file.h"
 
 /* What was thrown away begins so in tmp/. */
 #define THROWN "gone"
@@ -57,22 +58,6 @@ store_file_open(int dir, const char *name, struct stat *st)
 	return -1;
 }
 
-bool
-store_write_all(int fd, struct slice bytes)
-{
-	ssize_t n;
-
-	while (bytes.len > 0) {
-		n = write(fd, bytes.ptr, bytes.len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return true;
-}
-
 void
 store_shut(int fd)
 {
@@ -115,7 +100,7 @@ store_put_file(
 
 	if (fd == -1)
 		return false;
-	ok = store_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
+	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
 	     fsync(fd) == 0;
 	error = errno;
 	if (close(fd) == -1 && ok) {

@@ -42,8 +42,6 @@ int store_dir_make(int dir, const char *name, bool *made);
 /* A regular file to read, not through a link; -1 and errno. */
 int store_file_open(int dir, const char *name, struct stat *st);
 
-bool store_write_all(int fd, struct slice bytes);
-
 /* close that keeps errno; harmless on -1. */
 void store_shut(int fd);
 

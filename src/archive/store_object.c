@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/store_internal.h"
+#include "os/file.h"
 
 enum { FOLDER_DIGITS = 2, FOLDERS = 256 };
 
@@ -173,7 +174,7 @@ store_object_new(struct store *s, struct buf *why)
 bool
 store_object_put(struct store_object *o, struct slice bytes, struct buf *why)
 {
-	if (!store_write_all(o->fd, bytes))
+	if (!file_write_all(o->fd, bytes))
 		return store_fault(o->store, why, "tmp", NULL);
 	digest_add(&o->digest, bytes);
 	o->size += bytes.len;
@@ -262,7 +263,7 @@ object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 	ssize_t n = -1;
 
 	while (ok && (n = read(from, chunk, sizeof(chunk))) > 0)
-		ok = store_write_all(to, slice_of(chunk, (size_t)n));
+		ok = file_write_all(to, slice_of(chunk, (size_t)n));
 	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0;
 	store_shut(from);
 	if (ok)

@@ -37,6 +37,9 @@ bool file_has_openat2(void);
 bool file_read(int fd, struct buf *out);
 bool file_read_path(const char *path, struct buf *out);
 
+/* Writes all of bytes to fd; false and errno when it could not. */
+bool file_write_all(int fd, struct slice bytes);
+
 /* Writes bytes beside path and renames them onto it; mode as in chmod. False
  * and errno on failure, when nothing at path has changed. Into a device or pipe
  * the bytes are written as they are. */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool
-write_all(int fd, struct slice bytes)
+bool
+file_write_all(int fd, struct slice bytes)
 {
 	ssize_t n;
 
@@ -60,7 +60,7 @@ static bool
 write_special(const char *path, struct slice bytes)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	bool ok = fd != -1 && write_all(fd, bytes);
+	bool ok = fd != -1 && file_write_all(fd, bytes);
 
 	if (fd != -1)
 		(void)close(fd);
@@ -88,7 +88,8 @@ file_write(const char *path, struct slice bytes, mode_t mode)
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd == -1)
 		return false;
-	ok = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
+	     fsync(fd) == 0;
 	error = errno;
 	if (close(fd) == -1 && ok) {
 		error = errno;
@@ -116,7 +117,8 @@ file_create(const char *path, struct slice bytes, mode_t mode)
 
 	if (fd == -1)
 		return false;
-	ok = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
+	     fsync(fd) == 0;
 	error = errno;
 	if (close(fd) == -1 && ok) {
 		error = errno;
