@@ -128,15 +128,11 @@ is_one_emoji(struct slice s)
 void
 lint_favicon(struct lint *l)
 {
-	struct slice type;
 	struct buf bytes;
 
 	if (inventory_find(&l->inventory, FILE_NAME) == NULL)
 		return;
-	type = lint_type(l, FILE_NAME);
-	if (!slice_equal_nocase(type, SLICE("text/plain")))
-		lint_add(l, "F001", FILE_NAME, 0,
-		    "served as %.*s, not as text/plain", SLICE_ARGS(type));
+	lint_plain(l, "F001", FILE_NAME);
 	buf_init(&bytes, FAVICON_MAX);
 	if (!inventory_load(l->host, FILE_NAME, &bytes) ||
 	    !is_one_emoji(buf_view(&bytes)))

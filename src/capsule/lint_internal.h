@@ -65,6 +65,9 @@ void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
  * until the next call; empty when they do not get it. */
 struct slice lint_type(struct lint *l, const char *path);
 
+/* Adds code when visitors get the file as anything but text/plain. */
+void lint_plain(struct lint *l, const char *code, const char *path);
+
 /* Appends the URL of a path beneath the root; false when it does not fit. */
 bool lint_url(const struct lint *l, const char *path, struct buf *out);
 

@@ -199,13 +199,10 @@ check_objects(const struct robots *r)
 static void
 check_file(struct robots *r)
 {
-	struct slice type = lint_type(r->l, FILE_NAME);
 	struct slice rest, line;
 	struct buf bytes;
 
-	if (!slice_equal_nocase(type, SLICE("text/plain")))
-		lint_add(r->l, "R001", FILE_NAME, 0,
-		    "served as %.*s, not as text/plain", SLICE_ARGS(type));
+	lint_plain(r->l, "R001", FILE_NAME);
 	buf_init(&bytes, ROBOTS_MAX);
 	if (!inventory_load(r->l->host, FILE_NAME, &bytes))
 		lint_add(r->l, "R001", FILE_NAME, 0,

@@ -281,3 +281,13 @@ lint_type(struct lint *l, const char *path)
 	(void)slice_cut(slice_str(t->meta), ';', &type, &parameters);
 	return slice_trim(type);
 }
+
+void
+lint_plain(struct lint *l, const char *code, const char *path)
+{
+	struct slice type = lint_type(l, path);
+
+	if (!slice_equal_nocase(type, SLICE("text/plain")))
+		lint_add(l, code, path, 0, "served as %.*s, not as text/plain",
+		    SLICE_ARGS(type));
+}

@@ -56,15 +56,11 @@ void
 lint_well_known(struct lint *l)
 {
 	struct security s = { 0 };
-	struct slice type;
 	struct buf bytes;
 
 	if (inventory_find(&l->inventory, FILE_NAME) == NULL)
 		return;
-	type = lint_type(l, FILE_NAME);
-	if (!slice_equal_nocase(type, SLICE("text/plain")))
-		lint_add(l, "W001", FILE_NAME, 0,
-		    "served as %.*s, not as text/plain", SLICE_ARGS(type));
+	lint_plain(l, "W001", FILE_NAME);
 	buf_init(&bytes, SECURITY_MAX);
 	if (inventory_load(l->host, FILE_NAME, &bytes)) {
 		read_fields(buf_view(&bytes), &s);
