@@ -94,6 +94,12 @@ def busy(pids, seconds=1.2):
     return (sum(map(cpu, pids)) - before) / seconds
 
 
+def expect_rest(pids):
+    """They have done what there was to do (filled the sockets of downloads, say)
+    and wait for something to happen: a loop that spins never comes to it."""
+    wait_for(lambda: busy(pids, 0.4) < 0.1, what="an end of the work")
+
+
 def holder(server, client):
     """The worker that has accepted a client's connection (IPv4)."""
     here = client.sock.getsockname()[1]

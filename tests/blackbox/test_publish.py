@@ -8,12 +8,14 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -785,16 +787,22 @@ def test_many_files(author):
 
 
 def publishing(author, name):
-    """The verb at work, stopped while it has that file of SRC open."""
+    """The verb at work, stopped while it hashes that large file of SRC: others
+    that open it read no more than its beginning."""
     p = subprocess.Popen(
         [CARNATION, "publish", author.src, author.store, "--key", author.key,
          "--origin", ORIGIN], stdin=subprocess.DEVNULL, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     target = str(author.src / name)
 
+    def has_read(fd):
+        info = Path(f"/proc/{p.pid}/fdinfo/{fd}").read_text()
+        return int(re.search(r"^pos:\s*(\d+)", info, re.M)[1])
+
     def has_it():
         with contextlib.suppress(OSError):
             return any(os.readlink(f"/proc/{p.pid}/fd/{fd}") == target
+                       and has_read(fd) > 1 << 20
                        for fd in os.listdir(f"/proc/{p.pid}/fd"))
         return False
 
