@@ -262,7 +262,7 @@ prune(struct mirror *m)
 	struct buf why;
 
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (!store_prune(m->store, STORE_KEEP, NULL, NULL, &why))
+	if (!store_prune(m->store, STORE_KEEP, STORE_BACK_S, NULL, NULL, &why))
 		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&why));
 }
 

@@ -15,7 +15,8 @@
 #include "archive/manifest.h"
 
 enum {
-	STORE_KEEP = 3,           /* releases that a mirror keeps */
+	STORE_KEEP = 3,            /* newest releases that a mirror keeps */
+	STORE_BACK_S = 30 * 86400, /* how far back a mirror can always go */
 	STORE_SUPERSEDED_S = 120, /* a release may still be served so long after
 				   * the switch to another: not pruned before */
 	STORE_DIRECTORIES_MAX = 100000, /* of one release */
@@ -138,9 +139,12 @@ bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
 bool store_is_recent(const struct store *s, uint64_t serial);
 
 /* Removes all but the newest keep releases, the current one, and the recent ones;
- * then objects of no release. Counts (may be NULL). */
-bool store_prune(struct store *s, unsigned keep, unsigned *releases,
-    unsigned *objects, struct buf *why);
+ * then objects of no release. With back_s (seconds, or 0) two more stay: the oldest
+ * that was superseded in the last back_s, and the newest that was before. So however
+ * many come at once (a thief of the key publishes, say), what was served back_s ago,
+ * or the first since, is still there. Counts (may be NULL). */
+bool store_prune(struct store *s, unsigned keep, int64_t back_s,
+    unsigned *releases, unsigned *objects, struct buf *why);
 
 /* The file that is served as mirror/trace: written atomically. */
 bool store_write_trace(struct store *s, struct slice text, struct buf *why);

@@ -11,20 +11,58 @@
 #include "archive/store_internal.h"
 #include "util/clock.h"
 
-bool
-store_is_recent(const struct store *s, uint64_t serial)
+/* How long ago a release was superseded or built, in seconds. False: it is not
+ * there, or its time is far ahead, which is a clock that was wrong and no reason to
+ * keep releases for ever. */
+static bool
+age_of(const struct store *s, uint64_t serial, int64_t *age)
 {
 	char name[STORE_NAME_SIZE];
 	struct stat st;
-	int64_t age;
 
 	store_serial_name(serial, name);
 	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return false;
-	/* A time far ahead is a clock that was wrong, not a reason to keep
-	 * releases for ever. */
-	age = clock_wall() - (int64_t)st.st_mtime;
-	return age < STORE_SUPERSEDED_S && age > -STORE_SUPERSEDED_S;
+	*age = clock_wall() - (int64_t)st.st_mtime;
+	return *age > -STORE_SUPERSEDED_S;
+}
+
+bool
+store_is_recent(const struct store *s, uint64_t serial)
+{
+	int64_t age;
+
+	return age_of(s, serial, &age) && age < STORE_SUPERSEDED_S;
+}
+
+/* The two that remain of a longer past, 0 where there is none. Of all that was
+ * served back_s ago, or has been since, the earliest is then never lost to many
+ * that come at once: as long as it is the oldest of its time it stays, and after that
+ * until another has become as old. */
+struct past {
+	uint64_t within; /* the oldest that was superseded in the last back_s */
+	uint64_t before; /* the newest that was superseded earlier */
+};
+
+static struct past
+find_past(const struct store *s, const uint64_t *list, size_t n, int64_t back_s)
+{
+	uint64_t current = store_current(s);
+	int64_t oldest = INT64_MIN, newest = INT64_MAX, age;
+	struct past past = { 0 };
+
+	for (size_t i = 0; back_s > 0 && i < n; i++) {
+		if (list[i] == current || !age_of(s, list[i], &age))
+			continue;
+		if (age < back_s && age > oldest) {
+			oldest = age;
+			past.within = list[i];
+		} else if (age >= back_s && age < newest) {
+			newest = age;
+			past.before = list[i];
+		}
+	}
+	return past;
 }
 
 /* A link that is not understood may be somebody's who serves by it. */
@@ -47,17 +85,19 @@ is_current_known(const struct store *s, struct buf *why)
 }
 
 static bool
-prune_releases(
-    struct store *s, unsigned keep, unsigned *releases, struct buf *why)
+prune_releases(struct store *s, unsigned keep, int64_t back_s,
+    unsigned *releases, struct buf *why)
 {
 	char name[STORE_NAME_SIZE];
 	uint64_t current = store_current(s);
 	size_t n;
 	uint64_t *list = store_releases(s, &n);
 	bool ok = list != NULL || n == 0;
+	struct past past = find_past(s, list, ok ? n : 0, back_s);
 
 	for (size_t i = 0; ok && i + keep < n; i++) {
-		if (list[i] == current || store_is_recent(s, list[i]))
+		if (list[i] == current || list[i] == past.within ||
+		    list[i] == past.before || store_is_recent(s, list[i]))
 			continue;
 		store_serial_name(list[i], name);
 		ok = store_throw(s, s->releases, name) && store_sweep(s, false);
@@ -87,7 +127,7 @@ prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 }
 
 bool
-store_prune(struct store *s, unsigned keep, unsigned *releases,
+store_prune(struct store *s, unsigned keep, int64_t back_s, unsigned *releases,
     unsigned *objects, struct buf *why)
 {
 	struct pruning p = { .store = s, .why = why };
@@ -96,7 +136,7 @@ store_prune(struct store *s, unsigned keep, unsigned *releases,
 
 	assert(s->lock != -1);
 	ok = is_current_known(s, why) &&
-	     prune_releases(s, keep, &removed, why) &&
+	     prune_releases(s, keep, back_s, &removed, why) &&
 	     store_objects(s, prune_object, &p, why);
 	if (releases != NULL)
 		*releases = removed;

@@ -93,7 +93,7 @@ prune(struct store *s, unsigned keep)
 
 	buf_init(&why, STORE_WHY_MAX);
 	before = store_releases(s, &n);
-	if (!store_prune(s, keep, &releases, &objects, &why))
+	if (!store_prune(s, keep, 0, &releases, &objects, &why))
 		status = store_failed(&why);
 	if (before != NULL)
 		tell(s, keep, before, n);

@@ -105,15 +105,32 @@ def test_flat_memory(fresh, origin):
     fresh.sound()
 
 
-def test_many_releases_three_are_kept(mirror, origin):
-    for n in range(2, 7):
+def test_of_many_releases_the_newest_are_kept_and_two_older(mirror, origin):
+    """Old ones are let go, but never all that are of another time."""
+    for n in range(2, 10):
         origin.publish(page(n))
         mirror.updated()
     # those that were served a moment ago stay for a while
-    assert {"4", "5", "6"} <= set(os.listdir(mirror.store / "releases"))
-    for release in (mirror.store / "releases").iterdir():
-        os.utime(release, (0, 0))
-    assert mirror.serving() == 6
+    releases = mirror.store / "releases"
+    assert set(os.listdir(releases)) == {str(n) for n in range(1, 10)}
+    now = time.time()
+    for serial, days in enumerate((90, 60, 40, 20, 10, 1, 1, 1), 1):
+        os.utime(releases / str(serial), (now, now - days * 86400))
+    origin.publish(page(10))
+    mirror.updated()
+    assert sorted(map(int, os.listdir(releases))) == [3, 4, 8, 9, 10]
+    mirror.sound()
+
+
+def test_a_thief_of_the_key_pushes_no_good_release_out(mirror, origin):
+    for n in range(2, 12):
+        origin.publish(page(n))
+        mirror.updated()
+        for release in (mirror.store / "releases").iterdir():
+            os.utime(release, (0, time.time() - 600))
+    assert (mirror.store / "releases/1").exists()
+    carnation("rollback", mirror.store, "1")
+    assert mirror.serving() == 1
 
 
 def test_the_origins_own_objects_help(mirror, origin):

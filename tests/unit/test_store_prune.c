@@ -6,7 +6,7 @@ static unsigned releases, objects;
 static void
 prune(unsigned keep)
 {
-	if (!store_prune(help.s, keep, &releases, &objects, &help.why))
+	if (!store_prune(help.s, keep, 0, &releases, &objects, &help.why))
 		fail_msg("%s", buf_cstr(&help.why));
 	assert_int_equal(help_entries("store/tmp"), 0);
 }
@@ -47,7 +47,7 @@ test_the_newest_stay(void **state)
 	prune(3);
 	assert_int_equal(releases, 0);
 	assert_int_equal(objects, 0);
-	assert_true(store_prune(help.s, 99, NULL, NULL, &help.why));
+	assert_true(store_prune(help.s, 99, 0, NULL, NULL, &help.why));
 	assert_int_equal(help_entries("store/releases"), 3);
 }
 
@@ -91,6 +91,112 @@ test_one_that_may_still_be_served_stays(void **state)
 	assert_false(help_is_there("store/releases/1"));
 }
 
+enum { DAY = 86400, BACK = 30 * DAY };
+
+/* The mirror's way: one of each age, in days, is current for a moment and then
+ * superseded so long ago; -1 ends. Then the first serial that is still there. */
+static uint64_t
+first_left_after(const int *days)
+{
+	static char text[8], name[32];
+	static const char *const words[] = { "own", text, NULL };
+	uint64_t n = 0, *list, first;
+	size_t count;
+
+	for (; days[n] != -1; n++) {
+		(void)snprintf(text, sizeof(text), "%d", (int)n);
+		assert_true(help_try_build(n + 1, "m", words));
+		help_switch(n + 1);
+	}
+	for (uint64_t i = 1; i <= n; i++) {
+		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
+		help_age(name, (int64_t)days[i - 1] * DAY + DAY / 2);
+	}
+	if (!store_prune(help.s, 3, BACK, NULL, NULL, &help.why))
+		fail_msg("%s", buf_cstr(&help.why));
+	list = store_releases(help.s, &count);
+	assert_non_null(list);
+	assert_true(count <= 5);
+	first = list[0];
+	free(list);
+	return first;
+}
+
+static void
+test_many_at_once_do_not_push_out_the_last_good_one(void **state)
+{
+	(void)state;
+	/* The last is current: its time says nothing. */
+	assert_int_equal(
+	    first_left_after((const int[]){ 9, 1, 1, 1, 1, 1, 0, -1 }), 1);
+}
+
+static void
+test_what_was_served_so_long_ago_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    first_left_after((const int[]){ 90, 31, 29, 3, 2, 1, 1, 0, -1 }),
+	    2);
+}
+
+static void
+test_the_oldest_goes_when_another_is_old_enough(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    first_left_after((const int[]){ 90, 60, 40, 4, 3, 2, 1, 0, -1 }),
+	    3);
+	/* Asked for by hand, only the newest stay. */
+	prune(3);
+	assert_int_equal(help_entries("store/releases"), 3);
+}
+
+static void
+age_all(const int *since, int day)
+{
+	char name[32];
+	size_t n;
+	uint64_t *list = store_releases(help.s, &n);
+
+	for (size_t i = 0; i + 1 < n; i++) {
+		(void)snprintf(
+		    name, sizeof(name), "store/releases/%d", (int)list[i]);
+		help_age(name, (int64_t)(day - since[list[i] + 1]) * DAY +
+				   STORE_SUPERSEDED_S);
+	}
+	free(list);
+}
+
+/* Published now and then, and four times in a row every week: day by day what was
+ * served thirty days ago, or something before it, can be gone back to. */
+static void
+test_every_day_there_is_a_way_back(void **state)
+{
+	static char text[8];
+	static const char *const words[] = { "own", text, NULL };
+	static int since[300]; /* the day that a serial became current */
+	uint64_t serial = 0, *list;
+	size_t n;
+
+	(void)state;
+	for (int day = 0; day < 100; day++) {
+		for (int k = day % 7 == 3 ? 4 : day % 3 == 0; k > 0; k--) {
+			(void)snprintf(text, sizeof(text), "%d", (int)serial);
+			assert_true(help_try_build(++serial, "m", words));
+			help_switch(serial);
+			since[serial] = day;
+			age_all(since, day);
+			assert_true(store_prune(
+			    help.s, 3, BACK, NULL, NULL, &help.why));
+		}
+		list = store_releases(help.s, &n);
+		assert_in_range(n, 1, 5);
+		assert_true(list[0] == 1 || since[list[0]] <= day - 30);
+		free(list);
+	}
+}
+
 static void
 test_a_clock_that_was_wrong_keeps_nothing_for_ever(void **state)
 {
@@ -110,7 +216,7 @@ test_nothing_goes_while_current_is_not_understood(void **state)
 	(void)state;
 	make_five();
 	tree_link("releases/2/", "store/current");
-	assert_false(store_prune(help.s, 1, &releases, &objects, &help.why));
+	assert_false(store_prune(help.s, 1, 0, &releases, &objects, &help.why));
 	assert_true(help_told("nothing is pruned"));
 	assert_int_equal(help_entries("store/releases"), 5);
 	/* One that leads nowhere serves nobody. */
@@ -124,7 +230,7 @@ static int
 prune_as_nobody(void *arg)
 {
 	(void)arg;
-	if (store_prune(help.s, 1, &releases, &objects, &help.why))
+	if (store_prune(help.s, 1, 0, &releases, &objects, &help.why))
 		return 1;
 	return help_told("releases: Permission denied") ? 0 : 2;
 }
@@ -251,7 +357,7 @@ test_releases_that_cannot_be_listed(void **state)
 	assert_null(store_releases(help.s, &n));
 	assert_int_not_equal(n, 0);
 	assert_false(store_highest(help.s, &highest));
-	assert_false(store_prune(help.s, 1, &releases, &objects, &help.why));
+	assert_false(store_prune(help.s, 1, 0, &releases, &objects, &help.why));
 	help.s->releases = fd;
 	assert_true(store_highest(help.s, &highest));
 	assert_int_equal(highest, 7);
@@ -264,6 +370,10 @@ main(void)
 		in_a_store(test_the_newest_stay),
 		in_a_store(test_the_current_one_stays_however_old),
 		in_a_store(test_one_that_may_still_be_served_stays),
+		in_a_store(test_many_at_once_do_not_push_out_the_last_good_one),
+		in_a_store(test_what_was_served_so_long_ago_stays),
+		in_a_store(test_the_oldest_goes_when_another_is_old_enough),
+		in_a_store(test_every_day_there_is_a_way_back),
 		in_a_store(test_a_clock_that_was_wrong_keeps_nothing_for_ever),
 		in_a_store(test_nothing_goes_while_current_is_not_understood),
 		in_a_store(test_prune_without_the_right_to),
