@@ -171,6 +171,12 @@ visit(void *arg, const char *path, const struct stat *st)
 		    "not served: its name begins with a dot");
 		return true;
 	}
+	if (st->st_mode == 0) {
+		lint_add(l, "C013", path, 0,
+		    "not served: cannot be read, is no file, or is a link "
+		    "that leads nowhere or out of the capsule");
+		return true;
+	}
 	if (!S_ISREG(st->st_mode))
 		return true;
 	t = lint_ask_path(l, slice_str(path));

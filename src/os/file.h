@@ -66,8 +66,9 @@ enum {
 	FILE_WALK_ENTRIES_MAX = 1000000, /* the walk ends there */
 };
 
-/* Visits every regular file and directory below root (a descriptor), parents
- * first, in byte order; symbolic links are followed only beneath root. A
+/* Visits every entry below root (a descriptor), parents first, in byte order;
+ * symbolic links are followed only beneath root. One that cannot be opened there (no
+ * right to, a pipe, a link that leads nowhere or out of root) has st_mode 0. A
  * directory is entered once, however many links lead to it: by its own name where
  * it has one here, and behind all others by a link's. False when visit said so,
  * the root cannot be read or memory is short. */

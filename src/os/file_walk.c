@@ -207,8 +207,10 @@ walk_step(struct walk *w)
 	memcpy(w->path + l->path_len, name, len + 1);
 	if (w->plain)
 		return walk_look(w);
-	if (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED)
-		return true;
+	if (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED) {
+		st = (struct stat){ 0 };
+		return w->visit(w->arg, w->path, &st);
+	}
 	if (!w->visit(w->arg, w->path, &st)) {
 		(void)close(fd);
 		return false;

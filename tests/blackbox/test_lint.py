@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """carnation lint: what it finds, how it says so, and what it does not mind."""
 import json
+import os
 import re
 import time
 
 import pytest
 
-from life import carnation
+from life import IS_ROOT, NOBODY, carnation, wrapper
 from tools import settings, tree
 
 GOOD = {
@@ -173,6 +174,21 @@ def test_a_broken_capsule_conf_is_a_finding(place):
     found = lint("-WC001=off", root, status=1)
     assert [f[:3] for f in found] == [
         ("C006", "capsule.conf", 2), ("G007", "page.gmi", 2)]
+
+
+def test_what_is_there_and_is_not_served(place):
+    root = tree(place / "c", GOOD | {"closed.gmi": "# Closed\n"})
+    os.mkfifo(root / "fifo")
+    (root / "lost.gmi").symlink_to("nowhere.gmi")
+    (root / "out.gmi").symlink_to("/etc/passwd")
+    (root / "in.gmi").symlink_to("page.gmi")
+    (root / "closed.gmi").chmod(0)
+    done = carnation("lint", root,
+                     wrapper=wrapper("user", NOBODY) if IS_ROOT else ())
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^C013 (\S+): info: not served: cannot be read",
+                      done.stdout, re.M) == [
+        "closed.gmi", "fifo", "lost.gmi", "out.gmi"]
 
 
 def test_orphans(place):

@@ -12,8 +12,10 @@ see(void *arg, const char *path, const struct stat *st)
 {
 	struct seen *seen = arg;
 
-	assert_true(buf_printf(
-	    &seen->text, "%s%s\n", path, S_ISDIR(st->st_mode) ? "/" : ""));
+	assert_true(buf_printf(&seen->text, "%s%s\n", path,
+	    S_ISDIR(st->st_mode) ? "/"
+	    : st->st_mode == 0   ? "?"
+				 : ""));
 	return ++seen->n != seen->stop;
 }
 
@@ -35,15 +37,17 @@ test_walk(void **state)
 	if (file_has_openat2())
 		check_slice(buf_view(&seen.text),
 		    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/round/\n"
-			  "dir/sub/\ndir/sub/b.txt\ndir/up/\nin\n"
-			  "indir/\n"));
+			  "dir/sub/\ndir/sub/b.txt\ndir/up/\netc?\n"
+			  "fifo?\nin\nindir/\nloop?\nmagic?\nout?\n"
+			  "socket?\n"));
 	buf_reset(&seen.text);
 	file_force_walk(true);
 	assert_true(file_walk(root, see, &seen));
 	file_force_walk(false);
 	check_slice(buf_view(&seen.text),
-	    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/sub/\n"
-		  "dir/sub/b.txt\n"));
+	    SLICE("Z\na.txt\ndir/\ndir/.hidden\ndir/round?\ndir/sub/\n"
+		  "dir/sub/b.txt\ndir/up?\netc?\nfifo?\nin?\nindir?\n"
+		  "loop?\nmagic?\nout?\nsocket?\n"));
 	seen.n = 0;
 	seen.stop = 3;
 	assert_false(file_walk(root, see, &seen));
