@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "archive/mirror_internal.h"
 #include "archive/ustar.h"
+#include "util/secret.h"
 
 enum {
 	FOLDED_TOLD_MAX = 5,
@@ -218,6 +221,43 @@ fetch_until_whole(struct mirror *m)
 
 /* ------------------------------------------------------------- release */
 
+/* Whether a new object is what serve would not start with. Those that a release
+ * has already were looked at when they came. */
+static bool
+is_secret(const struct store *s, const uint8_t digest[DIGEST_SIZE])
+{
+	uint8_t bytes[SECRET_LOOK_MAX];
+	int fd = store_object_fd(s, digest);
+	struct stat st;
+	ssize_t n = -1;
+
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &st) == 0 && st.st_nlink == 1)
+		n = pread(fd, bytes, sizeof(bytes), 0);
+	(void)close(fd);
+	return n > 0 && secret_spotted(slice_of(bytes, (size_t)n));
+}
+
+/* What publish refuses to sign may have been signed by another tool. */
+static enum mirror_result
+refuse_secrets(struct mirror *m)
+{
+	const struct manifest *l = &m->found.m;
+	enum mirror_result result = MIRROR_UPDATED;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!is_secret(m->store, l->entry[i].digest))
+			continue;
+		if (!store_discard(m->store, l->entry[i].digest, &m->out->why))
+			return MIRROR_LOCAL;
+		if (result == MIRROR_UPDATED)
+			result = mirror_fail(m, MIRROR_REFUSED,
+			    "%s holds a private key", l->entry[i].path);
+	}
+	return result;
+}
+
 struct folded {
 	const struct mirror *m;
 	unsigned told;
@@ -272,6 +312,8 @@ mirror_take(struct mirror *m)
 	enum mirror_result result = fetch_until_whole(m);
 	struct folded folded = { .m = m };
 
+	if (result == MIRROR_UPDATED)
+		result = refuse_secrets(m);
 	if (result != MIRROR_UPDATED)
 		return result;
 	manifest_folded(&m->found.m, on_folded, &folded);

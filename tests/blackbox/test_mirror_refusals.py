@@ -10,11 +10,11 @@ import pytest
 
 import certs
 import origin as o
-from harness import CARNATION, PATIENCE, SANITIZED
+from harness import CARNATION, PATIENCE, SANITIZED, Server
 from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from mirroring import (LINE, Mirror, fresh, key, mirror,  # noqa: F401
                        origin, page, second)
-from signed import CAPSULE, MANIFEST, Key, as_bytes, sha256
+from signed import CAPSULE, MANIFEST, Key, as_bytes, object_path, sha256
 
 
 def offer(origin, manifest, changes=None):
@@ -58,6 +58,20 @@ def test_equivocation(mirror, origin):
         mirror, "another manifest had this serial (equivocation)", 1)
     assert mirror.refused("--allow-serial", "1")
     assert origin.paths == 2 * [MANIFEST]
+
+
+def test_a_private_key_among_the_pages(mirror, origin):
+    """serve would not start with it; publish would not have signed it."""
+    secret = Key.new().secret_file()
+    origin.publish({"keys/my.sec": secret, "other.txt": "new\n"})
+    for _ in range(2):
+        assert mirror.refused() == line(
+            mirror, "keys/my.sec holds a private key", 2)
+        assert not object_path(mirror.store, sha256(secret)).exists()
+    with Server([{"host": "localhost", "root": mirror.store}]):
+        pass
+    origin.publish({"keys/my.sec": None})
+    assert mirror.updated()["serial"] == "3"
 
 
 def test_a_million_ahead(mirror, origin):
