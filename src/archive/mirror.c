@@ -129,14 +129,11 @@ open_store(struct mirror *m)
 static void
 write_trace(struct mirror *m)
 {
-	uint8_t memory[TRACE_MAX], words[SAY_MAX];
-	struct buf trace, why;
+	uint8_t memory[SAY_MAX];
+	struct buf why;
 
-	buf_wrap(&trace, memory, sizeof(memory));
-	buf_wrap(&why, words, sizeof(words) - 1);
-	if (!trace_format(&m->state, clock_wall(), &trace))
-		mirror_say(m, MIRROR_WARNING, "the trace has become too long");
-	else if (!store_write_trace(m->store, buf_view(&trace), &why))
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	if (!trace_write(m->store, &m->state, clock_wall(), &why))
 		mirror_say(m, MIRROR_WARNING, "the trace is not written: %s",
 		    buf_cstr(&why));
 }

@@ -115,19 +115,6 @@ note_serial(struct publish *p)
 	st->checked = st->synced = p->o->now;
 }
 
-static bool
-write_trace(const struct publish *p, struct buf *why)
-{
-	struct buf text;
-	bool ok;
-
-	buf_init(&text, TRACE_MAX);
-	ok = trace_format(&p->state, p->o->now, &text) &&
-	     store_write_trace(p->store, buf_view(&text), why);
-	buf_fini(&text);
-	return ok;
-}
-
 enum publish_result
 publish_release(struct publish *p, struct report *r)
 {
@@ -146,7 +133,7 @@ publish_release(struct publish *p, struct report *r)
 	     store_switch(p->store, p->after.serial, &why);
 	if (!ok)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(&why));
-	else if (!write_trace(p, &why))
+	else if (!trace_write(p->store, &p->state, p->o->now, &why))
 		report_add(r, REPORT_WARNING, NULL, 0,
 		    "published, but the trace is an old one: %s",
 		    buf_cstr(&why));

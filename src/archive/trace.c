@@ -46,6 +46,54 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 	       put_text(out, "stale", stale ? "yes" : "");
 }
 
+/* Makes st say what the current release is, be it the highest serial or one that
+ * was gone back to. False and why. */
+static bool
+describe(const struct store *s, struct state *st, struct buf *why)
+{
+	struct signify_key keys[STATE_KEYS_MAX];
+	struct slice signed_part;
+	struct manifest m;
+	struct buf text;
+	bool good;
+
+	for (size_t i = 0; i < st->n_keys; i++)
+		keys[i] = st->key[i].key;
+	buf_init(&text, MANIFEST_MAX);
+	(void)store_manifest(s, store_current(s), &text);
+	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, &m,
+		   &signed_part, why) == MANIFEST_GOOD;
+	if (good) {
+		st->serial = m.serial;
+		st->created = m.created;
+		st->refresh = m.refresh;
+		st->final = m.final;
+		digest_sha256(signed_part, st->manifest);
+		manifest_fini(&m);
+	}
+	buf_fini(&text);
+	return good;
+}
+
+bool
+trace_write(
+    struct store *s, const struct state *st, int64_t now, struct buf *why)
+{
+	struct state shown = *st;
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, TRACE_MAX);
+	ok = describe(s, &shown, why);
+	if (ok && !trace_format(&shown, now, &text)) {
+		ok = false;
+		(void)buf_str(why, "it has become too long");
+	}
+	ok = ok && store_write_trace(s, buf_view(&text), why);
+	buf_fini(&text);
+	return ok;
+}
+
 enum kind { ORIGIN, SERIAL, HASH, MOMENT, HOST, TEXT, YES };
 
 static const struct field {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The unsigned note that a mirror serves as mirror/trace: who it is, which serial
- * it has, and since when (mirroring.md 5). Depends on util, proto, state. */
+ * it has, and since when (mirroring.md 5). Depends on util, proto, state, store. */
 #ifndef ARCHIVE_TRACE_H
 #define ARCHIVE_TRACE_H
 
@@ -12,6 +12,12 @@ enum { TRACE_MAX = 8 * 1024 }; /* bytes of one */
  * upstream, software, contact; those not known are left out. "stale: yes" when
  * refresh has passed and the series is not final. */
 bool trace_format(const struct state *st, int64_t now, struct buf *out);
+
+/* Writes STORE/trace: of the release that is current, as its manifest says, which
+ * one of st's keys must have signed; all else as st does. The lock must be held.
+ * False and why: the trace is what it was. */
+bool trace_write(
+    struct store *s, const struct state *st, int64_t now, struct buf *why);
 
 /* What a survey reads of another's; "" and 0: not said. */
 struct trace {

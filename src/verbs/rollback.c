@@ -128,43 +128,13 @@ tell_mirrors(const struct job *j, uint64_t now)
 	free(st);
 }
 
-/* Makes st say what that release is. */
-static bool
-describe(
-    const struct store *s, uint64_t serial, struct state *st, struct buf *why)
-{
-	struct signify_key keys[STATE_KEYS_MAX];
-	struct slice signed_part;
-	struct manifest m;
-	struct buf text;
-	bool good;
-
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
-	buf_init(&text, MANIFEST_MAX);
-	(void)store_manifest(s, serial, &text);
-	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, &m,
-		   &signed_part, why) == MANIFEST_GOOD;
-	if (good) {
-		st->serial = m.serial;
-		st->created = m.created;
-		st->refresh = m.refresh;
-		st->final = m.final;
-		digest_sha256(signed_part, st->manifest);
-		manifest_fini(&m);
-	}
-	buf_fini(&text);
-	return good;
-}
-
 /* The trace tells of what is served, whatever the highest serial is. */
 static void
-write_trace(struct job *j, uint64_t serial)
+write_trace(struct job *j)
 {
 	struct state *st = calloc(1, sizeof(*st));
-	struct buf text, why;
+	struct buf why;
 
-	buf_init(&text, TRACE_MAX);
 	buf_init(&why, STORE_WHY_MAX);
 	if (st == NULL)
 		(void)buf_str(&why, "out of memory");
@@ -172,14 +142,12 @@ write_trace(struct job *j, uint64_t serial)
 	 * told of by tell_mirrors. */
 	else if (state_read(j->store, st, &why) != STATE_READ)
 		buf_reset(&why);
-	else if (describe(j->store, serial, st, &why) &&
-		 trace_format(st, clock_wall(), &text))
-		(void)store_write_trace(j->store, buf_view(&text), &why);
+	else
+		(void)trace_write(j->store, st, clock_wall(), &why);
 	if (why.len > 0)
 		log_warn("the trace is an old one: %.*s",
 		    SLICE_ARGS(buf_view(&why)));
 	buf_fini(&why);
-	buf_fini(&text);
 	free(st);
 }
 
@@ -200,7 +168,7 @@ switch_to(struct job *j, uint64_t from, uint64_t to)
 		    from, to, to);
 	}
 	if (status == EXIT_GOOD) {
-		write_trace(j, to);
+		write_trace(j);
 		tell_mirrors(j, to);
 	}
 	buf_fini(&why);

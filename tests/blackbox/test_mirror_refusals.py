@@ -110,6 +110,27 @@ def test_a_rolled_back_mirror_stays_there(mirror, origin):
     assert mirror.updated()["serving"] == "3"
 
 
+def test_the_trace_of_a_rolled_back_mirror(mirror, origin):
+    """It tells of what is served: so does a run that finds nothing new."""
+    first = mirror.trace()
+    origin.publish(page(2))
+    mirror.updated()
+    assert mirror.trace()["serial"] == "2"
+    for move in (lambda: carnation("rollback", mirror.store), mirror.silent,
+                 mirror.silent):
+        move()
+        trace = mirror.trace()
+        for name in ("serial", "manifest", "created"):
+            assert trace[name] == first[name], name
+    assert mirror.state()["serial"] == "2"
+    assert carnation("rollback", mirror.store, 2).returncode == 0
+    assert mirror.trace()["serial"] == "2"
+    carnation("rollback", mirror.store)
+    origin.publish(page(3))
+    mirror.updated()
+    assert mirror.trace()["serial"] == "3"
+
+
 # ----------------------------------------------------------------- signatures
 
 @pytest.mark.parametrize("spoil", [
