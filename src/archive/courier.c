@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+#include "client/fetch.h"
+#include "proto/status.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -80,7 +82,8 @@ on_trust(void *arg, const struct target *t, const struct cert *cert)
 	struct errand *e = arg;
 
 	(void)t;
-	e->distrusted = !e->courier->trust(e->courier->arg, e->source, cert);
+	e->distrusted = e->courier->trust != NULL &&
+			!e->courier->trust(e->courier->arg, e->source, cert);
 	return !e->distrusted;
 }
 
@@ -101,31 +104,36 @@ on_body(void *arg, struct slice bytes)
 	struct errand *e = arg;
 
 	e->courier->bytes += bytes.len;
-	return e->body(e->arg, bytes);
+	e->too_long = bytes.len > e->order.max - e->got;
+	if (e->too_long)
+		return false;
+	e->got += bytes.len;
+	return e->order.body(e->order.arg, bytes);
 }
 
 bool
 errand_begin(struct errand *e, struct courier *c, struct source *s,
-    const char *path, uint64_t total_ms,
-    bool (*body)(void *arg, struct slice bytes), void *arg, struct buf *why)
+    const struct errand_order *o, struct buf *why)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf url;
 
 	*e = (struct errand){ .courier = c,
 		.source = s,
-		.body = body,
-		.arg = arg,
+		.order = *o,
 		.not_before_ms = s->paused_ms,
 		.begun_ms = clock_ms() };
 	e->limits = (struct exchange_limits){ .silence_ms = COURIER_HEADER_MS,
-		.total_ms = total_ms,
+		.total_ms = o->total_ms != 0 ? o->total_ms
+					     : COURIER_FILE_MS +
+						   o->max / COURIER_RATE * 1000,
 		.floor = COURIER_FLOOR,
 		.window_ms = COURIER_WINDOW_MS,
 		.names = c->names };
 	e->visitor = (struct fetch_visitor){ on_trust, on_header, on_body, e };
+	e->order.path = NULL; /* no longer ours */
 	buf_wrap(&url, memory, sizeof(memory));
-	if (manifest_url(s->base, path, &url))
+	if (manifest_url(s->base, o->path, &url))
 		return target_parse(buf_view(&url), &e->target, why) ==
 		       TARGET_OK;
 	buf_str(why, "its URL there is too long");
@@ -150,9 +158,9 @@ refused(struct errand *e, struct buf *why)
 	(void)log_escape(&said, meta);
 	buf_printf(
 	    why, "answers %d %.*s", e->status, SLICE_ARGS(buf_view(&said)));
-	return e->status == STATUS_NOT_FOUND || e->status == STATUS_GONE
-		   ? ERRAND_ABSENT
-		   : ERRAND_FAILED;
+	if (e->status == STATUS_NOT_FOUND || e->status == STATUS_GONE)
+		return ERRAND_ABSENT;
+	return e->status / 10 == 4 ? ERRAND_FAILED : ERRAND_DENIED;
 }
 
 static enum errand_result
@@ -160,17 +168,17 @@ redirected(struct errand *e, struct buf *why)
 {
 	struct target to;
 
-	if (++e->redirects > COURIER_REDIRECTS_MAX) {
+	if (++e->redirects > FETCH_REDIRECTS_MAX) {
 		buf_printf(
-		    why, "more than %d redirects", (int)COURIER_REDIRECTS_MAX);
-		return ERRAND_FAILED;
+		    why, "more than %d redirects", (int)FETCH_REDIRECTS_MAX);
+		return ERRAND_DENIED;
 	}
 	if (target_follow(&e->target, slice_of(e->meta, e->meta_len), &to,
 		why) != TARGET_OK ||
 	    strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
 		buf_reset(why);
 		buf_str(why, "redirects to another host");
-		return ERRAND_FAILED;
+		return ERRAND_DENIED;
 	}
 	e->target = to;
 	return ERRAND_GOING;
@@ -185,8 +193,12 @@ slow_down(struct errand *e, struct buf *why)
 	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
 
 	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
-		SLOW_DOWN_MAX_S, &seconds))
+		SLOW_DOWN_MAX_S, &seconds)) {
+		if (e->vague)
+			return refused(e, why);
+		e->vague = true;
 		seconds = SLOW_DOWN_DEFAULT_S;
+	}
 	until = now + (seconds == 0 ? 1 : seconds) * 1000;
 	more = until > since ? until - since : 0;
 	if (more > e->courier->patience_ms) {
@@ -223,8 +235,10 @@ conclude(struct errand *e, enum fetch_result result, struct buf *why)
 		return ERRAND_FAILED;
 	if (e->status / 10 != 2)
 		return heed_status(e, why);
+	if (e->too_long)
+		buf_str(why, "more bytes than it may have");
 	if (result == FETCH_STOPPED)
-		return ERRAND_STOPPED;
+		return e->too_long ? ERRAND_TOO_LONG : ERRAND_STOPPED;
 	e->cut = result == FETCH_CUT;
 	return ERRAND_DONE;
 }
@@ -261,16 +275,61 @@ errand_step(struct errand *e, struct buf *why)
 	return result;
 }
 
-enum errand_result
-errand_run(struct errand *e, struct buf *why)
+/* ------------------------------------------------------- waited for */
+
+static enum errand_result
+run(struct errand *e, struct buf *why)
 {
 	struct errand *const all[] = { e };
 	enum errand_result result;
 
 	while ((result = errand_step(e, why)) == ERRAND_GOING) {
-		if (courier_stopped(e->courier))
+		if (courier_stopped(e->courier)) {
+			buf_str(why, "interrupted");
 			return ERRAND_STOPPED;
+		}
 		courier_wait(e->courier, all, 1);
 	}
 	return result;
+}
+
+enum errand_result
+courier_fetch(struct courier *c, struct source *s, const struct errand_order *o,
+    bool *cut, struct buf *why)
+{
+	enum errand_result result = ERRAND_DENIED;
+	struct errand e;
+
+	if (errand_begin(&e, c, s, o, why))
+		result = run(&e, why);
+	*cut = e.cut;
+	errand_end(&e);
+	return result;
+}
+
+static bool
+on_text(void *arg, struct slice bytes)
+{
+	return buf_put(arg, bytes);
+}
+
+enum errand_result
+courier_text(struct courier *c, struct source *s, const char *path,
+    uint64_t total_ms, struct buf *out, bool *cut, struct buf *why)
+{
+	const struct errand_order order = { .path = path,
+		.max = out->max - out->len,
+		.total_ms = total_ms,
+		.body = on_text,
+		.arg = out };
+
+	return courier_fetch(c, s, &order, cut, why);
+}
+
+enum errand_result
+courier_manifest(struct courier *c, struct source *s, struct buf *out,
+    bool *cut, struct buf *why)
+{
+	return courier_text(
+	    c, s, MANIFEST_PATH, COURIER_MANIFEST_MS, out, cut, why);
 }

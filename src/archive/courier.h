@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Errands: one file asked of one source, redirects and "slow down" included, as
- * steps that never block; and what all errands of a run share. Depends on source
- * and client. */
+ * steps that never block, or waited for; and what all errands of a run share.
+ * Whatever asks others for manifests and files goes through here, and so do its
+ * limits. What came is for a hash or a signature to judge, not for TLS.
+ * Depends on source and client. */
 #ifndef ARCHIVE_COURIER_H
 #define ARCHIVE_COURIER_H
 
@@ -16,9 +18,13 @@ enum {
 	COURIER_WINDOW_MS = 10 * 1000, /* of a body, must bring ... */
 	COURIER_FLOOR = 1024,          /* ... so many bytes */
 	COURIER_PATIENCE_MS =
-	    60 * 1000, /* waited in all for "slow down" (44) */
-	COURIER_REDIRECTS_MAX = 5,
+	    60 * 1000,       /* waited in all for "slow down" (44) */
 	COURIER_AT_ONCE = 2, /* connections */
+	COURIER_MANIFEST_MS = 300 * 1000, /* for all of a manifest */
+	/* A file may take so long, and longer the more bytes it may have, so
+	 * many a second. */
+	COURIER_FILE_MS = 120 * 1000,
+	COURIER_RATE = 1024,
 };
 
 /* Zeroed but for what courier_open sets. */
@@ -26,7 +32,7 @@ struct courier {
 	struct tls_client *tls;
 	struct dial_names *names;
 	uint64_t patience_ms; /* what is left of it */
-	/* Is it they? Asked of each connection. */
+	/* Is it they? Asked of each connection; NULL: whoever it is. */
 	bool (*trust)(void *arg, struct source *s, const struct cert *c);
 	void *arg;
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
@@ -41,12 +47,25 @@ void courier_close(struct courier *c);
 /* Whether a signal wants the run to end. */
 bool courier_stopped(const struct courier *c);
 
+/* What is asked for. */
+struct errand_order {
+	const char *path;  /* in its capsule; borrowed for errand_begin alone */
+	uint64_t max;      /* bytes of it that are heard */
+	uint64_t total_ms; /* for each request of it, the waiting for "slow
+			    * down" apart; 0: what max bytes may take */
+	/* Hears the bytes of a 2x as they come; false: no further. */
+	bool (*body)(void *arg, struct slice bytes);
+	void *arg;
+};
+
 enum errand_result {
 	ERRAND_GOING,
 	ERRAND_DONE,       /* 20, to its end: see cut */
-	ERRAND_ABSENT,     /* 51, 52 */
-	ERRAND_FAILED,     /* see why: unreachable, slow, 4x, odd */
-	ERRAND_STOPPED,    /* body said so */
+	ERRAND_ABSENT,     /* 51, 52; see why */
+	ERRAND_DENIED,     /* nor will it be had by asking again: see why */
+	ERRAND_TOO_LONG,   /* more than max */
+	ERRAND_FAILED,     /* see why: unreachable, slow, 4x */
+	ERRAND_STOPPED,    /* body said so, or a signal */
 	ERRAND_DISTRUSTED, /* trust said so */
 };
 
@@ -54,29 +73,30 @@ enum errand_result {
 struct errand {
 	struct courier *courier;
 	struct source *source;
+	struct errand_order order;
 	struct target target;
 	struct exchange *x;
 	struct exchange_limits limits;
 	struct fetch_visitor visitor;
-	bool (*body)(void *arg, struct slice bytes);
-	void *arg;
 	uint64_t not_before_ms;
 	uint64_t begun_ms;
+	uint64_t got; /* bytes of the body */
 	unsigned redirects;
+	bool vague; /* it has said "slow down", and not for how long */
 	bool distrusted;
+	bool too_long;
 	bool cut; /* no close_notify: only a hash can tell whether all came */
+
+	/* The header of the last answer. */
 	int status;
 	size_t meta_len;
 	uint8_t meta[RESPONSE_META_MAX];
 };
 
-/* Begins to ask s for a path of its capsule. total_ms is for each request of it,
- * the waiting for "slow down" apart. body hears the bytes of a 20; false: no
- * further. False and why: no URL can be made of it. errand_end is due in any case,
- * and harmless on a zeroed one. */
+/* Begins to ask s for what o says. False and why: no URL can be made of it.
+ * errand_end is due in any case, and harmless on a zeroed one. */
 bool errand_begin(struct errand *e, struct courier *c, struct source *s,
-    const char *path, uint64_t total_ms,
-    bool (*body)(void *arg, struct slice bytes), void *arg, struct buf *why);
+    const struct errand_order *o, struct buf *why);
 
 enum errand_result errand_step(struct errand *e, struct buf *why);
 void errand_end(struct errand *e);
@@ -86,7 +106,18 @@ void errand_end(struct errand *e);
 void
 courier_wait(const struct courier *c, struct errand *const *errands, size_t n);
 
-/* The errand alone, to its end: ERRAND_STOPPED also at a signal. */
-enum errand_result errand_run(struct errand *e, struct buf *why);
+/* A whole errand alone. *cut: see struct errand. */
+enum errand_result courier_fetch(struct courier *c, struct source *s,
+    const struct errand_order *o, bool *cut, struct buf *why);
+
+/* The same of a file that is appended to out, at most its maximum. ERRAND_STOPPED
+ * and out->failed: memory is short. */
+enum errand_result
+courier_text(struct courier *c, struct source *s, const char *path,
+    uint64_t total_ms, struct buf *out, bool *cut, struct buf *why);
+
+/* The same of the source's manifest (out of MANIFEST_MAX). */
+enum errand_result courier_manifest(struct courier *c, struct source *s,
+    struct buf *out, bool *cut, struct buf *why);
 
 #endif

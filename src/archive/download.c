@@ -6,7 +6,6 @@
 #include "util/clock.h"
 
 enum {
-	PATH_MAX_HERE = REQUEST_URI_MAX + 1,
 	WAYS = 2, /* to one file at one source: by path, by hash */
 	SAID_MAX = 512,
 };
@@ -15,15 +14,13 @@ enum {
 struct carry {
 	struct download *d;
 	bool busy;
-	size_t entry;
+	const struct download_file *file;
 	size_t way;      /* WAYS * source + 0 or 1; then slow sources alike */
 	bool path_first; /* as the source was when it was turned to */
 	unsigned tries;
 	enum download_fault worst;
 	struct errand errand;
 	struct store_object *object;
-	uint64_t got;
-	bool too_long;
 	bool too_late; /* and there is a quicker source */
 	bool local;    /* the store is at fault */
 	struct buf *why;
@@ -63,7 +60,7 @@ is_too_late(const struct carry *c)
 	const struct source *s = source_of(c);
 
 	return c->way < WAYS * c->d->sources->n &&
-	       (s->slow || source_is_late(s, c->got, took_ms(c))) &&
+	       (s->slow || source_is_late(s, c->errand.got, took_ms(c))) &&
 	       sources_has_quicker(c->d->sources, s);
 }
 
@@ -71,15 +68,7 @@ static bool
 on_body(void *arg, struct slice bytes)
 {
 	struct carry *c = arg;
-	const struct manifest *m = c->d->m;
-	uint64_t room = m->bytes > c->d->bytes ? m->bytes - c->d->bytes : 0;
 
-	if (room > m->largest)
-		room = m->largest;
-	c->too_long = bytes.len > room - (c->got < room ? c->got : room);
-	if (c->too_long)
-		return false;
-	c->got += bytes.len;
 	c->too_late = is_too_late(c);
 	if (c->too_late)
 		return false;
@@ -90,21 +79,24 @@ on_body(void *arg, struct slice bytes)
 static bool
 set_out(struct carry *c, struct buf *said)
 {
-	const struct manifest_entry *e = &c->d->m->entry[c->entry];
-	uint64_t total =
-	    DOWNLOAD_FILE_MS + c->d->m->largest / DOWNLOAD_RATE * 1000;
-	char path[PATH_MAX_HERE], hex[DIGEST_HEX_SIZE];
+	const struct download *d = c->d;
+	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
+	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
+	struct errand_order order = {
+		.max = room < d->largest ? room : d->largest,
+		.body = on_body,
+		.arg = c,
+	};
+	char hex[DIGEST_HEX_SIZE];
 
-	c->got = 0;
-	c->too_long = false;
 	c->too_late = false;
-	c->object = store_object_new(c->d->store, c->why);
+	c->object = store_object_new(d->store, c->why);
 	c->local = c->object == NULL;
-	digest_hex(e->digest, hex);
-	snprintf(path, sizeof(path), "mirror/objects/%s", hex);
+	digest_hex(c->file->digest, hex);
+	snprintf(object, sizeof(object), "mirror/objects/%s", hex);
+	order.path = goes_by_path(c) ? c->file->path : object;
 	return !c->local &&
-	       errand_begin(&c->errand, c->d->courier, source_of(c),
-		   goes_by_path(c) ? e->path : path, total, on_body, c, said);
+	       errand_begin(&c->errand, d->courier, source_of(c), &order, said);
 }
 
 static void
@@ -130,6 +122,8 @@ find_way(struct carry *c)
 			continue;
 		if (c->way % WAYS == 0)
 			c->path_first = source_of(c)->by_path;
+		if (c->file->path == NULL && goes_by_path(c))
+			continue;
 		if (set_out(c, &said))
 			return true;
 		put_down(c);
@@ -140,11 +134,11 @@ find_way(struct carry *c)
 }
 
 static void
-record(struct download *d, size_t entry, enum download_fault fault)
+record(struct download *d, const struct download_file *file,
+    enum download_fault fault)
 {
 	if (d->failures < DOWNLOAD_TOLD_MAX)
-		d->told[d->failures] =
-		    (struct download_failure){ entry, fault };
+		d->told[d->failures] = (struct download_failure){ file, fault };
 	d->failures++;
 	d->others += fault == DOWNLOAD_OTHER;
 }
@@ -182,7 +176,7 @@ heed_other_bytes(struct carry *c)
 static void
 heed_delay(struct carry *c)
 {
-	source_delay(source_of(c), c->got, took_ms(c));
+	source_delay(source_of(c), c->errand.got, took_ms(c));
 	c->way += WAYS - c->way % WAYS;
 }
 
@@ -190,9 +184,7 @@ heed_delay(struct carry *c)
 static bool
 heed_bytes(struct carry *c)
 {
-	const uint8_t *digest = c->d->m->entry[c->entry].digest;
-
-	switch (store_object_keep(&c->object, digest, NULL, c->why)) {
+	switch (store_object_keep(&c->object, c->file->digest, NULL, c->why)) {
 	case STORE_KEPT:
 		break;
 	case STORE_OTHER_HASH:
@@ -207,11 +199,11 @@ heed_bytes(struct carry *c)
 		return false;
 	}
 	source_praise(source_of(c));
-	source_delay(source_of(c), c->got, took_ms(c));
+	source_delay(source_of(c), c->errand.got, took_ms(c));
 	if (goes_by_path(c))
 		source_of(c)->by_path = true;
 	c->d->files++;
-	c->d->bytes += c->got;
+	c->d->bytes += c->errand.got;
 	return true;
 }
 
@@ -231,12 +223,17 @@ heed_end(struct carry *c, enum errand_result result, struct slice said)
 		source_miss(source_of(c));
 		c->way++;
 		break;
+	case ERRAND_DENIED:
+		source_blame(source_of(c), said);
+		c->way++;
+		break;
+	case ERRAND_TOO_LONG:
+		heed_other_bytes(c);
+		break;
 	case ERRAND_FAILED:
 		heed_failure(c, said);
 		break;
 	case ERRAND_STOPPED:
-		if (c->too_long)
-			heed_other_bytes(c);
 		if (c->too_late)
 			heed_delay(c);
 		break;
@@ -251,7 +248,7 @@ heed_end(struct carry *c, enum errand_result result, struct slice said)
 	if (find_way(c))
 		return false;
 	if (!c->local)
-		record(c->d, c->entry, c->worst);
+		record(c->d, c->file, c->worst);
 	return true;
 }
 
@@ -265,7 +262,7 @@ take_up(struct loading *l, struct carry *c)
 
 	while (d->next < d->n_missing) {
 		*c = (struct carry){
-			.d = d, .entry = d->missing[d->next++], .why = l->why
+			.d = d, .file = &d->missing[d->next++], .why = l->why
 		};
 		if (find_way(c)) {
 			c->busy = true;
@@ -273,7 +270,7 @@ take_up(struct loading *l, struct carry *c)
 		}
 		if (c->local)
 			return false;
-		record(d, c->entry, DOWNLOAD_UNREACHED);
+		record(d, c->file, DOWNLOAD_UNREACHED);
 	}
 	return false;
 }

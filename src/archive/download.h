@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* All that a manifest lists and a store lacks, fetched into objects: two
- * connections at a time, from whatever source has the right bytes.
- * Depends on courier, store, manifest. */
+/* Files that a store lacks (all that a manifest lists, or what has rotted), fetched
+ * into objects: two connections at a time, from whatever source has the right
+ * bytes. Depends on courier, store, manifest. */
 #ifndef ARCHIVE_DOWNLOAD_H
 #define ARCHIVE_DOWNLOAD_H
 
@@ -11,10 +11,6 @@
 enum {
 	DOWNLOAD_TOLD_MAX = 20, /* failures that are told by name */
 	DOWNLOAD_TRIES = 3,     /* of one file at one source */
-	/* What one file may take: so long, and longer the larger the largest
-	 * is, so many bytes a second. */
-	DOWNLOAD_FILE_MS = 120 * 1000,
-	DOWNLOAD_RATE = 1024,
 };
 
 enum download_fault {
@@ -23,8 +19,14 @@ enum download_fault {
 	DOWNLOAD_OTHER,     /* a source has other bytes */
 };
 
+/* Both borrowed. */
+struct download_file {
+	const uint8_t *digest;
+	const char *path; /* NULL: to be had by its hash alone */
+};
+
 struct download_failure {
-	size_t entry; /* of the manifest's */
+	const struct download_file *file;
 	enum download_fault fault;
 };
 
@@ -33,12 +35,12 @@ struct download {
 	struct courier *courier;
 	struct sources *sources;
 	struct store *store;
-	const struct manifest *m;
+	uint64_t largest, all; /* bytes that one file, and all of them, have */
 	void (*progress)(void *arg, const struct download *d);
 	void *arg;
 
-	/* download_plan's. */
-	uint32_t *missing; /* entries of different hashes, in order of paths */
+	/* Those to be fetched: download_add's or download_plan's. */
+	struct download_file *missing;
 	size_t n_missing;
 	uint64_t to_come; /* bytes at most */
 
@@ -49,11 +51,18 @@ struct download {
 	size_t failures, others; /* in all; for other bytes */
 };
 
-/* What is missing. False: out of memory. */
-bool download_plan(struct download *d);
+/* One more. False: out of memory. */
+bool download_add(struct download *d, const uint8_t *digest, const char *path);
 
-/* Whether the manifest keeps its word about bytes: once all of it is here. */
-bool download_is_as_said(const struct download *d);
+/* Leaves each hash once, in order of their paths. */
+void download_drop_twins(struct download *d);
+
+/* What of m is missing, and how many bytes m says it may have; m must outlive d.
+ * False: out of memory. */
+bool download_plan(struct download *d, const struct manifest *m);
+
+/* Whether m keeps its word about bytes: once all of it is here. */
+bool download_is_as_said(const struct store *s, const struct manifest *m);
 
 enum download_result {
 	DOWNLOAD_WHOLE,

@@ -5,73 +5,96 @@
 
 #include "archive/download.h"
 
+/* What has a path before what has none. */
 static int
-by_digest(const void *a, const void *b, void *arg)
+by_path(const void *a, const void *b)
 {
-	const struct manifest *m = arg;
+	const struct download_file *x = a, *y = b;
 
-	return memcmp(m->entry[*(const uint32_t *)a].digest,
-	    m->entry[*(const uint32_t *)b].digest, DIGEST_SIZE);
+	if (x->path == NULL || y->path == NULL)
+		return (x->path == NULL) - (y->path == NULL);
+	return strcmp(x->path, y->path);
 }
 
 static int
-by_number(const void *a, const void *b)
+by_digest(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct download_file *x = a, *y = b;
+	int order = memcmp(x->digest, y->digest, DIGEST_SIZE);
 
-	return (x > y) - (x < y);
-}
-
-/* Each hash once. */
-static void
-drop_twins(struct download *d)
-{
-	size_t kept = 0;
-
-	qsort_r(d->missing, d->n_missing, sizeof(*d->missing), by_digest,
-	    (void *)(uintptr_t)d->m);
-	for (size_t i = 0; i < d->n_missing; i++)
-		if (i == 0 || !digest_equal(d->m->entry[d->missing[i]].digest,
-				  d->m->entry[d->missing[i - 1]].digest))
-			d->missing[kept++] = d->missing[i];
-	d->n_missing = kept;
-	qsort(d->missing, kept, sizeof(*d->missing), by_number);
+	return order != 0 ? order : by_path(a, b);
 }
 
 bool
-download_plan(struct download *d)
+download_add(struct download *d, const uint8_t *digest, const char *path)
+{
+	size_t n = d->n_missing;
+	struct download_file *grown;
+
+	/* Room doubles whenever their number is a power of two. */
+	if ((n & (n - 1)) == 0) {
+		grown =
+		    realloc(d->missing, (n == 0 ? 1 : n * 2) * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		d->missing = grown;
+	}
+	d->missing[d->n_missing++] = (struct download_file){ digest, path };
+	return true;
+}
+
+void
+download_drop_twins(struct download *d)
+{
+	struct download_file *file = d->missing;
+	size_t kept = 0;
+
+	if (d->n_missing == 0)
+		return;
+	qsort(file, d->n_missing, sizeof(*file), by_digest);
+	for (size_t i = 0; i < d->n_missing; i++)
+		if (i == 0 ||
+		    !digest_equal(file[i].digest, file[kept - 1].digest))
+			file[kept++] = file[i];
+	d->n_missing = kept;
+	qsort(file, kept, sizeof(*file), by_path);
+}
+
+bool
+download_plan(struct download *d, const struct manifest *m)
 {
 	uint64_t here = 0, size;
 
-	d->missing = calloc(d->m->n + 1, sizeof(*d->missing));
-	if (d->missing == NULL)
-		return false;
-	for (size_t i = 0; i < d->m->n; i++) {
-		const uint8_t *digest = d->m->entry[i].digest;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct manifest_entry *e = &m->entry[i];
 
-		if (!store_has(d->store, digest))
-			d->missing[d->n_missing++] = (uint32_t)i;
-		else if (store_size(d->store, digest, &size))
-			here += size;
+		if (store_has(d->store, e->digest)) {
+			if (store_size(d->store, e->digest, &size))
+				here += size;
+		} else if (!download_add(d, e->digest, e->path)) {
+			return false;
+		}
 	}
-	drop_twins(d);
-	if (d->n_missing > 0 && d->m->bytes > here)
-		d->to_come = d->m->bytes - here;
+	download_drop_twins(d);
+	d->largest = m->largest;
+	d->all = m->bytes;
+	if (d->n_missing > 0 && m->bytes > here)
+		d->to_come = m->bytes - here;
 	return true;
 }
 
 bool
-download_is_as_said(const struct download *d)
+download_is_as_said(const struct store *s, const struct manifest *m)
 {
 	uint64_t bytes = 0, size;
 
-	for (size_t i = 0; i < d->m->n; i++) {
-		if (!store_size(d->store, d->m->entry[i].digest, &size) ||
-		    size > d->m->largest || size > d->m->bytes - bytes)
+	for (size_t i = 0; i < m->n; i++) {
+		if (!store_size(s, m->entry[i].digest, &size) ||
+		    size > m->largest || size > m->bytes - bytes)
 			return false;
 		bytes += size;
 	}
-	return bytes == d->m->bytes;
+	return bytes == m->bytes;
 }
 
 void

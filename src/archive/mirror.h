@@ -13,8 +13,7 @@
 enum {
 	MIRROR_FILE_MIB = 64, /* limits, unless the operator says otherwise */
 	MIRROR_BYTES_GIB = 4,
-	MIRROR_ROUNDS = 5,               /* manifests begun with in one run */
-	MIRROR_MANIFEST_MS = 300 * 1000, /* the longest that one may take */
+	MIRROR_ROUNDS = 5, /* manifests begun with in one run */
 	MIRROR_WHY_MAX = 16 * 1024,
 };
 

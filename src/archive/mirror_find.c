@@ -3,38 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "archive/mirror_internal.h"
-#include "os/file.h"
 #include "util/clock.h"
 
-#define MIRRORS_PAGE "mirrors.gmi"
-
-enum { PAGE_MAX = 256 * 1024, SAID_MAX = 1024 };
+enum { SAID_MAX = 1024 };
 
 /* ------------------------------------------------------------- sources */
-
-static void
-add_page(struct mirror *m)
-{
-	int release = store_release_fd(m->store, store_current(m->store));
-	struct buf page;
-	struct stat st;
-	int fd;
-
-	if (release == -1)
-		return;
-	buf_init(&page, PAGE_MAX);
-	if (file_open_beneath(release, MIRRORS_PAGE, &fd, &st) == FILE_OPENED) {
-		if (file_read(fd, &page))
-			sources_add_links(
-			    &m->sources, buf_view(&page), m->state.host);
-		close(fd);
-	}
-	buf_fini(&page);
-	close(release);
-}
 
 void
 mirror_sources(struct mirror *m)
@@ -42,11 +17,7 @@ mirror_sources(struct mirror *m)
 	sources_add(&m->sources, m->wish->url);
 	for (size_t i = 0; i < m->wish->n_also; i++)
 		sources_add(&m->sources, m->wish->also[i]);
-	if (m->state.origin[0] != '\0') {
-		sources_add(&m->sources, m->state.origin);
-		sources_know_origin(&m->sources, m->state.origin);
-	}
-	add_page(m);
+	sources_add_known(&m->sources, m->store, &m->state);
 }
 
 /* ---------------------------------------------------------- certificates */
@@ -121,15 +92,6 @@ struct finding {
 	bool heard;         /* somebody answered, whatever it was */
 };
 
-static bool
-on_bytes(void *arg, struct slice bytes)
-{
-	struct found *f = arg;
-
-	f->too_long = bytes.len > MANIFEST_MAX - f->text.len;
-	return !f->too_long && buf_put(&f->text, bytes);
-}
-
 enum answer {
 	ANSWER_MANIFEST,
 	ANSWER_NONE,
@@ -143,39 +105,28 @@ static enum answer
 fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
     struct buf *why)
 {
-	enum errand_result result = ERRAND_FAILED;
-	enum answer answer = ANSWER_NONE;
-	struct errand e = { 0 };
+	uint64_t began_ms = clock_ms();
 
-	if (errand_begin(&e, &m->courier, s, MANIFEST_PATH, MIRROR_MANIFEST_MS,
-		on_bytes, f, why))
-		result = errand_run(&e, why);
-	*cut = e.cut;
-	switch (result) {
+	switch (courier_manifest(&m->courier, s, &f->text, cut, why)) {
 	case ERRAND_DONE:
-		answer = ANSWER_MANIFEST;
-		break;
+		return ANSWER_MANIFEST;
 	case ERRAND_STOPPED:
-		answer = ANSWER_STOPPED;
-		if (f->too_long) {
-			buf_printf(why, "a manifest of more than %d MiB",
-			    MANIFEST_MAX >> 20);
-			answer = ANSWER_REFUSED;
-		} else if (f->text.failed) {
-			answer = ANSWER_LOCAL;
-		}
-		break;
+		return f->text.failed ? ANSWER_LOCAL : ANSWER_STOPPED;
+	case ERRAND_TOO_LONG:
+		buf_reset(why);
+		buf_printf(
+		    why, "a manifest of more than %d MiB", MANIFEST_MAX >> 20);
+		return ANSWER_REFUSED;
 	case ERRAND_DISTRUSTED:
-		answer = ANSWER_REFUSED;
-		break;
+		return ANSWER_REFUSED;
 	case ERRAND_ABSENT:
+	case ERRAND_DENIED:
 	case ERRAND_FAILED:
 	case ERRAND_GOING:
-		source_strike(s, buf_view(why), clock_ms() - e.begun_ms);
 		break;
 	}
-	errand_end(&e);
-	return answer;
+	source_strike(s, buf_view(why), clock_ms() - began_ms);
+	return ANSWER_NONE;
 }
 
 /* Refused: the first such words are the run's, when nobody has better. */

@@ -100,8 +100,7 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 	const struct source *s = m->sources.at;
 
 	for (size_t i = 0; i < d->failures && i < DOWNLOAD_TOLD_MAX; i++)
-		buf_printf(list, "%s: %s\n",
-		    m->found.m.entry[d->told[i].entry].path,
+		buf_printf(list, "%s: %s\n", d->told[i].file->path,
 		    words[d->told[i].fault]);
 	if (d->failures > DOWNLOAD_TOLD_MAX)
 		buf_printf(list, "and %zu more files\n",
@@ -171,7 +170,7 @@ fetch_all(struct mirror *m, struct download *d, bool *lacking)
 		result = mirror_make_room(m);
 	if (result != MIRROR_UPDATED)
 		return result;
-	if (!download_plan(d))
+	if (!download_plan(d, &m->found.m))
 		return mirror_fail(m, MIRROR_LOCAL, "out of memory");
 	result = hold_against_disk(m, d);
 	if (result != MIRROR_UPDATED)
@@ -188,7 +187,7 @@ fetch_all(struct mirror *m, struct download *d, bool *lacking)
 		return mirror_fail(m, MIRROR_LATER,
 		    "interrupted; the next run goes on from here");
 	}
-	if (!download_is_as_said(d))
+	if (!download_is_as_said(m->store, &m->found.m))
 		return mirror_fail(m, MIRROR_REFUSED,
 		    "its files are not as many bytes as it says");
 	return MIRROR_UPDATED;
@@ -206,7 +205,6 @@ fetch_until_whole(struct mirror *m)
 		struct download d = { .courier = &m->courier,
 			.sources = &m->sources,
 			.store = m->store,
-			.m = &m->found.m,
 			.progress = on_progress,
 			.arg = m };
 

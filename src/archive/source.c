@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "archive/source.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/target.h"
+#include "os/file.h"
 #include "proto/gemtext.h"
 #include "util/clock.h"
 
@@ -63,6 +66,46 @@ sources_revive(struct sources *s)
 		s->at[i].strikes = 0;
 		s->at[i].absent = 0;
 	}
+}
+
+bool
+sources_list(const struct store *store, struct buf *page, struct buf *why)
+{
+	int fd, release = store_release_fd(store, store_current(store));
+	struct stat st;
+	bool ok = true;
+
+	if (release == -1) {
+		(void)buf_str(why, "nothing is published or mirrored here yet");
+		return false;
+	}
+	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {
+		ok = file_read(fd, page);
+		if (!ok)
+			(void)buf_printf(
+			    why, SOURCES_LIST ": %s", strerror(errno));
+		(void)close(fd);
+	}
+	(void)close(release);
+	return ok;
+}
+
+void
+sources_add_known(
+    struct sources *s, const struct store *store, const struct state *st)
+{
+	uint8_t memory[SOURCE_SAID_MAX];
+	struct buf page, why;
+
+	if (st->origin[0] != '\0') {
+		sources_add(s, st->origin);
+		sources_know_origin(s, st->origin);
+	}
+	buf_init(&page, SOURCES_LIST_MAX);
+	buf_wrap(&why, memory, sizeof(memory));
+	if (sources_list(store, &page, &why))
+		sources_add_links(s, buf_view(&page), st->host);
+	buf_fini(&page);
 }
 
 bool

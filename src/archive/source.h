@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* Where manifests and files come from: the origin and other mirrors, and how
- * each has done in this run. Depends on manifest and client. */
+ * each has done in this run. Depends on manifest, state, store and client. */
 #ifndef ARCHIVE_SOURCE_H
 #define ARCHIVE_SOURCE_H
 
 #include "archive/manifest.h"
+#include "archive/state.h"
+#include "archive/store.h"
 
 enum {
 	SOURCES_MAX = 32,
 	SOURCE_STRIKES = 3,     /* failures in a row: asked no more */
 	SOURCE_ABSENT_MAX = 20, /* files in a row that it does not have */
 	SOURCE_SAID_MAX = 256,
+	SOURCES_LIST_MAX = 1 << 20, /* bytes of mirrors.gmi */
 	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
 	SOURCE_PAUSE_MS = 300, /* after a failure, times the strikes */
 	/* Later than this in all, beyond a second a file and so many bytes
@@ -19,6 +22,9 @@ enum {
 	SOURCE_EACH_MS = 1000,
 	SOURCE_RATE = 16 * 1024,
 };
+
+/* The capsule's own page of its mirrors. */
+#define SOURCES_LIST "mirrors.gmi"
 
 struct source {
 	char base[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
@@ -47,6 +53,15 @@ void sources_add(struct sources *s, const char *base);
 /* Adds all that the links of a page lead to: other hosts' roots alone. own is a
  * host that is not to be asked; "" none. */
 void sources_add_links(struct sources *s, struct slice page, const char *own);
+
+/* Appends the list of the current release to page (of SOURCES_LIST_MAX); one that
+ * has none is no error. False and why. */
+bool sources_list(const struct store *store, struct buf *page, struct buf *why);
+
+/* Adds whom a mirror knows without being told: the origin, and the links of the
+ * current release's list. */
+void sources_add_known(
+    struct sources *s, const struct store *store, const struct state *st);
 
 /* The origin is asked for files by path, whatever else it offers. */
 void sources_know_origin(struct sources *s, const char *origin);

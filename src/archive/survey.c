@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "archive/survey.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "archive/store.h"
 #include "archive/survey_look.h"
-#include "os/file.h"
 #include "util/clock.h"
 
 static bool
@@ -48,42 +45,15 @@ take_state(struct survey *s, const struct state *st)
 	begin_with(s, st->origin);
 }
 
-/* mirrors.gmi of the current release; a capsule need not have one. */
-static bool
-read_list(struct survey *s, const struct store *store, struct buf *why)
-{
-	uint64_t serial = store_current(store);
-	int root = serial == 0 ? -1 : store_release_fd(store, serial);
-	struct stat st;
-	struct buf page;
-	bool ok = true;
-	int fd;
-
-	if (root == -1) {
-		(void)buf_str(why, "nothing is published or mirrored here yet");
-		return false;
-	}
-	buf_init(&page, SURVEY_LIST_MAX);
-	if (file_open_beneath(root, SURVEY_LIST, &fd, &st) == FILE_OPENED) {
-		ok = file_read(fd, &page);
-		if (!ok)
-			(void)buf_printf(
-			    why, SURVEY_LIST ": %s", strerror(errno));
-		(void)close(fd);
-	}
-	(void)close(root);
-	survey_add_links(s, buf_view(&page));
-	buf_fini(&page);
-	return ok;
-}
-
 static bool
 prepare_store(struct survey *s, const char *path, struct buf *why)
 {
 	struct store *store = store_open(path, false, why);
 	struct state *st = calloc(1, sizeof(*st));
+	struct buf page;
 	bool ok = false;
 
+	buf_init(&page, SOURCES_LIST_MAX);
 	if (store == NULL)
 		goto out;
 	if (st == NULL) {
@@ -100,8 +70,10 @@ prepare_store(struct survey *s, const char *path, struct buf *why)
 		break;
 	}
 	take_state(s, st);
-	ok = read_list(s, store, why);
+	ok = sources_list(store, &page, why);
+	survey_add_links(s, buf_view(&page));
 out:
+	buf_fini(&page);
 	free(st);
 	store_close(&store);
 	return ok;
@@ -109,35 +81,27 @@ out:
 
 /* ---------------------------------------------------------------- from a URL */
 
-static bool
-on_trust(void *arg, struct source *source, const struct cert *c)
-{
-	(void)arg;
-	(void)source;
-	(void)c;
-	return true; /* what counts is signed */
-}
-
 /* The list of mirrors that m vouches for. */
 static bool
 fetch_list(struct survey *s, struct courier *c, struct source *source,
     const struct manifest *m, struct buf *why)
 {
-	const struct manifest_entry *e = manifest_find(m, SURVEY_LIST);
+	const struct manifest_entry *e = manifest_find(m, SOURCES_LIST);
 	uint8_t digest[DIGEST_SIZE];
 	struct buf page;
-	bool ok;
+	bool cut, ok;
 
 	if (e == NULL)
 		return true;
-	buf_init(&page, SURVEY_LIST_MAX);
-	ok = survey_ask(c, source, SURVEY_LIST, &page, why) == ERRAND_DONE;
+	buf_init(&page, SOURCES_LIST_MAX);
+	ok = courier_text(c, source, SOURCES_LIST, SURVEY_FILE_MS, &page, &cut,
+		 why) == ERRAND_DONE;
 	if (ok) {
 		digest_sha256(buf_view(&page), digest);
 		ok = digest_equal(digest, e->digest);
 		if (!ok)
 			(void)buf_str(
-			    why, SURVEY_LIST " is not what was signed");
+			    why, SOURCES_LIST " is not what was signed");
 	}
 	if (ok)
 		survey_add_links(s, buf_view(&page));
@@ -152,15 +116,15 @@ prepare_url(
 	struct source source = { 0 };
 	struct buf text;
 	struct manifest m;
-	bool ok = false;
+	bool cut, ok = false;
 
 	if (!manifest_origin(slice_str(url), source.base)) {
 		(void)buf_str(why, "not the URL of a capsule");
 		return false;
 	}
-	c->trust = on_trust;
 	buf_init(&text, MANIFEST_MAX);
-	if (survey_ask(c, &source, MANIFEST_PATH, &text, why) == ERRAND_DONE &&
+	if (courier_text(c, &source, MANIFEST_PATH, SURVEY_FILE_MS, &text, &cut,
+		why) == ERRAND_DONE &&
 	    manifest_open(buf_view(&text), s->key, s->n_keys, NULL, &m, NULL,
 		why) == MANIFEST_GOOD) {
 		begin_with(s, m.origin);

@@ -69,29 +69,6 @@ on_trust(void *arg, struct source *source, const struct cert *c)
 	return true;
 }
 
-static bool
-on_text(void *arg, struct slice bytes)
-{
-	return buf_put(arg, bytes);
-}
-
-enum errand_result
-survey_ask(struct courier *c, struct source *source, const char *path,
-    struct buf *out, struct buf *why)
-{
-	enum errand_result result = ERRAND_FAILED;
-	struct errand e;
-
-	if (errand_begin(
-		&e, c, source, path, SURVEY_FILE_MS, on_text, out, why))
-		result = errand_run(&e, why);
-	errand_end(&e);
-	if (result == ERRAND_STOPPED)
-		(void)buf_str(why, out->failed ? "more bytes than it may have"
-					       : "interrupted");
-	return result;
-}
-
 /* --------------------------------------------------------------- manifest */
 
 /* A signed manifest, held against what a survey knows. */
@@ -124,11 +101,12 @@ look_at_manifest(const struct survey *s, struct courier *c,
     struct source *source, struct look *l, struct manifest *m)
 {
 	struct buf text, why;
-	bool came;
+	bool came, cut;
 
 	buf_init(&text, MANIFEST_MAX);
 	buf_wrap(&why, l->why, sizeof(l->why) - 1);
-	came = survey_ask(c, source, MANIFEST_PATH, &text, &why) == ERRAND_DONE;
+	came = courier_text(c, source, MANIFEST_PATH, SURVEY_FILE_MS, &text,
+		   &cut, &why) == ERRAND_DONE;
 	if (!came)
 		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
 	else if (open_manifest(s, buf_view(&text), l, m, &why))
@@ -147,10 +125,12 @@ look_at_trace(struct courier *c, struct source *source, struct look *l)
 {
 	uint8_t memory[TRACE_MAX];
 	struct buf text, why;
+	bool cut;
 
 	buf_wrap(&text, memory, sizeof(memory));
 	buf_wrap(&why, l->trace_why, sizeof(l->trace_why) - 1);
-	switch (survey_ask(c, source, "mirror/trace", &text, &why)) {
+	switch (courier_text(
+	    c, source, "mirror/trace", SURVEY_FILE_MS, &text, &cut, &why)) {
 	case ERRAND_DONE:
 		l->trace_came = trace_parse(buf_view(&text), &l->trace)
 				    ? TRACE_READ
@@ -168,20 +148,10 @@ look_at_trace(struct courier *c, struct source *source, struct look *l)
 
 /* ------------------------------------------------------------------ sample */
 
-struct tasting {
-	struct digest digest;
-	uint64_t left; /* bytes that may still come */
-};
-
 static bool
 on_sample(void *arg, struct slice bytes)
 {
-	struct tasting *t = arg;
-
-	if (bytes.len > t->left)
-		return false;
-	t->left -= bytes.len;
-	digest_add(&t->digest, bytes);
+	digest_add(arg, bytes);
 	return true;
 }
 
@@ -190,32 +160,33 @@ static enum look_sample
 taste(struct courier *c, struct source *source, const char *path,
     const struct manifest *m, const struct manifest_entry *e, struct buf *why)
 {
-	struct tasting t = { .left = m->largest < SURVEY_SAMPLE_MAX
-					 ? m->largest
-					 : SURVEY_SAMPLE_MAX };
-	enum errand_result result = ERRAND_FAILED;
+	const bool all = m->largest <= SURVEY_SAMPLE_MAX;
 	uint8_t digest[DIGEST_SIZE];
-	struct errand errand;
-	bool hashed;
+	struct digest d;
+	const struct errand_order order = { .path = path,
+		.max = all ? m->largest : SURVEY_SAMPLE_MAX,
+		.total_ms = SURVEY_FILE_MS,
+		.body = on_sample,
+		.arg = &d };
+	enum errand_result result;
+	bool cut, hashed;
 
-	digest_init(&t.digest);
-	if (errand_begin(
-		&errand, c, source, path, SURVEY_FILE_MS, on_sample, &t, why))
-		result = errand_run(&errand, why);
-	errand_end(&errand);
-	hashed = digest_end(&t.digest, digest);
+	digest_init(&d);
+	result = courier_fetch(c, source, &order, &cut, why);
+	hashed = digest_end(&d, digest);
 	if (result == ERRAND_ABSENT)
 		return SAMPLE_ABSENT;
-	if (result == ERRAND_STOPPED && !courier_stopped(c) &&
-	    m->largest <= SURVEY_SAMPLE_MAX)
+	if (result == ERRAND_TOO_LONG && all)
 		return SAMPLE_WRONG; /* longer than any that was signed */
-	if (result == ERRAND_STOPPED)
+	if (result == ERRAND_TOO_LONG) {
+		buf_reset(why);
 		(void)buf_str(why, "larger than what is looked at");
+	}
 	if (result != ERRAND_DONE || !hashed)
 		return SAMPLE_FAILED;
 	if (digest_equal(digest, e->digest))
 		return SAMPLE_RIGHT;
-	if (!errand.cut)
+	if (!cut)
 		return SAMPLE_WRONG;
 	(void)buf_str(why, "broke off without close_notify");
 	return SAMPLE_FAILED;

@@ -14,10 +14,7 @@ enum {
 	SURVEY_FILE_MS = 120 * 1000,    /* that one file may take */
 	SURVEY_PATIENCE_MS = 20 * 1000, /* for one mirror's "slow down" */
 	SURVEY_SAMPLE_MAX = 64 << 20,   /* bytes of a sample */
-	SURVEY_LIST_MAX = 1 << 20,      /* bytes of mirrors.gmi */
 };
-
-#define SURVEY_LIST "mirrors.gmi"
 
 enum look_manifest {
 	LOOK_UNREACHED, /* no certificate was ever seen; see why */
@@ -95,10 +92,6 @@ void survey_add(struct survey *s, const char *base, struct slice label);
 
 /* Adds all that the links of mirrors.gmi lead to: roots of hosts alone. */
 void survey_add_links(struct survey *s, struct slice page);
-
-/* Asks for one file of at most out's maximum. */
-enum errand_result survey_ask(struct courier *c, struct source *source,
-    const char *path, struct buf *out, struct buf *why);
 
 /* Asks one mirror for all that is looked at. The trust of c is set. */
 void survey_look(const struct survey *s, struct courier *c, struct look *look);

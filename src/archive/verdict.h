@@ -23,7 +23,6 @@ enum verdict {
 /* A manifest, opened. */
 struct found {
 	struct buf text; /* all of it */
-	bool too_long;   /* it did not fit */
 	struct manifest m;
 	uint8_t digest[DIGEST_SIZE]; /* of its signed part */
 	size_t key;                  /* of the state's, that signed it */

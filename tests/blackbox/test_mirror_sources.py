@@ -47,6 +47,16 @@ def test_a_mirror_without_objects(fresh, second):
     assert set(CAPSULE) <= set(second.paths)
 
 
+@pytest.mark.parametrize("fault", [
+    o.answer("53 Not I"), o.answer("59 No such form"), o.loop,
+    o.redirect("https://localhost/")])
+def test_a_mirror_that_wants_no_hashes(fresh, second, fault):
+    """No reason not to ask it for pages."""
+    second.on("mirror/objects/*", fault)
+    fresh.updated("--key", fresh.pub, url=second.url())
+    assert set(CAPSULE) <= set(second.paths)
+
+
 def test_first_run_takes_the_highest(fresh, origin, second):
     old = origin.files
     origin.publish(page(2))
