@@ -2,7 +2,7 @@
 /* Whether a copy of a capsule is all that its author signed, and nothing else:
  * a store, a directory, an archive, or what a host serves. Every file is hashed
  * anew. A mirror's store is mended on the way.
- * Depends on util, os, manifest, ustar, store, state and pull. */
+ * Depends on util, os, manifest, ustar, store, state and download. */
 #ifndef ARCHIVE_VERIFY_H
 #define ARCHIVE_VERIFY_H
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* What a host serves, against the manifest that it serves. */
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
-#include "archive/pull.h"
+#include "archive/courier.h"
 #include "archive/verify_internal.h"
 
-enum { TRIES = 2, MS = 1000 };
+enum { TRIES = 2 };
 
-static bool
-put_text(void *arg, struct slice bytes)
-{
-	return buf_put(arg, bytes);
-}
+struct visit {
+	struct verify *v;
+	struct courier courier;
+	struct source source;
+};
 
 static bool
 put_digest(void *arg, struct slice bytes)
@@ -22,24 +21,28 @@ put_digest(void *arg, struct slice bytes)
 }
 
 /* One file; a second time when the network failed it. */
-static enum pull_result
-pull_file(struct pull *p, struct verify *v, const char *base, size_t i,
-    bool *same, struct buf *why)
+static enum errand_result
+fetch_file(struct visit *x, size_t i, bool *same, struct buf *why)
 {
-	const struct manifest_entry *e = &v->manifest.entry[i];
-	enum pull_result result = PULL_LATER;
+	const struct manifest_entry *e = &x->v->manifest.entry[i];
+	enum errand_result result = ERRAND_FAILED;
 	uint8_t got[DIGEST_SIZE];
 	struct digest d;
+	const struct errand_order order = { .path = e->path,
+		.max = x->v->manifest.largest,
+		.body = put_digest,
+		.arg = &d };
+	bool cut;
 
-	for (int try = 0; try < TRIES && result == PULL_LATER; try++) {
+	for (int try = 0; try < TRIES && result == ERRAND_FAILED; try++) {
 		buf_reset(why);
 		digest_init(&d);
-		result = pull(p, base, e->path, v->manifest.largest,
-		    pull_file_ms(v->manifest.largest), put_digest, &d, why);
+		result =
+		    courier_fetch(&x->courier, &x->source, &order, &cut, why);
 		*same = digest_end(&d, got) && digest_equal(got, e->digest);
-		if (result == PULL_CUT && !*same) {
-			(void)buf_str(why, "no close_notify came: it was cut");
-			result = PULL_LATER;
+		if (result == ERRAND_DONE && cut && !*same) {
+			(void)buf_str(why, "broke off without close_notify");
+			result = ERRAND_FAILED;
 		}
 	}
 	return result;
@@ -47,37 +50,40 @@ pull_file(struct pull *p, struct verify *v, const char *base, size_t i,
 
 /* What the answer for an entry comes to; false: go no further. */
 static bool
-judge(struct verify *v, size_t i, enum pull_result result, bool same)
+judge(struct verify *v, size_t i, enum errand_result result, bool same)
 {
 	switch (result) {
-	case PULL_DONE:
-	case PULL_CUT:
+	case ERRAND_DONE:
 		if (!same)
 			verify_fault(v, i, VERIFY_CHANGED);
 		return true;
-	case PULL_TOO_LONG:
+	case ERRAND_TOO_LONG:
 		verify_fault(v, i, VERIFY_CHANGED);
 		return true;
-	case PULL_NONE:
+	case ERRAND_ABSENT:
+	case ERRAND_DENIED:
 		verify_fault(v, i, VERIFY_MISSING);
 		return true;
-	case PULL_LATER:
-	case PULL_STOPPED:
+	case ERRAND_FAILED:
+	case ERRAND_STOPPED:
+	case ERRAND_DISTRUSTED:
+	case ERRAND_GOING:
 		break;
 	}
 	return false;
 }
 
 static enum verify_result
-check_files(struct verify *v, struct pull *p, const char *base, struct buf *why)
+check_files(struct visit *x, struct buf *why)
 {
+	struct verify *v = x->v;
 	bool same = false, all = true;
-	enum pull_result got;
+	enum errand_result got;
 	struct buf said;
 
 	buf_init(&said, VERIFY_WHY_MAX / 2);
 	for (size_t i = 0; all && i < v->manifest.n; i++) {
-		got = pull_file(p, v, base, i, &same, &said);
+		got = fetch_file(x, i, &same, &said);
 		all = judge(v, i, got, same);
 		if (!all)
 			(void)buf_printf(why,
@@ -93,36 +99,33 @@ check_files(struct verify *v, struct pull *p, const char *base, struct buf *why)
 }
 
 static enum verify_result
-pull_manifest(
-    struct verify *v, struct pull *p, const char *base, struct buf *why)
+open_manifest(struct visit *x, struct buf *why)
 {
 	enum verify_result result;
-	enum pull_result got;
-	struct buf said;
+	struct verify *v = x->v;
+	bool cut;
 
 	buf_init(&v->text, MANIFEST_MAX);
-	buf_init(&said, VERIFY_WHY_MAX / 2);
-	got = pull(p, base, MANIFEST_PATH, MANIFEST_MAX,
-	    (uint64_t)PULL_MANIFEST_S * MS, put_text, &v->text, &said);
-	if (got != PULL_DONE && got != PULL_CUT)
-		(void)buf_printf(why, "%s" MANIFEST_PATH ": %.*s", base,
-		    SLICE_ARGS(buf_view(&said)));
-	buf_fini(&said);
-	switch (got) {
-	case PULL_DONE:
-	case PULL_CUT:
+	(void)buf_printf(why, "%s" MANIFEST_PATH ": ", x->source.base);
+	switch (
+	    courier_manifest(&x->courier, &x->source, &v->text, &cut, why)) {
+	case ERRAND_DONE:
 		break;
-	case PULL_STOPPED:
+	case ERRAND_STOPPED:
 		return VERIFY_LOCAL;
-	case PULL_LATER:
-		return VERIFY_LATER;
-	case PULL_TOO_LONG:
-	case PULL_NONE:
+	case ERRAND_TOO_LONG:
+	case ERRAND_ABSENT:
+	case ERRAND_DENIED:
 		return VERIFY_REFUSED;
+	case ERRAND_FAILED:
+	case ERRAND_DISTRUSTED:
+	case ERRAND_GOING:
+		return VERIFY_LATER;
 	}
+	buf_reset(why);
 	result = verify_open(v, MANIFEST_PATH, why);
 	/* The rest may come another time. */
-	if (result == VERIFY_REFUSED && got == PULL_CUT) {
+	if (result == VERIFY_REFUSED && cut) {
 		(void)buf_str(why, "; no close_notify came: it may be cut");
 		result = VERIFY_LATER;
 	}
@@ -133,15 +136,16 @@ enum verify_result
 verify_host(struct verify *v, const char *base, struct buf *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
-	struct pull p;
+	struct visit x = { .v = v };
 
 	if (v->n_keys == 0)
 		return VERIFY_KEYLESS;
-	if (pull_init(&p, why)) {
-		result = pull_manifest(v, &p, base, why);
+	(void)snprintf(x.source.base, sizeof(x.source.base), "%s", base);
+	if (courier_open(&x.courier, why)) {
+		result = open_manifest(&x, why);
 		if (result == VERIFY_GOOD)
-			result = check_files(v, &p, base, why);
+			result = check_files(&x, why);
 	}
-	pull_fini(&p);
+	courier_close(&x.courier);
 	return result;
 }

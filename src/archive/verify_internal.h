@@ -3,7 +3,6 @@
 #ifndef ARCHIVE_VERIFY_INTERNAL_H
 #define ARCHIVE_VERIFY_INTERNAL_H
 
-#include "archive/pull.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/verify.h"
@@ -64,6 +63,7 @@ struct verify_scan {
 	struct store *store;
 	const struct state *state;
 
+	uint64_t largest;     /* of all files in all releases, as signed */
 	bool manifest_faulty; /* v->text is another copy */
 	bool to_relink;       /* a sound object's name in the release is not */
 	struct verify_rot *rot;
@@ -101,8 +101,5 @@ bool verify_open_older(
 /* Whether the open manifest is the one that the store took over as serial. */
 bool
 verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why);
-
-/* At most so many, "" when there are no more: where a mirror's files come from. */
-const char *verify_source(const struct state *st, unsigned i);
 
 #endif

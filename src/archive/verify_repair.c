@@ -6,29 +6,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/download.h"
 #include "archive/verify_internal.h"
 #include "os/file.h"
 
-enum { MS = 1000, SOURCES = 2 };
-
 struct repair {
 	struct verify_scan *x;
-	struct pull pull;
-	unsigned later;     /* objects that could not be had */
-	unsigned wrong;     /* and those of which only other bytes came */
-	struct buf said;    /* why the last one failed */
-	bool silent;        /* the source asked last does not answer */
-	bool dead[SOURCES]; /* nor is it asked again */
+	struct courier courier;
+	struct sources sources;
+	size_t closed; /* objects that cannot be opened */
 };
 
-const char *
-verify_source(const struct state *st, unsigned i)
+/* Whom to ask: where the last serial came from, then all that a mirror knows.
+ * False and why. repair_fini is due in any case. */
+static bool
+repair_init(struct repair *r, struct verify_scan *x, struct buf *why)
 {
-	const char *first = st->upstream[0] != '\0' ? st->upstream : st->origin;
+	const struct state *st = x->state;
 
-	if (i == 0)
-		return first;
-	return i == 1 && strcmp(first, st->origin) != 0 ? st->origin : "";
+	*r = (struct repair){ .x = x };
+	if (st->upstream[0] != '\0')
+		sources_add(&r->sources, st->upstream);
+	sources_add_known(&r->sources, x->store, st);
+	return courier_open(&r->courier, why);
+}
+
+static void
+repair_fini(struct repair *r)
+{
+	courier_close(&r->courier);
 }
 
 bool
@@ -66,25 +72,6 @@ verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why)
 
 /* ------------------------------------------------------------- a manifest */
 
-static bool
-put_text(void *arg, struct slice bytes)
-{
-	return buf_put(arg, bytes);
-}
-
-/* A source's own manifest into text. */
-static bool
-pull_manifest(
-    struct pull *p, const char *base, struct buf *text, struct buf *why)
-{
-	enum pull_result got;
-
-	buf_init(text, MANIFEST_MAX);
-	got = pull(p, base, MANIFEST_PATH, MANIFEST_MAX,
-	    (uint64_t)PULL_MANIFEST_S * MS, put_text, text, why);
-	return got == PULL_DONE || got == PULL_CUT;
-}
-
 /* v->text, opened, when it is the one that was asked for. */
 static bool
 is_it(struct verify_scan *x, uint64_t serial, struct buf *why)
@@ -121,188 +108,125 @@ recover_here(struct verify_scan *x, uint64_t serial)
 	return found;
 }
 
+/* A source's own manifest into text, which is begun anew. */
+static bool
+fetch_manifest(
+    struct repair *r, struct source *s, struct buf *text, struct buf *why)
+{
+	bool cut;
+
+	buf_fini(text);
+	buf_init(text, MANIFEST_MAX);
+	return courier_manifest(&r->courier, s, text, &cut, why) == ERRAND_DONE;
+}
+
 enum verify_result
 verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
-	const char *base;
-	struct pull p;
-	bool found = false;
+	enum verify_result result = VERIFY_LOCAL;
+	struct repair r;
 
 	if (recover_here(x, serial))
 		return VERIFY_GOOD;
-	if (!pull_init(&p, why)) {
-		pull_fini(&p);
-		return VERIFY_LOCAL;
+	if (repair_init(&r, x, why)) {
+		result = VERIFY_LATER;
+		for (size_t i = 0; i < r.sources.n && result != VERIFY_GOOD;
+		     i++) {
+			buf_reset(why);
+			if (fetch_manifest(
+				&r, &r.sources.at[i], &x->v->text, why) &&
+			    is_it(x, serial, why))
+				result = VERIFY_GOOD;
+		}
 	}
-	for (unsigned i = 0; i < SOURCES && !found; i++) {
-		base = verify_source(x->state, i);
-		if (base[0] == '\0')
-			continue;
-		buf_reset(why);
-		buf_fini(&x->v->text);
-		found = pull_manifest(&p, base, &x->v->text, why) &&
-			is_it(x, serial, why);
-	}
-	pull_fini(&p);
-	if (found)
-		return VERIFY_GOOD;
+	repair_fini(&r);
 	/* A newer one mends this too. */
-	(void)buf_str(why, "; no copy of " MANIFEST_PATH
-			   " is to be had: run carnation mirror");
-	return VERIFY_LATER;
+	if (result == VERIFY_LATER)
+		(void)buf_str(why, "; no copy of " MANIFEST_PATH
+				   " is to be had: run carnation mirror");
+	return result;
 }
 
 /* --------------------------------------------------------------- objects */
 
+/* What is to be brought, its rotten form taken away. Another run may have been here
+ * before the lock was ours; and what cannot be opened now may be sound. */
 static bool
-put_object(void *arg, struct slice bytes)
+plan(struct repair *r, struct download *d, struct buf *why)
 {
-	uint8_t memory[VERIFY_WHY_MAX];
-	struct buf why;
+	const struct verify_scan *x = r->x;
 
-	buf_wrap(&why, memory, sizeof(memory));
-	return store_object_put(arg, bytes, &why);
+	for (size_t i = 0; i < x->n_rot; i++) {
+		const struct verify_rot *rot = &x->rot[i];
+		uint64_t size;
+
+		switch (verify_object(x->store, rot->digest, &size)) {
+		case VERIFY_OBJECT_SOUND:
+			continue;
+		case VERIFY_OBJECT_CLOSED:
+			r->closed++;
+			continue;
+		case VERIFY_OBJECT_ROTTEN:
+		case VERIFY_OBJECT_ABSENT:
+			break;
+		}
+		if (!store_discard(x->store, rot->digest, why))
+			return false;
+		if (!download_add(d, rot->digest, rot->path)) {
+			(void)buf_str(why, "out of memory");
+			return false;
+		}
+	}
+	download_drop_twins(d);
+	return true;
 }
 
-/* From one source under one name. VERIFY_GOOD: it is in its place. */
-static enum verify_result
-bring(struct repair *r, const struct verify_rot *rot, const char *base,
-    const char *path, uint64_t max)
-{
-	struct store_object *o = store_object_new(r->x->store, &r->said);
-	enum pull_result got;
-
-	if (o == NULL)
-		return VERIFY_LOCAL;
-	got = pull(&r->pull, base, path, max, pull_file_ms(max), put_object, o,
-	    &r->said);
-	switch (got) {
-	case PULL_DONE:
-	case PULL_CUT:
-		break;
-	case PULL_STOPPED:
-		store_object_drop(&o);
-		(void)buf_str(&r->said, "the disk takes no more");
-		return VERIFY_LOCAL;
-	case PULL_TOO_LONG:
-		store_object_drop(&o);
-		return VERIFY_REFUSED;
-	case PULL_LATER:
-		r->silent = true;
-		store_object_drop(&o);
-		return VERIFY_LATER;
-	case PULL_NONE:
-		store_object_drop(&o);
-		return VERIFY_LATER;
-	}
-	switch (store_object_keep(&o, rot->digest, NULL, &r->said)) {
-	case STORE_KEPT:
-		return VERIFY_GOOD;
-	case STORE_WRITE_FAILED:
-		return VERIFY_LOCAL;
-	case STORE_OTHER_HASH:
-		break;
-	}
-	(void)buf_str(
-	    &r->said, got == PULL_CUT ? "it was cut" : "other bytes came");
-	return got == PULL_CUT ? VERIFY_LATER : VERIFY_REFUSED;
-}
-
-/* Whether other bytes are no wonder: a later serial is served there. */
-static bool
-has_moved_on(struct repair *r, const char *base)
+/* Whether other bytes are no wonder: somebody serves a later serial. NULL: nobody. */
+static const char *
+who_moved_on(struct repair *r)
 {
 	uint8_t memory[VERIFY_WHY_MAX];
-	struct verify *v = r->x->v;
+	const struct verify *v = r->x->v;
+	const char *who = NULL;
+	struct buf text = { 0 }, why;
 	struct manifest m;
-	struct buf text, why;
-	bool later = false;
 
-	buf_wrap(&why, memory, sizeof(memory));
-	if (pull_manifest(&r->pull, base, &text, &why) &&
-	    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m, NULL,
-		&why) == MANIFEST_GOOD) {
-		later = m.serial > v->manifest.serial &&
-			strcmp(m.origin, v->manifest.origin) == 0;
+	sources_revive(&r->sources);
+	for (size_t i = 0; i < r->sources.n && who == NULL; i++) {
+		struct source *s = &r->sources.at[i];
+
+		buf_wrap(&why, memory, sizeof(memory));
+		if (!fetch_manifest(r, s, &text, &why) ||
+		    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m,
+			NULL, &why) != MANIFEST_GOOD)
+			continue;
+		if (m.serial > v->manifest.serial &&
+		    strcmp(m.origin, v->manifest.origin) == 0)
+			who = s->base;
 		manifest_fini(&m);
 	}
 	buf_fini(&text);
-	return later;
+	return who;
 }
 
+/* Some of it could not be brought: why, and what that makes. */
 static enum verify_result
-bring_from(struct repair *r, const struct verify_rot *rot, const char *base,
-    uint64_t max)
+heed_lacking(struct repair *r, const struct download *d, struct buf *why)
 {
-	char hex[DIGEST_HEX_SIZE], object[DIGEST_HEX_SIZE + 16] = "";
-	enum verify_result by_hash, by_path;
-	struct buf path;
+	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
+	const struct source *s = r->sources.at;
 
-	digest_hex(rot->digest, hex);
-	buf_wrap(&path, object, sizeof(object));
-	(void)(buf_printf(&path, "mirror/objects/%s", hex));
-	buf_reset(&r->said);
-	r->silent = false;
-	by_hash = bring(r, rot, base, buf_cstr(&path), max);
-	if (by_hash == VERIFY_GOOD || by_hash == VERIFY_LOCAL || r->silent ||
-	    rot->path == NULL)
-		return by_hash;
-	buf_reset(&r->said);
-	by_path = bring(r, rot, base, rot->path, max);
-	if (by_path == VERIFY_REFUSED && by_hash != VERIFY_REFUSED &&
-	    has_moved_on(r, base)) {
-		buf_reset(&r->said);
-		(void)buf_printf(&r->said,
-		    "%s has a later serial: run carnation mirror", base);
-		return VERIFY_LATER;
-	}
-	return by_path == VERIFY_LATER ? by_hash : by_path;
-}
-
-/* False: the disk is at fault. */
-static bool
-mend(struct repair *r, const struct verify_rot *rot, struct buf *why)
-{
-	enum verify_result result = VERIFY_LATER, all = VERIFY_LATER;
-	uint64_t max = r->x->v->manifest.largest, size;
-	const char *base;
-
-	/* Another run may have been here before the lock was ours; and what
-	 * cannot be opened now may be sound. */
-	switch (verify_object(r->x->store, rot->digest, &size)) {
-	case VERIFY_OBJECT_SOUND:
-		return true;
-	case VERIFY_OBJECT_CLOSED:
-		(void)buf_str(&r->said, "an object cannot be opened");
-		r->later++;
-		return true;
-	case VERIFY_OBJECT_ROTTEN:
-	case VERIFY_OBJECT_ABSENT:
-		break;
-	}
-	if (!store_discard(r->x->store, rot->digest, why))
-		return false;
-	max = size > max ? size : max;
-	for (unsigned i = 0; i < SOURCES && result != VERIFY_GOOD; i++) {
-		base = verify_source(r->x->state, i);
-		if (base[0] == '\0' || r->dead[i])
-			continue;
-		result = bring_from(r, rot, base, max);
-		r->dead[i] = r->silent;
-		if (result == VERIFY_LOCAL) {
-			(void)buf_put(why, buf_view(&r->said));
-			return false;
-		}
-		if (result == VERIFY_REFUSED)
-			all = result;
-	}
-	if (result == VERIFY_GOOD)
-		return true;
-	if (all == VERIFY_REFUSED)
-		r->wrong++;
-	else
-		r->later++;
-	return true;
+	(void)buf_printf(why, "%zu of %zu files could not be brought anew",
+	    d->failures + r->closed, d->n_missing + r->closed);
+	if (r->closed > 0)
+		(void)buf_str(why, "; an object cannot be opened");
+	for (size_t i = 0; later == NULL && i < r->sources.n; i++)
+		if (s[i].said[0] != '\0')
+			(void)buf_printf(why, "; %s: %s", s[i].base, s[i].said);
+	if (later != NULL)
+		(void)buf_printf(why,
+		    "; %s has a later serial: run carnation mirror", later);
+	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
 }
 
 /* Sound objects get their names back in every release. */
@@ -334,33 +258,32 @@ relink(struct verify_scan *x, struct buf *why)
 	return ok;
 }
 
+/* What has been brought counts, whether or not all was. */
 static enum verify_result
-repair(struct repair *r, struct buf *why)
+repair(struct repair *r, struct download *d, struct buf *why)
 {
 	struct verify_scan *x = r->x;
+	enum download_result brought;
 
-	for (size_t i = 0; i < x->n_rot; i++)
-		if (!mend(r, &x->rot[i], why))
-			return VERIFY_LOCAL;
-	if (!relink(x, why))
+	if (!plan(r, d, why))
 		return VERIFY_LOCAL;
-	if (r->later + r->wrong == 0 &&
-	    (x->manifest_faulty || x->v->archive_faulty) &&
+	brought = download_run(d, why);
+	if (brought == DOWNLOAD_LOCAL || !relink(x, why))
+		return VERIFY_LOCAL;
+	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
+		return heed_lacking(r, d, why);
+	if ((x->manifest_faulty || x->v->archive_faulty) &&
 	    !store_restore(
 		x->store, &x->v->manifest, buf_view(&x->v->text), why))
 		return VERIFY_LOCAL;
-	if (r->later + r->wrong == 0)
-		return VERIFY_GOOD;
-	(void)buf_printf(why, "%u of %zu files could not be brought anew: %.*s",
-	    r->later + r->wrong, x->n_rot, SLICE_ARGS(buf_view(&r->said)));
-	return r->wrong > 0 ? VERIFY_REFUSED : VERIFY_LATER;
+	return VERIFY_GOOD;
 }
 
 enum verify_result
 verify_repair(struct verify_scan *x, struct buf *why)
 {
-	struct repair r = { .x = x };
 	enum verify_result result = VERIFY_LOCAL;
+	struct repair r;
 
 	switch (store_lock(x->store, why)) {
 	case STORE_BUSY:
@@ -377,10 +300,16 @@ verify_repair(struct verify_scan *x, struct buf *why)
 				   "again");
 		return VERIFY_LATER;
 	}
-	buf_init(&r.said, VERIFY_WHY_MAX / 2);
-	if (pull_init(&r.pull, why))
-		result = repair(&r, why);
-	pull_fini(&r.pull);
-	buf_fini(&r.said);
+	if (repair_init(&r, x, why)) {
+		struct download d = { .courier = &r.courier,
+			.sources = &r.sources,
+			.store = x->store,
+			.largest = x->largest,
+			.all = UINT64_MAX };
+
+		result = repair(&r, &d, why);
+		download_fini(&d);
+	}
+	repair_fini(&r);
 	return result;
 }

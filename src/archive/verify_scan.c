@@ -176,6 +176,8 @@ check_absent(struct verify_scan *x, const struct manifest *m)
 {
 	bool ok = true;
 
+	if (m->largest > x->largest)
+		x->largest = m->largest;
 	for (size_t i = 0; ok && i < m->n; i++) {
 		const uint8_t *digest = m->entry[i].digest;
 		uint64_t size;
@@ -298,6 +300,7 @@ scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
 		return result;
 	if (!verify_is_serial(x, serial, why))
 		return VERIFY_REFUSED;
+	x->largest = x->v->manifest.largest;
 	release = store_release_fd(x->store, serial);
 	if (release == -1) {
 		(void)buf_printf(

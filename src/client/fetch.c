@@ -2,12 +2,14 @@
 #include "client/fetch.h"
 
 enum fetch_result
-fetch_within(const struct target *t, const struct tls_client *tls,
-    const struct exchange_limits *limits, const struct fetch_visitor *v,
-    struct buf *why)
+fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
+    const struct fetch_visitor *v, struct buf *why)
 {
-	struct exchange *x = exchange_new(t, tls, limits, v, why);
-	enum fetch_result result = FETCH_FAILED;
+	const struct exchange_limits limits = {
+		.silence_ms = (uint64_t)timeout_s * 1000
+	};
+	struct exchange *x = exchange_new(t, tls, &limits, v, why);
+	enum fetch_result result;
 	struct pollfd p;
 	uint64_t deadline_ms;
 
@@ -19,15 +21,4 @@ fetch_within(const struct target *t, const struct tls_client *tls,
 	}
 	exchange_free(&x);
 	return result;
-}
-
-enum fetch_result
-fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
-    const struct fetch_visitor *v, struct buf *why)
-{
-	const struct exchange_limits limits = {
-		.silence_ms = (uint64_t)timeout_s * 1000
-	};
-
-	return fetch_within(t, tls, &limits, v, why);
 }

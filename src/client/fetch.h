@@ -16,9 +16,4 @@ enum {
 enum fetch_result fetch(const struct target *t, const struct tls_client *tls,
     unsigned timeout_s, const struct fetch_visitor *v, struct buf *why);
 
-/* The same with limits of all kinds. */
-enum fetch_result fetch_within(const struct target *t,
-    const struct tls_client *tls, const struct exchange_limits *limits,
-    const struct fetch_visitor *v, struct buf *why);
-
 #endif

@@ -803,6 +803,69 @@ def test_rot_and_junk_without_end(mirror):
     assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
 
 
+def test_rot_and_a_source_that_fails_now_and_then(mirror):
+    """It is asked again, in a while."""
+    rot(mirror.current / "page.gmi")
+    mirror.source.on("*", o.hang_up, times=2)
+    assert mirror.verify() == ["changed page.gmi", "repaired page.gmi"]
+
+
+def third_release(mirror, changes):
+    """It becomes the current one; its files."""
+    files = mirror.source.publish(changes)
+    make_store(mirror.store, [files])
+    write_state(mirror.store, files, mirror.author.key)
+    return files
+
+
+def test_rot_is_mended_by_another_mirror(mirror, place):
+    """That mirrors.gmi names, once the origin is gone for good."""
+    with Origin(place) as other:
+        files = third_release(mirror, {"mirrors.gmi": f"=> {other.url()}\n"})
+        mirror.source.refuse()
+        for what in ("page.gmi", MANIFEST):
+            rot(mirror.current / what)
+        rot(mirror.current / ARCHIVE)
+        mirror.verify(LATER)
+        other.serve(files)
+        changed = [MANIFEST, "page.gmi", ARCHIVE]
+        assert mirror.verify() == [f"changed {p}" for p in changed] + [
+            f"repaired {p}" for p in changed]
+    assert (mirror.current / "page.gmi").read_bytes() == files["page.gmi"]
+
+
+def test_an_older_release_had_larger_files(mirror, place):
+    """Than the current one may have."""
+    big = os.urandom(max(map(len, mirror.second.values())) + 100_000)
+    mirror.source.publish({"big.bin": big})
+    make_store(mirror.store, [mirror.source.files])
+    with Origin(place, mirror.source.files) as other:
+        files = third_release(mirror, {"big.bin": None})
+        write_state(mirror.store, files, mirror.author.key,
+                    upstream=other.url())
+        old = object_path(mirror.store, sha256(big))
+        old.unlink()
+        name = old.relative_to(mirror.store)
+        assert mirror.verify() == [f"missing {name}", f"repaired {name}"]
+    assert old.read_bytes() == big
+
+
+@pytest.mark.soak
+def test_rot_and_a_source_that_is_slow(mirror, place):
+    """It is asked last: others have the files at once."""
+    files = third_release(
+        mirror, {f"p{n}.gmi": f"{n}\n" * 5000 for n in range(12)})
+    with Origin(place, files) as other:
+        write_state(mirror.store, files, mirror.author.key,
+                    upstream=other.url())
+        for n in range(12):
+            rot(mirror.current / f"p{n}.gmi")
+        other.on("*", o.drip(1.0, 1500))
+        assert len(mirror.verify()) == 24
+        assert len(other.log) == 2  # on their way when it was found out
+    assert len(mirror.source.log) == 12
+
+
 def test_rot_when_the_origin_has_moved_on(mirror):
     rot(mirror.current / "page.gmi")
     mirror.source.publish({"page.gmi": "# Third\n"})
