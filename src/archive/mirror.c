@@ -138,16 +138,21 @@ write_trace(struct mirror *m)
 		    buf_cstr(&why));
 }
 
-/* What all good ends write: times, and the trace. */
+/* What an end writes: of a good one the time, and the trace, which must also say
+ * that the copy has become stale when nobody answers any more. */
 static enum mirror_result
 note(struct mirror *m, enum mirror_result result)
 {
-	m->state.checked = clock_wall();
+	bool good = result == MIRROR_SAME || result == MIRROR_UPDATED;
+
+	if (good)
+		m->state.checked = clock_wall();
 	/* An update was remembered as soon as it was there. */
 	if (result == MIRROR_SAME &&
 	    !state_write(m->store, &m->state, &m->out->why))
 		return MIRROR_LOCAL;
-	write_trace(m);
+	if (good || store_current(m->store) != 0)
+		write_trace(m);
 	return result;
 }
 
@@ -164,9 +169,7 @@ run(struct mirror *m)
 	result = mirror_find(m);
 	if (result == MIRROR_UPDATED)
 		result = mirror_take(m);
-	if (result == MIRROR_SAME || result == MIRROR_UPDATED)
-		result = note(m, result);
-	return result;
+	return note(m, result);
 }
 
 /* For the last line, whatever happened. */

@@ -87,9 +87,9 @@ struct finding {
 	struct found best; /* of a first run */
 	struct source *best_from;
 	struct state known; /* with the origin that the first one pins */
-	bool refused;       /* m->out->why and serial say what */
-	bool same;          /* another than the origin has nothing new */
-	bool heard;         /* somebody answered, whatever it was */
+	const struct source *refused; /* the first; m->out says what */
+	const struct source *same;    /* has what is known, and nothing new */
+	bool heard;                   /* somebody answered, whatever it was */
 };
 
 enum answer {
@@ -136,11 +136,11 @@ refuse(
 {
 	struct mirror *m = g->m;
 
-	if (g->refused || g->same) {
+	if (g->refused != NULL || g->same != NULL) {
 		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(why));
 		return;
 	}
-	g->refused = true;
+	g->refused = s;
 	m->out->serial = serial;
 	memcpy(m->out->source, s->base, sizeof(m->out->source));
 	(void)mirror_fail(m, MIRROR_REFUSED, "%s", buf_cstr(why));
@@ -173,17 +173,21 @@ keep_best(struct finding *g, struct source *s, struct found *f)
 	return MIRROR_LATER;
 }
 
+static bool
+is_origin(const struct finding *g, const struct source *s)
+{
+	return strcmp(s->base, g->known.origin) == 0;
+}
+
 /* Another mirror may lag, or be kept back, for ever: the origin is asked as well,
  * when it was not (MIRROR_LATER). */
 static enum mirror_result
 heed_same(struct finding *g, const struct source *s)
 {
-	if (g->refused)
-		return MIRROR_REFUSED;
-	if (g->same || strcmp(s->base, g->known.origin) == 0)
-		return MIRROR_SAME;
-	g->same = true;
-	return MIRROR_LATER;
+	bool settled = g->same != NULL || is_origin(g, s);
+
+	g->same = s;
+	return settled ? MIRROR_SAME : MIRROR_LATER;
 }
 
 /* MIRROR_LATER: ask the next one. */
@@ -203,14 +207,13 @@ heed(struct finding *g, struct source *s, struct found *f, bool cut,
 		v = VERDICT_NEWER; /* there is nothing to show for it */
 	if (verdict_refuses(v)) {
 		if (v == VERDICT_EQUIVOCATION)
-			g->same = false;
+			g->same = NULL;
 		refuse(g, s, f->held ? f->m.serial : 0, why);
 		return v == VERDICT_EQUIVOCATION ? MIRROR_REFUSED
 						 : MIRROR_LATER;
 	}
 	if (v == VERDICT_NEWER && m->state.serial == 0)
 		return keep_best(g, s, f);
-	memcpy(m->out->source, s->base, sizeof(m->out->source));
 	if (v == VERDICT_SAME)
 		return heed_same(g, s);
 	g->best = *f;
@@ -242,7 +245,7 @@ ask(struct finding *g, struct source *s)
 		break;
 	case ANSWER_NONE:
 		/* The origin may be gone for good: others were heard. */
-		if (!g->same)
+		if (g->same == NULL)
 			mirror_say(m, MIRROR_WARNING, "%s: %s", s->base,
 			    buf_cstr(&why));
 		break;
@@ -256,32 +259,54 @@ ask(struct finding *g, struct source *s)
 	return result;
 }
 
+/* The run goes by s, whoever was refused before. */
+static void
+settle_on(struct finding *g, const struct source *s, uint64_t serial)
+{
+	struct mirror *m = g->m;
+
+	if (g->refused != NULL)
+		mirror_say(m, MIRROR_WARNING, "%s: refused: %s",
+		    g->refused->base, buf_cstr(&m->out->why));
+	buf_reset(&m->out->why);
+	m->out->serial = serial;
+	memcpy(m->out->source, s->base, sizeof(m->out->source));
+}
+
+/* Nothing new, but what was refused before is news. */
+static enum mirror_result
+decide_same(struct finding *g)
+{
+	if (g->refused != NULL)
+		return MIRROR_REFUSED;
+	settle_on(g, g->same, g->known.serial);
+	return MIRROR_SAME;
+}
+
 /* What it comes to when all were asked. */
 static enum mirror_result
 decide(struct finding *g, enum mirror_result result)
 {
 	struct mirror *m = g->m;
 
+	if (result == MIRROR_SAME)
+		return decide_same(g);
 	if (result != MIRROR_LATER && result != MIRROR_UPDATED)
 		return result;
 	if (courier_stopped(&m->courier))
 		return mirror_fail(m, MIRROR_LATER, "interrupted");
-	if (g->best_from == NULL && g->same)
-		return MIRROR_SAME;
+	if (g->best_from == NULL && g->same != NULL)
+		return decide_same(g);
 	if (g->best_from == NULL)
-		return g->refused ? MIRROR_REFUSED
-				  : mirror_fail(m, MIRROR_LATER,
-					"no source has a manifest to give");
-	if (g->refused)
-		mirror_say(m, MIRROR_WARNING, "%s: refused: %s", m->out->source,
-		    buf_cstr(&m->out->why));
-	buf_reset(&m->out->why);
+		return g->refused != NULL
+			   ? MIRROR_REFUSED
+			   : mirror_fail(m, MIRROR_LATER,
+				 "no source has a manifest to give");
+	settle_on(g, g->best_from, g->best.m.serial);
 	found_fini(&m->found);
 	m->found = g->best;
 	found_init(&g->best);
 	m->from = g->best_from;
-	m->out->serial = m->found.m.serial;
-	memcpy(m->out->source, m->from->base, sizeof(m->out->source));
 	return MIRROR_UPDATED;
 }
 
@@ -289,8 +314,7 @@ decide(struct finding *g, enum mirror_result result)
 static bool
 is_wanted(const struct finding *g, size_t i)
 {
-	return !g->same ||
-	       strcmp(g->m->sources.at[i].base, g->known.origin) == 0;
+	return g->same == NULL || is_origin(g, &g->m->sources.at[i]);
 }
 
 enum mirror_result

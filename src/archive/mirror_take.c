@@ -296,11 +296,16 @@ compare(struct mirror *m)
 static void
 prune(struct mirror *m)
 {
+	const struct store_keeping keep = {
+		.newest = STORE_KEEP,
+		.back_s = STORE_BACK_S,
+		.highest = m->state.serial,
+	};
 	uint8_t memory[1024];
 	struct buf why;
 
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (!store_prune(m->store, STORE_KEEP, STORE_BACK_S, NULL, NULL, &why))
+	if (!store_prune(m->store, &keep, NULL, NULL, &why))
 		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&why));
 }
 

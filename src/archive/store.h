@@ -138,12 +138,21 @@ bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
  * STORE_SUPERSEDED_S ago. */
 bool store_is_recent(const struct store *s, uint64_t serial);
 
-/* Removes all but the newest keep releases, the current one, and the recent ones;
- * then objects of no release. With back_s (seconds, or 0) two more stay: the oldest
- * that was superseded in the last back_s, and the newest that was before. So however
- * many come at once (a thief of the key publishes, say), what was served back_s ago,
- * or the first since, is still there. Counts (may be NULL). */
-bool store_prune(struct store *s, unsigned keep, int64_t back_s,
+/* What store_prune keeps, besides the current release and the recent ones. */
+struct store_keeping {
+	unsigned newest; /* so many of the highest serials */
+	/* With seconds here two more stay: the oldest that was superseded in the
+	 * last so many, and the newest that was before. So however many come at
+	 * once (a thief of the key publishes, say), what was served so long ago,
+	 * or the first since, is still there. 0: not. */
+	int64_t back_s;
+	/* Those above were taken back: they do not count as the newest, and go.
+	 * 0: none were. */
+	uint64_t highest;
+};
+
+/* Removes all other releases; then objects of no release. Counts (may be NULL). */
+bool store_prune(struct store *s, const struct store_keeping *keep,
     unsigned *releases, unsigned *objects, struct buf *why);
 
 /* The file that is served as mirror/trace: written atomically. */

@@ -44,6 +44,7 @@ struct past {
 	uint64_t before; /* the newest that was superseded earlier */
 };
 
+/* Of the n in list, which were not taken back. */
 static struct past
 find_past(const struct store *s, const uint64_t *list, size_t n, int64_t back_s)
 {
@@ -85,18 +86,23 @@ is_current_known(const struct store *s, struct buf *why)
 }
 
 static bool
-prune_releases(struct store *s, unsigned keep, int64_t back_s,
+prune_releases(struct store *s, const struct store_keeping *keep,
     unsigned *releases, struct buf *why)
 {
 	char name[STORE_NAME_SIZE];
 	uint64_t current = store_current(s);
-	size_t n;
+	size_t n, good = 0;
 	uint64_t *list = store_releases(s, &n);
 	bool ok = list != NULL || n == 0;
-	struct past past = find_past(s, list, ok ? n : 0, back_s);
+	struct past past;
 
-	for (size_t i = 0; ok && i + keep < n; i++) {
-		if (list[i] == current || list[i] == past.within ||
+	while (ok && good < n &&
+	       (keep->highest == 0 || list[good] <= keep->highest))
+		good++;
+	past = find_past(s, list, good, keep->back_s);
+	for (size_t i = 0; ok && i < n; i++) {
+		if ((i < good && i + keep->newest >= good) ||
+		    list[i] == current || list[i] == past.within ||
 		    list[i] == past.before || store_is_recent(s, list[i]))
 			continue;
 		store_serial_name(list[i], name);
@@ -127,8 +133,8 @@ prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 }
 
 bool
-store_prune(struct store *s, unsigned keep, int64_t back_s, unsigned *releases,
-    unsigned *objects, struct buf *why)
+store_prune(struct store *s, const struct store_keeping *keep,
+    unsigned *releases, unsigned *objects, struct buf *why)
 {
 	struct pruning p = { .store = s, .why = why };
 	unsigned removed = 0;
@@ -136,7 +142,7 @@ store_prune(struct store *s, unsigned keep, int64_t back_s, unsigned *releases,
 
 	assert(s->lock != -1);
 	ok = is_current_known(s, why) &&
-	     prune_releases(s, keep, back_s, &removed, why) &&
+	     prune_releases(s, keep, &removed, why) &&
 	     store_objects(s, prune_object, &p, why);
 	if (releases != NULL)
 		*releases = removed;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "archive/state.h"
 #include "archive/store.h"
 #include "verbs/args.h"
 #include "verbs/store_verb.h"
@@ -58,11 +59,16 @@ parse(const char **path, unsigned *keep, int argc, char **argv)
 
 /* Each release that was there: gone, or why it was kept beyond the newest. */
 static void
-tell(const struct store *s, unsigned keep, const uint64_t *before, size_t n)
+tell(const struct store *s, const struct store_keeping *keep,
+    const uint64_t *before, size_t n)
 {
 	uint64_t current = store_current(s);
+	size_t good = 0;
 	int fd;
 
+	while (
+	    good < n && (keep->highest == 0 || before[good] <= keep->highest))
+		good++;
 	for (size_t i = 0; i < n; i++) {
 		fd = store_release_fd(s, before[i]);
 		if (fd == -1) {
@@ -70,7 +76,7 @@ tell(const struct store *s, unsigned keep, const uint64_t *before, size_t n)
 			continue;
 		}
 		(void)close(fd);
-		if (i + keep >= n)
+		if (i < good && i + keep->newest >= good)
 			continue;
 		if (before[i] == current)
 			printf("prune: kept %" PRIu64 ": it is being served\n",
@@ -82,9 +88,31 @@ tell(const struct store *s, unsigned keep, const uint64_t *before, size_t n)
 	}
 }
 
-static int
-prune(struct store *s, unsigned keep)
+/* A mirror's releases above the serial that it goes by were taken back, as those of
+ * a thief. An author's serial counts as used, though the release was never finished. */
+static uint64_t
+highest_of(const struct store *s)
 {
+	struct state *st = calloc(1, sizeof(*st));
+	uint64_t highest = 0;
+	struct buf why;
+
+	buf_init(&why, STORE_WHY_MAX);
+	if (st != NULL && state_read(s, st, &why) == STATE_READ &&
+	    st->is_mirror)
+		highest = st->serial;
+	buf_fini(&why);
+	free(st);
+	return highest;
+}
+
+static int
+prune(struct store *s, unsigned newest)
+{
+	const struct store_keeping keep = {
+		.newest = newest,
+		.highest = highest_of(s),
+	};
 	unsigned releases, objects;
 	uint64_t *before;
 	struct buf why;
@@ -93,10 +121,10 @@ prune(struct store *s, unsigned keep)
 
 	buf_init(&why, STORE_WHY_MAX);
 	before = store_releases(s, &n);
-	if (!store_prune(s, keep, 0, &releases, &objects, &why))
+	if (!store_prune(s, &keep, &releases, &objects, &why))
 		status = store_failed(&why);
 	if (before != NULL)
-		tell(s, keep, before, n);
+		tell(s, &keep, before, n);
 	printf("prune: %u release%s and %u object%s removed", releases,
 	    releases == 1 ? "" : "s", objects, objects == 1 ? "" : "s");
 	if (store_current(s) == 0)

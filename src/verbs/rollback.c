@@ -111,7 +111,7 @@ tell_mirrors(const struct job *j, uint64_t now)
 	buf_init(&why, STORE_WHY_MAX);
 	if (st != NULL && state_read(j->store, st, &why) == STATE_BROKEN)
 		log_warn("%.*s", SLICE_ARGS(buf_view(&why)));
-	if (st != NULL && st->serial > highest)
+	if (st != NULL && (st->serial > highest || st->is_mirror))
 		highest = st->serial;
 	if (now >= highest)
 		;

@@ -300,6 +300,20 @@ def test_stale_is_served_on(fresh, origin):
     assert fresh.json()["stale"] is False
 
 
+def test_a_copy_becomes_stale_though_nobody_answers(fresh, origin):
+    origin.publish(refresh=int(time.time()) + 2)
+    fresh.updated("--key", fresh.pub)
+    assert "stale" not in fresh.trace()
+    checked = fresh.trace()["checked"]
+    origin.close()
+
+    def stale():
+        fresh.fails(1)
+        return "stale" in fresh.trace()
+    wait_for(stale)
+    assert fresh.trace()["checked"] == checked
+
+
 # ---------------------------------------------------------------- wrong usage
 
 @pytest.mark.parametrize("words", [

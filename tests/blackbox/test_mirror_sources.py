@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Whom `carnation mirror` asks, in which order, how often and how long: other
 mirrors, redirects, "slow down", slow and broken answers."""
+import json
 import re
 import time
 
 import pytest
 
+import certs
 import origin as o
 from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
                        second)
@@ -175,6 +177,18 @@ def test_a_bad_mirror_and_nothing_new(mirror, origin, second):
     origin.publish(page(2))
     mirror.updated()
     assert "older than 2 (rollback)" in mirror.refused(url=second.url())
+    told = json.loads(mirror.run("--json", url=second.url()).stdout)
+    assert (told["source"], told["serial"]) == (second.url(), 1)
+
+
+def test_a_refusal_is_told_of_whom_it_was(mirror, origin, second, place):
+    """The one with another certificate, and not the one that was taken."""
+    files = origin.publish(page(2))
+    second.serve(files)
+    origin.renew(certs.pair(place / "other", "localhost"))
+    done = mirror.updated("--strict-tls", "--also", second.url())
+    assert f"{origin.url()}: refused" in done["said"]
+    assert f"{second.url()}: refused" not in done["said"]
 
 
 @pytest.mark.parametrize("fault", [o.flip(), o.added(), o.cut(2),
