@@ -20,7 +20,8 @@ put_digest(void *arg, struct slice bytes)
 	return true;
 }
 
-/* One file; a second time when the network failed it. */
+/* One file; a second time when the network failed it, and we are not to wait for
+ * longer than we do. */
 static enum errand_result
 fetch_file(struct visit *x, size_t i, bool *same, struct buf *why)
 {
@@ -34,7 +35,8 @@ fetch_file(struct visit *x, size_t i, bool *same, struct buf *why)
 		.arg = &d };
 	bool cut;
 
-	for (int try = 0; try < TRIES && result == ERRAND_FAILED; try++) {
+	for (int try = 0;
+	     try < TRIES && result == ERRAND_FAILED && !x->source.out; try++) {
 		buf_reset(why);
 		digest_init(&d);
 		result =

@@ -209,23 +209,35 @@ who_moved_on(struct repair *r)
 	return who;
 }
 
+/* What each source said last; nothing, when all that they said was no. */
+static void
+quote(const struct sources *s, struct buf *why)
+{
+	size_t before = why->len;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].said[0] != '\0')
+			(void)buf_printf(
+			    why, "; %s: %s", s->at[i].base, s->at[i].said);
+	if (why->len == before)
+		(void)buf_str(why, "; no source has them");
+}
+
 /* Some of it could not be brought: why, and what that makes. */
 static enum verify_result
 heed_lacking(struct repair *r, const struct download *d, struct buf *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
-	const struct source *s = r->sources.at;
 
 	(void)buf_printf(why, "%zu of %zu files could not be brought anew",
 	    d->failures + r->closed, d->n_missing + r->closed);
 	if (r->closed > 0)
 		(void)buf_str(why, "; an object cannot be opened");
-	for (size_t i = 0; later == NULL && i < r->sources.n; i++)
-		if (s[i].said[0] != '\0')
-			(void)buf_printf(why, "; %s: %s", s[i].base, s[i].said);
 	if (later != NULL)
 		(void)buf_printf(why,
 		    "; %s has a later serial: run carnation mirror", later);
+	else if (d->failures > 0)
+		quote(&r->sources, why);
 	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
 }
 

@@ -511,6 +511,21 @@ def test_junk_without_end_behind_a_refusal(place, author, path, header,
                timeout=10)
 
 
+def test_slow_down_is_obeyed(place, author):
+    """Waited for, or not asked again."""
+    with Origin(place, author.publish()) as origin:
+        words = [origin.url(), "--key", author.key.public]
+        origin.on("page.gmi", o.answer("44 2"), times=1)
+        verify(*words)
+        asked = [t.at for t in origin.log if t.path == "page.gmi"]
+        assert len(asked) == 2 and asked[1] - asked[0] >= 1.9
+        origin.clear()
+        origin.on("page.gmi", o.answer("44 3600"))
+        verify(*words, status=LATER)
+        assert "asks to wait 3600 s" in verify.said
+        assert origin.paths.count("page.gmi") == 1
+
+
 def test_sessions_are_resumed(place, author):
     with Origin(place, author.publish()) as origin:
         verify(origin.url(), "--key", author.key.public)
@@ -816,6 +831,14 @@ def third_release(mirror, changes):
     make_store(mirror.store, [files])
     write_state(mirror.store, files, mirror.author.key)
     return files
+
+
+def test_rot_that_nobody_has(mirror):
+    rot(mirror.current / "page.gmi")
+    mirror.source.serve({})
+    assert mirror.verify(LATER) == ["changed page.gmi"]
+    assert ("1 of 1 files could not be brought anew; no source has them"
+            in verify.said)
 
 
 def test_rot_is_mended_by_another_mirror(mirror, place):
