@@ -13,6 +13,10 @@ enum { GEMINI_PORT = 1965 };
 /* RFC 4151 wants a name; this one is reserved (RFC 2606). */
 static const char nobody[] = "capsule.invalid";
 
+/* In the feed's own id: it must stay what it is for ever (RFC 4287 4.2.6), and a
+ * date out of the entries changes when an older one comes or the oldest goes. */
+#define FEED_ID_DATE "2020"
+
 struct feed {
 	const struct host *host;
 	const struct feed_origin *origin;
@@ -113,15 +117,19 @@ put_specific(struct buf *out, struct slice target)
 	}
 }
 
-/* kind is "" for entries. */
+/* d is NULL for the feed. */
 static void
 put_id(struct feed *f, const char *indent, const struct subscription_day *d,
-    const char *kind, struct slice target)
+    struct slice target)
 {
 	(void)buf_printf(f->out, "%s<id>tag:%s,", indent,
 	    f->origin != NULL ? f->origin->host : nobody);
-	put_day(f->out, d);
-	(void)buf_printf(f->out, ":%s", kind);
+	/* An entry may lead to the feed's own page, and has another id. */
+	if (d == NULL)
+		(void)buf_str(f->out, FEED_ID_DATE ":feed");
+	else
+		put_day(f->out, d);
+	(void)buf_byte(f->out, ':');
 	put_specific(f->out, target);
 	(void)buf_str(f->out, "</id>\n");
 }
@@ -179,7 +187,7 @@ put_entry(struct feed *f, const struct feed_entry *entry)
 	struct slice target = slice_str(entry->target);
 
 	(void)buf_str(f->out, "  <entry>\n");
-	put_id(f, indent, &entry->day, "", target);
+	put_id(f, indent, &entry->day, target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
@@ -211,7 +219,6 @@ put_document(struct feed *f, struct slice title, struct slice author)
 {
 	struct slice subtitle = subscription_subtitle(f->text);
 	const struct feed_entry *first = &f->entries.item[0];
-	const struct feed_entry *last = &f->entries.item[f->entries.n - 1];
 	uint8_t memory[FEED_TARGET_MAX];
 	struct buf path;
 
@@ -222,8 +229,7 @@ put_document(struct feed *f, struct slice title, struct slice author)
 	buf_reset(&path);
 	(void)buf_byte(&path, '/');
 	(void)uri_encode(&path, slice_str(f->page), true);
-	/* Not as an entry's that leads to the feed's own page. */
-	put_id(f, "  ", &last->day, "feed:", buf_view(&path));
+	put_id(f, "  ", NULL, buf_view(&path));
 	put_element(f, "  ", "title", title);
 	if (!plain_is_blank(subtitle))
 		put_element(f, "  ", "subtitle", subtitle);

@@ -62,7 +62,7 @@ def atom(directory):
             assert len(element.findall(ATOM + name)) == 1, name
         ids.add(element.findtext(ATOM + "id"))
         assert re.fullmatch(
-            r"tag:[a-z0-9.-]+,\d{4}-\d\d-\d\d:"
+            r"tag:[a-z0-9.-]+,\d{4}(?:-\d\d-\d\d)?:"
             r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+",
             element.findtext(ATOM + "id"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT12:00:00Z",
@@ -96,7 +96,7 @@ def test_both_files_are_written(place):
     assert root.find(ATOM + "author").findtext(ATOM + "name") == "The capsule"
     assert root.get(XML + "lang") == "en"
     assert root.findtext(ATOM + "id") == (
-        "tag:capsule.invalid,2025-12-31:feed:/updates.gmi")
+        "tag:capsule.invalid,2020:feed:/updates.gmi")
     assert (link(root, "self"), link(root)) == ("atom.xml", "updates.gmi")
     assert [(x.findtext(ATOM + "id").split(",")[1],
              x.findtext(ATOM + "title"), link(x))
@@ -128,6 +128,17 @@ def test_a_second_run_touches_nothing(place):
     said = feed(f"{c}/")
     assert f"{c}/atom.xml: up to date" in said
     assert f"{c}/all.txt: written" in said
+
+
+def test_the_feed_stays_the_same_when_entries_come_and_go(place):
+    c = capsule(place)
+    feed(c)
+    before = atom(c)
+    for page in (UPDATES + "=> about.gmi 1989-12-31 Older than all\n",
+                 UPDATES.replace("2025-12-31", "2026-05-06")):
+        (c / "updates.gmi").write_text(page)
+        assert "atom.xml: written" in feed(c)
+        assert atom(c).findtext(ATOM + "id") == before.findtext(ATOM + "id")
 
 
 def test_with_an_origin_links_are_absolute(place):

@@ -49,7 +49,7 @@ a_whole_document(void **state)
 	assert_string_equal(make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
-	    "  <id>tag:capsule.invalid,2026-01-02:feed:/updates.gmi</id>\n"
+	    "  <id>tag:capsule.invalid,2020:feed:/updates.gmi</id>\n"
 	    "  <title>Updates</title>\n"
 	    "  <subtitle>Of this capsule</subtitle>\n"
 	    "  <updated>2026-01-03T12:00:00Z</updated>\n"
@@ -87,7 +87,7 @@ an_origin_makes_links_absolute(void **state)
 				   "=> https://x.example/ 2026-01-01 X\n");
 	help_open_one("feed = \"az/u.gmi\";");
 	text = make("gemini://Example.ORG:1966/");
-	has(text, "<id>tag:example.org,2026-01-01:feed:/az/u.gmi</id>");
+	has(text, "<id>tag:example.org,2020:feed:/az/u.gmi</id>");
 	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
 	has(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
 	has(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");
@@ -96,6 +96,31 @@ an_origin_makes_links_absolute(void **state)
 	has(text, "href=\"https://x.example/\"");
 	has(make("gemini://example.org:1965"),
 	    "href=\"gemini://example.org/n.gmi\"");
+}
+
+/* RFC 4287 4.2.6 */
+static void
+the_feed_has_one_id_for_ever(void **state)
+{
+	static const char *const pages[] = {
+		"# U\n=> b.gmi 2026-01-02 B\n=> c.gmi 2026-01-03 C\n",
+		/* an older entry comes */
+		"# U\n=> a.gmi 1989-12-31 A\n=> b.gmi 2026-01-02 B\n"
+		"=> c.gmi 2026-01-03 C\n",
+		/* the oldest ones go */
+		"# Renamed\n=> c.gmi 2026-01-03 C\n",
+		/* one leads to the feed itself, on the same date */
+		"# U\n=> u.gmi 2020-01-01 U\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		tree_file("root/u.gmi", pages[i]);
+		help_open_one("feed = \"u.gmi\";");
+		has(make(NULL),
+		    "\n  <id>tag:capsule.invalid,2020:feed:/u.gmi</id>\n");
+	}
+	has(made, "    <id>tag:capsule.invalid,2020-01-01:/u.gmi</id>\n");
 }
 
 static void
@@ -265,6 +290,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_capsule(a_whole_document),
 		in_a_capsule(an_origin_makes_links_absolute),
+		in_a_capsule(the_feed_has_one_id_for_ever),
 		in_a_capsule(links_that_would_be_misread_begin_with_a_dot),
 		in_a_capsule(hostile_texts_stay_texts),
 		in_a_capsule(titles_have_substitutes),
