@@ -162,7 +162,8 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 
 	assert(f.rule != NULL);
 	f.level = *level_of(l, code);
-	if (f.level == LINT_OFF)
+	if (f.level == LINT_OFF ||
+	    (l->unread && lint_rule_hangs_on_conf(f.rule)))
 		return;
 	l->counts[f.level]++;
 	if (l->n == LINT_FINDINGS_MAX)
@@ -228,6 +229,7 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	l->linked = calloc(l->inventory.n + 1, sizeof(*l->linked));
 	if (l->linked == NULL)
 		return false;
+	lint_conf_read(l); /* in front of all that hangs on it */
 	check_pages(l);
 	lint_capsule(l); /* behind the pages, whose links it counts */
 	lint_conf(l);

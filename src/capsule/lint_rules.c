@@ -98,3 +98,15 @@ lint_rule_find(const char *code)
 			return &rules[i];
 	return NULL;
 }
+
+bool
+lint_rule_hangs_on_conf(const struct lint_rule *rule)
+{
+	static const char *const codes[] = { "A005", "A006", "C001", "C003",
+		"C004", "C012", "F001", "G007", "R001", "W001" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(codes[i], rule->code) == 0)
+			return true;
+	return false;
+}
