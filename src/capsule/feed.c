@@ -306,18 +306,31 @@ read_entries(struct feed *f)
 	return why == NULL;
 }
 
+static struct slice
+capsule_title(const struct host *h)
+{
+	const char *title = h->content.title.text;
+
+	return slice_str(title != NULL ? title : "");
+}
+
+struct slice
+feed_title(const struct host *h, struct slice text)
+{
+	struct slice title = gemtext_title(text);
+
+	return plain_is_blank(title) ? capsule_title(h) : title;
+}
+
 /* From the page's text to the document. */
 static bool
 write_feed(struct feed *f)
 {
-	const struct conf_text *named = &f->host->content.title;
-	struct slice title = gemtext_title(f->text), author;
+	struct slice title = feed_title(f->host, f->text);
+	struct slice author = capsule_title(f->host);
 
-	author = slice_str(named->text != NULL ? named->text : "");
 	if (plain_is_blank(author))
 		author = title;
-	if (plain_is_blank(title))
-		title = author;
 	if (plain_is_blank(title)) {
 		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
 		    "has no title: neither a \"#\" heading, nor does "

@@ -27,6 +27,10 @@ bool feed_origin(struct slice text, struct feed_origin *out, const char **why);
 /* Appends the origin as a URL, without a slash behind it. */
 bool feed_origin_put(const struct feed_origin *origin, struct buf *out);
 
+/* The feed's title: that of its page, text, else the capsule's; blank when neither
+ * has one. Borrows from both. */
+struct slice feed_title(const struct host *h, struct slice text);
+
 /* Appends the document to out, which should hold FEED_MAX. pages are what h
  * serves. origin NULL: links are relative, and identifiers are of
  * "capsule.invalid", a name that nobody owns.

@@ -11,6 +11,7 @@ static const struct lint_rule rules[] = {
 	{ "A004", LINT_WARNING, "a feed that says other than its page" },
 	{ "A005", LINT_ERROR, "a feed of another type than its own" },
 	{ "A006", LINT_WARNING, "a feed's entry that leads nowhere" },
+	{ "A007", LINT_INFO, "a feed that is still to be written" },
 	{ "C001", LINT_WARNING, "a page without a language" },
 	{ "C002", LINT_WARNING, "a file name with risky characters" },
 	{ "C003", LINT_WARNING, "a directory without index or listing" },
