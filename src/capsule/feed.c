@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/feed.h"
 
-#include <string.h>
-
 #include "capsule/feed_entries.h"
 #include "capsule/page.h"
 #include "capsule/plain.h"
@@ -94,23 +92,15 @@ put_updated(
 	(void)buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
-static bool
-is_escape(struct slice s)
-{
-	return s.len >= 3 && hex_value(s.ptr[1]) != -1 &&
-	       hex_value(s.ptr[2]) != -1;
-}
-
-/* RFC 4151 takes the bytes of a URI's path and query alone. */
+/* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds is
+ * in none of these. */
 static void
 put_specific(struct buf *out, struct slice target)
 {
 	for (size_t i = 0; i < target.len; i++) {
 		uint8_t c = target.ptr[i];
 
-		if (c <= ' ' || c >= 0x7f ||
-		    strchr("\"#<>\\^`{|}[]", c) != NULL ||
-		    (c == '%' && !is_escape(slice_skip(target, i))))
+		if (c >= 0x7f || c == '#' || c == '[' || c == ']')
 			(void)buf_printf(out, "%%%02X", c);
 		else
 			put_text(out, slice_of(&c, 1));
@@ -247,11 +237,14 @@ put_document(struct feed *f, struct slice title, struct slice author)
 static void
 left_out(void *arg, const struct subscription_entry *entry)
 {
+	const char *fault = uri_fault(entry->url);
 	struct feed *f = arg;
 
 	if (entry->dated)
 		page_problem(f->report, REPORT_WARNING, f->host, f->page,
-		    entry->line, "left out: no client could follow the link");
+		    entry->line,
+		    "left out: no client could follow the link%s%s",
+		    fault != NULL ? ": " : "", fault != NULL ? fault : "");
 	else
 		page_problem(f->report, REPORT_WARNING, f->host, f->page,
 		    entry->line, "left out: %.*s is no day of the calendar",

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
-#include "util/log.h"
 
 struct lint *
 lint_new(int64_t now)
@@ -135,23 +134,6 @@ keep(struct lint *l, const struct lint_finding *f, const char *file)
 	l->n++;
 }
 
-static char *
-safe_text(const char *raw)
-{
-	const char *safe = NULL;
-	char *text = NULL;
-	struct buf out;
-
-	/* A byte becomes four at most, "\xHH". */
-	buf_init(&out, (size_t)4 * LINT_TEXT_MAX);
-	if (log_escape(&out, slice_str(raw)))
-		safe = buf_cstr(&out);
-	if (safe != NULL)
-		text = strdup(safe);
-	buf_fini(&out);
-	return text;
-}
-
 void
 lint_add(struct lint *l, const char *code, const char *file, unsigned line,
     const char *format, ...)
@@ -171,7 +153,7 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	va_start(ap, format);
 	(void)vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
-	f.text = safe_text(raw);
+	f.text = strdup(raw);
 	keep(l, &f, file);
 }
 

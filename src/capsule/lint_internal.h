@@ -62,8 +62,7 @@ const struct lint_rule *lint_rule_find(const char *code);
  * listing, a language, a type. */
 bool lint_rule_hangs_on_conf(const struct lint_rule *rule);
 
-/* Adds what a check found, unless its level is off. file is beneath the root.
- * What of the text could deceive a terminal is escaped. */
+/* Adds what a check found, unless its level is off. file is beneath the root. */
 void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -166,11 +166,11 @@ def test_no_two_identifiers_are_the_same(place):
     """Nor is anything in them that a tag: URI cannot hold."""
     root = capsule(place, updates__gmi="# News\n"
                    "=> updates.gmi 2026-01-01 This page\n"
-                   "=> https://example.org/100%#a 2026-01-02 Elsewhere\n")
+                   "=> https://example.org/100%25#a[1] 2026-01-02 Elsewhere\n")
     feed(root)
     ids = [x.findtext(ATOM + "id") for x in entries(atom(root))]
     assert ids == [
-        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a",
+        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a%5B1%5D",
         "tag:capsule.invalid,2026-01-01:/updates.gmi"]
 
 
@@ -218,14 +218,15 @@ def test_hostile_labels(place):
     c = capsule(place, updates__gmi=(
         b"# <&\"'> ]]> \xe2\x80\xae\x1b[31m\0title\n"
         b"=> a.gmi 2026-01-01 </title><script>&lt;\"]]>\0\x1b[0m\n"
-        b"=> b\".gmi 2026-01-02 \xe2\x80\xaeright \xc2\x9b0mto left\n"
-        b"=> <c>&.gmi 2026-01-03 <!DOCTYPE x [<!ENTITY y 'z'>]>&y;\n"))
-    feed(c)
+        b"=> b&'.gmi 2026-01-02 \xe2\x80\xaeright \xc2\x9b0mto left\n"
+        b"=> <d>.gmi 2026-01-04 no URL\n"
+        b"=> c;&lt;.gmi 2026-01-03 <!DOCTYPE x [<!ENTITY y 'z'>]>&y;\n"))
+    assert "updates.gmi:4: left out: no client" in feed(c)
     root = atom(c)
     assert root.findtext(ATOM + "title") == "<&\"'> ]]> [31mtitle"
     assert [(x.findtext(ATOM + "title"), link(x)) for x in entries(root)] == [
-        ("<!DOCTYPE x [<!ENTITY y 'z'>]>&y;", "<c>&.gmi"),
-        ("right 0mto left", "b\".gmi"),
+        ("<!DOCTYPE x [<!ENTITY y 'z'>]>&y;", "c;&lt;.gmi"),
+        ("right 0mto left", "b&'.gmi"),
         ("</title><script>&lt;\"]]>[0m", "a.gmi")]
     text = (c / "all.txt").read_text()
     assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)

@@ -151,6 +151,18 @@ def test_names_and_texts_are_safe_to_show(place):
         assert "31m.gmi" in done.stdout
 
 
+def test_a_backslash_is_escaped_once(place):
+    root = tree(place / "c", GOOD | {
+        "page.gmi": "# A page\n=> /a\\b\x1b x\n"})
+    done = carnation("lint", "-WG005=off", root)
+    assert done.stdout.startswith(
+        r"G009 page.gmi:2: link to /a\x5cb\x1b: a backslash, or one of ")
+    assert done.stdout.count("\\") == 2
+    found = json.loads(carnation(
+        "lint", "--json", "-WG005=off", root).stdout)["findings"]
+    assert found[0]["text"].startswith("link to /a\\b\x1b: a backslash, or")
+
+
 def test_redirects_and_gone(place):
     root = tree(place / "c", {
         "index.gmi": "# Home\n=> old.gmi a\n=> gone.gmi b\n=> lost/x.gmi c\n"

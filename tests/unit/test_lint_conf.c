@@ -33,6 +33,10 @@ test_mistakes(void **state)
 	    "} );\n");
 	lint_help_wants("C014", "capsule.conf", 3, "http://e.org/");
 	assert_int_equal(lint_help_count("C006"), 0);
+	/* What is no target at all leads to no other protocol. */
+	run_conf("", "redirects = ( { from = \"/x\"; to = \"n/a.gmi\"; } );\n");
+	lint_help_wants("C006", "capsule.conf", 1, "n/a.gmi");
+	assert_int_equal(lint_help_count("C014"), 0);
 	/* The pages are looked at all the same. */
 	tree_file("root/a.gmi", "x\n");
 	run_conf("", "lang = [];\n");

@@ -138,7 +138,10 @@ test_words(void **state)
 		{ "moved.gmi", "G012",
 		    "link to moved.gmi: moved for good to /page.gmi" },
 		{ "gone.gmi", "G013", "link to gone.gmi: gone" },
-		{ "a\x1b[m", "G009", "link to a\\x1b[m: control character" },
+		{ "a\\b", "G009",
+		    "link to a\\b: a backslash, or one of <>\"{}|^`, that is "
+		    "not percent-encoded" },
+		{ "a\x1b[m", "G009", "link to a\x1b[m: control character" },
 	};
 	char page[256];
 
