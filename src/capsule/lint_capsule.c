@@ -195,6 +195,9 @@ check_root(struct lint *l)
 
 	if (t != NULL)
 		t = lint_follow(l, t);
+	/* Whoever visits the capsule is led there. */
+	if (t != NULL && t->item != NULL)
+		l->linked[t->item - l->inventory.item] = true;
 	if (t != NULL && t->status != STATUS_SUCCESS)
 		lint_add(l, "C012", NULL, 0,
 		    "no index page: who visits the capsule's first page gets "
@@ -210,6 +213,6 @@ lint_capsule(struct lint *l)
 		check_file(l, &l->inventory.item[i]);
 	}
 	check_languages(l);
-	check_orphans(l);
 	check_root(l);
+	check_orphans(l);
 }
