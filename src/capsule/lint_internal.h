@@ -134,6 +134,8 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line);
 struct lint_markup {
 	unsigned numbered; /* lines of a numbered list */
 	unsigned number;   /* of the last of them */
+	unsigned dashed;   /* lines of a list that is indented */
+	bool item;         /* the line right above is a list's */
 	unsigned table;    /* rows of a table */
 };
 
