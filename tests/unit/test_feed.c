@@ -237,12 +237,14 @@ days_that_are_none_are_left_out(void **state)
 
 	(void)state;
 	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-02-30 A\n"
-				"=> b.gmi 2026-02-28 B\n");
+				"=> b.gmi 2026-02-28 B\n"
+				"=> a.gmi 2026-11-221 A\n");
 	help_open_one("feed = \"u.gmi\";");
 	text = make(NULL);
 	has(text, "b.gmi");
 	assert_null(strstr(text, "a.gmi"));
 	assert_true(help_told(REPORT_WARNING, 2, "2026-02-30 is no day"));
+	assert_true(help_told(REPORT_WARNING, 4, "2026-11-221 is no day"));
 }
 
 /* What the linter calls an error is no link of a feed either. */
