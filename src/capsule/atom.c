@@ -22,6 +22,7 @@ struct reading {
 	size_t room;
 	struct atom_part *part; /* where children belong; NULL: nowhere */
 	enum wanted wanted;     /* the element whose text comes */
+	bool wanted_plain;      /* and it is no HTML */
 	unsigned wanted_depth;
 	struct buf text;
 	uint8_t memory[ATOM_TEXT_MAX];
@@ -109,6 +110,8 @@ take_link(struct reading *r, const char **attributes)
 static void
 start_child(struct reading *r, const char *name, const char **attributes)
 {
+	const char *type;
+
 	if (is(name, "id"))
 		r->wanted = WANT_ID;
 	else if (is(name, "title"))
@@ -117,6 +120,8 @@ start_child(struct reading *r, const char *name, const char **attributes)
 		r->wanted = WANT_UPDATED;
 	else if (is(name, "link"))
 		take_link(r, attributes);
+	type = attribute(attributes, "type");
+	r->wanted_plain = type == NULL || strcmp(type, "text") == 0;
 	r->wanted_depth = r->depth;
 	buf_wrap(&r->text, r->memory, sizeof(r->memory));
 }
@@ -160,6 +165,17 @@ is_space(uint8_t c)
 }
 
 static void
+take_title(struct reading *r, struct slice text)
+{
+	r->part->has_title = true;
+	if (r->part->title != NULL || r->text.failed || !r->wanted_plain)
+		return;
+	r->part->title = strndup((const char *)text.ptr, text.len);
+	if (r->part->title == NULL)
+		stop_short_of_memory(r);
+}
+
+static void
 take_text(struct reading *r)
 {
 	struct slice text = buf_view(&r->text);
@@ -174,7 +190,7 @@ take_text(struct reading *r)
 	if (r->wanted == WANT_ID) {
 		r->part->has_id = true;
 	} else if (r->wanted == WANT_TITLE) {
-		r->part->has_title = true;
+		take_title(r, text);
 	} else {
 		r->part->has_updated = true;
 		/* The date alone says nothing against the rest. */
@@ -252,10 +268,13 @@ atom_read(struct slice bytes, struct atom *out)
 void
 atom_fini(struct atom *a)
 {
-	for (size_t i = 0; i < a->n; i++)
+	for (size_t i = 0; i < a->n; i++) {
 		free(a->entry[i].link);
+		free(a->entry[i].title);
+	}
 	free(a->entry);
 	free(a->feed.link);
+	free(a->feed.title);
 	free(a->self);
 	*a = (struct atom){ 0 };
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/feed.h"
 
-#include <string.h>
-
 #include "capsule/feed_entries.h"
 #include "capsule/page.h"
 #include "capsule/plain.h"
@@ -12,6 +10,10 @@ enum { GEMINI_PORT = 1965 };
 
 /* RFC 4151 wants a name; this one is reserved (RFC 2606). */
 static const char nobody[] = "capsule.invalid";
+
+/* In the feed's own id: it must stay what it is for ever (RFC 4287 4.2.6), and a
+ * date out of the entries changes when an older one comes or the oldest goes. */
+#define FEED_ID_DATE "2020"
 
 struct feed {
 	const struct host *host;
@@ -90,38 +92,34 @@ put_updated(
 	(void)buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
-static bool
-is_escape(struct slice s)
-{
-	return s.len >= 3 && hex_value(s.ptr[1]) != -1 &&
-	       hex_value(s.ptr[2]) != -1;
-}
-
-/* RFC 4151 takes the bytes of a URI's path and query alone. */
+/* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds is
+ * in none of these. */
 static void
 put_specific(struct buf *out, struct slice target)
 {
 	for (size_t i = 0; i < target.len; i++) {
 		uint8_t c = target.ptr[i];
 
-		if (c <= ' ' || c >= 0x7f ||
-		    strchr("\"#<>\\^`{|}[]", c) != NULL ||
-		    (c == '%' && !is_escape(slice_skip(target, i))))
+		if (c >= 0x7f || c == '#' || c == '[' || c == ']')
 			(void)buf_printf(out, "%%%02X", c);
 		else
 			put_text(out, slice_of(&c, 1));
 	}
 }
 
-/* kind is "" for entries. */
+/* d is NULL for the feed. */
 static void
 put_id(struct feed *f, const char *indent, const struct subscription_day *d,
-    const char *kind, struct slice target)
+    struct slice target)
 {
 	(void)buf_printf(f->out, "%s<id>tag:%s,", indent,
 	    f->origin != NULL ? f->origin->host : nobody);
-	put_day(f->out, d);
-	(void)buf_printf(f->out, ":%s", kind);
+	/* An entry may lead to the feed's own page, and has another id. */
+	if (d == NULL)
+		(void)buf_str(f->out, FEED_ID_DATE ":feed");
+	else
+		put_day(f->out, d);
+	(void)buf_byte(f->out, ':');
 	put_specific(f->out, target);
 	(void)buf_str(f->out, "</id>\n");
 }
@@ -179,7 +177,7 @@ put_entry(struct feed *f, const struct feed_entry *entry)
 	struct slice target = slice_str(entry->target);
 
 	(void)buf_str(f->out, "  <entry>\n");
-	put_id(f, indent, &entry->day, "", target);
+	put_id(f, indent, &entry->day, target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
@@ -211,7 +209,6 @@ put_document(struct feed *f, struct slice title, struct slice author)
 {
 	struct slice subtitle = subscription_subtitle(f->text);
 	const struct feed_entry *first = &f->entries.item[0];
-	const struct feed_entry *last = &f->entries.item[f->entries.n - 1];
 	uint8_t memory[FEED_TARGET_MAX];
 	struct buf path;
 
@@ -222,8 +219,7 @@ put_document(struct feed *f, struct slice title, struct slice author)
 	buf_reset(&path);
 	(void)buf_byte(&path, '/');
 	(void)uri_encode(&path, slice_str(f->page), true);
-	/* Not as an entry's that leads to the feed's own page. */
-	put_id(f, "  ", &last->day, "feed:", buf_view(&path));
+	put_id(f, "  ", NULL, buf_view(&path));
 	put_element(f, "  ", "title", title);
 	if (!plain_is_blank(subtitle))
 		put_element(f, "  ", "subtitle", subtitle);
@@ -241,11 +237,14 @@ put_document(struct feed *f, struct slice title, struct slice author)
 static void
 left_out(void *arg, const struct subscription_entry *entry)
 {
+	const char *fault = uri_fault(entry->url);
 	struct feed *f = arg;
 
 	if (entry->dated)
 		page_problem(f->report, REPORT_WARNING, f->host, f->page,
-		    entry->line, "left out: no client could follow the link");
+		    entry->line,
+		    "left out: no client could follow the link%s%s",
+		    fault != NULL ? ": " : "", fault != NULL ? fault : "");
 	else
 		page_problem(f->report, REPORT_WARNING, f->host, f->page,
 		    entry->line, "left out: %.*s is no day of the calendar",
@@ -300,18 +299,31 @@ read_entries(struct feed *f)
 	return why == NULL;
 }
 
+static struct slice
+capsule_title(const struct host *h)
+{
+	const char *title = h->content.title.text;
+
+	return slice_str(title != NULL ? title : "");
+}
+
+struct slice
+feed_title(const struct host *h, struct slice text)
+{
+	struct slice title = gemtext_title(text);
+
+	return plain_is_blank(title) ? capsule_title(h) : title;
+}
+
 /* From the page's text to the document. */
 static bool
 write_feed(struct feed *f)
 {
-	const struct conf_text *named = &f->host->content.title;
-	struct slice title = gemtext_title(f->text), author;
+	struct slice title = feed_title(f->host, f->text);
+	struct slice author = capsule_title(f->host);
 
-	author = slice_str(named->text != NULL ? named->text : "");
 	if (plain_is_blank(author))
 		author = title;
-	if (plain_is_blank(title))
-		title = author;
 	if (plain_is_blank(title)) {
 		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
 		    "has no title: neither a \"#\" heading, nor does "

@@ -27,15 +27,19 @@ bool feed_origin(struct slice text, struct feed_origin *out, const char **why);
 /* Appends the origin as a URL, without a slash behind it. */
 bool feed_origin_put(const struct feed_origin *origin, struct buf *out);
 
+/* The feed's title: that of its page, text, else the capsule's; blank when neither
+ * has one. Borrows from both. */
+struct slice feed_title(const struct host *h, struct slice text);
+
 /* Appends the document to out, which should hold FEED_MAX. pages are what h
  * serves. origin NULL: links are relative, and identifiers are of
  * "capsule.invalid", a name that nobody owns.
  *
  * Identifiers are tag: URIs (RFC 4151). That of an entry is made of its date and
  * its target, so one whose date is changed is a new entry to those who read the
- * feed, as a correction should be. That of the feed is made of its earliest
- * date and its page, behind "feed:", so that no entry has the same: an entry set
- * before all others makes it a new feed.
+ * feed, as a correction should be. That of the feed is made of its page alone,
+ * behind "feed:" and a date that never changes, so that no entry has the same and
+ * none can make it another feed (RFC 4287 4.2.6).
  *
  * False when r gained an error: no feed is set, it is not served as gemtext, it
  * has no title and the capsule has none, there is no entry. Entries without a

@@ -12,10 +12,8 @@
 static bool
 can_be_followed(struct slice url)
 {
-	for (size_t i = 0; i < url.len; i++)
-		if (url.ptr[i] <= ' ' || url.ptr[i] == 0x7f)
-			return false;
-	return url.len > 0 && url.len <= FEED_TARGET_MAX && slice_utf8(url);
+	return url.len > 0 && url.len <= FEED_TARGET_MAX && slice_utf8(url) &&
+	       uri_fault(url) == NULL;
 }
 
 /* The URL of a page, for links on it. */

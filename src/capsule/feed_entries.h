@@ -29,7 +29,7 @@ struct feed_entries {
 /* Appends where a link of the page leads (a path beneath the root): "/night.gmi",
  * with its query, without dots and fragment, for what lies in the capsule;
  * anything with a scheme or a host of its own as it stands. False when it is no
- * link that a client could follow (blanks or controls in it), or too long. */
+ * link that a client could follow (see uri_fault), or too long. */
 bool feed_target(const char *page, struct slice url, struct buf *out);
 
 enum feed_read {

@@ -247,9 +247,13 @@ content_fault(const struct host *h, enum file_open result)
 	return "is there, but is not a file that can be read beneath the root";
 }
 
-bool
-host_read_content(const struct hosts *hosts, const struct host *h,
-    const char *name, struct conf_content *content, struct report *r)
+/* conf_read_content, or its like. */
+typedef bool content_reader(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r);
+
+static bool
+content_read(const struct hosts *hosts, const struct host *h, const char *name,
+    content_reader *reader, struct conf_content *content, struct report *r)
 {
 	const char *fault = NULL;
 	enum file_open result;
@@ -269,8 +273,7 @@ host_read_content(const struct hosts *hosts, const struct host *h,
 		fault =
 		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
 	else
-		ok = conf_read_content(
-		    hosts->conf, content, buf_view(&bytes), name, r);
+		ok = reader(hosts->conf, content, buf_view(&bytes), name, r);
 	if (fault != NULL)
 		report_add(r, REPORT_ERROR, name, 0, "%s", fault);
 	if (fd != -1)
@@ -279,8 +282,16 @@ host_read_content(const struct hosts *hosts, const struct host *h,
 	return ok && fault == NULL;
 }
 
+bool
+host_salvage_content(const struct hosts *hosts, const struct host *h,
+    const char *name, struct conf_content *content, struct report *r)
+{
+	return content_read(hosts, h, name, conf_salvage_content, content, r);
+}
+
 static bool
-read_content(struct hosts *hosts, struct host *h, struct report *r)
+read_content(struct hosts *hosts, struct host *h, content_reader *reader,
+    struct report *r)
 {
 	const char *root = h->conf->root.text;
 	struct buf name;
@@ -289,21 +300,36 @@ read_content(struct hosts *hosts, struct host *h, struct report *r)
 	buf_init(&name, strlen(root) + sizeof("/current/" CONTENT_FILE));
 	(void)buf_printf(&name, "%s/%s" CONTENT_FILE, root,
 	    h->store != -1 ? "current/" : "");
-	ok = host_read_content(hosts, h, buf_cstr(&name), &h->content, r);
+	ok = content_read(hosts, h, buf_cstr(&name), reader, &h->content, r);
 	buf_fini(&name);
 	return ok;
 }
 
-bool
-hosts_read_content(struct hosts *h, struct report *r)
+static bool
+read_all(struct hosts *h, content_reader *reader, struct report *r)
 {
 	bool ok = true;
 	size_t i;
 
 	for (i = 0; i < h->n; i++)
 		if (h->host[i].root != -1)
-			ok = read_content(h, &h->host[i], r) && ok;
+			ok = read_content(h, &h->host[i], reader, r) && ok;
 	return ok;
+}
+
+bool
+hosts_read_content(struct hosts *h, struct report *r)
+{
+	return read_all(h, conf_read_content, r);
+}
+
+void
+hosts_salvage_content(struct hosts *h)
+{
+	struct report mistakes = { 0 };
+
+	(void)read_all(h, conf_salvage_content, &mistakes);
+	report_fini(&mistakes);
 }
 
 static int

@@ -53,10 +53,15 @@ void hosts_free(struct hosts **h);
  * an error; done by each worker for itself, after it is sandboxed. */
 bool hosts_read_content(struct hosts *h, struct report *r);
 
-/* The capsule.conf of one, which name stands for in r, over what the operator
- * said of h, into content: the operator's word alone when there is no such file,
- * and when r gained an error, which false tells. */
-bool host_read_content(const struct hosts *hosts, const struct host *h,
+/* The same for those who serve nobody: what a capsule.conf says beside its
+ * mistakes counts. */
+void hosts_salvage_content(struct hosts *h);
+
+/* The capsule.conf of one, which name stands for in r, under what the operator
+ * said of h, into content: all that could be read of it beside its mistakes, which
+ * go to r. False when nothing could: content is the operator's word alone then, as
+ * it is when there is no such file. */
+bool host_salvage_content(const struct hosts *hosts, const struct host *h,
     const char *name, struct conf_content *content, struct report *r);
 
 /* Index of the capsule that a canonical name belongs to, or -1. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
-#include "util/log.h"
 
 struct lint *
 lint_new(int64_t now)
@@ -135,23 +134,6 @@ keep(struct lint *l, const struct lint_finding *f, const char *file)
 	l->n++;
 }
 
-static char *
-safe_text(const char *raw)
-{
-	const char *safe = NULL;
-	char *text = NULL;
-	struct buf out;
-
-	/* A byte becomes four at most, "\xHH". */
-	buf_init(&out, (size_t)4 * LINT_TEXT_MAX);
-	if (log_escape(&out, slice_str(raw)))
-		safe = buf_cstr(&out);
-	if (safe != NULL)
-		text = strdup(safe);
-	buf_fini(&out);
-	return text;
-}
-
 void
 lint_add(struct lint *l, const char *code, const char *file, unsigned line,
     const char *format, ...)
@@ -162,7 +144,8 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 
 	assert(f.rule != NULL);
 	f.level = *level_of(l, code);
-	if (f.level == LINT_OFF)
+	if (f.level == LINT_OFF ||
+	    (l->unread && lint_rule_hangs_on_conf(f.rule)))
 		return;
 	l->counts[f.level]++;
 	if (l->n == LINT_FINDINGS_MAX)
@@ -170,7 +153,7 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	va_start(ap, format);
 	(void)vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
-	f.text = safe_text(raw);
+	f.text = strdup(raw);
 	keep(l, &f, file);
 }
 
@@ -228,6 +211,7 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	l->linked = calloc(l->inventory.n + 1, sizeof(*l->linked));
 	if (l->linked == NULL)
 		return false;
+	lint_conf_read(l); /* in front of all that hangs on it */
 	check_pages(l);
 	lint_capsule(l); /* behind the pages, whose links it counts */
 	lint_conf(l);

@@ -29,7 +29,7 @@ struct lint_finding {
 	enum lint_level level; /* never LINT_OFF */
 	char *file;    /* beneath the root; NULL: the capsule as a whole */
 	unsigned line; /* 0: the file as a whole */
-	char *text;    /* one line, safe to print */
+	char *text;    /* raw, as pages have it: to be escaped when shown */
 };
 
 struct lint;

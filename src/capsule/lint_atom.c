@@ -8,6 +8,7 @@
 #include "capsule/feed_entries.h"
 #include "capsule/lint_internal.h"
 #include "capsule/page.h"
+#include "capsule/plain.h"
 
 #define RUN "; carnation feed writes it anew"
 
@@ -22,6 +23,13 @@ struct feeding {
 	struct atom atom;
 	struct slice origin; /* of absolute links to the capsule; or empty */
 	struct leading *entry;
+};
+
+struct feed_page {
+	const char *path;
+	struct buf bytes;
+	struct slice text;
+	struct feed_entries entries;
 };
 
 /* What is missing, or NULL. */
@@ -129,19 +137,51 @@ compare_entries(const void *a, const void *b)
 	return strcmp(x->target, y->target);
 }
 
+/* An entry that no line of the page is left for. before is the one above it in
+ * the order of targets, or NULL. */
 static void
-add_stray(struct lint *l, const struct leading *e, const char *page)
+add_stray(struct lint *l, const struct leading *e, const struct leading *before,
+    const char *page)
 {
-	if (e->target != NULL)
+	if (e->target == NULL)
+		return;
+	if (before != NULL && before->target != NULL &&
+	    strcmp(before->target, e->target) == 0)
+		lint_add(l, "A004", FEED_FILE, e->part->line,
+		    "a second entry for %s; the first is line %u" RUN,
+		    e->target, before->part->line);
+	else
 		lint_add(l, "A004", FEED_FILE, e->part->line,
 		    "an entry for %s, of which %s has none" RUN, e->target,
 		    page);
 }
 
+/* Whether the document says a title of the page's as carnation feed would. What is
+ * no plain text is taken for right. */
+static bool
+same_title(const char *said, struct slice title)
+{
+	struct slice plain;
+	struct buf text;
+	bool same;
+
+	if (said == NULL)
+		return true;
+	buf_init(&text, title.len);
+	(void)plain_put(&text, title);
+	plain = slice_trim(buf_view(&text));
+	same = slice_equal(slice_str(said), plain);
+	buf_fini(&text);
+	return same;
+}
+
 static void
-compare_days(struct lint *l, const struct leading *e,
+compare_entry(struct lint *l, const struct leading *e,
     const struct feed_entry *entry, const char *page)
 {
+	struct slice title = plain_is_blank(entry->title)
+				 ? slice_str(entry->target)
+				 : entry->title;
 	const struct subscription_day *d = &entry->day;
 
 	if (e->part->dated &&
@@ -150,6 +190,10 @@ compare_days(struct lint *l, const struct leading *e,
 		    "another date for %s than the %04d-%02d-%02d of %s:%u" RUN,
 		    entry->target, d->year, d->month, d->day, page,
 		    entry->line);
+	if (!same_title(e->part->title, title))
+		lint_add(l, "A004", FEED_FILE, e->part->line,
+		    "another title for %s than that of %s:%u" RUN,
+		    entry->target, page, entry->line);
 }
 
 /* Goes through both lists, which are in the order of targets. */
@@ -169,39 +213,81 @@ compare_lists(
 			order =
 			    target == NULL ? -1 : strcmp(target, b[k].target);
 		if (order < 0) {
-			add_stray(f->l, &a[i++], page);
+			add_stray(f->l, &a[i], i > 0 ? &a[i - 1] : NULL, page);
+			i++;
 		} else if (order > 0) {
 			lint_add(f->l, "A004", FEED_FILE, 0,
 			    "no entry for %s of %s:%u" RUN, b[k].target, page,
 			    b[k].line);
 			k++;
 		} else {
-			compare_days(f->l, &a[i++], &b[k++], page);
+			compare_entry(f->l, &a[i++], &b[k++], page);
 		}
 	}
 }
 
-/* Says nothing of a page that cannot be read: lint_subscription does. */
+/* The page that a feed is made of, to be freed with page_close. False when there
+ * is none that can be read: lint_subscription tells. */
+static bool
+page_open(struct lint *l, struct feed_page *p)
+{
+	struct slice type;
+
+	*p = (struct feed_page){ .path = l->host->content.feed.text };
+	buf_init(&p->bytes, PAGE_MAX);
+	if (p->path == NULL)
+		return false;
+	type = lint_type(l, p->path);
+	if (!slice_equal_nocase(type, SLICE("text/gemini")) ||
+	    !inventory_load(l->host, p->path, &p->bytes))
+		return false;
+	p->text = buf_view(&p->bytes);
+	if (slice_starts(p->text, SLICE("\xef\xbb\xbf")))
+		p->text = slice_skip(p->text, 3);
+	return feed_entries_read(p->path, p->text, NULL, NULL, &p->entries) ==
+	       FEED_READ;
+}
+
+static void
+page_close(struct feed_page *p)
+{
+	feed_entries_fini(&p->entries);
+	buf_fini(&p->bytes);
+}
+
 static void
 compare_with_page(const struct feeding *f)
 {
-	const char *page = f->l->host->content.feed.text;
-	struct feed_entries entries;
-	struct buf bytes;
+	const struct atom_part *feed = &f->atom.feed;
+	struct feed_page page;
 
-	if (page == NULL || lint_type(f->l, page).len == 0)
-		return;
-	buf_init(&bytes, PAGE_MAX);
-	if (inventory_load(f->l->host, page, &bytes) &&
-	    feed_entries_read(page, buf_view(&bytes), NULL, NULL, &entries) ==
-		FEED_READ) {
-		if (entries.n > 0)
-			qsort(entries.item, entries.n, sizeof(*entries.item),
-			    compare_entries);
-		compare_lists(f, &entries, page);
-		feed_entries_fini(&entries);
+	if (page_open(f->l, &page)) {
+		if (page.entries.n > 0)
+			qsort(page.entries.item, page.entries.n,
+			    sizeof(*page.entries.item), compare_entries);
+		if (!same_title(feed->title, feed_title(f->l->host, page.text)))
+			lint_add(f->l, "A004", FEED_FILE, feed->line,
+			    "another title than that of %s" RUN, page.path);
+		compare_lists(f, &page.entries, page.path);
 	}
-	buf_fini(&bytes);
+	page_close(&page);
+}
+
+/* No document, though it could be made. Whoever promises to make it is answered
+ * with success here. */
+static void
+check_absence(struct lint *l)
+{
+	const struct lint_target *t = lint_ask_path(l, SLICE(FEED_FILE));
+	struct feed_page page;
+
+	if (page_open(l, &page) && page.entries.n > 0 &&
+	    !plain_is_blank(feed_title(l->host, page.text)) && t != NULL &&
+	    t->status == STATUS_NOT_FOUND)
+		lint_add(l, "A007", NULL, 0,
+		    "no " FEED_FILE " of the feed %s; carnation feed writes it",
+		    page.path);
+	page_close(&page);
 }
 
 static void
@@ -256,8 +342,10 @@ lint_atom(struct lint *l)
 	struct slice type;
 	struct buf bytes;
 
-	if (inventory_find(&l->inventory, FEED_FILE) == NULL)
+	if (inventory_find(&l->inventory, FEED_FILE) == NULL) {
+		check_absence(l);
 		return;
+	}
 	type = lint_type(l, FEED_FILE);
 	if (!slice_equal_nocase(type, SLICE("application/atom+xml")))
 		lint_add(l, "A005", FEED_FILE, 0,

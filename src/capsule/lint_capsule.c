@@ -5,6 +5,8 @@
 
 #include "capsule/lint_internal.h"
 
+#define RISKY_NAME "a name with more than A-Z a-z 0-9 . _ ~ - in it"
+
 enum { FILE_SIZE_MAX = 100 << 20 }; /* bytes that are worth a word */
 
 static bool
@@ -32,8 +34,7 @@ check_file(struct lint *l, const struct inventory_item *item)
 	const char *name = base_name(item->path);
 
 	if (!is_plain(name, strlen(name)))
-		lint_add(l, "C002", item->path, 0,
-		    "a name that must be percent-encoded in links");
+		lint_add(l, "C002", item->path, 0, RISKY_NAME);
 	if (item->size > FILE_SIZE_MAX)
 		lint_add(l, "C005", item->path, 0,
 		    "%llu MiB: some clients and networks give up before the "
@@ -75,8 +76,7 @@ check_directory(struct lint *l, size_t item, size_t len)
 	while (from > 0 && path[from - 1] != '/')
 		from--;
 	if (!is_plain(path + from, len - 1 - from))
-		lint_add(l, "C002", name, 0,
-		    "a name that must be percent-encoded in links");
+		lint_add(l, "C002", name, 0, RISKY_NAME);
 	if (t != NULL && t->status == STATUS_NOT_FOUND &&
 	    strncmp(path, ".well-known/", len) != 0 && holds_file(l, item, len))
 		lint_add(l, "C003", name, 0,
@@ -195,6 +195,9 @@ check_root(struct lint *l)
 
 	if (t != NULL)
 		t = lint_follow(l, t);
+	/* Whoever visits the capsule is led there. */
+	if (t != NULL && t->item != NULL)
+		l->linked[t->item - l->inventory.item] = true;
 	if (t != NULL && t->status != STATUS_SUCCESS)
 		lint_add(l, "C012", NULL, 0,
 		    "no index page: who visits the capsule's first page gets "
@@ -210,6 +213,6 @@ lint_capsule(struct lint *l)
 		check_file(l, &l->inventory.item[i]);
 	}
 	check_languages(l);
-	check_orphans(l);
 	check_root(l);
+	check_orphans(l);
 }

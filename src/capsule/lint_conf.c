@@ -21,12 +21,13 @@ conf_add(struct lint *l, const char *code, const char *option,
 }
 
 /* Reads the file again, for its mistakes. */
-static void
-read_conf(struct lint *l, struct conf_content *content)
+void
+lint_conf_read(struct lint *l)
 {
 	struct report r = { 0 };
 
-	(void)host_read_content(l->hosts, l->host, LINT_CONF_FILE, content, &r);
+	l->unread = !host_salvage_content(
+	    l->hosts, l->host, LINT_CONF_FILE, &l->content, &r);
 	for (size_t i = 0; i < r.n; i++) {
 		const struct report_item *item = &r.items[i];
 
@@ -34,7 +35,10 @@ read_conf(struct lint *l, struct conf_content *content)
 		    strcmp(item->file, LINT_CONF_FILE) == 0)
 			lint_add(l,
 			    item->level == REPORT_ERROR ? "C006" : "C014",
-			    item->file, item->line, "%s", item->text);
+			    item->file, item->line, "%s%s", item->text,
+			    l->unread ? "; nothing of this file is used here, "
+					"so links and languages are not judged"
+				      : "");
 	}
 	report_fini(&r);
 }
@@ -198,11 +202,8 @@ visit(void *arg, const char *path, const struct stat *st)
 void
 lint_conf(struct lint *l)
 {
-	struct conf_content content;
-
-	read_conf(l, &content);
-	check_index(l, &content.index);
-	check_order(l, &content.order);
-	check_redirects(l, &content);
+	check_index(l, &l->content.index);
+	check_order(l, &l->content.order);
+	check_redirects(l, &l->content);
 	(void)file_walk(l->host->root, visit, l);
 }

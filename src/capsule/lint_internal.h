@@ -37,6 +37,8 @@ struct lint {
 	const struct host *host;
 	struct mime *mime;
 	struct inventory inventory;
+	struct conf_content content; /* texts are as of LINT_CONF_FILE */
+	bool unread; /* nothing of LINT_CONF_FILE is in the settings */
 	/* lint.c's */
 	enum lint_level *levels; /* of each rule */
 	struct lint_finding *finding;
@@ -56,8 +58,11 @@ struct lint {
 /* The rule of that code, or NULL. */
 const struct lint_rule *lint_rule_find(const char *code);
 
-/* Adds what a check found, unless its level is off. file is beneath the root.
- * What of the text could deceive a terminal is escaped. */
+/* Whether capsule.conf may have an answer to what the rule finds: a redirect, a
+ * listing, a language, a type. */
+bool lint_rule_hangs_on_conf(const struct lint_rule *rule);
+
+/* Adds what a check found, unless its level is off. file is beneath the root. */
 void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
@@ -129,6 +134,8 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line);
 struct lint_markup {
 	unsigned numbered; /* lines of a numbered list */
 	unsigned number;   /* of the last of them */
+	unsigned dashed;   /* lines of a list that is indented */
+	bool item;         /* the line right above is a list's */
 	unsigned table;    /* rows of a table */
 };
 
@@ -139,7 +146,9 @@ void lint_markup(struct lint *l, const char *path,
 /* lint_capsule.c: C, about files and pages. */
 void lint_capsule(struct lint *l);
 
-/* lint_conf.c: C, about capsule.conf and what it names. */
+/* lint_conf.c: C, about capsule.conf: its mistakes, while it is read into
+ * l->content, and what it names. */
+void lint_conf_read(struct lint *l);
 void lint_conf(struct lint *l);
 
 /* The companion files. */

@@ -62,28 +62,6 @@ path_of(const struct link *k)
 	return slice_skip(s, n == s.len ? n : n + 2);
 }
 
-/* Why the URL must not be written like this, or NULL. */
-static const char *
-fault_in(struct slice url)
-{
-	const struct slice refused = SLICE("<>\"{}|\\^`");
-
-	for (size_t i = 0; i < url.len; i++) {
-		uint8_t c = url.ptr[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return "control character";
-		if (slice_find(refused, c, NULL))
-			return "one of <>\"{}|\\^` that is not "
-			       "percent-encoded";
-		if (c == '%' &&
-		    (url.len - i < 3 || hex_value(url.ptr[i + 1]) == -1 ||
-			hex_value(url.ptr[i + 2]) == -1))
-			return "a % that no two hexadecimal digits follow";
-	}
-	return NULL;
-}
-
 /* Whether letters beyond ASCII stand behind the host, which may have them. */
 static bool
 has_raw_letters(const struct link *k)
@@ -100,7 +78,7 @@ has_raw_letters(const struct link *k)
 static bool
 check_characters(const struct link *k)
 {
-	const char *fault = fault_in(k->url);
+	const char *fault = uri_fault(k->url);
 
 	if (k->url.len == 0) {
 		lint_add(k->l, "G008", k->page, k->line->number,

@@ -178,7 +178,30 @@ ordinal(struct slice s)
 	return n;
 }
 
-/* What it takes several lines to see: told at the second, once. */
+/* "  - b": one alone may be anything, as the name below a quotation. */
+static bool
+is_dashed(const struct gemtext_line *line)
+{
+	return line->kind == GEMTEXT_TEXT && is_blank(line->raw.ptr[0]) &&
+	       (slice_starts(line->text, SLICE("- ")) ||
+		   slice_starts(line->text, SLICE("+ ")));
+}
+
+/* Counts a line that is not blank. */
+static void
+count_dashed(const struct gemtext_line *line, struct lint_markup *m)
+{
+	bool item = line->kind == GEMTEXT_ITEM;
+
+	if (is_dashed(line))
+		m->dashed += m->item && m->dashed == 0 ? 2 : 1;
+	else if (!item || m->dashed < 2)
+		m->dashed = 0;
+	m->item = item;
+}
+
+/* What it takes several lines to see: told at the second, once. Lists may have
+ * blank lines in them. */
 static const char *
 foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 {
@@ -186,6 +209,12 @@ foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 	bool plain = line->kind == GEMTEXT_TEXT;
 	unsigned number = plain ? ordinal(text) : 0;
 
+	if (plain && text.len == 0) {
+		m->table = 0;
+		m->item = false;
+		return NULL;
+	}
+	count_dashed(line, m);
 	m->table = plain && text.len > 2 && text.ptr[0] == '|' &&
 			   text.ptr[text.len - 1] == '|'
 		       ? m->table + 1
@@ -198,6 +227,8 @@ foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 		return "a table: keep its columns in a preformatted block";
 	if (m->numbered == 2)
 		return "a numbered list is nothing but text: * makes a list";
+	if (m->dashed == 2 && is_dashed(line))
+		return "lists have one level, whose mark, *, begins the line";
 	return NULL;
 }
 

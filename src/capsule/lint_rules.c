@@ -11,6 +11,7 @@ static const struct lint_rule rules[] = {
 	{ "A004", LINT_WARNING, "a feed that says other than its page" },
 	{ "A005", LINT_ERROR, "a feed of another type than its own" },
 	{ "A006", LINT_WARNING, "a feed's entry that leads nowhere" },
+	{ "A007", LINT_INFO, "a feed that is still to be written" },
 	{ "C001", LINT_WARNING, "a page without a language" },
 	{ "C002", LINT_WARNING, "a file name with risky characters" },
 	{ "C003", LINT_WARNING, "a directory without index or listing" },
@@ -97,4 +98,16 @@ lint_rule_find(const char *code)
 		if (strcmp(rules[i].code, code) == 0)
 			return &rules[i];
 	return NULL;
+}
+
+bool
+lint_rule_hangs_on_conf(const struct lint_rule *rule)
+{
+	static const char *const codes[] = { "A005", "A006", "C001", "C003",
+		"C004", "C012", "F001", "G007", "R001", "W001" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(codes[i], rule->code) == 0)
+			return true;
+	return false;
 }

@@ -53,6 +53,19 @@ read_scheme(struct slice url, char out[SCHEME_SIZE])
 	out[n] = '\0';
 }
 
+/* Whether the first segment of a relative link holds a colon (RFC 3986 4.2). */
+static bool
+has_colon(struct slice url)
+{
+	for (size_t i = 0; i < url.len; i++) {
+		if (url.ptr[i] == ':')
+			return true;
+		if (slice_find(SLICE("/?#"), url.ptr[i], NULL))
+			return false;
+	}
+	return false;
+}
+
 bool
 lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 {
@@ -60,6 +73,11 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 	const char *near;
 
 	read_scheme(line->url, scheme);
+	if (scheme[0] == '\0' && has_colon(line->url))
+		lint_link_add(l, "G036", path, line,
+		    "clients look for a scheme in front of the colon; begin "
+		    "it with ./",
+		    NULL);
 	if (scheme[0] == '\0' || strcmp(scheme, "gemini") == 0)
 		return true;
 	if (!is_among(usual, scheme) && !is_among(others, scheme)) {

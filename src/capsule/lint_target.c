@@ -82,23 +82,29 @@ item_sent(const struct lint *l, const struct answer *a)
 	return item;
 }
 
-/* Whether the server listens on a port, as far as its configuration says: what
- * systemd hands over is not known here. */
-static bool
-listens_on(const struct conf_list *listen, unsigned port)
+/* The port itself if the server listens on it, as far as its configuration says
+ * (what systemd hands over is not known here), else the first that it listens on;
+ * 0: on none. */
+static unsigned
+listening_port(const struct conf_list *listen, int port)
 {
 	struct listen_address address[2];
 	uint8_t memory[LISTEN_TEXT_SIZE * 2];
+	unsigned first = 0, one;
 	struct buf why;
 	size_t n;
 
 	for (size_t i = 0; i < listen->n; i++) {
 		buf_wrap(&why, memory, sizeof(memory));
-		if (listen_parse(listen->item[i].text, address, &n, &why) &&
-		    listen_port(&address[0]) == port)
-			return true;
+		if (!listen_parse(listen->item[i].text, address, &n, &why))
+			continue;
+		one = listen_port(&address[0]);
+		if ((int)one == port)
+			return one;
+		if (first == 0)
+			first = one;
 	}
-	return false;
+	return first;
 }
 
 /* The port by which a visitor came who asks for that: the server compares the
@@ -107,14 +113,14 @@ static unsigned
 port_of(const struct conf *conf, struct slice line)
 {
 	const char *why;
+	unsigned port;
 	struct uri u;
 
 	if (conf->public_port != 0)
 		return (unsigned)conf->public_port;
-	if (uri_parse(line, &u, &why) == URI_OK && u.port >= 0 &&
-	    listens_on(&conf->listen, (unsigned)u.port))
-		return (unsigned)u.port;
-	return LISTEN_PORT_DEFAULT;
+	port = listening_port(
+	    &conf->listen, uri_parse(line, &u, &why) == URI_OK ? u.port : -1);
+	return port != 0 ? port : LISTEN_PORT_DEFAULT;
 }
 
 /* What is not there yet but will be is answered as if it were. */

@@ -57,6 +57,15 @@ choice_error(struct report *r, const struct option *o, struct place place,
 	    SLICE_ARGS(buf_view(&out)));
 }
 
+bool
+text_is_good(const struct option *o, const struct conf_text *t)
+{
+	return t->text != NULL &&
+	       (o->type != OPTION_TEXT || o->choices == NULL ||
+		   option_chosen(o, t->text)) &&
+	       (o->check == NULL || o->check(slice_str(t->text)) == NULL);
+}
+
 static void
 check_text(const struct option *o, const struct conf_text *t, struct report *r)
 {

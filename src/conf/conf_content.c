@@ -180,7 +180,8 @@ check_redirects(const struct conf_content *content, struct report *r)
 
 		if (d->from.text == NULL || d->to.text == NULL)
 			continue;
-		if (d->to.text[0] != '/' && !is_gemini(d->to.text))
+		if (d->to.text[0] != '/' && !is_gemini(d->to.text) &&
+		    check_target(slice_str(d->to.text)) == NULL)
 			report_add(r, REPORT_WARNING, d->to.file, d->to.line,
 			    "redirects.to: clients do not follow \"%s\" out "
 			    "of gemini",

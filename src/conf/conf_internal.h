@@ -83,10 +83,17 @@ void read_fallback(struct conf *c, const struct option *o, void *base);
 void check_values(
     const char *prefix, unsigned place, const void *base, struct report *r);
 
+/* Leaves out of what capsule.conf said each text that its row refuses, and each
+ * group without one that it must have. */
+void content_prune(struct conf_content *content);
+
 /* Lays what capsule.conf said, in content, under what the operator said: content
  * is both afterwards. */
 void content_under(struct conf *c, struct conf_content *content,
     const struct conf_content *operators);
+
+/* Whether t is there and o's row has nothing against it. */
+bool text_is_good(const struct option *o, const struct conf_text *t);
 
 /* Redirects that lead in circles or to another protocol. */
 void check_redirects(const struct conf_content *content, struct report *r);

@@ -77,30 +77,56 @@ conf_read(struct conf *c, const char *file, struct report *r)
 	return r->errors == before;
 }
 
-bool
-conf_read_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r)
+/* Fills said, which is zeroed. False: there is nothing in it to go by. */
+static bool
+content_read(struct conf *c, const struct conf_content *operators,
+    struct slice bytes, const char *name, struct conf_content *said,
+    struct report *r)
 {
-	size_t before = r->errors;
-	struct conf_content said = { 0 };
 	struct source s;
 	config_t tree;
+	bool parsed;
 
 	source_init(&s, c, r);
 	config_init(&tree);
-	conf_defaults(c, "", OPTION_CAPSULE, &said);
-	if (source_bytes(&s, bytes, name) && source_parse(&s, &tree)) {
+	conf_defaults(c, "", OPTION_CAPSULE, said);
+	parsed = source_bytes(&s, bytes, name) && source_parse(&s, &tree);
+	if (parsed) {
 		tree_read(c, &s, config_root_setting(&tree), "", OPTION_CAPSULE,
-		    &said, r);
-		check_values("", OPTION_CAPSULE, &said, r);
-		content_under(c, &said, content);
+		    said, r);
+		check_values("", OPTION_CAPSULE, said, r);
+		content_prune(said);
+		content_under(c, said, operators);
 		if (!arena_short(c))
-			check_redirects(&said, r);
+			check_redirects(said, r);
 	}
 	memory_check(c, name, r);
 	config_destroy(&tree);
 	source_fini(&s);
+	return parsed && !arena_short(c);
+}
+
+bool
+conf_read_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	struct conf_content said = { 0 };
+	size_t before = r->errors;
+
+	(void)content_read(c, content, bytes, name, &said, r);
 	if (r->errors != before)
+		return false;
+	*content = said;
+	return true;
+}
+
+bool
+conf_salvage_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	struct conf_content said = { 0 };
+
+	if (!content_read(c, content, bytes, name, &said, r))
 		return false;
 	*content = said;
 	return true;

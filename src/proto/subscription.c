@@ -85,6 +85,18 @@ entry_title(struct slice label)
 	return label;
 }
 
+/* All of a date's shape that the label begins with: with a digit too many it is
+ * no date. */
+static struct slice
+entry_date(struct slice label)
+{
+	size_t n = DATE_LENGTH;
+
+	while (n < label.len && is_digit(label.ptr[n]))
+		n++;
+	return slice_head(label, n);
+}
+
 bool
 subscription_next(struct gemtext *g, struct subscription_entry *entry)
 {
@@ -96,7 +108,7 @@ subscription_next(struct gemtext *g, struct subscription_entry *entry)
 			continue;
 		*entry = (struct subscription_entry){
 			.url = line.url,
-			.date = slice_head(line.text, DATE_LENGTH),
+			.date = entry_date(line.text),
 			.title = entry_title(line.text),
 			.line = line.number,
 		};

@@ -17,7 +17,7 @@ struct subscription_day {
 /* A link whose label begins like a date. Borrows from the page. */
 struct subscription_entry {
 	struct slice url;   /* as it stands on the page, never empty */
-	struct slice date;  /* the label's first ten bytes */
+	struct slice date;  /* the label's first ten bytes, and digits behind */
 	struct slice title; /* what is behind the date's word; may be empty */
 	bool dated;         /* false: there is no such day, clients take none */
 	struct subscription_day day;

@@ -117,6 +117,26 @@ refused_bytes(struct slice s)
 	return NULL;
 }
 
+const char *
+uri_fault(struct slice reference)
+{
+	for (size_t i = 0; i < reference.len; i++) {
+		struct slice rest = slice_skip(reference, i);
+		uint8_t c = rest.ptr[0];
+
+		if (c < 0x20 || c == 0x7f)
+			return "control character";
+		/* A backslash in a text is shown as an escape. */
+		if (refused_byte(c))
+			return "a backslash, or one of <>\"{}|^`, that is not "
+			       "percent-encoded";
+		if (c == '%' && (rest.len < 3 || hex_value(rest.ptr[1]) == -1 ||
+				    hex_value(rest.ptr[2]) == -1))
+			return "a % that no two hexadecimal digits follow";
+	}
+	return NULL;
+}
+
 /* Splits the host off *authority; what is left is empty or begins with ':'. */
 static const char *
 take_host(struct slice *authority, struct slice *host)

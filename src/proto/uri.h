@@ -32,6 +32,10 @@ struct uri {
  * constant text of a few words, NULL on URI_OK. */
 enum uri_result uri_parse(struct slice text, struct uri *out, const char **why);
 
+/* Why a link must not be written like this, for whoever wants it followed: control
+ * bytes, <>"\^{|}`, a malformed escape. NULL: it may; raw UTF-8 passes. */
+const char *uri_fault(struct slice reference);
+
 /* "gemini://host[:port]path[?query]" of a parsed URI. */
 bool uri_format(const struct uri *u, struct buf *out);
 

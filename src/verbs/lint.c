@@ -163,7 +163,7 @@ choose(const struct job *j, struct conf *conf, struct report *r)
 static struct hosts *
 open_hosts(struct conf *conf, size_t ours, struct report *r)
 {
-	struct report all = { 0 }, mistakes = { 0 };
+	struct report all = { 0 };
 	struct hosts *hosts = hosts_open_all(conf, &all);
 
 	if (hosts != NULL && (hosts->host[ours].root == -1 ||
@@ -175,8 +175,7 @@ open_hosts(struct conf *conf, size_t ours, struct report *r)
 	}
 	/* The mistakes of capsule.conf are among the findings. */
 	if (hosts != NULL)
-		(void)hosts_read_content(hosts, &mistakes);
-	report_fini(&mistakes);
+		hosts_salvage_content(hosts);
 	report_fini(&all);
 	return hosts;
 }

@@ -19,7 +19,7 @@ put_text(struct buf *out, const struct lint_finding *f)
 	       buf_str(out, ": ") &&
 	       (f->level == LINT_ERROR ||
 		   buf_printf(out, "%s: ", levels[f->level])) &&
-	       buf_str(out, f->text) && buf_byte(out, '\n');
+	       log_escape(out, slice_str(f->text)) && buf_byte(out, '\n');
 }
 
 static bool

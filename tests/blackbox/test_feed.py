@@ -62,7 +62,7 @@ def atom(directory):
             assert len(element.findall(ATOM + name)) == 1, name
         ids.add(element.findtext(ATOM + "id"))
         assert re.fullmatch(
-            r"tag:[a-z0-9.-]+,\d{4}-\d\d-\d\d:"
+            r"tag:[a-z0-9.-]+,\d{4}(?:-\d\d-\d\d)?:"
             r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+",
             element.findtext(ATOM + "id"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT12:00:00Z",
@@ -96,7 +96,7 @@ def test_both_files_are_written(place):
     assert root.find(ATOM + "author").findtext(ATOM + "name") == "The capsule"
     assert root.get(XML + "lang") == "en"
     assert root.findtext(ATOM + "id") == (
-        "tag:capsule.invalid,2025-12-31:feed:/updates.gmi")
+        "tag:capsule.invalid,2020:feed:/updates.gmi")
     assert (link(root, "self"), link(root)) == ("atom.xml", "updates.gmi")
     assert [(x.findtext(ATOM + "id").split(",")[1],
              x.findtext(ATOM + "title"), link(x))
@@ -130,6 +130,17 @@ def test_a_second_run_touches_nothing(place):
     assert f"{c}/all.txt: written" in said
 
 
+def test_the_feed_stays_the_same_when_entries_come_and_go(place):
+    c = capsule(place)
+    feed(c)
+    before = atom(c)
+    for page in (UPDATES + "=> about.gmi 1989-12-31 Older than all\n",
+                 UPDATES.replace("2025-12-31", "2026-05-06")):
+        (c / "updates.gmi").write_text(page)
+        assert "atom.xml: written" in feed(c)
+        assert atom(c).findtext(ATOM + "id") == before.findtext(ATOM + "id")
+
+
 def test_with_an_origin_links_are_absolute(place):
     c = capsule(place)
     feed(c, "--origin", "gemini://Example.ORG:1966/")
@@ -155,11 +166,11 @@ def test_no_two_identifiers_are_the_same(place):
     """Nor is anything in them that a tag: URI cannot hold."""
     root = capsule(place, updates__gmi="# News\n"
                    "=> updates.gmi 2026-01-01 This page\n"
-                   "=> https://example.org/100%#a 2026-01-02 Elsewhere\n")
+                   "=> https://example.org/100%25#a[1] 2026-01-02 Elsewhere\n")
     feed(root)
     ids = [x.findtext(ATOM + "id") for x in entries(atom(root))]
     assert ids == [
-        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a",
+        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a%5B1%5D",
         "tag:capsule.invalid,2026-01-01:/updates.gmi"]
 
 
@@ -207,14 +218,15 @@ def test_hostile_labels(place):
     c = capsule(place, updates__gmi=(
         b"# <&\"'> ]]> \xe2\x80\xae\x1b[31m\0title\n"
         b"=> a.gmi 2026-01-01 </title><script>&lt;\"]]>\0\x1b[0m\n"
-        b"=> b\".gmi 2026-01-02 \xe2\x80\xaeright \xc2\x9b0mto left\n"
-        b"=> <c>&.gmi 2026-01-03 <!DOCTYPE x [<!ENTITY y 'z'>]>&y;\n"))
-    feed(c)
+        b"=> b&'.gmi 2026-01-02 \xe2\x80\xaeright \xc2\x9b0mto left\n"
+        b"=> <d>.gmi 2026-01-04 no URL\n"
+        b"=> c;&lt;.gmi 2026-01-03 <!DOCTYPE x [<!ENTITY y 'z'>]>&y;\n"))
+    assert "updates.gmi:4: left out: no client" in feed(c)
     root = atom(c)
     assert root.findtext(ATOM + "title") == "<&\"'> ]]> [31mtitle"
     assert [(x.findtext(ATOM + "title"), link(x)) for x in entries(root)] == [
-        ("<!DOCTYPE x [<!ENTITY y 'z'>]>&y;", "<c>&.gmi"),
-        ("right 0mto left", "b\".gmi"),
+        ("<!DOCTYPE x [<!ENTITY y 'z'>]>&y;", "c;&lt;.gmi"),
+        ("right 0mto left", "b&'.gmi"),
         ("</title><script>&lt;\"]]>[0m", "a.gmi")]
     text = (c / "all.txt").read_text()
     assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)

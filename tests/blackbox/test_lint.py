@@ -151,6 +151,18 @@ def test_names_and_texts_are_safe_to_show(place):
         assert "31m.gmi" in done.stdout
 
 
+def test_a_backslash_is_escaped_once(place):
+    root = tree(place / "c", GOOD | {
+        "page.gmi": "# A page\n=> /a\\b\x1b x\n"})
+    done = carnation("lint", "-WG005=off", root)
+    assert done.stdout.startswith(
+        r"G009 page.gmi:2: link to /a\x5cb\x1b: a backslash, or one of ")
+    assert done.stdout.count("\\") == 2
+    found = json.loads(carnation(
+        "lint", "--json", "-WG005=off", root).stdout)["findings"]
+    assert found[0]["text"].startswith("link to /a\\b\x1b: a backslash, or")
+
+
 def test_redirects_and_gone(place):
     root = tree(place / "c", {
         "index.gmi": "# Home\n=> old.gmi a\n=> gone.gmi b\n=> lost/x.gmi c\n"
@@ -174,6 +186,29 @@ def test_a_broken_capsule_conf_is_a_finding(place):
     found = lint("-WC001=off", root, status=1)
     assert [f[:3] for f in found] == [
         ("C006", "capsule.conf", 2), ("G007", "page.gmi", 2)]
+
+
+def test_one_mistake_in_capsule_conf_hides_nothing_else(place):
+    conf = ('lang = "en";\nfeed = "log.gmi";\n'
+            'redirects = ({ from = "/old.gmi"; to = "/page.gmi"; });\n'
+            'order = ["nope.gmi"];\n')
+    root = tree(place / "c", GOOD | {
+        "page.gmi": "# A page\n=> old.gmi Old\n=> log.gmi Log\n",
+        "log.gmi": "# Log\n=> page.gmi 2026-02-30 x\n=> / 2026-01-01 y\n"})
+    (root / "capsule.conf").write_text(conf)
+    right = lint(root, status=1)
+    assert {"C007", "G012", "S003"} <= set(codes(right))
+    assert not {"C001", "C006", "G007"} & set(codes(right))
+    (root / "capsule.conf").write_text(conf + 'charsett = "x";\n')
+    wrong = lint(root, status=1)
+    assert [f for f in wrong if f not in right] == [
+        ("C006", "capsule.conf", 5, "error",
+         'unknown option "charsett"; did you mean "charset"?')]
+    assert [f for f in right if f not in wrong] == []
+    (root / "capsule.conf").write_text(conf + "charset = ;\n")
+    done = lint(root, status=1)
+    assert [f[:3] for f in done] == [("C006", "capsule.conf", 5)]
+    assert "nothing of this file is used" in done[0][4]
 
 
 def test_what_is_there_and_is_not_served(place):

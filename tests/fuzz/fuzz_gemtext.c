@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capsule/lint_internal.h"
+#include "util/log.h"
 
 static char root[] = "/tmp/carnation-fuzz-XXXXXX";
 static struct hosts *hosts;
@@ -54,6 +55,20 @@ lines_in(struct slice bytes)
 }
 
 static void
+check_shown(bool (*escape)(struct buf *out, struct slice s), const char *text)
+{
+	struct buf out;
+
+	/* A byte becomes six at most, "\u00HH". */
+	buf_init(&out, (size_t)6 * LINT_TEXT_MAX);
+	assert(escape(&out, slice_str(text)));
+	assert(slice_utf8(buf_view(&out)));
+	for (size_t i = 0; i < out.len; i++)
+		assert(out.ptr[i] >= 0x20 && out.ptr[i] != 0x7f);
+	buf_fini(&out);
+}
+
+static void
 check_findings(const struct lint *l, struct slice bytes)
 {
 	const struct lint_finding *f;
@@ -65,9 +80,8 @@ check_findings(const struct lint *l, struct slice bytes)
 		assert(f[i].line <= lines);
 		assert(strcmp(f[i].file, "d/page.gmi") == 0);
 		assert(f[i].level != LINT_OFF);
-		assert(slice_utf8(slice_str(f[i].text)));
-		for (const char *c = f[i].text; *c != '\0'; c++)
-			assert((uint8_t)*c >= 0x20 && *c != 0x7f);
+		check_shown(log_escape, f[i].text);
+		check_shown(log_escape_json, f[i].text);
 	}
 	for (int level = LINT_INFO; level <= LINT_ERROR; level++)
 		sum += lint_count(l, (enum lint_level)level);

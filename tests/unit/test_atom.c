@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "capsule/atom.h"
@@ -34,6 +35,8 @@ a_feed_with_entries(void **state)
 	assert_int_equal(a.feed.day.day, 22);
 	assert_string_equal(a.feed.link, "a");
 	assert_string_equal(a.self, "s");
+	assert_string_equal(a.feed.title, "T");
+	assert_string_equal(a.entry[0].title, "t");
 	assert_int_equal(a.n, 2);
 	assert_int_equal(a.entry[0].line, 7);
 	assert_true(a.entry[0].has_id && a.entry[0].dated);
@@ -42,7 +45,37 @@ a_feed_with_entries(void **state)
 	assert_false(a.entry[1].has_id || a.entry[1].has_title ||
 		     a.entry[1].has_updated);
 	assert_null(a.entry[1].link);
+	assert_null(a.entry[1].title);
 	atom_fini(&a);
+}
+
+static void
+titles(void **state)
+{
+	static const struct {
+		const char *text, *title;
+	} rows[] = {
+		{ "<title> a &amp; b\n</title>", "a & b" },
+		{ "<title type='text'>a</title>", "a" },
+		{ "<title type='html'>a</title>", NULL },
+		{ "<title type='xhtml'><div>a</div></title>", NULL },
+		{ "<title>a</title><title>b</title>", "a" },
+		{ "<title/>", NULL },
+	};
+	char text[256];
+	struct atom a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(
+		    text, sizeof(text), "<feed " NS ">%s</feed>", rows[i].text);
+		assert_true(atom_read(slice_str(text), &a));
+		check_row((a.feed.title == NULL) == (rows[i].title == NULL),
+		    rows[i].text);
+		if (rows[i].title != NULL)
+			assert_string_equal(a.feed.title, rows[i].title);
+		atom_fini(&a);
+	}
 }
 
 static void
@@ -120,6 +153,15 @@ limits(void **state)
 	assert_null(a.fault);
 	assert_true(a.feed.has_id);
 	atom_fini(&a);
+	buf_reset(&text);
+	assert_true(buf_str(&text, "<feed " NS "><title>"));
+	for (int i = 0; i < ATOM_TEXT_MAX + 1; i++)
+		assert_true(buf_str(&text, i % 100 == 0 ? "\n" : "x"));
+	assert_true(buf_str(&text, "</title></feed>"));
+	assert_true(atom_read(buf_view(&text), &a));
+	assert_true(a.feed.has_title);
+	assert_null(a.feed.title);
+	atom_fini(&a);
 	buf_fini(&text);
 }
 
@@ -128,6 +170,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_feed_with_entries),
+		cmocka_unit_test(titles),
 		cmocka_unit_test(other_documents),
 		cmocka_unit_test(limits),
 	};

@@ -254,6 +254,48 @@ test_a_refused_file_changes_nothing(void **state)
 	conf_free(&c);
 }
 
+static void
+test_what_is_left_of_a_file_with_mistakes(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of(operator_file, &r);
+	struct conf_content content = c->capsules[0].content;
+	const size_t redirects = content.n_redirects, paths = content.n_paths;
+
+	(void)state;
+	assert_true(conf_salvage_content(c, &content,
+	    SLICE("title = \"T\"; lsting = true; lang = \"en\"; feed = [];\n"
+		  "charset = \"a b\"; index = [\"a/b\"];\n"
+		  "gone = (\"/x\", \"y\", 3, \"/z\"); listing = 7;\n"
+		  "redirects = ( { from = \"a\"; to = \"/b\"; },\n"
+		  "{ from = \"/k\"; to = \"/l\"; permanent = true; },\n"
+		  "{ from = \"/c\"; }, { to = \"/d\"; } );\n"
+		  "paths = ( { lang = \"en\"; },\n"
+		  "{ glob = \"/a/*\"; lang = \"?\"; listing = true; } );"),
+	    "capsule.conf", &r));
+	assert_int_equal(r.errors, 12);
+	assert_string_equal(content.title.text, "T");
+	assert_string_equal(content.lang.text, "az"); /* the operator's */
+	assert_null(content.feed.text);
+	assert_null(content.charset.text);
+	assert_string_equal(content.index.item[0].text, "o.gmi");
+	assert_int_equal(content.listing, c->capsules[0].content.listing);
+	assert_int_equal(content.n_redirects, redirects + 1);
+	assert_string_equal(content.redirects[redirects].from.text, "/k");
+	assert_true(content.redirects[redirects].permanent);
+	assert_int_equal(content.n_paths, paths + 1);
+	assert_string_equal(content.paths[paths].glob.text, "/a/*");
+	assert_null(content.paths[paths].lang.text);
+	assert_int_equal(content.paths[paths].listing, 1);
+	assert_string_equal(content.gone.item[content.gone.n - 1].text, "/z");
+	content = c->capsules[0].content;
+	assert_false(conf_salvage_content(
+	    c, &content, SLICE("title = \"T\"; lang = ;"), "capsule.conf", &r));
+	assert_memory_equal(&content, &c->capsules[0].content, sizeof(content));
+	report_fini(&r);
+	conf_free(&c);
+}
+
 int
 main(void)
 {
@@ -264,6 +306,7 @@ main(void)
 		cmocka_unit_test(test_the_operators_word_wins),
 		cmocka_unit_test(test_the_capsules_word_where_nobody_else_says),
 		cmocka_unit_test(test_a_refused_file_changes_nothing),
+		cmocka_unit_test(test_what_is_left_of_a_file_with_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, conf_enter, conf_leave);

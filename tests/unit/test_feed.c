@@ -49,7 +49,7 @@ a_whole_document(void **state)
 	assert_string_equal(make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
-	    "  <id>tag:capsule.invalid,2026-01-02:feed:/updates.gmi</id>\n"
+	    "  <id>tag:capsule.invalid,2020:feed:/updates.gmi</id>\n"
 	    "  <title>Updates</title>\n"
 	    "  <subtitle>Of this capsule</subtitle>\n"
 	    "  <updated>2026-01-03T12:00:00Z</updated>\n"
@@ -87,7 +87,7 @@ an_origin_makes_links_absolute(void **state)
 				   "=> https://x.example/ 2026-01-01 X\n");
 	help_open_one("feed = \"az/u.gmi\";");
 	text = make("gemini://Example.ORG:1966/");
-	has(text, "<id>tag:example.org,2026-01-01:feed:/az/u.gmi</id>");
+	has(text, "<id>tag:example.org,2020:feed:/az/u.gmi</id>");
 	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
 	has(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
 	has(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");
@@ -96,6 +96,31 @@ an_origin_makes_links_absolute(void **state)
 	has(text, "href=\"https://x.example/\"");
 	has(make("gemini://example.org:1965"),
 	    "href=\"gemini://example.org/n.gmi\"");
+}
+
+/* RFC 4287 4.2.6 */
+static void
+the_feed_has_one_id_for_ever(void **state)
+{
+	static const char *const pages[] = {
+		"# U\n=> b.gmi 2026-01-02 B\n=> c.gmi 2026-01-03 C\n",
+		/* an older entry comes */
+		"# U\n=> a.gmi 1989-12-31 A\n=> b.gmi 2026-01-02 B\n"
+		"=> c.gmi 2026-01-03 C\n",
+		/* the oldest ones go */
+		"# Renamed\n=> c.gmi 2026-01-03 C\n",
+		/* one leads to the feed itself, on the same date */
+		"# U\n=> u.gmi 2020-01-01 U\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		tree_file("root/u.gmi", pages[i]);
+		help_open_one("feed = \"u.gmi\";");
+		has(make(NULL),
+		    "\n  <id>tag:capsule.invalid,2020:feed:/u.gmi</id>\n");
+	}
+	has(made, "    <id>tag:capsule.invalid,2020-01-01:/u.gmi</id>\n");
 }
 
 static void
@@ -135,7 +160,7 @@ hostile_texts_stay_texts(void **state)
 	tree_bytes("root/u.gmi",
 	    SLICE("# <T> & \"T\" ]]>\x1b[1m\n## \xe2\x80\xaeS\n"
 		  "=> a\"<b>&c\x01 2026-01-01 no link\n"
-		  "=> a\"<b>&'c 2026-01-02 </title><b a=\"\0\">\x7f&amp;\n"));
+		  "=> a&'c 2026-01-02 </title><b a=\"\0\">\x7f&amp;\n"));
 	help_open_one("feed = \"u.gmi\"; title = \"C & <D>\";");
 	text = make(NULL);
 	has(text, "<title>&lt;T&gt; &amp; &quot;T&quot; ]]&gt;[1m</title>");
@@ -143,8 +168,8 @@ hostile_texts_stay_texts(void **state)
 	has(text, "<name>C &amp; &lt;D&gt;</name>");
 	has(text, "<title>&lt;/title&gt;&lt;b a=&quot;&quot;&gt;"
 		  "&amp;amp;</title>");
-	has(text, "href=\"a&quot;&lt;b&gt;&amp;'c\"");
-	has(text, ":/a%22%3Cb%3E&amp;'c</id>");
+	has(text, "href=\"a&amp;'c\"");
+	has(text, ":/a&amp;'c</id>");
 	assert_null(strstr(text, "no link"));
 	assert_true(help_told(REPORT_WARNING, 3, "could follow"));
 }
@@ -212,12 +237,45 @@ days_that_are_none_are_left_out(void **state)
 
 	(void)state;
 	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-02-30 A\n"
-				"=> b.gmi 2026-02-28 B\n");
+				"=> b.gmi 2026-02-28 B\n"
+				"=> a.gmi 2026-11-221 A\n");
 	help_open_one("feed = \"u.gmi\";");
 	text = make(NULL);
 	has(text, "b.gmi");
 	assert_null(strstr(text, "a.gmi"));
 	assert_true(help_told(REPORT_WARNING, 2, "2026-02-30 is no day"));
+	assert_true(help_told(REPORT_WARNING, 4, "2026-11-221 is no day"));
+}
+
+/* What the linter calls an error is no link of a feed either. */
+static void
+links_that_are_no_urls_are_left_out(void **state)
+{
+	static const struct {
+		const char *url, *why;
+	} rows[] = {
+		{ "a%zz", "a % that no two hexadecimal digits follow" },
+		{ "https://x.example/100%", "a % that no two" },
+		{ "<a>", "one of <>" },
+		{ "a\\b", "a backslash" },
+		{ "a\x7f", "control character" },
+	};
+	char page[256];
+	const char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(page, sizeof(page),
+		    "# U\n=> %s 2026-01-09 bad\n=> b%%25.gmi 2026-01-02 B\n",
+		    rows[i].url);
+		tree_file("root/u.gmi", page);
+		help_open_one("feed = \"u.gmi\";");
+		text = make(NULL);
+		has(text, "href=\"b%25.gmi\"");
+		check_row(strstr(text, "bad") == NULL, rows[i].url);
+		check_row(
+		    help_told(REPORT_WARNING, 2, rows[i].why), rows[i].url);
+	}
 }
 
 static void
@@ -265,11 +323,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_capsule(a_whole_document),
 		in_a_capsule(an_origin_makes_links_absolute),
+		in_a_capsule(the_feed_has_one_id_for_ever),
 		in_a_capsule(links_that_would_be_misread_begin_with_a_dot),
 		in_a_capsule(hostile_texts_stay_texts),
 		in_a_capsule(titles_have_substitutes),
 		in_a_capsule(what_is_wrong_is_told_with_its_place),
 		in_a_capsule(days_that_are_none_are_left_out),
+		in_a_capsule(links_that_are_no_urls_are_left_out),
 		cmocka_unit_test(what_an_origin_is),
 	};
 

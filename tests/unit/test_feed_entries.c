@@ -33,6 +33,9 @@ where_links_lead(void **state)
 		{ "a.gmi", "a\x01", NULL },
 		{ "a.gmi", "a\x7f", NULL },
 		{ "a.gmi", "a\xff", NULL },
+		{ "a.gmi", "a%zz", NULL },
+		{ "a.gmi", "https://h/<a>", NULL },
+		{ "a.gmi", "a b", NULL },
 	};
 	uint8_t memory[256];
 	struct buf out;

@@ -113,10 +113,13 @@ what_feed_writes_is_without_fault(void **state)
 {
 	(void)state;
 	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-01 A\n"
-				"=> / 2026-01-03 <&>\n"
-				"=> https://x.example/?a&b 2026-01-02 X\n"
-				"=> u.gmi 2026-01-02 U\n");
+	tree_file("root/u.gmi",
+	    "\xef\xbb\xbf# U \x1b[1m\n=> a.gmi 2026-01-01 A\n"
+	    "=> / 2026-01-03 <&>\n"
+	    "=> https://x.example/?a&b 2026-01-02 X\n"
+	    "=> c.gmi 2026-01-02 \x1b \n"
+	    "=> u.gmi 2026-01-02  a\tb \xe2\x80\xae\n");
+	tree_file("root/c.gmi", "# C\n");
 	tree_file("root/index.gmi", "# I\n");
 	help_open_one("feed = \"u.gmi\";");
 	write_feed("gemini://localhost");
@@ -130,34 +133,106 @@ what_feed_writes_is_without_fault(void **state)
 	assert_int_equal(lint_file_count('A'), 0);
 }
 
+/* u.gmi, against a feed with that title and inside. */
+static void
+compare_with(const char *page, const char *title, const char *inside)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+	    "<feed " NS ">" ID "%s" UPDATED "\n%s</feed>", title, inside);
+	tree_file("root/atom.xml", text);
+	tree_file("root/u.gmi", page);
+	help_open_one("feed = \"u.gmi\";");
+	lint_help_run();
+}
+
 static void
 a_feed_that_says_other_than_its_page(void **state)
 {
+	static const char entry[] = "<entry>" OWN LINK "</entry>";
+
 	(void)state;
 	tree_file("root/a.gmi", "# A\n");
 	tree_file("root/b.gmi", "# B\n");
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
-	tree_file("root/atom.xml", ENTRY(OWN LINK));
-	help_open_one("feed = \"u.gmi\";");
-	lint_help_run();
+	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
 	assert_int_equal(lint_help_count("A004"), 0);
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-03 A\n");
-	lint_help_run();
+	compare_with("# t\n=> a.gmi 2026-01-03 t\n", TITLE, entry);
 	lint_help_wants("A004", "atom.xml", 2, "2026-01-03 of u.gmi:2");
 	assert_int_equal(lint_help_count("A004"), 1);
-	tree_file("root/u.gmi", "# U\n=> b.gmi 2026-01-02 A\n");
-	lint_help_run();
+	compare_with("# t\n=> b.gmi 2026-01-02 t\n", TITLE, entry);
 	lint_help_wants("A004", "atom.xml", 0, "no entry for /b.gmi");
 	lint_help_wants("A004", "atom.xml", 2, "an entry for /a.gmi");
 	assert_int_equal(lint_help_count("A004"), 2);
-	tree_file("root/u.gmi", "# U\n");
-	lint_help_run();
+	compare_with("# t\n", TITLE, entry);
 	lint_help_wants("A004", "atom.xml", 2, "carnation feed");
-	tree_file("root/u.gmi", "# U\n=> b.gmi 2026-01-02 B\n"
-				"=> a.gmi 2026-01-02 A\n");
-	lint_help_run();
+	compare_with("# t\n=> b.gmi 2026-01-02 B\n=> a.gmi 2026-01-02 t\n",
+	    TITLE, entry);
 	lint_help_wants("A004", "atom.xml", 0, "/b.gmi of u.gmi:2");
 	assert_int_equal(lint_help_count("A004"), 1);
+}
+
+static void
+titles_that_were_changed(void **state)
+{
+	static const char entry[] = "<entry>" OWN LINK "</entry>";
+	static const char html[] = "<title type=\"html\">&lt;b&gt;</title>";
+
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	compare_with("# t\n=> a.gmi 2026-01-02 T\n", TITLE, entry);
+	lint_help_wants(
+	    "A004", "atom.xml", 2, "another title for /a.gmi than that of u");
+	assert_int_equal(lint_help_count("A004"), 1);
+	compare_with("# T\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
+	lint_help_wants("A004", "atom.xml", 1, "another title than that of u");
+	assert_int_equal(lint_help_count("A004"), 1);
+	/* Not a word of what another program may have written otherwise. */
+	compare_with("# T\n=> a.gmi 2026-01-02 t\n", html, entry);
+	assert_int_equal(lint_help_count("A004"), 0);
+}
+
+static void
+two_entries_of_one_target(void **state)
+{
+	static const char twice[] =
+	    "<entry>" OWN LINK "</entry>\n<entry>" OWN LINK "</entry>";
+
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, twice);
+	lint_help_wants("A004", "atom.xml", 3,
+	    "a second entry for /a.gmi; the first is line 2");
+	assert_int_equal(lint_help_count("A004"), 1);
+}
+
+static void
+a_feed_that_nobody_has_written(void **state)
+{
+	(void)state;
+	tree_file("root/a.gmi", "# A\n");
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
+	help_open_one("");
+	lint_help_run();
+	assert_int_equal(lint_help_count("A007"), 0);
+	help_open_one("feed = \"u.gmi\";");
+	lint_help_run();
+	lint_help_wants("A007", NULL, 0, "feed u.gmi; carnation feed writes");
+	/* That could not be made, as other checks tell. */
+	tree_file("root/u.gmi", "# U\n=> a.gmi A\n");
+	lint_help_run();
+	assert_int_equal(lint_help_count("A007"), 0);
+	tree_file("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
+	lint_help_run();
+	assert_int_equal(lint_help_count("A007"), 0);
+	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
+	help_open_one("feed = \"u.gmi\"; gone = [\"/atom.xml\"];");
+	lint_help_run();
+	assert_int_equal(lint_help_count("A007"), 0);
+	help_open_one("feed = \"u.gmi\";");
+	assert_true(lint_promise(lint, "atom.xml"));
+	lint_help_run();
+	assert_int_equal(lint_help_count("A007"), 0);
 }
 
 int
@@ -168,6 +243,9 @@ main(void)
 		under_lint(types),
 		under_lint(what_feed_writes_is_without_fault),
 		under_lint(a_feed_that_says_other_than_its_page),
+		under_lint(titles_that_were_changed),
+		under_lint(two_entries_of_one_target),
+		under_lint(a_feed_that_nobody_has_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

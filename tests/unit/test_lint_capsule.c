@@ -38,8 +38,8 @@ test_names(void **state)
 	help_open_one("paths = ( { glob = \"*.text\"; type = \"text/gemini\"; "
 		      "} );");
 	lint_help_run();
-	lint_help_wants("C002", "b c/", 0, "percent-encoded");
-	lint_help_wants("C002", "gec\xc9\x99.gmi", 0, "percent-encoded");
+	lint_help_wants("C002", "b c/", 0, "A-Z a-z 0-9");
+	lint_help_wants("C002", "gec\xc9\x99.gmi", 0, "A-Z a-z 0-9");
 	assert_int_equal(lint_help_count("C002"), 2);
 	lint_help_wants("C011", "page.text", 0, ".gmi");
 	assert_int_equal(lint_help_count("C011"), 1);
@@ -108,6 +108,20 @@ test_pages_that_nothing_links_to(void **state)
 }
 
 static void
+test_the_first_page_is_no_orphan(void **state)
+{
+	(void)state;
+	tree_file("root/start.gmi", "# x\n");
+	tree_file("root/alone.gmi", "# x\n");
+	help_open_one("redirects = ( { from = \"/\"; to = \"/home\"; },"
+		      "{ from = \"/home\"; to = \"/start.gmi\"; } );");
+	lint_help_run();
+	lint_help_wants("C004", "alone.gmi", 0, "");
+	assert_int_equal(lint_help_count("C004"), 1);
+	assert_int_equal(lint_help_count("C012"), 0);
+}
+
+static void
 test_a_large_file(void **state)
 {
 	(void)state;
@@ -140,6 +154,7 @@ main(void)
 		under_lint(test_names),
 		under_lint(test_directories),
 		under_lint(test_pages_that_nothing_links_to),
+		under_lint(test_the_first_page_is_no_orphan),
 		under_lint(test_a_large_file),
 		under_lint(test_an_empty_capsule),
 	};

@@ -6,7 +6,6 @@
 static void
 run_conf(const char *operators, const char *conf)
 {
-	struct report mistakes = { 0 };
 	char text[4096];
 
 	(void)mkdir(tree_path("root/d"), 0755);
@@ -17,8 +16,7 @@ run_conf(const char *operators, const char *conf)
 	    "capsules = ( { host = \"localhost\"; root = \"root\"; %s } );",
 	    operators);
 	assert_true(help_try(text));
-	(void)hosts_read_content(help.hosts, &mistakes);
-	report_fini(&mistakes);
+	hosts_salvage_content(help.hosts);
 	lint_help_run();
 }
 
@@ -35,11 +33,62 @@ test_mistakes(void **state)
 	    "} );\n");
 	lint_help_wants("C014", "capsule.conf", 3, "http://e.org/");
 	assert_int_equal(lint_help_count("C006"), 0);
+	/* What is no target at all leads to no other protocol. */
+	run_conf("", "redirects = ( { from = \"/x\"; to = \"n/a.gmi\"; } );\n");
+	lint_help_wants("C006", "capsule.conf", 1, "n/a.gmi");
+	assert_int_equal(lint_help_count("C014"), 0);
 	/* The pages are looked at all the same. */
 	tree_file("root/a.gmi", "x\n");
 	run_conf("", "lang = [];\n");
 	assert_true(lint_help_count("C006") > 0);
 	lint_help_wants("C004", "a.gmi", 0, "");
+}
+
+/* One option is wrong: what the others say counts, and theirs alone. */
+static void
+test_what_stands_beside_a_mistake(void **state)
+{
+	(void)state;
+	tree_file("root/index.gmi", "# x\n=> old.gmi o\n=> d/b.gmi b\n"
+				    "=> bad.gmi\n");
+	tree_file("root/log.gmi", "# x\n=> a.gmi 2026-02-30 A\n");
+	run_conf("",
+	    "lang = \"en\"; feed = \"log.gmi\"; charsett = \"x\";\n"
+	    "redirects = ( { from = \"/old.gmi\"; to = \"/a.gmi\"; },\n"
+	    "{ from = \"/bad.gmi\"; to = \"a.gmi\"; },\n"
+	    "{ from = \"bad\"; to = \"/a.gmi\"; } );\n"
+	    "order = [\"nope.gmi\", \"/a.gmi\"];\n"
+	    "index = [\"a/b\"];\n");
+	lint_help_wants("C006", "capsule.conf", 1, "charset");
+	lint_help_wants("C006", "capsule.conf", 3, "a.gmi");
+	lint_help_wants("C006", "capsule.conf", 4, "bad");
+	lint_help_wants("C006", "capsule.conf", 5, "/a.gmi");
+	lint_help_wants("C006", "capsule.conf", 6, "a/b");
+	assert_int_equal(lint_help_count("C006"), 5);
+	lint_help_wants("C007", "capsule.conf", 5, "nope.gmi");
+	assert_int_equal(lint_help_count("C007"), 1);
+	lint_help_wants("G012", "index.gmi", 2, "a.gmi");
+	lint_help_wants("G007", "index.gmi", 4, "bad.gmi");
+	assert_int_equal(lint_help_count("G007"), 1);
+	lint_help_wants("S003", "log.gmi", 2, "2026-02-30");
+	assert_int_equal(lint_help_count("C001"), 0);
+	assert_int_equal(lint_help_count("C012"), 0);
+}
+
+/* Nothing of the file is known: no guesses about what it may say. */
+static void
+test_a_file_that_cannot_be_taken_apart(void **state)
+{
+	(void)state;
+	tree_file("root/page.gmi", "# x\n=> old.gmi o\n=> e\\f o\n");
+	run_conf("", "lang = \"en\";\nredirects = ( {\n");
+	lint_help_wants("C006", "capsule.conf", 2, "nothing of this file");
+	lint_help_wants("G009", "page.gmi", 3, "");
+	assert_int_equal(lint_count(lint, LINT_ERROR), 2);
+	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
+	tree_file("root/page.gmi", "# x\n=> old.gmi o\n");
+	run_conf("", "lang = \"en\";\n");
+	lint_help_wants("G007", "page.gmi", 2, "old.gmi");
 }
 
 static void
@@ -151,6 +200,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		under_lint(test_mistakes),
+		under_lint(test_what_stands_beside_a_mistake),
+		under_lint(test_a_file_that_cannot_be_taken_apart),
 		under_lint(test_no_file),
 		under_lint(test_names_of_files),
 		under_lint(test_redirects),

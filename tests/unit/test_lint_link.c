@@ -138,7 +138,10 @@ test_words(void **state)
 		{ "moved.gmi", "G012",
 		    "link to moved.gmi: moved for good to /page.gmi" },
 		{ "gone.gmi", "G013", "link to gone.gmi: gone" },
-		{ "a\x1b[m", "G009", "link to a\\x1b[m: control character" },
+		{ "a\\b", "G009",
+		    "link to a\\b: a backslash, or one of <>\"{}|^`, that is "
+		    "not percent-encoded" },
+		{ "a\x1b[m", "G009", "link to a\x1b[m: control character" },
 	};
 	char page[256];
 
@@ -203,6 +206,14 @@ test_ports_of_the_server(void **state)
 		    "gemini://localhost:1967/none", "G007" },
 		{ "listen = [\"*:1966\"];", "gemini://localhost:1967/none",
 		    "G020" },
+		{ "listen = [\"127.0.0.1:1970\"];",
+		    "gemini://localhost:1965/none", "G020" },
+		{ "listen = [\"unix:s\", \"*:1970\"];",
+		    "gemini://localhost:1965/none", "G020" },
+		{ "listen = [\"unix:s\"];", "gemini://localhost:1965/none",
+		    "G007" },
+		{ "listen = [\"127.0.0.1:1970\"];", "gemini://localhost/none",
+		    "G007" },
 		{ "listen = [\"*:1966\"]; public_port = 1970;",
 		    "gemini://localhost:1966/none", "G020" },
 		{ "listen = [\"*:1966\"]; public_port = 1970;",

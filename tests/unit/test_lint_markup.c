@@ -18,6 +18,17 @@ test_list_marks(void **state)
 		{ "indented, and no second complaint", "G033", NOWHERE,
 		    "# x\n  * b\n" },
 		{ "one level", "G026", NOWHERE, "# x\n* a\n* b\n" },
+		{ "dashes below an item", "G026", 3,
+		    "# x\n* a\n  - b\n  - c\n* d\n  - e\n" },
+		{ "dashes in a row", "G026", 3, "# x\n  - b\n  - c\n - d\n" },
+		{ "with blank lines", "G026", 4, "# x\n  - b\n\n\t- c\n" },
+		{ "plusses", "G026", 3, "# x\n  + b\n  + c\n" },
+		{ "one dash", "G026", NOWHERE,
+		    "# x\n> so it is\n  - a poet\nand\n  - another\n" },
+		{ "one dash behind a list", "G026", NOWHERE,
+		    "# x\n* a\n* b\n\n  - its author\n* c\n\n  - another\n" },
+		{ "no dashes of a list", "G026", NOWHERE,
+		    "# x\n  -b\n  -c\n- d\n- e\n -\n -\n" },
 	};
 
 	(void)state;
@@ -59,10 +70,15 @@ test_foreign_markup(void **state)
 		    "# x\na < b > c, <you@example.org>, <foo>, 1<i and <\n" },
 		{ "a numbered list", "G026", 3, "# x\n1. a\n2. b\n3. c\n" },
 		{ "one with brackets", "G026", 3, "# x\n7) a\n8) b\n" },
+		{ "one with blank lines", "G026", 5,
+		    "# x\n1. a\n\n\n2. b\n\n3. c\n" },
 		{ "no list", "G026", NOWHERE,
-		    "# x\n1. a\n\n2. b\n5. c\n7. d\n1990. e\n1991. f\n" },
+		    "# x\n1. a\n\n3. b\n5. c\n7. d\n1990. e\n1991. f\n" },
+		{ "numbers with text between them", "G026", NOWHERE,
+		    "# x\n1. a\nb\n2. c\n\n* d\n\n3. e\n" },
 		{ "in a block", "G026", NOWHERE,
-		    "# x\n```a\n*so* <b>\n1. a\n2. b\n---\n```\n" },
+		    "# x\n```a\n*so* <b>\n1. a\n2. b\n---\n  - a\n  - "
+		    "b\n```\n" },
 	};
 
 	(void)state;

@@ -24,7 +24,15 @@ test_schemes(void **state)
 		{ "unknown and long", "G036", 2,
 		    "# x\n=> abcdefghijklmnopqrstuvwxyzabcdefghijkl:e e\n" },
 		{ "known", "G036", NOWHERE, "# x\n=> gopher://e.org e\n" },
-		{ "a colon in a name", "G036", NOWHERE, "# x\n=> ./a:b e\n" },
+		{ "a colon in a name", "G036", NOWHERE,
+		    "# x\n=> ./a:b e\n=> d/a:b e\n=> ?a:b e\n=> a#b:c e\n"
+		    "=> //localhost:1965/ e\n=> /a:b e\n" },
+		{ "a colon behind what is no scheme", "G036", 2,
+		    "# x\n=> 1990:night.gmi e\n" },
+		{ "a colon behind nothing", "G036", 2, "# x\n=> :a e\n" },
+		{ "and the page is looked for", "G007", 2,
+		    "# x\n=> 1990:night.gmi e\n" },
+		{ "with success", "G007", NOWHERE, "# x\n=> 1990:day.gmi e\n" },
 		{ "listed", "G020", 2, "# x\n=> https://e.org/a?b e\n" },
 		{ "gemini elsewhere is listed", "G020", 2,
 		    "# x\n=> gemini://e.org/a e\n" },
@@ -33,6 +41,7 @@ test_schemes(void **state)
 	};
 
 	(void)state;
+	tree_file("root/1990:day.gmi", "# x\n");
 	help_open_one("");
 	lint_help_rows(ROWS(rows));
 }

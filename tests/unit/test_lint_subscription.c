@@ -37,6 +37,9 @@ pages(void **state)
 	help_open_one("feed = \"u.gmi\";");
 	lint_file_rows("u.gmi", ROWS(rows));
 	lint_help_wants("S007", "u.gmi", 1, "no title");
+	tree_file("root/u.gmi", "=> a.gmi 2026-11-221 A\n");
+	lint_help_run();
+	lint_help_wants("S003", "u.gmi", 1, "2026-11-221 is no day");
 	tree_file(
 	    "root/u.gmi", "=> a.gmi 2026-01-01 A\n\n=> ./a.gmi 2026-01-02 B\n");
 	lint_help_run();

@@ -310,10 +310,43 @@ formatted(void **state)
 	}
 }
 
+static void
+what_no_link_may_hold(void **state)
+{
+	static const struct {
+		const char *url, *fault;
+	} rows[] = {
+		{ "", NULL },
+		{ "a%41?b[1]#c", NULL },
+		{ "https://h/\xc9\x99", NULL },
+		{ "a%", "a %" },
+		{ "a%4", "a %" },
+		{ "a%4g", "a %" },
+		{ "a\tb", "control" },
+		{ "a\x7f", "control" },
+		{ "a b", "a backslash, or" },
+		{ "a\\b", "a backslash, or" },
+		{ "a`", "a backslash, or" },
+		{ "{a", "a backslash, or" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *fault = uri_fault(slice_str(rows[i].url));
+
+		check_row(
+		    (fault == NULL) == (rows[i].fault == NULL), rows[i].url);
+		check_row(fault == NULL || strncmp(fault, rows[i].fault,
+					       strlen(rows[i].fault)) == 0,
+		    rows[i].url);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_no_link_may_hold),
 		cmocka_unit_test(taken),
 		cmocka_unit_test(refused_for_its_parts),
 		cmocka_unit_test(refused_for_a_byte),
