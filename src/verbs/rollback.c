@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "archive/manifest.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/trace.h"
+#include "os/file.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "verbs/args.h"
@@ -128,6 +132,73 @@ tell_mirrors(const struct job *j, uint64_t now)
 	free(st);
 }
 
+/* The first file of a release that is not there, or NULL. */
+static const char *
+find_missing(const struct store *s, const struct manifest *m)
+{
+	int root = store_release_fd(s, m->serial);
+	const char *missing = NULL;
+	struct stat st;
+	int fd;
+
+	for (size_t i = 0; missing == NULL && i < m->n; i++)
+		if (file_open_beneath(root, m->entry[i].path, &fd, &st) !=
+		    FILE_OPENED)
+			missing = m->entry[i].path;
+		else
+			(void)close(fd);
+	if (root != -1)
+		(void)close(root);
+	return missing;
+}
+
+/* Whether a release is what one of these keys has signed, and all there. Its bytes
+ * are for verify to look at. */
+static bool
+is_whole(const struct job *j, uint64_t serial, const struct state *st,
+    struct buf *why)
+{
+	struct signify_key keys[STATE_KEYS_MAX];
+	const char *missing = "the manifest of this serial";
+	struct manifest m;
+	struct buf text;
+	bool good;
+
+	for (size_t i = 0; i < st->n_keys; i++)
+		keys[i] = st->key[i].key;
+	buf_init(&text, MANIFEST_MAX);
+	(void)store_manifest(j->store, serial, &text);
+	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, &m, NULL,
+		   why) == MANIFEST_GOOD;
+	if (good) {
+		if (m.serial == serial)
+			missing = find_missing(j->store, &m);
+		good = missing == NULL;
+		if (!good)
+			(void)buf_printf(why, "it lacks %s", missing);
+		manifest_fini(&m);
+	}
+	buf_fini(&text);
+	return good;
+}
+
+/* What an operator has taken a key away for is not put on the air again by a slip.
+ * A store that knows no keys, or whose state is broken, cannot tell: then it is no
+ * time to refuse. */
+static bool
+is_fit(const struct job *j, uint64_t serial, struct buf *why)
+{
+	struct state *st = calloc(1, sizeof(*st));
+	bool fit;
+
+	if (st == NULL)
+		return !buf_str(why, "out of memory");
+	fit = state_read(j->store, st, why) != STATE_READ || st->n_keys == 0 ||
+	      is_whole(j, serial, st, why);
+	free(st);
+	return fit;
+}
+
 /* The trace tells of what is served, whatever the highest serial is. */
 static void
 write_trace(struct job *j)
@@ -176,6 +247,24 @@ switch_to(struct job *j, uint64_t from, uint64_t to)
 }
 
 static int
+go_back(struct job *j, uint64_t from, uint64_t to)
+{
+	int status = EXIT_LOCAL;
+	struct buf why;
+
+	buf_init(&why, STORE_WHY_MAX);
+	if (is_fit(j, to, &why)) {
+		status = switch_to(j, from, to);
+	} else {
+		log_error("%s/releases/%" PRIu64 ": %.*s: not served", j->path,
+		    to, SLICE_ARGS(buf_view(&why)));
+		tell_choice(j);
+	}
+	buf_fini(&why);
+	return status;
+}
+
+static int
 roll_back(struct job *j)
 {
 	uint64_t current = store_current(j->store);
@@ -192,7 +281,7 @@ roll_back(struct job *j)
 	else if (!is_there(j, to))
 		log_error("%s: there is no release %" PRIu64, j->path, to);
 	else
-		return switch_to(j, current, to);
+		return go_back(j, current, to);
 	tell_choice(j);
 	return EXIT_FAILED;
 }

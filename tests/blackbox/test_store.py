@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import time
 
 import pytest
@@ -118,9 +119,42 @@ def test_rollback_tells_the_trace(place):
         assert f"\nmanifest: {sha256(part)}\n" in trace
         assert "host: example.org\n" in trace
     assert (store / "state").read_bytes() == state
-    (store / "releases/3" / MANIFEST).unlink()
-    said = done("rollback", store, 3).stderr
-    assert "the trace is an old one" in said
+
+
+@pytest.mark.parametrize("fault", ["no list", "no signature", "another's",
+                                   "another serial", "a file is lost",
+                                   "empty"])
+def test_rollback_to_what_is_no_release_of_the_author(place, fault):
+    store = store_of(place)
+    (store / "state").write_text(
+        f"carnation-store: 1\nmirror: yes\norigin: {ORIGIN}\nserial: 5\n"
+        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+    release = store / "releases/4"
+    if fault == "no list":
+        (release / MANIFEST).unlink()
+    elif fault == "no signature":
+        text = (release / MANIFEST).read_bytes()
+        (release / MANIFEST).unlink()
+        (release / MANIFEST).write_bytes(text.replace(b"Page", b"page") + b"x")
+    elif fault == "another's":
+        thief = Author(Key.new("capsule-1"), ORIGIN, {"index.gmi": b"# Ha\n"})
+        (release / MANIFEST).unlink()
+        (release / MANIFEST).write_bytes(thief.publish(serial=4)[MANIFEST])
+    elif fault == "another serial":
+        (release / MANIFEST).unlink()
+        (release / MANIFEST).write_bytes(
+            (store / "releases/3" / MANIFEST).read_bytes())
+    elif fault == "a file is lost":
+        (release / "page.gmi").unlink()
+    else:
+        shutil.rmtree(release)
+        release.mkdir()
+    before = os.readlink(store / "current")
+    said = done("rollback", store, status=4).stderr
+    assert "releases/4: " in said and "not served" in said
+    assert os.readlink(store / "current") == before
+    done("rollback", store, 3)
+    assert served(store) == 3
 
 
 def test_rollback_to_what_is_not_there(place):
