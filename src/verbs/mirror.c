@@ -301,8 +301,9 @@ run(struct job *j)
 
 	j->wish.listener = mirror_output_open(&j->output);
 	mirror_run(&j->wish, &out);
-	mirror_output_close(&j->output, &out);
 	status = exit_status(out.result);
+	if (!mirror_output_close(&j->output, &out) && status == EXIT_GOOD)
+		status = EXIT_FAILED;
 	mirror_outcome_fini(&out);
 	return status;
 }

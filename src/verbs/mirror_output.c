@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "verbs/mirror_output.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -234,7 +235,7 @@ put_json(struct buf *line, const struct mirror_outcome *out)
 		   line, "\"stale\":%s}\n", out->stale ? "true" : "false");
 }
 
-void
+bool
 mirror_output_close(struct mirror_output *o, const struct mirror_outcome *out)
 {
 	struct buf line;
@@ -245,6 +246,9 @@ mirror_output_close(struct mirror_output *o, const struct mirror_outcome *out)
 		print_line(out, &line);
 	else if (put_json(&line, out))
 		fputs(buf_cstr(&line), stdout);
-	fflush(stdout);
 	buf_fini(&line);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	log_error("standard output: %s", strerror(errno));
+	return false;
 }

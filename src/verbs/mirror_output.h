@@ -19,8 +19,9 @@ struct mirror_output {
 /* A listener for a run. o must live as long. */
 struct mirror_listener mirror_output_open(struct mirror_output *o);
 
-/* The end of a run, in words or as JSON. */
-void
+/* The end of a run, in words or as JSON. False, and a message, when they could not be
+ * written. */
+bool
 mirror_output_close(struct mirror_output *o, const struct mirror_outcome *out);
 
 #endif

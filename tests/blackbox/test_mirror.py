@@ -3,12 +3,13 @@
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 import origin as o
-from harness import LONG, PATIENCE, SANITIZED
+from harness import CARNATION, LONG, PATIENCE, SANITIZED
 from life import carnation
 from mirroring import (LINE, AtOnce, fresh, key, mirror,  # noqa: F401
                        origin, page, wait_for_exit)
@@ -312,6 +313,18 @@ def test_a_copy_becomes_stale_though_nobody_answers(fresh, origin):
         return "stale" in fresh.trace()
     wait_for(stale)
     assert fresh.trace()["checked"] == checked
+
+
+def test_words_that_nobody_gets(mirror, origin):
+    origin.publish(page(2))
+    for words in ((), ("--json",)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [CARNATION, *mirror.words(*words)], stdout=full, text=True,
+                stderr=subprocess.PIPE)
+        assert done.returncode == 1 and "standard output" in done.stderr
+        origin.publish(page(3))
+    assert mirror.sound().serial == 3
 
 
 # ---------------------------------------------------------------- wrong usage
