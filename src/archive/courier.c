@@ -184,13 +184,12 @@ redirected(struct errand *e, struct buf *why)
 	return ERRAND_GOING;
 }
 
-/* Status 44: all that go there wait, and the run has only so much patience. */
+/* Status 44. */
 static enum errand_result
 slow_down(struct errand *e, struct buf *why)
 {
 	struct source *s = e->source;
-	uint64_t now = clock_ms(), seconds, until, more;
-	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
+	uint64_t seconds;
 
 	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
 		SLOW_DOWN_MAX_S, &seconds)) {
@@ -199,16 +198,13 @@ slow_down(struct errand *e, struct buf *why)
 		e->vague = true;
 		seconds = SLOW_DOWN_DEFAULT_S;
 	}
-	until = now + (seconds == 0 ? 1 : seconds) * 1000;
-	more = until > since ? until - since : 0;
-	if (more > e->courier->patience_ms) {
+	if (!source_pause(s, (seconds == 0 ? 1 : seconds) * 1000,
+		e->courier->patience_ms)) {
 		buf_printf(why, "asks to wait %u s, longer than this run does",
 		    (unsigned)seconds);
 		s->out = true;
 		return ERRAND_FAILED;
 	}
-	e->courier->patience_ms -= more;
-	s->paused_ms = since + more;
 	e->not_before_ms = s->paused_ms;
 	return ERRAND_GOING;
 }

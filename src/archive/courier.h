@@ -18,7 +18,7 @@ enum {
 	COURIER_WINDOW_MS = 10 * 1000, /* of a body, must bring ... */
 	COURIER_FLOOR = 1024,          /* ... so many bytes */
 	COURIER_PATIENCE_MS =
-	    60 * 1000,       /* waited in all for "slow down" (44) */
+	    60 * 1000,       /* waited for a source's "slow down" (44) */
 	COURIER_AT_ONCE = 2, /* connections */
 	COURIER_MANIFEST_MS = 300 * 1000, /* for all of a manifest */
 	/* A file may take so long, and longer the more bytes it may have, so
@@ -31,7 +31,7 @@ enum {
 struct courier {
 	struct tls_client *tls;
 	struct dial_names *names;
-	uint64_t patience_ms; /* what is left of it */
+	uint64_t patience_ms; /* with each source; courier_open sets it */
 	/* Is it they? Asked of each connection; NULL: whoever it is. */
 	bool (*trust)(void *arg, struct source *s, const struct cert *c);
 	void *arg;

@@ -138,11 +138,27 @@ source_strike(struct source *s, struct slice said, uint64_t took_ms)
 	s->paused_ms = clock_ms() + s->strikes * (uint64_t)SOURCE_PAUSE_MS;
 }
 
+bool
+source_pause(struct source *s, uint64_t ms, uint64_t patience_ms)
+{
+	uint64_t now = clock_ms();
+	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
+	uint64_t more = now + ms > since ? now + ms - since : 0;
+
+	if (s->waited_ms + more > patience_ms)
+		return false;
+	s->waited_ms += more;
+	s->paused_ms = since + more;
+	return true;
+}
+
 void
 source_praise(struct source *s)
 {
 	s->strikes = 0;
 	s->absent = 0;
+	s->waited_ms -=
+	    s->waited_ms < SOURCE_EACH_MS ? s->waited_ms : SOURCE_EACH_MS;
 }
 
 static uint64_t

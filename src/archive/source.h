@@ -35,6 +35,7 @@ struct source {
 	unsigned strikes;
 	unsigned absent;
 	uint64_t paused_ms; /* not before this moment (clock_ms()) */
+	uint64_t waited_ms; /* for its "slow down", less what it has earned */
 	char certificate[DIGEST_HEX_SIZE]; /* that it showed in this run */
 	bool distrusted;                   /* for another certificate */
 	char said[SOURCE_SAID_MAX];        /* its last failure; "" none */
@@ -75,6 +76,11 @@ bool sources_left(const struct sources *s);
 /* A failure to answer, in words (kept, cut if long), that took so many ms: all
  * that go there wait for a moment. */
 void source_strike(struct source *s, struct slice said, uint64_t took_ms);
+
+/* "Slow down" (44): all that go there wait for so many ms from now; false when that
+ * is more than is left of patience_ms. Each file that comes earns SOURCE_EACH_MS
+ * of them back: who keeps a pace is waited for, however many files there are. */
+bool source_pause(struct source *s, uint64_t ms, uint64_t patience_ms);
 
 /* A wrong answer. */
 void source_blame(struct source *s, struct slice said);

@@ -9,9 +9,11 @@ import pytest
 
 import certs
 import origin as o
+from harness import LONG, Server
+from life import carnation
 from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
                        second)
-from signed import CAPSULE, MANIFEST, Author, Key, sha256
+from signed import CAPSULE, MANIFEST, Author, Key, make_store, sha256
 
 NOWHERE = "gemini://nothing.invalid/"
 NEW = b"# Version 2\n"
@@ -226,6 +228,24 @@ def test_slow_down(mirror, origin):
     mirror.updated()
     asked = [t.at for t in origin.log if t.path == "page.gmi"]
     assert len(asked) == 2 and asked[1] - asked[0] >= 1.9
+
+
+@pytest.mark.soak
+def test_a_server_with_a_rate(place, key):
+    """carnation's own, as it is to strangers: ten a second after sixty. A run
+    takes its time, and gets all."""
+    n = 900 if LONG else 100
+    author = Author(key, "gemini://localhost/", CAPSULE)
+    store = make_store(place / "store", [author.publish(
+        {f"many/{i}.txt": f"{i}\n" for i in range(n)})])
+    with Server([{"host": "localhost", "root": store}], listen=(4,),
+                options={"limits": {"exempt": []}}) as server:
+        pub, _ = key.write(place)
+        done = carnation(
+            "mirror", "--key", pub, f"gemini://localhost:{server.port()}/",
+            place / "copy", timeout=600)
+        time.sleep(2)  # the server is asked whether it is well, at that rate
+    assert done.returncode == 0, done.stderr
 
 
 def test_slow_down_holds_for_all(fresh, origin):

@@ -120,6 +120,38 @@ test_late(void **state)
 	assert_true(one->slow);
 }
 
+/* One minute each, and a second more for each file that came. */
+static void
+test_patience(void **state)
+{
+	struct source one = { 0 }, two = { 0 };
+	const uint64_t patience = 60 * 1000;
+	uint64_t paused;
+
+	(void)state;
+	assert_false(source_pause(&one, patience + 1, patience));
+	assert_int_equal(one.paused_ms, 0);
+	assert_true(source_pause(&one, 40000, patience));
+	paused = one.paused_ms;
+	assert_true(paused >= clock_ms() + 30000);
+	/* Two errands were told at once: it is one wait. */
+	assert_true(source_pause(&one, 30000, patience));
+	assert_true(one.paused_ms == paused);
+	assert_false(source_pause(&one, patience + 10000, patience));
+	assert_true(source_pause(&two, patience, patience));
+	/* A file a second is a pace. */
+	for (int i = 0; i < 1000; i++) {
+		one.paused_ms = 0;
+		assert_true(source_pause(&one, SOURCE_EACH_MS, patience));
+		source_praise(&one);
+	}
+	for (int i = 0; i < 100; i++)
+		source_praise(&one);
+	one.paused_ms = 0;
+	assert_false(source_pause(&one, patience + 1, patience));
+	assert_true(source_pause(&one, patience, patience));
+}
+
 int
 main(void)
 {
@@ -128,6 +160,7 @@ main(void)
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_strikes),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_patience),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
