@@ -443,6 +443,70 @@ def test_what_was_signed_must_be_what_is_there(author):
     author.check(2)
 
 
+def test_the_list_goes_where_a_link_leads(author):
+    """A link stays one; what it leads to is written, be it there or not."""
+    target = author.place / "target"
+    out = author.place / "list"
+    out.symlink_to("target")
+    author.first("--unsigned", out, key=False)
+    assert os.readlink(out) == "target"
+    assert signed.parse(target.read_bytes()).serial == 1
+    target.unlink()
+    (author.place / "again").symlink_to("list")
+    author.first("--unsigned", author.place / "again", key=False)
+    assert os.readlink(out) == "target"
+    assert signed.parse(target.read_bytes()).serial == 1
+
+
+def test_the_list_goes_into_a_pipe(author):
+    os.mkfifo(author.place / "pipe")
+    (author.place / "list").symlink_to("pipe")
+    with open(author.place / "pipe", "rb",
+              opener=lambda p, f: os.open(p, f | os.O_NONBLOCK)) as pipe:
+        author.first("--unsigned", author.place / "list", key=False)
+        assert signed.parse(pipe.read()).serial == 1
+    assert os.readlink(author.place / "list") == "pipe"
+    assert (author.place / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["-", "fd"])
+def test_the_list_on_the_standard_output(author, name):
+    """Nothing else goes there then; a name of our own for it does as well."""
+    if name == "fd":
+        (author.place / "fd").symlink_to("/proc/self/fd/1")
+    done = author.first("--unsigned", name, key=False, cwd=author.place)
+    assert signed.parse(done.stdout.encode()).serial == 1
+    assert "have it signed" in done.stderr
+    assert not (author.place / "-").exists()
+    if name == "fd":
+        assert (author.place / "fd").is_symlink()
+    done = author.first("--unsigned", name, "--json", key=False, status=2,
+                        cwd=author.place)
+    assert "--json" in done.stderr and done.stdout == ""
+
+
+def test_the_list_takes_nothings_place(author):
+    """Neither a key's, nor the store's, nor that of a page; no link there."""
+    author.first()
+    other = author.new_key("other").with_suffix(".pub")
+    os.link(author.key, author.place / "hard")
+    links = {"l1": author.key, "l2": author.store / "state",
+             "l3": author.src / "new.gmi"}
+    for name, to in links.items():
+        (author.place / name).symlink_to(to)
+    rows = [(author.key, "--key"), (author.place / "hard", "--key"),
+            (author.place / "l1", "--key"), (other, "--next-key"),
+            (author.store / "state", "store"), (author.place / "l2", "store"),
+            (author.store / "new", "store"), (author.src / "new.gmi", "src"),
+            (author.current / "new", "store"), (author.place / "l3", "src")]
+    before = look(author.place)
+    for out, why in rows:
+        done = author.run("--unsigned", out, "--next-key", other, status=4)
+        assert f"--unsigned {out}: " in done.stderr and why in done.stderr
+        assert "usage:" not in done.stderr
+        assert look(author.place) == before, out
+
+
 # ------------------------------------------------------------ what stops it
 
 def test_an_error_of_the_linter_stops_it(author):
