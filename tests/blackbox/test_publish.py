@@ -381,12 +381,64 @@ def test_the_next_key_is_announced_until_it_signs(author):
     author.run("--next-key", third)
     author.run()
     assert author.check(5).next_key == last
-    author.run("--key", second, key=False)
-    assert author.check(6, [next_one]).next_key == last
+    author.run("--key", third, key=False)
+    assert author.check(6, [last]).next_key is None
     author.run("--key", third, key=False)
     assert author.check(7, [last]).next_key is None
-    author.run("--key", third, key=False)
-    assert author.check(8, [last]).next_key is None
+
+
+def test_a_key_that_is_announced_no_more_does_not_sign(author):
+    """A mirror that took the last serial alone would refuse it for ever."""
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (second, third)]
+    one, other = author.keys(*pub)
+    author.first("--next-key", second)
+    done = author.run("--next-key", second)
+    assert "announced no more" not in done.stderr
+    done = author.run("--next-key", third)
+    assert f"the key {one}, announced so far, is announced no more" in \
+        done.stderr
+    before = look(author.store)
+    done = author.run("--key", second, key=False, status=3)
+    assert "does not announce this key" in done.stderr
+    done = author.run("--key", second, "--dry-run", key=False, status=3)
+    assert look(author.store) == before
+    # Announced again it may, and the other one may not then.
+    author.run("--next-key", second)
+    assert author.check(4).next_key == one
+    author.run()
+    assert author.check(5).next_key == one
+    author.run("--key", third, key=False, status=3)
+    author.run("--key", second, key=False)
+    assert author.check(6, [one]).next_key is None
+    done = author.run("--key", third, key=False, status=3)
+    assert "retired" in done.stderr
+
+
+def test_a_signed_list_announces_like_any(author):
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (second, third)]
+    out = author.place / "list"
+    author.first("--next-key", second)
+    # As if the second one signed it, but the first one does.
+    author.run("--unsigned", out, "--key", pub[0], key=False)
+    text = out.read_text().replace("signed-with: capsule-2",
+                                   "signed-with: capsule-1")
+    out.write_text(text)
+    done = author.run("--signed", sign(author), key=False)
+    assert "is announced no more" in done.stderr
+    assert author.check(2).next_key is None
+    author.run("--unsigned", out, "--key", pub[0], key=False, status=3)
+    author.run("--unsigned", out, key=False)
+    done = author.run("--signed", sign(author, key=second), key=False,
+                      status=3)
+    assert "does not announce this key" in done.stderr
+    author.run("--next-key", third)
+    assert author.check(3).next_key == author.keys(pub[1])[0]
+    author.run("--unsigned", out, "--key", pub[1], key=False)
+    done = author.run("--signed", sign(author, key=third), key=False)
+    assert "retires those before it" in done.stderr
+    author.check(4, author.keys(pub[1]))
 
 
 def sign(author, name="list", key=None):
