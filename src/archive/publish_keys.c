@@ -109,11 +109,21 @@ static enum publish_result
 check_next(const struct publish *p, const struct signify_key *signer,
     const struct signify_key *next, struct report *r)
 {
+	const struct state *st = &p->state;
+	size_t current = place_of_current(st);
+	size_t at = next == NULL ? st->n_keys : place_of(st, next);
+
 	if (next != NULL && signify_key_equal(signer, next)) {
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "--next-key is the key that signs already");
 		return PUBLISH_MISUSED;
 	}
+	if (next != NULL && at < st->n_keys &&
+	    (st->key[at].retired || place_of(st, signer) != current))
+		return refuse(p, r,
+		    "--next-key: this key is retired, or would be with this "
+		    "release, and mirrors take nothing that it signs: announce "
+		    "one that is new");
 	tell_superseded(p, signer, next, r);
 	return PUBLISH_GOOD;
 }

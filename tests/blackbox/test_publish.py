@@ -415,6 +415,25 @@ def test_a_key_that_is_announced_no_more_does_not_sign(author):
     assert "retired" in done.stderr
 
 
+def test_a_retired_key_is_not_announced(author):
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    author.first("--next-key", third)
+    author.run("--next-key", second)
+    before = look(author.store)
+    # This very release would retire both.
+    for key in (author.key, third):
+        done = author.run("--key", second, "--next-key", key, key=False,
+                          status=3)
+        assert "--next-key: this key is retired" in done.stderr
+    assert look(author.store) == before
+    author.run("--key", second, key=False)
+    for key in (author.pub, third):
+        author.run("--key", second, "--next-key", key, key=False, status=3)
+        author.run("--unsigned", author.place / "list", "--next-key", key,
+                   key=False, status=3)
+    author.check(3, author.keys(second.with_suffix(".pub")))
+
+
 def test_a_signed_list_announces_like_any(author):
     second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
     pub = [k.with_suffix(".pub") for k in (second, third)]
