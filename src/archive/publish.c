@@ -70,6 +70,7 @@ publish_prepare(struct publish *p, struct report *r)
 		publish_lint,
 		publish_make_files,
 		publish_hash_files,
+		publish_check_reached,
 		publish_find_serial,
 		publish_make_list,
 		publish_check_links,

@@ -108,6 +108,7 @@ publish_stage publish_hash_files;
 
 /* publish_check.c: what an editor is told. */
 publish_stage publish_lint;
+publish_stage publish_check_reached; /* by mirrors; behind the hashes */
 publish_stage publish_check_links;
 
 /* publish_losses.c: pages that go, though others lead there. */

@@ -596,6 +596,27 @@ def test_an_error_of_the_linter_stops_it(author):
     assert look(author.store) == before
 
 
+@pytest.mark.parametrize("rule,path", [
+    ('gone = ["/x",\n"/mirror/MANIFEST"];', "mirror/MANIFEST"),
+    ('gone = ["/x",\n"/*.tar"];', "mirror/capsule.tar"),
+    ('gone = ["/x",\n"/mirror/trace"];', "mirror/trace"),
+    ('gone = ["/x",\n"/mirror/objects/*"];', "mirror/objects/"),
+    ('redirects = ({ from = "/x/*"; to = "/"; },\n'
+     '{ from = "/mirror/*"; to = "gemini://b.example/*"; });', "mirror/MANIFEST"),
+    ('redirects = ({ from = "/x/*"; to = "/"; }, {\n'
+     'from = "/mirror/objects/*"; to = "/*"; });', "mirror/objects/")])
+def test_what_no_mirror_could_fetch(author, rule, path):
+    author.write("index.gmi", "# Home\n=> about.gmi About\n"
+                 "=> updates.gmi Updates\n=> note.txt Note\n")
+    author.write("capsule.conf", CONF + "\n" + rule)
+    done = author.first(status=1)
+    assert re.search(rf'error: {author.src}/capsule\.conf:3: "[^"]+" is also '
+                     rf"about {path}", done.stderr), done.stderr
+    assert not author.store.exists()
+    author.write("capsule.conf", CONF + 'gone = ["/mirror/other", "/mirror"];')
+    author.first()
+
+
 def test_warnings_are_shown_and_counted(author):
     author.write("lonely.gmi", "# Lonely\n")
     done = author.first()
