@@ -41,7 +41,9 @@ const char publish_usage[] =
     "  --signed FILE     publishes with what signify -S -e made of that list\n"
     "  --strict          refuses what would be left out with a warning\n"
     "  --dry-run         writes nothing\n"
-    "  --yes             does not ask before a page goes that others link to\n"
+    "  --yes             does not ask before a page goes that others link to, "
+    "or after\n"
+    "                    --final\n"
     "  --json            what changed as a JSON object\n";
 
 enum { LIST_MODE = 0644 };

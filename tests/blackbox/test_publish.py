@@ -288,9 +288,28 @@ def test_final_and_refresh_are_in_the_list(author):
     author.run("--final")
     m = author.check(2)
     assert (m.final, m.refresh) == (True, None)
+
+
+def test_before_a_closed_series_goes_on(author):
+    author.first("--final")
+    before = look(author.store)
+    for words in ([], ["--final"]):
+        done = author.run(*words, status=1)
+        assert "serial 1 was said to be the final one" in done.stderr
+        assert "whether the series may go on; --yes" in done.stderr
+    done = author.run("--dry-run")
+    assert "serial 1 was said to be the final one" in done.stderr
+    status, _, err = ask(author, "n\n")
+    assert status == 1 and "all the same? [y/N]" in err
+    assert look(author.store) == before
+    status, _, _ = ask(author, "y\n")
+    assert status == 0 and not author.check(2).final
+    author.run("--final")
+    done = author.run("--yes")
+    assert "serial 3 was said to be the final one" in done.stderr
+    author.check(4)
     done = author.run()
-    assert "serial 2 was said to be the final one" in done.stderr
-    assert not author.check(3).final
+    assert "final" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [
@@ -483,7 +502,9 @@ def test_signed_elsewhere(author):
     # From now on the store knows the key; a name in the list is held to.
     author.write("note.txt", "other\n")
     author.run("--unsigned", out, "--key", author.pub, key=False)
-    author.run("--signed", sign(author), key=False)
+    sealed = sign(author)
+    author.run("--signed", sealed, key=False, status=1)  # the first was final
+    author.run("--signed", sealed, "--yes", key=False)
     assert author.check(2).signed_with == "capsule-1.pub"
 
 
