@@ -7,7 +7,6 @@
 
 #include "conf/options.h"
 #include "os/file.h"
-#include "tls/sign.h"
 #include "util/log.h"
 #include "verbs/args.h"
 #include "verbs/key_word.h"
@@ -225,9 +224,8 @@ show(const char *word, bool json, bool first)
 		buf_fini(&out);
 		return false;
 	}
-	if (s.kind == KEY_WORD_SECRET && !sign_key_file_is_private(word))
-		log_warn(
-		    "%s: others can read this secret key: chmod 600", word);
+	if (s.kind == KEY_WORD_SECRET)
+		key_word_check_mode(word);
 	look_at(&k, &s);
 	if (json)
 		(void)buf_str(&out, first ? "\n" : ",\n");

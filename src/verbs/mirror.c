@@ -141,7 +141,7 @@ take_key(struct job *j, const char *value)
 	struct buf why;
 
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (key_word_read(value, &j->key, &why) == KEY_WORD_NONE) {
+	if (key_word_read_public(value, &j->key, &why) == KEY_WORD_NONE) {
 		fprintf(
 		    stderr, "carnation mirror: --key: %s\n", buf_cstr(&why));
 		return false;

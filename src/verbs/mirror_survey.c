@@ -44,7 +44,7 @@ take_key(struct words *w, const char *value)
 	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (w->options.n_keys == SURVEY_WORDS_KEYS_MAX)
 		return complain("--key", "one too many");
-	if (key_word_read(value, &w->key[w->options.n_keys], &why) ==
+	if (key_word_read_public(value, &w->key[w->options.n_keys], &why) ==
 	    KEY_WORD_NONE)
 		return complain("--key", buf_cstr(&why));
 	w->options.n_keys++;

@@ -240,6 +240,16 @@ take_key_name(struct publish_job *j)
 }
 
 static bool
+read_word(const char *word, struct signify_key *out, struct buf *why)
+{
+	enum key_word kind = key_word_read(word, out, why);
+
+	if (kind == KEY_WORD_SECRET)
+		key_word_check_mode(word);
+	return kind != KEY_WORD_NONE;
+}
+
+static bool
 read_key(struct publish_job *j, struct buf *why)
 {
 	bool signs = j->unsigned_file == NULL && j->signed_file == NULL;
@@ -250,11 +260,11 @@ read_key(struct publish_job *j, struct buf *why)
 		return false;
 	j->o.key = &j->key;
 	if (!signs)
-		return key_word_read(j->key_file, &j->key, why) !=
-		       KEY_WORD_NONE;
+		return read_word(j->key_file, &j->key, why);
 	j->secret = signify_secret_load(j->key_file, why);
 	if (j->secret == NULL)
 		return false;
+	key_word_check_mode(j->key_file);
 	signify_public(j->secret, &j->key);
 	j->o.secret = j->secret;
 	return true;
@@ -308,8 +318,7 @@ publish_options_read(struct publish_job *j)
 	buf_init(&why, WHY_MAX);
 	ok = check_out(j, &why) && read_key(j, &why);
 	if (ok && j->next_file != NULL) {
-		ok = key_word_read(j->next_file, &j->next_key, &why) !=
-		     KEY_WORD_NONE;
+		ok = read_word(j->next_file, &j->next_key, &why);
 		j->o.next_key = &j->next_key;
 	}
 	if (ok && j->signed_file != NULL) {

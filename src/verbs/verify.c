@@ -308,7 +308,7 @@ add_key(struct job *j, const char *word)
 	if (j->n_keys == KEYS_MAX)
 		(void)buf_str(&why, "too many keys");
 	else
-		kind = key_word_read(word, &j->keys[j->n_keys], &why);
+		kind = key_word_read_public(word, &j->keys[j->n_keys], &why);
 	if (kind == KEY_WORD_NONE)
 		log_error("--key %s", buf_cstr(&why));
 	buf_fini(&why);

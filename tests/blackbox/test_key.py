@@ -163,6 +163,19 @@ def test_show_warns_when_others_can_read_a_secret_key(place):
     assert "warning: x.sec: others can read this secret key" in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ["verify", "copy"], ["mirror", "gemini://localhost:1/", "store"],
+    ["mirror", "--survey", "gemini://localhost:1/"]])
+def test_a_secret_key_where_only_public_ones_belong(place, words):
+    new("x", cwd=place)
+    (place / "copy").mkdir()
+    for name, times in (("x.sec", 1), ("x.pub", 0)):
+        done = carnation(*words, "--key", name, cwd=place, timeout=60)
+        assert done.stderr.count(
+            "warning: x.sec: is a secret key: it belongs on the author's "
+            "machine, not here") == times, done.stderr
+
+
 # --------------------------------------------------- the other implementation
 
 @with_signify

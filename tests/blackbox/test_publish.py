@@ -337,6 +337,23 @@ def test_a_key_is_wanted(author):
     assert not author.store.exists()
 
 
+def test_a_secret_key_that_others_can_read(author):
+    other = author.new_key("other")
+    done = author.first("--next-key", other)
+    assert "others can read" not in done.stderr
+    author.key.chmod(0o640)
+    done = author.run()
+    want = f"warning: {author.key}: others can read this secret key"
+    assert done.stderr.count(want) == 1
+    done = author.run("--unsigned", author.place / "list")
+    assert done.stderr.count(want) == 1
+    author.key.chmod(0o600)
+    other.chmod(0o604)
+    done = author.run("--next-key", other)
+    assert "other.sec: others can read" in done.stderr
+    assert want not in done.stderr
+
+
 def test_the_origin_is_remembered(author):
     done = author.run(status=2)
     assert "--origin gemini://example.org" in done.stderr
