@@ -127,7 +127,9 @@ parse(struct job *j, int argc, char **argv)
 		{ "--json", 'j', false },
 		{ NULL, 0, false },
 	};
-	struct args a = { "cert", options, argc, argv, 0, false, NULL };
+	struct args a = {
+		.verb = "cert", .options = options, .argc = argc, .argv = argv
+	};
 
 	for (;;) {
 		switch (args_next(&a)) {

@@ -338,7 +338,9 @@ parse(struct job *j, int argc, char **argv)
 		{ "--known-hosts", 'h', true },
 		{ NULL, 0, false },
 	};
-	struct args a = { "fetch", options, argc, argv, 0, false, NULL };
+	struct args a = {
+		.verb = "fetch", .options = options, .argc = argc, .argv = argv
+	};
 
 	for (;;) {
 		switch (args_next(&a)) {

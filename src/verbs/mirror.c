@@ -248,7 +248,7 @@ parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option known[] = {
 		{ "--key", OPTION_KEY, true },
-		{ "--also", OPTION_ALSO, true },
+		{ "--also", OPTION_ALSO, ARGS_MANY },
 		{ "--strict-tls", OPTION_STRICT, false },
 		{ "--allow-serial", OPTION_ALLOW, true },
 		{ "--host", OPTION_HOST, true },

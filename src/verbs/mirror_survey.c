@@ -74,7 +74,7 @@ parse(struct words *w, int argc, char **argv)
 {
 	static const struct args_option known[] = {
 		{ "--survey", 's', false },
-		{ "--key", 'k', true },
+		{ "--key", 'k', ARGS_MANY },
 		{ NULL, 0, false },
 	};
 	struct args a = {

@@ -335,7 +335,7 @@ static int
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
-		{ "--key", 'k', true },
+		{ "--key", 'k', ARGS_MANY },
 		{ "--json", 'j', false },
 		{ NULL, 0, false },
 	};
