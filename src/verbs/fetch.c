@@ -326,6 +326,13 @@ run(struct job *j)
 	return status;
 }
 
+static bool
+wrong(const char *why)
+{
+	fprintf(stderr, "carnation fetch: %s\n", why);
+	return false;
+}
+
 /* False when the command line is wrong. */
 static bool
 parse(struct job *j, int argc, char **argv)
@@ -345,11 +352,13 @@ parse(struct job *j, int argc, char **argv)
 	for (;;) {
 		switch (args_next(&a)) {
 		case ARGS_END:
-			return j->url != NULL &&
-			       (j->cert == NULL) == (j->key == NULL);
+			if (j->url == NULL)
+				return wrong("name a URL");
+			return (j->cert == NULL) == (j->key == NULL) ||
+			       wrong("--cert and --key go together");
 		case ARGS_WORD:
 			if (j->url != NULL)
-				return false;
+				return wrong("one URL, no more");
 			j->url = a.value;
 			break;
 		case 'o':

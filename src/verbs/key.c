@@ -286,6 +286,8 @@ parse(struct job *j, int argc, char **argv)
 		else
 			j->words[j->n_words++] = a.value;
 	}
+	if (j->what == NULL)
+		fprintf(stderr, "carnation key: new or show?\n");
 	return j->what != NULL;
 }
 
@@ -308,8 +310,12 @@ run(const struct job *j)
 
 	if (!is_new && strcmp(j->what, "show") != 0)
 		return unknown(j->what);
-	if (j->n_words == 0 || (is_new && (j->n_words > 1 || j->json)))
+	if (j->n_words == 0 || (is_new && (j->n_words > 1 || j->json))) {
+		fprintf(stderr, "carnation key: %s\n",
+		    is_new ? "new takes one name and no option"
+			   : "show takes a file, or several");
 		return verb_misused("key");
+	}
 	return is_new ? run_new(j->words[0])
 		      : run_show(j->words, j->n_words, j->json);
 }

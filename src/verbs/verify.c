@@ -353,9 +353,16 @@ parse(struct job *j, int argc, char **argv)
 		} else if (letter == ARGS_WORD && j->word == NULL) {
 			j->word = a.value;
 		} else {
+			if (letter == ARGS_WORD)
+				fprintf(stderr,
+				    "carnation verify: one copy, not also "
+				    "\"%s\"\n",
+				    a.value);
 			return verb_misused("verify");
 		}
 	}
+	if (j->word == NULL)
+		fprintf(stderr, "carnation verify: name a copy\n");
 	if (j->word == NULL || !word_is_sound(j->word))
 		return verb_misused("verify");
 	return EXIT_GOOD;

@@ -299,6 +299,7 @@ def test_usage(words):
     r = cert(*words)
     assert r.returncode == 2
     assert r.stdout == "" and "usage: carnation cert" in r.stderr
+    assert r.stderr.startswith("carnation cert: ")
 
 
 def test_nearest():

@@ -104,6 +104,7 @@ def test_names_that_are_none(place, name):
 def test_wrong_words(place, words):
     done = carnation("key", *words, cwd=place)
     assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("carnation key: ")
     assert os.listdir(place) == []
     if words[:1] == ["old"]:
         assert "unknown word old" in done.stderr
