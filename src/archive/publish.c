@@ -62,6 +62,7 @@ publish_prepare(struct publish *p, struct report *r)
 {
 	static publish_stage *const stages[] = {
 		publish_open_store,
+		publish_read_last,
 		publish_accept_key,
 		publish_open_source,
 		publish_list_pages,
@@ -69,8 +70,8 @@ publish_prepare(struct publish *p, struct report *r)
 		publish_lint,
 		publish_make_files,
 		publish_hash_files,
+		publish_check_reached,
 		publish_find_serial,
-		publish_read_last,
 		publish_make_list,
 		publish_check_links,
 		publish_take_sealed,

@@ -66,6 +66,8 @@ struct publish_plan {
 	struct changes changes;
 	const struct publish_loss *loss;
 	size_t n_losses;
+	uint64_t
+	    final_serial; /* said to be the last one, and is not; 0: none */
 	size_t lint_warnings, left_out;
 	bool
 	    other_key; /* it is signed by the successor, which retires others */

@@ -2,6 +2,7 @@
 /* What an editor is told before publishing: by the linter, and of what matters to
  * mirrors alone. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "archive/links.h"
@@ -149,6 +150,68 @@ check_sizes(const struct publish *p, struct report *r)
 		    "their operators say so",
 		    (unsigned long long)(m->bytes >> 20),
 		    (unsigned long long)(PUBLISH_BYTES_USUAL >> 20));
+}
+
+/* The rule of capsule.conf that decides about path: each is asked alone. NULL:
+ * none. */
+static const struct conf_text *
+rule_of(const struct host *h, const char *path)
+{
+	const struct conf_content *all = &h->content;
+	struct host one = *h;
+
+	one.content.n_redirects = 0;
+	one.content.gone.n = 1;
+	for (size_t i = 0; i < all->gone.n; i++) {
+		one.content.gone.item = &all->gone.item[i];
+		if (links_policy(&one, path) != STATUS_NONE)
+			return &all->gone.item[i];
+	}
+	one.content.n_redirects = 1;
+	one.content.gone.n = 0;
+	for (size_t i = 0; i < all->n_redirects; i++) {
+		one.content.redirects = &all->redirects[i];
+		if (links_policy(&one, path) != STATUS_NONE)
+			return &all->redirects[i].from;
+	}
+	return NULL;
+}
+
+/* False, and a problem, when no mirror would get it. */
+static bool
+check_reached(const struct publish *p, const char *path, struct report *r)
+{
+	const struct conf_text *rule;
+
+	if (links_policy(p->root.host, path) == STATUS_NONE)
+		return true;
+	rule = rule_of(p->root.host, path);
+	report_add(r, REPORT_ERROR,
+	    rule == NULL ? PUBLISH_CONF_FILE : rule->file,
+	    rule == NULL ? 0 : rule->line,
+	    "\"%s\" is also about %s, which mirrors must be able to fetch",
+	    rule == NULL ? "" : rule->text, path);
+	return false;
+}
+
+enum publish_result
+publish_check_reached(struct publish *p, struct report *r)
+{
+	static const char *const paths[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
+		"mirror/trace" };
+	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
+	char hex[DIGEST_HEX_SIZE];
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		ok = check_reached(p, paths[i], r) && ok;
+	for (size_t i = 0; i < p->n && ok; i++) {
+		digest_hex(p->file[i].digest, hex);
+		(void)snprintf(
+		    object, sizeof(object), "mirror/objects/%s", hex);
+		ok = check_reached(p, object, r);
+	}
+	return ok ? PUBLISH_GOOD : PUBLISH_FAILED;
 }
 
 enum publish_result

@@ -89,11 +89,12 @@ publish_stage publish_make_store;  /* unless it is there */
 
 /* publish_keys.c: whether the key may sign here; then what it leaves of others. */
 publish_stage publish_accept_key;
+publish_stage publish_accept_sealed;
 publish_stage publish_turn_keys; /* state's, as the new serial leaves them */
 
-/* The key that the new serial announces: the one asked for, or the last that an
- * earlier serial announced, until it signs; a mirror that missed that serial would
- * refuse it for ever. NULL: none. o's, or the state's. */
+/* The key that the new serial announces: the one asked for, or the one that the
+ * last serial announced, until it signs; a mirror that missed that serial would
+ * refuse it for ever. NULL: none. o's, or p's. */
 const struct signify_key *publish_successor(const struct publish *p);
 
 /* publish_source.c: what there is to publish. */
@@ -107,6 +108,7 @@ publish_stage publish_hash_files;
 
 /* publish_check.c: what an editor is told. */
 publish_stage publish_lint;
+publish_stage publish_check_reached; /* by mirrors; behind the hashes */
 publish_stage publish_check_links;
 
 /* publish_losses.c: pages that go, though others lead there. */

@@ -23,29 +23,50 @@ refuse(const struct publish *p, struct report *r, const char *what)
 	return PUBLISH_REFUSED;
 }
 
-enum publish_result
-publish_accept_key(struct publish *p, struct report *r)
+/* The key that signed last: the first one that is not retired. */
+static size_t
+place_of_current(const struct state *st)
 {
-	const struct publish_options *o = p->o;
-	const struct state *st = &p->state;
-	size_t i;
+	size_t i = 0;
 
-	if (o->key == NULL) {
-		if (o->sealed.len == 0 || st->n_keys > 0)
-			return PUBLISH_GOOD;
-		report_add(r, REPORT_ERROR, NULL, 0,
-		    "the first time, say which key it is signed with: --key "
-		    "NAME.pub");
-		return PUBLISH_MISUSED;
-	}
-	if (o->next_key != NULL && signify_key_equal(o->key, o->next_key)) {
-		report_add(r, REPORT_ERROR, NULL, 0,
-		    "--next-key is the key that signs already");
-		return PUBLISH_MISUSED;
-	}
+	while (i < st->n_keys && st->key[i].retired)
+		i++;
+	return i;
+}
+
+/* The key that the last release announces: all mirrors that have it know that
+ * key, and perhaps no other one. NULL: none. */
+static const struct signify_key *
+announced(const struct publish *p)
+{
+	const struct manifest *last = p->plan.before;
+	const struct state *st = &p->state;
+
+	if (last != NULL)
+		return last->has_next_key ? &last->next_key : NULL;
+	/* The manifest is lost; in the state it is the last one. */
+	if (place_of_current(st) + 1 >= st->n_keys ||
+	    st->key[st->n_keys - 1].retired)
+		return NULL;
+	return &st->key[st->n_keys - 1].key;
+}
+
+static bool
+is_announced(const struct publish *p, const struct signify_key *key)
+{
+	const struct signify_key *next = announced(p);
+
+	return next != NULL && signify_key_equal(next, key);
+}
+
+static enum publish_result
+check_signer(struct publish *p, const struct signify_key *key, struct report *r)
+{
+	const struct state *st = &p->state;
+	size_t i = place_of(st, key);
+
 	if (st->n_keys == 0)
 		return PUBLISH_GOOD;
-	i = place_of(st, o->key);
 	if (i == st->n_keys)
 		return refuse(p, r,
 		    "pins another key: mirrors would refuse what this one "
@@ -54,37 +75,118 @@ publish_accept_key(struct publish *p, struct report *r)
 	if (st->key[i].retired)
 		return refuse(p, r,
 		    "this key is retired: its successor has signed already");
-	for (size_t k = 0; k < i; k++)
-		p->plan.other_key |= !st->key[k].retired;
+	p->plan.other_key = i != place_of_current(st);
+	if (!p->plan.other_key || is_announced(p, key))
+		return PUBLISH_GOOD;
+	return refuse(p, r,
+	    "the last release does not announce this key, and mirrors that "
+	    "know no other would refuse what it signs: have the key that "
+	    "signs now announce it again (--next-key), and wait until they "
+	    "have that");
+}
+
+/* Another key than the one announced so far, or none any more. */
+static void
+tell_superseded(const struct publish *p, const struct signify_key *signer,
+    const struct signify_key *next, struct report *r)
+{
+	const struct signify_key *before = announced(p);
+	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
+	struct buf text;
+
+	if (before == NULL || signify_key_equal(before, signer) ||
+	    (next != NULL && signify_key_equal(before, next)))
+		return;
+	buf_wrap(&text, memory, sizeof(memory));
+	(void)signify_key_text(before, &text);
+	report_add(r, REPORT_WARNING, p->o->store, 0,
+	    "the key %.*s, announced so far, is announced no more: it must "
+	    "not sign unless it is announced again",
+	    SLICE_ARGS(buf_view(&text)));
+}
+
+static enum publish_result
+check_next(const struct publish *p, const struct signify_key *signer,
+    const struct signify_key *next, struct report *r)
+{
+	const struct state *st = &p->state;
+	size_t current = place_of_current(st);
+	size_t at = next == NULL ? st->n_keys : place_of(st, next);
+
+	if (next != NULL && signify_key_equal(signer, next)) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "--next-key is the key that signs already");
+		return PUBLISH_MISUSED;
+	}
+	if (next != NULL && at < st->n_keys &&
+	    (st->key[at].retired || place_of(st, signer) != current))
+		return refuse(p, r,
+		    "--next-key: this key is retired, or would be with this "
+		    "release, and mirrors take nothing that it signs: announce "
+		    "one that is new");
+	tell_superseded(p, signer, next, r);
 	return PUBLISH_GOOD;
+}
+
+enum publish_result
+publish_accept_key(struct publish *p, struct report *r)
+{
+	const struct publish_options *o = p->o;
+	const struct state *st = &p->state;
+	const struct signify_key *signer = o->key;
+	enum publish_result result = PUBLISH_GOOD;
+
+	if (o->sealed.len > 0 && (o->key != NULL || st->n_keys > 0))
+		return PUBLISH_GOOD;
+	if (o->sealed.len > 0) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "the first time, say which key it is signed with: --key "
+		    "NAME.pub");
+		return PUBLISH_MISUSED;
+	}
+	if (o->key != NULL)
+		result = check_signer(p, o->key, r);
+	/* To be signed elsewhere, by nobody knows whom: by whom it was before. */
+	else if (place_of_current(st) < st->n_keys)
+		signer = &st->key[place_of_current(st)].key;
+	if (result != PUBLISH_GOOD || o->next_key == NULL || signer == NULL)
+		return result;
+	return check_next(p, signer, o->next_key, r);
+}
+
+enum publish_result
+publish_accept_sealed(struct publish *p, struct report *r)
+{
+	const struct manifest *m = &p->after;
+	enum publish_result result = check_signer(p, &p->signer, r);
+
+	if (result != PUBLISH_GOOD)
+		return result;
+	return check_next(
+	    p, &p->signer, m->has_next_key ? &m->next_key : NULL, r);
 }
 
 const struct signify_key *
 publish_successor(const struct publish *p)
 {
 	const struct publish_options *o = p->o;
-	const struct state *st = &p->state;
-	size_t signer = 0;
 
 	if (o->next_key != NULL)
 		return o->next_key;
-	if (st->n_keys == 0 || st->key[st->n_keys - 1].retired)
-		return NULL;
-	/* Signed elsewhere, by nobody knows whom: by the one that signs still. */
-	while (st->key[signer].retired)
-		signer++;
-	if (o->key != NULL)
-		signer = place_of(st, o->key);
-	return signer + 1 < st->n_keys ? &st->key[st->n_keys - 1].key : NULL;
+	return o->key != NULL && is_announced(p, o->key) ? NULL : announced(p);
 }
 
+/* Behind all others. */
 static bool
-pin(struct state *st, const struct signify_key *key)
+pin_last(struct state *st, const struct signify_key *key)
 {
-	if (place_of(st, key) < st->n_keys)
-		return true;
-	if (st->n_keys == STATE_KEYS_MAX)
+	size_t i = place_of(st, key);
+
+	if (i == st->n_keys && st->n_keys == STATE_KEYS_MAX)
 		return false;
+	if (i < st->n_keys)
+		memmove(&st->key[i], &st->key[i + 1],
+		    (--st->n_keys - i) * sizeof(st->key[0]));
 	st->key[st->n_keys++] = (struct state_key){ .key = *key };
 	return true;
 }
@@ -94,13 +196,16 @@ publish_turn_keys(struct publish *p, struct report *r)
 {
 	const struct manifest *m = &p->after;
 	struct state *st = &p->state;
-	bool ok = pin(st, &p->signer);
-	size_t signer = place_of(st, &p->signer);
+	bool ok = st->n_keys > 0 || pin_last(st, &p->signer);
+	size_t signer;
 
-	/* Keys stand in the order in which they were announced. */
-	for (size_t i = 0; i < signer && ok; i++)
-		st->key[i].retired = true;
-	ok = ok && (!m->has_next_key || pin(st, &m->next_key));
+	signer = place_of(st, &p->signer);
+	/* Those that were announced and superseded too: in a mirror's order they
+	 * may stand before it. */
+	if (signer != place_of_current(st))
+		for (size_t i = 0; i < st->n_keys; i++)
+			st->key[i].retired = i != signer;
+	ok = ok && (!m->has_next_key || pin_last(st, &m->next_key));
 	if (ok)
 		return PUBLISH_GOOD;
 	report_add(r, REPORT_ERROR, p->o->store, 0,

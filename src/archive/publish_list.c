@@ -159,7 +159,8 @@ publish_take_sealed(struct publish *p, struct report *r)
 	manifest_fini(&p->after);
 	p->after = m;
 	buf_reset(&p->list);
-	return buf_put(&p->list, part) ? PUBLISH_GOOD : PUBLISH_LOCAL;
+	return buf_put(&p->list, part) ? publish_accept_sealed(p, r)
+				       : PUBLISH_LOCAL;
 }
 
 enum publish_result

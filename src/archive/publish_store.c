@@ -181,9 +181,7 @@ publish_read_last(struct publish *p, struct report *r)
 	if (p->store == NULL || serial == 0)
 		return PUBLISH_GOOD;
 	if (p->state.final)
-		report_add(r, REPORT_WARNING, p->o->store, 0,
-		    "serial %llu was said to be the final one",
-		    (unsigned long long)serial);
+		p->plan.final_serial = serial;
 	for (size_t i = 0; i < p->state.n_keys; i++)
 		keys[i] = p->state.key[i].key;
 	buf_init(&text, MANIFEST_MAX);

@@ -4,6 +4,7 @@
 #ifndef OS_FILE_H
 #define OS_FILE_H
 
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "util/buf.h"
@@ -40,10 +41,20 @@ bool file_read_path(const char *path, struct buf *out);
 /* Writes all of bytes to fd; false and errno when it could not. */
 bool file_write_all(int fd, struct slice bytes);
 
-/* Writes bytes beside path and renames them onto it; mode as in chmod. False
- * and errno on failure, when nothing at path has changed. Into a device or pipe
- * the bytes are written as they are. */
+/* Where path leads: itself, unless it is a symbolic link, be it one to a file that
+ * is not there yet. False and errno: ELOOP; EACCES for a link that the kernel does
+ * not follow; no room. */
+bool file_target(const char *path, char out[PATH_MAX]);
+
+/* Writes bytes beside path and renames them onto it; mode as in chmod. A symbolic
+ * link stays, and what it leads to is written. False and errno on failure, when
+ * nothing at path has changed. Into a device or pipe the bytes are written as they
+ * are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
+
+/* The same in a directory that others may fill: a symbolic link at path gives way
+ * to the file. */
+bool file_replace(const char *path, struct slice bytes, mode_t mode);
 
 /* The same for a file that is not there yet: false and EEXIST, and nothing has
  * changed, when anything lies at path. */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LINKS_MAX = 40 }; /* one after the other, as the kernel's own limit */
+
 bool
 file_write_all(int fd, struct slice bytes)
 {
@@ -46,16 +48,6 @@ sync_directory_of(const char *path)
 	}
 }
 
-/* A device, pipe or the like must be written to, never renamed over. */
-static bool
-is_special(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
-	       !S_ISLNK(st.st_mode);
-}
-
 static bool
 write_special(const char *path, struct slice bytes)
 {
@@ -67,8 +59,9 @@ write_special(const char *path, struct slice bytes)
 	return ok;
 }
 
-bool
-file_write(const char *path, struct slice bytes, mode_t mode)
+/* By a new file beside it, renamed onto whatever lies at path. */
+static bool
+replace(const char *path, struct slice bytes, mode_t mode)
 {
 	static const char suffix[] = ".XXXXXX";
 	char temporary[PATH_MAX];
@@ -81,8 +74,6 @@ file_write(const char *path, struct slice bytes, mode_t mode)
 		errno = ENAMETOOLONG;
 		return false;
 	}
-	if (is_special(path))
-		return write_special(path, bytes);
 	memcpy(temporary, path, len);
 	memcpy(temporary + len, suffix, sizeof(suffix));
 	fd = mkostemp(temporary, O_CLOEXEC);
@@ -106,6 +97,74 @@ file_write(const char *path, struct slice bytes, mode_t mode)
 	}
 	sync_directory_of(path);
 	return true;
+}
+
+/* From a link at path, what it leads to: the next step. False and errno. */
+static bool
+follow_link(char path[PATH_MAX], const char *link, size_t len)
+{
+	const char *slash = strrchr(path, '/');
+	size_t at = 0;
+
+	if (link[0] != '/' && slash != NULL)
+		at = (size_t)(slash - path) + 1;
+	if (len >= PATH_MAX - at) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(path + at, link, len);
+	path[at + len] = '\0';
+	return true;
+}
+
+bool
+file_target(const char *path, char out[PATH_MAX])
+{
+	char link[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (strlen(path) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(out, path, strlen(path) + 1);
+	/* The kernel first: it knows links that must not be followed. */
+	if (stat(path, &st) == -1 && errno != ENOENT)
+		return false;
+	for (int i = 0; i < LINKS_MAX; i++) {
+		n = readlink(out, link, sizeof(link));
+		if (n == -1)
+			return errno == EINVAL || errno == ENOENT;
+		if (!follow_link(out, link, (size_t)n))
+			return false;
+	}
+	errno = ELOOP;
+	return false;
+}
+
+bool
+file_write(const char *path, struct slice bytes, mode_t mode)
+{
+	char target[PATH_MAX];
+	struct stat st;
+
+	/* A device, pipe or the like must never be renamed over. Where a link
+	 * in /proc leads, only the kernel knows. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return write_special(path, bytes);
+	return file_target(path, target) && replace(target, bytes, mode);
+}
+
+bool
+file_replace(const char *path, struct slice bytes, mode_t mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISLNK(st.st_mode))
+		return write_special(path, bytes);
+	return replace(path, bytes, mode);
 }
 
 bool

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "verbs/args.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/options.h"
 
-enum { OPTIONS_MAX = 32 };
+enum { OPTIONS_MAX = 32 }; /* a bit each in args.seen */
 
 static const struct args_option *
 find_long(const struct args *a, const char *word, size_t len)
@@ -46,6 +47,21 @@ unknown(const struct args *a, const char *word)
 	return ARGS_BAD;
 }
 
+/* False when it has been given before, and its value would be lost. */
+static bool
+note_once(struct args *a, const struct args_option *o)
+{
+	size_t i = (size_t)(o - a->options);
+	uint32_t bit;
+
+	assert(i < OPTIONS_MAX);
+	bit = UINT32_C(1) << i;
+	if (o->takes_value != ARGS_MANY && (a->seen & bit) != 0)
+		return false;
+	a->seen |= bit;
+	return true;
+}
+
 /* The value behind '=' or in the next word. */
 static int
 take_value(struct args *a, const struct args_option *o, const char *attached)
@@ -60,6 +76,11 @@ take_value(struct args *a, const struct args_option *o, const char *attached)
 	if (attached == NULL && a->at + 1 >= a->argc) {
 		fprintf(stderr, "carnation %s: %s needs a value\n", a->verb,
 		    o->name);
+		return ARGS_BAD;
+	}
+	if (!note_once(a, o)) {
+		fprintf(
+		    stderr, "carnation %s: %s given twice\n", a->verb, o->name);
 		return ARGS_BAD;
 	}
 	a->value = attached != NULL ? attached : a->argv[++a->at];

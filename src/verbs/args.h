@@ -5,12 +5,16 @@
 #define VERBS_ARGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+enum { ARGS_MANY = 2 };
 
 struct args_option {
 	const char *name; /* "--listen" */
 	int letter;       /* 'l'; also what args_next returns; "-l" works when
 	                   * it is a printable character */
-	bool takes_value; /* "--listen X", "--listen=X", "-l X" */
+	int takes_value;  /* "--listen X", "--listen=X", "-l X": true, or
+	                   * ARGS_MANY when it may be given several times */
 };
 
 enum {
@@ -19,7 +23,7 @@ enum {
 	ARGS_BAD = -3,  /* a message was printed: exit 2 */
 };
 
-/* Zero but for the first four. */
+/* Zero but for the first four. A value given twice that cannot be is told. */
 struct args {
 	const char *verb;                  /* for messages */
 	const struct args_option *options; /* ends with a NULL name */
@@ -28,6 +32,7 @@ struct args {
 	int at;          /* the verb itself at argv[0] is skipped */
 	bool words_only; /* "--" was seen */
 	const char *value;
+	uint32_t seen; /* which of options, those with one value */
 };
 
 int args_next(struct args *a);

@@ -127,12 +127,17 @@ parse(struct job *j, int argc, char **argv)
 		{ "--json", 'j', false },
 		{ NULL, 0, false },
 	};
-	struct args a = { "cert", options, argc, argv, 0, false, NULL };
+	struct args a = {
+		.verb = "cert", .options = options, .argc = argc, .argv = argv
+	};
 
 	for (;;) {
 		switch (args_next(&a)) {
 		case ARGS_END:
-			return true;
+			if (j->what == NULL)
+				fprintf(stderr,
+				    "carnation cert: new, renew or show?\n");
+			return j->what != NULL;
 		case ARGS_WORD:
 			if (j->what == NULL)
 				j->what = a.value;
@@ -173,9 +178,33 @@ unknown(const char *what)
 	return verb_misused("cert");
 }
 
+/* What does not go together. NULL: all does. */
+static const char *
+fault(const struct job *j)
+{
+	bool files = j->cert != NULL || j->key != NULL;
+	bool is_new = strcmp(j->what, "new") == 0;
+	bool is_renew = strcmp(j->what, "renew") == 0;
+
+	if (files && !is_renew)
+		return "--cert and --key go with renew";
+	if (files && (j->cert == NULL || j->key == NULL))
+		return "--cert and --key go together";
+	if (files && (j->n_words > 0 || j->dir != NULL))
+		return "with --cert and --key goes neither a host nor --certs";
+	if (j->yes && !is_renew)
+		return "--yes goes with renew";
+	if (j->json && (is_new || is_renew))
+		return "--json goes with show";
+	if (is_new && j->n_words == 0)
+		return "name a host";
+	return is_renew && j->n_words > 1 ? "renew takes one host" : NULL;
+}
+
 static int
 run(struct job *j)
 {
+	const char *why;
 	bool files = j->cert != NULL || j->key != NULL;
 	bool is_new = strcmp(j->what, "new") == 0;
 	bool is_renew = strcmp(j->what, "renew") == 0;
@@ -184,11 +213,11 @@ run(struct job *j)
 	if (!is_new && !is_renew && !is_show)
 		return unknown(j->what);
 
-	if ((files && (!is_renew || j->cert == NULL || j->key == NULL ||
-			  j->n_words > 0 || j->dir != NULL)) ||
-	    (j->yes && !is_renew) || (j->json && !is_show) ||
-	    (is_new && j->n_words == 0) || (is_renew && j->n_words > 1))
+	why = fault(j);
+	if (why != NULL) {
+		fprintf(stderr, "carnation cert: %s\n", why);
 		return verb_misused("cert");
+	}
 	if (j->dir == NULL && !files)
 		j->dir = default_certs_dir();
 	if (j->dir == NULL && !files) {
@@ -219,7 +248,7 @@ verb_cert(int argc, char **argv)
 
 	if (j.words == NULL)
 		log_error("out of memory");
-	else if (!parse(&j, argc, argv) || j.what == NULL)
+	else if (!parse(&j, argc, argv))
 		status = verb_misused("cert");
 	else
 		status = run(&j);

@@ -144,7 +144,7 @@ write_one(const struct host *h, const char *name, struct slice bytes)
 		ok = false;
 	} else if (is_up_to_date(h, name, bytes)) {
 		log_info("%s: up to date", buf_cstr(&path));
-	} else if (file_write(buf_cstr(&path), bytes, FEED_MODE)) {
+	} else if (file_replace(buf_cstr(&path), bytes, FEED_MODE)) {
 		log_info("%s: written", buf_cstr(&path));
 	} else {
 		log_error("%s: %s", buf_cstr(&path), strerror(errno));

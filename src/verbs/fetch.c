@@ -326,6 +326,13 @@ run(struct job *j)
 	return status;
 }
 
+static bool
+wrong(const char *why)
+{
+	fprintf(stderr, "carnation fetch: %s\n", why);
+	return false;
+}
+
 /* False when the command line is wrong. */
 static bool
 parse(struct job *j, int argc, char **argv)
@@ -338,16 +345,20 @@ parse(struct job *j, int argc, char **argv)
 		{ "--known-hosts", 'h', true },
 		{ NULL, 0, false },
 	};
-	struct args a = { "fetch", options, argc, argv, 0, false, NULL };
+	struct args a = {
+		.verb = "fetch", .options = options, .argc = argc, .argv = argv
+	};
 
 	for (;;) {
 		switch (args_next(&a)) {
 		case ARGS_END:
-			return j->url != NULL &&
-			       (j->cert == NULL) == (j->key == NULL);
+			if (j->url == NULL)
+				return wrong("name a URL");
+			return (j->cert == NULL) == (j->key == NULL) ||
+			       wrong("--cert and --key go together");
 		case ARGS_WORD:
 			if (j->url != NULL)
-				return false;
+				return wrong("one URL, no more");
 			j->url = a.value;
 			break;
 		case 'o':

@@ -7,7 +7,6 @@
 
 #include "conf/options.h"
 #include "os/file.h"
-#include "tls/sign.h"
 #include "util/log.h"
 #include "verbs/args.h"
 #include "verbs/key_word.h"
@@ -225,9 +224,8 @@ show(const char *word, bool json, bool first)
 		buf_fini(&out);
 		return false;
 	}
-	if (s.kind == KEY_WORD_SECRET && !sign_key_file_is_private(word))
-		log_warn(
-		    "%s: others can read this secret key: chmod 600", word);
+	if (s.kind == KEY_WORD_SECRET)
+		key_word_check_mode(word);
 	look_at(&k, &s);
 	if (json)
 		(void)buf_str(&out, first ? "\n" : ",\n");
@@ -288,6 +286,8 @@ parse(struct job *j, int argc, char **argv)
 		else
 			j->words[j->n_words++] = a.value;
 	}
+	if (j->what == NULL)
+		fprintf(stderr, "carnation key: new or show?\n");
 	return j->what != NULL;
 }
 
@@ -310,8 +310,12 @@ run(const struct job *j)
 
 	if (!is_new && strcmp(j->what, "show") != 0)
 		return unknown(j->what);
-	if (j->n_words == 0 || (is_new && (j->n_words > 1 || j->json)))
+	if (j->n_words == 0 || (is_new && (j->n_words > 1 || j->json))) {
+		fprintf(stderr, "carnation key: %s\n",
+		    is_new ? "new takes one name and no option"
+			   : "show takes a file, or several");
 		return verb_misused("key");
+	}
 	return is_new ? run_new(j->words[0])
 		      : run_show(j->words, j->n_words, j->json);
 }

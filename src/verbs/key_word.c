@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "os/file.h"
+#include "tls/sign.h"
+#include "util/log.h"
 #include "util/secret.h"
 
 /* Which kind of key the file's text is. */
@@ -50,4 +52,24 @@ key_word_read(const char *word, struct signify_key *out, struct buf *why)
 		(void)buf_printf(why, "%s: %s", word, strerror(errno));
 	explicit_bzero(memory, sizeof(memory));
 	return kind;
+}
+
+enum key_word
+key_word_read_public(const char *word, struct signify_key *out, struct buf *why)
+{
+	enum key_word kind = key_word_read(word, out, why);
+
+	if (kind == KEY_WORD_SECRET)
+		log_warn("%s: is a secret key: it belongs on the author's "
+			 "machine, not here",
+		    word);
+	return kind;
+}
+
+void
+key_word_check_mode(const char *file)
+{
+	if (!sign_key_file_is_private(file))
+		log_warn(
+		    "%s: others can read this secret key: chmod 600", file);
 }

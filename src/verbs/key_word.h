@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A signing key as a word of the command line. Depends on tls (signify). */
+/* A signing key as a word of the command line. Depends on tls (signify, sign). */
 #ifndef VERBS_KEY_WORD_H
 #define VERBS_KEY_WORD_H
 
@@ -16,5 +16,13 @@ enum key_word {
  * secret key without a passphrase. Of a secret key nothing is left in memory. */
 enum key_word
 key_word_read(const char *word, struct signify_key *out, struct buf *why);
+
+/* The same for those who only check what others signed: a secret key is good, with
+ * a warning. */
+enum key_word key_word_read_public(
+    const char *word, struct signify_key *out, struct buf *why);
+
+/* Warns when others can read the secret key in that file. */
+void key_word_check_mode(const char *file);
 
 #endif

@@ -95,10 +95,12 @@ parse(struct job *j, int argc, char **argv)
 	static const struct args_option options[] = {
 		{ "--config", 'c', true },
 		{ "--json", 'j', false },
-		{ "--level", 'W', true },
+		{ "--level", 'W', ARGS_MANY },
 		{ NULL, 0, false },
 	};
-	struct args a = { "lint", options, argc, argv, 0, false, NULL };
+	struct args a = {
+		.verb = "lint", .options = options, .argc = argc, .argv = argv
+	};
 	int letter;
 
 	while ((letter = args_next(&a)) != ARGS_END) {

@@ -79,6 +79,7 @@ struct job {
 	char url[MANIFEST_ORIGIN_MAX];
 	char also[SOURCES_MAX][MANIFEST_ORIGIN_MAX];
 	const char *also_list[SOURCES_MAX];
+	const char *key_word; /* as said; NULL: nothing was */
 	struct signify_key key;
 	char host[HOSTNAME_SIZE];
 	struct mirror_output output;
@@ -134,16 +135,19 @@ take_also(struct job *j, const char *value)
 	return take_url("--also", value, j->also[n]);
 }
 
+/* False after a message: a file that cannot be used is no wrong usage. */
 static bool
-take_key(struct job *j, const char *value)
+read_key(struct job *j)
 {
 	uint8_t memory[WHY_MAX];
 	struct buf why;
 
+	if (j->key_word == NULL)
+		return true;
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (key_word_read(value, &j->key, &why) == KEY_WORD_NONE) {
-		fprintf(
-		    stderr, "carnation mirror: --key: %s\n", buf_cstr(&why));
+	if (key_word_read_public(j->key_word, &j->key, &why) == KEY_WORD_NONE) {
+		log_error(
+		    "--key %s (see carnation help mirror)", buf_cstr(&why));
 		return false;
 	}
 	j->wish.key = &j->key;
@@ -214,7 +218,8 @@ take_option(struct job *j, int letter, const char *value)
 	case ARGS_WORD:
 		return take_word(j, value);
 	case OPTION_KEY:
-		return take_key(j, value);
+		j->key_word = value;
+		return true;
 	case OPTION_ALSO:
 		return take_also(j, value);
 	case OPTION_STRICT:
@@ -248,7 +253,7 @@ parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option known[] = {
 		{ "--key", OPTION_KEY, true },
-		{ "--also", OPTION_ALSO, true },
+		{ "--also", OPTION_ALSO, ARGS_MANY },
 		{ "--strict-tls", OPTION_STRICT, false },
 		{ "--allow-serial", OPTION_ALLOW, true },
 		{ "--host", OPTION_HOST, true },
@@ -322,6 +327,8 @@ verb_mirror(int argc, char **argv)
 	}
 	if (!parse(&j, argc, argv))
 		return verb_misused("mirror");
+	if (!read_key(&j))
+		return EXIT_USAGE;
 	heed_signals();
 	return run(&j);
 }

@@ -14,6 +14,7 @@ enum { SURVEY_WORDS_KEYS_MAX = 8, SURVEY_SAID_MAX = 8192 };
 
 struct words {
 	struct survey_options options;
+	const char *key_word[SURVEY_WORDS_KEYS_MAX];
 	struct signify_key key[SURVEY_WORDS_KEYS_MAX];
 	char url[MANIFEST_ORIGIN_MAX];
 	bool named;
@@ -38,16 +39,27 @@ complain(const char *what, const char *why)
 static bool
 take_key(struct words *w, const char *value)
 {
+	if (w->options.n_keys == SURVEY_WORDS_KEYS_MAX)
+		return complain("--key", "one too many");
+	w->key_word[w->options.n_keys++] = value;
+	return true;
+}
+
+/* False after a message: a file that cannot be used is no wrong usage. */
+static bool
+read_keys(struct words *w)
+{
 	uint8_t memory[SURVEY_SAID_MAX];
 	struct buf why;
 
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (w->options.n_keys == SURVEY_WORDS_KEYS_MAX)
-		return complain("--key", "one too many");
-	if (key_word_read(value, &w->key[w->options.n_keys], &why) ==
-	    KEY_WORD_NONE)
-		return complain("--key", buf_cstr(&why));
-	w->options.n_keys++;
+	for (size_t i = 0; i < w->options.n_keys; i++)
+		if (key_word_read_public(w->key_word[i], &w->key[i], &why) ==
+		    KEY_WORD_NONE) {
+			log_error("--key %s (see carnation help mirror)",
+			    buf_cstr(&why));
+			return false;
+		}
 	return true;
 }
 
@@ -74,7 +86,7 @@ parse(struct words *w, int argc, char **argv)
 {
 	static const struct args_option known[] = {
 		{ "--survey", 's', false },
-		{ "--key", 'k', true },
+		{ "--key", 'k', ARGS_MANY },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -122,6 +134,8 @@ mirror_survey(int argc, char **argv, const volatile sig_atomic_t *stop)
 	w.options.keys = w.key;
 	if (!parse(&w, argc, argv))
 		return verb_misused("mirror");
+	if (!read_keys(&w))
+		return EXIT_USAGE;
 	buf_init(&page, SURVEY_PAGE_MAX);
 	buf_init(&why, SURVEY_SAID_MAX);
 	result = survey_run(&w.options, &page, &why);

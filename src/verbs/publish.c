@@ -35,12 +35,15 @@ const char publish_usage[] =
     "  --final           the last release: mirrors need not look for another\n"
     "  --refresh DAYS    mirrors call themselves stale after so long (365)\n"
     "  --next-key FILE   announces the key that may sign later releases\n"
-    "  --unsigned OUT    writes the list to be signed elsewhere, publishes "
-    "nothing\n"
+    "  --unsigned OUT    writes the list to be signed elsewhere (- is the "
+    "standard\n"
+    "                    output), publishes nothing\n"
     "  --signed FILE     publishes with what signify -S -e made of that list\n"
     "  --strict          refuses what would be left out with a warning\n"
     "  --dry-run         writes nothing\n"
-    "  --yes             does not ask before a page goes that others link to\n"
+    "  --yes             does not ask before a page goes that others link to, "
+    "or after\n"
+    "                    --final\n"
     "  --json            what changed as a JSON object\n";
 
 enum { LIST_MODE = 0644 };
@@ -71,14 +74,23 @@ tell(struct report *r)
 static int
 write_list(const struct publish_job *j, const struct publish *p)
 {
-	if (!file_write(j->unsigned_file, publish_list(p), LIST_MODE)) {
-		log_error("%s: %s", j->unsigned_file, strerror(errno));
+	const char *out = j->to_stdout ? "LIST" : j->unsigned_file;
+	struct slice list = publish_list(p);
+	bool ok;
+
+	if (j->to_stdout)
+		ok = fwrite(list.ptr, 1, list.len, stdout) == list.len &&
+		     fflush(stdout) == 0;
+	else
+		ok = file_write(out, list, LIST_MODE);
+	if (!ok) {
+		log_error("%s: %s", j->to_stdout ? "standard output" : out,
+		    strerror(errno));
 		return EXIT_LOCAL;
 	}
 	log_info("%s: written; have it signed (signify -S -e -s NAME.sec -m %s "
 		 "-x %s.sig), then publish with --signed %s.sig",
-	    j->unsigned_file, j->unsigned_file, j->unsigned_file,
-	    j->unsigned_file);
+	    j->to_stdout ? "standard output" : out, out, out, out);
 	return EXIT_GOOD;
 }
 
@@ -97,7 +109,7 @@ go_on(const struct publish_job *j, struct publish *p, struct report *r)
 	if (plan->other_key)
 		log_warn("this key retires those before it: mirrors will take "
 			 "nothing more that they sign");
-	if (!j->json)
+	if (!j->json && !j->to_stdout)
 		publish_print_changes(plan);
 	(void)fflush(stdout);
 	if (!publish_ask(plan, j->yes || !publishes))
@@ -113,7 +125,7 @@ go_on(const struct publish_job *j, struct publish *p, struct report *r)
 		return status;
 	if (j->json)
 		publish_print_json(plan, publishes);
-	else
+	else if (!j->to_stdout)
 		publish_print_end(
 		    plan, publishes ? "published" : "not published");
 	if (fflush(stdout) == 0 && !ferror(stdout))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/file.h"
 #include "util/clock.h"
@@ -117,6 +118,24 @@ take(struct publish_job *j, const struct args *a, int letter)
 	}
 }
 
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* "-", or what the standard output is, under a name such as /dev/stdout. */
+static bool
+is_stdout(const char *file)
+{
+	struct stat a, b;
+
+	if (file == NULL || strcmp(file, "-") == 0)
+		return file != NULL;
+	return stat(file, &a) == 0 && fstat(STDOUT_FILENO, &b) == 0 &&
+	       is_same(&a, &b);
+}
+
 /* What does not go together. */
 static bool
 check_words(const struct publish_job *j)
@@ -126,6 +145,10 @@ check_words(const struct publish_job *j)
 	if (j->unsigned_file != NULL && (j->signed_file != NULL || j->dry_run))
 		return misused(
 		    "goes with neither --signed nor --dry-run", "--unsigned");
+	if (j->json && j->to_stdout)
+		return misused("the list and --json cannot both go to the "
+			       "standard output",
+		    "--unsigned");
 	if (j->o.final && j->refresh_said)
 		return misused("after a final release nothing is to be "
 			       "refreshed: not both",
@@ -194,6 +217,7 @@ publish_options_parse(struct publish_job *j, int argc, char **argv)
 		if (!take(j, &a, letter))
 			return false;
 	j->o.look_only = j->dry_run || j->unsigned_file != NULL;
+	j->to_stdout = is_stdout(j->unsigned_file);
 	return check_words(j) && take_time(j);
 }
 
@@ -216,6 +240,16 @@ take_key_name(struct publish_job *j)
 }
 
 static bool
+read_word(const char *word, struct signify_key *out, struct buf *why)
+{
+	enum key_word kind = key_word_read(word, out, why);
+
+	if (kind == KEY_WORD_SECRET)
+		key_word_check_mode(word);
+	return kind != KEY_WORD_NONE;
+}
+
+static bool
 read_key(struct publish_job *j, struct buf *why)
 {
 	bool signs = j->unsigned_file == NULL && j->signed_file == NULL;
@@ -226,14 +260,53 @@ read_key(struct publish_job *j, struct buf *why)
 		return false;
 	j->o.key = &j->key;
 	if (!signs)
-		return key_word_read(j->key_file, &j->key, why) !=
-		       KEY_WORD_NONE;
+		return read_word(j->key_file, &j->key, why);
 	j->secret = signify_secret_load(j->key_file, why);
 	if (j->secret == NULL)
 		return false;
+	key_word_check_mode(j->key_file);
 	signify_public(j->secret, &j->key);
 	j->o.secret = j->secret;
 	return true;
+}
+
+/* Whether the list may be written to OUT: neither over what is read nor where
+ * only carnation, or nothing, writes. */
+static bool
+check_out(const struct publish_job *j, struct buf *why)
+{
+	const char *out = j->unsigned_file;
+	const struct {
+		const char *path, *what;
+	} files[] = { { j->key_file, "--key" },
+		{ j->next_file, "--next-key" } };
+	char target[PATH_MAX];
+	struct stat a, b;
+
+	if (out == NULL || j->to_stdout)
+		return true;
+	if (!file_target(out, target)) {
+		(void)buf_printf(
+		    why, "--unsigned %s: %s", out, strerror(errno));
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].path != NULL && stat(target, &a) == 0 &&
+		    stat(files[i].path, &b) == 0 && is_same(&a, &b))
+			(void)buf_printf(why,
+			    "--unsigned %s: is the file of %s, which would be "
+			    "lost",
+			    out, files[i].what);
+	if (why->len == 0 && file_is_inside(target, j->o.store))
+		(void)buf_printf(why,
+		    "--unsigned %s: lies in the store, where carnation alone "
+		    "writes",
+		    out);
+	if (why->len == 0 && file_is_inside(target, j->o.src))
+		(void)buf_printf(why,
+		    "--unsigned %s: lies in %s, which is not written to", out,
+		    j->o.src);
+	return why->len == 0;
 }
 
 bool
@@ -243,10 +316,9 @@ publish_options_read(struct publish_job *j)
 	bool ok;
 
 	buf_init(&why, WHY_MAX);
-	ok = read_key(j, &why);
+	ok = check_out(j, &why) && read_key(j, &why);
 	if (ok && j->next_file != NULL) {
-		ok = key_word_read(j->next_file, &j->next_key, &why) !=
-		     KEY_WORD_NONE;
+		ok = read_word(j->next_file, &j->next_key, &why);
 		j->o.next_key = &j->next_key;
 	}
 	if (ok && j->signed_file != NULL) {

@@ -10,6 +10,7 @@ struct publish_job {
 	struct publish_options o;
 	const char *key_file, *next_file, *unsigned_file, *signed_file;
 	bool dry_run, yes, json, refresh_said;
+	bool to_stdout; /* the list is, and nothing else */
 	/* What o borrows. */
 	char *certs;
 	struct feed_origin origin;

@@ -136,28 +136,43 @@ tell_loss(const struct publish_loss *loss)
 		    loss->page, loss->line);
 }
 
+/* What is lost for good, if anything is. */
+static bool
+tell_doubts(const struct publish_plan *plan)
+{
+	if (plan->final_serial > 0)
+		log_warn("serial %" PRIu64 " was said to be the final one: "
+			 "mirrors need not look for another, and its readers "
+			 "were told that nothing more comes",
+		    plan->final_serial);
+	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++)
+		tell_loss(&plan->loss[i]);
+	if (plan->n_losses > LOSSES_MAX)
+		log_warn("and %zu pages more", plan->n_losses - LOSSES_MAX);
+	return plan->final_serial > 0 || plan->n_losses > 0;
+}
+
 bool
 publish_ask(const struct publish_plan *plan, bool yes)
 {
 	char *line = NULL;
 	size_t size = 0;
 
-	if (plan->n_losses == 0)
-		return true;
-	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++)
-		tell_loss(&plan->loss[i]);
-	if (plan->n_losses > LOSSES_MAX)
-		log_warn("and %zu pages more", plan->n_losses - LOSSES_MAX);
-	if (yes)
+	if (!tell_doubts(plan) || yes)
 		return true;
 	if (isatty(STDIN_FILENO) != 1) {
 		log_error("nothing has been published: nobody to ask whether "
-			  "pages may go that others link to; --yes goes on "
-			  "without, and a redirect in capsule.conf spares the "
-			  "readers");
+			  "%s; --yes goes on without%s",
+		    plan->n_losses == 0 ? "the series may go on"
+					: "pages may go that others link to",
+		    plan->n_losses == 0 ? ""
+					: ", and a redirect in capsule.conf "
+					  "spares the readers");
 		return false;
 	}
-	fputs("Publish without them? [y/N] ", stderr);
+	fputs(plan->final_serial > 0 ? "Publish all the same? [y/N] "
+				     : "Publish without them? [y/N] ",
+	    stderr);
 	yes = getline(&line, &size, stdin) > 0 &&
 	      (line[0] == 'y' || line[0] == 'Y');
 	free(line);

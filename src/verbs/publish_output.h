@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What publishing changes, as people and programs read it, and the question before
- * pages go.
+ * something is lost.
  * Depends on archive. */
 #ifndef VERBS_PUBLISH_OUTPUT_H
 #define VERBS_PUBLISH_OUTPUT_H
@@ -16,8 +16,9 @@ void publish_print_end(const struct publish_plan *plan, const char *end);
 /* On stdout one object. */
 void publish_print_json(const struct publish_plan *plan, bool published);
 
-/* Whether pages may go that others link to: true when there are none, or yes says
- * so; else it asks, on stderr, when stdin is a terminal. */
+/* Whether pages may go that others link to, and a series go on that was closed: true
+ * when there is nothing of that, or yes says so; else it asks, on stderr, when stdin
+ * is a terminal. */
 bool publish_ask(const struct publish_plan *plan, bool yes);
 
 #endif

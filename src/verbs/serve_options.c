@@ -25,8 +25,8 @@ enum {
 
 static const struct args_option known[] = {
 	{ "--config", 'c', true },
-	{ "--host", OPTION_HOST, true },
-	{ "--listen", OPTION_LISTEN, true },
+	{ "--host", OPTION_HOST, ARGS_MANY },
+	{ "--listen", OPTION_LISTEN, ARGS_MANY },
 	{ "--certs", OPTION_CERTS, true },
 	{ "--cert", OPTION_CERT, true },
 	{ "--key", OPTION_KEY, true },

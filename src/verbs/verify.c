@@ -308,7 +308,7 @@ add_key(struct job *j, const char *word)
 	if (j->n_keys == KEYS_MAX)
 		(void)buf_str(&why, "too many keys");
 	else
-		kind = key_word_read(word, &j->keys[j->n_keys], &why);
+		kind = key_word_read_public(word, &j->keys[j->n_keys], &why);
 	if (kind == KEY_WORD_NONE)
 		log_error("--key %s", buf_cstr(&why));
 	buf_fini(&why);
@@ -335,7 +335,7 @@ static int
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
-		{ "--key", 'k', true },
+		{ "--key", 'k', ARGS_MANY },
 		{ "--json", 'j', false },
 		{ NULL, 0, false },
 	};
@@ -353,9 +353,16 @@ parse(struct job *j, int argc, char **argv)
 		} else if (letter == ARGS_WORD && j->word == NULL) {
 			j->word = a.value;
 		} else {
+			if (letter == ARGS_WORD)
+				fprintf(stderr,
+				    "carnation verify: one copy, not also "
+				    "\"%s\"\n",
+				    a.value);
 			return verb_misused("verify");
 		}
 	}
+	if (j->word == NULL)
+		fprintf(stderr, "carnation verify: name a copy\n");
 	if (j->word == NULL || !word_is_sound(j->word))
 		return verb_misused("verify");
 	return EXIT_GOOD;

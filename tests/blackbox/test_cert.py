@@ -215,6 +215,18 @@ def test_renew_which(tmp_path):
     assert (tmp_path / "a.example.crt.old").read_bytes() == a
 
 
+def test_renew_where_a_link_leads(tmp_path):
+    new(tmp_path, "a.example")
+    crt, kept = tmp_path / "a.example.crt", tmp_path / "kept.pem"
+    crt.rename(kept)
+    crt.symlink_to("kept.pem")
+    before = kept.read_bytes()
+    assert cert("renew", "--certs", tmp_path, "--yes").returncode == 0
+    assert crt.is_symlink() and load(kept) == load(crt)
+    assert kept.read_bytes() != before
+    assert (tmp_path / "a.example.crt.old").read_bytes() == before
+
+
 def test_renew_foreign(tmp_path):
     """A common name that is no host; a certificate that an authority made."""
     def req(*words):
@@ -287,6 +299,7 @@ def test_usage(words):
     r = cert(*words)
     assert r.returncode == 2
     assert r.stdout == "" and "usage: carnation cert" in r.stderr
+    assert r.stderr.startswith("carnation cert: ")
 
 
 def test_nearest():

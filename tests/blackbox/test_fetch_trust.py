@@ -38,6 +38,14 @@ def test_changed_key(fetch, evil, tmp_path):
     assert known.read_text().startswith("# mine\nlocalhost:")
 
 
+def test_known_hosts_where_a_link_leads(fetch, evil, tmp_path):
+    (tmp_path / "known").symlink_to("kept")
+    s = evil(b"20 text/plain\r\nfirst")
+    assert fetch("--known-hosts", "known", s.url()).returncode == 0
+    assert (tmp_path / "known").is_symlink()
+    assert (tmp_path / "kept").read_text().startswith("localhost:")
+
+
 def test_other_name(fetch, evil, tmp_path):
     s = evil(b"20 text/plain\r\n", pair=make_pair(tmp_path / "c", "a.example"))
     r = fetch(s.url())

@@ -104,6 +104,7 @@ def test_names_that_are_none(place, name):
 def test_wrong_words(place, words):
     done = carnation("key", *words, cwd=place)
     assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("carnation key: ")
     assert os.listdir(place) == []
     if words[:1] == ["old"]:
         assert "unknown word old" in done.stderr
@@ -161,6 +162,19 @@ def test_show_warns_when_others_can_read_a_secret_key(place):
     done = carnation("key", "show", "x.sec", cwd=place)
     assert done.returncode == 0
     assert "warning: x.sec: others can read this secret key" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ["verify", "copy"], ["mirror", "gemini://localhost:1/", "store"],
+    ["mirror", "--survey", "gemini://localhost:1/"]])
+def test_a_secret_key_where_only_public_ones_belong(place, words):
+    new("x", cwd=place)
+    (place / "copy").mkdir()
+    for name, times in (("x.sec", 1), ("x.pub", 0)):
+        done = carnation(*words, "--key", name, cwd=place, timeout=60)
+        assert done.stderr.count(
+            "warning: x.sec: is a secret key: it belongs on the author's "
+            "machine, not here") == times, done.stderr
 
 
 # --------------------------------------------------- the other implementation

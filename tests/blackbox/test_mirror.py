@@ -335,7 +335,6 @@ def test_words_that_nobody_gets(mirror, origin):
     ["gemini://a@localhost/", "store"], ["gemini://localhost/?x", "store"],
     ["gemini://localhost/", "store", "more"],
     ["gemini://localhost/", "store", "--also", "x"],
-    ["gemini://localhost/", "store", "--key", "no-such-file"],
     ["gemini://localhost/", "store", "--allow-serial", "0"],
     ["gemini://localhost/", "store", "--max-file", "12Q"],
     ["gemini://localhost/", "store", "--max-file", "0"],
@@ -349,6 +348,19 @@ def test_wrong_usage(place, words):
     done = carnation("mirror", *words, cwd=place)
     assert done.returncode == 2 and done.stdout == "", done
     assert "usage: carnation mirror" in done.stderr
+    assert not (place / "store").exists()
+
+
+@pytest.mark.parametrize("words", [["store"], ["--survey"]])
+def test_a_key_that_cannot_be_used(place, words):
+    """What is wrong must not scroll away above a long usage."""
+    (place / "page").write_text("# A page\n")
+    for name, why in (("none", "No such file"), ("page", "no signify key")):
+        done = carnation("mirror", "gemini://localhost/", *words, "--key",
+                         name, cwd=place)
+        assert done.returncode == 2 and done.stdout == ""
+        assert re.fullmatch(rf"carnation: error: --key {name}: .*{why}.* "
+                            r"\(see carnation help mirror\)\n", done.stderr)
     assert not (place / "store").exists()
 
 

@@ -83,3 +83,39 @@ def test_an_address_among_the_hosts_has_a_certificate(place):
         assert "warning" not in server.log(), server.log()
         assert server.ask("/").whole
         assert server.ask("gemini://[::1]:{P}/", sni=None).status == 20
+
+
+@pytest.mark.parametrize("line", [
+    "mirror --key=K gemini://localhost/ s --host=a", "prune --keep=1 s",
+    "publish --key=K --origin=gemini://a.example --refresh=1 --next-key=K "
+    "--unsigned=o src s", "publish --signed=o src s", "feed --origin="
+    "gemini://a.example d", "lint --config=c d", "fetch --output=o "
+    "--timeout=1 --cert=c --key=k --known-hosts=h gemini://localhost:1/",
+    "cert renew --certs=d --yes", "cert renew --cert=c --key=k --yes",
+    "check --config=c --certs=d --workers=1 --log=l"])
+def test_a_value_given_twice_is_refused(place, line):
+    """The first would be lost without a word."""
+    key = "RWQ" + "A" * 53
+    words = [w.replace("=K", f"={key}") for w in line.split()]
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if not equals:
+            continue
+        done = carnation(*words, word, cwd=place, timeout=PATIENCE)
+        assert done.returncode == 2, word
+        assert f"{option} given twice\n" in done.stderr
+        assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", [
+    "check d --host=a.example --host=b.example --listen=127.0.0.1:0 "
+    "--listen=[::1]:0 --certs=certs", "lint -W G001=off -W G001=error d",
+    "verify --key=K --key=K d", "mirror --also=gemini://a.example/ "
+    "--also=gemini://b.example/ --key=none gemini://localhost:1/ s",
+    "mirror --survey --key=K --key=K gemini://localhost:1/"])
+def test_what_may_be_given_several_times(place, line):
+    tree(place / "d", {"index.gmi": "# Hello\n"})
+    done = carnation(*line.replace("=K", f"=RWQ{'A' * 53}").split(), cwd=place,
+                     timeout=PATIENCE)
+    assert "given twice" not in done.stderr
+    assert done.returncode != 2 or "none" in done.stderr

@@ -288,9 +288,28 @@ def test_final_and_refresh_are_in_the_list(author):
     author.run("--final")
     m = author.check(2)
     assert (m.final, m.refresh) == (True, None)
+
+
+def test_before_a_closed_series_goes_on(author):
+    author.first("--final")
+    before = look(author.store)
+    for words in ([], ["--final"]):
+        done = author.run(*words, status=1)
+        assert "serial 1 was said to be the final one" in done.stderr
+        assert "whether the series may go on; --yes" in done.stderr
+    done = author.run("--dry-run")
+    assert "serial 1 was said to be the final one" in done.stderr
+    status, _, err = ask(author, "n\n")
+    assert status == 1 and "all the same? [y/N]" in err
+    assert look(author.store) == before
+    status, _, _ = ask(author, "y\n")
+    assert status == 0 and not author.check(2).final
+    author.run("--final")
+    done = author.run("--yes")
+    assert "serial 3 was said to be the final one" in done.stderr
+    author.check(4)
     done = author.run()
-    assert "serial 2 was said to be the final one" in done.stderr
-    assert not author.check(3).final
+    assert "final" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [
@@ -316,6 +335,23 @@ def test_a_key_is_wanted(author):
     done = author.first("--key", author.pub, key=False, status=4)
     assert "capsule-1.pub" in done.stderr
     assert not author.store.exists()
+
+
+def test_a_secret_key_that_others_can_read(author):
+    other = author.new_key("other")
+    done = author.first("--next-key", other)
+    assert "others can read" not in done.stderr
+    author.key.chmod(0o640)
+    done = author.run()
+    want = f"warning: {author.key}: others can read this secret key"
+    assert done.stderr.count(want) == 1
+    done = author.run("--unsigned", author.place / "list")
+    assert done.stderr.count(want) == 1
+    author.key.chmod(0o600)
+    other.chmod(0o604)
+    done = author.run("--next-key", other)
+    assert "other.sec: others can read" in done.stderr
+    assert want not in done.stderr
 
 
 def test_the_origin_is_remembered(author):
@@ -381,12 +417,83 @@ def test_the_next_key_is_announced_until_it_signs(author):
     author.run("--next-key", third)
     author.run()
     assert author.check(5).next_key == last
-    author.run("--key", second, key=False)
-    assert author.check(6, [next_one]).next_key == last
+    author.run("--key", third, key=False)
+    assert author.check(6, [last]).next_key is None
     author.run("--key", third, key=False)
     assert author.check(7, [last]).next_key is None
-    author.run("--key", third, key=False)
-    assert author.check(8, [last]).next_key is None
+
+
+def test_a_key_that_is_announced_no_more_does_not_sign(author):
+    """A mirror that took the last serial alone would refuse it for ever."""
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (second, third)]
+    one, other = author.keys(*pub)
+    author.first("--next-key", second)
+    done = author.run("--next-key", second)
+    assert "announced no more" not in done.stderr
+    done = author.run("--next-key", third)
+    assert f"the key {one}, announced so far, is announced no more" in \
+        done.stderr
+    before = look(author.store)
+    done = author.run("--key", second, key=False, status=3)
+    assert "does not announce this key" in done.stderr
+    done = author.run("--key", second, "--dry-run", key=False, status=3)
+    assert look(author.store) == before
+    # Announced again it may, and the other one may not then.
+    author.run("--next-key", second)
+    assert author.check(4).next_key == one
+    author.run()
+    assert author.check(5).next_key == one
+    author.run("--key", third, key=False, status=3)
+    author.run("--key", second, key=False)
+    assert author.check(6, [one]).next_key is None
+    done = author.run("--key", third, key=False, status=3)
+    assert "retired" in done.stderr
+
+
+def test_a_retired_key_is_not_announced(author):
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    author.first("--next-key", third)
+    author.run("--next-key", second)
+    before = look(author.store)
+    # This very release would retire both.
+    for key in (author.key, third):
+        done = author.run("--key", second, "--next-key", key, key=False,
+                          status=3)
+        assert "--next-key: this key is retired" in done.stderr
+    assert look(author.store) == before
+    author.run("--key", second, key=False)
+    for key in (author.pub, third):
+        author.run("--key", second, "--next-key", key, key=False, status=3)
+        author.run("--unsigned", author.place / "list", "--next-key", key,
+                   key=False, status=3)
+    author.check(3, author.keys(second.with_suffix(".pub")))
+
+
+def test_a_signed_list_announces_like_any(author):
+    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
+    pub = [k.with_suffix(".pub") for k in (second, third)]
+    out = author.place / "list"
+    author.first("--next-key", second)
+    # As if the second one signed it, but the first one does.
+    author.run("--unsigned", out, "--key", pub[0], key=False)
+    text = out.read_text().replace("signed-with: capsule-2",
+                                   "signed-with: capsule-1")
+    out.write_text(text)
+    done = author.run("--signed", sign(author), key=False)
+    assert "is announced no more" in done.stderr
+    assert author.check(2).next_key is None
+    author.run("--unsigned", out, "--key", pub[0], key=False, status=3)
+    author.run("--unsigned", out, key=False)
+    done = author.run("--signed", sign(author, key=second), key=False,
+                      status=3)
+    assert "does not announce this key" in done.stderr
+    author.run("--next-key", third)
+    assert author.check(3).next_key == author.keys(pub[1])[0]
+    author.run("--unsigned", out, "--key", pub[1], key=False)
+    done = author.run("--signed", sign(author, key=third), key=False)
+    assert "retires those before it" in done.stderr
+    author.check(4, author.keys(pub[1]))
 
 
 def sign(author, name="list", key=None):
@@ -412,7 +519,9 @@ def test_signed_elsewhere(author):
     # From now on the store knows the key; a name in the list is held to.
     author.write("note.txt", "other\n")
     author.run("--unsigned", out, "--key", author.pub, key=False)
-    author.run("--signed", sign(author), key=False)
+    sealed = sign(author)
+    author.run("--signed", sealed, key=False, status=1)  # the first was final
+    author.run("--signed", sealed, "--yes", key=False)
     assert author.check(2).signed_with == "capsule-1.pub"
 
 
@@ -443,6 +552,70 @@ def test_what_was_signed_must_be_what_is_there(author):
     author.check(2)
 
 
+def test_the_list_goes_where_a_link_leads(author):
+    """A link stays one; what it leads to is written, be it there or not."""
+    target = author.place / "target"
+    out = author.place / "list"
+    out.symlink_to("target")
+    author.first("--unsigned", out, key=False)
+    assert os.readlink(out) == "target"
+    assert signed.parse(target.read_bytes()).serial == 1
+    target.unlink()
+    (author.place / "again").symlink_to("list")
+    author.first("--unsigned", author.place / "again", key=False)
+    assert os.readlink(out) == "target"
+    assert signed.parse(target.read_bytes()).serial == 1
+
+
+def test_the_list_goes_into_a_pipe(author):
+    os.mkfifo(author.place / "pipe")
+    (author.place / "list").symlink_to("pipe")
+    with open(author.place / "pipe", "rb",
+              opener=lambda p, f: os.open(p, f | os.O_NONBLOCK)) as pipe:
+        author.first("--unsigned", author.place / "list", key=False)
+        assert signed.parse(pipe.read()).serial == 1
+    assert os.readlink(author.place / "list") == "pipe"
+    assert (author.place / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["-", "fd"])
+def test_the_list_on_the_standard_output(author, name):
+    """Nothing else goes there then; a name of our own for it does as well."""
+    if name == "fd":
+        (author.place / "fd").symlink_to("/proc/self/fd/1")
+    done = author.first("--unsigned", name, key=False, cwd=author.place)
+    assert signed.parse(done.stdout.encode()).serial == 1
+    assert "have it signed" in done.stderr
+    assert not (author.place / "-").exists()
+    if name == "fd":
+        assert (author.place / "fd").is_symlink()
+    done = author.first("--unsigned", name, "--json", key=False, status=2,
+                        cwd=author.place)
+    assert "--json" in done.stderr and done.stdout == ""
+
+
+def test_the_list_takes_nothings_place(author):
+    """Neither a key's, nor the store's, nor that of a page; no link there."""
+    author.first()
+    other = author.new_key("other").with_suffix(".pub")
+    os.link(author.key, author.place / "hard")
+    links = {"l1": author.key, "l2": author.store / "state",
+             "l3": author.src / "new.gmi"}
+    for name, to in links.items():
+        (author.place / name).symlink_to(to)
+    rows = [(author.key, "--key"), (author.place / "hard", "--key"),
+            (author.place / "l1", "--key"), (other, "--next-key"),
+            (author.store / "state", "store"), (author.place / "l2", "store"),
+            (author.store / "new", "store"), (author.src / "new.gmi", "src"),
+            (author.current / "new", "store"), (author.place / "l3", "src")]
+    before = look(author.place)
+    for out, why in rows:
+        done = author.run("--unsigned", out, "--next-key", other, status=4)
+        assert f"--unsigned {out}: " in done.stderr and why in done.stderr
+        assert "usage:" not in done.stderr
+        assert look(author.place) == before, out
+
+
 # ------------------------------------------------------------ what stops it
 
 def test_an_error_of_the_linter_stops_it(author):
@@ -459,6 +632,27 @@ def test_an_error_of_the_linter_stops_it(author):
     author.write("capsule.conf", 'feed = "updates.gmi"; order = ["no.gmi"];')
     author.run(status=1)
     assert look(author.store) == before
+
+
+@pytest.mark.parametrize("rule,path", [
+    ('gone = ["/x",\n"/mirror/MANIFEST"];', "mirror/MANIFEST"),
+    ('gone = ["/x",\n"/*.tar"];', "mirror/capsule.tar"),
+    ('gone = ["/x",\n"/mirror/trace"];', "mirror/trace"),
+    ('gone = ["/x",\n"/mirror/objects/*"];', "mirror/objects/"),
+    ('redirects = ({ from = "/x/*"; to = "/"; },\n'
+     '{ from = "/mirror/*"; to = "gemini://b.example/*"; });', "mirror/MANIFEST"),
+    ('redirects = ({ from = "/x/*"; to = "/"; }, {\n'
+     'from = "/mirror/objects/*"; to = "/*"; });', "mirror/objects/")])
+def test_what_no_mirror_could_fetch(author, rule, path):
+    author.write("index.gmi", "# Home\n=> about.gmi About\n"
+                 "=> updates.gmi Updates\n=> note.txt Note\n")
+    author.write("capsule.conf", CONF + "\n" + rule)
+    done = author.first(status=1)
+    assert re.search(rf'error: {author.src}/capsule\.conf:3: "[^"]+" is also '
+                     rf"about {path}", done.stderr), done.stderr
+    assert not author.store.exists()
+    author.write("capsule.conf", CONF + 'gone = ["/mirror/other", "/mirror"];')
+    author.first()
 
 
 def test_warnings_are_shown_and_counted(author):

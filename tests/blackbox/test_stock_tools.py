@@ -223,3 +223,50 @@ def test_the_commands_of_the_page_check_a_copy(place, store, key):
     assert said[0] == "Signature Verified"
     files = len(check(current(store)[MANIFEST], [key.public]).hashes)
     assert said[1:3] == [str(files)] * 2, done.stdout
+
+
+def steps(file):
+    """The two commands, of a page that may break their lines."""
+    text = (ROOT / file).read_text().replace("\\e\n", " ")
+    return [line.split() for line in text.splitlines()
+            if line.startswith("rsync ")]
+
+
+@needs("rsync")
+@pytest.mark.parametrize("file", ["README.md", "src/man/carnation-mirror.7"])
+def test_a_store_goes_to_a_server_in_two_steps(place, key, file):
+    """Nothing is seen before all of it is there, nor gone before that."""
+    store, server = place / "store", place / "server"
+
+    def publish(text):
+        tree(place / "src", {"index.gmi": f"# {text}\n"})
+        done = carnation("publish", place / "src", store, "--key",
+                         key.secret_path, "--origin", ORIGIN)
+        assert done.returncode == 0, done.stderr
+
+    def copy(step):
+        words = [w.replace("~/", "").replace("server:store", "server")
+                 for w in step]
+        assert words[-2:] == ["store/", "server/"]
+        done = run(*words, cwd=place)
+        assert done.returncode == 0, done.stderr
+
+    first, second = steps(file)
+    publish("One")
+    copy(first)
+    assert (server / "releases/1/index.gmi").exists()
+    assert not (server / "current").is_symlink()
+    copy(second)
+    check_store(server, [key.public])
+    publish("Two")
+    shutil.rmtree(store / "releases/1")  # pruned
+    copy(first)
+    assert (server / "releases/2/mirror/MANIFEST").exists()
+    assert check_store(server, [key.public]).serial == 1
+    copy(second)
+    assert check_store(server, [key.public]).serial == 2
+    assert not (server / "releases/1").exists()
+    done = carnation("verify", server)
+    assert done.returncode == 0, done.stdout
+    page = (server / "current/index.gmi").stat()
+    assert page.st_nlink == 2  # with its object

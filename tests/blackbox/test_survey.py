@@ -442,7 +442,6 @@ def test_a_store_that_holds_nothing(net, place):
     (("https://localhost/",), "not the root of a capsule"),
     (("gemini://localhost/page.gmi",), "not the root of a capsule"),
     (("a", "b"), "one word too many"),
-    (("--key", "none", "a"), "--key: none: "),
     (("--json", "a"), "unknown option --json"),
 ])
 def test_wrong_words(words, why):

@@ -279,6 +279,11 @@ def test_stale_is_said_and_no_fault(place):
 def test_wrong_words(place, words, want):
     verify(words[0] if words else "--json", *words[1:], status=want,
            cwd=place)
+    # What is wrong stands before the usage.
+    assert verify.said.startswith("carnation verify: " if want == USAGE
+                                  else "carnation: error: ")
+    if words == ["a", "b"]:
+        assert 'one copy, not also "a"' in verify.said
 
 
 # ------------------------------------------------------------------ directory

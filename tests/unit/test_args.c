@@ -11,6 +11,7 @@ static const struct args_option options[] = {
 	{ "--listen", 'l', true },
 	{ "--open", 'o', false },
 	{ "--workers", 1, true }, /* no letter that could be typed */
+	{ "--host", 2, ARGS_MANY },
 	{ NULL, 0, false },
 };
 
@@ -93,6 +94,14 @@ static const struct row {
 	    NULL },
 	{ "words between options", { "a", "-o", "b" },
 	    { { ARGS_WORD, "a" }, { 'o', NULL }, { ARGS_WORD, "b" } }, NULL },
+	{ "a value given twice", { "--listen", "a", "-lb" },
+	    { { 'l', "a" }, { ARGS_BAD, NULL } },
+	    "carnation serve: --listen given twice\n" },
+	{ "the same value given twice", { "--workers=3", "--workers=3" },
+	    { { 1, "3" }, { ARGS_BAD, NULL } },
+	    "carnation serve: --workers given twice\n" },
+	{ "what may be given several times", { "--host=a", "--host", "b" },
+	    { { 2, "a" }, { 2, "b" }, { ARGS_END, NULL } }, NULL },
 	{ "a value is missing", { "--listen" }, { { ARGS_BAD, NULL } },
 	    "carnation serve: --listen needs a value\n" },
 	{ "a letter's value is missing", { "-l" }, { { ARGS_BAD, NULL } },
@@ -119,7 +128,10 @@ test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char *argv[10] = { (char *)(uintptr_t) "serve" };
-		struct args a = { "serve", options, 1, argv, 0, false, NULL };
+		struct args a = { .verb = "serve",
+			.options = options,
+			.argc = 1,
+			.argv = argv };
 		const struct step *step = rows[i].steps;
 
 		for (; rows[i].words[a.argc - 1] != NULL; a.argc++)

@@ -79,7 +79,69 @@ test_write_never_replaces_a_device(void **state)
 	assert_int_equal(lstat(tree_path("pipe"), &st), 0);
 	assert_true(S_ISFIFO(st.st_mode));
 	assert_int_equal(read(fd, got, sizeof(got)), 3);
+	tree_link("pipe", "l");
+	assert_true(file_write(tree_path("l"), SLICE("de"), 0600));
+	assert_int_equal(read(fd, got, sizeof(got)), 2);
+	assert_int_equal(lstat(tree_path("l"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
 	close(fd);
+}
+
+static void
+check_file(const char *path, const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 100);
+	assert_true(file_read_path(tree_path(path), &b));
+	check_slice(buf_view(&b), slice_str(want));
+	buf_fini(&b);
+}
+
+static void
+test_write_follows_links(void **state)
+{
+	char target[PATH_MAX], loop[PATH_MAX];
+
+	(void)state;
+	tree_dir("d");
+	tree_dir("e");
+	tree_file("e/f", "old");
+	tree_link("../e/f", "d/l");
+	tree_link("l", "d/chain");
+	tree_link("../e/new", "d/new");
+	tree_link("../none/f", "d/nowhere");
+	tree_link("loop", "d/loop");
+	assert_true(file_write(tree_path("d/chain"), SLICE("one"), 0600));
+	check_file("e/f", "one");
+	assert_true(file_write(tree_path("d/new"), SLICE("two"), 0600));
+	check_file("e/new", "two");
+	assert_int_equal(entries_in("d"), 5);
+	assert_int_equal(entries_in("e"), 2);
+	assert_int_equal(readlink(tree_path("d/l"), loop, sizeof(loop)), 6);
+	assert_int_equal(readlink(tree_path("d/new"), loop, sizeof(loop)), 8);
+	assert_false(file_write(tree_path("d/nowhere"), SLICE("x"), 0600));
+	assert_int_equal(errno, ENOENT);
+	assert_false(file_write(tree_path("d/loop"), SLICE("x"), 0600));
+	assert_int_equal(errno, ELOOP);
+	assert_true(file_target(tree_path("e/f"), target));
+	assert_string_equal(target, tree_path("e/f"));
+}
+
+static void
+test_replace_takes_the_place_of_a_link(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	tree_dir("d");
+	tree_file("f", "old");
+	tree_link("../f", "d/l");
+	assert_true(file_replace(tree_path("d/l"), SLICE("new"), 0600));
+	assert_int_equal(lstat(tree_path("d/l"), &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	check_file("f", "old");
+	check_file("d/l", "new");
 }
 
 static int
@@ -174,6 +236,8 @@ main(void)
 		in_a_tree(test_write_replaces_whole),
 		in_a_tree(test_write_that_fails_changes_nothing),
 		in_a_tree(test_write_never_replaces_a_device),
+		in_a_tree(test_write_follows_links),
+		in_a_tree(test_replace_takes_the_place_of_a_link),
 		in_a_tree(test_write_on_a_full_disk_changes_nothing),
 		in_a_tree(test_make_dirs),
 		in_a_tree(test_create_never_replaces),
