@@ -270,33 +270,87 @@ relink(struct verify_scan *x, struct buf *why)
 	return ok;
 }
 
+/* Whether each object of the current release is there; what was not sound has been
+ * taken away, unless it cannot be opened. */
+static bool
+is_whole(const struct verify_scan *x)
+{
+	bool whole = true;
+
+	for (size_t i = 0; whole && i < x->n_rot; i++) {
+		int fd;
+
+		if (x->rot[i].path == NULL)
+			continue;
+		fd = store_object_fd(x->store, x->rot[i].digest);
+		whole = fd != -1;
+		if (whole)
+			(void)close(fd);
+	}
+	return whole;
+}
+
+static bool
+restore_archive(struct verify_scan *x, struct buf *why)
+{
+	return !x->v->archive_faulty || !is_whole(x) ||
+	       store_restore(
+		   x->store, &x->v->manifest, buf_view(&x->v->text), why);
+}
+
 /* What has been brought counts, whether or not all was. */
 static enum verify_result
 repair(struct repair *r, struct download *d, struct buf *why)
 {
-	struct verify_scan *x = r->x;
 	enum download_result brought;
+	bool linked, archived;
+	struct buf unsaid;
 
 	if (!plan(r, d, why))
 		return VERIFY_LOCAL;
 	brought = download_run(d, why);
-	if (brought == DOWNLOAD_LOCAL || !relink(x, why))
+	if (brought == DOWNLOAD_LOCAL)
+		return VERIFY_LOCAL;
+	linked = relink(r->x, why);
+	buf_init(&unsaid, VERIFY_WHY_MAX);
+	archived = restore_archive(r->x, linked ? why : &unsaid);
+	buf_fini(&unsaid);
+	if (!linked || !archived)
 		return VERIFY_LOCAL;
 	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
 		return heed_lacking(r, d, why);
-	if ((x->manifest_faulty || x->v->archive_faulty) &&
-	    !store_restore(
-		x->store, &x->v->manifest, buf_view(&x->v->text), why))
-		return VERIFY_LOCAL;
 	return VERIFY_GOOD;
+}
+
+/* All of it; the lock is held. */
+static enum verify_result
+repair_locked(struct verify_scan *x, struct buf *why)
+{
+	enum verify_result result = VERIFY_LOCAL;
+	struct repair r;
+
+	/* A good copy is at hand: it waits for nothing else. */
+	if (x->manifest_faulty &&
+	    !store_restore_manifest(
+		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
+		return VERIFY_LOCAL;
+	if (repair_init(&r, x, why)) {
+		struct download d = { .courier = &r.courier,
+			.sources = &r.sources,
+			.store = x->store,
+			.largest = x->largest,
+			.all = UINT64_MAX };
+
+		result = repair(&r, &d, why);
+		download_fini(&d);
+	}
+	repair_fini(&r);
+	return result;
 }
 
 enum verify_result
 verify_repair(struct verify_scan *x, struct buf *why)
 {
-	enum verify_result result = VERIFY_LOCAL;
-	struct repair r;
-
 	switch (store_lock(x->store, why)) {
 	case STORE_BUSY:
 		if (why->len == 0)
@@ -312,16 +366,5 @@ verify_repair(struct verify_scan *x, struct buf *why)
 				   "again");
 		return VERIFY_LATER;
 	}
-	if (repair_init(&r, x, why)) {
-		struct download d = { .courier = &r.courier,
-			.sources = &r.sources,
-			.store = x->store,
-			.largest = x->largest,
-			.all = UINT64_MAX };
-
-		result = repair(&r, &d, why);
-		download_fini(&d);
-	}
-	repair_fini(&r);
-	return result;
+	return repair_locked(x, why);
 }

@@ -841,6 +841,42 @@ def test_rot_that_nobody_has(mirror):
             in verify.said)
 
 
+@pytest.mark.parametrize("spoiled", [[MANIFEST], [ARCHIVE],
+                                     [MANIFEST, ARCHIVE]])
+def test_what_lies_under_mirror_waits_for_no_object(mirror, spoiled):
+    """That nobody has any more: neither MANIFEST, which visitors get, nor the
+    archive once all that it holds is sound."""
+    files = third_release(mirror, {"page.gmi": "# Third\n"})
+    old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))
+    name = old.relative_to(mirror.store)
+    rot(old)
+    rot(mirror.current / "index.gmi")
+    for path in spoiled:
+        rot(mirror.current / path, files[path][:-20])
+    lines = mirror.verify(LATER)
+    assert set(lines) == {f"changed {name}"} | {
+        f"{word} {path}" for word in ("changed", "repaired")
+        for path in [*spoiled, "index.gmi"]}
+    for path in spoiled:
+        assert (mirror.current / path).read_bytes() == files[path]
+    assert mirror.verify(LATER) == [f"missing {name}"]
+
+
+def test_manifest_is_mended_before_the_rest(mirror):
+    """The archive cannot be made again without all files; the other can."""
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / MANIFEST)
+    mirror.source.on("*", o.answer("51 Not found"))
+    assert mirror.verify(LATER) == [
+        f"changed {MANIFEST}", "changed page.gmi", f"repaired {MANIFEST}"]
+    rot(mirror.current / ARCHIVE)
+    assert mirror.verify(LATER) == ["changed page.gmi", f"changed {ARCHIVE}"]
+    mirror.source.forget()
+    assert mirror.verify() == [
+        "changed page.gmi", f"changed {ARCHIVE}", "repaired page.gmi",
+        f"repaired {ARCHIVE}"]
+
+
 def test_rot_is_mended_by_another_mirror(mirror, place):
     """That mirrors.gmi names, once the origin is gone for good."""
     with Origin(place) as other:
