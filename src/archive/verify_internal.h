@@ -68,12 +68,21 @@ struct verify_scan {
 	bool to_relink;       /* a sound object's name in the release is not */
 	struct verify_rot *rot;
 	size_t n_rot;
-	uint8_t (*listed)[DIGEST_SIZE]; /* of the current release, sorted */
 };
 
 /* All of a store, once. */
 enum verify_result verify_scan(struct verify_scan *x, struct buf *why);
 void verify_scan_fini(struct verify_scan *x);
+
+/* Hashes an object that the current release does not list; one that is not sound is
+ * told and, unless it cannot be opened, added to what has rotted. False: memory is
+ * short. */
+bool verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE]);
+
+/* The part of a scan that is about older releases: their manifests, and each object
+ * that they list and the current one does not. False: memory is short (why is
+ * empty), or the store cannot be read. */
+bool verify_older(struct verify_scan *x, struct buf *why);
 
 /* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what
  * could be done is done; another scan tells. */

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import socket
 import subprocess
 
@@ -616,6 +617,41 @@ def test_objects_of_older_releases(place, author):
     loose.parent.mkdir(exist_ok=True)
     loose.write_bytes(b"other")
     verify(store)
+
+
+def test_a_store_copied_without_hard_links(place, author):
+    """Each object is looked at, of whichever release, linked or not."""
+    first = author.publish({"old.txt": "only here\n"})
+    second = author.publish({"old.txt": None})
+    linked = make_store(place / "linked", [first, second])
+    write_state(linked, second, author.key, mirror=False)
+    store = place / "store"
+    shutil.copytree(linked, store, symlinks=True)
+    verify(store)
+    old = sha256(b"only here\n")
+    for digest in (sha256(CAPSULE["page.gmi"]), old):
+        rot(object_path(store, digest))
+        assert told(verify(store, status=REFUSED)) == [
+            f"changed objects/{digest[:2]}/{digest[2:]}"]
+        rot(object_path(store, digest))
+    object_path(store, old).unlink()
+    assert told(verify(store, status=REFUSED)) == [
+        f"missing objects/{old[:2]}/{old[2:]}"]
+
+
+def test_objects_that_several_older_releases_list(place, author):
+    """Told once, under how many names and in how many releases whatever."""
+    author.files["twin.gmi"] = CAPSULE["page.gmi"]
+    releases = [author.publish({"n": str(n)}) for n in range(3)]
+    releases.append(author.publish(
+        {"twin.gmi": None, "page.gmi": None, "n": "3"}))
+    store = make_store(place / "store", releases)
+    write_state(store, releases[-1], author.key, mirror=False)
+    digests = sorted(map(sha256, (CAPSULE["page.gmi"], b"0", b"1", b"2")))
+    for digest in digests:
+        object_path(store, digest).unlink()
+    assert sorted(told(verify(store, status=REFUSED))) == [
+        f"missing objects/{d[:2]}/{d[2:]}" for d in digests]
 
 
 def test_an_object_that_is_gone(place, author):

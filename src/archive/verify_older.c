@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/* What older releases have and the current one has not: whatever they list is
+ * hashed, linked or not, for a mirror serves it by its hash, and a rollback leads
+ * to it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/verify_internal.h"
+
+/* All that releases list which were looked at so far: sorted, each once. */
+struct known {
+	struct verify_scan *x;
+	uint8_t (*digest)[DIGEST_SIZE];
+	size_t n;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_SIZE);
+}
+
+static bool
+is_known(const struct known *k, size_t n, const uint8_t digest[DIGEST_SIZE])
+{
+	return n > 0 && bsearch(digest, k->digest, n, sizeof(*k->digest),
+			    compare) != NULL;
+}
+
+static void
+sort(struct known *k, size_t from)
+{
+	if (k->n > from)
+		qsort(
+		    k->digest + from, k->n - from, sizeof(*k->digest), compare);
+}
+
+/* Appends what m lists and was not known, sorted, each once; sort(k, 0) is due
+ * then. False: memory is short. */
+static bool
+learn(struct known *k, const struct manifest *m)
+{
+	size_t from = k->n, kept = from;
+	uint8_t(*grown)[DIGEST_SIZE] =
+	    reallocarray(k->digest, k->n + m->n + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	k->digest = grown;
+	for (size_t i = 0; i < m->n; i++)
+		if (!is_known(k, from, m->entry[i].digest))
+			memcpy(grown[k->n++], m->entry[i].digest, DIGEST_SIZE);
+	sort(k, from);
+	for (size_t i = from; i < k->n; i++)
+		if (kept == from || compare(grown[i], grown[kept - 1]) != 0)
+			memmove(grown[kept++], grown[i], DIGEST_SIZE);
+	k->n = kept;
+	return true;
+}
+
+/* Each once, in however many releases it is. */
+static bool
+check_listed(struct known *k, const struct manifest *m)
+{
+	struct verify_scan *x = k->x;
+	size_t from = k->n;
+	bool ok = learn(k, m);
+
+	if (m->largest > x->largest)
+		x->largest = m->largest;
+	for (size_t i = from; ok && i < k->n; i++)
+		ok = verify_suspect(x, k->digest[i]);
+	sort(k, 0);
+	return ok;
+}
+
+bool
+verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m)
+{
+	uint8_t memory[VERIFY_WHY_MAX];
+	const struct state *st = x->state;
+	enum manifest_result result;
+	struct buf unused;
+
+	buf_wrap(&unused, memory, sizeof(memory));
+	result = manifest_open(
+	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
+	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++) {
+		buf_reset(&unused);
+		result = manifest_open(
+		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
+	}
+	return result == MANIFEST_GOOD;
+}
+
+/* A rollback could lead there. */
+static bool
+check_release(struct known *k, uint64_t serial)
+{
+	uint8_t memory[64];
+	struct buf text, path;
+	struct manifest m;
+	bool ok = true;
+
+	buf_init(&text, MANIFEST_MAX);
+	buf_wrap(&path, memory, sizeof(memory));
+	if (store_manifest(k->x->store, serial, &text) &&
+	    verify_open_older(k->x, buf_view(&text), &m)) {
+		ok = check_listed(k, &m);
+		manifest_fini(&m);
+	} else {
+		(void)buf_printf(
+		    &path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+		verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+	}
+	buf_fini(&text);
+	return ok;
+}
+
+static bool
+check_releases(struct known *k)
+{
+	size_t n;
+	uint64_t *serial = store_releases(k->x->store, &n);
+	bool ok = serial != NULL || n == 0;
+
+	for (size_t i = 0; ok && i < n; i++)
+		if (serial[i] != k->x->v->manifest.serial)
+			ok = check_release(k, serial[i]);
+	free(serial);
+	return ok;
+}
+
+/* One that only a release has whose list is lost; or none has: that one is hashed
+ * before it is used. */
+static bool
+check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
+{
+	struct known *k = arg;
+
+	return links == 0 || is_known(k, k->n, digest) ||
+	       verify_suspect(k->x, digest);
+}
+
+bool
+verify_older(struct verify_scan *x, struct buf *why)
+{
+	struct known k = { .x = x };
+	bool ok;
+
+	ok = learn(&k, &x->v->manifest) && check_releases(&k) &&
+	     store_objects(x->store, check_unlisted, &k, why);
+	free(k.digest);
+	return ok;
+}
