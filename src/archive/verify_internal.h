@@ -55,6 +55,7 @@ struct verify_rot {
 	uint8_t digest[DIGEST_SIZE];
 	const char *path; /* in the current release, borrowed from the manifest;
 			   * NULL: older releases alone have it */
+	bool lost;        /* verify_salvage's: neither sound now, nor closed */
 };
 
 /* Zeroed but for the first three, borrowed. */
@@ -102,10 +103,18 @@ enum verify_object verify_object(
 enum verify_result
 verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
 
-/* A manifest of an older release into *m: also a key that the store pins, though it
- * be retired, may have signed it. */
-bool verify_open_older(
-    const struct verify_scan *x, struct slice text, struct manifest *m);
+/* Calls visit for each release, ascending, with its manifest: the current one's is
+ * v's, NULL one that cannot be read. Return false to end. False then, or when
+ * memory is short or the releases cannot be told (why says so). */
+typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m);
+bool verify_releases(const struct verify_scan *x, verify_visit *visit,
+    void *arg, struct buf *why);
+
+/* Looks again at what has rotted, each hash once from now on: another run may have
+ * been here before the lock was ours, and what cannot be opened now (*closed of
+ * them) may be sound. What is lost is put back where a release has it in a file of
+ * its own. False and why: local trouble. */
+bool verify_salvage(struct verify_scan *x, size_t *closed, struct buf *why);
 
 /* Whether the open manifest is the one that the store took over as serial. */
 bool

@@ -2,6 +2,7 @@
 /* What older releases have and the current one has not: whatever they list is
  * hashed, linked or not, for a mirror serves it by its hash, and a rollback leads
  * to it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +76,9 @@ check_listed(struct known *k, const struct manifest *m)
 	return ok;
 }
 
-bool
-verify_open_older(
-    const struct verify_scan *x, struct slice text, struct manifest *m)
+/* A key that the store pins, though it be retired, may have signed it too. */
+static bool
+open_older(const struct verify_scan *x, struct slice text, struct manifest *m)
 {
 	uint8_t memory[VERIFY_WHY_MAX];
 	const struct state *st = x->state;
@@ -95,42 +96,60 @@ verify_open_older(
 	return result == MANIFEST_GOOD;
 }
 
-/* A rollback could lead there. */
 static bool
-check_release(struct known *k, uint64_t serial)
+visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
+    void *arg)
 {
-	uint8_t memory[64];
-	struct buf text, path;
+	struct buf text;
 	struct manifest m;
-	bool ok = true;
+	bool ok;
 
 	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&path, memory, sizeof(memory));
-	if (store_manifest(k->x->store, serial, &text) &&
-	    verify_open_older(k->x, buf_view(&text), &m)) {
-		ok = check_listed(k, &m);
+	if (store_manifest(x->store, serial, &text) &&
+	    open_older(x, buf_view(&text), &m)) {
+		ok = visit(arg, serial, &m);
 		manifest_fini(&m);
 	} else {
-		(void)buf_printf(
-		    &path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-		verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+		ok = visit(arg, serial, NULL);
 	}
 	buf_fini(&text);
 	return ok;
 }
 
-static bool
-check_releases(struct known *k)
+bool
+verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
+    struct buf *why)
 {
 	size_t n;
-	uint64_t *serial = store_releases(k->x->store, &n);
+	uint64_t *serial = store_releases(x->store, &n);
 	bool ok = serial != NULL || n == 0;
 
+	if (!ok)
+		(void)buf_printf(why, "releases: %s", strerror(errno));
 	for (size_t i = 0; ok && i < n; i++)
-		if (serial[i] != k->x->v->manifest.serial)
-			ok = check_release(k, serial[i]);
+		ok = serial[i] == x->v->manifest.serial
+			 ? visit(arg, serial[i], &x->v->manifest)
+			 : visit_older(x, serial[i], visit, arg);
 	free(serial);
 	return ok;
+}
+
+/* A rollback could lead there. */
+static bool
+check_release(void *arg, uint64_t serial, const struct manifest *m)
+{
+	uint8_t memory[64];
+	struct known *k = arg;
+	struct buf path;
+
+	if (m == &k->x->v->manifest)
+		return true;
+	if (m != NULL)
+		return check_listed(k, m);
+	buf_wrap(&path, memory, sizeof(memory));
+	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+	verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+	return true;
 }
 
 /* One that only a release has whose list is lost; or none has: that one is hashed
@@ -150,7 +169,8 @@ verify_older(struct verify_scan *x, struct buf *why)
 	struct known k = { .x = x };
 	bool ok;
 
-	ok = learn(&k, &x->v->manifest) && check_releases(&k) &&
+	ok = learn(&k, &x->v->manifest) &&
+	     verify_releases(x, check_release, &k, why) &&
 	     store_objects(x->store, check_unlisted, &k, why);
 	free(k.digest);
 	return ok;

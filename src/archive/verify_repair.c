@@ -149,27 +149,19 @@ verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
 
 /* --------------------------------------------------------------- objects */
 
-/* What is to be brought, its rotten form taken away. Another run may have been here
- * before the lock was ours; and what cannot be opened now may be sound. */
+/* What is to be brought, its rotten form taken away. */
 static bool
 plan(struct repair *r, struct download *d, struct buf *why)
 {
-	const struct verify_scan *x = r->x;
+	struct verify_scan *x = r->x;
 
+	if (!verify_salvage(x, &r->closed, why))
+		return false;
 	for (size_t i = 0; i < x->n_rot; i++) {
 		const struct verify_rot *rot = &x->rot[i];
-		uint64_t size;
 
-		switch (verify_object(x->store, rot->digest, &size)) {
-		case VERIFY_OBJECT_SOUND:
+		if (!rot->lost)
 			continue;
-		case VERIFY_OBJECT_CLOSED:
-			r->closed++;
-			continue;
-		case VERIFY_OBJECT_ROTTEN:
-		case VERIFY_OBJECT_ABSENT:
-			break;
-		}
 		if (!store_discard(x->store, rot->digest, why))
 			return false;
 		if (!download_add(d, rot->digest, rot->path)) {
@@ -241,33 +233,20 @@ heed_lacking(struct repair *r, const struct download *d, struct buf *why)
 	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
 }
 
-/* Sound objects get their names back in every release. */
+struct relink {
+	struct store *store;
+	struct buf *why;
+};
+
+/* Sound objects get their names back. One whose list is lost has none to give. */
 static bool
-relink(struct verify_scan *x, struct buf *why)
+relink(void *arg, uint64_t serial, const struct manifest *m)
 {
-	size_t n;
-	uint64_t *serial = store_releases(x->store, &n);
-	bool ok = serial != NULL || n == 0;
+	struct relink *l = arg;
+	unsigned mended;
 
-	for (size_t i = 0; ok && i < n; i++) {
-		struct manifest m;
-		struct buf text;
-		unsigned mended;
-
-		buf_init(&text, MANIFEST_MAX);
-		/* One whose list is lost is what rollback will refuse. */
-		if (serial[i] == x->v->manifest.serial) {
-			ok = store_relink(
-			    x->store, &x->v->manifest, &mended, why);
-		} else if (store_manifest(x->store, serial[i], &text) &&
-			   verify_open_older(x, buf_view(&text), &m)) {
-			ok = store_relink(x->store, &m, &mended, why);
-			manifest_fini(&m);
-		}
-		buf_fini(&text);
-	}
-	free(serial);
-	return ok;
+	(void)serial;
+	return m == NULL || store_relink(l->store, m, &mended, l->why);
 }
 
 /* Whether each object of the current release is there; what was not sound has been
@@ -303,6 +282,7 @@ static enum verify_result
 repair(struct repair *r, struct download *d, struct buf *why)
 {
 	enum download_result brought;
+	struct relink l = { .store = r->x->store, .why = why };
 	bool linked, archived;
 	struct buf unsaid;
 
@@ -311,7 +291,7 @@ repair(struct repair *r, struct download *d, struct buf *why)
 	brought = download_run(d, why);
 	if (brought == DOWNLOAD_LOCAL)
 		return VERIFY_LOCAL;
-	linked = relink(r->x, why);
+	linked = verify_releases(r->x, relink, &l, why);
 	buf_init(&unsaid, VERIFY_WHY_MAX);
 	archived = restore_archive(r->x, linked ? why : &unsaid);
 	buf_fini(&unsaid);

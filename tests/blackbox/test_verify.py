@@ -939,10 +939,48 @@ def test_an_older_release_had_larger_files(mirror, place):
         write_state(mirror.store, files, mirror.author.key,
                     upstream=other.url())
         old = object_path(mirror.store, sha256(big))
+        rot(old)  # and with it the release's own
         old.unlink()
         name = old.relative_to(mirror.store)
         assert mirror.verify() == [f"missing {name}", f"repaired {name}"]
     assert old.read_bytes() == big
+
+
+def test_an_object_that_a_release_still_has(mirror):
+    """In a file of its own: no source need have it."""
+    big = os.urandom(max(map(len, mirror.second.values())) + 100_000)
+    third_release(mirror, {"big.bin": big, "twin.bin": big})
+    third_release(mirror, {"big.bin": None, "twin.bin": None})
+    mirror.source.serve({})
+    lost = [object_path(mirror.store, sha256(data))
+            for data in (big, CAPSULE["page.gmi"])]
+    for thing in lost:
+        thing.unlink()
+    assert sorted(mirror.verify()) == sorted(
+        f"{word} {thing.relative_to(mirror.store)}"
+        for word in ("missing", "repaired") for thing in lost)
+    assert mirror.source.log == []
+    assert lost[0].samefile(mirror.store / "releases/3/twin.bin")
+
+
+def test_rot_in_a_store_copied_without_hard_links(mirror, place):
+    """A good copy in some release serves all of them."""
+    linked, mirror.store = mirror.store, place / "copied"
+    mirror.current = mirror.store / "current"
+    shutil.copytree(linked, mirror.store, symlinks=True)
+    for path in ("page.gmi", "new.gmi", "index.gmi"):
+        rot(object_path(mirror.store, sha256(mirror.second[path])))
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / "index.gmi")
+    rot(mirror.store / "releases/1/index.gmi")
+    # Only the last has rotted in every place.
+    assert len(verify(mirror.store)) == 1 + 6
+    assert mirror.source.paths == ["index.gmi"]
+    for path in ("page.gmi", "new.gmi", "index.gmi"):
+        thing = object_path(mirror.store, sha256(mirror.second[path]))
+        assert thing.samefile(mirror.current / path)
+        assert thing.read_bytes() == mirror.second[path]
+    assert mirror.verify() == []
 
 
 @pytest.mark.soak
