@@ -3,6 +3,7 @@
 #ifndef ARCHIVE_VERIFY_INTERNAL_H
 #define ARCHIVE_VERIFY_INTERNAL_H
 
+#include "archive/courier.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/verify.h"
@@ -99,9 +100,36 @@ enum verify_object verify_object(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
 
 /* The manifest of serial, when the release's own cannot be read, from its archive or
- * where it came from, into v->text; opened. */
+ * where it came from, into v->text; opened. why is begun anew. VERIFY_REFUSED: it
+ * takes a key that was not given. */
 enum verify_result
 verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
+
+/* Whether a manifest that v's keys do not open has not rotted: another key that the
+ * store knows opens it (then half a sentence is appended to why), or it is what the
+ * store took over, signed by whomever. */
+bool verify_is_foreign(
+    const struct verify_scan *x, struct slice text, struct buf *why);
+
+/* A manifest of an older release into *m: also a key that the store pins, though it
+ * be retired, may have signed it. */
+bool verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m);
+
+/* Whom to ask: where the last serial came from, then all that a mirror knows. */
+struct verify_others {
+	struct courier courier;
+	struct sources sources;
+};
+
+/* False and why. verify_others_close is due in any case. */
+bool verify_others_open(
+    struct verify_others *o, const struct verify_scan *x, struct buf *why);
+void verify_others_close(struct verify_others *o);
+
+/* A source's own manifest into text, which is begun anew. False and why. */
+bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
+    struct buf *why);
 
 /* Calls visit for each release, ascending, with its manifest: the current one's is
  * v's, NULL one that cannot be read. Return false to end. False then, or when

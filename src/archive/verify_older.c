@@ -76,9 +76,9 @@ check_listed(struct known *k, const struct manifest *m)
 	return ok;
 }
 
-/* A key that the store pins, though it be retired, may have signed it too. */
-static bool
-open_older(const struct verify_scan *x, struct slice text, struct manifest *m)
+bool
+verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m)
 {
 	uint8_t memory[VERIFY_WHY_MAX];
 	const struct state *st = x->state;
@@ -106,7 +106,7 @@ visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
 
 	buf_init(&text, MANIFEST_MAX);
 	if (store_manifest(x->store, serial, &text) &&
-	    open_older(x, buf_view(&text), &m)) {
+	    verify_open_older(x, buf_view(&text), &m)) {
 		ok = visit(arg, serial, &m);
 		manifest_fini(&m);
 	} else {

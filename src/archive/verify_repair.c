@@ -12,142 +12,9 @@
 
 struct repair {
 	struct verify_scan *x;
-	struct courier courier;
-	struct sources sources;
+	struct verify_others others;
 	size_t closed; /* objects that cannot be opened */
 };
-
-/* Whom to ask: where the last serial came from, then all that a mirror knows.
- * False and why. repair_fini is due in any case. */
-static bool
-repair_init(struct repair *r, struct verify_scan *x, struct buf *why)
-{
-	const struct state *st = x->state;
-
-	*r = (struct repair){ .x = x };
-	if (st->upstream[0] != '\0')
-		sources_add(&r->sources, st->upstream);
-	sources_add_known(&r->sources, x->store, st);
-	return courier_open(&r->courier, why);
-}
-
-static void
-repair_fini(struct repair *r)
-{
-	courier_close(&r->courier);
-}
-
-bool
-verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why)
-{
-	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], digest[DIGEST_SIZE];
-	const struct manifest *m = &x->v->manifest;
-	struct slice name, text;
-
-	if (m->serial != serial) {
-		(void)buf_printf(why,
-		    "releases/%" PRIu64 " holds serial %" PRIu64, serial,
-		    m->serial);
-		return false;
-	}
-	if (x->state->origin[0] != '\0' &&
-	    strcmp(x->state->origin, m->origin) != 0) {
-		(void)buf_printf(why, "it is of %s, the store of %s", m->origin,
-		    x->state->origin);
-		return false;
-	}
-	if (serial != x->state->serial)
-		return true;
-	if (!signify_split(buf_view(&x->v->text), &name, signature, &text))
-		return false;
-	digest_sha256(text, digest);
-	if (digest_equal(digest, x->state->manifest))
-		return true;
-	(void)buf_printf(why,
-	    "serial %" PRIu64 " is not the one that this store took over: "
-	    "there are two of that number",
-	    serial);
-	return false;
-}
-
-/* ------------------------------------------------------------- a manifest */
-
-/* v->text, opened, when it is the one that was asked for. */
-static bool
-is_it(struct verify_scan *x, uint64_t serial, struct buf *why)
-{
-	if (verify_open(x->v, "another copy of it", why) != VERIFY_GOOD)
-		return false;
-	if (verify_is_serial(x, serial, why))
-		return true;
-	manifest_fini(&x->v->manifest);
-	x->v->opened = false;
-	free(x->v->mark);
-	x->v->mark = NULL;
-	return false;
-}
-
-static bool
-recover_here(struct verify_scan *x, uint64_t serial)
-{
-	uint8_t memory[VERIFY_WHY_MAX];
-	int fd = -1, release = store_release_fd(x->store, serial);
-	bool found = false;
-	struct stat st;
-	struct buf why;
-
-	buf_wrap(&why, memory, sizeof(memory));
-	if (release != -1 && file_open_beneath(release, MANIFEST_ARCHIVE, &fd,
-				 &st) == FILE_OPENED) {
-		found =
-		    verify_extract(x->v, fd, &why) && is_it(x, serial, &why);
-		(void)close(fd);
-	}
-	if (release != -1)
-		(void)close(release);
-	return found;
-}
-
-/* A source's own manifest into text, which is begun anew. */
-static bool
-fetch_manifest(
-    struct repair *r, struct source *s, struct buf *text, struct buf *why)
-{
-	bool cut;
-
-	buf_fini(text);
-	buf_init(text, MANIFEST_MAX);
-	return courier_manifest(&r->courier, s, text, &cut, why) == ERRAND_DONE;
-}
-
-enum verify_result
-verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
-{
-	enum verify_result result = VERIFY_LOCAL;
-	struct repair r;
-
-	if (recover_here(x, serial))
-		return VERIFY_GOOD;
-	if (repair_init(&r, x, why)) {
-		result = VERIFY_LATER;
-		for (size_t i = 0; i < r.sources.n && result != VERIFY_GOOD;
-		     i++) {
-			buf_reset(why);
-			if (fetch_manifest(
-				&r, &r.sources.at[i], &x->v->text, why) &&
-			    is_it(x, serial, why))
-				result = VERIFY_GOOD;
-		}
-	}
-	repair_fini(&r);
-	/* A newer one mends this too. */
-	if (result == VERIFY_LATER)
-		(void)buf_str(why, "; no copy of " MANIFEST_PATH
-				   " is to be had: run carnation mirror");
-	return result;
-}
-
-/* --------------------------------------------------------------- objects */
 
 /* What is to be brought, its rotten form taken away. */
 static bool
@@ -183,12 +50,12 @@ who_moved_on(struct repair *r)
 	struct buf text = { 0 }, why;
 	struct manifest m;
 
-	sources_revive(&r->sources);
-	for (size_t i = 0; i < r->sources.n && who == NULL; i++) {
-		struct source *s = &r->sources.at[i];
+	sources_revive(&r->others.sources);
+	for (size_t i = 0; i < r->others.sources.n && who == NULL; i++) {
+		struct source *s = &r->others.sources.at[i];
 
 		buf_wrap(&why, memory, sizeof(memory));
-		if (!fetch_manifest(r, s, &text, &why) ||
+		if (!verify_fetch(&r->others, s, &text, &why) ||
 		    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m,
 			NULL, &why) != MANIFEST_GOOD)
 			continue;
@@ -229,7 +96,7 @@ heed_lacking(struct repair *r, const struct download *d, struct buf *why)
 		(void)buf_printf(why,
 		    "; %s has a later serial: run carnation mirror", later);
 	else if (d->failures > 0)
-		quote(&r->sources, why);
+		quote(&r->others.sources, why);
 	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
 }
 
@@ -307,16 +174,16 @@ static enum verify_result
 repair_locked(struct verify_scan *x, struct buf *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
-	struct repair r;
+	struct repair r = { .x = x };
 
 	/* A good copy is at hand: it waits for nothing else. */
 	if (x->manifest_faulty &&
 	    !store_restore_manifest(
 		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
 		return VERIFY_LOCAL;
-	if (repair_init(&r, x, why)) {
-		struct download d = { .courier = &r.courier,
-			.sources = &r.sources,
+	if (verify_others_open(&r.others, x, why)) {
+		struct download d = { .courier = &r.others.courier,
+			.sources = &r.others.sources,
 			.store = x->store,
 			.largest = x->largest,
 			.all = UINT64_MAX };
@@ -324,7 +191,7 @@ repair_locked(struct verify_scan *x, struct buf *why)
 		result = repair(&r, &d, why);
 		download_fini(&d);
 	}
-	repair_fini(&r);
+	verify_others_close(&r.others);
 	return result;
 }
 

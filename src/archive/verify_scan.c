@@ -145,7 +145,6 @@ static enum verify_result
 open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
 	enum verify_result result = VERIFY_REFUSED;
-	size_t before = why->len;
 	bool there;
 
 	there = store_manifest(x->store, serial, &x->v->text);
@@ -155,14 +154,14 @@ open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 		result = VERIFY_LOCAL;
 	if (!there)
 		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
-	if (result != VERIFY_REFUSED)
+	if (result != VERIFY_REFUSED ||
+	    (there && verify_is_foreign(x, buf_view(&x->v->text), why)))
 		return result;
 	x->manifest_faulty = true;
 	verify_tell(
 	    x->v, there ? VERIFY_CHANGED : VERIFY_MISSING, MANIFEST_PATH);
 	if (!x->state->is_mirror)
 		return VERIFY_REFUSED;
-	buf_truncate(why, before);
 	return verify_recover(x, serial, why);
 }
 

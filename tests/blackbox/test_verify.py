@@ -786,6 +786,53 @@ def test_manifest_and_archive_are_mended_from_the_source(mirror):
     mirror.verify(LATER)
 
 
+@pytest.mark.parametrize("is_mirror", [True, False])
+@pytest.mark.parametrize("key", ["unknown", "retired", "none"])
+def test_a_sound_manifest_and_another_key(mirror, is_mirror, key):
+    """Refused as it is: nothing has rotted, and nobody is asked."""
+    signer, other = mirror.author.key.public, Key.new().public
+    fields = {"mirror": is_mirror and "yes"}
+    if key == "retired":
+        fields["retired-key"] = other
+    if key == "none":  # the store pins it no more
+        fields["key"] = other
+    write_state(mirror.store, mirror.second, mirror.author.key, **fields)
+    words = ["--key", other] if key != "none" else []
+    for rotten in (None, mirror.current / "page.gmi"):
+        if rotten is not None:
+            rot(rotten)
+        lines = verify(mirror.store, *words, status=REFUSED)
+        assert len(lines) == 1 and (
+            "REFUSED: mirror/MANIFEST: signed by a key that is not trusted"
+            in lines[0])
+        assert ("the store knows it" in lines[0]) == (key != "none")
+    assert mirror.source.log == []
+    verify(mirror.store, "--key", signer,
+           status=GOOD if is_mirror else REFUSED)
+
+
+def test_a_rotten_manifest_and_another_key(mirror):
+    """The archive's copy tells that it is a matter of keys."""
+    rot(mirror.current / MANIFEST)
+    lines = verify(mirror.store, "--key", Key.new().public, status=REFUSED)
+    assert told(lines) == [f"changed {MANIFEST}"]
+    assert "the store knows it, but it was not given" in lines[-1]
+    assert mirror.source.log == []
+
+
+def test_rot_in_each_part_of_a_signature(mirror):
+    """Not taken for another's: the number of a key, the signature, line 1."""
+    file = mirror.current / MANIFEST
+    good = file.read_bytes()
+    line = good.index(b"\n") + 1
+    for at in (0, line - 6, line + 5, line + 60, len(good) - 70):
+        rot(file, good[:at] + (b"A" if good[at:at + 1] != b"A" else b"B")
+            + good[at + 1:])
+        assert mirror.verify() == [f"changed {MANIFEST}",
+                                   f"repaired {MANIFEST}"], at
+        assert file.read_bytes() == good
+
+
 def test_rot_of_an_older_release(mirror, place):
     mirror.source.publish({"new.gmi": None, "page.gmi": "# Third\n"})
     third = mirror.source.files
