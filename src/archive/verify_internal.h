@@ -144,8 +144,9 @@ bool verify_releases(const struct verify_scan *x, verify_visit *visit,
  * its own. False and why: local trouble. */
 bool verify_salvage(struct verify_scan *x, size_t *closed, struct buf *why);
 
-/* Whether the open manifest is the one that the store took over as serial. */
-bool
-verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why);
+/* Whether the open manifest is the one that the store took over as serial; what
+ * holds it, for why. */
+bool verify_is_serial(const struct verify_scan *x, uint64_t serial,
+    const char *what, struct buf *why);
 
 #endif

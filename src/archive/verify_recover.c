@@ -47,7 +47,8 @@ verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
 /* ------------------------------------------------------------ what it is */
 
 bool
-verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why)
+verify_is_serial(const struct verify_scan *x, uint64_t serial, const char *what,
+    struct buf *why)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], digest[DIGEST_SIZE];
 	const struct manifest *m = &x->v->manifest;
@@ -55,14 +56,14 @@ verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why)
 
 	if (m->serial != serial) {
 		(void)buf_printf(why,
-		    "releases/%" PRIu64 " holds serial %" PRIu64, serial,
-		    m->serial);
+		    "%s holds serial %" PRIu64 ", not %" PRIu64, what,
+		    m->serial, serial);
 		return false;
 	}
 	if (x->state->origin[0] != '\0' &&
 	    strcmp(x->state->origin, m->origin) != 0) {
-		(void)buf_printf(why, "it is of %s, the store of %s", m->origin,
-		    x->state->origin);
+		(void)buf_printf(why, "%s is of %s, the store of %s", what,
+		    m->origin, x->state->origin);
 		return false;
 	}
 	if (serial != x->state->serial)
@@ -73,9 +74,9 @@ verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why)
 	if (digest_equal(digest, x->state->manifest))
 		return true;
 	(void)buf_printf(why,
-	    "serial %" PRIu64 " is not the one that this store took over: "
+	    "%s: serial %" PRIu64 " is not the one that this store took over: "
 	    "there are two of that number",
-	    serial);
+	    what, serial);
 	return false;
 }
 
@@ -133,7 +134,7 @@ is_it(struct verify_scan *x, uint64_t serial, const char *what, struct buf *why)
 {
 	if (verify_open(x->v, what, why) != VERIFY_GOOD)
 		return false;
-	if (verify_is_serial(x, serial, why))
+	if (verify_is_serial(x, serial, what, why))
 		return true;
 	manifest_fini(&x->v->manifest);
 	x->v->opened = false;
@@ -214,9 +215,14 @@ verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
 	verify_others_close(&o);
 	if (result == VERIFY_GOOD)
 		buf_reset(why);
-	/* A newer one mends this too. */
+	/* What is newer than all that was ever here mends this too. */
 	if (result == VERIFY_LATER)
-		(void)buf_str(why, "; no copy of " MANIFEST_PATH
-				   " is to be had: run carnation mirror");
+		(void)buf_printf(why,
+		    "; no copy of " MANIFEST_PATH " of serial %" PRIu64
+		    " is to be had: %s",
+		    serial,
+		    serial >= x->state->serial
+			? "run carnation mirror"
+			: "carnation rollback leads to other releases");
 	return result;
 }

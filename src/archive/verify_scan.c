@@ -169,17 +169,21 @@ static enum verify_result
 scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
 	enum verify_result result = open_manifest(x, serial, why);
+	uint8_t memory[64];
+	struct buf name;
 	int release;
 
+	buf_wrap(&name, memory, sizeof(memory));
 	if (result != VERIFY_GOOD)
 		return result;
-	if (!verify_is_serial(x, serial, why))
+	(void)buf_printf(&name, "releases/%" PRIu64, serial);
+	if (!verify_is_serial(x, serial, buf_cstr(&name), why))
 		return VERIFY_REFUSED;
 	x->largest = x->v->manifest.largest;
 	release = store_release_fd(x->store, serial);
 	if (release == -1) {
 		(void)buf_printf(
-		    why, "releases/%" PRIu64 ": %s", serial, strerror(errno));
+		    why, "%s: %s", buf_cstr(&name), strerror(errno));
 		return VERIFY_LOCAL;
 	}
 	result = verify_tree(x->v, release, true, why) &&

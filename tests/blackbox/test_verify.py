@@ -833,6 +833,19 @@ def test_rot_in_each_part_of_a_signature(mirror):
         assert file.read_bytes() == good
 
 
+def test_after_a_rollback_the_origin_offers_a_later_one(mirror):
+    """What is said of the copy that came is not said of the release."""
+    mirror.current.unlink()
+    mirror.current.symlink_to("releases/1")
+    rot(mirror.current / MANIFEST)
+    rot(mirror.current / ARCHIVE)
+    assert mirror.verify(LATER) == [f"changed {MANIFEST}"]
+    assert f"{mirror.source.url()} holds serial 2, not 1" in verify.said
+    assert "no copy of mirror/MANIFEST of serial 1" in verify.said
+    assert "carnation rollback" in verify.said
+    assert "carnation mirror" not in verify.said
+
+
 def test_rot_of_an_older_release(mirror, place):
     mirror.source.publish({"new.gmi": None, "page.gmi": "# Third\n"})
     third = mirror.source.files
