@@ -82,8 +82,8 @@ void verify_scan_fini(struct verify_scan *x);
 bool verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE]);
 
 /* The part of a scan that is about older releases: their manifests, and each object
- * that they list and the current one does not. False: memory is short (why is
- * empty), or the store cannot be read. */
+ * that they list and the current one does not. why also tells of releases that
+ * have lost theirs. False: memory is short, or the store cannot be read (why). */
 bool verify_older(struct verify_scan *x, struct buf *why);
 
 /* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what

@@ -12,6 +12,7 @@
 /* All that releases list which were looked at so far: sorted, each once. */
 struct known {
 	struct verify_scan *x;
+	struct buf *why;
 	uint8_t (*digest)[DIGEST_SIZE];
 	size_t n;
 };
@@ -134,21 +135,33 @@ verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
 	return ok;
 }
 
+/* Nobody offers the list of an older release: it stays lost. */
+static void
+tell_lost(struct known *k, uint64_t serial)
+{
+	uint8_t memory[64];
+	struct buf path;
+
+	buf_wrap(&path, memory, sizeof(memory));
+	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+	verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+	(void)buf_printf(k->why,
+	    "%sreleases/%" PRIu64 " has lost its list of files: do not roll "
+	    "back to it; carnation prune can remove it",
+	    k->why->len > 0 ? "; " : "", serial);
+}
+
 /* A rollback could lead there. */
 static bool
 check_release(void *arg, uint64_t serial, const struct manifest *m)
 {
-	uint8_t memory[64];
 	struct known *k = arg;
-	struct buf path;
 
 	if (m == &k->x->v->manifest)
 		return true;
 	if (m != NULL)
 		return check_listed(k, m);
-	buf_wrap(&path, memory, sizeof(memory));
-	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-	verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+	tell_lost(k, serial);
 	return true;
 }
 
@@ -166,7 +179,7 @@ check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 bool
 verify_older(struct verify_scan *x, struct buf *why)
 {
-	struct known k = { .x = x };
+	struct known k = { .x = x, .why = why };
 	bool ok;
 
 	ok = learn(&k, &x->v->manifest) &&

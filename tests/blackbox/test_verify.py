@@ -870,7 +870,18 @@ def test_the_manifest_of_an_older_release(mirror):
     """Told, for a rollback would want it; nobody else has it still."""
     rot(mirror.store / "releases/1" / MANIFEST)
     assert mirror.verify(REFUSED) == [f"changed releases/1/{MANIFEST}"]
+    assert ("releases/1 has lost its list of files: do not roll back to it; "
+            "carnation prune can remove it") in verify.said
     assert mirror.source.log == []
+    # It is also said when all else could be mended.
+    rot(mirror.current / "page.gmi")
+    assert mirror.verify(REFUSED) == [
+        "changed page.gmi", f"changed releases/1/{MANIFEST}",
+        "repaired page.gmi"]
+    assert "carnation prune" in verify.said
+    os.utime(mirror.store / "releases/1", (0, 0))  # superseded long ago
+    assert carnation("prune", "--keep", "1", mirror.store).returncode == 0
+    mirror.verify()
 
 
 def test_rot_that_cannot_be_fetched(mirror):
