@@ -126,6 +126,10 @@ int store_release_fd(const struct store *s, uint64_t serial);
 bool store_restore(struct store *s, const struct manifest *m,
     struct slice bytes, struct buf *why);
 
+/* Writes a release's mirror/MANIFEST alone, whether or not its objects are there. */
+bool store_restore_manifest(
+    struct store *s, uint64_t serial, struct slice bytes, struct buf *why);
+
 /* Makes each file of a release a link to its object again where it is not, after
  * rotten objects were discarded and brought anew; *mended of them. A file whose
  * object is not there stays as it is. */

@@ -140,6 +140,23 @@ store_restore(struct store *s, const struct manifest *m, struct slice bytes,
 	return ok;
 }
 
+bool
+store_restore_manifest(
+    struct store *s, uint64_t serial, struct slice bytes, struct buf *why)
+{
+	int release = store_release_fd(s, serial);
+	int mirror =
+	    release == -1 ? -1 : store_dir_make(release, "mirror", NULL);
+	bool ok;
+
+	assert(s->lock != -1);
+	ok = mirror != -1 &&
+	     store_put_file(s, mirror, "MANIFEST", bytes, STORE_OBJECT_MODE);
+	store_shut(mirror);
+	store_shut(release);
+	return ok || store_fault(s, why, "releases", NULL);
+}
+
 /* Its time tells store_is_recent when it was superseded. */
 static bool
 mark_superseded(struct store *s, uint64_t serial)

@@ -3,6 +3,7 @@
 #ifndef ARCHIVE_VERIFY_INTERNAL_H
 #define ARCHIVE_VERIFY_INTERNAL_H
 
+#include "archive/courier.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/verify.h"
@@ -55,6 +56,7 @@ struct verify_rot {
 	uint8_t digest[DIGEST_SIZE];
 	const char *path; /* in the current release, borrowed from the manifest;
 			   * NULL: older releases alone have it */
+	bool lost;        /* verify_salvage's: neither sound now, nor closed */
 };
 
 /* Zeroed but for the first three, borrowed. */
@@ -68,12 +70,21 @@ struct verify_scan {
 	bool to_relink;       /* a sound object's name in the release is not */
 	struct verify_rot *rot;
 	size_t n_rot;
-	uint8_t (*listed)[DIGEST_SIZE]; /* of the current release, sorted */
 };
 
 /* All of a store, once. */
 enum verify_result verify_scan(struct verify_scan *x, struct buf *why);
 void verify_scan_fini(struct verify_scan *x);
+
+/* Hashes an object that the current release does not list; one that is not sound is
+ * told and, unless it cannot be opened, added to what has rotted. False: memory is
+ * short. */
+bool verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE]);
+
+/* The part of a scan that is about older releases: their manifests, and each object
+ * that they list and the current one does not. why also tells of releases that
+ * have lost theirs. False: memory is short, or the store cannot be read (why). */
+bool verify_older(struct verify_scan *x, struct buf *why);
 
 /* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what
  * could be done is done; another scan tells. */
@@ -89,17 +100,53 @@ enum verify_object verify_object(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
 
 /* The manifest of serial, when the release's own cannot be read, from its archive or
- * where it came from, into v->text; opened. */
+ * where it came from, into v->text; opened. why is begun anew. VERIFY_REFUSED: it
+ * takes a key that was not given. */
 enum verify_result
 verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
+
+/* Whether a manifest that v's keys do not open has not rotted: another key that the
+ * store knows opens it (then half a sentence is appended to why), or it is what the
+ * store took over, signed by whomever. */
+bool verify_is_foreign(
+    const struct verify_scan *x, struct slice text, struct buf *why);
 
 /* A manifest of an older release into *m: also a key that the store pins, though it
  * be retired, may have signed it. */
 bool verify_open_older(
     const struct verify_scan *x, struct slice text, struct manifest *m);
 
-/* Whether the open manifest is the one that the store took over as serial. */
-bool
-verify_is_serial(const struct verify_scan *x, uint64_t serial, struct buf *why);
+/* Whom to ask: where the last serial came from, then all that a mirror knows. */
+struct verify_others {
+	struct courier courier;
+	struct sources sources;
+};
+
+/* False and why. verify_others_close is due in any case. */
+bool verify_others_open(
+    struct verify_others *o, const struct verify_scan *x, struct buf *why);
+void verify_others_close(struct verify_others *o);
+
+/* A source's own manifest into text, which is begun anew. False and why. */
+bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
+    struct buf *why);
+
+/* Calls visit for each release, ascending, with its manifest: the current one's is
+ * v's, NULL one that cannot be read. Return false to end. False then, or when
+ * memory is short or the releases cannot be told (why says so). */
+typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m);
+bool verify_releases(const struct verify_scan *x, verify_visit *visit,
+    void *arg, struct buf *why);
+
+/* Looks again at what has rotted, each hash once from now on: another run may have
+ * been here before the lock was ours, and what cannot be opened now (*closed of
+ * them) may be sound. What is lost is put back where a release has it in a file of
+ * its own. False and why: local trouble. */
+bool verify_salvage(struct verify_scan *x, size_t *closed, struct buf *why);
+
+/* Whether the open manifest is the one that the store took over as serial; what
+ * holds it, for why. */
+bool verify_is_serial(const struct verify_scan *x, uint64_t serial,
+    const char *what, struct buf *why);
 
 #endif

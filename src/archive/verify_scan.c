@@ -79,6 +79,18 @@ add_rot(
 	return true;
 }
 
+bool
+verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+{
+	uint64_t size;
+	enum verify_object what = verify_object(x->store, digest, &size);
+
+	if (what == VERIFY_OBJECT_SOUND)
+		return true;
+	tell_object(x, digest, what);
+	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
+}
+
 /* Whether the release's file is its object's other name. */
 static bool
 is_linked(
@@ -115,150 +127,14 @@ check_behind(struct verify_scan *x, int release, size_t i)
 	       add_rot(x, e->digest, e->path);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	return memcmp(a, b, DIGEST_SIZE);
-}
-
-static bool
-sort_listed(struct verify_scan *x)
-{
-	const struct manifest *m = &x->v->manifest;
-
-	x->listed = calloc(m->n + 1, sizeof(*x->listed));
-	if (x->listed == NULL)
-		return false;
-	for (size_t i = 0; i < m->n; i++)
-		memcpy(x->listed[i], m->entry[i].digest, DIGEST_SIZE);
-	qsort(x->listed, m->n, sizeof(*x->listed), compare);
-	return true;
-}
-
-static bool
-is_listed(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
-{
-	return bsearch(digest, x->listed, x->v->manifest.n, sizeof(*x->listed),
-		   compare) != NULL;
-}
-
-/* One that older releases alone have, or none: that one is hashed before it is
- * used. */
-static bool
-check_older(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
-{
-	struct verify_scan *x = arg;
-	enum verify_object what;
-	uint64_t size;
-
-	if (links == 0 || is_listed(x, digest))
-		return true;
-	what = verify_object(x->store, digest, &size);
-	if (what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_ABSENT)
-		return true;
-	tell_object(x, digest, what);
-	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
-}
-
-static bool
-is_noted(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
-{
-	for (size_t i = 0; i < x->n_rot; i++)
-		if (x->rot[i].path == NULL &&
-		    digest_equal(x->rot[i].digest, digest))
-			return true;
-	return false;
-}
-
-/* Objects that an older release alone lists, and that are not there. */
-static bool
-check_absent(struct verify_scan *x, const struct manifest *m)
-{
-	bool ok = true;
-
-	if (m->largest > x->largest)
-		x->largest = m->largest;
-	for (size_t i = 0; ok && i < m->n; i++) {
-		const uint8_t *digest = m->entry[i].digest;
-		uint64_t size;
-
-		if (is_listed(x, digest) ||
-		    store_size(x->store, digest, &size) || errno != ENOENT ||
-		    is_noted(x, digest))
-			continue;
-		tell_object(x, digest, VERIFY_OBJECT_ABSENT);
-		ok = add_rot(x, digest, NULL);
-	}
-	return ok;
-}
-
-bool
-verify_open_older(
-    const struct verify_scan *x, struct slice text, struct manifest *m)
-{
-	uint8_t memory[VERIFY_WHY_MAX];
-	const struct state *st = x->state;
-	enum manifest_result result;
-	struct buf unused;
-
-	buf_wrap(&unused, memory, sizeof(memory));
-	result = manifest_open(
-	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
-	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++) {
-		buf_reset(&unused);
-		result = manifest_open(
-		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
-	}
-	return result == MANIFEST_GOOD;
-}
-
-/* A rollback could lead there. */
-static bool
-check_older_release(struct verify_scan *x, uint64_t serial)
-{
-	uint8_t memory[64];
-	struct buf text, path;
-	struct manifest m;
-	bool ok = true;
-
-	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&path, memory, sizeof(memory));
-	if (store_manifest(x->store, serial, &text) &&
-	    verify_open_older(x, buf_view(&text), &m)) {
-		ok = check_absent(x, &m);
-		manifest_fini(&m);
-	} else {
-		(void)buf_printf(
-		    &path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-		verify_tell(x->v, VERIFY_CHANGED, buf_cstr(&path));
-	}
-	buf_fini(&text);
-	return ok;
-}
-
-static bool
-check_older_releases(struct verify_scan *x)
-{
-	size_t n;
-	uint64_t *serial = store_releases(x->store, &n);
-	bool ok = serial != NULL || n == 0;
-
-	for (size_t i = 0; ok && i < n; i++)
-		if (serial[i] != x->v->manifest.serial)
-			ok = check_older_release(x, serial[i]);
-	free(serial);
-	return ok;
-}
-
 static bool
 check_objects(struct verify_scan *x, int release, struct buf *why)
 {
-	bool ok = sort_listed(x);
+	bool ok = true;
 
 	for (size_t i = 0; ok && i < x->v->manifest.n; i++)
 		ok = check_behind(x, release, i);
-	ok = ok && store_objects(x->store, check_older, x, why) &&
-	     check_older_releases(x);
+	ok = ok && verify_older(x, why);
 	if (!ok && why->len == 0)
 		(void)buf_str(why, strerror(ENOMEM));
 	return ok;
@@ -269,7 +145,6 @@ static enum verify_result
 open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
 	enum verify_result result = VERIFY_REFUSED;
-	size_t before = why->len;
 	bool there;
 
 	there = store_manifest(x->store, serial, &x->v->text);
@@ -279,14 +154,14 @@ open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 		result = VERIFY_LOCAL;
 	if (!there)
 		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
-	if (result != VERIFY_REFUSED)
+	if (result != VERIFY_REFUSED ||
+	    (there && verify_is_foreign(x, buf_view(&x->v->text), why)))
 		return result;
 	x->manifest_faulty = true;
 	verify_tell(
 	    x->v, there ? VERIFY_CHANGED : VERIFY_MISSING, MANIFEST_PATH);
 	if (!x->state->is_mirror)
 		return VERIFY_REFUSED;
-	buf_truncate(why, before);
 	return verify_recover(x, serial, why);
 }
 
@@ -294,17 +169,21 @@ static enum verify_result
 scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
 	enum verify_result result = open_manifest(x, serial, why);
+	uint8_t memory[64];
+	struct buf name;
 	int release;
 
+	buf_wrap(&name, memory, sizeof(memory));
 	if (result != VERIFY_GOOD)
 		return result;
-	if (!verify_is_serial(x, serial, why))
+	(void)buf_printf(&name, "releases/%" PRIu64, serial);
+	if (!verify_is_serial(x, serial, buf_cstr(&name), why))
 		return VERIFY_REFUSED;
 	x->largest = x->v->manifest.largest;
 	release = store_release_fd(x->store, serial);
 	if (release == -1) {
 		(void)buf_printf(
-		    why, "releases/%" PRIu64 ": %s", serial, strerror(errno));
+		    why, "%s: %s", buf_cstr(&name), strerror(errno));
 		return VERIFY_LOCAL;
 	}
 	result = verify_tree(x->v, release, true, why) &&
@@ -340,8 +219,6 @@ void
 verify_scan_fini(struct verify_scan *x)
 {
 	free(x->rot);
-	free(x->listed);
 	x->rot = NULL;
-	x->listed = NULL;
 	x->n_rot = 0;
 }

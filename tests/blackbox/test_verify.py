@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import socket
 import subprocess
 
@@ -623,6 +624,41 @@ def test_objects_of_older_releases(place, author):
     verify(store)
 
 
+def test_a_store_copied_without_hard_links(place, author):
+    """Each object is looked at, of whichever release, linked or not."""
+    first = author.publish({"old.txt": "only here\n"})
+    second = author.publish({"old.txt": None})
+    linked = make_store(place / "linked", [first, second])
+    write_state(linked, second, author.key, mirror=False)
+    store = place / "store"
+    shutil.copytree(linked, store, symlinks=True)
+    verify(store)
+    old = sha256(b"only here\n")
+    for digest in (sha256(CAPSULE["page.gmi"]), old):
+        rot(object_path(store, digest))
+        assert told(verify(store, status=REFUSED)) == [
+            f"changed objects/{digest[:2]}/{digest[2:]}"]
+        rot(object_path(store, digest))
+    object_path(store, old).unlink()
+    assert told(verify(store, status=REFUSED)) == [
+        f"missing objects/{old[:2]}/{old[2:]}"]
+
+
+def test_objects_that_several_older_releases_list(place, author):
+    """Told once, under how many names and in how many releases whatever."""
+    author.files["twin.gmi"] = CAPSULE["page.gmi"]
+    releases = [author.publish({"n": str(n)}) for n in range(3)]
+    releases.append(author.publish(
+        {"twin.gmi": None, "page.gmi": None, "n": "3"}))
+    store = make_store(place / "store", releases)
+    write_state(store, releases[-1], author.key, mirror=False)
+    digests = sorted(map(sha256, (CAPSULE["page.gmi"], b"0", b"1", b"2")))
+    for digest in digests:
+        object_path(store, digest).unlink()
+    assert sorted(told(verify(store, status=REFUSED))) == [
+        f"missing objects/{d[:2]}/{d[2:]}" for d in digests]
+
+
 def test_an_object_that_is_gone(place, author):
     store = Store(place, author.publish(), author.key).what
     digest = sha256(CAPSULE["page.gmi"])
@@ -755,6 +791,66 @@ def test_manifest_and_archive_are_mended_from_the_source(mirror):
     mirror.verify(LATER)
 
 
+@pytest.mark.parametrize("is_mirror", [True, False])
+@pytest.mark.parametrize("key", ["unknown", "retired", "none"])
+def test_a_sound_manifest_and_another_key(mirror, is_mirror, key):
+    """Refused as it is: nothing has rotted, and nobody is asked."""
+    signer, other = mirror.author.key.public, Key.new().public
+    fields = {"mirror": is_mirror and "yes"}
+    if key == "retired":
+        fields["retired-key"] = other
+    if key == "none":  # the store pins it no more
+        fields["key"] = other
+    write_state(mirror.store, mirror.second, mirror.author.key, **fields)
+    words = ["--key", other] if key != "none" else []
+    for rotten in (None, mirror.current / "page.gmi"):
+        if rotten is not None:
+            rot(rotten)
+        lines = verify(mirror.store, *words, status=REFUSED)
+        assert len(lines) == 1 and (
+            "REFUSED: mirror/MANIFEST: signed by a key that is not trusted"
+            in lines[0])
+        assert ("the store knows it" in lines[0]) == (key != "none")
+    assert mirror.source.log == []
+    verify(mirror.store, "--key", signer,
+           status=GOOD if is_mirror else REFUSED)
+
+
+def test_a_rotten_manifest_and_another_key(mirror):
+    """The archive's copy tells that it is a matter of keys."""
+    rot(mirror.current / MANIFEST)
+    lines = verify(mirror.store, "--key", Key.new().public, status=REFUSED)
+    assert told(lines) == [f"changed {MANIFEST}"]
+    assert "the store knows it, but it was not given" in lines[-1]
+    assert mirror.source.log == []
+
+
+def test_rot_in_each_part_of_a_signature(mirror):
+    """Not taken for another's: the number of a key, the signature, line 1."""
+    file = mirror.current / MANIFEST
+    good = file.read_bytes()
+    line = good.index(b"\n") + 1
+    for at in (0, line - 6, line + 5, line + 60, len(good) - 70):
+        rot(file, good[:at] + (b"A" if good[at:at + 1] != b"A" else b"B")
+            + good[at + 1:])
+        assert mirror.verify() == [f"changed {MANIFEST}",
+                                   f"repaired {MANIFEST}"], at
+        assert file.read_bytes() == good
+
+
+def test_after_a_rollback_the_origin_offers_a_later_one(mirror):
+    """What is said of the copy that came is not said of the release."""
+    mirror.current.unlink()
+    mirror.current.symlink_to("releases/1")
+    rot(mirror.current / MANIFEST)
+    rot(mirror.current / ARCHIVE)
+    assert mirror.verify(LATER) == [f"changed {MANIFEST}"]
+    assert f"{mirror.source.url()} holds serial 2, not 1" in verify.said
+    assert "no copy of mirror/MANIFEST of serial 1" in verify.said
+    assert "carnation rollback" in verify.said
+    assert "carnation mirror" not in verify.said
+
+
 def test_rot_of_an_older_release(mirror, place):
     mirror.source.publish({"new.gmi": None, "page.gmi": "# Third\n"})
     third = mirror.source.files
@@ -779,7 +875,18 @@ def test_the_manifest_of_an_older_release(mirror):
     """Told, for a rollback would want it; nobody else has it still."""
     rot(mirror.store / "releases/1" / MANIFEST)
     assert mirror.verify(REFUSED) == [f"changed releases/1/{MANIFEST}"]
+    assert ("releases/1 has lost its list of files: do not roll back to it; "
+            "carnation prune can remove it") in verify.said
     assert mirror.source.log == []
+    # It is also said when all else could be mended.
+    rot(mirror.current / "page.gmi")
+    assert mirror.verify(REFUSED) == [
+        "changed page.gmi", f"changed releases/1/{MANIFEST}",
+        "repaired page.gmi"]
+    assert "carnation prune" in verify.said
+    os.utime(mirror.store / "releases/1", (0, 0))  # superseded long ago
+    assert carnation("prune", "--keep", "1", mirror.store).returncode == 0
+    mirror.verify()
 
 
 def test_rot_that_cannot_be_fetched(mirror):
@@ -846,6 +953,42 @@ def test_rot_that_nobody_has(mirror):
             in verify.said)
 
 
+@pytest.mark.parametrize("spoiled", [[MANIFEST], [ARCHIVE],
+                                     [MANIFEST, ARCHIVE]])
+def test_what_lies_under_mirror_waits_for_no_object(mirror, spoiled):
+    """That nobody has any more: neither MANIFEST, which visitors get, nor the
+    archive once all that it holds is sound."""
+    files = third_release(mirror, {"page.gmi": "# Third\n"})
+    old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))
+    name = old.relative_to(mirror.store)
+    rot(old)
+    rot(mirror.current / "index.gmi")
+    for path in spoiled:
+        rot(mirror.current / path, files[path][:-20])
+    lines = mirror.verify(LATER)
+    assert set(lines) == {f"changed {name}"} | {
+        f"{word} {path}" for word in ("changed", "repaired")
+        for path in [*spoiled, "index.gmi"]}
+    for path in spoiled:
+        assert (mirror.current / path).read_bytes() == files[path]
+    assert mirror.verify(LATER) == [f"missing {name}"]
+
+
+def test_manifest_is_mended_before_the_rest(mirror):
+    """The archive cannot be made again without all files; the other can."""
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / MANIFEST)
+    mirror.source.on("*", o.answer("51 Not found"))
+    assert mirror.verify(LATER) == [
+        f"changed {MANIFEST}", "changed page.gmi", f"repaired {MANIFEST}"]
+    rot(mirror.current / ARCHIVE)
+    assert mirror.verify(LATER) == ["changed page.gmi", f"changed {ARCHIVE}"]
+    mirror.source.forget()
+    assert mirror.verify() == [
+        "changed page.gmi", f"changed {ARCHIVE}", "repaired page.gmi",
+        f"repaired {ARCHIVE}"]
+
+
 def test_rot_is_mended_by_another_mirror(mirror, place):
     """That mirrors.gmi names, once the origin is gone for good."""
     with Origin(place) as other:
@@ -872,10 +1015,48 @@ def test_an_older_release_had_larger_files(mirror, place):
         write_state(mirror.store, files, mirror.author.key,
                     upstream=other.url())
         old = object_path(mirror.store, sha256(big))
+        rot(old)  # and with it the release's own
         old.unlink()
         name = old.relative_to(mirror.store)
         assert mirror.verify() == [f"missing {name}", f"repaired {name}"]
     assert old.read_bytes() == big
+
+
+def test_an_object_that_a_release_still_has(mirror):
+    """In a file of its own: no source need have it."""
+    big = os.urandom(max(map(len, mirror.second.values())) + 100_000)
+    third_release(mirror, {"big.bin": big, "twin.bin": big})
+    third_release(mirror, {"big.bin": None, "twin.bin": None})
+    mirror.source.serve({})
+    lost = [object_path(mirror.store, sha256(data))
+            for data in (big, CAPSULE["page.gmi"])]
+    for thing in lost:
+        thing.unlink()
+    assert sorted(mirror.verify()) == sorted(
+        f"{word} {thing.relative_to(mirror.store)}"
+        for word in ("missing", "repaired") for thing in lost)
+    assert mirror.source.log == []
+    assert lost[0].samefile(mirror.store / "releases/3/twin.bin")
+
+
+def test_rot_in_a_store_copied_without_hard_links(mirror, place):
+    """A good copy in some release serves all of them."""
+    linked, mirror.store = mirror.store, place / "copied"
+    mirror.current = mirror.store / "current"
+    shutil.copytree(linked, mirror.store, symlinks=True)
+    for path in ("page.gmi", "new.gmi", "index.gmi"):
+        rot(object_path(mirror.store, sha256(mirror.second[path])))
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / "index.gmi")
+    rot(mirror.store / "releases/1/index.gmi")
+    # Only the last has rotted in every place.
+    assert len(verify(mirror.store)) == 1 + 6
+    assert mirror.source.paths == ["index.gmi"]
+    for path in ("page.gmi", "new.gmi", "index.gmi"):
+        thing = object_path(mirror.store, sha256(mirror.second[path]))
+        assert thing.samefile(mirror.current / path)
+        assert thing.read_bytes() == mirror.second[path]
+    assert mirror.verify() == []
 
 
 @pytest.mark.soak

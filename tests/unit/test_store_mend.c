@@ -87,6 +87,10 @@ test_restore_makes_manifest_and_archive_anew(void **state)
 	assert_true(slice_equal(buf_view(&before), buf_view(&after)));
 	assert_int_equal(help_stat(help_object_path("one")).st_nlink, 2);
 	help_rot("two", "T");
+	assert_true(store_restore_manifest(help.s, 1, SLICE("n"), &help.why));
+	help_check_file("store/releases/1/mirror/MANIFEST", SLICE("n"));
+	assert_false(store_restore_manifest(help.s, 2, SLICE("n"), &help.why));
+	assert_true(help_told("releases: No such file"));
 	assert_false(store_restore(help.s, &m, SLICE("m"), &help.why));
 	assert_true(help_told("had rotten"));
 	assert_int_equal(help_entries("store/tmp"), 0);

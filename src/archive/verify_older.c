@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/* What older releases have and the current one has not: whatever they list is
+ * hashed, linked or not, for a mirror serves it by its hash, and a rollback leads
+ * to it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/verify_internal.h"
+
+/* All that releases list which were looked at so far: sorted, each once. */
+struct known {
+	struct verify_scan *x;
+	struct buf *why;
+	uint8_t (*digest)[DIGEST_SIZE];
+	size_t n;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_SIZE);
+}
+
+static bool
+is_known(const struct known *k, size_t n, const uint8_t digest[DIGEST_SIZE])
+{
+	return n > 0 && bsearch(digest, k->digest, n, sizeof(*k->digest),
+			    compare) != NULL;
+}
+
+static void
+sort(struct known *k, size_t from)
+{
+	if (k->n > from)
+		qsort(
+		    k->digest + from, k->n - from, sizeof(*k->digest), compare);
+}
+
+/* Appends what m lists and was not known, sorted, each once; sort(k, 0) is due
+ * then. False: memory is short. */
+static bool
+learn(struct known *k, const struct manifest *m)
+{
+	size_t from = k->n, kept = from;
+	uint8_t(*grown)[DIGEST_SIZE] =
+	    reallocarray(k->digest, k->n + m->n + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	k->digest = grown;
+	for (size_t i = 0; i < m->n; i++)
+		if (!is_known(k, from, m->entry[i].digest))
+			memcpy(grown[k->n++], m->entry[i].digest, DIGEST_SIZE);
+	sort(k, from);
+	for (size_t i = from; i < k->n; i++)
+		if (kept == from || compare(grown[i], grown[kept - 1]) != 0)
+			memmove(grown[kept++], grown[i], DIGEST_SIZE);
+	k->n = kept;
+	return true;
+}
+
+/* Each once, in however many releases it is. */
+static bool
+check_listed(struct known *k, const struct manifest *m)
+{
+	struct verify_scan *x = k->x;
+	size_t from = k->n;
+	bool ok = learn(k, m);
+
+	if (m->largest > x->largest)
+		x->largest = m->largest;
+	for (size_t i = from; ok && i < k->n; i++)
+		ok = verify_suspect(x, k->digest[i]);
+	sort(k, 0);
+	return ok;
+}
+
+bool
+verify_open_older(
+    const struct verify_scan *x, struct slice text, struct manifest *m)
+{
+	uint8_t memory[VERIFY_WHY_MAX];
+	const struct state *st = x->state;
+	enum manifest_result result;
+	struct buf unused;
+
+	buf_wrap(&unused, memory, sizeof(memory));
+	result = manifest_open(
+	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
+	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++) {
+		buf_reset(&unused);
+		result = manifest_open(
+		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
+	}
+	return result == MANIFEST_GOOD;
+}
+
+static bool
+visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
+    void *arg)
+{
+	struct buf text;
+	struct manifest m;
+	bool ok;
+
+	buf_init(&text, MANIFEST_MAX);
+	if (store_manifest(x->store, serial, &text) &&
+	    verify_open_older(x, buf_view(&text), &m)) {
+		ok = visit(arg, serial, &m);
+		manifest_fini(&m);
+	} else {
+		ok = visit(arg, serial, NULL);
+	}
+	buf_fini(&text);
+	return ok;
+}
+
+bool
+verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
+    struct buf *why)
+{
+	size_t n;
+	uint64_t *serial = store_releases(x->store, &n);
+	bool ok = serial != NULL || n == 0;
+
+	if (!ok)
+		(void)buf_printf(why, "releases: %s", strerror(errno));
+	for (size_t i = 0; ok && i < n; i++)
+		ok = serial[i] == x->v->manifest.serial
+			 ? visit(arg, serial[i], &x->v->manifest)
+			 : visit_older(x, serial[i], visit, arg);
+	free(serial);
+	return ok;
+}
+
+/* Nobody offers the list of an older release: it stays lost. */
+static void
+tell_lost(struct known *k, uint64_t serial)
+{
+	uint8_t memory[64];
+	struct buf path;
+
+	buf_wrap(&path, memory, sizeof(memory));
+	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+	verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
+	(void)buf_printf(k->why,
+	    "%sreleases/%" PRIu64 " has lost its list of files: do not roll "
+	    "back to it; carnation prune can remove it",
+	    k->why->len > 0 ? "; " : "", serial);
+}
+
+/* A rollback could lead there. */
+static bool
+check_release(void *arg, uint64_t serial, const struct manifest *m)
+{
+	struct known *k = arg;
+
+	if (m == &k->x->v->manifest)
+		return true;
+	if (m != NULL)
+		return check_listed(k, m);
+	tell_lost(k, serial);
+	return true;
+}
+
+/* One that only a release has whose list is lost; or none has: that one is hashed
+ * before it is used. */
+static bool
+check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
+{
+	struct known *k = arg;
+
+	return links == 0 || is_known(k, k->n, digest) ||
+	       verify_suspect(k->x, digest);
+}
+
+bool
+verify_older(struct verify_scan *x, struct buf *why)
+{
+	struct known k = { .x = x, .why = why };
+	bool ok;
+
+	ok = learn(&k, &x->v->manifest) &&
+	     verify_releases(x, check_release, &k, why) &&
+	     store_objects(x->store, check_unlisted, &k, why);
+	free(k.digest);
+	return ok;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+/* A good copy of a manifest that has rotted, from the archive beside it or from whom
+ * a mirror knows; and what is no rot, though it does not open. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/verify_internal.h"
+#include "os/file.h"
+
+enum { NUMBER_AT = 2 }; /* of the key, in a signature */
+
+/* ----------------------------------------------------------- whom to ask */
+
+bool
+verify_others_open(
+    struct verify_others *o, const struct verify_scan *x, struct buf *why)
+{
+	const struct state *st = x->state;
+
+	*o = (struct verify_others){ 0 };
+	if (st->upstream[0] != '\0')
+		sources_add(&o->sources, st->upstream);
+	sources_add_known(&o->sources, x->store, st);
+	return courier_open(&o->courier, why);
+}
+
+void
+verify_others_close(struct verify_others *o)
+{
+	courier_close(&o->courier);
+}
+
+bool
+verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
+    struct buf *why)
+{
+	bool cut;
+
+	buf_fini(text);
+	buf_init(text, MANIFEST_MAX);
+	return courier_manifest(&o->courier, s, text, &cut, why) == ERRAND_DONE;
+}
+
+/* ------------------------------------------------------------ what it is */
+
+bool
+verify_is_serial(const struct verify_scan *x, uint64_t serial, const char *what,
+    struct buf *why)
+{
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], digest[DIGEST_SIZE];
+	const struct manifest *m = &x->v->manifest;
+	struct slice name, text;
+
+	if (m->serial != serial) {
+		(void)buf_printf(why,
+		    "%s holds serial %" PRIu64 ", not %" PRIu64, what,
+		    m->serial, serial);
+		return false;
+	}
+	if (x->state->origin[0] != '\0' &&
+	    strcmp(x->state->origin, m->origin) != 0) {
+		(void)buf_printf(why, "%s is of %s, the store of %s", what,
+		    m->origin, x->state->origin);
+		return false;
+	}
+	if (serial != x->state->serial)
+		return true;
+	if (!signify_split(buf_view(&x->v->text), &name, signature, &text))
+		return false;
+	digest_sha256(text, digest);
+	if (digest_equal(digest, x->state->manifest))
+		return true;
+	(void)buf_printf(why,
+	    "%s: serial %" PRIu64 " is not the one that this store took over: "
+	    "there are two of that number",
+	    what, serial);
+	return false;
+}
+
+/* Whether the key made the signature, rot in the latter apart. */
+static bool
+may_have_signed(const struct signify_key *k,
+    const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message)
+{
+	uint8_t other[SIGNIFY_SIGNATURE_SIZE];
+
+	memcpy(other, signature, sizeof(other));
+	memcpy(other + NUMBER_AT, k->number, SIGNIFY_NUMBER_SIZE);
+	return memcmp(other, signature, sizeof(other)) == 0 ||
+	       signify_verify(k, other, message) == SIGNIFY_GOOD;
+}
+
+/* The bytes are those that the store took over, by none of the keys that we know. */
+static bool
+is_strangers(const struct verify_scan *x, struct slice text)
+{
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], digest[DIGEST_SIZE];
+	const struct state *st = x->state;
+	struct slice name, message;
+
+	if (!signify_split(text, &name, signature, &message))
+		return false;
+	digest_sha256(message, digest);
+	if (!digest_equal(digest, st->manifest))
+		return false;
+	for (size_t i = 0; i < x->v->n_keys; i++)
+		if (may_have_signed(&x->v->keys[i], signature, message))
+			return false;
+	for (size_t i = 0; i < st->n_keys; i++)
+		if (may_have_signed(&st->key[i].key, signature, message))
+			return false;
+	return true;
+}
+
+bool
+verify_is_foreign(
+    const struct verify_scan *x, struct slice text, struct buf *why)
+{
+	struct manifest m;
+
+	if (!verify_open_older(x, text, &m))
+		return is_strangers(x, text);
+	manifest_fini(&m);
+	(void)buf_str(why, ": the store knows it, but it was not given");
+	return true;
+}
+
+/* v->text, opened, when it is the one that was asked for. */
+static bool
+is_it(struct verify_scan *x, uint64_t serial, const char *what, struct buf *why)
+{
+	if (verify_open(x->v, what, why) != VERIFY_GOOD)
+		return false;
+	if (verify_is_serial(x, serial, what, why))
+		return true;
+	manifest_fini(&x->v->manifest);
+	x->v->opened = false;
+	free(x->v->mark);
+	x->v->mark = NULL;
+	return false;
+}
+
+/* -------------------------------------------------------------- whence */
+
+static enum verify_result
+judge_archived(struct verify_scan *x, uint64_t serial, struct buf *why)
+{
+	if (is_it(x, serial, MANIFEST_ARCHIVE, why))
+		return VERIFY_GOOD;
+	return verify_is_foreign(x, buf_view(&x->v->text), why) ? VERIFY_REFUSED
+								: VERIFY_LATER;
+}
+
+/* VERIFY_LATER: nothing is here; VERIFY_REFUSED and why: it takes another key. */
+static enum verify_result
+recover_here(struct verify_scan *x, uint64_t serial, struct buf *why)
+{
+	enum verify_result result = VERIFY_LATER;
+	int fd = -1, release = store_release_fd(x->store, serial);
+	struct stat st;
+
+	if (release != -1 && file_open_beneath(release, MANIFEST_ARCHIVE, &fd,
+				 &st) == FILE_OPENED) {
+		if (verify_extract(x->v, fd, why))
+			result = judge_archived(x, serial, why);
+		(void)close(fd);
+	}
+	if (release != -1)
+		(void)close(release);
+	if (result != VERIFY_REFUSED)
+		buf_reset(why);
+	return result;
+}
+
+/* What is wrong with each is said. */
+static bool
+recover_there(struct verify_scan *x, struct verify_others *o, uint64_t serial,
+    struct buf *why)
+{
+	for (size_t i = 0; i < o->sources.n; i++) {
+		struct source *s = &o->sources.at[i];
+		size_t before;
+
+		(void)buf_str(why, i > 0 ? "; " : "");
+		before = why->len;
+		(void)buf_printf(why, "%s: ", s->base);
+		if (!verify_fetch(o, s, &x->v->text, why))
+			continue;
+		buf_truncate(why, before);
+		if (is_it(x, serial, s->base, why))
+			return true;
+	}
+	return false;
+}
+
+enum verify_result
+verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
+{
+	enum verify_result result;
+	struct verify_others o;
+	bool found;
+
+	buf_reset(why);
+	result = recover_here(x, serial, why);
+	if (result != VERIFY_LATER)
+		return result;
+	result = VERIFY_LOCAL;
+	if (verify_others_open(&o, x, why)) {
+		found = recover_there(x, &o, serial, why);
+		result = found ? VERIFY_GOOD : VERIFY_LATER;
+	}
+	verify_others_close(&o);
+	if (result == VERIFY_GOOD)
+		buf_reset(why);
+	/* What is newer than all that was ever here mends this too. */
+	if (result == VERIFY_LATER)
+		(void)buf_printf(why,
+		    "; no copy of " MANIFEST_PATH " of serial %" PRIu64
+		    " is to be had: %s",
+		    serial,
+		    serial >= x->state->serial
+			? "run carnation mirror"
+			: "carnation rollback leads to other releases");
+	return result;
+}
