@@ -290,3 +290,25 @@ state_write(struct store *s, const struct state *st, struct buf *why)
 	buf_fini(&text);
 	return ok;
 }
+
+bool
+state_open_release(const struct store *s, const struct state *st,
+    uint64_t serial, struct manifest *out, uint8_t digest[DIGEST_SIZE],
+    struct buf *why)
+{
+	struct signify_key keys[STATE_KEYS_MAX];
+	struct slice signed_part;
+	struct buf text;
+	bool good;
+
+	for (size_t i = 0; i < st->n_keys; i++)
+		keys[i] = st->key[i].key;
+	buf_init(&text, MANIFEST_MAX);
+	(void)store_manifest(s, serial, &text);
+	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, out,
+		   &signed_part, why) == MANIFEST_GOOD;
+	if (good && digest != NULL)
+		digest_sha256(signed_part, digest);
+	buf_fini(&text);
+	return good;
+}

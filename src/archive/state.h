@@ -57,6 +57,12 @@ state_read(const struct store *s, struct state *out, struct buf *why);
 /* Atomically, and on the disk when true. The lock must be held. */
 bool state_write(struct store *s, const struct state *st, struct buf *why);
 
+/* The manifest of a release, as one of st's keys, retired ones too, has signed it;
+ * digest (may be NULL) is of its signed part. The caller frees out. False and why. */
+bool state_open_release(const struct store *s, const struct state *st,
+    uint64_t serial, struct manifest *out, uint8_t digest[DIGEST_SIZE],
+    struct buf *why);
+
 /* The text alone. False and why: "line 3: ..." of what cannot be read; a value that
  * cannot be written. */
 bool state_parse(struct slice text, struct state *out, struct buf *why);

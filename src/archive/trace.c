@@ -51,28 +51,16 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 static bool
 describe(const struct store *s, struct state *st, struct buf *why)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
-	struct slice signed_part;
 	struct manifest m;
-	struct buf text;
-	bool good;
 
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
-	buf_init(&text, MANIFEST_MAX);
-	(void)store_manifest(s, store_current(s), &text);
-	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, &m,
-		   &signed_part, why) == MANIFEST_GOOD;
-	if (good) {
-		st->serial = m.serial;
-		st->created = m.created;
-		st->refresh = m.refresh;
-		st->final = m.final;
-		digest_sha256(signed_part, st->manifest);
-		manifest_fini(&m);
-	}
-	buf_fini(&text);
-	return good;
+	if (!state_open_release(s, st, store_current(s), &m, st->manifest, why))
+		return false;
+	st->serial = m.serial;
+	st->created = m.created;
+	st->refresh = m.refresh;
+	st->final = m.final;
+	manifest_fini(&m);
+	return true;
 }
 
 bool

@@ -158,28 +158,17 @@ static bool
 is_whole(const struct job *j, uint64_t serial, const struct state *st,
     struct buf *why)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
 	const char *missing = "the manifest of this serial";
 	struct manifest m;
-	struct buf text;
-	bool good;
 
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
-	buf_init(&text, MANIFEST_MAX);
-	(void)store_manifest(j->store, serial, &text);
-	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, &m, NULL,
-		   why) == MANIFEST_GOOD;
-	if (good) {
-		if (m.serial == serial)
-			missing = find_missing(j->store, &m);
-		good = missing == NULL;
-		if (!good)
-			(void)buf_printf(why, "it lacks %s", missing);
-		manifest_fini(&m);
-	}
-	buf_fini(&text);
-	return good;
+	if (!state_open_release(j->store, st, serial, &m, NULL, why))
+		return false;
+	if (m.serial == serial)
+		missing = find_missing(j->store, &m);
+	if (missing != NULL)
+		(void)buf_printf(why, "it lacks %s", missing);
+	manifest_fini(&m);
+	return missing == NULL;
 }
 
 /* What an operator has taken a key away for is not put on the air again by a slip.
