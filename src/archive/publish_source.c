@@ -169,7 +169,7 @@ check_place(const struct publish *p, struct report *r)
 		    o->certs);
 	if (r->errors > errors)
 		return PUBLISH_LOCAL;
-	host_survey(p->root.host, &survey);
+	host_survey(p->root.host, UINT64_MAX, &survey);
 	if (survey.secret[0] == '\0')
 		return PUBLISH_GOOD;
 	publish_problem(p, r, REPORT_ERROR, survey.secret, 0,

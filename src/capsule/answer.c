@@ -68,6 +68,9 @@ route_host(struct answer *a, const struct hosts *hosts,
 	if (index < 0 || (origin->sni >= 0 && origin->sni != index))
 		return refuse_host(a, hosts);
 	a->host = &hosts->host[index];
+	if (a->host->root == -1)
+		return answer_refuse(a, STATUS_UNAVAILABLE,
+		    "this capsule cannot be served at present");
 	if (a->uri.port >= 0 && origin->port != 0 &&
 	    (unsigned)a->uri.port != origin->port)
 		return refuse_port(a, hosts, origin->port);

@@ -32,7 +32,7 @@ struct answer {
 void answer_init(struct answer *a);
 
 /* Line (without CRLF) to host and normalised path: syntax 59, scheme 53, host or
- * port 53, dots 59, gone 52, redirect 30/31. STATUS_NONE: go on with answer_open.
+ * port 53, a capsule without a root 41, dots 59, gone 52, redirect 30/31. STATUS_NONE: go on with answer_open.
  * Looks at no file. */
 enum status answer_route(struct answer *a, const struct hosts *hosts,
     const struct answer_origin *origin, struct slice line);

@@ -151,7 +151,7 @@ build_known(struct hosts *hosts)
 
 /* Of all that is wrong everything is told: no failure ends the loop. */
 static bool
-open_all(struct hosts *hosts, struct report *r)
+open_all(struct hosts *hosts, bool roots, struct report *r)
 {
 	bool ok = true;
 	size_t i;
@@ -167,14 +167,15 @@ open_all(struct hosts *hosts, struct report *r)
 			continue;
 		}
 		ok = open_names(h, r) && ok;
-		ok = host_root_open(h, r) && ok;
+		if (roots)
+			ok = host_root_open(h, r) && ok;
 	}
 	return ok;
 }
 
 /* *ok tells whether all could be opened. */
 static struct hosts *
-hosts_new(struct conf *conf, struct report *r, bool *ok)
+hosts_new(struct conf *conf, bool roots, struct report *r, bool *ok)
 {
 	struct hosts *hosts = calloc(1, sizeof(*hosts));
 
@@ -187,7 +188,7 @@ hosts_new(struct conf *conf, struct report *r, bool *ok)
 		return NULL;
 	}
 	hosts->n = conf->n_capsules;
-	*ok = open_all(hosts, r);
+	*ok = open_all(hosts, roots, r);
 	if (!build_index(hosts) || !build_known(hosts))
 		hosts_free(&hosts);
 	else
@@ -200,18 +201,30 @@ hosts_open_all(struct conf *conf, struct report *r)
 {
 	bool ok;
 
-	return hosts_new(conf, r, &ok);
+	return hosts_new(conf, true, r, &ok);
+}
+
+static struct hosts *
+hosts_strict(struct conf *conf, bool roots, struct report *r)
+{
+	bool ok = false;
+	struct hosts *hosts = hosts_new(conf, roots, r, &ok);
+
+	if (!ok)
+		hosts_free(&hosts);
+	return hosts;
 }
 
 struct hosts *
 hosts_open(struct conf *conf, struct report *r)
 {
-	bool ok = false;
-	struct hosts *hosts = hosts_new(conf, r, &ok);
+	return hosts_strict(conf, true, r);
+}
 
-	if (!ok)
-		hosts_free(&hosts);
-	return hosts;
+struct hosts *
+hosts_open_names(struct conf *conf, struct report *r)
+{
+	return hosts_strict(conf, false, r);
 }
 
 void
@@ -224,7 +237,7 @@ hosts_free(struct hosts **h)
 	for (i = 0; i < (*h)->n; i++) {
 		free((*h)->host[i].names);
 		if ((*h)->host[i].conf != NULL)
-			host_root_close(&(*h)->host[i]);
+			host_close(&(*h)->host[i]);
 	}
 	free((*h)->host);
 	free((*h)->index);
@@ -251,35 +264,73 @@ content_fault(const struct host *h, enum file_open result)
 typedef bool content_reader(struct conf *c, struct conf_content *content,
     struct slice bytes, const char *name, struct report *r);
 
-static bool
-content_read(const struct hosts *hosts, const struct host *h, const char *name,
-    content_reader *reader, struct conf_content *content, struct report *r)
+bool
+host_read_conf(
+    const struct host *h, struct buf *out, bool *there, struct buf *why)
 {
 	const char *fault = NULL;
 	enum file_open result;
-	bool ok = true;
 	struct stat st;
-	struct buf bytes;
 	int fd = -1;
 
-	buf_init(&bytes, HOST_CONF_MAX);
-	*content = h->conf->content;
+	*there = false;
 	result = file_open_beneath(h->root, CONTENT_FILE, &fd, &st);
 	if (result != FILE_OPENED)
 		fault = content_fault(h, result);
 	else if (!S_ISREG(st.st_mode))
 		fault = "is not a regular file";
-	else if (!file_read(fd, &bytes))
+	else if (!file_read(fd, out))
 		fault =
 		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
 	else
-		ok = reader(hosts->conf, content, buf_view(&bytes), name, r);
-	if (fault != NULL)
-		report_add(r, REPORT_ERROR, name, 0, "%s", fault);
+		*there = true;
 	if (fd != -1)
 		(void)close(fd);
+	if (fault != NULL)
+		(void)buf_str(why, fault);
+	return fault == NULL;
+}
+
+static bool
+content_read(const struct hosts *hosts, const struct host *h, const char *name,
+    content_reader *reader, struct conf_content *content, struct report *r)
+{
+	const struct host_snapshot *s = &h->snapshot;
+	bool there = s->there, ok = true;
+	uint8_t memory[256];
+	struct buf bytes, why;
+
+	buf_init(&bytes, HOST_CONF_MAX);
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	*content = h->conf->content;
+	if (!s->taken && !host_read_conf(h, &bytes, &there, &why)) {
+		report_add(r, REPORT_ERROR, name, 0, "%.*s",
+		    SLICE_ARGS(buf_view(&why)));
+		ok = false;
+	} else if (there) {
+		ok = reader(hosts->conf, content,
+		    s->taken ? slice_of(s->bytes, s->len) : buf_view(&bytes),
+		    name, r);
+	}
 	buf_fini(&bytes);
-	return ok && fault == NULL;
+	return ok;
+}
+
+bool
+host_snapshot(struct host *h, const uint8_t *bytes, size_t len)
+{
+	struct host_snapshot s = { .taken = true, .there = bytes != NULL };
+
+	if (s.there) {
+		s.bytes = malloc(len + 1);
+		if (s.bytes == NULL)
+			return false;
+		memcpy(s.bytes, bytes, len);
+		s.len = len;
+	}
+	free(h->snapshot.bytes);
+	h->snapshot = s;
+	return true;
 }
 
 bool
@@ -297,6 +348,10 @@ read_content(struct hosts *hosts, struct host *h, content_reader *reader,
 	struct buf name;
 	bool ok;
 
+	/* A newer author wrote what is in a store: options that this version does
+	 * not know are no reason not to serve the rest. */
+	if (h->store != -1 && reader == conf_read_content)
+		reader = conf_read_release;
 	buf_init(&name, strlen(root) + sizeof("/current/" CONTENT_FILE));
 	(void)buf_printf(&name, "%s/%s" CONTENT_FILE, root,
 	    h->store != -1 ? "current/" : "");
@@ -321,6 +376,12 @@ bool
 hosts_read_content(struct hosts *h, struct report *r)
 {
 	return read_all(h, conf_read_content, r);
+}
+
+bool
+host_read_content(struct hosts *hosts, struct host *h, struct report *r)
+{
+	return read_content(hosts, h, conf_read_content, r);
 }
 
 void

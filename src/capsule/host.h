@@ -14,18 +14,26 @@ enum {
 	HOST_KNOWN_MAX = 900,       /* bytes of hosts.known: META has 1,024 */
 };
 
+/* The bytes of a capsule.conf as they were at one moment. */
+struct host_snapshot {
+	bool taken; /* false: the file is read whenever it is wanted */
+	bool there; /* false: there was no such file */
+	uint8_t *bytes;
+	size_t len;
+};
+
 /* One capsule. names[0] is its host, the others its aliases, all canonical. */
 struct host {
 	char (*names)[HOSTNAME_SIZE];
 	size_t n_names;
-	int root;  /* directory to open beneath: of a store, its release */
+	int root;  /* directory to open beneath: of a store, its release; -1:
+		    * there is nothing to serve now, and visitors get 41 */
 	int store; /* root is a store's: to open what lies beside releases;
 		    * else -1 */
 	uint64_t serial; /* of the store's release; 0: no store */
-	dev_t root_dev;
-	ino_t root_ino;
 	const struct conf_capsule *conf;
 	struct conf_content content; /* operator's over capsule.conf */
+	struct host_snapshot snapshot;
 };
 
 /* All of them, in the order of the configuration: the first is the default. */
@@ -47,11 +55,51 @@ struct hosts *hosts_open(struct conf *conf, struct report *r);
 /* The same, to tell of all problems at once: a capsule that cannot be opened
  * stays, with root -1 or without names. NULL when memory is short. */
 struct hosts *hosts_open_all(struct conf *conf, struct report *r);
+
+/* The names alone: no root is opened yet, each stays -1. NULL as hosts_open. */
+struct hosts *hosts_open_names(struct conf *conf, struct report *r);
 void hosts_free(struct hosts **h);
+
+/* Opens the root of a host that has none. Of a store: the release that is current
+ * or, with below, the newest older than that serial. A release is held by a shared
+ * flock(2) while it is open, so that nobody removes it. False and why; serial is then
+ * that of the release that could not be opened, if there is one. */
+bool host_open(struct host *h, uint64_t below, struct buf *why);
+void host_close(struct host *h);
+
+/* Lets h, which has no root, serve what from serves: the same directory, with the
+ * same snapshot of capsule.conf. False and errno: h has no root then. */
+bool host_adopt(struct host *h, const struct host *from);
+
+/* Keeps these bytes as h's capsule.conf (NULL: there is none) for all later readers.
+ * False: out of memory. */
+bool host_snapshot(struct host *h, const uint8_t *bytes, size_t len);
+
+/* Reads h's capsule.conf beneath its root into out (HOST_CONF_MAX); *there is false
+ * when there is none. False and why. */
+bool host_read_conf(
+    const struct host *h, struct buf *out, bool *there, struct buf *why);
+
+/* What tells whether it is worth trying a root again: where its path leads, and what
+ * was looked at there. 0: the path leads nowhere. */
+struct host_mark {
+	uint64_t place; /* the directory */
+	uint64_t cause; /* also its change time, and capsule.conf */
+};
+
+/* With place_only, cause is 0. */
+void host_mark(const struct host *h, bool place_only, struct host_mark *out);
+
+/* What tells whether a file that a survey named (a path beneath the root or, of a
+ * store, beneath the store) is still as it was. 0: it is gone. */
+uint64_t host_secret_mark(const struct host *h, const char *path);
 
 /* Reads each capsule.conf beneath its root (none is fine). False when r gained
  * an error; done by each worker for itself, after it is sandboxed. */
 bool hosts_read_content(struct hosts *h, struct report *r);
+
+/* The same for one of them. */
+bool host_read_content(struct hosts *hosts, struct host *h, struct report *r);
 
 /* The same for those who serve nobody: what a capsule.conf says beside its
  * mistakes counts. */
@@ -70,11 +118,6 @@ int hosts_find(const struct hosts *h, const char *name);
 /* The same for raw bytes out of SNI or a URI's host: addresses too. */
 int hosts_find_raw(const struct hosts *h, struct slice raw);
 
-/* 0 while every root's path leads to the directory that is open. Else (a link was
- * switched, in the path or in a store, a directory swapped) a number for where the paths lead now. A path that
- * leads nowhere has not moved. */
-uint64_t hosts_moved(const struct hosts *h);
-
 /* The i-th name that an index page of h may have, in order; NULL behind the
  * last. */
 const char *host_index(const struct host *h, size_t i);
@@ -86,18 +129,25 @@ bool host_hides(const struct host *h, const char *name, size_t len);
 /* Whether the root has one of the capsule's index pages. */
 bool host_has_index(const struct host *h);
 
+enum { HOST_SURVEY_MS = 10000 }; /* all surveys of one start or reload */
+
 struct host_survey {
-	size_t pages; /* text/gemini files */
+	bool unfinished; /* the time was up, or there were too many entries */
+	size_t pages;    /* text/gemini files */
 	size_t files;
 	uint64_t bytes;
-	char secret[256]; /* first file that holds a private key, or "" */
+	char secret[256];     /* first file that holds a private key, or "" */
+	uint64_t secret_mark; /* of that file: see host_secret_mark */
 };
 
-/* Walks a capsule's root for what start-up and check tell about it. What a store's
- * release has in mirror/ is looked at, but not counted. */
-void host_survey(const struct host *h, struct host_survey *out);
+/* Walks a capsule's root for what start-up and check tell about it, until the
+ * monotonic time until_ms at most. What a store's release has in mirror/ is looked
+ * at, but not counted. */
+void
+host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out);
 
 /* Looks, for the secret alone, through the rest of h's store, if it has one. */
-void host_survey_store(const struct host *h, struct host_survey *out);
+void host_survey_store(
+    const struct host *h, uint64_t until_ms, struct host_survey *out);
 
 #endif

@@ -8,6 +8,5 @@
 /* Opens the root that h's configuration names, or the current release of the store
  * there. False, told in r: it cannot be opened, or the store has none. */
 bool host_root_open(struct host *h, struct report *r);
-void host_root_close(struct host *h);
 
 #endif

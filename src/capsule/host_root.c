@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* The directory that a capsule is served from: one of the operator's, or the
  * current release of a store (mirroring.md 2), which is a directory with objects/,
- * releases/ and the symbolic link `current`. And hosts_moved() of host.h. */
+ * releases/ and the symbolic link `current`. And host_mark() of host.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +18,7 @@
 #include "os/file.h"
 
 #define CURRENT "current"
+#define RELEASES "releases"
 
 enum { WHY_MAX = 1024 };
 
@@ -36,18 +42,12 @@ is_store(int dir)
 		   has_kind(dir, "lock", S_IFREG));
 }
 
-/* The serial of "releases/42", as the link is written and not otherwise; 0: it is
- * something else. */
+/* The serial that a release's directory is named after; 0: it is something else. */
 static uint64_t
-serial_of(struct slice link)
+serial_named(struct slice digits)
 {
-	const struct slice before = SLICE("releases/");
-	struct slice digits;
 	uint64_t serial = 0;
 
-	if (!slice_starts(link, before))
-		return 0;
-	digits = slice_skip(link, before.len);
 	if (slice_starts(digits, SLICE("0")))
 		return 0;
 	for (size_t i = 0; i < digits.len; i++) {
@@ -58,6 +58,18 @@ serial_of(struct slice link)
 		serial = 10 * serial + digit;
 	}
 	return serial;
+}
+
+/* The serial of "releases/42", as the link is written and not otherwise; 0: it is
+ * something else. */
+static uint64_t
+serial_of(struct slice link)
+{
+	const struct slice before = SLICE(RELEASES "/");
+
+	if (!slice_starts(link, before))
+		return 0;
+	return serial_named(slice_skip(link, before.len));
 }
 
 static const char *
@@ -93,45 +105,97 @@ read_current(struct host *h, char *link, size_t size, struct buf *why)
 	return h->serial != 0;
 }
 
+/* The newest release older than below; 0: there is none. */
+static uint64_t
+older_release(int store, uint64_t below)
+{
+	int fd = openat(
+	    store, RELEASES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	uint64_t serial, newest = 0;
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			(void)close(fd);
+		return 0;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		serial = serial_named(slice_str(e->d_name));
+		if (serial < below && serial > newest)
+			newest = serial;
+	}
+	(void)closedir(dir);
+	return newest;
+}
+
+/* Whether what is open at fd is held from now on, and still has its name. */
+static bool
+hold_release(int store, const char *name, int fd)
+{
+	struct stat now, st;
+
+	return flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+	       fstatat(store, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.st_dev == st.st_dev && now.st_ino == st.st_ino;
+}
+
 /* The link is read once and what it says is opened, so that the serial is that
  * of the directory, whatever is switched meanwhile. */
 static bool
-open_release(struct host *h, struct buf *why)
+open_release(struct host *h, uint64_t below, struct buf *why)
 {
-	char link[NAME_MAX + 1];
+	char name[NAME_MAX + 1];
 	struct stat st;
 
-	if (!read_current(h, link, sizeof(link), why))
+	if (below == 0 && !read_current(h, name, sizeof(name), why))
 		return false;
-	if (file_open_beneath(h->store, link, &h->root, &st) == FILE_OPENED &&
-	    S_ISDIR(st.st_mode))
+	if (below != 0) {
+		h->serial = older_release(h->store, below);
+		if (h->serial == 0) {
+			(void)buf_str(why, "no older release");
+			return false;
+		}
+		(void)snprintf(
+		    name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
+	}
+	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
+	    S_ISDIR(st.st_mode) && hold_release(h->store, name, h->root))
 		return true;
 	(void)buf_printf(why,
-	    "a store whose current release, %s, is not there or cannot be "
-	    "opened",
-	    link);
+	    "a store whose %s release, %s, is not there or cannot be opened",
+	    below == 0 ? "current" : "newest older", name);
 	return false;
 }
 
 static bool
-open_directory(struct host *h, struct buf *why)
+open_directory(struct host *h, uint64_t below, struct buf *why)
 {
-	struct stat st;
-
 	h->root = file_root(h->conf->root.text);
 	if (h->root != -1 && is_store(h->root)) {
 		h->store = h->root;
 		h->root = -1;
-		if (!open_release(h, why))
+		if (!open_release(h, below, why))
 			return false;
 	}
-	if (h->root == -1 || fstat(h->root, &st) == -1) {
+	if (h->root == -1)
 		(void)buf_str(why, strerror(errno));
-		return false;
-	}
-	h->root_dev = st.st_dev;
-	h->root_ino = st.st_ino;
-	return true;
+	return h->root != -1;
+}
+
+bool
+host_open(struct host *h, uint64_t below, struct buf *why)
+{
+	uint64_t serial;
+
+	h->root = h->store = -1;
+	h->serial = 0;
+	if (open_directory(h, below, why))
+		return true;
+	serial = h->serial;
+	host_close(h);
+	h->serial = serial;
+	return false;
 }
 
 bool
@@ -142,61 +206,118 @@ host_root_open(struct host *h, struct report *r)
 	bool ok;
 
 	buf_init(&why, WHY_MAX);
-	h->root = h->store = -1;
-	h->serial = 0;
-	ok = open_directory(h, &why);
-	if (!ok) {
+	ok = host_open(h, 0, &why);
+	if (!ok)
 		report_add(r, REPORT_ERROR, root->file, root->line,
 		    "root %s: %s", root->text, buf_cstr(&why));
-		host_root_close(h);
-	}
 	buf_fini(&why);
 	return ok;
 }
 
 void
-host_root_close(struct host *h)
+host_close(struct host *h)
 {
 	if (h->root != -1)
 		(void)close(h->root);
 	if (h->store != -1)
 		(void)close(h->store);
 	h->root = h->store = -1;
+	h->serial = 0;
+	free(h->snapshot.bytes);
+	h->snapshot = (struct host_snapshot){ 0 };
+}
+
+bool
+host_adopt(struct host *h, const struct host *from)
+{
+	const struct host_snapshot *s = &from->snapshot;
+
+	h->root = fcntl(from->root, F_DUPFD_CLOEXEC, 0);
+	if (from->store != -1)
+		h->store = fcntl(from->store, F_DUPFD_CLOEXEC, 0);
+	h->serial = from->serial;
+	if (h->root != -1 && (from->store == -1 || h->store != -1) &&
+	    (!s->taken || host_snapshot(h, s->there ? s->bytes : NULL, s->len)))
+		return true;
+	host_close(h);
+	return false;
+}
+
+/* FNV-1a, a number at a time: changes are noticed, nobody is kept from making two
+ * places look alike. */
+static uint64_t
+mix(uint64_t sum, uint64_t n)
+{
+	return (sum ^ n) * 0x100000001b3u;
+}
+
+static uint64_t
+mix_stat(uint64_t sum, const struct stat *st)
+{
+	sum = mix(mix(sum, st->st_dev), st->st_ino);
+	sum = mix(mix(sum, (uint64_t)st->st_size), st->st_mode);
+	sum = mix(sum, (uint64_t)st->st_ctim.tv_sec);
+	return mix(sum, (uint64_t)st->st_ctim.tv_nsec);
+}
+
+static uint64_t
+mix_file(uint64_t sum, int dir, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return mix(sum, (uint64_t)errno);
+	return mix_stat(sum, &st);
 }
 
 /* Where a capsule's path leads now: a store's, through its link. A directory that
  * has become a store, or is one no more, is another place, too. */
-static bool
-find_place(const struct host *h, struct stat *st)
+static int
+open_place(const struct host *h)
 {
 	int dir = file_root(h->conf->root.text);
-	bool found = dir != -1;
+	int current;
 
-	if (found)
-		found = is_store(dir) ? fstatat(dir, CURRENT, st, 0) == 0
-				      : fstat(dir, st) == 0;
-	if (dir != -1)
-		(void)close(dir);
-	return found && S_ISDIR(st->st_mode);
+	if (dir == -1 || !is_store(dir))
+		return dir;
+	current = openat(dir, CURRENT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)close(dir);
+	return current;
+}
+
+void
+host_mark(const struct host *h, bool place_only, struct host_mark *out)
+{
+	int dir = open_place(h);
+	struct stat st;
+
+	*out = (struct host_mark){ 0 };
+	if (dir == -1)
+		return;
+	if (fstat(dir, &st) == 0) {
+		out->place = mix(mix(1, st.st_dev), st.st_ino);
+		if (!place_only)
+			out->cause = mix_file(
+			    mix_stat(out->place, &st), dir, "capsule.conf");
+	}
+	(void)close(dir);
 }
 
 uint64_t
-hosts_moved(const struct hosts *h)
+host_secret_mark(const struct host *h, const char *path)
 {
-	uint64_t sum = 1;
-	bool moved = false;
+	int dir = file_root(h->conf->root.text);
+	int place = open_place(h);
+	uint64_t mark = 0;
 	struct stat st;
-	size_t i;
 
-	for (i = 0; i < h->n; i++) {
-		const struct host *host = &h->host[i];
-
-		if (!find_place(host, &st))
-			continue;
-		moved = moved || st.st_dev != host->root_dev ||
-			st.st_ino != host->root_ino;
-		sum = (sum ^ st.st_dev) * 0x100000001b3u; /* FNV-1a's prime */
-		sum = (sum ^ st.st_ino) * 0x100000001b3u;
-	}
-	return moved ? sum : 0;
+	if (place != -1 && fstatat(place, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		mark = mix_stat(1, &st);
+	else if (dir != -1 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		mark = mix_stat(1, &st);
+	if (place != -1)
+		(void)close(place);
+	if (dir != -1)
+		(void)close(dir);
+	return mark;
 }

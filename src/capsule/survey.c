@@ -8,12 +8,15 @@
 
 #include "capsule/host.h"
 #include "os/file.h"
+#include "util/clock.h"
 #include "util/secret.h"
 
 struct survey {
 	const struct host *host;
 	int root; /* host's root, or its store */
 	struct host_survey *out;
+	uint64_t until_ms;
+	size_t entries;
 	uint8_t bytes[SECRET_LOOK_MAX];
 };
 
@@ -57,9 +60,24 @@ look_for_secret(struct survey *s, const char *path, const struct stat *st)
 {
 	struct host_survey *out = s->out;
 
-	if (out->secret[0] == '\0' && st->st_size > 0 &&
-	    secret_spotted(first_bytes(s, path)))
+	if (out->secret[0] != '\0' || st->st_size == 0 ||
+	    !secret_spotted(first_bytes(s, path)))
+		return;
+	/* The mark is that of a file that holds a key even if it is replaced
+	 * just now. */
+	out->secret_mark = host_secret_mark(s->host, path);
+	if (secret_spotted(first_bytes(s, path)))
 		(void)snprintf(out->secret, sizeof(out->secret), "%s", path);
+}
+
+/* Whether the survey goes on: neither time nor entries have run out. */
+static bool
+has_time(struct survey *s)
+{
+	s->entries++;
+	if (clock_ms() >= s->until_ms || s->entries >= FILE_WALK_ENTRIES_MAX)
+		s->out->unfinished = true;
+	return !s->out->unfinished;
 }
 
 static bool
@@ -69,6 +87,8 @@ visit(void *arg, const char *path, const struct stat *st)
 	struct host_survey *out = s->out;
 	struct slice name = slice_str(path);
 
+	if (!has_time(s))
+		return false;
 	if (!S_ISREG(st->st_mode))
 		return true;
 	/* What is hidden now may be one option away from being seen. */
@@ -106,9 +126,14 @@ host_has_index(const struct host *h)
 }
 
 void
-host_survey(const struct host *h, struct host_survey *out)
+host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out)
 {
-	struct survey s = { .host = h, .root = h->root, .out = out };
+	struct survey s = {
+		.host = h,
+		.root = h->root,
+		.out = out,
+		.until_ms = until_ms,
+	};
 
 	*out = (struct host_survey){ 0 };
 	(void)file_walk(h->root, visit, &s);
@@ -120,6 +145,8 @@ visit_store(void *arg, const char *path, const struct stat *st)
 {
 	struct survey *s = arg;
 
+	if (!has_time(s))
+		return false;
 	if (S_ISREG(st->st_mode) &&
 	    !slice_starts(slice_str(path), SLICE("releases/")))
 		look_for_secret(s, path, st);
@@ -127,9 +154,15 @@ visit_store(void *arg, const char *path, const struct stat *st)
 }
 
 void
-host_survey_store(const struct host *h, struct host_survey *out)
+host_survey_store(
+    const struct host *h, uint64_t until_ms, struct host_survey *out)
 {
-	struct survey s = { .host = h, .root = h->store, .out = out };
+	struct survey s = {
+		.host = h,
+		.root = h->store,
+		.out = out,
+		.until_ms = until_ms,
+	};
 
 	if (h->store != -1 && out->secret[0] == '\0')
 		(void)file_walk_plain(h->store, visit_store, &s);

@@ -159,6 +159,11 @@ bool conf_dump(const struct conf *c, struct buf *out);
 bool conf_read_content(struct conf *c, struct conf_content *content,
     struct slice bytes, const char *name, struct report *r);
 
+/* The same for a release of a store, which may be written for a newer version of this
+ * program: an option that is not known is a warning. */
+bool conf_read_release(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r);
+
 /* The same for those who look for mistakes and serve nobody: content is what could
  * be read beside them, without any option or member of a list that has one.
  * False, and as before, when the bytes could not be taken apart at all. */

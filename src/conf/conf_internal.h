@@ -71,10 +71,11 @@ struct config_setting_t;
 struct source;
 
 /* Reads the settings of libconfig's group from into base, which belongs to prefix
- * and place. source tells where they were written; NULL: in the table. */
+ * and place. source tells where they were written; NULL: in the table. An option
+ * that is not known is reported at the level unknown. */
 void tree_read(struct conf *c, const struct source *source,
     const struct config_setting_t *from, const char *prefix, unsigned place,
-    void *base, struct report *r);
+    void *base, enum report_level unknown, struct report *r);
 
 /* Reads the table's default of o into base, by the code that reads files. */
 void read_fallback(struct conf *c, const struct option *o, void *base);

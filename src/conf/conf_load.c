@@ -48,7 +48,7 @@ read_fallback(struct conf *c, const struct option *o, void *base)
 	config_init(&tree);
 	if (config_read_string(&tree, text) == CONFIG_TRUE)
 		tree_read(c, NULL, config_root_setting(&tree), prefix,
-		    o->places, base, &r);
+		    o->places, base, REPORT_ERROR, &r);
 	config_destroy(&tree);
 	assert(r.errors == 0);
 	report_fini(&r);
@@ -66,7 +66,7 @@ conf_read(struct conf *c, const char *file, struct report *r)
 	config_init(&tree);
 	if (source_file(&s, file) && source_parse(&s, &tree)) {
 		tree_read(c, &s, config_root_setting(&tree), "",
-		    OPTION_OPERATOR, c, r);
+		    OPTION_OPERATOR, c, REPORT_ERROR, r);
 		check_values("", OPTION_OPERATOR, c, r);
 	} else {
 		conf_unread(c);
@@ -81,7 +81,7 @@ conf_read(struct conf *c, const char *file, struct report *r)
 static bool
 content_read(struct conf *c, const struct conf_content *operators,
     struct slice bytes, const char *name, struct conf_content *said,
-    struct report *r)
+    enum report_level unknown, struct report *r)
 {
 	struct source s;
 	config_t tree;
@@ -93,7 +93,7 @@ content_read(struct conf *c, const struct conf_content *operators,
 	parsed = source_bytes(&s, bytes, name) && source_parse(&s, &tree);
 	if (parsed) {
 		tree_read(c, &s, config_root_setting(&tree), "", OPTION_CAPSULE,
-		    said, r);
+		    said, unknown, r);
 		check_values("", OPTION_CAPSULE, said, r);
 		content_prune(said);
 		content_under(c, said, operators);
@@ -106,18 +106,32 @@ content_read(struct conf *c, const struct conf_content *operators,
 	return parsed && !arena_short(c);
 }
 
-bool
-conf_read_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r)
+static bool
+content_take(struct conf *c, struct conf_content *content, struct slice bytes,
+    const char *name, enum report_level unknown, struct report *r)
 {
 	struct conf_content said = { 0 };
 	size_t before = r->errors;
 
-	(void)content_read(c, content, bytes, name, &said, r);
+	(void)content_read(c, content, bytes, name, &said, unknown, r);
 	if (r->errors != before)
 		return false;
 	*content = said;
 	return true;
+}
+
+bool
+conf_read_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	return content_take(c, content, bytes, name, REPORT_ERROR, r);
+}
+
+bool
+conf_read_release(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	return content_take(c, content, bytes, name, REPORT_WARNING, r);
 }
 
 bool
@@ -126,7 +140,7 @@ conf_salvage_content(struct conf *c, struct conf_content *content,
 {
 	struct conf_content said = { 0 };
 
-	if (!content_read(c, content, bytes, name, &said, r))
+	if (!content_read(c, content, bytes, name, &said, REPORT_ERROR, r))
 		return false;
 	*content = said;
 	return true;

@@ -11,6 +11,7 @@ struct reading {
 	struct conf *conf;
 	struct report *report;
 	const struct source *source; /* NULL: the table's own text */
+	enum report_level unknown;   /* an option that is not known */
 };
 
 static void read_members(struct reading *rd, const char *prefix, unsigned place,
@@ -333,11 +334,11 @@ unknown_option(struct reading *rd, const char *prefix, unsigned place,
 	if (n > 0 && (size_t)n < sizeof(full))
 		near = option_nearest(full, place);
 	if (near != NULL)
-		report_add(rd->report, REPORT_ERROR, where.file, where.line,
+		report_add(rd->report, rd->unknown, where.file, where.line,
 		    "unknown option \"%s\"; did you mean \"%s\"?", name,
 		    option_word(option_find(near)));
 	else
-		report_add(rd->report, REPORT_ERROR, where.file, where.line,
+		report_add(rd->report, rd->unknown, where.file, where.line,
 		    "unknown option \"%s\"", name);
 }
 
@@ -364,9 +365,14 @@ read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
 void
 tree_read(struct conf *c, const struct source *source,
     const struct config_setting_t *from, const char *prefix, unsigned place,
-    void *base, struct report *r)
+    void *base, enum report_level unknown, struct report *r)
 {
-	struct reading rd = { .conf = c, .report = r, .source = source };
+	struct reading rd = {
+		.conf = c,
+		.report = r,
+		.source = source,
+		.unknown = unknown,
+	};
 
 	read_members(&rd, prefix, place, base, from);
 }

@@ -20,6 +20,7 @@ enum state { STARTING, SERVING, ENDING };
 struct seat {
 	struct generation *generation;
 	struct process process;
+	struct pulse pulse;
 	unsigned backoff_ms;
 	ev_timer restart;
 };
@@ -34,6 +35,8 @@ struct generation {
 	struct privs privs;
 	struct list link; /* of generations */
 	ev_timer start_limit;
+	ev_timer end_limit;
+	ev_timer pulses;
 	size_t n;
 	size_t running;
 	struct seat seats[];
@@ -41,9 +44,8 @@ struct generation {
 
 static struct list generations = { &generations, &generations };
 
-/* again: a worker has died, another takes its place. */
 static bool
-seat_fill(struct seat *s, bool again)
+seat_fill(struct seat *s)
 {
 	struct generation *g = s->generation;
 	const struct worker_world world = {
@@ -51,13 +53,14 @@ seat_fill(struct seat *s, bool again)
 		.listeners = &g->listeners,
 		.access = &g->access,
 		.limiter = g->common->limiter,
+		.heartbeats = g->common->heartbeats,
 		.tickets = g->common->tickets,
 		.privs = &g->privs,
-		.again = again,
 	};
 
 	if (!process_start(&s->process, &world))
 		return false;
+	s->pulse = (struct pulse){ 0 };
 	g->running++;
 	return true;
 }
@@ -84,7 +87,7 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	if (s->generation->state == SERVING && !seat_fill(s, true))
+	if (s->generation->state == SERVING && !seat_fill(s))
 		seat_refill_later(s);
 }
 
@@ -156,6 +159,48 @@ on_start_limit(struct ev_loop *loop, ev_timer *t, int events)
 	start_failed(t->data);
 }
 
+/* A worker that hangs serves nobody; its seat is filled again. */
+static void
+on_pulses(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct generation *g = t->data;
+
+	(void)loop;
+	(void)events;
+	for (size_t i = 0; g->state == SERVING && i < g->n; i++) {
+		struct seat *s = &g->seats[i];
+
+		if (s->process.pid <= 0 || !s->process.ready ||
+		    !pulse_lost(
+			&s->pulse, g->common->heartbeats, s->process.row))
+			continue;
+		log_error("worker %u (process %d) hangs: killed",
+		    s->process.number, (int)s->process.pid);
+		kill(s->process.pid, SIGKILL);
+		s->pulse.missed = 0;
+	}
+}
+
+static void
+kill_workers(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->seats[i].process.pid > 0)
+			kill(g->seats[i].process.pid, SIGKILL);
+}
+
+static void
+on_end_limit(struct ev_loop *loop, ev_timer *t, int events)
+{
+	const struct generation *g = t->data;
+
+	(void)loop;
+	(void)events;
+	log_error("%zu worker%s did not end in time: killed", g->running,
+	    g->running == 1 ? "" : "s");
+	kill_workers(g);
+}
+
 size_t
 generation_wants(const struct conf *conf)
 {
@@ -187,6 +232,11 @@ generation_new(const struct generation_common *common, struct site *site,
 	ev_timer_init(
 	    &g->start_limit, on_start_limit, GENERATION_START_MS / 1000., 0);
 	g->start_limit.data = g;
+	ev_init(&g->end_limit, on_end_limit);
+	g->end_limit.data = g;
+	ev_timer_init(
+	    &g->pulses, on_pulses, HEARTBEAT_MS / 1000., HEARTBEAT_MS / 1000.);
+	g->pulses.data = g;
 	for (size_t i = 0; i < n; i++) {
 		struct seat *s = &g->seats[i];
 
@@ -218,8 +268,9 @@ generation_start(const struct generation_common *common, struct site *site,
 	}
 	ev_now_update(EV_DEFAULT); /* reading the site may have taken long */
 	ev_timer_start(EV_DEFAULT, &g->start_limit);
+	ev_timer_start(EV_DEFAULT, &g->pulses);
 	for (size_t i = 0; i < g->n && !g->failed; i++)
-		if (!seat_fill(&g->seats[i], false))
+		if (!seat_fill(&g->seats[i]))
 			start_failed(g);
 	if (g->failed && g->running == 0)
 		generation_free(&g);
@@ -242,6 +293,8 @@ static void
 stop_timers(struct generation *g)
 {
 	ev_timer_stop(EV_DEFAULT, &g->start_limit);
+	ev_timer_stop(EV_DEFAULT, &g->end_limit);
+	ev_timer_stop(EV_DEFAULT, &g->pulses);
 	for (size_t i = 0; i < g->n; i++)
 		ev_timer_stop(EV_DEFAULT, &g->seats[i].restart);
 }
@@ -257,9 +310,14 @@ void
 generation_drain(struct generation *g, enum worker_word word)
 {
 	bool first = g->state != ENDING;
+	int seconds = word == WORKER_DRAIN ? WORKER_DRAIN_S
+					   : g->site->base->conf->limits.drain;
 
 	g->state = ENDING;
 	stop_timers(g);
+	ev_now_update(EV_DEFAULT);
+	ev_timer_set(&g->end_limit, seconds + GENERATION_LATE_S, 0);
+	ev_timer_start(EV_DEFAULT, &g->end_limit);
 	for (size_t i = 0; i < g->n; i++)
 		process_tell(&g->seats[i].process, word);
 	/* Told on the next turn of the loop, as ever: not from in here. */
@@ -282,9 +340,7 @@ generation_kill(struct generation *g)
 {
 	g->state = ENDING;
 	stop_timers(g);
-	for (size_t i = 0; i < g->n; i++)
-		if (g->seats[i].process.pid > 0)
-			kill(g->seats[i].process.pid, SIGKILL);
+	kill_workers(g);
 }
 
 void

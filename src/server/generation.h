@@ -15,6 +15,8 @@ enum {
 	GENERATION_BACKOFF_MAX_MS = 800,
 	GENERATION_STABLE_MS = 10000,
 	GENERATION_START_MS = 30000, /* to be ready, or it has failed */
+	GENERATION_LATE_S =
+	    2, /* after its time, a worker that ends is killed */
 };
 
 struct generation;
@@ -30,6 +32,7 @@ struct generation_events {
 /* What all generations share, borrowed. */
 struct generation_common {
 	struct limiter *limiter;
+	struct heartbeats *heartbeats;
 	struct tickets *tickets;
 	const struct privs *privs;
 	struct generation_events events;
@@ -48,7 +51,8 @@ size_t generation_workers(const struct generation *g);
 size_t generation_wants(const struct conf *conf);
 
 /* Tells every worker to stop accepting and finish: WORKER_DRAIN or
- * WORKER_FINISH. events.gone follows. */
+ * WORKER_FINISH. Those that have not ended GENERATION_LATE_S after the time that they
+ * are given are killed. events.gone follows. */
 void generation_drain(struct generation *g, enum worker_word word);
 
 /* Ends every worker at once; events.gone follows. */

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "os/service.h"
+#include "server/inspection.h"
 #include "util/log.h"
 
 /* Why there is to be a next generation; the greater includes the lesser. */
 enum change {
 	CHANGE_NONE,
-	CHANGE_ROOTS, /* a root moved, or the log is to be opened again */
+	CHANGE_LOG,   /* it is to be opened again */
+	CHANGE_ROOTS, /* some moved, or are worth another try */
 	CHANGE_CONFIGURATION,
 };
 
@@ -28,7 +30,10 @@ struct parent {
 	struct listeners next;      /* of the one that starts */
 	struct generation *serving;
 	struct generation *starting;
-	uint64_t moved; /* where the roots were when that was last acted on */
+	struct site *site;             /* the one that serves */
+	struct site *next_site;        /* being inspected, or starting */
+	struct inspection *inspection; /* NULL: none */
+	enum change change;            /* that next_site is for */
 	uint64_t waited_ms; /* when a reload that waits was last told of */
 	size_t alive;       /* generations that are not gone yet */
 	enum change wanted;
@@ -56,34 +61,44 @@ find_privs(const struct conf *conf, struct privs *out, struct report *r)
 }
 
 static struct site *
-load_site(struct parent *p, enum change change, struct report *r)
+load_configuration(struct parent *p, struct report *r)
 {
 	const struct site_options o = {
 		.certs_dir = p->source->certs_dir,
 		.tickets = p->common.tickets,
 	};
-	struct conf *conf;
+	struct conf *conf = p->source->load(p->source->arg, r);
 	struct site *site = NULL;
 
-	if (change == CHANGE_ROOTS) {
-		p->next = p->listeners;
-		p->next_privs = p->privs;
-		return site_again(generation_site(p->serving), &o, r);
-	}
-	conf = p->source->load(p->source->arg, r);
 	if (conf == NULL)
 		return NULL;
 	if (listeners_open(&p->next, &p->listeners, conf, r) &&
 	    find_privs(conf, &p->next_privs, r))
-		site = site_load(conf, &o, r);
+		site = site_load(conf, p->site, &o, r);
 	else
 		conf_free(&conf);
+	if (site != NULL)
+		site_warn(site, r);
 	return site;
+}
+
+static struct site *
+load_site(struct parent *p, enum change change, struct report *r)
+{
+	if (change == CHANGE_CONFIGURATION)
+		return load_configuration(p, r);
+	p->next = p->listeners;
+	p->next_privs = p->privs;
+	if (change == CHANGE_ROOTS)
+		return site_again(p->site, r);
+	return site_share(p->site);
 }
 
 static void
 refused(struct parent *p)
 {
+	inspection_free(&p->inspection);
+	site_free(&p->next_site);
 	if (p->serving == NULL) {
 		p->start_failed = true;
 		ev_break(EV_DEFAULT_ EVBREAK_ALL);
@@ -94,23 +109,80 @@ refused(struct parent *p)
 	service_notify("READY=1");
 }
 
+static void pursue(struct parent *p);
+static void inspect(struct parent *p);
+
+static void
+start_generation(struct parent *p)
+{
+	p->starting =
+	    generation_start(&p->common, site_share(p->next_site), &p->next);
+	if (p->starting == NULL)
+		refused(p);
+	else
+		p->alive++;
+}
+
+/* Nothing that can be served has changed: what was tried is not tried again. */
+static void
+stay(struct parent *p)
+{
+	site_remember(p->site, p->next_site);
+	site_free(&p->next_site);
+	service_notify("READY=1");
+}
+
+static void
+on_inspected(void *arg, const struct site_finding *findings)
+{
+	struct parent *p = arg;
+	struct report report = { 0 };
+	bool good = site_settle(p->next_site, p->site, findings, &report);
+
+	inspection_free(&p->inspection);
+	report_log(&report);
+	report_fini(&report);
+	if (!good)
+		refused(p);
+	else
+		inspect(p);
+	if (p->serving != NULL)
+		pursue(p); /* another change may have come meanwhile */
+}
+
+/* What is new is looked at first. */
+static void
+inspect(struct parent *p)
+{
+	if (site_any_fresh(p->next_site)) {
+		p->inspection = inspection_start(
+		    p->next_site, &p->next_privs, on_inspected, p);
+		if (p->inspection != NULL)
+			return;
+		log_error("cannot inspect capsules: %s", strerror(errno));
+		refused(p);
+	} else if (p->change == CHANGE_ROOTS &&
+		   !site_has_news(p->next_site, p->site)) {
+		stay(p);
+	} else {
+		start_generation(p);
+	}
+}
+
 /* The one mechanism that changes anything. */
 static void
 next_generation(struct parent *p, enum change change)
 {
 	struct report report = { 0 };
-	struct site *site = load_site(p, change, &report);
 
-	if (site != NULL)
-		site_warn(site, &report);
+	p->change = change;
+	p->next_site = load_site(p, change, &report);
 	report_log(&report);
 	report_fini(&report);
-	if (site != NULL)
-		p->starting = generation_start(&p->common, site, &p->next);
-	if (p->starting == NULL)
+	if (p->next_site == NULL)
 		refused(p);
 	else
-		p->alive++;
+		inspect(p);
 }
 
 /* One at a time; and while many old ones are still finishing, none. */
@@ -119,7 +191,7 @@ pursue(struct parent *p)
 {
 	enum change change = p->wanted;
 
-	if (change == CHANGE_NONE || p->starting != NULL || p->stopping)
+	if (change == CHANGE_NONE || p->next_site != NULL || p->stopping)
 		return;
 	if (p->serving != NULL &&
 	    limiter_rows_free(p->common.limiter) <
@@ -173,7 +245,9 @@ on_ready(void *arg, struct generation *g)
 
 	p->serving = g;
 	p->starting = NULL;
-	p->moved = 0; /* a place that was refused may be led to once more */
+	site_free(&p->site);
+	p->site = p->next_site;
+	p->next_site = NULL;
 	say_listening(
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	listeners_close(&p->listeners, &p->next);
@@ -215,6 +289,7 @@ on_failed(void *arg, struct generation *g)
 	p->starting = NULL;
 	if (!p->stopping)
 		refused(p);
+	site_free(&p->next_site);
 	on_gone(p, g); /* last: it may start the next one */
 }
 
@@ -231,7 +306,7 @@ on_usr1(struct ev_loop *loop, ev_signal *w, int events)
 {
 	(void)loop;
 	(void)events;
-	want(w->data, CHANGE_ROOTS);
+	want(w->data, CHANGE_LOG);
 }
 
 static void
@@ -246,6 +321,8 @@ stop(struct parent *p)
 	if (p->starting != NULL)
 		generation_kill(p->starting);
 	p->starting = NULL;
+	inspection_free(&p->inspection);
+	site_free(&p->next_site);
 	generation_finish_all();
 	ev_timer_set(&p->patience, seconds + PARENT_PATIENCE_S, 0);
 	ev_timer_start(EV_DEFAULT_ & p->patience);
@@ -283,16 +360,12 @@ static void
 on_roots(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct parent *p = w->data;
-	uint64_t moved;
 
 	(void)loop;
 	(void)events;
-	if (p->serving == NULL || p->starting != NULL)
-		return;
-	moved = hosts_moved(generation_site(p->serving)->hosts);
-	if (moved != 0 && moved != p->moved)
+	if (p->serving != NULL && p->next_site == NULL &&
+	    site_has_moved(p->site))
 		want(p, CHANGE_ROOTS);
-	p->moved = moved;
 }
 
 static void
@@ -351,9 +424,10 @@ prepare(struct parent *p)
 		.arg = p,
 	};
 	p->common.limiter = limiter_new();
+	p->common.heartbeats = heartbeats_new();
 	p->common.tickets = tickets_new();
 	if (ev_default_loop(EVFLAG_AUTO) == NULL || p->common.limiter == NULL ||
-	    p->common.tickets == NULL) {
+	    p->common.heartbeats == NULL || p->common.tickets == NULL) {
 		log_error("could not start: %s", strerror(errno));
 		return false;
 	}
@@ -387,8 +461,12 @@ parent_run(const struct parent_source *source)
 			ev_run(EV_DEFAULT_ 0);
 		good = !p->start_failed && !p->cut;
 	}
+	inspection_free(&p->inspection);
 	generation_kill_all();
+	site_free(&p->next_site);
+	site_free(&p->site);
 	limiter_free(&p->common.limiter);
+	heartbeats_free(&p->common.heartbeats);
 	tickets_free(&p->common.tickets);
 	free(p);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -21,7 +21,8 @@ enum {
 	PARENT_ROOTS_MS = 500,          /* how often the roots are looked at */
 	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
 	PARENT_WAIT_SAID_MS = 60000,    /* a reload that waits says so */
-	PARENT_PATIENCE_S = 2, /* after limits.drain, for workers to end */
+	PARENT_PATIENCE_S =
+	    GENERATION_LATE_S + 2, /* after limits.drain, for workers to end */
 };
 
 /* Serves until it is told to stop. The exit status: 0 after a drain. */

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/privs.h"
+#include "server/site_internal.h"
 #include "util/clock.h"
 
 enum { DAY_S = 24 * 60 * 60 };
@@ -43,13 +45,23 @@ base_free(struct site_base **b)
 void
 site_free(struct site **s)
 {
-	if (*s == NULL)
-		return;
-	hosts_free(&(*s)->hosts);
-	free((*s)->surveys);
-	base_free(&(*s)->base);
-	free(*s);
+	struct site *site = *s;
+
 	*s = NULL;
+	if (site == NULL || --site->references > 0)
+		return;
+	hosts_free(&site->hosts);
+	free(site->surveys);
+	free(site->states);
+	base_free(&site->base);
+	free(site);
+}
+
+struct site *
+site_share(struct site *s)
+{
+	s->references++;
+	return s;
 }
 
 /* Where a problem with a capsule's certificate is shown: at its own setting if it
@@ -160,55 +172,40 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 
 /* A reader must never be able to ask for a key. */
 static void
-check_root(const struct host *h, const struct host_survey *survey,
-    const struct site_options *o, struct report *r)
+check_certs_dir(const struct conf_capsule *c, const struct site_options *o,
+    struct report *r)
 {
-	const struct conf_text *root = &h->conf->root;
+	const struct conf_text *root = &c->root;
 
-	if (o->certs_dir != NULL &&
+	if (o->certs_dir != NULL && root->text != NULL &&
 	    (file_is_inside(o->certs_dir, root->text) ||
 		file_is_inside(root->text, o->certs_dir)))
 		report_add(r, REPORT_ERROR, root->file, root->line,
 		    "root \"%s\" and the certificates in \"%s\" must not lie "
 		    "one in the other: keys would be served",
 		    root->text, o->certs_dir);
-	if (survey->secret[0] != '\0')
-		report_add(r, REPORT_ERROR, root->file, root->line,
-		    "root \"%s\" holds a private key: %s", root->text,
-		    survey->secret);
 }
 
-static struct site *
-site_open(
-    struct site_base *base, const struct site_options *o, struct report *r)
+struct site *
+site_new(struct site_base *base, struct hosts *hosts, struct report *r)
 {
 	struct site *s = calloc(1, sizeof(*s));
-	size_t errors = r->errors;
 
 	if (s == NULL) {
+		hosts_free(&hosts);
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 		return NULL;
 	}
-	base->references++;
+	s->references = 1;
+	s->hosts = hosts;
 	s->base = base;
-	s->hosts = o->look_only ? hosts_open_all(base->conf, r)
-				: hosts_open(base->conf, r);
-	if (s->hosts != NULL)
-		s->surveys = calloc(s->hosts->n, sizeof(*s->surveys));
-	for (size_t i = 0; s->surveys != NULL && i < s->hosts->n; i++) {
-		const struct host *h = &s->hosts->host[i];
-
-		if (h->root == -1)
-			continue;
-		host_survey(h, &s->surveys[i]);
-		/* Of a store only a new release is looked through at a switch:
-		 * the rest, which may be large, was at the start. */
-		if (base->tls == NULL)
-			host_survey_store(h, &s->surveys[i]);
-		check_root(h, &s->surveys[i], o, r);
-	}
-	if (s->surveys == NULL || (r->errors > errors && !o->look_only))
+	base->references++;
+	s->surveys = calloc(hosts->n + 1, sizeof(*s->surveys));
+	s->states = calloc(hosts->n + 1, sizeof(*s->states));
+	if (s->surveys == NULL || s->states == NULL) {
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 		site_free(&s);
+	}
 	return s;
 }
 
@@ -243,12 +240,67 @@ base_load(struct site_base *base, const struct hosts *hosts,
 	buf_fini(&why);
 }
 
+/* Too few descriptors would be noticed at the first reload only. roots: so many are
+ * open for one generation. */
+static bool
+check_descriptors(const struct conf *conf, size_t roots, struct report *r)
+{
+	size_t need = SITE_GENERATIONS * roots + SITE_DESCRIPTORS;
+	size_t have = privs_descriptors();
+
+	if (have >= need)
+		return true;
+	report_add(r, REPORT_ERROR, conf->file, 0,
+	    "%zu capsules need %zu file descriptors, but the limit is %zu: "
+	    "raise it (LimitNOFILE= in systemd, ulimit -n)",
+	    conf->n_capsules, need, have);
+	return false;
+}
+
+static size_t
+count_roots(const struct hosts *hosts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < hosts->n; i++)
+		n += hosts->host[i].root == -1    ? 0
+		     : hosts->host[i].store == -1 ? 1
+						  : 2;
+	return n;
+}
+
+/* For check: all that is wrong with the roots, here and now. */
+static void
+look_at_roots(struct site *s, struct report *r)
+{
+	uint64_t until = clock_ms() + HOST_SURVEY_MS;
+
+	for (size_t i = 0; i < s->hosts->n; i++) {
+		const struct conf_text *root = &s->hosts->host[i].conf->root;
+
+		if (s->hosts->host[i].root == -1)
+			continue;
+		site_survey(s, i, until, &s->surveys[i]);
+		if (s->surveys[i].secret[0] != '\0')
+			report_add(r, REPORT_ERROR, root->file, root->line,
+			    "root \"%s\" holds a private key: %s", root->text,
+			    s->surveys[i].secret);
+		if (s->surveys[i].unfinished)
+			report_add(r, REPORT_WARNING, root->file, root->line,
+			    "root \"%s\" was not searched to its end for "
+			    "private keys: it has too many files",
+			    root->text);
+	}
+}
+
 struct site *
-site_load(struct conf *conf, const struct site_options *o, struct report *r)
+site_load(struct conf *conf, const struct site *old,
+    const struct site_options *o, struct report *r)
 {
 	struct site_base *base = calloc(1, sizeof(*base));
 	size_t errors = r->errors;
-	struct site *s;
+	struct hosts *hosts;
+	struct site *s = NULL;
 
 	if (base == NULL) {
 		conf_free(&conf);
@@ -257,21 +309,31 @@ site_load(struct conf *conf, const struct site_options *o, struct report *r)
 	}
 	base->references = 1;
 	base->conf = conf;
-	s = site_open(base, o, r);
-	if (s != NULL) {
-		base_load(base, s->hosts, o, r);
-		if (r->errors > errors && !o->look_only)
-			site_free(&s);
+	if (!check_descriptors(conf, conf->n_capsules, r)) {
+		base_free(&base);
+		return NULL;
 	}
+	hosts =
+	    o->look_only ? hosts_open_all(conf, r) : hosts_open_names(conf, r);
+	if (hosts != NULL)
+		s = site_new(base, hosts, r);
+	for (size_t i = 0; s != NULL && i < hosts->n; i++)
+		check_certs_dir(&conf->capsules[i], o, r);
+	if (s != NULL && (r->errors == errors || o->look_only)) {
+		s->whole = true;
+		if (!o->look_only)
+			site_open_roots(s, old, r);
+		/* No certificate is made for a start that fails. */
+		if (r->errors == errors || o->look_only)
+			base_load(base, hosts, o, r);
+		if (o->look_only)
+			look_at_roots(s, r);
+		(void)check_descriptors(conf, count_roots(hosts), r);
+	}
+	if (r->errors > errors && !o->look_only)
+		site_free(&s);
 	base_free(&base); /* now the site's alone, or gone */
 	return s;
-}
-
-struct site *
-site_again(
-    const struct site *site, const struct site_options *o, struct report *r)
-{
-	return site_open(site->base, o, r);
 }
 
 void
@@ -339,17 +401,14 @@ site_warn(const struct site *s, struct report *r)
 }
 
 void
-site_warn_index(const struct site *s, struct report *r)
+site_warn_index(const struct site *s, size_t i, struct report *r)
 {
-	for (size_t i = 0; i < s->hosts->n; i++) {
-		const struct host *h = &s->hosts->host[i];
-		const struct conf_text *root = &h->conf->root;
+	const struct host *h = &s->hosts->host[i];
+	const struct conf_text *root = &h->conf->root;
 
-		if (h->root != -1 && !host_has_index(h))
-			report_add(r, REPORT_WARNING, root->file, root->line,
-			    "root \"%s\" has no index page (%s)", root->text,
-			    h->content.index.n > 0
-				? h->content.index.item[0].text
-				: "index.gmi");
-	}
+	if (h->root != -1 && !host_has_index(h))
+		report_add(r, REPORT_WARNING, root->file, root->line,
+		    "root \"%s\" has no index page (%s)", root->text,
+		    h->content.index.n > 0 ? h->content.index.item[0].text
+					   : "index.gmi");
 }

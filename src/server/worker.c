@@ -16,7 +16,6 @@
 #include "util/log.h"
 
 enum {
-	DRAIN_RELOAD_S = 60,
 	WARN_MS = 60000,
 	LOOP_DESCRIPTORS = 4, /* libev's own */
 };
@@ -38,6 +37,7 @@ struct worker {
 	ev_io control;
 	ev_timer pause;
 	ev_timer deadline;
+	ev_timer heart;
 	struct spares spares;
 	bool paused;
 	bool draining;
@@ -216,7 +216,7 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 	if (n <= 0)
 		ev_break(loop, EVBREAK_ALL); /* the parent is gone */
 	else if (word == WORKER_DRAIN)
-		drain(w, DRAIN_RELOAD_S, false);
+		drain(w, WORKER_DRAIN_S, false);
 	else if (word == WORKER_FINISH)
 		drain(w, (unsigned)w->world->site->base->conf->limits.drain,
 		    true);
@@ -299,16 +299,13 @@ worker_prepare(struct worker *w)
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
-	ok = ok &&
-	     (hosts_read_content(world->site->hosts, &report) || world->again);
-	if (ok && world->number == 0)
-		site_warn_index(world->site, &report);
+	/* What the inspection accepted; its warnings were logged then. */
+	ok = ok && hosts_read_content(world->site->hosts, &report);
+	report_fini(&report);
 	w->n_exempt =
 	    limiter_networks(&base->conf->limits.exempt, w->exempt, &report);
 	report_log(&report);
-	/* A capsule.conf that was spoiled since must not keep a worker that
-	 * died from being replaced: what the operator said goes on. */
-	ok = ok && (report.errors == 0 || world->again);
+	ok = ok && report.errors == 0;
 	report_fini(&report);
 	spares_init(&w->spares, world->control);
 	held = spares_highest(&w->spares) + 1;
@@ -327,6 +324,16 @@ worker_prepare(struct worker *w)
 		w->pool = pool_new(w->loop, slots_for(base->conf, held),
 		    &w->conns, (size_t)world->row, on_freed, w);
 	return ok && w->pool != NULL && w->conns.listings != NULL;
+}
+
+static void
+on_heart(struct ev_loop *loop, ev_timer *t, int events)
+{
+	const struct worker *w = t->data;
+
+	(void)loop;
+	(void)events;
+	heartbeat(w->world->heartbeats, w->world->row);
 }
 
 static void
@@ -352,6 +359,9 @@ worker_open_gates(struct worker *w)
 	w->pause.data = w;
 	ev_init(&w->deadline, on_deadline);
 	w->deadline.data = w;
+	ev_timer_init(&w->heart, on_heart, 0, HEARTBEAT_MS / 1000.);
+	w->heart.data = w;
+	ev_timer_start(w->loop, &w->heart);
 	accepting(w, true);
 }
 

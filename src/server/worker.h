@@ -7,6 +7,7 @@
 
 #include "os/privs.h"
 #include "server/access.h"
+#include "server/heartbeat.h"
 #include "server/limiter.h"
 #include "server/listeners.h"
 #include "server/site.h"
@@ -15,6 +16,7 @@ enum {
 	WORKER_ACCEPT_TURN =
 	    16, /* connections taken before others are served */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
+	WORKER_DRAIN_S = 60, /* for the connections of an old generation */
 };
 
 /* What parent and worker say to each other, a byte each, over the worker's
@@ -31,12 +33,12 @@ struct worker_world {
 	struct listeners *listeners;
 	struct access *access;
 	struct limiter *limiter;
+	struct heartbeats *heartbeats;
 	struct tickets *tickets;
 	const struct privs *privs;
 	pid_t parent;
 	int control;
 	int row;         /* in the limiter's ledger */
-	bool again;      /* in place of one that has died */
 	unsigned number; /* for messages */
 };
 

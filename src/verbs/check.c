@@ -37,11 +37,13 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 	listeners_check(conf, r);
 	limiter_networks(&conf->limits.exempt, networks, r);
 	access_check(conf, r);
-	site = site_load(conf, &options, r);
+	site = site_load(conf, NULL, &options, r);
 	if (site == NULL)
 		return;
-	if (hosts_read_content(site->hosts, r))
-		site_warn_index(site, r);
+	for (size_t i = 0; i < site->hosts->n; i++)
+		if (site->hosts->host[i].root != -1 &&
+		    host_read_content(site->hosts, &site->hosts->host[i], r))
+			site_warn_index(site, i, r);
 	site_warn(site, r);
 	site_free(&site);
 }

@@ -82,6 +82,12 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 	uint8_t digest[CERT_DIGEST_SIZE];
 	char size[16];
 
+	if (h->root == -1) {
+		fprintf(stderr,
+		    "  capsule      %s: cannot be served now; see above\n",
+		    h->conf->root.text);
+		return;
+	}
 	listing_size(survey->bytes, size);
 	fprintf(stderr, "  capsule      %s: ", h->conf->root.text);
 	if (h->serial != 0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""bind -> keys, roots and database -> fork -> drop -> read capsule.conf ->
-first accept: the order that the whole design rests upon, seen by strace."""
+"""bind -> keys, roots and database -> inspection -> fork -> drop -> first accept:
+the order that the whole design rests upon, seen by strace."""
 import re
 import shutil
 from pathlib import Path
@@ -77,13 +77,26 @@ def worker_order(trace, parent, worker):
     regain = r"set(res)?uid\((0|-1, 0|0, 0)"
     assert trace.find(worker, regain) and not trace.done(worker, regain), (
         "that root does not come back was tried, and failed")
-    conf = trace.find(worker, r'openat2?\(\d+, "capsule\.conf"')
-    assert conf, "capsule.conf is the worker's to read"
+    assert not trace.find(worker, r'openat2?\(\d+, "capsule\.conf"'), (
+        "a worker has what the inspection read")
     accept = trace.find(worker, r"accept4?\(")
     assert accept, "every worker accepts"
-    steps += [("capsule.conf", conf[0]), ("accept", accept[0])]
+    steps += [("accept", accept[0])]
     assert steps == sorted(steps, key=lambda s: s[1]), steps
     return steps[0][1]
+
+
+def inspected(trace, parent, workers):
+    """Where capsule.conf was read last: by a process of its own that had dropped
+    its privileges. The search for keys, another process, looks at all files."""
+    reads = trace.done(None, r'openat2?\(\d+, "capsule\.conf"')
+    pids = [trace.events[i][0] for i in reads]
+    assert parent not in pids and not set(pids) & set(workers)
+    dropped = [i for i, pid in zip(reads, pids)
+               if any(drop < i for drop in trace.done(
+                   pid, r"set(res)?uid\("))]
+    assert dropped
+    return dropped[-1]
 
 
 def test_the_order_of_a_start(traced):
@@ -99,6 +112,7 @@ def test_the_order_of_a_start(traced):
     assert all(before), before
     assert before[0][0] < before[1][0], "a taken port makes no certificate"
     first_fork = min(worker_order(trace, parent, w) for w in workers)
+    assert inspected(trace, parent, workers) < first_fork
     assert all(found[0] < first_fork for found in before)
     assert not trace.find(parent, r"accept4?\("), (
         "the parent meets no stranger")
@@ -133,6 +147,7 @@ def test_the_order_of_a_reload(traced):
     trace = Trace(traced.file)
     assert not set(traced.workers()) & set(old)
     forks = [worker_order(trace, parent, w) for w in traced.workers()]
+    assert inspected(trace, parent, traced.workers()) < min(forks)
     keys = trace.done(parent, r'openat\(.*localhost\.key"')
     assert keys[-1] < min(forks) and len(keys) > 1
     assert len(trace.find(

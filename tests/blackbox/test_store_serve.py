@@ -333,7 +333,9 @@ def test_a_release_that_was_refused_and_mended_is_followed(place):
         shutil.copy(key, oops)
         since = mark(server)
         switch(store, 3)
-        server.wait_log(r"reload refused: ", since=since)
+        server.wait_log(
+            r"cannot use release 3 of .*oops\.txt.* release 1 instead", since=since)
+        assert number_of(server.ask("/")) == 1
         oops.unlink()
         switch(store, 2)
         server.signal(1)

@@ -55,6 +55,15 @@ help_try(const char *text)
 	return help.hosts != NULL;
 }
 
+static inline uint64_t
+help_place(void)
+{
+	struct host_mark mark;
+
+	host_mark(&help.hosts->host[0], true, &mark);
+	return mark.place;
+}
+
 /* The same, where nothing may be wrong, with each capsule.conf. */
 static inline void
 help_open(const char *text)

@@ -203,19 +203,23 @@ test_content_when_descriptors_are_short(void **state)
 static void
 test_moved(void **state)
 {
+	uint64_t first;
+
 	(void)state;
 	tree_dir("v1");
 	tree_dir("v2");
 	tree_link("v1", "now");
 	help_open("capsules = ({ host = \"a.example\"; root = \"now\"; });");
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	first = help_place();
+	assert_int_not_equal(first, 0);
 	assert_int_equal(unlink(tree_path("now")), 0);
-	assert_int_equal(hosts_moved(help.hosts), 0); /* leads nowhere */
+	assert_int_equal(help_place(), 0); /* leads nowhere */
 	tree_file("now", "x");
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	assert_int_equal(help_place(), 0);
 	assert_int_equal(unlink(tree_path("now")), 0);
 	tree_link("v2", "now");
-	assert_int_not_equal(hosts_moved(help.hosts), 0);
+	assert_int_not_equal(help_place(), 0);
+	assert_int_not_equal(help_place(), first);
 }
 
 static void
@@ -266,22 +270,26 @@ test_survey(void **state)
 	tree_file("root/.git/d.gmi", "# D\n");
 	tree_file("root/empty", "");
 	help_open_one("");
-	host_survey(help_host(), &s);
+	host_survey(help_host(), UINT64_MAX, &s);
 	assert_int_equal(s.pages, 2);
 	assert_int_equal(s.files, 4);
 	assert_int_equal(s.bytes, 11);
 	assert_false(host_has_index(help_host()));
 	assert_string_equal(s.secret, "");
 	tree_dir("root/index.gmi");
-	host_survey(help_host(), &s);
+	host_survey(help_host(), UINT64_MAX, &s);
 	assert_false(host_has_index(help_host()));
 	tree_file("root/index.gemini", "# I\n");
 	tree_file("root/.git/key", key);
 	tree_file("root/sub/z.pem", key);
-	host_survey(help_host(), &s);
+	host_survey(help_host(), UINT64_MAX, &s);
 	assert_true(host_has_index(help_host()));
 	assert_string_equal(s.secret, ".git/key");
 	assert_int_equal(s.pages, 3);
+	assert_false(s.unfinished);
+	host_survey(help_host(), 0, &s); /* no time at all */
+	assert_true(s.unfinished);
+	assert_string_equal(s.secret, "");
 }
 
 int

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "root_help.h"
 
+#include <errno.h>
+#include <sys/file.h>
+
 #include "os/file.h"
 #include "os/file_internal.h"
 
@@ -115,42 +118,122 @@ test_a_store_without_a_release_is_told(void **state)
 static void
 test_a_switch_is_noticed(void **state)
 {
-	uint64_t there;
+	uint64_t first, there;
 
 	(void)state;
 	root_make_store();
 	help_open_one("");
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	first = help_place();
+	assert_int_not_equal(first, 0);
 	root_switch("releases/22");
-	there = hosts_moved(help.hosts);
+	there = help_place();
 	assert_int_not_equal(there, 0);
-	assert_int_equal(hosts_moved(help.hosts), there);
+	assert_int_not_equal(there, first);
+	assert_int_equal(help_place(), there);
 	root_switch("releases/1");
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	assert_int_equal(help_place(), first);
 	root_switch("releases/99"); /* leads nowhere */
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	assert_int_equal(help_place(), 0);
 	root_switch("objects");
-	assert_int_not_equal(hosts_moved(help.hosts), 0);
-	assert_int_not_equal(hosts_moved(help.hosts), there);
+	assert_int_not_equal(help_place(), first);
+	assert_int_not_equal(help_place(), there);
 	tree_file("root/trace", "serial: 2\n");
 	root_switch("releases/1");
-	assert_int_equal(hosts_moved(help.hosts), 0);
+	assert_int_equal(help_place(), first);
 }
 
 static void
 test_a_store_that_was_exchanged_is_noticed(void **state)
 {
+	uint64_t first;
+
 	(void)state;
 	tree_file("root/index.gmi", "# plain\n");
 	help_open_one("");
+	first = help_place();
 	assert_int_equal(rename(tree_path("root"), tree_path("capsule")), 0);
 	tree_dir("root");
 	root_make_store();
-	assert_int_not_equal(hosts_moved(help.hosts), 0);
+	assert_int_not_equal(help_place(), first);
 	help_open_one("");
+	first = help_place();
 	assert_int_equal(rename(tree_path("root"), tree_path("store")), 0);
 	assert_int_equal(rename(tree_path("capsule"), tree_path("root")), 0);
-	assert_int_not_equal(hosts_moved(help.hosts), 0);
+	assert_int_not_equal(help_place(), first);
+}
+
+static uint64_t
+cause_now(void)
+{
+	struct host_mark mark;
+
+	host_mark(help_host(), false, &mark);
+	return mark.cause;
+}
+
+static void
+test_what_makes_another_try_worth_while(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	tree_file("root/capsule.conf", "lang = \"en\";\n");
+	tree_dir("root/sub");
+	help_open_one("");
+	before = cause_now();
+	assert_int_equal(cause_now(), before);
+	tree_file("root/sub/page.gmi", "# below\n");
+	assert_int_equal(cause_now(), before);
+	assert_int_equal(host_secret_mark(help_host(), "key"), 0);
+	tree_file("root/capsule.conf", "lang = \"de-CH\";\n");
+	assert_int_not_equal(cause_now(), before);
+	before = cause_now();
+	tree_file("root/key", "x");
+	assert_int_not_equal(cause_now(), before);
+	assert_int_not_equal(host_secret_mark(help_host(), "key"), 0);
+}
+
+/* What serve falls back to. */
+static void
+test_older_releases(void **state)
+{
+	uint8_t memory[256];
+	struct buf why;
+	struct host *h;
+
+	(void)state;
+	root_make_store();
+	help_open_one("");
+	h = &help.hosts->host[0];
+	host_close(h);
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	assert_true(host_open(h, 23, &why));
+	assert_int_equal(h->serial, 22);
+	host_close(h);
+	assert_true(host_open(h, 22, &why));
+	assert_int_equal(h->serial, 1);
+	host_close(h);
+	assert_false(host_open(h, 1, &why));
+	assert_int_equal(h->root, -1);
+	assert_int_equal(h->serial, 0);
+}
+
+/* Nobody may remove what is open. */
+static void
+test_an_open_release_is_locked(void **state)
+{
+	int fd;
+
+	(void)state;
+	root_make_store();
+	help_open_one("");
+	fd = open(tree_path("root/releases/1"), O_RDONLY | O_DIRECTORY);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	host_close(&help.hosts->host[0]);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(close(fd), 0);
 }
 
 static void
@@ -166,8 +249,8 @@ test_the_survey_of_a_store(void **state)
 	tree_dir("root/tmp");
 	help_open_one("");
 	assert_true(host_has_index(help_host()));
-	host_survey(help_host(), &s);
-	host_survey_store(help_host(), &s);
+	host_survey(help_host(), UINT64_MAX, &s);
+	host_survey_store(help_host(), UINT64_MAX, &s);
 	assert_int_equal(s.pages, 1);
 	assert_int_equal(s.files, 1);
 	assert_int_equal(s.bytes, 4);
@@ -175,16 +258,16 @@ test_the_survey_of_a_store(void **state)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		(void)snprintf(path, sizeof(path), "root/%s", places[i]);
 		tree_file(path, key);
-		host_survey(help_host(), &s);
+		host_survey(help_host(), UINT64_MAX, &s);
 		assert_string_equal(s.secret, "");
-		host_survey_store(help_host(), &s);
+		host_survey_store(help_host(), UINT64_MAX, &s);
 		assert_string_equal(s.secret, places[i]);
 		assert_int_equal(unlink(tree_path(path)), 0);
 	}
 	tree_file("root/releases/1/mirror/capsule.tar", key);
-	host_survey(help_host(), &s);
+	host_survey(help_host(), UINT64_MAX, &s);
 	assert_string_equal(s.secret, "mirror/capsule.tar");
-	host_survey_store(help_host(), &s);
+	host_survey_store(help_host(), UINT64_MAX, &s);
 	assert_string_equal(s.secret, "mirror/capsule.tar");
 }
 
@@ -210,6 +293,9 @@ main(void)
 		in_a_capsule(test_a_store_without_a_release_is_told),
 		in_a_capsule(test_a_switch_is_noticed),
 		in_a_capsule(test_a_store_that_was_exchanged_is_noticed),
+		in_a_capsule(test_what_makes_another_try_worth_while),
+		in_a_capsule(test_older_releases),
+		in_a_capsule(test_an_open_release_is_locked),
 		in_a_capsule(test_the_survey_of_a_store),
 		in_a_capsule(test_the_capsules_own_file_is_named_where_it_lies),
 	};

@@ -43,7 +43,7 @@ load(const char *text, const char *certs, bool look_only)
 		help_show_report();
 		fail_msg("the configuration cannot be read");
 	}
-	site = site_load(conf, &options, &help.report);
+	site = site_load(conf, NULL, &options, &help.report);
 	return site;
 }
 
@@ -108,10 +108,6 @@ static const struct refusal {
 	const char *certs; /* NULL: no such place */
 	const char *words;
 } refusals[] = {
-	{ "a key in the root",
-	    "capsules = ({ host = \"one.test\"; "
-	    "root = \"keyed\"; });",
-	    "certs", "holds a private key: deep/id.pem" },
 	{ "certificates in the root", ONE(""), "root/certs",
 	    "must not lie one in the other" },
 	{ "the root in the certificates",
@@ -275,27 +271,54 @@ test_warnings_of_index_pages(void **state)
 	(void)state;
 	assert_non_null(load(ONE(""), "certs", false));
 	assert_true(hosts_read_content(site->hosts, &help.report));
-	site_warn_index(site, &help.report);
+	site_warn_index(site, 0, &help.report);
 	assert_int_equal(help.report.warnings, 1);
 	assert_true(
 	    help_told(REPORT_WARNING, 1, "has no index page (index.gmi)"));
 	tree_file("root/index.gmi", "x");
 	assert_non_null(load(ONE(""), "certs", false));
 	assert_true(hosts_read_content(site->hosts, &help.report));
-	site_warn_index(site, &help.report);
+	site_warn_index(site, 0, &help.report);
 	assert_int_equal(help.report.n, 0);
 }
 
-/* The roots of what is loaded, opened anew. */
-static struct site *
-load_again(void)
+/* Inspects what is fresh in s, as the inspection's children do, until nothing is. */
+static bool
+settle(struct site *s, const struct site *old)
 {
-	const struct site_options options = { .certs_dir = tree_path("certs") };
+	bool ok = true;
 
-	return site_again(site, &options, &help.report);
+	while (ok && site_any_fresh(s)) {
+		struct site_finding found[2] = { { 0 }, { 0 } };
+		struct buf bytes[2];
+
+		for (size_t i = 0; i < s->hosts->n; i++) {
+			bool there = false;
+
+			buf_init(&bytes[i], HOST_CONF_MAX);
+			if (!site_is_fresh(s, i))
+				continue;
+			found[i].content =
+			    site_examine(s, i, &bytes[i], &there, &help.report)
+				? SITE_CONTENT_USABLE
+				: SITE_CONTENT_UNUSABLE;
+			site_survey(s, i, UINT64_MAX, &found[i].survey);
+			found[i].surveyed = true;
+			found[i].bytes = there ? bytes[i].ptr : NULL;
+			found[i].len = bytes[i].len;
+		}
+		ok = site_settle(s, old, found, &help.report);
+		for (size_t i = 0; i < s->hosts->n; i++)
+			buf_fini(&bytes[i]);
+	}
+	return ok;
 }
 
-/* The roots anew over what does not change, whichever goes first. */
+#define TWO                                                                    \
+	"capsules = ({ host = \"one.test\"; root = \"root\"; },"               \
+	"{ host = \"two.test\"; root = \"other\"; });\n"
+
+/* What has not moved goes on as it is, over what does not change. */
 static void
 test_again(void **state)
 {
@@ -304,14 +327,14 @@ test_again(void **state)
 		struct site *next;
 
 		assert_non_null(load(ONE(""), "certs", false));
-		tree_file("root/page.gmi", "# x\n");
-		next = load_again();
+		assert_true(settle(site, NULL));
+		next = site_again(site, &help.report);
 		assert_non_null(next);
+		assert_false(site_any_fresh(next));
 		assert_ptr_equal(next->base, site->base);
 		assert_int_equal(next->base->references, 2);
 		assert_int_not_equal(
 		    next->hosts->host[0].root, site->hosts->host[0].root);
-		assert_int_equal(next->surveys[0].pages, 1);
 		if (i == 0)
 			site_free(&next);
 		site_free(&site);
@@ -323,25 +346,71 @@ test_again(void **state)
 	}
 }
 
-/* A root that has become one that is refused: the old site goes on. */
+/* One capsule's content concerns that capsule alone. */
 static void
-test_again_refuses_too(void **state)
+test_content_that_cannot_be_used(void **state)
 {
 	struct site *next;
 
 	(void)state;
-	assert_non_null(load(ONE(""), "certs", false));
+	tree_dir("other");
+	tree_file("root/capsule.conf", "title = 7;\n");
+	assert_non_null(load(TWO, "certs", false));
+	assert_true(settle(site, NULL));
+	assert_int_equal(site->hosts->host[0].root, -1);
+	assert_int_not_equal(site->hosts->host[1].root, -1);
+	assert_true(site->states[0].held);
+	assert_false(site_has_moved(site));
+	/* Mended: it is tried again, and it alone. */
+	tree_file("root/capsule.conf", "title = \"One\";\n");
+	assert_true(site_has_moved(site));
+	next = site_again(site, &help.report);
+	assert_true(site_is_fresh(next, 0));
+	assert_false(site_is_fresh(next, 1));
+	assert_true(settle(next, site));
+	assert_true(site_has_news(next, site));
+	assert_int_not_equal(next->hosts->host[0].root, -1);
+	assert_int_equal(next->hosts->host[0].snapshot.len, 15);
+	site_free(&next);
+}
+
+/* A key that came into a root: what was served goes on until it is gone. */
+static void
+test_a_stray_key(void **state)
+{
+	struct site *next;
+
+	(void)state;
+	tree_dir("other");
+	assert_non_null(load(TWO, "certs", false));
+	assert_true(settle(site, NULL));
+	assert_int_equal(rename(tree_path("other"), tree_path("away")), 0);
+	tree_dir("other");
+	tree_dir("other/deep");
 	assert_int_equal(link(tree_path("certs/one.test.key"),
-			     tree_path("root/one.test.key")),
+			     tree_path("other/deep/id.pem")),
 	    0);
-	next = load_again();
-	assert_null(next);
-	assert_true(help_told(REPORT_ERROR, 1, "holds a private key"));
-	assert_int_equal(site->base->references, 1);
-	assert_int_equal(rename(tree_path("root"), tree_path("moved")), 0);
-	next = load_again();
-	assert_null(next);
-	assert_int_equal(site->base->references, 1);
+	next = site_again(site, &help.report);
+	assert_true(settle(next, site));
+	assert_false(site_has_news(next, site));
+	assert_int_not_equal(next->hosts->host[1].root, -1);
+	assert_string_equal(next->states[1].secret, "deep/id.pem");
+	site_remember(site, next);
+	site_free(&next);
+	assert_false(site_has_moved(site));
+	assert_int_equal(unlink(tree_path("other/deep/id.pem")), 0);
+	assert_true(site_has_moved(site));
+}
+
+/* Alone, what cannot be served is no start. */
+static void
+test_a_single_capsule_must_be_usable(void **state)
+{
+	(void)state;
+	tree_file("root/capsule.conf", "title = 7;\n");
+	assert_non_null(load(ONE(""), "certs", false));
+	assert_false(settle(site, NULL));
+	assert_true(help_told(REPORT_ERROR, 1, "capsule.conf is not valid"));
 }
 
 int
@@ -356,7 +425,9 @@ main(void)
 		in_a_site(test_warnings_of_names_and_keys),
 		in_a_site(test_warnings_of_index_pages),
 		in_a_site(test_again),
-		in_a_site(test_again_refuses_too),
+		in_a_site(test_content_that_cannot_be_used),
+		in_a_site(test_a_stray_key),
+		in_a_site(test_a_single_capsule_must_be_usable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* Two short-lived children that look at what a new site would serve, so that nothing
+ * in a capsule can stop or hang the parent: one, without privileges, reads each
+ * capsule.conf; the other looks through the roots for private keys.
+ * Depends on site and os; uses libev's default loop. */
+#ifndef SERVER_INSPECTION_H
+#define SERVER_INSPECTION_H
+
+#include "os/privs.h"
+#include "server/site.h"
+
+enum {
+	/* When a child is killed. Surveys end by themselves before. */
+	INSPECTION_MS = HOST_SURVEY_MS + 2000,
+};
+
+struct inspection;
+
+/* Called once, when both children are gone; findings has an element a capsule and
+ * is valid until inspection_free, which it may call. */
+typedef void inspection_done(void *arg, const struct site_finding *findings);
+
+/* Inspects the fresh capsules of site, which is borrowed until the end. The children
+ * get the privileges privs, or keep the parent's for the survey. NULL and errno
+ * on failure. */
+struct inspection *inspection_start(const struct site *site,
+    const struct privs *privs, inspection_done *done, void *arg);
+
+/* Also ends what is still running; done is then not called. */
+void inspection_free(struct inspection **i);
+
+#endif

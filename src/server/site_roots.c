@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/* What each capsule of a site is served from: the newest content that can be used, or
+ * what was served before. One capsule's content concerns that capsule alone. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/site_internal.h"
+#include "util/log.h"
+
+enum { WHY_MAX = 1024 };
+
+bool
+site_is_fresh(const struct site *s, size_t i)
+{
+	return s->states[i].fresh;
+}
+
+bool
+site_any_fresh(const struct site *s)
+{
+	for (size_t i = 0; i < s->hosts->n; i++)
+		if (s->states[i].fresh)
+			return true;
+	return false;
+}
+
+/* The same capsule in old, with the same root; NULL: there is none. */
+static const struct host *
+find_known(const struct site *old, const struct host *h)
+{
+	int at = old == NULL ? -1 : hosts_find(old->hosts, h->names[0]);
+	const struct host *before;
+
+	if (at < 0)
+		return NULL;
+	before = &old->hosts->host[at];
+	return strcmp(before->conf->root.text, h->conf->root.text) == 0 ? before
+									: NULL;
+}
+
+/* "release 9 of ROOT", or ROOT. */
+static void
+put_what(struct buf *out, const struct host *h, uint64_t serial)
+{
+	if (serial != 0)
+		(void)buf_printf(out, "release %" PRIu64 " of ", serial);
+	(void)buf_str(out, h->conf->root.text);
+}
+
+static void
+log_held(const struct site *s, size_t i, const char *why, const char *instead)
+{
+	const struct host *h = &s->hosts->host[i];
+	const struct site_state *st = &s->states[i];
+	uint8_t memory[WHY_MAX];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory) - 1);
+	(void)buf_printf(&text, "%s: cannot use ", h->names[0]);
+	put_what(&text, h, st->refused);
+	(void)buf_printf(&text, ": %s; ", why);
+	if (h->root != -1 && h->serial != 0)
+		(void)buf_printf(
+		    &text, "serving release %" PRIu64 " instead", h->serial);
+	else
+		(void)buf_str(&text, instead);
+	log_error("%s", buf_cstr(&text));
+}
+
+/* Opens the newest release older than serial that can be opened. */
+static bool
+open_older(struct host *h, uint64_t serial)
+{
+	uint8_t memory[WHY_MAX];
+	struct buf ignored;
+
+	while (serial != 0) {
+		buf_wrap(&ignored, memory, sizeof(memory) - 1);
+		if (host_open(h, serial, &ignored))
+			return true;
+		serial = h->serial;
+	}
+	return false;
+}
+
+/* The newest content of capsule i cannot be used. False: nor can anything else. */
+static bool
+fall_back(struct site *s, size_t i, const struct site *old, const char *why)
+{
+	struct host *h = &s->hosts->host[i];
+	struct site_state *st = &s->states[i];
+	const struct host *before = find_known(old, h);
+	uint64_t serial = h->serial;
+
+	if (!st->held)
+		st->refused = serial;
+	st->held = true;
+	st->fresh = false;
+	host_close(h);
+	if (before != NULL && before->root != -1 && host_adopt(h, before)) {
+		s->surveys[i] = old->surveys[before - old->hosts->host];
+		log_held(s, i, why, "its last good content is still served");
+	} else if (open_older(h, serial)) {
+		st->fresh = true;
+		log_held(s, i, why, "");
+	} else {
+		log_held(s, i, why, "visitors get 41 until it is fixed");
+	}
+	return h->root != -1;
+}
+
+/* Opens the root of capsule i as it is now. False with an error in r: a new
+ * configuration names it and it cannot be opened, or there is nothing else to
+ * serve. */
+static bool
+open_root(struct site *s, size_t i, const struct site *old, struct report *r)
+{
+	struct host *h = &s->hosts->host[i];
+	struct site_state *st = &s->states[i];
+	const struct conf_text *root = &h->conf->root;
+	bool alone = s->hosts->n == 1;
+	uint8_t memory[WHY_MAX];
+	struct buf why;
+
+	*st = (struct site_state){ .fresh = true, .tried = true };
+	host_mark(h, false, &st->mark);
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	if (host_open(h, 0, &why))
+		return true;
+	if (h->serial != 0 || find_known(old, h) != NULL ||
+	    (old == NULL && !alone)) {
+		if (fall_back(s, i, old, buf_cstr(&why)) || !alone)
+			return true;
+	}
+	report_add(r, REPORT_ERROR, root->file, root->line, "root %s: %s",
+	    root->text, buf_cstr(&why));
+	return false;
+}
+
+void
+site_open_roots(struct site *s, const struct site *old, struct report *r)
+{
+	for (size_t i = 0; i < s->hosts->n; i++)
+		(void)open_root(s, i, old, r);
+}
+
+/* Whether capsule i is to be opened anew. */
+static bool
+has_moved(const struct site *s, size_t i)
+{
+	const struct site_state *st = &s->states[i];
+	const struct host *h = &s->hosts->host[i];
+	struct host_mark now;
+
+	host_mark(h, !st->held, &now);
+	if (now.place == 0)
+		return false;
+	return now.place != st->mark.place ||
+	       (st->held && now.cause != st->mark.cause) ||
+	       (st->held && st->secret[0] != '\0' &&
+		   host_secret_mark(h, st->secret) != st->secret_mark);
+}
+
+bool
+site_has_moved(const struct site *s)
+{
+	for (size_t i = 0; i < s->hosts->n; i++)
+		if (has_moved(s, i))
+			return true;
+	return false;
+}
+
+static bool
+keep_root(struct site *s, size_t i, const struct site *old)
+{
+	s->states[i] = old->states[i];
+	s->states[i].tried = false;
+	s->surveys[i] = old->surveys[i];
+	return old->hosts->host[i].root == -1 ||
+	       host_adopt(&s->hosts->host[i], &old->hosts->host[i]);
+}
+
+struct site *
+site_again(const struct site *old, struct report *r)
+{
+	struct hosts *hosts = hosts_open_names(old->base->conf, r);
+	struct site *s = hosts == NULL ? NULL : site_new(old->base, hosts, r);
+	struct report ignored = { 0 };
+
+	for (size_t i = 0; s != NULL && i < hosts->n; i++) {
+		if (has_moved(old, i)) {
+			/* Old goes on with what it has whatever comes. */
+			(void)open_root(s, i, old, &ignored);
+		} else if (!keep_root(s, i, old)) {
+			report_add(r, REPORT_ERROR, NULL, 0, "%s: %s",
+			    hosts->host[i].conf->root.text, strerror(errno));
+			site_free(&s);
+		}
+	}
+	report_fini(&ignored);
+	return s;
+}
+
+bool
+site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
+    struct report *r)
+{
+	struct host *h = &s->hosts->host[i];
+	const char *root = h->conf->root.text;
+	uint8_t memory[WHY_MAX];
+	size_t errors = r->errors;
+	struct buf why;
+
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	if (!host_read_conf(h, bytes, there, &why))
+		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s",
+		    buf_cstr(&why));
+	else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len))
+		report_add(r, REPORT_ERROR, root, 0, "out of memory");
+	else if (host_read_content(s->hosts, h, r))
+		site_warn_index(s, i, r);
+	return r->errors == errors;
+}
+
+void
+site_survey(
+    const struct site *s, size_t i, uint64_t until_ms, struct host_survey *out)
+{
+	const struct host *h = &s->hosts->host[i];
+
+	host_survey(h, until_ms, out);
+	/* At a switch only the release that comes: the rest, which may be large,
+	 * was looked through when the configuration was loaded. */
+	if (s->whole && !out->unfinished)
+		host_survey_store(h, until_ms, out);
+}
+
+static void
+take_survey(struct site *s, size_t i, const struct site_finding *f)
+{
+	const struct conf_text *root = &s->hosts->host[i].conf->root;
+
+	s->surveys[i] = f->survey;
+	s->surveys[i].unfinished = f->survey.unfinished || !f->surveyed;
+	if (s->surveys[i].unfinished)
+		log_warn("root \"%s\" was not searched to its end for private "
+			 "keys: it has too many files",
+		    root->text);
+}
+
+/* Why what is open of capsule i cannot be served, into why; nothing: it can. */
+static void
+judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
+{
+	struct site_state *st = &s->states[i];
+
+	const char *secret = f->surveyed ? f->survey.secret : "";
+
+	if (!st->held) {
+		(void)snprintf(st->secret, sizeof(st->secret), "%s", secret);
+		st->secret_mark = f->survey.secret_mark;
+	}
+	if (secret[0] != '\0')
+		(void)buf_printf(why, "it holds a private key: %s", secret);
+	else if (f->content != SITE_CONTENT_USABLE)
+		(void)buf_str(why, "its capsule.conf is not valid");
+	else if (!host_snapshot(&s->hosts->host[i], f->bytes, f->len))
+		(void)buf_str(why, "out of memory");
+}
+
+bool
+site_settle(struct site *s, const struct site *old,
+    const struct site_finding *findings, struct report *r)
+{
+	for (size_t i = 0; i < s->hosts->n; i++) {
+		const struct conf_text *root = &s->hosts->host[i].conf->root;
+		uint8_t memory[WHY_MAX];
+		struct buf why;
+
+		if (!s->states[i].fresh ||
+		    findings[i].content == SITE_CONTENT_UNSEEN)
+			continue;
+		buf_wrap(&why, memory, sizeof(memory) - 1);
+		judge(s, i, &findings[i], &why);
+		if (why.len == 0) {
+			s->states[i].fresh = false;
+			take_survey(s, i, &findings[i]);
+		} else if (!fall_back(s, i, old, buf_cstr(&why)) &&
+			   s->hosts->n == 1) {
+			report_add(r, REPORT_ERROR, root->file, root->line,
+			    "root \"%s\": %s", root->text, buf_cstr(&why));
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+site_has_news(const struct site *s, const struct site *old)
+{
+	for (size_t i = 0; i < s->hosts->n; i++)
+		if (s->states[i].tried &&
+		    (!s->states[i].held || (old->hosts->host[i].root == -1 &&
+					       s->hosts->host[i].root != -1)))
+			return true;
+	return false;
+}
+
+void
+site_remember(struct site *old, const struct site *s)
+{
+	memcpy(old->states, s->states, old->hosts->n * sizeof(*old->states));
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""Workers that hang: the parent kills and replaces them, and never one of a
+machine that was merely paused."""
+import os
+import signal
+
+import pytest
+
+from harness import LONG, Client, Server, wait_for
+from life import mark, settle
+
+HANGS_S = 30  # ten heartbeats, on a busy machine
+
+
+def test_a_worker_that_hangs_is_replaced(place):
+    with Server(directory=place, listen=(4,), workers=2) as server:
+        server.may_restart = True
+        victim, other = server.workers()
+        os.kill(victim, signal.SIGSTOP)
+        server.wait_log(rf"worker \d+ \(process {victim}\) hangs: killed",
+                        HANGS_S)
+        wait_for(lambda: len(server.workers()) == 2
+                 and victim not in server.workers())
+        assert other in server.workers()
+        server.expect_workers()
+
+
+def test_a_paused_machine_loses_no_worker(place):
+    """Parent and workers stand still for longer than ten heartbeats."""
+    with Server(directory=place, listen=(4,)) as server, \
+            Server(listen=(4,)) as clock:
+        stopped, = server.workers()
+        reference, = clock.workers()
+        everybody = [server.process.pid, stopped]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(reference, signal.SIGSTOP)
+        clock.may_restart = True
+        clock.wait_log(r"hangs: killed", HANGS_S)  # so long it took
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+        assert server.ask("/").whole
+        assert server.workers() == [stopped]
+        assert "hangs" not in server.log()
+        wait_for(lambda: clock.workers() and reference not in clock.workers())
+        clock.expect_workers()
+
+
+def test_TERM_ends_a_worker_that_hangs(place):
+    server = Server(directory=place, listen=(4,), workers=2,
+                    options={"limits": {"drain": 1}})
+    Server.running.remove(server)
+    victim = server.workers()[0]
+    os.kill(victim, signal.SIGSTOP)
+    server.signal(signal.SIGTERM)
+    assert server.process.wait(HANGS_S) == 0
+    assert "1 worker did not end in time: killed" in server.log()
+    assert not os.path.exists(f"/proc/{victim}")
+
+
+@pytest.mark.skipif(not LONG, reason="takes a minute: CARNATION_LONG=1")
+@pytest.mark.soak
+def test_an_old_worker_that_hangs_is_killed_after_its_time(place):
+    with Server(directory=place, listen=(4,)) as server:
+        old, = server.workers()
+        slow = Client(server)
+        os.kill(old, signal.SIGSTOP)
+        since = mark(server)
+        server.signal(signal.SIGHUP)
+        server.wait_log("^carnation: reloaded: ", since=since)
+        server.wait_log(r"1 worker did not end in time: killed", 90, since)
+        slow.close()
+        settle(server)
