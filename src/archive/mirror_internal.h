@@ -44,6 +44,11 @@ enum mirror_result mirror_make_room(struct mirror *m);
 /* m->found's limits, files, release; MIRROR_UPDATED when it is current now. */
 enum mirror_result mirror_take(struct mirror *m);
 
+/* Loads the release of m->found, which is built, as serve would. MIRROR_UPDATED: it
+ * can be served. MIRROR_SAME, with warnings: this version cannot use it; it is kept,
+ * and the next run tries again. MIRROR_REFUSED: no mirror could be made of it. */
+enum mirror_result mirror_try(struct mirror *m);
+
 /* Writes to the state what a manifest says whose release is current now, its keys
  * included. False and m->out->why. */
 bool mirror_remember(struct mirror *m, const struct found *f);

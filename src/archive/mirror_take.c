@@ -327,6 +327,10 @@ mirror_take(struct mirror *m)
 	if (courier_stopped(&m->courier))
 		return mirror_fail(m, MIRROR_LATER,
 		    "interrupted; the next run goes on from here");
+	if (store_current(m->store) != m->found.m.serial)
+		result = mirror_try(m);
+	if (result != MIRROR_UPDATED)
+		return result;
 	if (!store_switch(m->store, m->found.m.serial, &m->out->why))
 		return MIRROR_LOCAL;
 	m->out->switched = true;
