@@ -114,8 +114,14 @@ open_store(struct mirror *m)
 	case STORE_LOCK_FAILED:
 		return MIRROR_LOCAL;
 	}
-	if (state_read(m->store, &m->state, why) == STATE_BROKEN)
+	switch (state_read(m->store, &m->state, why)) {
+	case STATE_READ:
+	case STATE_NONE:
+		break;
+	case STATE_BROKEN:
+	case STATE_UNREAD:
 		return MIRROR_LOCAL;
+	}
 	if (m->state.serial != 0 && !m->state.is_mirror)
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "%s is an origin's: carnation publish writes to it",

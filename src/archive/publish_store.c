@@ -38,6 +38,7 @@ read_state(struct publish *p, struct report *r, struct buf *why)
 		    "it back from a backup, or publish into a new store");
 		return PUBLISH_LOCAL;
 	case STATE_BROKEN:
+	case STATE_UNREAD:
 		break;
 	}
 	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));

@@ -258,6 +258,8 @@ state_read(const struct store *s, struct state *out, struct buf *why)
 		return STATE_NONE;
 	buf_init(&text, STATE_MAX);
 	if (fd == -1 || !file_read(fd, &text)) {
+		if (errno != EFBIG && errno != EINVAL)
+			result = STATE_UNREAD;
 		(void)store_fault(s, why, STORE_STATE, NULL);
 	} else {
 		(void)buf_printf(why, "%s/" STORE_STATE ": ", s->path);

@@ -48,9 +48,13 @@ struct state {
 	char contact[STATE_TEXT_MAX];
 };
 
-/* STATE_NONE: a store without one yet (out is zeroed). A broken one is an error
- * with its line. */
-enum state_read { STATE_READ, STATE_NONE, STATE_BROKEN };
+/* What state_read came to; why says more of the last two. */
+enum state_read {
+	STATE_READ,
+	STATE_NONE,   /* a store without one yet: out is zeroed */
+	STATE_BROKEN, /* its text is not a state; why has the line */
+	STATE_UNREAD, /* no memory, no permission: what it says is not known */
+};
 enum state_read
 state_read(const struct store *s, struct state *out, struct buf *why);
 

@@ -43,12 +43,14 @@ may_become_store(const char *path)
 
 	if (dir == NULL)
 		return false;
-	while (ours && (entry = readdir(dir)) != NULL) {
+	while (ours && (errno = 0, entry = readdir(dir)) != NULL) {
 		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 			if (strcmp(entry->d_name, known[i]) == 0)
 				break;
 		ours = i < sizeof(known) / sizeof(known[0]);
 	}
+	/* What was not read to its end may hold anything. */
+	ours = ours && errno == 0;
 	(void)closedir(dir);
 	return ours;
 }

@@ -319,12 +319,13 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 	struct stat st;
+	int error = 0;
 
 	if (dir == NULL) {
 		store_shut(fd);
 		return errno == ENOENT;
 	}
-	while (!*ended && (entry = readdir(dir)) != NULL) {
+	while (!*ended && (errno = 0, entry = readdir(dir)) != NULL) {
 		if (snprintf(hex, sizeof(hex), "%s%s", folder, entry->d_name) !=
 			(int)sizeof(hex) - 1 ||
 		    !digest_parse(slice_str(hex), digest) ||
@@ -334,8 +335,11 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 			continue;
 		*ended = !visit(arg, digest, (uint64_t)st.st_nlink - 1);
 	}
+	if (!*ended)
+		error = errno;
 	(void)closedir(dir);
-	return true;
+	errno = error;
+	return error == 0;
 }
 
 bool

@@ -62,6 +62,7 @@ prepare_store(struct survey *s, const char *path, struct buf *why)
 	}
 	switch (state_read(store, st, why)) {
 	case STATE_BROKEN:
+	case STATE_UNREAD:
 		goto out;
 	case STATE_NONE:
 		(void)buf_str(why, "nothing is published or mirrored here yet");

@@ -155,6 +155,25 @@ scan_and_mend(
 	return result;
 }
 
+static enum verify_result
+verify_with(
+    struct verify *v, struct store *s, struct state *st, struct buf *why)
+{
+	switch (state_read(s, st, why)) {
+	case STATE_READ:
+	case STATE_NONE:
+		break;
+	case STATE_BROKEN:
+	case STATE_UNREAD:
+		return VERIFY_LOCAL;
+	}
+	if (!take_keys(v, st)) {
+		(void)buf_str(why, "out of memory");
+		return VERIFY_LOCAL;
+	}
+	return v->n_keys == 0 ? VERIFY_KEYLESS : scan_and_mend(v, s, st, why);
+}
+
 enum verify_result
 verify_store(struct verify *v, const char *path, struct buf *why)
 {
@@ -164,14 +183,8 @@ verify_store(struct verify *v, const char *path, struct buf *why)
 
 	if (s != NULL && st == NULL)
 		(void)buf_str(why, "out of memory");
-	if (s != NULL && st != NULL && state_read(s, st, why) != STATE_BROKEN) {
-		if (!take_keys(v, st))
-			(void)buf_str(why, "out of memory");
-		else if (v->n_keys == 0)
-			result = VERIFY_KEYLESS;
-		else
-			result = scan_and_mend(v, s, st, why);
-	}
+	if (s != NULL && st != NULL)
+		result = verify_with(v, s, st, why);
 	free(st);
 	store_close(&s);
 	return result;

@@ -296,11 +296,18 @@ resolve_far(const char *path)
 bool
 file_is_inside(const char *path, const char *dir)
 {
-	char *inner = resolve_far(path);
-	char *outer = realpath(dir, NULL);
 	bool inside = false;
+	char *inner, *outer;
 	size_t len;
 
+	errno = 0;
+	inner = resolve_far(path);
+	if (inner == NULL && errno == ENOMEM)
+		return true;
+	errno = 0;
+	outer = realpath(dir, NULL);
+	if (outer == NULL && errno == ENOMEM)
+		inside = true;
 	if (inner != NULL && outer != NULL) {
 		len = strlen(outer);
 		inside = strcmp(outer, "/") == 0 ||

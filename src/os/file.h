@@ -64,7 +64,8 @@ bool file_create(const char *path, struct slice bytes, mode_t mode);
 bool file_make_dirs(const char *path, mode_t mode);
 
 /* True when path, resolved, is dir or lies beneath it, or would once it is made.
- * False also when dir does not exist. */
+ * False also when dir does not exist; true also when memory is too short to tell, as
+ * what lies inside is what callers refuse. */
 bool file_is_inside(const char *path, const char *dir);
 
 /* Called for each entry below a root: path is relative to it. Return false to

@@ -90,29 +90,38 @@ tell(const struct store *s, const struct store_keeping *keep,
 
 /* A mirror's releases above the serial that it goes by were taken back, as those of
  * a thief. An author's serial counts as used, though the release was never finished. */
-static uint64_t
-highest_of(const struct store *s)
+static bool
+find_highest(const struct store *s, uint64_t *highest, struct buf *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
-	uint64_t highest = 0;
-	struct buf why;
+	bool known = true;
 
-	buf_init(&why, STORE_WHY_MAX);
-	if (st != NULL && state_read(s, st, &why) == STATE_READ &&
-	    st->is_mirror)
-		highest = st->serial;
-	buf_fini(&why);
+	*highest = 0;
+	if (st == NULL) {
+		(void)buf_str(why, "out of memory");
+		return false;
+	}
+	switch (state_read(s, st, why)) {
+	case STATE_READ:
+		if (st->is_mirror)
+			*highest = st->serial;
+		break;
+	case STATE_NONE:
+	case STATE_BROKEN:
+		buf_reset(why);
+		break;
+	case STATE_UNREAD:
+		known = false;
+		break;
+	}
 	free(st);
-	return highest;
+	return known;
 }
 
 static int
 prune(struct store *s, unsigned newest)
 {
-	const struct store_keeping keep = {
-		.newest = newest,
-		.highest = highest_of(s),
-	};
+	struct store_keeping keep = { .newest = newest };
 	unsigned releases, objects;
 	uint64_t *before;
 	struct buf why;
@@ -120,6 +129,11 @@ prune(struct store *s, unsigned newest)
 	size_t n;
 
 	buf_init(&why, STORE_WHY_MAX);
+	if (!find_highest(s, &keep.highest, &why)) {
+		status = store_failed(&why);
+		buf_fini(&why);
+		return status;
+	}
 	before = store_releases(s, &n);
 	if (!store_prune(s, &keep, &releases, &objects, &why))
 		status = store_failed(&why);

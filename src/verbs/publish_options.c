@@ -281,6 +281,7 @@ check_out(const struct publish_job *j, struct buf *why)
 	} files[] = { { j->key_file, "--key" },
 		{ j->next_file, "--next-key" } };
 	char target[PATH_MAX];
+	bool fit = true;
 	struct stat a, b;
 
 	if (out == NULL || j->to_stdout)
@@ -292,21 +293,27 @@ check_out(const struct publish_job *j, struct buf *why)
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (files[i].path != NULL && stat(target, &a) == 0 &&
-		    stat(files[i].path, &b) == 0 && is_same(&a, &b))
+		    stat(files[i].path, &b) == 0 && is_same(&a, &b)) {
+			fit = false;
 			(void)buf_printf(why,
 			    "--unsigned %s: is the file of %s, which would be "
 			    "lost",
 			    out, files[i].what);
-	if (why->len == 0 && file_is_inside(target, j->o.store))
+		}
+	if (fit && file_is_inside(target, j->o.store)) {
+		fit = false;
 		(void)buf_printf(why,
 		    "--unsigned %s: lies in the store, where carnation alone "
 		    "writes",
 		    out);
-	if (why->len == 0 && file_is_inside(target, j->o.src))
+	}
+	if (fit && file_is_inside(target, j->o.src)) {
+		fit = false;
 		(void)buf_printf(why,
 		    "--unsigned %s: lies in %s, which is not written to", out,
 		    j->o.src);
-	return why->len == 0;
+	}
+	return fit;
 }
 
 bool
@@ -333,7 +340,9 @@ publish_options_read(struct publish_job *j)
 		(void)buf_printf(&why, "%s: is empty", j->signed_file);
 	}
 	if (!ok && why.len > 0)
-		log_error("%s", buf_cstr(&why));
+		log_error("%.*s", SLICE_ARGS(buf_view(&why)));
+	else if (!ok && why.failed)
+		log_error("out of memory");
 	buf_fini(&why);
 	return ok;
 }

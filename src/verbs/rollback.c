@@ -99,8 +99,10 @@ tell_choice(const struct job *j)
 	for (size_t i = 0; i < j->n; i++)
 		(void)buf_printf(
 		    &text, "%s%" PRIu64, i == 0 ? "" : ", ", j->release[i]);
-	log_info("%s: the releases that are there: %s", j->path,
-	    j->n == 0 ? "none" : buf_cstr(&text));
+	if (j->n == 0)
+		(void)buf_str(&text, "none");
+	log_info("%s: the releases that are there: %.*s", j->path,
+	    SLICE_ARGS(buf_view(&text)));
 	buf_fini(&text);
 }
 
@@ -113,7 +115,11 @@ tell_mirrors(const struct job *j, uint64_t now)
 	struct buf why;
 
 	buf_init(&why, STORE_WHY_MAX);
-	if (st != NULL && state_read(j->store, st, &why) == STATE_BROKEN)
+	if (st == NULL)
+		log_warn("out of memory");
+	else
+		(void)state_read(j->store, st, &why);
+	if (why.len > 0)
 		log_warn("%.*s", SLICE_ARGS(buf_view(&why)));
 	if (st != NULL && (st->serial > highest || st->is_mirror))
 		highest = st->serial;
@@ -178,12 +184,23 @@ static bool
 is_fit(const struct job *j, uint64_t serial, struct buf *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
-	bool fit;
+	bool fit = false;
 
-	if (st == NULL)
-		return !buf_str(why, "out of memory");
-	fit = state_read(j->store, st, why) != STATE_READ || st->n_keys == 0 ||
-	      is_whole(j, serial, st, why);
+	if (st == NULL) {
+		(void)buf_str(why, "out of memory");
+		return false;
+	}
+	switch (state_read(j->store, st, why)) {
+	case STATE_READ:
+		fit = st->n_keys == 0 || is_whole(j, serial, st, why);
+		break;
+	case STATE_NONE:
+	case STATE_BROKEN:
+		fit = true;
+		break;
+	case STATE_UNREAD:
+		break;
+	}
 	free(st);
 	return fit;
 }
@@ -193,18 +210,19 @@ static void
 write_trace(struct job *j)
 {
 	struct state *st = calloc(1, sizeof(*st));
+	bool written = false;
 	struct buf why;
 
 	buf_init(&why, STORE_WHY_MAX);
 	if (st == NULL)
 		(void)buf_str(&why, "out of memory");
 	/* A store that never had a state has no trace either; a broken one is
-	 * told of by tell_mirrors. */
+	 * reported by tell_mirrors. */
 	else if (state_read(j->store, st, &why) != STATE_READ)
-		buf_reset(&why);
+		written = true;
 	else
-		(void)trace_write(j->store, st, clock_wall(), &why);
-	if (why.len > 0)
+		written = trace_write(j->store, st, clock_wall(), &why);
+	if (!written)
 		log_warn("the trace is an old one: %.*s",
 		    SLICE_ARGS(buf_view(&why)));
 	buf_fini(&why);
