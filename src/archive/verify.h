@@ -64,12 +64,17 @@ verify_archive(struct verify *v, const char *path, struct buf *why);
 enum verify_result
 verify_host(struct verify *v, const char *base, struct buf *why);
 
-/* A store: its current release as a directory, each object of it and of older
- * releases. Without keys those that it pins count, retired ones too. What has
+/* A store: each of its releases as a directory, each object of any of them. Without keys those that it pins count, retired ones too. What has
  * rotted in a mirror's store (not in an author's) is fetched anew and put back in
  * every release; then all is verified again. SIGPIPE must be ignored. */
 enum verify_result
 verify_store(struct verify *v, const char *path, struct buf *why);
+
+/* One release of an open store, with its archive, as verify_dir; nothing is mended.
+ * Keys must be given. */
+struct store;
+enum verify_result verify_release(
+    struct verify *v, const struct store *s, uint64_t serial, struct buf *why);
 
 /* Frees the answer. */
 void verify_fini(struct verify *v);

@@ -81,8 +81,19 @@ void verify_scan_fini(struct verify_scan *x);
  * short. */
 bool verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE]);
 
-/* The part of a scan that is about older releases: their manifests, and each object
- * that they list and the current one does not. why also tells of releases that
+/* Whether a release's file is its object's other name. */
+bool verify_is_linked(
+    const struct verify_scan *x, int release, const struct manifest_entry *e);
+
+/* Each file of an older release against its manifest, what is there besides, and
+ * its archive; news names them "releases/42/...". Objects must have been checked:
+ * what they were reported for is not reported again. One that is pruned meanwhile
+ * is passed over. False and why: local trouble. */
+bool verify_older_files(struct verify_scan *x, uint64_t serial,
+    const struct manifest *m, struct buf *why);
+
+/* The part of a scan that is about older releases: their manifests and files, and each
+ * object that they list and the current one does not. why also tells of releases that
  * have lost theirs. False: memory is short, or the store cannot be read (why). */
 bool verify_older(struct verify_scan *x, struct buf *why);
 

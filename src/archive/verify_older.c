@@ -160,7 +160,8 @@ check_release(void *arg, uint64_t serial, const struct manifest *m)
 	if (m == &k->x->v->manifest)
 		return true;
 	if (m != NULL)
-		return check_listed(k, m);
+		return check_listed(k, m) &&
+		       verify_older_files(k->x, serial, m, k->why);
 	tell_lost(k, serial);
 	return true;
 }

@@ -91,9 +91,8 @@ verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
 	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
 }
 
-/* Whether the release's file is its object's other name. */
-static bool
-is_linked(
+bool
+verify_is_linked(
     const struct verify_scan *x, int release, const struct manifest_entry *e)
 {
 	int fd = store_object_fd(x->store, e->digest);
@@ -116,7 +115,7 @@ check_behind(struct verify_scan *x, int release, size_t i)
 	enum verify_object what;
 	uint64_t size;
 
-	if (x->v->mark[i] == VERIFY_SOUND && is_linked(x, release, e))
+	if (x->v->mark[i] == VERIFY_SOUND && verify_is_linked(x, release, e))
 		return true;
 	what = verify_object(x->store, e->digest, &size);
 	if (x->v->mark[i] == VERIFY_FAULTY)

@@ -4,14 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "archive/manifest.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/trace.h"
-#include "os/file.h"
+#include "archive/verify.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "verbs/args.h"
@@ -25,7 +23,9 @@ const char rollback_usage[] =
     "it has\n"
     "not been pruned. Visitors see it at once. Mirrors do not: they follow "
     "higher\n"
-    "serials alone, and what they have is replaced only by publishing again.\n";
+    "serials alone, and what they have is replaced only by publishing again.\n"
+    "Every file of the release is hashed first; one that is not as signed is "
+    "not served.\n";
 
 struct job {
 	const char *path;
@@ -138,43 +138,49 @@ tell_mirrors(const struct job *j, uint64_t now)
 	free(st);
 }
 
-/* The first file of a release that is not there, or NULL. */
-static const char *
-find_missing(const struct store *s, const struct manifest *m)
-{
-	int root = store_release_fd(s, m->serial);
-	const char *missing = NULL;
-	struct stat st;
-	int fd;
+static const char *const faults[VERIFY_NEWS] = {
+	[VERIFY_CHANGED] = "is not what was signed",
+	[VERIFY_MISSING] = "is missing",
+	[VERIFY_EXTRA] = "is not in the manifest",
+	[VERIFY_UNREADABLE] = "cannot be read",
+};
 
-	for (size_t i = 0; missing == NULL && i < m->n; i++)
-		if (file_open_beneath(root, m->entry[i].path, &fd, &st) !=
-		    FILE_OPENED)
-			missing = m->entry[i].path;
-		else
-			(void)close(fd);
-	if (root != -1)
-		(void)close(root);
-	return missing;
+struct fault {
+	struct buf *why;
+	bool found;
+};
+
+/* The first fault is enough to refuse by; verify lists them all. */
+static void
+note_fault(void *arg, enum verify_news news, const char *path)
+{
+	struct fault *f = arg;
+
+	if (f->found)
+		return;
+	f->found = true;
+	(void)(log_escape(f->why, slice_str(path)) &&
+	       buf_printf(f->why, ": %s", faults[news]));
 }
 
-/* Whether a release is what one of these keys has signed, and all there. Its bytes
- * are for verify to look at. */
+/* Whether a release is what one of these keys has signed: each file is hashed. */
 static bool
 is_whole(const struct job *j, uint64_t serial, const struct state *st,
     struct buf *why)
 {
-	const char *missing = "the manifest of this serial";
-	struct manifest m;
+	struct signify_key keys[STATE_KEYS_MAX];
+	struct fault f = { .why = why };
+	struct verify v = { .keys = keys,
+		.n_keys = st->n_keys,
+		.tell = note_fault,
+		.arg = &f };
+	bool whole;
 
-	if (!state_open_release(j->store, st, serial, &m, NULL, why))
-		return false;
-	if (m.serial == serial)
-		missing = find_missing(j->store, &m);
-	if (missing != NULL)
-		(void)buf_printf(why, "it lacks %s", missing);
-	manifest_fini(&m);
-	return missing == NULL;
+	for (size_t i = 0; i < st->n_keys; i++)
+		keys[i] = st->key[i].key;
+	whole = verify_release(&v, j->store, serial, why) == VERIFY_GOOD;
+	verify_fini(&v);
+	return whole;
 }
 
 /* What an operator has taken a key away for is not put on the air again by a slip.

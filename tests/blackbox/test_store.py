@@ -157,6 +157,40 @@ def test_rollback_to_what_is_no_release_of_the_author(place, fault):
     assert served(store) == 3
 
 
+@pytest.mark.parametrize("fault", ["rot", "another file", "a link", "extra",
+                                   "archive"])
+def test_rollback_hashes_what_it_switches_to(place, fault):
+    store = store_of(place)
+    (store / "state").write_text(
+        f"carnation-store: 1\norigin: {ORIGIN}\nserial: 5\n"
+        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+    page = store / "releases/4/page.gmi"
+    if fault == "rot":
+        page.chmod(0o644)
+        with page.open("r+b") as file:
+            file.write(b"@")
+    elif fault == "another file":
+        page.unlink()
+        page.write_text("# Page 3\n")
+    elif fault == "a link":
+        page.rename(store / "page")
+        page.symlink_to(store / "page")
+    elif fault == "extra":
+        page.with_name("extra.gmi").write_text("# Not signed\n")
+    else:
+        archive = store / "releases/4/mirror/capsule.tar"
+        data = archive.read_bytes()
+        archive.unlink()
+        archive.write_bytes(data.replace(b"Page", b"page"))
+    said = done("rollback", store, status=4).stderr
+    name = {"extra": "extra.gmi", "archive": "mirror/capsule.tar"}.get(
+        fault, "page.gmi")
+    assert f"releases/4: {name}: " in said and "not served" in said
+    assert os.readlink(store / "current") == "releases/5"
+    done("rollback", store, 3)
+    assert os.readlink(store / "current") == "releases/3"
+
+
 def test_rollback_to_what_is_not_there(place):
     store = store_of(place, (3, 5))
     said = done("rollback", store, 4, status=1).stderr

@@ -624,6 +624,48 @@ def test_objects_of_older_releases(place, author):
     verify(store)
 
 
+def test_files_of_older_releases(place, author):
+    """A rollback would serve what is altered, or there in excess."""
+    releases = [author.publish(),
+                author.publish({"page.gmi": "# Second\n"}),
+                author.publish({"page.gmi": "# Third\n"})]
+    store = make_store(place / "store", releases)
+    write_state(store, releases[-1], author.key, mirror=False)
+    verify(store)
+    for serial in (1, 2):
+        page = store / f"releases/{serial}/page.gmi"
+        page.unlink()
+        page.write_text("# Altered\n")
+    (store / "releases/1/extra.gmi").write_text("# Not signed\n")
+    (store / "releases/2/index.gmi").unlink()
+    old = (store / "releases/1" / ARCHIVE)
+    data = old.read_bytes()
+    old.unlink()
+    old.write_bytes(data[:600] + b"@" + data[601:])
+    assert sorted(told(verify(store, status=REFUSED))) == [
+        f"changed releases/1/{ARCHIVE}", "changed releases/1/page.gmi",
+        "changed releases/2/page.gmi", "extra releases/1/extra.gmi",
+        "missing releases/2/index.gmi"]
+
+
+def test_files_of_a_mirrors_older_releases(mirror):
+    mirror.source.publish({"page.gmi": "# Third\n"})
+    third = mirror.source.files
+    make_store(mirror.store, [third])
+    write_state(mirror.store, third, mirror.author.key)
+    page = mirror.store / "releases/1/page.gmi"
+    page.unlink()
+    page.write_text("# Altered\n")
+    assert mirror.verify() == ["changed releases/1/page.gmi",
+                               "repaired releases/1/page.gmi"]
+    assert page.read_bytes() == CAPSULE["page.gmi"]
+    page.unlink()
+    assert mirror.verify() == ["missing releases/1/page.gmi",
+                               "repaired releases/1/page.gmi"]
+    page.with_name("extra.gmi").write_text("# Not signed\n")
+    assert mirror.verify(REFUSED) == ["extra releases/1/extra.gmi"]
+
+
 def test_a_store_copied_without_hard_links(place, author):
     """Each object is looked at, of whichever release, linked or not."""
     first = author.publish({"old.txt": "only here\n"})
