@@ -8,6 +8,7 @@
 
 #include "archive/links.h"
 #include "archive/publish_internal.h"
+#include "os/file.h"
 
 static int
 compare(const void *a, const void *b)
@@ -108,9 +109,7 @@ hash(int fd, struct publish_file *f)
 
 	digest_init(&d);
 	f->size = 0;
-	while ((n = read(fd, bytes, sizeof(bytes))) != 0) {
-		if (n == -1 && errno == EINTR)
-			continue;
+	while ((n = file_read_some(fd, bytes, sizeof(bytes))) != 0) {
 		if (n == -1)
 			break;
 		digest_add(&d, slice_of(bytes, (size_t)n));

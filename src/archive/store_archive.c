@@ -143,7 +143,7 @@ archive_file(struct fill *f, const struct manifest_entry *e)
 	digest_init(&d);
 	ok = true;
 	for (left = size; ok && left > 0; left -= (uint64_t)n) {
-		n = read(fd, f->in,
+		n = file_read_some(fd, f->in,
 		    left < sizeof(f->in) ? (size_t)left : sizeof(f->in));
 		if (n <= 0)
 			break;

@@ -95,9 +95,7 @@ is_of_its_hash(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 	if (fd == -1)
 		return false;
 	digest_init(&d);
-	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-		if (n == -1 && errno == EINTR)
-			continue;
+	while ((n = file_read_some(fd, chunk, sizeof(chunk))) != 0) {
 		if (n == -1)
 			break;
 		digest_add(&d, slice_of(chunk, (size_t)n));
@@ -262,7 +260,7 @@ object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 	bool ok = to != -1;
 	ssize_t n = -1;
 
-	while (ok && (n = read(from, chunk, sizeof(chunk))) > 0)
+	while (ok && (n = file_read_some(from, chunk, sizeof(chunk))) > 0)
 		ok = file_write_all(to, slice_of(chunk, (size_t)n));
 	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0;
 	store_shut(from);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "archive/verify_internal.h"
+#include "os/file.h"
 
 void
 verify_fini(struct verify *v)
@@ -89,7 +90,7 @@ verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size)
 	if (lseek(fd, 0, SEEK_SET) == -1)
 		return false;
 	digest_init(&d);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+	while ((n = file_read_some(fd, chunk, sizeof(chunk))) > 0) {
 		digest_add(&d, slice_of(chunk, (size_t)n));
 		*size += (uint64_t)n;
 	}

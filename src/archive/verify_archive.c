@@ -10,6 +10,7 @@
 
 #include "archive/ustar.h"
 #include "archive/verify_internal.h"
+#include "os/file.h"
 
 struct members {
 	struct verify *v;
@@ -121,7 +122,7 @@ read_through(struct members *r, int fd, struct buf *why)
 
 	if (!ok)
 		(void)buf_str(why, strerror(ENOMEM));
-	while (ok && (n = read(fd, chunk, sizeof(chunk))) > 0)
+	while (ok && (n = file_read_some(fd, chunk, sizeof(chunk))) > 0)
 		ok = ustar_reader_put(reader, slice_of(chunk, (size_t)n), why);
 	if (ok && n == -1)
 		(void)buf_str(why, strerror(errno));

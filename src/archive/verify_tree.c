@@ -40,7 +40,7 @@ read_entry(struct tree *t, int fd, uint8_t got[DIGEST_SIZE])
 	ssize_t n;
 
 	digest_init(&d);
-	while ((n = read(fd, t->chunk, sizeof(t->chunk))) > 0) {
+	while ((n = file_read_some(fd, t->chunk, sizeof(t->chunk))) > 0) {
 		struct slice bytes = slice_of(t->chunk, (size_t)n);
 
 		digest_add(&d, bytes);

@@ -12,6 +12,7 @@
 
 #include "capsule/listing.h"
 #include "capsule/resolve.h"
+#include "os/file.h"
 #include "proto/gemtext.h"
 #include "util/log.h"
 
@@ -225,7 +226,7 @@ page_read(struct page *p, int fd)
 static struct slice
 heading(int fd, uint8_t head[HEAD_MAX])
 {
-	ssize_t n = pread(fd, head, HEAD_MAX, 0);
+	ssize_t n = file_read_at(fd, head, HEAD_MAX, 0);
 	struct slice title;
 
 	if (n <= 0)

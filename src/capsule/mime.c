@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capsule/mime_table.h"
+#include "os/file.h"
 
 enum {
 	TYPE_SIZE = 96, /* libmagic's longest is 73 bytes */
@@ -161,18 +162,10 @@ is_usable(const char *type)
 static bool
 read_head(struct mime *m, int fd, size_t *len)
 {
-	ssize_t n = 1;
+	ssize_t n = file_read_at(fd, m->bytes, sizeof(m->bytes), 0);
 
-	*len = 0;
-	while (n != 0 && *len < sizeof(m->bytes)) {
-		n = pread(
-		    fd, m->bytes + *len, sizeof(m->bytes) - *len, (off_t)*len);
-		if (n == -1 && errno != EINTR)
-			return false;
-		if (n > 0)
-			*len += (size_t)n;
-	}
-	return true;
+	*len = n == -1 ? 0 : (size_t)n;
+	return n != -1;
 }
 
 static struct answer_kept *

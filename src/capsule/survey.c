@@ -31,11 +31,9 @@ first_bytes(struct survey *s, const char *path)
 
 	if (file_open_beneath(s->root, path, &fd, &st) != FILE_OPENED)
 		return SLICE("");
-	do {
-		n = read(fd, s->bytes + len, sizeof(s->bytes) - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
+	while ((n = file_read_some(
+		    fd, s->bytes + len, sizeof(s->bytes) - len)) > 0)
+		len += (size_t)n;
 	(void)close(fd);
 	return slice_of(s->bytes, len);
 }

@@ -199,6 +199,37 @@ file_open_beneath(int root, const char *path, int *fd, struct stat *st)
 	return file_open_walk(root, path, fd, st);
 }
 
+ssize_t
+file_read_some(int fd, void *out, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, out, size);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+ssize_t
+file_read_at(int fd, void *out, size_t size, off_t at)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pread(
+		    fd, (char *)out + done, size - done, at + (off_t)done);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 bool
 file_read(int fd, struct buf *out)
 {
@@ -206,11 +237,9 @@ file_read(int fd, struct buf *out)
 	ssize_t n;
 
 	for (;;) {
-		n = read(fd, chunk, sizeof(chunk));
+		n = file_read_some(fd, chunk, sizeof(chunk));
 		if (n == 0)
 			return true;
-		if (n == -1 && errno == EINTR)
-			continue;
 		if (n == -1)
 			return false;
 		if ((size_t)n > out->max - out->len) {

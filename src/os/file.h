@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "util/buf.h"
 
@@ -37,6 +38,14 @@ bool file_has_openat2(void);
  * longer than out's maximum (errno EFBIG) or cannot be read (errno). */
 bool file_read(int fd, struct buf *out);
 bool file_read_path(const char *path, struct buf *out);
+
+/* read(2) of up to size bytes, made again when a signal interrupts it: what read
+ * returns, errno with -1. */
+ssize_t file_read_some(int fd, void *out, size_t size);
+
+/* pread(2) of all size bytes, fewer only at the file's end; made again as above. -1
+ * and errno. */
+ssize_t file_read_at(int fd, void *out, size_t size, off_t at);
 
 /* Writes all of bytes to fd; false and errno when it could not. */
 bool file_write_all(int fd, struct slice bytes);

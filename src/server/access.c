@@ -164,8 +164,12 @@ write_now(const struct access *a, const struct buf *line)
 	struct iovec v = { line->ptr, line->len };
 	ssize_t n;
 
-	if (!a->may_block)
-		return write(a->fd, line->ptr, line->len);
+	if (!a->may_block) {
+		do
+			n = write(a->fd, line->ptr, line->len);
+		while (n == -1 && errno == EINTR);
+		return n;
+	}
 	n = pwritev2(a->fd, &v, 1, -1, RWF_NOWAIT);
 	if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
 		n = write(a->fd, line->ptr,

@@ -246,7 +246,7 @@ conn_drain(struct conn *c, struct conn_world *w)
 		if (c->drained > CONN_DRAIN_MAX)
 			break;
 	}
-	if (n == -1 && errno == EAGAIN)
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return IO_WANT_READ;
 	c->state = CONN_DONE;
 	return IO_DONE;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "os/file.h"
 #include "server/conn_internal.h"
 
 #include <errno.h>
@@ -10,22 +11,14 @@
 static bool
 body_read(const struct conn *c, uint8_t *out, size_t len, uint64_t at)
 {
-	size_t done = 0;
 	ssize_t n;
 
 	if (c->listing != NULL) {
 		memcpy(out, c->listing->body.ptr + at, len);
 		return true;
 	}
-	while (done < len) {
-		n = pread(c->body, out + done, len - done, (off_t)(at + done));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
+	n = file_read_at(c->body, out, len, (off_t)at);
+	return n != -1 && (size_t)n == len;
 }
 
 /* The header with the first bytes of the body, or 16 KiB of body. */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/file.h"
 #include "server/descriptors.h"
 #include "server/pool.h"
 #include "util/log.h"
@@ -381,7 +382,7 @@ worker_run(const struct worker_world *world)
 	if (w == NULL || !worker_prepare(w))
 		exit(EXIT_FAILURE);
 	worker_open_gates(w);
-	if (write(world->control, &ready, 1) != 1)
+	if (!file_write_all(world->control, slice_of(&ready, 1)))
 		exit(EXIT_FAILURE);
 	ev_run(w->loop, 0);
 	pool_free(&w->pool);

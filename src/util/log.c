@@ -113,6 +113,7 @@ log_line(const char *level, const char *format, va_list ap)
 	int saved = errno;
 	struct buf out;
 	ssize_t written = 0;
+	int ready;
 	struct pollfd reader = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	buf_wrap(&out, line, sizeof(line) - 1); /* the LF always fits */
@@ -123,8 +124,12 @@ log_line(const char *level, const char *format, va_list ap)
 	line[out.len] = '\n';
 	/* A reader who has stopped reading must not stop us: the line is lost
 	 * then, and there is nobody left to tell. */
-	if (poll(&reader, 1, LOG_WAIT_MS) == 1)
-		written = write(STDERR_FILENO, line, out.len + 1);
+	while ((ready = poll(&reader, 1, LOG_WAIT_MS)) == -1 && errno == EINTR)
+		;
+	while (ready == 1 &&
+	       (written = write(STDERR_FILENO, line, out.len + 1)) == -1 &&
+	       errno == EINTR)
+		;
 	(void)written;
 	errno = saved;
 }

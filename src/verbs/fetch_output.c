@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/file.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -51,16 +52,7 @@ fetch_output_open(struct fetch_output *o, const char *file)
 static bool
 write_all(const struct fetch_output *o, struct slice bytes)
 {
-	while (bytes.len > 0) {
-		ssize_t n = write(o->fd, bytes.ptr, bytes.len);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return complain(o);
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return true;
+	return file_write_all(o->fd, bytes) || complain(o);
 }
 
 static void

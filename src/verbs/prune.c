@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "archive/state.h"
 #include "archive/store.h"
+#include "util/log.h"
 #include "verbs/args.h"
 #include "verbs/store_verb.h"
 #include "verbs/verbs.h"
@@ -71,11 +74,12 @@ tell(const struct store *s, const struct store_keeping *keep,
 		good++;
 	for (size_t i = 0; i < n; i++) {
 		fd = store_release_fd(s, before[i]);
-		if (fd == -1) {
+		if (fd == -1 && errno == ENOENT) {
 			printf("prune: removed %" PRIu64 "\n", before[i]);
 			continue;
 		}
-		(void)close(fd);
+		if (fd != -1)
+			(void)close(fd);
 		if (i < good && i + keep->newest >= good)
 			continue;
 		if (before[i] == current)
@@ -118,6 +122,19 @@ find_highest(const struct store *s, uint64_t *highest, struct buf *why)
 	return known;
 }
 
+static void
+sum_up(const struct store *s, unsigned releases, unsigned objects)
+{
+	uint64_t current = store_current(s);
+
+	printf("prune: %u release%s and %u object%s removed", releases,
+	    releases == 1 ? "" : "s", objects, objects == 1 ? "" : "s");
+	if (current == 0)
+		printf("; nothing is being served\n");
+	else
+		printf("; now serving %" PRIu64 "\n", current);
+}
+
 static int
 prune(struct store *s, unsigned newest)
 {
@@ -139,12 +156,14 @@ prune(struct store *s, unsigned newest)
 		status = store_failed(&why);
 	if (before != NULL)
 		tell(s, &keep, before, n);
-	printf("prune: %u release%s and %u object%s removed", releases,
-	    releases == 1 ? "" : "s", objects, objects == 1 ? "" : "s");
-	if (store_current(s) == 0)
-		printf("; nothing is being served\n");
-	else
-		printf("; now serving %" PRIu64 "\n", store_current(s));
+	/* After a failure the sums are not those of a prune: what went is named
+	 * above. */
+	if (status == EXIT_GOOD)
+		sum_up(s, releases, objects);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_GOOD) {
+		log_error("standard output: %s", strerror(errno));
+		status = EXIT_FAILED;
+	}
 	free(before);
 	buf_fini(&why);
 	return status;

@@ -3,14 +3,12 @@
 good."""
 import os
 import shutil
-import subprocess
 
 import pytest
 
-from binary import SANITIZED
 from life import carnation
+from preload import built, needed
 from signed import Author, Key, make_store
-from tools import own_directory, remove
 
 ORIGIN = "gemini://example.org/"
 KEY = Key.new("capsule-1")
@@ -19,7 +17,6 @@ KEY = Key.new("capsule-1")
 # program has no memory for its message either.
 LIBRARY = r"""
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 void *__libc_malloc(size_t);
@@ -55,24 +52,12 @@ void *realloc(void *p, size_t n)
 { return fails() ? NULL : __libc_realloc(p, n); }
 """
 
-pytestmark = [
-    pytest.mark.skipif(SANITIZED, reason="a sanitizer has its own malloc"),
-    pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc"),
-]
+pytestmark = needed
 
 
-@pytest.fixture(scope="module")
-def library():
-    directory = own_directory()
-    source, built = directory / "short.c", directory / "short.so"
-    source.write_text(LIBRARY)
-    made = subprocess.run(["cc", "-shared", "-fPIC", "-o", built, source],
-                          capture_output=True, text=True, check=False)
-    if made.returncode != 0 or carnation(
-            "help", env={"LD_PRELOAD": str(built)}).returncode != 0:
-        pytest.skip("this C library's malloc cannot be replaced")
-    yield built
-    remove(directory)
+@pytest.fixture(scope="module", name="library")
+def library_fixture():
+    yield from built(LIBRARY)
 
 
 failing = pytest.mark.parametrize("more", [0, 1, 10 ** 6])
