@@ -183,19 +183,23 @@ signify_secret_load(const char *path, struct buf *why)
 	struct signify_secret *s = NULL;
 	size_t before = why->len;
 	struct buf text;
+	int error = 0;
 
 	/* On the stack, where it can be wiped whole. */
 	buf_wrap(&text, memory, sizeof(memory));
 	(void)buf_printf(why, "%s: ", path);
-	if (file_read_path(path, &text))
+	if (file_read_path(path, &text)) {
 		s = signify_secret_parse(buf_view(&text), why);
-	else if (errno == EFBIG)
+	} else if (errno == EFBIG) {
 		(void)buf_str(why, "is no signify secret key");
-	else
-		(void)buf_str(why, strerror(errno));
+	} else {
+		error = errno;
+		(void)buf_str(why, strerror(error));
+	}
 	OPENSSL_cleanse(memory, sizeof(memory));
 	if (s != NULL)
 		buf_truncate(why, before);
+	errno = error;
 	return s;
 }
 

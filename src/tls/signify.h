@@ -38,7 +38,8 @@ struct signify_secret *signify_generate(void);
  * and why says so. NULL and why. */
 struct signify_secret *signify_secret_parse(struct slice text, struct buf *why);
 
-/* The same from a file; no copy of its bytes is left. */
+/* The same from a file; no copy of its bytes is left. errno is 0 when the file was
+ * read and holds no such key. */
 struct signify_secret *signify_secret_load(const char *path, struct buf *why);
 
 void signify_secret_free(struct signify_secret **s);

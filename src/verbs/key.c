@@ -209,8 +209,8 @@ print_json(const struct shown *s, struct buf *out)
 	    kinds[s->kind], s->number, s->text);
 }
 
-/* first: no comma before it. */
-static bool
+/* first: no comma before it. The exit status. */
+static int
 show(const char *word, bool json, bool first)
 {
 	struct shown s = { .word = word };
@@ -219,10 +219,10 @@ show(const char *word, bool json, bool first)
 
 	buf_init(&out, KEY_JSON_MAX + KEY_WHY_MAX);
 	s.kind = key_word_read(word, &k, &out);
-	if (s.kind == KEY_WORD_NONE) {
-		log_error("%s", buf_cstr(&out));
+	if (!key_word_good(s.kind)) {
+		log_error("%.*s", SLICE_ARGS(buf_view(&out)));
 		buf_fini(&out);
-		return false;
+		return key_word_status(s.kind);
 	}
 	if (s.kind == KEY_WORD_SECRET)
 		key_word_check_mode(word);
@@ -232,26 +232,29 @@ show(const char *word, bool json, bool first)
 	(json ? print_json : print_text)(&s, &out);
 	(void)fwrite(out.ptr, 1, out.len, stdout);
 	buf_fini(&out);
-	return true;
+	return EXIT_GOOD;
 }
 
 static int
 run_show(const char *const *words, size_t n, bool json)
 {
-	bool first = true, all = true;
+	int status = EXIT_GOOD;
+	bool first = true;
 
 	if (json)
 		fputs("[", stdout);
 	for (size_t i = 0; i < n; i++) {
-		bool done = show(words[i], json, first);
+		int one = show(words[i], json, first);
 
-		first = first && !done;
-		all = all && done;
+		first = first && one != EXIT_GOOD;
+		if (one > status)
+			status = one;
 	}
 	if (json)
 		fputs("\n]\n", stdout);
-	return all && fflush(stdout) == 0 && !ferror(stdout) ? EXIT_GOOD
-							     : EXIT_FAILED;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_GOOD)
+		status = EXIT_FAILED;
+	return status;
 }
 
 /* ---------------------------------------------------------- command line */

@@ -8,6 +8,7 @@
 #include "tls/sign.h"
 #include "util/log.h"
 #include "util/secret.h"
+#include "verbs/verbs.h"
 
 /* Which kind of key the file's text is. */
 static enum key_word
@@ -44,14 +45,30 @@ key_word_read(const char *word, struct signify_key *out, struct buf *why)
 		return KEY_WORD_TEXT;
 	/* On the stack, where it can be wiped whole. */
 	buf_wrap(&text, memory, sizeof(memory));
-	if (file_read_path(word, &text))
+	if (file_read_path(word, &text)) {
 		kind = parse(buf_view(&text), word, out, why);
-	else if (errno == EFBIG)
+	} else if (errno == EFBIG) {
 		(void)buf_printf(why, "%s: holds no signify key", word);
-	else
+	} else {
+		kind = KEY_WORD_UNREAD;
 		(void)buf_printf(why, "%s: %s", word, strerror(errno));
+	}
 	explicit_bzero(memory, sizeof(memory));
 	return kind;
+}
+
+bool
+key_word_good(enum key_word kind)
+{
+	return kind != KEY_WORD_NONE && kind != KEY_WORD_UNREAD;
+}
+
+int
+key_word_status(enum key_word kind)
+{
+	if (key_word_good(kind))
+		return EXIT_GOOD;
+	return kind == KEY_WORD_UNREAD ? EXIT_LOCAL : EXIT_USAGE;
 }
 
 enum key_word

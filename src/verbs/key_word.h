@@ -6,10 +6,11 @@
 #include "tls/signify.h"
 
 enum key_word {
-	KEY_WORD_NONE, /* see why */
+	KEY_WORD_NONE, /* what it says is not a key: see why */
 	KEY_WORD_TEXT, /* the 56 characters of a public key */
 	KEY_WORD_PUBLIC,
 	KEY_WORD_SECRET,
+	KEY_WORD_UNREAD, /* there is no such file, or we cannot read it: see why */
 };
 
 /* The public key that word means: its text, or a file that holds a public or a
@@ -17,7 +18,14 @@ enum key_word {
 enum key_word
 key_word_read(const char *word, struct signify_key *out, struct buf *why);
 
-/* The same for those who only check what others signed: a secret key is good, with
+/* Whether a key was read. */
+bool key_word_good(enum key_word kind);
+
+/* The exit status of a verb that was given that word: EXIT_USAGE for what is not a
+ * key, EXIT_LOCAL for a file that cannot be read. */
+int key_word_status(enum key_word kind);
+
+/* The same as key_word_read for those who only check what others signed: a secret key is good, with
  * a warning. */
 enum key_word key_word_read_public(
     const char *word, struct signify_key *out, struct buf *why);

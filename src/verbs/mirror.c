@@ -135,23 +135,25 @@ take_also(struct job *j, const char *value)
 	return take_url("--also", value, j->also[n]);
 }
 
-/* False after a message: a file that cannot be used is no wrong usage. */
-static bool
+/* The exit status, after a message when it is not EXIT_GOOD. */
+static int
 read_key(struct job *j)
 {
+	enum key_word kind;
 	uint8_t memory[WHY_MAX];
 	struct buf why;
 
 	if (j->key_word == NULL)
-		return true;
+		return EXIT_GOOD;
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (key_word_read_public(j->key_word, &j->key, &why) == KEY_WORD_NONE) {
+	kind = key_word_read_public(j->key_word, &j->key, &why);
+	if (!key_word_good(kind)) {
 		log_error(
 		    "--key %s (see carnation help mirror)", buf_cstr(&why));
-		return false;
+		return key_word_status(kind);
 	}
 	j->wish.key = &j->key;
-	return true;
+	return EXIT_GOOD;
 }
 
 /* "500", "64K", "64M", "4G". */
@@ -320,6 +322,7 @@ verb_mirror(int argc, char **argv)
 			     .max_bytes = (uint64_t)MIRROR_BYTES_GIB << 30,
 			     .max_files = MANIFEST_FILES_MAX,
 			     .stop = &stopping } };
+	int status;
 
 	if (mirror_survey_wanted(argc, argv)) {
 		heed_signals();
@@ -327,8 +330,9 @@ verb_mirror(int argc, char **argv)
 	}
 	if (!parse(&j, argc, argv))
 		return verb_misused("mirror");
-	if (!read_key(&j))
-		return EXIT_USAGE;
+	status = read_key(&j);
+	if (status != EXIT_GOOD)
+		return status;
 	heed_signals();
 	return run(&j);
 }

@@ -45,22 +45,24 @@ take_key(struct words *w, const char *value)
 	return true;
 }
 
-/* False after a message: a file that cannot be used is no wrong usage. */
-static bool
+/* The exit status, after a message when it is not EXIT_GOOD. */
+static int
 read_keys(struct words *w)
 {
+	enum key_word kind;
 	uint8_t memory[SURVEY_SAID_MAX];
 	struct buf why;
 
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	for (size_t i = 0; i < w->options.n_keys; i++)
-		if (key_word_read_public(w->key_word[i], &w->key[i], &why) ==
-		    KEY_WORD_NONE) {
+	for (size_t i = 0; i < w->options.n_keys; i++) {
+		kind = key_word_read_public(w->key_word[i], &w->key[i], &why);
+		if (!key_word_good(kind)) {
 			log_error("--key %s (see carnation help mirror)",
 			    buf_cstr(&why));
-			return false;
+			return key_word_status(kind);
 		}
-	return true;
+	}
+	return EXIT_GOOD;
 }
 
 /* A URL names its scheme; everything else is a directory. */
@@ -130,12 +132,14 @@ mirror_survey(int argc, char **argv, const volatile sig_atomic_t *stop)
 	enum survey_result result;
 	struct buf page, why;
 	bool written;
+	int status;
 
 	w.options.keys = w.key;
 	if (!parse(&w, argc, argv))
 		return verb_misused("mirror");
-	if (!read_keys(&w))
-		return EXIT_USAGE;
+	status = read_keys(&w);
+	if (status != EXIT_GOOD)
+		return status;
 	buf_init(&page, SURVEY_PAGE_MAX);
 	buf_init(&why, SURVEY_SAID_MAX);
 	result = survey_run(&w.options, &page, &why);

@@ -159,10 +159,11 @@ verb_publish(int argc, char **argv)
 	int status;
 
 	publish_options_init(&j);
-	if (!publish_options_parse(&j, argc, argv))
-		status = verb_misused("publish");
-	else
-		status = publish_options_read(&j) ? publish(&j) : EXIT_LOCAL;
+	status = publish_options_parse(&j, argc, argv)
+		     ? publish_options_read(&j)
+		     : verb_misused("publish");
+	if (status == EXIT_GOOD)
+		status = publish(&j);
 	publish_options_fini(&j);
 	return status;
 }

@@ -239,35 +239,37 @@ take_key_name(struct publish_job *j)
 	return true;
 }
 
-static bool
+/* The exit status, EXIT_GOOD when the key was read. */
+static int
 read_word(const char *word, struct signify_key *out, struct buf *why)
 {
 	enum key_word kind = key_word_read(word, out, why);
 
 	if (kind == KEY_WORD_SECRET)
 		key_word_check_mode(word);
-	return kind != KEY_WORD_NONE;
+	return key_word_status(kind);
 }
 
-static bool
+/* The exit status. */
+static int
 read_key(struct publish_job *j, struct buf *why)
 {
 	bool signs = j->unsigned_file == NULL && j->signed_file == NULL;
 
 	if (j->key_file == NULL)
-		return true;
+		return EXIT_GOOD;
 	if (!take_key_name(j))
-		return false;
+		return EXIT_LOCAL;
 	j->o.key = &j->key;
 	if (!signs)
 		return read_word(j->key_file, &j->key, why);
 	j->secret = signify_secret_load(j->key_file, why);
 	if (j->secret == NULL)
-		return false;
+		return errno == 0 ? EXIT_USAGE : EXIT_LOCAL;
 	key_word_check_mode(j->key_file);
 	signify_public(j->secret, &j->key);
 	j->o.secret = j->secret;
-	return true;
+	return EXIT_GOOD;
 }
 
 /* Whether the list may be written to OUT: neither over what is read nor where
@@ -316,35 +318,46 @@ check_out(const struct publish_job *j, struct buf *why)
 	return fit;
 }
 
-bool
+static bool
+read_signed(struct publish_job *j, struct buf *why)
+{
+	if (j->signed_file == NULL)
+		return true;
+	if (!file_read_path(j->signed_file, &j->sealed)) {
+		(void)buf_printf(
+		    why, "%s: %s", j->signed_file, strerror(errno));
+		return false;
+	}
+	j->o.sealed = buf_view(&j->sealed);
+	if (j->sealed.len > 0)
+		return true;
+	(void)buf_printf(why, "%s: is empty", j->signed_file);
+	return false;
+}
+
+int
 publish_options_read(struct publish_job *j)
 {
+	int status = EXIT_LOCAL;
 	struct buf why;
 	bool ok;
 
 	buf_init(&why, WHY_MAX);
-	ok = check_out(j, &why) && read_key(j, &why);
-	if (ok && j->next_file != NULL) {
-		ok = read_word(j->next_file, &j->next_key, &why);
+	if (check_out(j, &why))
+		status = read_key(j, &why);
+	if (status == EXIT_GOOD && j->next_file != NULL) {
+		status = read_word(j->next_file, &j->next_key, &why);
 		j->o.next_key = &j->next_key;
 	}
-	if (ok && j->signed_file != NULL) {
-		ok = file_read_path(j->signed_file, &j->sealed);
-		if (!ok)
-			(void)buf_printf(
-			    &why, "%s: %s", j->signed_file, strerror(errno));
-		j->o.sealed = buf_view(&j->sealed);
-	}
-	if (ok && j->signed_file != NULL && j->sealed.len == 0) {
-		ok = false;
-		(void)buf_printf(&why, "%s: is empty", j->signed_file);
-	}
+	if (status == EXIT_GOOD && !read_signed(j, &why))
+		status = EXIT_LOCAL;
+	ok = status == EXIT_GOOD;
 	if (!ok && why.len > 0)
 		log_error("%.*s", SLICE_ARGS(buf_view(&why)));
 	else if (!ok && why.failed)
 		log_error("out of memory");
 	buf_fini(&why);
-	return ok;
+	return status;
 }
 
 void

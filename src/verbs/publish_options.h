@@ -25,8 +25,9 @@ void publish_options_init(struct publish_job *j);
 /* False after a message: wrong usage. */
 bool publish_options_parse(struct publish_job *j, int argc, char **argv);
 
-/* Reads keys and the signed list. False after a message. */
-bool publish_options_read(struct publish_job *j);
+/* Reads keys and the signed list. The exit status, after a message when it is not
+ * EXIT_GOOD. */
+int publish_options_read(struct publish_job *j);
 
 void publish_options_fini(struct publish_job *j);
 

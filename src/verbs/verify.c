@@ -298,7 +298,8 @@ run(struct job *j)
 
 /* ----------------------------------------------------------- command line */
 
-static bool
+/* The exit status, EXIT_GOOD when the key was added. */
+static int
 add_key(struct job *j, const char *word)
 {
 	enum key_word kind = KEY_WORD_NONE;
@@ -309,11 +310,11 @@ add_key(struct job *j, const char *word)
 		(void)buf_str(&why, "too many keys");
 	else
 		kind = key_word_read_public(word, &j->keys[j->n_keys], &why);
-	if (kind == KEY_WORD_NONE)
-		log_error("--key %s", buf_cstr(&why));
+	if (!key_word_good(kind))
+		log_error("--key %.*s", SLICE_ARGS(buf_view(&why)));
 	buf_fini(&why);
-	j->n_keys += kind != KEY_WORD_NONE;
-	return kind != KEY_WORD_NONE;
+	j->n_keys += key_word_good(kind);
+	return key_word_status(kind);
 }
 
 /* What a person may have meant by a URL that verify cannot begin with. */
@@ -342,12 +343,13 @@ parse(struct job *j, int argc, char **argv)
 	struct args a = {
 		.verb = "verify", .options = options, .argc = argc, .argv = argv
 	};
-	int letter;
+	int letter, status;
 
 	while ((letter = args_next(&a)) != ARGS_END) {
 		if (letter == 'k') {
-			if (!add_key(j, a.value))
-				return EXIT_LOCAL;
+			status = add_key(j, a.value);
+			if (status != EXIT_GOOD)
+				return status;
 		} else if (letter == 'j') {
 			j->json = true;
 		} else if (letter == ARGS_WORD && j->word == NULL) {

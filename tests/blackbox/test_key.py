@@ -141,15 +141,16 @@ def test_show_tells_which_is_none(place):
         "rotten.sec": f"{comment}\n{body[:80]}"
                       f"{'A' if body[80] != 'A' else 'B'}{body[81:]}\n",
     })
-    for name, want in (("page.gmi", "holds no signify key"),
-                       ("long", "holds no signify key"),
-                       ("cut.pub", "holds no signify key"),
-                       ("cut.sec", "is no signify secret key"),
-                       ("rotten.sec", "the key is damaged"),
-                       ("none", "No such file or directory"),
-                       (".", "Is a directory")):
+    for name, status, want in (
+            ("page.gmi", 2, "holds no signify key"),
+            ("long", 2, "holds no signify key"),
+            ("cut.pub", 2, "holds no signify key"),
+            ("cut.sec", 2, "is no signify secret key"),
+            ("rotten.sec", 2, "the key is damaged"),
+            ("none", 4, "No such file or directory"),
+            (".", 4, "Is a directory")):
         done = carnation("key", "show", name, "x.pub", cwd=place)
-        assert done.returncode == 1, name
+        assert done.returncode == status, name
         assert want in done.stderr and text in done.stdout, name
         assert body[40:80] not in done.stderr + done.stdout
         done = carnation("key", "show", "--json", name, "x.pub", cwd=place)
@@ -220,6 +221,6 @@ def test_a_passphrase_is_not_asked_for(place):
         (place / "s.sec").write_text(
             f"{comment}\n{base64.b64encode(raw).decode()}\n")
     done = carnation("key", "show", "s.sec", cwd=place)
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.returncode == 2 and done.stdout == ""
     assert "the key has a passphrase, which only signify asks for" in (
         done.stderr)

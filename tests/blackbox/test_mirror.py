@@ -355,11 +355,13 @@ def test_wrong_usage(place, words):
 def test_a_key_that_cannot_be_used(place, words):
     """What is wrong must not scroll away above a long usage."""
     (place / "page").write_text("# A page\n")
-    for name, why in (("none", "No such file"), ("page", "no signify key")):
+    for name, status, why in (("none", 4, "No such file"),
+                              (".", 4, "Is a directory"),
+                              ("page", 2, "no signify key")):
         done = carnation("mirror", "gemini://localhost/", *words, "--key",
                          name, cwd=place)
-        assert done.returncode == 2 and done.stdout == ""
-        assert re.fullmatch(rf"carnation: error: --key {name}: .*{why}.* "
+        assert done.returncode == status and done.stdout == ""
+        assert re.fullmatch(rf"carnation: error: --key {re.escape(name)}: .*{why}.* "
                             r"\(see carnation help mirror\)\n", done.stderr)
     assert not (place / "store").exists()
 

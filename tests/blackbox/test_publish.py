@@ -328,11 +328,15 @@ def test_a_key_is_wanted(author):
     done = author.first(key=False, status=2)
     assert "--key" in done.stderr
     author.first("--dry-run", key=False)
-    for name in ("none.sec", "note.sec"):
-        (author.place / "note.sec").write_text("no key\n")
-        done = author.first("--key", author.place / name, key=False, status=4)
+    (author.place / "note.sec").write_text("no key\n")
+    for name, status in (("none.sec", 4), ("note.sec", 2)):
+        for words in (["--key"], ["--unsigned", author.place / "o", "--key"]):
+            done = author.first(*words, author.place / name, key=False,
+                                status=status)
+            assert name in done.stderr
+        done = author.first("--next-key", author.place / name, status=status)
         assert name in done.stderr
-    done = author.first("--key", author.pub, key=False, status=4)
+    done = author.first("--key", author.pub, key=False, status=2)
     assert "capsule-1.pub" in done.stderr
     assert not author.store.exists()
 

@@ -250,6 +250,9 @@ def test_a_key_is_needed(copy, author, place):
     lines = verify(copy.what, "--key", Key.new().public, status=REFUSED)
     assert "REFUSED" in lines[-1]
     verify(copy.what, "--key", place / "none", status=LOCAL)
+    (place / "note").write_text("no key\n")
+    verify(copy.what, "--key", place / "note", status=USAGE)
+    assert "note: holds no signify key" in verify.said
 
 
 def test_what_is_told_is_safe_to_show(copy):
