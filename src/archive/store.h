@@ -155,7 +155,9 @@ struct store_keeping {
 	uint64_t highest;
 };
 
-/* Removes all other releases; then objects of no release. Counts (may be NULL). */
+/* Removes all other releases; then objects of no release. Counts (may be NULL). A
+ * release on which somebody holds a flock (a server does, shared, on what it may
+ * still serve) is left for the next time. */
 bool store_prune(struct store *s, const struct store_keeping *keep,
     unsigned *releases, unsigned *objects, struct buf *why);
 

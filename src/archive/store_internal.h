@@ -56,6 +56,11 @@ int store_tmp_file(struct store *s, char name[STORE_NAME_SIZE]);
 bool store_put_file(struct store *s, int dir, const char *name,
     struct slice bytes, mode_t mode);
 
+/* Takes a release away from those who open it by its name, and moves it to tmp/, to
+ * be swept. *held: somebody has a lock on it (a server that may still serve it, a
+ * verify): then it stays, and nothing has failed. False and errno. */
+bool store_throw_release(struct store *s, const char *name, bool *held);
+
 /* Moves dir/name (of any kind) to tmp/, to be swept. True when it is not there. */
 bool store_throw(struct store *s, int dir, const char *name);
 

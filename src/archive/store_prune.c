@@ -91,6 +91,7 @@ prune_releases(struct store *s, const struct store_keeping *keep,
 {
 	char name[STORE_NAME_SIZE];
 	uint64_t current = store_current(s);
+	bool held = false;
 	size_t n, good = 0;
 	uint64_t *list = store_releases(s, &n);
 	bool ok = list != NULL || n == 0;
@@ -106,8 +107,9 @@ prune_releases(struct store *s, const struct store_keeping *keep,
 		    list[i] == past.before || store_is_recent(s, list[i]))
 			continue;
 		store_serial_name(list[i], name);
-		ok = store_throw(s, s->releases, name) && store_sweep(s, false);
-		*releases += ok;
+		ok = store_throw_release(s, name, &held) &&
+		     (held || store_sweep(s, false));
+		*releases += ok && !held;
 	}
 	free(list);
 	return ok || store_fault(s, why, "releases", NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,30 @@ store_manifest(const struct store *s, uint64_t serial, struct buf *out)
 	return ok;
 }
 
+bool
+store_throw_release(struct store *s, const char *name, bool *held)
+{
+	int fd = store_dir_open(s->releases, name);
+	bool thrown;
+
+	*held = false;
+	/* What is no directory is no release that anybody could serve. */
+	if (fd == -1 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
+	    errno != EACCES)
+		return false;
+	/* Kept until it is gone from its name: who opens it afterwards does not
+	 * find it. A file system without locks has no holders either. */
+	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1 &&
+	    errno == EWOULDBLOCK) {
+		*held = true;
+		store_shut(fd);
+		return true;
+	}
+	thrown = store_throw(s, s->releases, name);
+	store_shut(fd);
+	return thrown;
+}
+
 static bool
 is_same_release(const struct store *s, uint64_t serial, struct slice bytes)
 {
@@ -76,14 +101,30 @@ discard_release(struct store *s, const char *name)
 	return store_throw(s, s->releases, name) && store_sweep(s, false);
 }
 
+/* In place of a release that is in use, only the same one will do: its files are
+ * made links to their objects again. */
+static bool
+keep_held(struct store *s, const struct manifest *m, struct slice bytes,
+    struct buf *why)
+{
+	unsigned mended;
+
+	if (is_same_release(s, m->serial, bytes))
+		return store_relink(s, m, &mended, why);
+	return store_fault(s, why, "releases",
+	    "another release of this serial is in use: restart the server, "
+	    "then "
+	    "try again");
+}
+
 /* All of it under a name that is no release's, then on the disk, then there. */
 static bool
 build_new(struct store *s, const char *name, const struct manifest *m,
     struct slice bytes, struct buf *why)
 {
 	char new[STORE_NAME_SIZE + sizeof(".new")];
+	bool ok, held = false;
 	int fd;
-	bool ok;
 
 	(void)snprintf(new, sizeof(new), "%s.new", name);
 	fd = store_dir_make(s->releases, new, NULL);
@@ -93,10 +134,12 @@ build_new(struct store *s, const char *name, const struct manifest *m,
 	store_shut(fd);
 	/* What stood there goes only now, when it can be replaced. */
 	if (ok &&
-	    (syncfs(s->root) == -1 || !store_throw(s, s->releases, name) ||
-		renameat(s->releases, new, s->releases, name) == -1))
+	    (syncfs(s->root) == -1 || !store_throw_release(s, name, &held) ||
+		(!held && renameat(s->releases, new, s->releases, name) == -1)))
 		ok = store_fault(s, why, "releases", NULL);
-	if (!ok)
+	else if (ok && held)
+		ok = keep_held(s, m, bytes, why);
+	if (!ok || held)
 		(void)discard_release(s, new);
 	else if (!store_sweep(s, false))
 		ok = store_fault(s, why, "tmp", NULL);

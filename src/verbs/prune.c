@@ -60,10 +60,11 @@ parse(const char **path, unsigned *keep, int argc, char **argv)
 	return *path != NULL;
 }
 
-/* Each release that was there: gone, or why it was kept beyond the newest. */
+/* Each release that was there: gone, or why it was kept beyond the newest. What a
+ * prune that succeeded (good_end) has left for no other reason was in use. */
 static void
 tell(const struct store *s, const struct store_keeping *keep,
-    const uint64_t *before, size_t n)
+    const uint64_t *before, size_t n, bool good_end)
 {
 	uint64_t current = store_current(s);
 	size_t good = 0;
@@ -89,6 +90,8 @@ tell(const struct store *s, const struct store_keeping *keep,
 			printf("prune: kept %" PRIu64 ": superseded less than "
 			       "%d s ago, it may still be served\n",
 			    before[i], STORE_SUPERSEDED_S);
+		else if (good_end)
+			printf("prune: kept %" PRIu64 ": in use\n", before[i]);
 	}
 }
 
@@ -155,7 +158,7 @@ prune(struct store *s, unsigned newest)
 	if (!store_prune(s, &keep, &releases, &objects, &why))
 		status = store_failed(&why);
 	if (before != NULL)
-		tell(s, &keep, before, n);
+		tell(s, &keep, before, n, status == EXIT_GOOD);
 	/* After a failure the sums are not those of a prune: what went is named
 	 * above. */
 	if (status == EXIT_GOOD)

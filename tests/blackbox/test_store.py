@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """carnation rollback and carnation prune: a store's releases, old and new."""
+import contextlib
 import fcntl
 import os
 import re
@@ -257,6 +258,33 @@ def test_prune_keeps_what_was_served_a_moment_ago(place):
     os.utime(store / "releases/1", (time.time() - 121,) * 2)
     done("prune", store, "--keep", "1")
     assert releases(store) == [5]
+
+
+@contextlib.contextmanager
+def held(release):
+    """A lock as a server has on a release that it may still serve."""
+    fd = os.open(release, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
+def test_prune_leaves_a_release_that_is_held(place):
+    store = store_of(place)
+    with held(store / "releases/2"), held(store / "releases/2"):
+        result = done("prune", store, "--keep", "1")
+        assert releases(store) == [2, 5]
+        assert (store / "releases/2/page.gmi").read_text() == "# Page 2\n"
+        assert "prune: kept 2: in use\n" in result.stdout
+        assert "prune: 3 releases and 3 objects removed" in result.stdout
+        # It is left as often as it is asked, and is no failure.
+        assert "prune: kept 2: in use\n" in done(
+            "prune", store, "--keep", "1").stdout
+    assert done("prune", store, "--keep", "1").stdout == (
+        "prune: removed 2\n"
+        "prune: 1 release and 1 object removed; now serving 5\n")
 
 
 def test_prune_drops_what_no_release_has(place):

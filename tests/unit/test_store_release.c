@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "store_help.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include "archive/ustar.h"
 
 static bool
@@ -161,6 +165,33 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 	inode = help_stat("store/releases/5").st_ino;
 	assert_true(help_try_build(5, "second", two));
 	assert_true(help_stat("store/releases/5").st_ino == inode);
+	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_int_equal(help_entries("store/releases"), 1);
+}
+
+static void
+test_one_that_is_held_stays(void **state)
+{
+	static const char *const one[] = { "a", "one", NULL };
+	static const char *const two[] = { "a", "two", NULL };
+	ino_t inode;
+	int fd;
+
+	(void)state;
+	assert_true(help_try_build(5, "first", one));
+	inode = help_stat("store/releases/5").st_ino;
+	fd = open(tree_path("store/releases/5"), O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	assert_int_equal(unlink(tree_path("store/releases/5/a")), 0);
+	assert_true(help_try_build(5, "first", one));
+	help_check_file("store/releases/5/a", SLICE("one"));
+	assert_false(help_try_build(5, "second", two));
+	assert_true(help_told("is in use"));
+	help_check_file("store/releases/5/a", SLICE("one"));
+	assert_true(help_stat("store/releases/5").st_ino == inode);
+	assert_int_equal(close(fd), 0);
+	assert_true(help_try_build(5, "second", two));
+	help_check_file("store/releases/5/a", SLICE("two"));
 	assert_int_equal(help_entries("store/tmp"), 0);
 	assert_int_equal(help_entries("store/releases"), 1);
 }
@@ -383,6 +414,7 @@ main(void)
 		in_a_store(test_an_archive_of_nothing_but_the_manifest),
 		in_a_store(test_two_builds_give_the_same_bytes),
 		in_a_store(test_one_that_is_there_is_left_or_replaced),
+		in_a_store(test_one_that_is_held_stays),
 		in_a_store(test_a_build_that_fails_leaves_nothing),
 		in_a_store(test_no_name_leaves_the_release),
 		in_a_store(test_no_room_for_the_archive),
