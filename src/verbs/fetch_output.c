@@ -16,36 +16,62 @@
 enum {
 	OUTPUT_CHUNK = 4096,
 	OUTPUT_PROGRESS_MS = 200,
+	OUTPUT_MODE = 0666,
 };
 
 static bool
 complain(const struct fetch_output *o)
 {
 	log_error(
-	    "%s: %s", o->part != NULL ? o->part : "stdout", strerror(errno));
+	    "%s: %s", o->file != NULL ? o->file : "stdout", strerror(errno));
 	return false;
+}
+
+/* As open(2) would have made it. */
+static bool
+set_mode(int fd)
+{
+	mode_t mask = umask(0);
+
+	(void)umask(mask);
+	return fchmod(fd, OUTPUT_MODE & ~mask) == 0;
+}
+
+/* A name of our own: two runs do not share it, and nobody can have put a link
+ * there. */
+static int
+open_temporary(struct fetch_output *o)
+{
+	int fd;
+
+	if (asprintf(&o->temporary, "%s.part.XXXXXX", o->file) == -1) {
+		o->temporary = NULL;
+		return -1;
+	}
+	fd = mkostemp(o->temporary, O_CLOEXEC);
+	if (fd == -1 || set_mode(fd))
+		return fd;
+	(void)close(fd);
+	(void)unlink(o->temporary);
+	return -1;
 }
 
 bool
 fetch_output_open(struct fetch_output *o, const char *file)
 {
-	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
 	struct stat st;
-	bool special;
 
 	*o = (struct fetch_output){ .file = file, .fd = STDOUT_FILENO };
 	if (file == NULL) {
 		o->terminal = isatty(STDOUT_FILENO) == 1;
 		return true;
 	}
-	/* A device or a pipe is written to, never renamed over. */
-	special = stat(file, &st) == 0 && !S_ISREG(st.st_mode);
-	if (asprintf(&o->part, special ? "%s" : "%s.part", file) == -1) {
-		o->part = NULL;
-		return complain(o);
-	}
 	o->progress = isatty(STDERR_FILENO) == 1;
-	o->fd = open(o->part, flags, 0666);
+	/* A device or a pipe is written to, never renamed over. */
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+		o->fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	else
+		o->fd = open_temporary(o);
 	return o->fd != -1 || complain(o);
 }
 
@@ -93,6 +119,21 @@ fetch_output_write(struct fetch_output *o, struct slice bytes)
 	return o->terminal ? write_screen(o, bytes) : write_all(o, bytes);
 }
 
+/* Under FILE.part, whatever lies there; a link there is replaced, not followed. */
+static void
+keep_part(const struct fetch_output *o)
+{
+	const char *kept = o->temporary;
+	char *part;
+
+	if (asprintf(&part, "%s.part", o->file) == -1)
+		part = NULL;
+	if (part != NULL && rename(o->temporary, part) == 0)
+		kept = part;
+	log_info("what came is kept as %s", kept);
+	free(part);
+}
+
 static bool
 close_file(struct fetch_output *o, bool whole)
 {
@@ -102,12 +143,14 @@ close_file(struct fetch_output *o, bool whole)
 		fputs("\r\x1b[K", stderr);
 	if (o->fd != -1 && close(o->fd) == -1)
 		done = complain(o);
-	if (done && whole && rename(o->part, o->file) == -1)
-		done = complain(o);
-	if (o->fd != -1 && !(done && whole))
-		log_info("what came is kept as %s", o->part);
-	free(o->part);
-	o->part = NULL;
+	if (o->fd != -1 && o->temporary != NULL) {
+		if (done && whole && rename(o->temporary, o->file) == -1)
+			done = complain(o);
+		if (!(done && whole))
+			keep_part(o);
+	}
+	free(o->temporary);
+	o->temporary = NULL;
 	return done;
 }
 
@@ -117,7 +160,7 @@ fetch_output_close(struct fetch_output *o, bool whole)
 	uint8_t memory[SCREEN_GROWTH * sizeof(o->screen.kept)];
 	struct buf out;
 
-	if (o->part != NULL)
+	if (o->file != NULL)
 		return close_file(o, whole);
 	if (!o->terminal)
 		return true;

@@ -9,7 +9,8 @@
 
 struct fetch_output {
 	const char *file; /* NULL: stdout */
-	char *part;       /* "FILE.part", until all is there */
+	char *temporary;  /* "FILE.part.XXXXXX", until all is there; NULL for a
+			   * device or a pipe */
 	int fd;
 	bool terminal; /* stdout is one */
 	bool progress; /* stderr is one, and stdout is not in use */
@@ -22,8 +23,8 @@ struct fetch_output {
 bool fetch_output_open(struct fetch_output *o, const char *file);
 bool fetch_output_write(struct fetch_output *o, struct slice bytes);
 
-/* Closes, and gives the file its name if whole; otherwise it stays a part, which
- * is said. Harmless on what was never opened. */
+/* Closes, and gives the file its name if whole; otherwise it stays as FILE.part,
+ * which is reported. Harmless on what was never opened. */
 bool fetch_output_close(struct fetch_output *o, bool whole);
 
 #endif

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """`carnation fetch` against servers that lie, dawdle and break off."""
 import contextlib
+import os
 import re
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -88,12 +90,61 @@ def test_output(fetch, evil, tmp_path):
     assert b"\r" not in r.stderr  # no progress where nobody looks
     r = fetch("-o", "none/x.png", s.url())
     assert r.returncode == 1
-    assert b"none/x.png.part: No such file or directory" in r.stderr
+    assert b"none/x.png: No such file or directory" in r.stderr
     # what is no page leaves files alone
     r = fetch("-o", "x.png", evil(b"51 No\r\n").url())
     assert r.returncode == 50
     assert (tmp_path / "x.png").exists()
     assert not (tmp_path / "x.png.part").exists()
+
+
+def test_output_follows_no_link(fetch, evil, tmp_path):
+    """A name that others can guess, in a directory where they can write."""
+    s = evil(b"20 text/plain\r\nnew")
+    target = tmp_path / "target"
+    target.write_text("precious")
+    for name in ("x.part", "x"):
+        (tmp_path / name).symlink_to(target)
+    assert fetch("-o", "x", s.url()).returncode == 0
+    assert target.read_text() == "precious"
+    assert (tmp_path / "x").read_bytes() == b"new"
+    cut = evil(lambda line, c, n: c.sendall(
+        b"20 text/plain\r\nha") is not None)
+    assert fetch("-o", "x", cut.url()).returncode == 1
+    assert target.read_text() == "precious"
+    assert (tmp_path / "x").read_bytes() == b"new"
+    assert sorted(p.name for p in tmp_path.iterdir()
+                  if p.name.startswith("x")) == ["x", "x.part"]
+
+
+def test_output_has_the_mode_of_a_new_file(fetch, evil, tmp_path):
+    old = os.umask(0o027)
+    try:
+        fetch("-o", "x", evil(b"20 text/plain\r\nnew").url())
+    finally:
+        os.umask(old)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_two_outputs_at_once_do_not_mix(fetch, evil, tmp_path):
+    """Both have begun before either may end; each file is one body, whole."""
+    bodies = [b"a" * 300000, b"b" * 300000]
+    begun = threading.Barrier(2, timeout=PATIENCE)
+
+    def answer(line, c, n):
+        body = bodies[int(line.rsplit("/", 1)[1])]
+        c.sendall(b"20 text/plain\r\n" + body[:100000])
+        begun.wait()
+        c.sendall(body[100000:])
+        return True
+
+    servers = [evil(answer), evil(answer)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(fetch, "-o", "x", s.url(f"/{i}"))
+                for i, s in enumerate(servers)]
+        assert [r.result().returncode for r in runs] == [0, 0]
+    assert (tmp_path / "x").read_bytes() in bodies
+    assert [p.name for p in tmp_path.iterdir() if p.name[0] == "x"] == ["x"]
 
 
 def test_disk_full(fetch, evil):
