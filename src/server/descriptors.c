@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/descriptors.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* on every architecture since Linux 5.9 */
+#endif
 
 void
 spares_init(struct spares *s, int original)
@@ -51,17 +58,73 @@ compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-void
-descriptors_keep(int *own, size_t n)
+/* close_range(2) by its number: the C library's wrapper came with glibc 2.34. */
+static bool
+range_close(unsigned first, unsigned last)
+{
+	return syscall(SYS_close_range, first, last, 0) == 0;
+}
+
+/* Closes all but own and the standard ones in one pass over the numbers. False
+ * when the kernel does not know the call, or something forbids it. */
+static bool
+ranges_close(const int *own, size_t n)
 {
 	int next = STDERR_FILENO + 1;
 
-	qsort(own, n, sizeof(*own), compare);
 	for (size_t i = 0; i < n; i++) {
-		if (own[i] > next)
-			close_range((unsigned)next, (unsigned)own[i] - 1, 0);
+		if (own[i] > next &&
+		    !range_close((unsigned)next, (unsigned)own[i] - 1))
+			return false;
 		if (own[i] >= next)
 			next = own[i] + 1;
 	}
-	close_range((unsigned)next, ~0u, 0);
+	return range_close((unsigned)next, ~0u);
+}
+
+/* Calls close(2) on each foreign descriptor that dir, /proc/self/fd, lists and
+ * counts them in *foreign. False and errno when the list cannot be read. */
+static bool
+listed_close(DIR *dir, const int *own, size_t n, size_t *foreign)
+{
+	struct dirent *e;
+
+	*foreign = 0;
+	rewinddir(dir);
+	while (errno = 0, (e = readdir(dir)) != NULL) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+
+		if (fd <= STDERR_FILENO || fd == dirfd(dir) ||
+		    bsearch(&fd, own, n, sizeof(*own), compare) != NULL)
+			continue;
+		(void)close(fd);
+		++*foreign;
+	}
+	return errno == 0;
+}
+
+/* The slow way, by what /proc lists; a second look proves that all are gone. */
+static bool
+each_close(const int *own, size_t n)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t foreign = 0;
+	bool ok;
+	int error;
+
+	if (dir == NULL)
+		return false;
+	ok = listed_close(dir, own, n, &foreign) &&
+	     listed_close(dir, own, n, &foreign);
+	error = ok ? EBADF : errno;
+	(void)closedir(dir);
+	errno = error;
+	return ok && foreign == 0;
+}
+
+bool
+descriptors_keep(int *own, size_t n)
+{
+	qsort(own, n, sizeof(*own), compare);
+	return ranges_close(own, n) || each_close(own, n);
 }

@@ -29,7 +29,9 @@ bool spares_give(struct spares *s);
 size_t spares_highest(const struct spares *s);
 
 /* Closes every descriptor of this process but the standard ones and the n in own,
- * which is sorted by this; negative ones in it mean nothing. */
-void descriptors_keep(int *own, size_t n);
+ * which is sorted by this; negative ones in it mean nothing. Uses close_range(2),
+ * or /proc/self/fd where that call is missing. False and errno when some may still
+ * be open: the process must end. */
+bool descriptors_keep(int *own, size_t n);
 
 #endif

@@ -260,16 +260,17 @@ slots_for(const struct conf *conf, size_t held)
 
 /* What the parent holds for others (older roots and logs, other workers' control
  * sockets, its event loop) is none of a worker's business. */
-static void
+static bool
 give_up_foreign(const struct worker_world *world)
 {
 	const struct hosts *hosts = world->site->hosts;
 	const struct listeners *l = world->listeners;
 	int *own = calloc(2 * hosts->n + l->n + 3, sizeof(*own));
 	size_t n = 0;
+	bool ok;
 
 	if (own == NULL)
-		return;
+		return false;
 	own[n++] = world->control;
 	own[n++] = world->access->fd;
 	own[n++] = tickets_descriptor(world->tickets);
@@ -279,8 +280,9 @@ give_up_foreign(const struct worker_world *world)
 		own[n++] = hosts->host[i].root;
 		own[n++] = hosts->host[i].store;
 	}
-	descriptors_keep(own, n);
+	ok = descriptors_keep(own, n);
 	free(own);
+	return ok;
 }
 
 /* Everything that can fail, before the first accept. */
@@ -376,7 +378,12 @@ worker_run(const struct worker_world *world)
 	snprintf(who, sizeof(who), "carnation worker %u", world->number);
 	log_identify(who);
 	quiet_signals();
-	give_up_foreign(world);
+	if (!give_up_foreign(world)) {
+		log_error("cannot close the parent's descriptors: %s (needs "
+			  "close_range or /proc)",
+		    strerror(errno));
+		exit(EXIT_FAILURE);
+	}
 	if (w != NULL)
 		w->world = world;
 	if (w == NULL || !worker_prepare(w))

@@ -3,6 +3,8 @@
 
     become.py no-ipv6 COMMAND...        socket(AF_INET6) fails
     become.py no-links COMMAND...       hard links fail, as on FAT
+    become.py no-close-range COMMAND... close_range fails, as before Linux 5.9
+    become.py no-proc COMMAND...        an empty /proc, seen by it alone
     become.py user UID COMMAND...       not root any more
     become.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
     become.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
@@ -51,6 +53,11 @@ def _forbid_links():
     _filter((LOAD, 0, 0, NUMBER), (EQUAL, 0, 1, number), _fail(1), ALLOW)
 
 
+def _forbid_close_range():
+    """close_range fails with ENOSYS."""
+    _filter((LOAD, 0, 0, NUMBER), (EQUAL, 0, 1, 436), _fail(38), ALLOW)
+
+
 def _become(uid):
     os.setgroups([])
     os.setgid(uid)
@@ -82,6 +89,11 @@ def _tmpfs(directory, kib):
                     directory], check=True)
 
 
+def _no_proc():
+    _own_mounts()
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
+
+
 def _hosts(file):
     _own_mounts()
     subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True)
@@ -93,6 +105,10 @@ def main(word, *rest):
         _forbid_ipv6()
     elif word == "no-links":
         _forbid_links()
+    elif word == "no-close-range":
+        _forbid_close_range()
+    elif word == "no-proc":
+        _no_proc()
     elif word == "user":
         _become(int(rest.pop(0)))
     elif word == "inherit":

@@ -10,7 +10,7 @@ import pytest
 from certs import pair
 from harness import LONG, SANITIZED, Client, Server, tree, wait_for
 from life import (Load, carnation, exists, hup, hup_refused, mark, refused,
-                  settle)
+                  root_only, settle, wrapper)
 
 
 def site(place, workers=1, **options):
@@ -69,6 +69,31 @@ def test_listeners_come_and_go_and_stay(place):
                                      ("127.0.0.3", third, True)):
             with socket.socket() as s:
                 assert (s.connect_ex((address, port)) == 0) == there, address
+
+
+def test_a_removed_listener_is_closed_without_close_range(place):
+    """A kernel before Linux 5.9, or a container that forbids the call."""
+    with Server(listen=(), directory=place, alive=None,
+                wrapper=wrapper("no-close-range"), options={
+                    "listen": ["127.0.0.1:0", "127.0.0.2:0"]}) as server:
+        ports = [int(p) for p in re.findall(
+            r"listening on 127\.0\.0\.\d:(\d+)", server.log())]
+        server.options["listen"] = ["127.0.0.1:0", "127.0.0.3:0"]
+        server.write_config()
+        hup(server)
+        settle(server)
+        for address, port, there in (("127.0.0.1", ports[0], True),
+                                     ("127.0.0.2", ports[1], False)):
+            with socket.socket() as s:
+                assert (s.connect_ex((address, port)) == 0) == there, address
+
+
+@root_only
+def test_a_worker_that_cannot_close_descriptors_ends(place):
+    root = tree(place / "capsule", {"index.gmi": "x"})
+    said = refused("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
+                   wrapper=[*wrapper("no-proc"), *wrapper("no-close-range")])
+    assert "close" in said and "descriptors" in said, said
 
 
 def break_syntax(s, place):
