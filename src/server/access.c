@@ -12,11 +12,76 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "os/file.h"
+#include "os/shared.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-/* A request of 1,024 bytes, each written as \xHH or \u00HH, and the rest. */
-enum { ACCESS_LINE_MAX = 8192, V4_KEPT = 3, V6_KEPT = 6 };
+enum { V4_KEPT = 3, V6_KEPT = 6 };
+
+static bool
+is_file(const char *where)
+{
+	return where != NULL && strcmp(where, "none") != 0 &&
+	       strcmp(where, "stderr") != 0;
+}
+
+/* Opens the log at path: a regular file, or a pipe that has a reader. What somebody
+ * else put in its place (a symbolic link, a device) is not written to: whoever
+ * owns the directory must not choose what root appends to. */
+static int
+file_open(const char *path, int create)
+{
+	int fd = open(path,
+	    O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+		O_NOFOLLOW | create,
+	    0640);
+	struct stat st;
+
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 &&
+	    (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+const char *
+access_error(int error)
+{
+	switch (error) {
+	case ELOOP:
+		return "a symbolic link, which is not followed: name the file "
+		       "itself";
+	case EINVAL:
+		return "neither a regular file nor a pipe";
+	case ENXIO:
+		return "a pipe that nobody reads";
+	default:
+		return strerror(error);
+	}
+}
+
+/* Whether the last line of the file at path lacks its LF: the disk was full, or
+ * the machine stopped, while it was written. */
+static bool
+file_is_cut(const char *path)
+{
+	int fd = open(
+	    path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+	struct stat st;
+	char last = '\n';
+
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    pread(fd, &last, 1, st.st_size - 1) != 1)
+		last = '\n';
+	close(fd);
+	return last != '\n';
+}
 
 bool
 access_init(struct access *a, const struct conf *conf)
@@ -28,46 +93,86 @@ access_init(struct access *a, const struct conf *conf)
 	a->json = conf->log.format == CONF_LOG_JSON;
 	a->query = conf->log.query;
 	a->addresses = conf->log.addresses;
-	if (where != NULL && strcmp(where, "none") == 0) {
-		a->fd = -1;
+	a->fd = -1;
+	if (where != NULL && strcmp(where, "none") == 0)
 		return true;
-	}
-	if (where == NULL || strcmp(where, "stderr") == 0)
-		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	a->cut = shared_new(sizeof(*a->cut));
+	if (a->cut == NULL)
+		return false;
+	if (is_file(where))
+		a->fd = file_open(where, O_CREAT);
 	else
-		a->fd = open(where,
-		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
-			O_NONBLOCK,
-		    0640);
+		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (a->fd == -1)
 		return false;
+	if (is_file(where))
+		atomic_store(a->cut, file_is_cut(where));
 	a->may_block = fstat(a->fd, &st) == 0 && !S_ISREG(st.st_mode);
 	return true;
+}
+
+/* Whether a file could be created at path, without creating it. */
+static bool
+may_create(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	size_t len = slash == NULL ? 1 : (size_t)(slash - path);
+
+	if (len >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	if (slash != NULL)
+		memcpy(dir, len == 0 ? "/" : path, len == 0 ? 1 : len);
+	return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
 }
 
 void
 access_check(const struct conf *conf, struct report *r)
 {
 	const struct conf_text *where = &conf->log.access;
-	struct access probe;
-	struct stat st;
-	bool there = where->text != NULL && stat(where->text, &st) == 0;
+	int fd;
 
-	if (!access_init(&probe, conf))
+	if (!is_file(where->text))
+		return;
+	fd = file_open(where->text, 0);
+	if (fd == -1 && (errno != ENOENT || !may_create(where->text)))
 		report_add(r, REPORT_ERROR, where->file, where->line,
-		    "log.access: %s: %s", where->text, strerror(errno));
-	else if (probe.fd != -1 && where->text != NULL && !there &&
-		 strcmp(where->text, "stderr") != 0)
-		unlink(where->text); /* it was only a trial */
-	access_fini(&probe);
+		    "log.access: %s: %s", where->text, access_error(errno));
+	if (fd != -1)
+		close(fd);
+}
+
+void
+access_check_roots(const struct conf *conf, struct report *r)
+{
+	const struct conf_text *where = &conf->log.access;
+
+	if (!is_file(where->text))
+		return;
+	for (size_t i = 0; i < conf->n_capsules; i++) {
+		const char *root = conf->capsules[i].root.text;
+
+		if (root != NULL && file_is_inside(where->text, root))
+			report_add(r, REPORT_ERROR, where->file, where->line,
+			    "log.access: %s lies in the root \"%s\": visitors "
+			    "could read it",
+			    where->text, root);
+	}
 }
 
 void
 access_fini(struct access *a)
 {
+	int none = -1;
+
 	if (a->fd != -1)
 		close(a->fd);
 	a->fd = -1;
+	if (a->cut != NULL)
+		shared_free(a->cut, sizeof(*a->cut), &none);
+	a->cut = NULL;
 }
 
 /* Truncated to /24 and /48: enough to see a pattern, not a person. */
@@ -159,21 +264,23 @@ access_format(
 /* poll(2) promises room for PIPE_BUF bytes only, and another worker may take
  * them first; before Linux 6.4 pipes do not know RWF_NOWAIT. */
 static ssize_t
-write_now(const struct access *a, const struct buf *line)
+write_now(const struct access *a, uint8_t *line, size_t len)
 {
-	struct iovec v = { line->ptr, line->len };
+	struct iovec v = { line, len };
 	ssize_t n;
 
 	if (!a->may_block) {
 		do
-			n = write(a->fd, line->ptr, line->len);
+			n = write(a->fd, line, len);
 		while (n == -1 && errno == EINTR);
 		return n;
 	}
 	n = pwritev2(a->fd, &v, 1, -1, RWF_NOWAIT);
-	if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
-		n = write(a->fd, line->ptr,
-		    line->len < PIPE_BUF ? line->len : PIPE_BUF);
+	if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+		if (len > PIPE_BUF)
+			line[PIPE_BUF - 1] = '\n';
+		n = write(a->fd, line, len < PIPE_BUF ? len : PIPE_BUF);
+	}
 	return n;
 }
 
@@ -186,20 +293,47 @@ would_block(const struct access *a)
 	return a->may_block && poll(&p, 1, 0) != 1;
 }
 
+/* A file that was emptied in place has no line that was cut. */
+static bool
+is_empty(const struct access *a)
+{
+	struct stat st;
+
+	return !a->may_block && fstat(a->fd, &st) == 0 && st.st_size == 0;
+}
+
+/* Writes a line of len bytes that stands behind the LF at memory. Where the last
+ * line of any worker was cut the LF goes first, so that this line is whole. */
+static ssize_t
+write_line(const struct access *a, uint8_t *memory, size_t len)
+{
+	bool cut =
+	    a->cut != NULL && atomic_exchange(a->cut, false) && !is_empty(a);
+	size_t lead = cut ? 1 : 0;
+	uint8_t *start = memory + 1 - lead;
+	ssize_t n = write_now(a, start, len + lead);
+
+	if (a->cut != NULL && (n > 0 ? start[n - 1] != '\n' : cut))
+		atomic_store(a->cut, true);
+	return n > 0 ? n - (ssize_t)lead : n;
+}
+
 void
 access_write(struct access *a, const struct access_entry *e)
 {
-	uint8_t memory[ACCESS_LINE_MAX];
+	uint8_t memory[1 + ACCESS_LINE_MAX] = { '\n' };
 	struct buf line;
 	ssize_t n;
 
 	if (a->fd == -1)
 		return;
-	buf_wrap(&line, memory, sizeof(memory));
+	buf_wrap(&line, memory + 1, ACCESS_LINE_MAX - 1);
 	access_format(a, e, &line);
+	if (line.len == 0 || memory[line.len] != '\n')
+		memory[++line.len] = '\n'; /* cut, but still a line */
 	if (would_block(a))
 		return;
-	n = write_now(a, &line);
+	n = write_line(a, memory, line.len);
 	if (n != (ssize_t)line.len && log_due(&a->warned_ms, ACCESS_WARN_MS))
 		log_warn("access log: %s; serving goes on",
 		    n == -1 ? strerror(errno) : "a line was cut");

@@ -4,16 +4,24 @@
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "conf/conf.h"
 #include "proto/status.h"
 
-enum { ACCESS_WARN_MS = 60000 }; /* a log that cannot be written: one warning */
+enum {
+	ACCESS_WARN_MS = 60000, /* a log that cannot be written: one warning */
+	/* A request of 1,024 bytes, each written as \xHH or \u00HH, the rest and
+	 * the LF. */
+	ACCESS_LINE_MAX = 8192,
+};
 
 struct access {
 	int fd;         /* -1: no log */
 	bool may_block; /* a pipe, socket or terminal: asked before writing */
+	_Atomic bool *cut; /* shared by a generation's workers: the last line
+			    * lacks its LF; NULL: not known */
 	bool json;
 	bool query;
 	int addresses; /* enum conf_log_addresses */
@@ -34,13 +42,23 @@ struct access_entry {
 	bool has_query;
 };
 
-/* As the configuration says; false and errno when the file cannot be opened. */
+/* As the configuration says. The file is created when missing; only a regular
+ * file or a pipe is opened, never through a symbolic link. False and errno, for
+ * access_error, when it cannot be; access_fini is due all the same. */
 bool access_init(struct access *a, const struct conf *conf);
 void access_fini(struct access *a);
 
-/* For check: an error in r when the file could not be opened; makes none. */
+/* What errno of access_init means, for a person. */
+const char *access_error(int error);
+
+/* For check: an error in r when serve could not open the file. Creates, changes
+ * and deletes nothing. */
 void access_check(const struct conf *conf, struct report *r);
 
+/* An error in r, at log.access, for each root that the file lies in. */
+void access_check_roots(const struct conf *conf, struct report *r);
+
+/* One line, ended by LF also where it had to be cut. Never waits for a reader. */
 void access_write(struct access *a, const struct access_entry *e);
 
 /* The line alone, with LF, for tests. */

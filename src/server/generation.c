@@ -261,8 +261,7 @@ generation_start(const struct generation_common *common, struct site *site,
 	}
 	if (!access_init(&g->access, site->base->conf)) {
 		log_error("access log %s: %s",
-		    site->base->conf->log.access.text, strerror(errno));
-		g->access.fd = -1;
+		    site->base->conf->log.access.text, access_error(errno));
 		generation_free(&g);
 		return NULL;
 	}

@@ -8,6 +8,7 @@
 
 #include "os/listen.h"
 #include "proto/hostname.h"
+#include "server/access.h"
 #include "verbs/args.h"
 #include "verbs/verbs.h"
 
@@ -277,5 +278,6 @@ serve_options_conf(const struct serve_options *o, struct report *r)
 	if (!set_capsule(o, conf, r) || !set_server(o, conf))
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	conf_check(conf, r);
+	access_check_roots(conf, r);
 	return conf;
 }

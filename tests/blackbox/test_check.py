@@ -2,6 +2,7 @@
 """`carnation check`: every problem at once, each with its place, and in
 agreement with what `serve` and a reload do."""
 import json
+import os
 import re
 import shutil
 import socket
@@ -13,6 +14,51 @@ from certs import DAY, YEAR, pair
 from harness import CARNATION, tree
 from life import NOBODY, carnation, refused, root_only, wrapper
 from sound import errors, setup, warnings  # noqa: F401
+
+
+def entries(place):
+    """All that lies below a place, with sizes and times of change."""
+    return {str(p): (p.lstat().st_ino, p.lstat().st_size, p.lstat().st_mtime_ns)
+            for p in [place, *place.rglob("*")]}
+
+
+@pytest.mark.parametrize("log", ["absent", "present", "fifo"])
+def test_check_creates_and_deletes_nothing(setup, log):
+    """Nor touches a log that a server makes at the same moment."""
+    logs = tree(setup.place / "logs", {})
+    file = logs / "access.log"
+    setup.options["log"] = {"access": str(file)}
+    setup.options["listen"] = [f"unix:{setup.place}/socket", "127.0.0.1:0"]
+    setup.write()
+    reader = None
+    if log == "present":
+        file.write_text("a line\n")
+    elif log == "fifo":
+        os.mkfifo(file)
+        reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    before = entries(setup.place)
+    done = setup.check()
+    assert done.returncode == 0 and not warnings(done), done.stdout
+    assert entries(setup.place) == before
+    if reader is not None:
+        os.close(reader)
+
+
+def test_a_missing_log_in_a_closed_directory(setup):
+    """What serve cannot create is an error of check."""
+    logs = tree(setup.place / "logs", {})
+    logs.chmod(0o555)
+    for directory in (setup.place, setup.root):
+        os.chmod(directory, 0o755)
+    setup.options["log"] = {"access": str(logs / "access.log")}
+    setup.write()
+    program = shutil.copy(CARNATION, setup.place / "carnation")
+    as_nobody = wrapper("user", NOBODY) if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*as_nobody, program, "check", "-c", setup.file, "--certs",
+         setup.certs], capture_output=True, text=True, cwd=setup.place)
+    assert done.returncode == 1, done.stdout
+    assert any("access.log: Permission denied" in e for e in errors(done))
 
 
 def test_a_sound_configuration_has_no_problem(setup):
@@ -154,6 +200,48 @@ def spoil_log(s):
     s.options["log"] = {"access": str(s.place / "no/such/dir/log")}
     s.write()
     return "no/such/dir/log"
+
+
+def spoil_log_link(s):
+    (s.place / "target").write_text("")
+    (s.place / "access.log").symlink_to("target")
+    s.options["log"] = {"access": str(s.place / "access.log")}
+    s.write()
+    return "symbolic link"
+
+
+def spoil_log_dangling_link(s):
+    (s.place / "access.log").symlink_to("target")
+    s.options["log"] = {"access": str(s.place / "access.log")}
+    s.write()
+    return "symbolic link"
+
+
+def spoil_log_device(s):
+    s.options["log"] = {"access": "/dev/null"}
+    s.write()
+    return "neither a regular file nor a pipe"
+
+
+def spoil_log_directory(s):
+    (s.place / "logs").mkdir()
+    s.options["log"] = {"access": str(s.place / "logs")}
+    s.write()
+    return "irectory"
+
+
+def spoil_log_in_root(s):
+    s.options["log"] = {"access": str(s.root / "access.log")}
+    s.write()
+    return f"carnation.conf:{s.line('log =')}: error: log.access: "
+
+
+def spoil_log_in_root_by_a_link(s):
+    (s.place / "way").symlink_to(s.root)
+    (s.root / "access.log").write_text("")
+    s.options["log"] = {"access": str(s.place / "way/access.log")}
+    s.write()
+    return f"carnation.conf:{s.line('log =')}: error: log.access: "
 
 
 SPOILERS = [v for k, v in sorted(globals().items()) if k.startswith("spoil_")]

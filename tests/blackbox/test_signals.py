@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness import ROOT, Client, Server, connect, tree, wait_for
-from life import (ended, exists, mark, rest, root_only, settle, silent, sparse,
-                  wrapper)
+from life import (IS_ROOT, ended, exists, mark, rest, root_only, settle, silent,
+                  sparse, wrapper)
 
 BIG = 12_000_000
 
@@ -187,9 +188,12 @@ def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
 
 @pytest.mark.skipif(not shutil.which("logrotate"), reason="no logrotate here")
 def test_our_logrotate_snippet_works(place):
-    """As it is installed, but for the place of the log; a service manager of
-    our own sends the signal."""
+    """As it is installed, but for the place and the owner of the log; a service
+    manager of our own sends the signal."""
     logs = tree(place / "logs", {})
+    if IS_ROOT:
+        logs.chmod(0o750)
+        shutil.chown(logs, "nobody", "nogroup")
     snippet = (ROOT / "scripts/packaging/carnation.logrotate").read_text()
     assert "/var/log/carnation/*.log" in snippet
     with logged(place) as server:
@@ -200,9 +204,14 @@ def test_our_logrotate_snippet_works(place):
         config = place / "rotate.conf"
         config.write_text(
             snippet.replace("/var/log/carnation", str(logs))
+            .replace("su carnation carnation", "su nobody nogroup"
+                     if IS_ROOT else "")
             .replace("/run/systemd/system", str(place / "no-systemd")))
         config.chmod(0o644)
         tree(logs, {"messages": "long ago\n" * 10})
+        if IS_ROOT:
+            shutil.chown(logs / "messages", "nobody", "nogroup")
+            shutil.chown(logs / "access.log", "nobody", "nogroup")
         inode = (logs / "messages").stat().st_ino
         server.ask("/before")
         wait_for(lambda: "/before" in paths(logs / "access.log"))
@@ -248,17 +257,68 @@ def test_a_full_log_disk_stops_nobody_and_is_told_once(place):
         assert all(re.match(r"\d{4}-\d\d-\d\dT", x) for x in lines), lines
 
 
+@pytest.mark.parametrize("kind", ["link", "device", "directory"])
+def test_usr1_opens_nothing_but_a_file(place, kind):
+    """Who owns the log's directory cannot make the server write elsewhere."""
+    logs = tree(place / "logs", {})
+    elsewhere = tree(place / "other", {"precious": "precious\n"}) / "precious"
+    with logged(place) as server:
+        file = logs / "access.log"
+        file.rename(logs / "old")
+        if kind == "link":
+            file.symlink_to(elsewhere)
+        elif kind == "directory":
+            file.mkdir()
+        elif IS_ROOT:
+            os.mknod(file, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        else:
+            pytest.skip("needs root")
+        since = mark(server)
+        server.signal(signal.SIGUSR1)
+        server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.ask("/still")
+        wait_for(lambda: "/still" in paths(logs / "old"))
+        assert elsewhere.read_text() == "precious\n"
+
+
+@root_only
+def test_a_line_cut_by_a_full_disk_ends_with_a_line_feed(place):
+    """Whoever writes next, another worker too, begins a line of its own."""
+    logs = tree(place / "logs", {})
+    with logged(place, workers=2,
+                wrapper=wrapper("tmpfs", logs, 128)) as server:
+        inside = Path(f"/proc/{server.process.pid}/root{logs}")
+        (inside / "ballast").write_bytes(bytes(65536))
+        size = -1
+        while size != (size := (inside / "access.log").stat().st_size):
+            for _ in range(4):
+                assert server.ask("/" + "a" * 990).status == 51
+        assert not (inside / "access.log").read_bytes().endswith(b"\n")
+        (inside / "ballast").unlink()
+        for n in range(8):
+            server.ask(f"/recovered/{n}")
+        wait_for(lambda: (inside / "access.log").read_text().count(
+            "/recovered/") == 8)
+        lines = (inside / "access.log").read_text().splitlines()
+        for line in lines:
+            assert len(re.findall(r"\d{4}-\d\d-\d\dT", line)) <= 1, line
+            assert re.match(r"\d{4}-\d\d-\d\dT.* /", line) or (
+                "/recovered/" not in line), line
+
+
+def test_a_log_that_was_left_cut_is_mended_at_the_start(place):
+    logs = tree(place / "logs", {"access.log": "2020-01-01T00:00:00.000Z ::"})
+    with logged(place) as server:
+        server.ask("/next")
+        wait_for(lambda: "/next" in paths(logs / "access.log"))
+        first, second = (logs / "access.log").read_text().splitlines()[:2]
+        assert first == "2020-01-01T00:00:00.000Z ::"
+        assert re.match(r"\d{4}-\d\d-\d\dT", second), second
+
+
 def told(server, since):
     return len(re.findall(r"^carnation.*: warning: ", server.log()[since:],
                           re.M))
-
-
-def test_a_log_device_that_is_always_full(place):
-    with logged(place, log={"access": "/dev/full"}) as server:
-        for _ in range(30):
-            assert server.ask("/").whole
-        time.sleep(0.2)
-        assert told(server, 0) == 1
 
 
 def emptied(pipe):

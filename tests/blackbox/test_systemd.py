@@ -11,7 +11,8 @@ import time
 import pytest
 
 from harness import CARNATION, PATIENCE, ROOT, Server, tree
-from life import Plain, free_port, hup, own_network, settle, wrapper
+from life import (Plain, free_port, hup, own_network, root_only, settle,
+                  wrapper)
 from origin import Origin
 from signed import Author, Key, check_store
 
@@ -286,3 +287,24 @@ def test_the_openrc_script_is_a_sound_script(units):
     assert done.returncode == 0, done.stdout
     assert (units / "carnation.openrc").read_text().startswith(
         "#!/sbin/openrc-run\n")
+
+
+@root_only
+@pytest.mark.parametrize("readable", [True, False])
+def test_the_openrc_script_checks_as_the_user_of_the_service(
+        units, place, root, readable):
+    """What only root can read is an error before the start, not at it."""
+    program = shutil.copy(CARNATION, place / "program")
+    config = place / "c.conf"
+    config.write_text('listen = ["127.0.0.1:0"];\n'
+                      f'capsules = ({{ host = "a.example"; root = "{root}"; }}'
+                      ');\n')
+    config.chmod(0o644 if readable else 0o600)
+    (place / "units").chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", f'cfgfile="{config}" certs="{place}/certs"; '
+         f'. "{units}/carnation.openrc"; command="{program}" '
+         'command_user=nobody:nogroup; checkconfig'],
+        capture_output=True, text=True, cwd=place)
+    assert done.returncode == (0 if readable else 1), done
+    assert readable or "Permission denied" in done.stdout, done

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -148,6 +149,111 @@ test_full_pipe(void **state)
 	close(pair[1]);
 }
 
+/* A scene with a log in a file of its own, read back by content(). */
+static struct {
+	struct access access;
+	_Atomic bool cut;
+	FILE *file;
+} scene;
+
+static void
+open_scene(void)
+{
+	scene.file = tmpfile();
+	assert_non_null(scene.file);
+	scene.access = (struct access){ .cut = &scene.cut };
+	scene.access.fd = fcntl(fileno(scene.file), F_DUPFD_CLOEXEC, 3);
+	atomic_store(&scene.cut, false);
+}
+
+static void
+close_scene(void)
+{
+	close(scene.access.fd);
+	fclose(scene.file);
+}
+
+/* Of any length there is one LF, at the end of at most ACCESS_LINE_MAX bytes. */
+static void
+test_a_cut_line_ends_with_lf(void **state)
+{
+	static uint8_t path[ACCESS_LINE_MAX + 100];
+	static char text[ACCESS_LINE_MAX + 100];
+	struct access_entry e = entry();
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	for (size_t len = ACCESS_LINE_MAX - 250; len < sizeof(path); len++) {
+		ssize_t n;
+
+		open_scene();
+		scene.access.json = len % 2 == 0;
+		e.path = slice_of(path, len);
+		access_write(&scene.access, &e);
+		n = pread(scene.access.fd, text, sizeof(text), 0);
+		assert_in_range(n, 1, ACCESS_LINE_MAX);
+		assert_ptr_equal(memchr(text, '\n', (size_t)n), text + n - 1);
+		close_scene();
+	}
+}
+
+/* Another worker's line was cut: the next begins a line of its own, once. */
+static void
+test_the_line_after_a_cut_one(void **state)
+{
+	struct access_entry e = entry();
+	char text[1000];
+	ssize_t n;
+
+	(void)state;
+	open_scene();
+	assert_int_equal(write(scene.access.fd, "2020-01", 7), 7);
+	atomic_store(&scene.cut, true);
+	access_write(&scene.access, &e);
+	access_write(&scene.access, &e);
+	n = pread(scene.access.fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 8);
+	text[n] = '\0';
+	assert_memory_equal(text, "2020-01\n2", 9);
+	assert_null(strstr(text, "\n\n"));
+	assert_false(atomic_load(&scene.cut));
+	close_scene();
+}
+
+/* Lines longer than PIPE_BUF, of which only a part fits into the pipe. */
+static void
+test_a_line_cut_by_a_pipe(void **state)
+{
+	static uint8_t path[1024];
+	static char text[1 << 20];
+	struct access_entry e = entry();
+	int pair[2];
+	size_t got = 0;
+	ssize_t n;
+
+	(void)state;
+	memset(path, 0x01, sizeof(path));
+	e.path = slice_of(path, sizeof(path));
+	assert_int_equal(pipe2(pair, O_NONBLOCK), 0);
+	open_scene();
+	scene.access.may_block = scene.access.json = true;
+	dup2(pair[1], scene.access.fd);
+	for (int i = 0; i < 100; i++) {
+		access_write(&scene.access, &e);
+		if (i % 20 == 19)
+			while ((n = read(pair[0], text + got,
+				    sizeof(text) - got)) > 0)
+				got += (size_t)n;
+	}
+	assert_true(got > 0 && got < sizeof(text));
+	text[got] = '\0';
+	for (char *at = text; (at = strstr(at, "{\"time")) != NULL; at++)
+		assert_true(at == text || at[-1] == '\n');
+	close_scene();
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int
 main(void)
 {
@@ -156,6 +262,9 @@ main(void)
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_full_pipe),
+		cmocka_unit_test(test_a_cut_line_ends_with_lf),
+		cmocka_unit_test(test_the_line_after_a_cut_one),
+		cmocka_unit_test(test_a_line_cut_by_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, addresses, NULL);
