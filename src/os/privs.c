@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "os/privs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
@@ -123,9 +124,10 @@ prove_dropped(uid_t uid, gid_t gid)
 	       setegid(0) == -1;
 }
 
-/* Root's powers can be kept through a change of user; none may be left. */
+/* Whether the kernel says that none of our sets of capabilities has any, but for
+ * the inheritable one when that may have. */
 static bool
-prove_powerless(void)
+prove_powerless(bool inheritable)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -136,9 +138,31 @@ prove_powerless(void)
 	if (syscall(SYS_capget, &header, data) == -1)
 		return false;
 	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		if (data[i].effective != 0 || data[i].permitted != 0)
+		if (data[i].effective != 0 || data[i].permitted != 0 ||
+		    (!inheritable && data[i].inheritable != 0))
 			return false;
 	return true;
+}
+
+/* A service manager may have given some to a user who is not root, and root's
+ * inheritable ones survive a change of user. The ambient set is never more than
+ * what is permitted and inheritable: capabilities(7). */
+static bool
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
+		{ 0 }
+	};
+
+	/* EINVAL before Linux 4.3, which has no ambient set. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 &&
+	    errno != EINVAL)
+		return false;
+	return syscall(SYS_capset, &header, none) == 0 &&
+	       prove_powerless(false);
 }
 
 bool
@@ -151,10 +175,13 @@ privs_drop(const struct privs *p)
 		    setresgid(p->gid, p->gid, p->gid) == -1 ||
 		    setresuid(p->uid, p->uid, p->uid) == -1)
 			return false;
-		if (!prove_dropped(p->uid, p->gid) || !prove_powerless())
+		/* Root's powers can be kept through a change of user. */
+		if (!prove_dropped(p->uid, p->gid) || !prove_powerless(true))
 			return false;
 	}
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	/* A change of user sets what fs.suid_dumpable says: proc(5). */
+	return drop_capabilities() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool

@@ -21,8 +21,10 @@ struct privs {
 bool privs_find(
     const char *user, const char *group, struct privs *out, struct buf *why);
 
-/* Groups, gid, uid; then proves that none of them comes back. False when any
- * step or the proof fails: the caller must end. Sets no_new_privs as well. */
+/* Groups, gid, uid, when wanted; then proves that none of them comes back. Always
+ * clears the ambient, effective, permitted and inheritable capabilities and proves
+ * that, clears dumpable, sets no_new_privs. False when any step or proof fails:
+ * the caller must end. */
 bool privs_drop(const struct privs *p);
 
 /* Ends this process (SIGKILL) when its parent does; false when it already has.

@@ -32,6 +32,11 @@ def expect(pid, uid, gid):
         assert int(s[capabilities], 16) == 0, capabilities
 
 
+def not_dumpable(pid):
+    """proc(5): the files of a process that is not dumpable are root's."""
+    return os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
 def default_user():
     try:
         return pwd.getpwnam("carnation")
@@ -124,6 +129,34 @@ def test_nobody_may_serve_too(place):
             assert status(pid)["Uid"].split() == [str(NOBODY)] * 4
         for pid in server.workers():
             assert status(pid)["NoNewPrivs"].strip() == "1"
+        assert server.ask("/").whole
+
+
+POWER = "+net_bind_service,+dac_read_search"
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv here")
+@pytest.mark.parametrize("how", ["ambient", "inheritable"])
+def test_a_worker_keeps_no_capability(place, how):
+    """Not even what a unit's AmbientCapabilities= gave to the parent, nor what
+    root has marked as inheritable."""
+    server = somebody(place)
+    words, program = server["words"], server["program"]
+    launcher = ["setpriv", "--inh-caps", POWER]
+    if how == "ambient":
+        launcher += ["--reuid", str(NOBODY), "--regid", str(NOBODY),
+                     "--clear-groups", "--ambient-caps", POWER]
+    with Plain(*words, directory=place, program=program,
+               wrapper=launcher) as server:
+        held = {"ambient": "CapAmb", "inheritable": "CapInh"}[how]
+        assert int(status(server.process.pid)[held], 16) != 0, "it was given"
+        user = pwd.getpwuid(NOBODY) if how == "ambient" else default_user()
+        for pid in server.workers():
+            s = status(pid)
+            assert s["Uid"].split() == [str(user.pw_uid)] * 4
+            for held in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+                assert int(s[held], 16) == 0, held
+            assert not_dumpable(pid)
         assert server.ask("/").whole
 
 

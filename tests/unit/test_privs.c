@@ -45,8 +45,10 @@ as_ordinary_user(void *arg)
 	want(pw == NULL || (find(pw->pw_name, NULL, &p) && !p.wanted));
 	want(pw == NULL || !find(pw->pw_name, "root", &p));
 	p.wanted = false;
+	want(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
 	want(privs_drop(&p));
 	want(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	want(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 	/* Somebody who is not root cannot drop to another. */
 	p.wanted = true;
 	p.uid = p.gid = 1;
@@ -97,6 +99,7 @@ drop(void *arg)
 	want(getgroups(4, groups) == 1 && groups[0] == p.gid);
 	want(setuid(0) == -1 && setgid(0) == -1);
 	want(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	want(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 	return 0;
 }
 
