@@ -284,7 +284,15 @@ set_options(int fd, int family)
 }
 
 int
-listen_open(struct listen_address *a)
+listen_share(int fd, bool share)
+{
+	int on = share ? 1 : 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+static int
+open_socket(struct listen_address *a, bool shared)
 {
 	socklen_t len = sizeof(a->addr);
 	int error;
@@ -295,7 +303,9 @@ listen_open(struct listen_address *a)
 	if (fd == -1)
 		return -1;
 	if (set_options(fd, a->addr.ss_family) == -1 ||
-	    bind_address(fd, a) == -1 || listen(fd, SOMAXCONN) == -1)
+	    (shared && listen_share(fd, true) == -1) ||
+	    bind_address(fd, a) == -1 || listen(fd, SOMAXCONN) == -1 ||
+	    (shared && listen_share(fd, false) == -1))
 		goto fail;
 	if (a->addr.ss_family != AF_UNIX) {
 		if (getsockname(fd, (struct sockaddr *)&a->addr, &len) == -1)
@@ -309,6 +319,18 @@ fail:
 	(void)close(fd);
 	errno = error;
 	return -1;
+}
+
+int
+listen_open(struct listen_address *a)
+{
+	return open_socket(a, false);
+}
+
+int
+listen_open_shared(struct listen_address *a)
+{
+	return open_socket(a, true);
 }
 
 /* Whether fd is a stream socket that listens, made ready for us. */

@@ -37,12 +37,25 @@ listen_equal(const struct listen_address *a, const struct listen_address *b);
  * errno on failure. After success a->text names the real port. */
 int listen_open(struct listen_address *a);
 
+/* The same beside sockets of ours on that port, for which listen_share is on. */
+int listen_open_shared(struct listen_address *a);
+
+/* Whether other sockets of this user may be bound beside fd (SO_REUSEPORT), which
+ * must end as soon as it has happened. 0, or -1 and errno. */
+int listen_share(int fd, bool share);
+
 /* The port of a listening socket, 0 for a unix one. */
 unsigned listen_port(const struct listen_address *a);
 
 /* "nginx (process 812)" into out when the system lets us see who listens on
  * a's port; false when it does not. Linux only; elsewhere false. */
 bool listen_holder(const struct listen_address *a, struct buf *out);
+
+/* Whether all who listen on a's port, so that a cannot be bound, are other
+ * processes of this program. One that is not root cannot look into processes which,
+ * as ours, are not dumpable: the socket's owner and the program's name count then,
+ * and where /proc hides such processes the owner alone. Linux only. */
+bool listen_is_ours(const struct listen_address *a);
 
 /* Sockets handed over by systemd (LISTEN_FDS, LISTEN_PID): fills fds and
  * addresses, up to LISTEN_INHERIT_MAX, unsets the variables, returns how many.

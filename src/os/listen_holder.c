@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* listen_holder() of os/listen.h, by what /proc shows us. */
+/* listen_holder() and listen_is_ours() of os/listen.h, by what /proc shows us. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/listen.h"
@@ -12,6 +14,8 @@
 
 enum {
 	STATE_LISTEN = 0x0A, /* in the column "st" */
+	HOLDERS_MAX = 64,    /* looked at; more of one port is nobody's plan */
+	COMM_SIZE = 64,
 	ADDRESS_DIGITS_MAX = 32,
 };
 
@@ -40,35 +44,57 @@ is_any(const char *digits)
 	return strspn(digits, "0") == strlen(digits);
 }
 
-/* The inode of the socket that is in a's way, 0 when none is found in the
- * table at path. In the table of the other family only "any" is. */
-static unsigned long
-find_inode(const char *path, const struct listen_address *a, bool other)
+/* A socket that is in the way of an address. */
+struct holder {
+	unsigned long inode;
+	uid_t uid; /* who opened it */
+};
+
+/* Adds the sockets in a's way that the table at path lists to the n of out. In the
+ * table of the other family only "any" is. */
+static size_t
+find_holders(const char *path, const struct listen_address *a, bool other,
+    struct holder *out, size_t n)
 {
 	FILE *f = fopen(path, "re");
-	unsigned long found = 0;
 	char ours[ADDRESS_DIGITS_MAX + 1];
 	char line[512];
 
 	if (f == NULL)
-		return 0;
+		return n;
 	proc_address(a, ours);
-	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
+	while (n < HOLDERS_MAX && fgets(line, sizeof(line), f) != NULL) {
 		char theirs[ADDRESS_DIGITS_MAX + 1];
 		unsigned long inode;
-		unsigned port, state;
+		unsigned port, state, uid;
 
 		if (sscanf(line,
-			" %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %*s %*s %lu",
-			theirs, &port, &state, &inode) == 4 &&
+			" %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u %*s %lu",
+			theirs, &port, &state, &uid, &inode) == 5 &&
 		    state == STATE_LISTEN && port == listen_port(a) &&
+		    inode != 0 &&
 		    (is_any(theirs) ||
 			(!other &&
 			    (is_any(ours) || strcmp(theirs, ours) == 0))))
-			found = inode;
+			out[n++] = (struct holder){ inode, uid };
 	}
 	(void)fclose(f);
-	return found;
+	return n;
+}
+
+/* All of them; self/net is there also in a /proc that shows only processes. */
+static size_t
+all_holders(const struct listen_address *a, struct holder out[HOLDERS_MAX])
+{
+	size_t n = 0;
+
+	if (a->addr.ss_family == AF_INET)
+		n = find_holders("/proc/self/net/tcp", a, false, out, n);
+	/* Who holds [::] without V6ONLY holds all of IPv4 too. */
+	if (n == 0 && a->addr.ss_family != AF_UNIX)
+		n = find_holders("/proc/self/net/tcp6", a,
+		    a->addr.ss_family == AF_INET, out, n);
+	return n;
 }
 
 static bool
@@ -98,45 +124,125 @@ process_has(const char *pid, unsigned long inode)
 	return has;
 }
 
+/* The name of a program that runs; "?" when it cannot be had. */
+static void
+process_name(const char *pid, char name[COMM_SIZE])
+{
+	char path[64];
+	FILE *f;
+
+	memcpy(name, "?", sizeof("?"));
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fgets(name, COMM_SIZE, f) != NULL)
+		name[strcspn(name, "\n")] = '\0';
+	(void)fclose(f);
+}
+
 static bool
 describe(const char *pid, struct buf *out)
 {
-	char path[64];
-	char name[64] = "?";
-	FILE *f;
+	char name[COMM_SIZE];
 
-	(void)snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
-	f = fopen(path, "re");
-	if (f != NULL) {
-		if (fgets(name, sizeof(name), f) != NULL)
-			name[strcspn(name, "\n")] = '\0';
-		(void)fclose(f);
-	}
+	process_name(pid, name);
 	return log_escape(out, slice_str(name)) &&
 	       buf_printf(out, " (process %s)", pid);
+}
+
+/* The next process of a directory that is /proc; NULL at the end. */
+static const char *
+next_process(DIR *proc)
+{
+	struct dirent *e;
+
+	while ((e = readdir(proc)) != NULL)
+		if (strspn(e->d_name, "0123456789") == strlen(e->d_name))
+			return e->d_name;
+	return NULL;
 }
 
 bool
 listen_holder(const struct listen_address *a, struct buf *out)
 {
-	unsigned long inode = 0;
+	struct holder holders[HOLDERS_MAX];
+	size_t n = all_holders(a, holders);
+	DIR *proc = n == 0 ? NULL : opendir("/proc");
 	bool found = false;
-	struct dirent *e;
-	DIR *proc;
+	const char *pid;
 
-	if (a->addr.ss_family == AF_INET)
-		inode = find_inode("/proc/net/tcp", a, false);
-	/* Who holds [::] without V6ONLY holds all of IPv4 too. */
-	if (inode == 0 && a->addr.ss_family != AF_UNIX)
-		inode = find_inode(
-		    "/proc/net/tcp6", a, a->addr.ss_family == AF_INET);
-	proc = inode == 0 ? NULL : opendir("/proc");
 	if (proc == NULL)
 		return false;
-	while (!found && (e = readdir(proc)) != NULL)
-		if (strspn(e->d_name, "0123456789") == strlen(e->d_name) &&
-		    process_has(e->d_name, inode))
-			found = describe(e->d_name, out);
+	for (size_t i = 0; !found && i < n; i++) {
+		/* At a reload some may be our own: the other one is meant. */
+		if (i + 1 < n && process_has("self", holders[i].inode))
+			continue;
+		rewinddir(proc);
+		while (!found && (pid = next_process(proc)) != NULL)
+			if (process_has(pid, holders[i].inode))
+				found = describe(pid, out);
+	}
 	(void)closedir(proc);
 	return found;
+}
+
+/* What a process has to do with a socket; the greater outweighs the lesser. */
+enum owner { OWNER_NOT, OWNER_LIKELY, OWNER_OTHER, OWNER_OURS };
+
+/* Seen from a program called name. */
+static enum owner
+process_owns(const char *pid, const struct holder *h, const char *name)
+{
+	char path[64];
+	char theirs[COMM_SIZE];
+	struct stat st;
+	bool same;
+
+	process_name(pid, theirs);
+	same = strcmp(theirs, name) == 0;
+	if (process_has(pid, h->inode))
+		return same ? OWNER_OURS : OWNER_OTHER;
+	(void)snprintf(path, sizeof(path), "/proc/%.16s", pid);
+	if (!same || stat(path, &st) == -1 || st.st_uid != h->uid)
+		return OWNER_NOT;
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	return access(path, R_OK) == -1 ? OWNER_LIKELY : OWNER_NOT;
+}
+
+/* A service manager may hold it too: one process of ours is enough. Root sees
+ * everybody, so whom it does not see is in a container. */
+static bool
+holder_is_ours(DIR *proc, const struct holder *h, const char *name)
+{
+	enum owner most = OWNER_NOT;
+	const char *pid;
+
+	if (geteuid() != 0 && h->uid == geteuid())
+		most = OWNER_LIKELY;
+	rewinddir(proc);
+	while ((pid = next_process(proc)) != NULL) {
+		enum owner owner = process_owns(pid, h, name);
+
+		if (owner > most && strtol(pid, NULL, 10) != (long)getpid())
+			most = owner;
+	}
+	return most == OWNER_OURS || most == OWNER_LIKELY;
+}
+
+bool
+listen_is_ours(const struct listen_address *a)
+{
+	struct holder holders[HOLDERS_MAX];
+	size_t n = all_holders(a, holders);
+	DIR *proc = n == 0 ? NULL : opendir("/proc");
+	char name[COMM_SIZE];
+	bool ours = proc != NULL;
+
+	process_name("self", name);
+	for (size_t i = 0; ours && i < n; i++)
+		ours = holder_is_ours(proc, &holders[i], name);
+	if (proc != NULL)
+		(void)closedir(proc);
+	return ours;
 }

@@ -2,7 +2,9 @@
 #include "server/listeners.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void
@@ -63,6 +65,131 @@ family_missing(const struct listen_address *a, int error)
 	       (error == EADDRNOTAVAIL && a->addr.ss_family == AF_INET6);
 }
 
+static const char *
+unix_path(const struct listener *l)
+{
+	return l->real.addr.ss_family == AF_UNIX
+		   ? l->real.text + strlen("unix:")
+		   : NULL;
+}
+
+/* Notes which file was bound, so that no other is removed in its place. */
+static void
+remember_file(struct listener *l)
+{
+	const char *path = unix_path(l);
+	struct stat st;
+
+	l->device = 0;
+	l->inode = 0;
+	if (path != NULL && lstat(path, &st) == 0) {
+		l->device = st.st_dev;
+		l->inode = st.st_ino;
+	}
+}
+
+/* The socket must still be open: it holds the inode, whose number is no other
+ * file's as long. */
+static void
+remove_file(const struct listener *l)
+{
+	const char *path = unix_path(l);
+	struct stat st;
+
+	if (path != NULL && l->inode != 0 && lstat(path, &st) == 0 &&
+	    st.st_dev == l->device && st.st_ino == l->inode)
+		(void)unlink(path);
+}
+
+static bool
+has_real(const struct listeners *l, const struct listen_address *a)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (listen_equal(&l->item[i].real, a))
+			return true;
+	return false;
+}
+
+/* Lets all of our sockets on a's port share it with another one of ours, or ends
+ * that; returns how many they are. */
+static size_t
+share_port(
+    const struct listeners *now, const struct listen_address *a, bool share)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < now->n; i++) {
+		const struct listener *l = &now->item[i];
+
+		if (l->real.addr.ss_family == a->addr.ss_family &&
+		    a->addr.ss_family != AF_UNIX &&
+		    listen_port(&l->real) == listen_port(a) &&
+		    listen_share(l->fd, share) == 0)
+			n++;
+	}
+	return n;
+}
+
+/* Opens l, also where an address that is in force stands in its way: 127.0.0.1:1965
+ * gives way to *:1965 only when the new workers are ready. Sockets share their port
+ * only meanwhile: a second server is still told who has it. */
+static int
+open_beside(struct listener *l, const struct listeners *now)
+{
+	int fd = listen_open(&l->real);
+	int error = errno;
+
+	if (fd != -1 || error != EADDRINUSE)
+		return fd;
+	/* The very same address, on a port that the system chose, stays taken. */
+	if (!has_real(now, &l->real) && share_port(now, &l->real, true) > 0) {
+		fd = listen_open_shared(&l->real);
+		(void)share_port(now, &l->real, false);
+	}
+	errno = error;
+	return fd;
+}
+
+static bool
+is_any(const struct listen_address *a)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)&a->addr;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&a->addr;
+
+	return a->addr.ss_family == AF_INET
+		   ? sin->sin_addr.s_addr == htonl(INADDR_ANY)
+		   : a->addr.ss_family == AF_INET6 &&
+			 IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr);
+}
+
+/* Whether a and b are two addresses of one port, one of which is any address: only
+ * one of them can be listened on. */
+static bool
+overlap(const struct listen_address *a, const struct listen_address *b)
+{
+	return a->addr.ss_family == b->addr.ss_family && listen_port(a) != 0 &&
+	       listen_port(a) == listen_port(b) && is_any(a) != is_any(b);
+}
+
+/* An error where a and an address before it are one port's "any" and another: a
+ * start could not open both, so a reload does not either. */
+static bool
+covered(const struct listeners *before, const struct listen_address *a,
+    const struct conf_text *t, struct report *r)
+{
+	for (size_t i = 0; i < before->n; i++) {
+		const struct listen_address *b = &before->item[i].real;
+
+		if (!overlap(a, b))
+			continue;
+		report_add(r, REPORT_ERROR, t->file, t->line,
+		    "%s and %s cannot both be listened on: leave one out",
+		    b->text, a->text);
+		return true;
+	}
+	return false;
+}
+
 static void
 open_one(struct listeners *next, const struct listeners *now,
     const struct listen_address *asked, const struct conf_text *t,
@@ -72,6 +199,8 @@ open_one(struct listeners *next, const struct listeners *now,
 	struct listener *l = &next->item[next->n];
 
 	if (find(next, asked) != NULL && listen_port(asked) != 0)
+		return;
+	if (covered(next, asked, t, r))
 		return;
 	if (next->n == LISTENERS_MAX) {
 		report_add(r, REPORT_ERROR, t->file, t->line,
@@ -83,14 +212,16 @@ open_one(struct listeners *next, const struct listeners *now,
 		return;
 	}
 	l->asked = l->real = *asked;
-	l->fd = listen_open(&l->real);
-	if (l->fd != -1)
+	l->fd = open_beside(l, now);
+	if (l->fd != -1) {
+		remember_file(l);
 		next->n++;
-	else
+	} else {
 		explain(asked, errno,
 		    family_missing(asked, errno) ? REPORT_WARNING
 						 : REPORT_ERROR,
 		    t, r);
+	}
 }
 
 static void
@@ -165,13 +296,10 @@ void
 listeners_close(struct listeners *l, const struct listeners *keep)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		const struct listen_address *a = &l->item[i].real;
-
 		if (listeners_have(keep, l->item[i].fd))
 			continue;
+		remove_file(&l->item[i]);
 		close(l->item[i].fd);
-		if (a->addr.ss_family == AF_UNIX && !l->inherited)
-			unlink(a->text + strlen("unix:"));
 	}
 	l->n = 0;
 }
@@ -180,21 +308,27 @@ static void
 try_address(void *arg, const struct listen_address *a,
     const struct conf_text *t, struct report *r)
 {
+	struct listeners *seen = arg;
 	struct listen_address real = *a;
-	int fd;
+	int fd, error;
 
-	(void)arg;
+	if (seen->n < LISTENERS_MAX && !covered(seen, a, t, r))
+		seen->item[seen->n++].real = *a;
 	if (a->addr.ss_family == AF_UNIX)
 		return; /* trying would take a running server's socket away */
 	fd = listen_open(&real);
-	if (fd == -1)
-		explain(a, errno, REPORT_WARNING, t, r);
-	else
+	error = errno;
+	if (fd != -1)
 		close(fd);
+	/* This server's own is kept by a reload, or moved. */
+	else if (error != EADDRINUSE || !listen_is_ours(a))
+		explain(a, error, REPORT_WARNING, t, r);
 }
 
 void
 listeners_check(const struct conf *conf, struct report *r)
 {
-	each_address(conf, r, try_address, NULL);
+	struct listeners seen = { 0 };
+
+	each_address(conf, r, try_address, &seen);
 }

@@ -13,6 +13,9 @@ struct listener {
 	int fd;
 	struct listen_address asked; /* as configured: port 0 stays 0 */
 	struct listen_address real;
+	/* The file of a unix socket as it was bound; 0: none. */
+	dev_t device;
+	ino_t inode;
 };
 
 struct listeners {

@@ -5,6 +5,7 @@
     become.py no-links COMMAND...       hard links fail, as on FAT
     become.py no-close-range COMMAND... close_range fails, as before Linux 5.9
     become.py no-proc COMMAND...        an empty /proc, seen by it alone
+    become.py hide-proc COMMAND...      processes of others are not in /proc
     become.py user UID COMMAND...       not root any more
     become.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
     become.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
@@ -94,6 +95,12 @@ def _no_proc():
     subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
 
 
+def _hide_proc():
+    _own_mounts()
+    subprocess.run(["mount", "-t", "proc", "-o", "hidepid=2,subset=pid",
+                    "proc", "/proc"], check=True)
+
+
 def _hosts(file):
     _own_mounts()
     subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True)
@@ -109,6 +116,8 @@ def main(word, *rest):
         _forbid_close_range()
     elif word == "no-proc":
         _no_proc()
+    elif word == "hide-proc":
+        _hide_proc()
     elif word == "user":
         _become(int(rest.pop(0)))
     elif word == "inherit":

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: ISC
 """HUP: the next generation, or nothing at all."""
+import os
 import re
+import shutil
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
 
 from certs import pair
-from harness import LONG, SANITIZED, Client, Server, tree, wait_for
-from life import (Load, carnation, exists, hup, hup_refused, mark, refused,
-                  root_only, settle, wrapper)
+from harness import (CARNATION, LONG, SANITIZED, Client, Server, tree,
+                     wait_for)
+from life import (NOBODY, PYTHON, Load, Plain, carnation, exists, free_port, hup,
+                  hup_refused, mark, refused, root_only, settle, wrapper)
 
 
 def site(place, workers=1, **options):
@@ -94,6 +98,82 @@ def test_a_worker_that_cannot_close_descriptors_ends(place):
     said = refused("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
                    wrapper=[*wrapper("no-proc"), *wrapper("no-close-range")])
     assert "close" in said and "descriptors" in said, said
+
+
+def free_of_warnings(done):
+    assert done.returncode == 0, done.stdout
+    assert "warning: " not in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("before, after", [
+    ("127.0.0.1", "*"), ("*", "127.0.0.1")])
+def test_a_reload_to_another_address_of_the_same_port(place, before, after):
+    """check agrees, and a second server is still refused."""
+    port = free_port()
+    with Server(listen=(), directory=place, options={
+            "listen": [f"{before}:{port}"]}) as server:
+        server.ports, server.families = {4: port}, [4]
+        server.expect_workers()
+        server.options["listen"] = [f"{after}:{port}"]
+        server.write_config()
+        check = ("check", "-c", server.config, "--certs", server.certs)
+        free_of_warnings(carnation(*check))
+        hup(server)
+        settle(server)
+        for _ in range(4):
+            assert server.ask("/").status == 20
+        free_of_warnings(carnation(*check))
+        assert f"{port} is taken by carnation" in refused(
+            "-c", server.config, "--certs", server.certs)
+        with socket.socket() as s:
+            assert (s.connect_ex(("127.0.0.2", port)) == 0) == (after == "*")
+
+
+@root_only
+@pytest.mark.parametrize("proc", ["whole", "hidden"])
+@pytest.mark.parametrize("checker", ["same", "root"])
+def test_check_knows_the_port_of_its_own_server(place, checker, proc):
+    """As a unit's ExecReload runs it: as the server's user, who cannot look
+    into the server, with a /proc that may show nothing of it."""
+    program = shutil.copy(CARNATION, place / "carnation")
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    certs = tree(place / "certs", {})
+    os.chown(certs, NOBODY, NOBODY)
+    port = free_port()
+    words = ("--certs", certs, "--listen", f"*:{port}", root)
+    nobody = wrapper("user", NOBODY)
+    hide = wrapper("hide-proc") if proc == "hidden" else []
+    with Plain(*words, directory=place, program=program, families=(4, 6),
+               wrapper=nobody) as server:
+        who = [*hide, *(nobody if checker == "same" else [])]
+        free_of_warnings(subprocess.run(
+            [*who, program, "check", *words], capture_output=True, text=True))
+        server.ask("/")
+
+
+HOLD = """import socket, time
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+time.sleep(600)
+"""
+
+
+@root_only
+@pytest.mark.parametrize("uid", [0, NOBODY])
+def test_check_warns_of_a_port_that_another_program_holds(place, uid):
+    program = shutil.copy(CARNATION, place / "carnation")
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    who = wrapper("user", uid)
+    with subprocess.Popen([*who, PYTHON, "-c", HOLD], text=True,
+                          stdout=subprocess.PIPE) as holder:
+        address = f"127.0.0.1:{holder.stdout.readline().strip()}"
+        done = subprocess.run(
+            [*who, program, "check", "--certs", place / "certs",
+             "--listen", address, root], capture_output=True, text=True)
+        holder.kill()
+    assert f"warning: {address} is taken by python" in done.stdout, done
 
 
 def break_syntax(s, place):

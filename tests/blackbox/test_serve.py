@@ -165,6 +165,19 @@ def test_several_listeners(place, root):
         assert f"listening on unix:{place}/socket" in server.log()
 
 
+def test_the_unix_socket_of_another_server_is_left(place, root):
+    """A server whose file was removed, and made again by another, ends."""
+    where = place / "socket"
+    words = ("--certs", place / "certs", f"--listen=unix:{where}",
+             "--workers=1", root)
+    first = Plain(*words, directory=place, families=(), alive=None)
+    where.unlink()
+    with Plain(*words, directory=place, families=(), alive=None):
+        first.stop()
+        assert ask_unix(where)[0].startswith(b"20 ")
+    assert not where.exists()
+
+
 def test_a_stale_unix_socket_is_replaced_a_living_one_is_not(place, root):
     listen = f"--listen=unix:{place}/socket"
     with socket.socket(socket.AF_UNIX) as s:

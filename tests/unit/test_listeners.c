@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "tree.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "server/listeners.h"
@@ -215,6 +217,136 @@ test_a_port_that_is_taken(void **state)
 	assert_int_equal(lowest(), before);
 }
 
+static bool
+shares_its_port(int fd)
+{
+	socklen_t len = sizeof(int);
+	int on = 1;
+
+	assert_int_equal(
+	    getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &len), 0);
+	return on != 0;
+}
+
+/* One address of a port that is ours already in place of another: both listen for
+ * a while, and nobody else may join them. */
+static void
+change_address(const char *before, const char *after)
+{
+	char text[LISTEN_TEXT_SIZE];
+	struct listen_address other;
+	unsigned port;
+
+	(void)snprintf(text, sizeof(text), "%s:0", before);
+	CONFIGURE(text);
+	assert_true(open_next());
+	settle();
+	port = listen_port(&scene.now.item[0].real);
+	(void)snprintf(text, sizeof(text), "%s:%u", after, port);
+	CONFIGURE(text);
+	assert_true(open_next());
+	assert_int_equal(scene.next.n, 1);
+	assert_true(listens(scene.now.item[0].fd));
+	assert_true(listens(scene.next.item[0].fd));
+	assert_false(shares_its_port(scene.now.item[0].fd));
+	assert_false(shares_its_port(scene.next.item[0].fd));
+	for (int i = 0; i < 2; i++) {
+		other = scene.next.item[0].real;
+		assert_int_equal(listen_open(&other), -1);
+		assert_int_equal(errno, EADDRINUSE);
+		settle();
+		scene.next = scene.now;
+	}
+	memset(&scene.next, 0, sizeof(scene.next));
+}
+
+static void
+test_another_address_of_the_same_port(void **state)
+{
+	(void)state;
+	change_address("127.0.0.1", "0.0.0.0");
+	change_address("0.0.0.0", "127.0.0.1");
+	change_address("[::1]", "[::]");
+}
+
+/* What a start would refuse a reload refuses as well, in either order. */
+static void
+test_any_address_and_another(void **state)
+{
+	char one[LISTEN_TEXT_SIZE], any[LISTEN_TEXT_SIZE];
+
+	(void)state;
+	CONFIGURE("127.0.0.1:0");
+	assert_true(open_next());
+	settle();
+	(void)snprintf(one, sizeof(one), "%s", scene.now.item[0].real.text);
+	(void)snprintf(any, sizeof(any), "0.0.0.0:%u",
+	    listen_port(&scene.now.item[0].real));
+	for (int i = 0; i < 2; i++) {
+		scene.now.item[0].asked = scene.now.item[0].real;
+		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
+		assert_false(open_next());
+		assert_int_equal(scene.report.errors, 1);
+		assert_true(told(REPORT_ERROR, "cannot both be listened on"));
+		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
+		listeners_check(scene.conf, &scene.report);
+		assert_int_equal(scene.report.errors, 1);
+		assert_true(listens(scene.now.item[0].fd));
+	}
+}
+
+/* Somebody else who holds another address of that port is still in the way. */
+static void
+test_another_address_that_is_taken_in_part(void **state)
+{
+	char text[LISTEN_TEXT_SIZE];
+	struct listen_address other;
+	int fd;
+
+	(void)state;
+	CONFIGURE("127.0.0.1:0");
+	assert_true(open_next());
+	settle();
+	other = scene.now.item[0].real;
+	((struct sockaddr_in *)&other.addr)->sin_addr.s_addr =
+	    htonl(INADDR_LOOPBACK + 1);
+	fd = listen_open(&other);
+	assert_int_not_equal(fd, -1);
+	(void)snprintf(text, sizeof(text), "0.0.0.0:%u",
+	    listen_port(&scene.now.item[0].real));
+	CONFIGURE(text);
+	assert_false(open_next());
+	assert_true(told(REPORT_ERROR, "is taken by"));
+	assert_false(shares_its_port(scene.now.item[0].fd));
+	(void)close(fd);
+}
+
+/* Its file was replaced: what lies there now is another server's. */
+static void
+test_a_unix_socket_of_another_is_left(void **state)
+{
+	struct listeners other = { 0 };
+
+	(void)state;
+	CONFIGURE(unix_text("s"));
+	assert_true(open_next());
+	settle();
+	assert_int_equal(unlink(tree_path("s")), 0);
+	assert_true(
+	    listeners_open(&scene.next, &other, scene.conf, &scene.report));
+	listeners_close(&scene.now, NULL);
+	assert_int_equal(access(tree_path("s"), F_OK), 0);
+	listeners_close(&scene.next, NULL);
+	assert_int_equal(access(tree_path("s"), F_OK), -1);
+	/* Nor is a file that is no socket. */
+	CONFIGURE(unix_text("s"));
+	assert_true(open_next());
+	assert_int_equal(unlink(tree_path("s")), 0);
+	assert_int_equal(close(creat(tree_path("s"), 0600)), 0);
+	listeners_close(&scene.next, NULL);
+	assert_int_equal(access(tree_path("s"), F_OK), 0);
+}
+
 static void
 test_a_unix_socket_that_is_taken(void **state)
 {
@@ -333,6 +465,10 @@ main(void)
 		in_a_scene(test_kept_over_a_reload),
 		in_a_scene(test_the_same_twice_is_opened_once),
 		in_a_scene(test_a_port_that_is_taken),
+		in_a_scene(test_another_address_of_the_same_port),
+		in_a_scene(test_any_address_and_another),
+		in_a_scene(test_another_address_that_is_taken_in_part),
+		in_a_scene(test_a_unix_socket_of_another_is_left),
 		in_a_scene(test_a_unix_socket_that_is_taken),
 		in_a_scene(test_a_family_that_is_missing),
 		in_a_scene(test_what_is_no_address),
