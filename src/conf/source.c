@@ -53,26 +53,37 @@ fd_read(int fd, struct buf *out)
 	return true;
 }
 
-/* The operator's own file may be a pipe; what it includes may not keep us
- * waiting. */
+/* Reads a regular file, and nothing else: a pipe or a device could keep the server
+ * waiting, or never end. False, and errno; EINVAL: it is no regular file. */
 static bool
-file_read(const char *file, bool included, struct buf *out)
+file_read(const char *file, struct buf *out)
 {
-	int fd = open(file,
-	    O_RDONLY | O_CLOEXEC | O_NOCTTY | (included ? O_NONBLOCK : 0));
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	bool good = false;
 	int error;
 
 	if (fd == -1)
 		return false;
-	errno = EINVAL;
-	if (!included || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
-		good = fd_read(fd, out);
+	if (fstat(fd, &st) == 0) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		good = S_ISREG(st.st_mode) && fd_read(fd, out);
+	}
 	error = errno;
 	close(fd);
 	errno = error;
 	return good;
+}
+
+static void
+report_unread(struct source *s, const char *file, int error)
+{
+	if (error == EINVAL)
+		report_add(
+		    s->report, REPORT_ERROR, file, 0, "not a regular file");
+	else
+		report_add(s->report, REPORT_ERROR, file, 0,
+		    "cannot be read: %s", strerror(error));
 }
 
 bool
@@ -85,9 +96,8 @@ source_file(struct source *s, const char *file)
 	buf_init(&bytes, CONF_FILE_MAX + READ_SIZE);
 	if (name == NULL)
 		goto out;
-	if (!file_read(file, s->depth > 0, &bytes)) {
-		report_add(s->report, REPORT_ERROR, file, 0,
-		    "cannot be read: %s", strerror(errno));
+	if (!file_read(file, &bytes)) {
+		report_unread(s, file, errno);
 		goto out;
 	}
 	s->may_include = true;

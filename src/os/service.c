@@ -42,8 +42,8 @@ service_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return;
-	/* A manager that is gone is no trouble of ours. */
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+	/* A manager that is gone, or does not read, must not hold us up. */
+	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
 	    (const struct sockaddr *)&to, len);
 	(void)close(fd);
 }

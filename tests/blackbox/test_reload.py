@@ -204,6 +204,31 @@ def break_key(s, place):
     return r"localhost\.key"
 
 
+def break_configuration_by_a_pipe(s, place):
+    """Nobody writes into it: who waits for it waits for ever."""
+    s.config.unlink()
+    os.mkfifo(s.config)
+    return r"carnation\.conf: .*not a regular file"
+
+
+def break_configuration_by_a_device(s, place):
+    s.config.unlink()
+    s.config.symlink_to("/dev/zero")
+    return r"carnation\.conf: .*not a regular file"
+
+
+def break_include_by_a_pipe(s, place):
+    os.mkfifo(place / "part.conf")
+    s.config.write_text('@include "part.conf"\n' + s.config.read_text())
+    return r"part\.conf: .*not a regular file"
+
+
+def break_key_by_a_pipe(s, place):
+    (s.certs / "localhost.key").unlink()
+    os.mkfifo(s.certs / "localhost.key")
+    return r"localhost\.key"
+
+
 def break_pair(s, place):
     s.options["capsules"].append(
         {"host": "x.example", "root": str(place / "capsule"),
@@ -227,7 +252,10 @@ def test_a_broken_configuration_changes_nothing_and_is_reported(place, spoil):
         assert carnation(
             "check", "-c", server.config, "--certs", server.certs,
             "--listen", "127.0.0.1:0").returncode == 1, "check agrees"
-        server.config.write_text(good)  # and mended, it goes on
+        # and mended, it goes on
+        server.config.unlink(missing_ok=True)
+        server.config.write_text(good)
+        (server.certs / "localhost.key").unlink()
         (server.certs / "localhost.key").write_bytes(key)
         hup(server)
         settle(server)

@@ -79,6 +79,23 @@ def test_readiness_reload_and_stop_are_told(place, root, abstract):
     assert manager.silent()
 
 
+def test_a_manager_that_reads_nothing_holds_nothing_up(place, root):
+    """Its queue is full: the server reloads and ends all the same."""
+    manager = Manager(f"{place}/notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                filler.sendto(b"x", f"{place}/notify")
+    server = Plain("--certs", place / "certs", "--listen", "127.0.0.1:0",
+                   "--workers", "1", root, directory=place,
+                   env={"NOTIFY_SOCKET": f"{place}/notify"})
+    hup(server)
+    settle(server)
+    server.stop()
+    manager.socket.close()
+
+
 def test_a_start_that_fails_is_never_ready(place, root):
     manager = Manager(f"{place}/notify")
     (root / "capsule.conf").write_text("nonsense")

@@ -105,9 +105,9 @@ test_includes(void **state)
 		    "nothing.conf: error: cannot be read: No such file or "
 		    "directory" },
 		{ "not a file", "@include \"parts\"", "", "",
-		    "parts: error: cannot be read: Invalid argument" },
+		    "parts: error: cannot be read: Is a directory" },
 		{ "nothing to wait for", "@include \"/dev/zero\"", "", "",
-		    "/dev/zero: error: cannot be read: Invalid argument" },
+		    "/dev/zero: error: not a regular file" },
 		{ "no name", "@include \"\"", "", "",
 		    "carnation.conf:1: error: @include wants a file's name in "
 		    "quotes" },
@@ -153,8 +153,7 @@ test_nothing_waits_for_an_included_pipe(void **state)
 	c = conf_of("@include \"parts/pipe\"", &r);
 	alarm(0);
 	assert_int_equal(remove("parts/pipe"), 0);
-	conf_check_item(&r, 0,
-	    "parts/pipe: error: cannot be read: Invalid argument", "pipe");
+	conf_check_item(&r, 0, "parts/pipe: error: not a regular file", "pipe");
 	report_fini(&r);
 	conf_free(&c);
 }
