@@ -23,28 +23,63 @@ enum {
 
 _Static_assert((int)CERT_DIGEST_SIZE == (int)DIGEST_SIZE, "both are SHA-256");
 
-static struct cert *
-cert_parse(BIO *bio)
+/* Whether the last read met the end of the text, not a certificate that it
+ * could not read. */
+static bool
+pem_is_at_end(void)
 {
-	struct cert *c = calloc(1, sizeof(*c));
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+/* What follows the leaf. A chain is never shortened: a visitor's client would
+ * be shown another one than the operator put there. */
+static bool
+chain_parse(struct cert *c, BIO *bio, const char *path, struct buf *why)
+{
 	X509 *x;
 
-	if (c == NULL)
-		return NULL;
-	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	c->chain = sk_X509_new_null();
-	if (c->leaf == NULL || c->chain == NULL)
-		goto fail;
-	while (sk_X509_num(c->chain) < CERT_CHAIN_MAX) {
+	for (;;) {
 		x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 		if (x == NULL)
 			break;
-		if (sk_X509_push(c->chain, x) == 0) {
+		if (sk_X509_num(c->chain) == CERT_CHAIN_MAX) {
+			buf_printf(why,
+			    "%s: more than %d certificates after the first",
+			    path, CERT_CHAIN_MAX);
 			X509_free(x);
-			goto fail;
+			return false;
+		}
+		if (sk_X509_push(c->chain, x) == 0) {
+			buf_str(why, "out of memory");
+			X509_free(x);
+			return false;
 		}
 	}
-	return c;
+	if (pem_is_at_end())
+		return true;
+	tls_explain(why, "%s: certificate %d cannot be read", path,
+	    sk_X509_num(c->chain) + 2);
+	return false;
+}
+
+static struct cert *
+cert_parse(BIO *bio, const char *path, struct buf *why)
+{
+	struct cert *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->chain = sk_X509_new_null();
+	if (c == NULL || c->chain == NULL) {
+		buf_str(why, "out of memory");
+		goto fail;
+	}
+	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (c->leaf == NULL) {
+		buf_printf(why, "%s: holds no PEM certificate", path);
+		goto fail;
+	}
+	if (chain_parse(c, bio, path, why))
+		return c;
 fail:
 	cert_free(&c);
 	return NULL;
@@ -65,9 +100,9 @@ cert_load(const char *path, struct buf *why)
 	}
 	bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
 	if (bio != NULL)
-		c = cert_parse(bio);
-	if (c == NULL)
-		buf_printf(why, "%s: holds no PEM certificate", path);
+		c = cert_parse(bio, path, why);
+	else
+		buf_str(why, "out of memory");
 out:
 	ERR_clear_error();
 	BIO_free(bio);

@@ -15,7 +15,9 @@ enum {
 /* A chain, leaf first. */
 struct cert;
 
-struct cert *cert_load(const char *path, struct buf *why); /* PEM */
+/* Reads a PEM chain, leaf first; the caller frees it. NULL and why when there is
+ * none, when it is too long (CERT_CHAIN_MAX) or any part of it cannot be read. */
+struct cert *cert_load(const char *path, struct buf *why);
 void cert_free(struct cert **c);
 
 /* Self-signed by key: CN = names[0], DNS SAN = all names (canonical A-labels;

@@ -217,6 +217,19 @@ separate_sessions(SSL_CTX *ctx, const char *name)
 	return SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
 }
 
+/* Whether anyone can connect to ctx. False and why. */
+static bool
+try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct buf *why)
+{
+	if (s->trial == NULL)
+		s->trial = trial_client();
+	if (s->trial == NULL) {
+		tls_explain(why, "no TLS context");
+		return false;
+	}
+	return trial_shake(ctx, s->trial, name, why);
+}
+
 bool
 tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
     const struct sign_key *key, struct buf *why)
@@ -245,6 +258,10 @@ tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
 		SSL_CTX_free(ctx);
 		return false;
 	}
+	if (!trial_is_needless(cert) && !try_ctx(s, name, ctx, why)) {
+		SSL_CTX_free(ctx);
+		return false;
+	}
 	s->ctx[s->n++] = ctx;
 	return true;
 }
@@ -257,6 +274,7 @@ tls_server_free(struct tls_server **s)
 	for (size_t i = 0; i < (*s)->n; i++)
 		SSL_CTX_free((*s)->ctx[i]);
 	free((*s)->ctx);
+	SSL_CTX_free((*s)->trial);
 	free((*s)->suites13);
 	free((*s)->suites12);
 	free(*s);

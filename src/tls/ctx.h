@@ -28,7 +28,8 @@ struct tls_server *tls_server_new(const struct tls_settings *settings,
 
 /* Adds the next capsule; the first one added is the default. Certificate and key stay
  * the caller's and may be freed afterwards. name separates the sessions of
- * capsules (session id context). False and why when they do not match. */
+ * capsules (session id context). False and why when they do not match, or when
+ * no client could finish a handshake with them. */
 bool tls_server_add(struct tls_server *s, const char *name,
     const struct cert *cert, const struct sign_key *key, struct buf *why);
 

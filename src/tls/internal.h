@@ -23,6 +23,7 @@ struct tls_server {
 	const void *arg;
 	SSL_CTX **ctx; /* by capsule; ctx[0] takes up every connection */
 	size_t n;
+	SSL_CTX *trial; /* the client of trial_shake; NULL: none needed yet */
 };
 
 struct tls_places;
@@ -31,6 +32,21 @@ struct tls_client {
 	SSL_CTX *ctx;
 	struct tls_places *places; /* whose sessions it has */
 };
+
+/* ---- a handshake with ourselves (trial.c) */
+
+/* Whether c is of the few kinds that every client takes: a trial costs 1 ms, and
+ * a server may have 1,024 capsules. */
+bool trial_is_needless(const struct cert *c);
+
+/* A client that takes whatever certificate it can use; NULL when OpenSSL
+ * fails. */
+SSL_CTX *trial_client(void);
+
+/* Whether a handshake of client with a server of ctx comes to its end. False
+ * and why, with the name and the reason of the side that gave up. */
+bool
+trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct buf *why);
 
 /* ---- sessions of a client's, by place (places.c) */
 

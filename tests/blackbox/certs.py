@@ -12,12 +12,12 @@ YEAR = datetime.timedelta(days=365)
 
 
 def pair(directory, name, names=None, *, start=-YEAR, end=10 * YEAR,
-         mode=0o600):
-    """A P-256 pair of files as another tool would make it; start and end are
-    counted from now. Its paths."""
+         mode=0o600, curve=None):
+    """A pair of files as another tool would make it, P-256 unless another
+    curve is named; start and end are counted from now. Its paths."""
     directory.mkdir(exist_ok=True)
     now = datetime.datetime.utcnow()
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     sans = [x509.DNSName(n) for n in names or [name]]
     cert = (

@@ -9,6 +9,7 @@ import socket
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs import DAY, YEAR, pair
 from harness import CARNATION, tree
@@ -170,6 +171,25 @@ def spoil_match(s):
     return "localhost.key"
 
 
+def spoil_curve(s):
+    """No client offers secp256k1, in TLS 1.2 or 1.3 (RFC 8446, 4.2.7)."""
+    pair(s.certs, "localhost", curve=ec.SECP256K1())
+    return "localhost: no client can connect with this certificate"
+
+
+def spoil_chain_length(s):
+    crt, _ = pair(s.certs, "localhost")
+    crt.write_text(18 * crt.read_text())
+    return "localhost.crt: more than 16 certificates after the first"
+
+
+def spoil_chain_garbled(s):
+    crt, _ = pair(s.certs, "localhost")
+    text = crt.read_text()
+    crt.write_text(text + text.replace("MII", "!!!") + text)
+    return "localhost.crt: certificate 2 cannot be read"
+
+
 def spoil_secret(s):
     _, key = pair(s.place / "other", "localhost")
     (s.root / "notes.txt").write_bytes(b"see:\n" + key.read_bytes())
@@ -327,6 +347,13 @@ def test_each_warning_leaves_status_0(setup, warn):
     assert any(re.search(expected, w) for w in warnings(done)), done.stdout
     assert len(warnings(done)) == 1, done.stdout
     assert not errors(done)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP384R1, ec.SECP521R1])
+def test_curves_that_clients_offer_are_no_problem(setup, curve):
+    pair(setup.certs, "localhost", curve=curve())
+    assert not warnings(setup.check())
+    assert setup.check().returncode == 0
 
 
 def test_31_days_before_the_end_nobody_is_warned(setup):
