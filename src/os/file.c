@@ -269,6 +269,24 @@ file_read_path(const char *path, struct buf *out)
 	return ok;
 }
 
+/* O_NOFOLLOW: in a directory of another user, who may be quick. */
+static bool
+make_dir(const char *path, mode_t mode)
+{
+	bool ok;
+	int fd;
+
+	if (mkdir(path, mode) == -1)
+		return errno == EEXIST;
+	if (geteuid() != 0)
+		return true;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	ok = fd != -1 && file_give(fd, path);
+	if (fd != -1)
+		(void)close(fd);
+	return ok;
+}
+
 bool
 file_make_dirs(const char *path, mode_t mode)
 {
@@ -286,7 +304,7 @@ file_make_dirs(const char *path, mode_t mode)
 		if (part[at] != '/' && part[at] != '\0')
 			continue;
 		part[at] = '\0';
-		if (mkdir(part, mode) == -1 && errno != EEXIST)
+		if (!make_dir(part, mode))
 			return false;
 		part[at] = path[at];
 	}

@@ -55,7 +55,8 @@ bool file_write_all(int fd, struct slice bytes);
  * not follow; no room. */
 bool file_target(const char *path, char out[PATH_MAX]);
 
-/* Writes bytes beside path and renames them onto it; mode as in chmod. A symbolic
+/* Writes bytes beside path and renames them onto it; mode as in chmod, owner as
+ * in file_give; so do the next two. A symbolic
  * link stays, and what it leads to is written. False and errno on failure, when
  * nothing at path has changed. Into a device or pipe the bytes are written as they
  * are. */
@@ -69,7 +70,13 @@ bool file_replace(const char *path, struct slice bytes, mode_t mode);
  * changed, when anything lies at path. */
 bool file_create(const char *path, struct slice bytes, mode_t mode);
 
-/* Makes the directory and its missing parents. */
+/* Run by root, gives the open file or directory at path to the owner and group
+ * of the directory that it lies in, so that a service's user can read what root
+ * made for it; run by others, does nothing. False and errno. */
+bool file_give(int fd, const char *path);
+
+/* Makes the directory and its missing parents; run by root, each new one belongs
+ * to whom its parent belongs. False and errno. */
 bool file_make_dirs(const char *path, mode_t mode);
 
 /* True when path, resolved, is dir or lies beneath it, or would once it is made.

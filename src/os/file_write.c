@@ -27,21 +27,50 @@ file_write_all(int fd, struct slice bytes)
 	return true;
 }
 
+/* The directory that path lies in, opened; -1 and errno. */
+static int
+open_directory_of(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+
+	if (len >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	return file_root(len == 0 ? "." : dir);
+}
+
+bool
+file_give(int fd, const char *path)
+{
+	struct stat dir, file;
+	int parent;
+	bool known;
+
+	if (geteuid() != 0)
+		return true;
+	parent = open_directory_of(path);
+	if (parent == -1)
+		return false;
+	known = fstat(parent, &dir) == 0 && fstat(fd, &file) == 0;
+	(void)close(parent);
+	if (!known)
+		return false;
+	return (file.st_uid == dir.st_uid && file.st_gid == dir.st_gid) ||
+	       fchown(fd, dir.st_uid, dir.st_gid) == 0;
+}
+
 /* The rename itself lasts only when the directory is on the disk as well; a
  * file system that cannot do that is no reason to fail. */
 static void
 sync_directory_of(const char *path)
 {
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-	int fd;
+	int fd = open_directory_of(path);
 
-	if (len >= sizeof(dir))
-		return;
-	memcpy(dir, path, len);
-	dir[len] = '\0';
-	fd = file_root(len == 0 ? "." : dir);
 	if (fd != -1) {
 		(void)fsync(fd);
 		(void)close(fd);
@@ -79,8 +108,8 @@ replace(const char *path, struct slice bytes, mode_t mode)
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd == -1)
 		return false;
-	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
-	     fsync(fd) == 0;
+	ok = file_write_all(fd, bytes) && file_give(fd, path) &&
+	     fchmod(fd, mode) == 0 && fsync(fd) == 0;
 	error = errno;
 	if (close(fd) == -1 && ok) {
 		error = errno;
@@ -176,8 +205,8 @@ file_create(const char *path, struct slice bytes, mode_t mode)
 
 	if (fd == -1)
 		return false;
-	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
-	     fsync(fd) == 0;
+	ok = file_write_all(fd, bytes) && file_give(fd, path) &&
+	     fchmod(fd, mode) == 0 && fsync(fd) == 0;
 	error = errno;
 	if (close(fd) == -1 && ok) {
 		error = errno;

@@ -180,7 +180,7 @@ keep_old(struct pair *p)
 	buf_init(&path, CERT_WHY_MAX);
 	done = buf_printf(&path, "%s.old", buf_cstr(&p->crt_path)) &&
 	       file_read_path(buf_cstr(&p->crt_path), &old) &&
-	       file_write(buf_cstr(&path), buf_view(&old), 0644);
+	       file_replace(buf_cstr(&path), buf_view(&old), 0644);
 	if (!done)
 		log_error("%s: %s", buf_cstr(&path), strerror(errno));
 	buf_fini(&old);

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from certs import DAY, pair
 from harness import CARNATION, PATIENCE, Server
+from life import NOBODY, root_only
 
 
 def cert(*words, **how):
@@ -311,3 +312,51 @@ def test_bad_host(tmp_path):
     assert r.returncode == 1
     assert "not a host name" in r.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def owners(place):
+    return {str(p.relative_to(place)): (p.stat().st_uid, p.stat().st_gid)
+            for p in place.rglob("*")}
+
+
+@root_only
+def test_owner_of_new_and_renewed_files(tmp_path):
+    """Root works in a directory of the service's user, who must be able to
+    read what root made there."""
+    os.chown(tmp_path, NOBODY, NOBODY)
+    new(tmp_path / "a/certs", "a.example")  # both directories are made
+    assert cert("renew", "--certs", tmp_path / "a/certs",
+                "--yes").returncode == 0
+    assert owners(tmp_path) == dict.fromkeys(
+        ["a", "a/certs", "a/certs/a.example.crt", "a/certs/a.example.key",
+         "a/certs/a.example.crt.old"], (NOBODY, NOBODY))
+
+
+@root_only
+def test_owner_of_a_pair_that_serve_made(tmp_path):
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    os.chown(certs, NOBODY, NOBODY)
+    with Server(certs=certs):
+        assert owners(tmp_path) == dict.fromkeys(
+            ["certs", "certs/localhost.crt", "certs/localhost.key"],
+            (NOBODY, NOBODY))
+
+
+@root_only
+def test_owner_is_roots_where_the_directory_is(tmp_path):
+    new(tmp_path / "certs", "a.example")
+    assert set(owners(tmp_path).values()) == {(0, 0)}
+
+
+def test_renew_writes_through_no_link_at_the_old_name(tmp_path):
+    """Who owns the directory must not choose what root overwrites."""
+    place = tmp_path / "certs"
+    new(place, "a.example")
+    before = (place / "a.example.crt").read_bytes()
+    other = tmp_path / "other"
+    other.write_text("untouched")
+    (place / "a.example.crt.old").symlink_to(other)
+    assert cert("renew", "--certs", place, "--yes").returncode == 0
+    assert other.read_text() == "untouched"
+    assert (place / "a.example.crt.old").read_bytes() == before
