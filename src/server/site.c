@@ -361,22 +361,13 @@ site_warn_expiry(const struct site *s, struct report *r)
 	}
 }
 
-static bool
-is_address(const char *name)
-{
-	char canonical[HOSTNAME_SIZE];
-
-	return hostname_canonical(slice_str(name), canonical) != HOSTNAME_NAME;
-}
-
 static void
 warn_cert(const struct host *h, const struct site_cert *c, struct report *r)
 {
 	char text[HOSTNAME_SIZE + 128];
 
 	for (size_t i = 0; c->cert != NULL && i < h->n_names; i++) {
-		/* No certificate of ours names an address: clients stumble. */
-		if (is_address(h->names[i]) || cert_names(c->cert, h->names[i]))
+		if (cert_names(c->cert, h->names[i]))
 			continue;
 		snprintf(text, sizeof(text),
 		    "the certificate does not name \"%s\": visitors' clients "

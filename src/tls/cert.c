@@ -169,8 +169,8 @@ common_name(const struct cert *c)
 	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
 }
 
-static bool
-is_address(const char *host)
+bool
+cert_host_is_address(const char *host)
 {
 	uint8_t address[sizeof(struct in6_addr)];
 
@@ -183,15 +183,21 @@ cert_names(const struct cert *c, const char *host)
 {
 	bool named;
 
-	/* Ours name an address by CN alone, whatever the SAN says. */
-	if (is_address(host))
-		named = X509_check_ip_asc(c->leaf, host, 0) == 1 ||
-			slice_equal(common_name(c), slice_str(host));
+	if (cert_host_is_address(host))
+		named = X509_check_ip_asc(c->leaf, host, 0) == 1;
 	else
 		named = X509_check_host(c->leaf, host, 0,
 			    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 	ERR_clear_error();
 	return named;
+}
+
+bool
+cert_names_loosely(const struct cert *c, const char *host)
+{
+	return cert_names(c, host) ||
+	       (cert_host_is_address(host) &&
+		   slice_equal(common_name(c), slice_str(host)));
 }
 
 static bool
@@ -200,20 +206,41 @@ put_name(struct buf *out, struct slice name)
 	return name.len == 0 || (log_escape(out, name) && buf_byte(out, '\n'));
 }
 
+/* A SAN entry as text, in memory when it is an address; empty when it is
+ * neither that nor a DNS name. */
+static struct slice
+san_text(const GENERAL_NAME *name, char memory[INET6_ADDRSTRLEN])
+{
+	struct slice raw;
+
+	if (name->type == GEN_DNS)
+		return asn1_text(name->d.dNSName);
+	if (name->type != GEN_IPADD)
+		return SLICE("");
+	raw = asn1_text(name->d.iPAddress);
+	if ((raw.len != sizeof(struct in_addr) &&
+		raw.len != sizeof(struct in6_addr)) ||
+	    inet_ntop(raw.len == sizeof(struct in_addr) ? AF_INET : AF_INET6,
+		raw.ptr, memory, INET6_ADDRSTRLEN) == NULL)
+		return SLICE("");
+	return slice_str(memory);
+}
+
 bool
 cert_list_names(const struct cert *c, struct buf *out)
 {
 	struct slice first = common_name(c);
+	char memory[INET6_ADDRSTRLEN];
 	GENERAL_NAMES *san =
 	    X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
 	bool done = put_name(out, first);
 
 	for (int i = 0; done && i < sk_GENERAL_NAME_num(san); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(san, i);
+		struct slice name =
+		    san_text(sk_GENERAL_NAME_value(san, i), memory);
 
-		if (name->type == GEN_DNS &&
-		    !slice_equal_nocase(asn1_text(name->d.dNSName), first))
-			done = put_name(out, asn1_text(name->d.dNSName));
+		if (!slice_equal_nocase(name, first))
+			done = put_name(out, name);
 	}
 	GENERAL_NAMES_free(san);
 	ERR_clear_error();

@@ -20,8 +20,8 @@ struct cert;
 struct cert *cert_load(const char *path, struct buf *why);
 void cert_free(struct cert **c);
 
-/* Self-signed by key: CN = names[0], DNS SAN = all names (canonical A-labels;
- * an address becomes CN only when it is names[0], never a SAN), CA:FALSE,
+/* Self-signed by key: CN = names[0], SAN = all names (canonical A-labels as DNS
+ * entries, addresses as iPAddress entries: RFC 5280, 4.2.1.6), CA:FALSE,
  * serial random and positive, SHA-256, 2020-01-01 to 2099-12-31. */
 struct cert *
 cert_make(const struct sign_key *key, const char *const *names, size_t n_names);
@@ -34,10 +34,17 @@ bool cert_matches(const struct cert *c, const struct sign_key *key);
 /* Signed by its own key, as ours are. */
 bool cert_is_self_signed(const struct cert *c);
 
-/* Whether the leaf names host: SAN, or CN when there is no SAN. host canonical. */
+/* Whether the leaf names host, canonical, as strict clients see it: a name in
+ * the SAN, or as CN when there is no SAN; an address as an iPAddress entry of the
+ * same bytes and nothing else (RFC 6125, B.2). */
 bool cert_names(const struct cert *c, const char *host);
 
-/* Common name and DNS names, one a line, CN first, no repeats. */
+/* The same for our own client, which also takes an address as CN: so carnation
+ * 0.1 made them. */
+bool cert_names_loosely(const struct cert *c, const char *host);
+
+/* Common name, DNS names and addresses, one a line, CN first, without what is
+ * the CN. */
 bool cert_list_names(const struct cert *c, struct buf *out);
 
 /* Seconds since 1970. */

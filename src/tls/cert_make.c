@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Making certificates, alone and as a pair of files (cert.h). */
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,38 +56,50 @@ make_subject(X509 *x, const char *host)
 	return X509_set_issuer_name(x, subject) == 1;
 }
 
+/* Takes value, an IA5STRING or an OCTET_STRING as type wants it; NULL: false. */
 static bool
-add_dns(GENERAL_NAMES *san, const char *host)
+add_name(GENERAL_NAMES *san, int type, ASN1_STRING *value)
 {
 	GENERAL_NAME *name = GENERAL_NAME_new();
-	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
 
-	if (name == NULL || text == NULL ||
-	    ASN1_STRING_set(text, host, -1) != 1) {
+	if (name == NULL || value == NULL) {
 		GENERAL_NAME_free(name);
-		ASN1_IA5STRING_free(text);
+		ASN1_STRING_free(value);
 		return false;
 	}
-	GENERAL_NAME_set0_value(name, GEN_DNS, text);
+	GENERAL_NAME_set0_value(name, type, value);
 	if (sk_GENERAL_NAME_push(san, name) > 0)
 		return true;
 	GENERAL_NAME_free(name);
 	return false;
 }
 
-/* No address among them: at least one client stumbles over those. */
+static bool
+add_dns(GENERAL_NAMES *san, const char *host)
+{
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+	if (text != NULL && ASN1_STRING_set(text, host, -1) != 1) {
+		ASN1_IA5STRING_free(text);
+		text = NULL;
+	}
+	return add_name(san, GEN_DNS, text);
+}
+
+/* An address is an iPAddress entry, never a dNSName (RFC 5280, 4.2.1.6), and
+ * only a host that is one has such an entry: some clients stumble over an
+ * address beside a name. */
 static bool
 make_names(X509 *x, const char *const *names, size_t n_names)
 {
 	GENERAL_NAMES *san = GENERAL_NAMES_new();
 	bool nameless = X509_NAME_entry_count(X509_get_subject_name(x)) == 0;
-	uint8_t address[sizeof(struct in6_addr)];
 	bool done = san != NULL;
 
 	for (size_t i = 0; done && i < n_names; i++)
-		if (inet_pton(AF_INET, names[i], address) != 1 &&
-		    inet_pton(AF_INET6, names[i], address) != 1)
-			done = add_dns(san, names[i]);
+		done = cert_host_is_address(names[i])
+			   ? add_name(san, GEN_IPADD, a2i_IPADDRESS(names[i]))
+			   : add_dns(san, names[i]);
 	if (done && sk_GENERAL_NAME_num(san) > 0)
 		done = X509_add1_ext_i2d(x, NID_subject_alt_name, san, nameless,
 			   X509V3_ADD_DEFAULT) == 1;

@@ -62,6 +62,9 @@ void places_apply(SSL_CTX *ctx);
 void
 places_offer(struct tls_places *p, SSL *ssl, const char *name, unsigned port);
 
+/* Whether host is an IPv4 or IPv6 address, without brackets. */
+bool cert_host_is_address(const char *host);
+
 /* Appends the message, then OpenSSL's reason when it has one; empties its
  * queue. */
 void tls_explain(struct buf *why, const char *format, ...)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from certs import DAY, pair
-from harness import CARNATION, PATIENCE, Server
+from harness import CARNATION, PATIENCE, Server, tree
 from life import NOBODY, root_only
 
 
@@ -58,8 +58,9 @@ def test_new(tmp_path):
         NameOID.COMMON_NAME)[0].value == "example.org"
     names = c.extensions.get_extension_for_class(
         x509.SubjectAlternativeName).value
-    assert [n.value for n in names] == [
-        "example.org", "www.example.org", "xn--caf-dma.example"]
+    assert [str(n.value) for n in names] == [
+        "example.org", "www.example.org", "xn--caf-dma.example", "192.0.2.1"]
+    assert isinstance(list(names)[3], x509.IPAddress)
     basic = c.extensions.get_extension_for_class(x509.BasicConstraints)
     assert basic.critical and not basic.value.ca
     assert c.version == x509.Version.v3
@@ -241,8 +242,9 @@ def test_renew_foreign(tmp_path):
     assert cert("renew", "--yes", *files).returncode == 0
     c = load(tmp_path / "x.crt")
     assert c.subject.rfc4514_string() == "CN=a.example"
-    assert [n.value for n in c.extensions.get_extension_for_class(
-        x509.SubjectAlternativeName).value] == ["a.example", "*.a.example"]
+    assert [str(n.value) for n in c.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName).value] == [
+            "a.example", "*.a.example", "192.0.2.1"]
     req("-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=Authority")
     req("-keyout", "x.key", "-out", "x.crt", "-subj", "/CN=a.example",
         "-CA", "ca.crt", "-CAkey", "ca.key")
@@ -312,6 +314,38 @@ def test_bad_host(tmp_path):
     assert r.returncode == 1
     assert "not a host name" in r.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def addresses(crt):
+    """The IP addresses that a certificate names."""
+    names = load(crt).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName).value
+    return [str(a) for a in names.get_values_for_type(x509.IPAddress)]
+
+
+def test_address_entries(tmp_path):
+    """Hosts that are addresses have them, kept by renew, and no others."""
+    new(tmp_path, "192.0.2.7", "2001:DB8::7")
+    crt = tmp_path / "192.0.2.7.crt"
+    assert addresses(crt) == ["192.0.2.7", "2001:db8::7"]
+    r = subprocess.run(
+        ["openssl", "x509", "-in", crt, "-noout", "-checkip", "192.0.2.7"],
+        capture_output=True, text=True, check=True)
+    assert "does match" in r.stdout
+    assert cert("renew", "--certs", tmp_path, "--yes").returncode == 0
+    assert addresses(crt) == ["192.0.2.7", "2001:db8::7"]
+    shown = json.loads(cert("show", "--json", "--certs", tmp_path).stdout)
+    assert shown[0]["names"] == ["192.0.2.7", "2001:db8::7"]
+    new(tmp_path / "named", "a.example", "www.a.example")
+    assert addresses(tmp_path / "named" / "a.example.crt") == []
+
+
+def test_address_entries_of_a_pair_that_serve_made(tmp_path):
+    root = tree(tmp_path / "capsule", {"index.gmi": "# Home\n"})
+    with Server(command=["--host", "127.0.0.1", "--host", "::1", root],
+                certs=tmp_path / "certs", alive=None):
+        assert addresses(tmp_path / "certs/127.0.0.1.crt") == [
+            "127.0.0.1", "::1"]
 
 
 def owners(place):

@@ -316,6 +316,14 @@ def warn_name(s):
     return r"www\.example\.org"
 
 
+def warn_address(s):
+    """An address in the common name is nothing to a strict client."""
+    s.options["capsules"][0]["host"] = "192.0.2.7"
+    s.write()
+    pair(s.certs, "192.0.2.7", ["192.0.2.70"])
+    return r'name "192\.0\.2\.7"'
+
+
 def warn_mode(s):
     pair(s.certs, "localhost", mode=0o644)
     return "localhost.*key.*read"

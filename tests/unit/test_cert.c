@@ -41,9 +41,10 @@ test_made(void **state)
 	assert_non_null(constraints);
 	assert_true(critical);
 	assert_false(constraints->ca);
-	assert_int_equal(sk_GENERAL_NAME_num(san), 2);
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(sk_GENERAL_NAME_value(san, i)->type, GEN_DNS);
+	assert_int_equal(sk_GENERAL_NAME_num(san), 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(sk_GENERAL_NAME_value(san, i)->type,
+		    i < 2 ? GEN_DNS : GEN_IPADD);
 	assert_int_equal(X509_get_signature_nid(x), NID_ecdsa_with_SHA256);
 	assert_int_equal(X509_self_signed(x, 1), 1);
 	assert_int_equal(cert_not_before(c), 1577836800); /* 2020-01-01 */
@@ -92,11 +93,15 @@ test_names(void **state)
 		    "aa.test" },
 		{ "A-labels", { "xn--caf-dma.test" }, "xn--caf-dma.test\n",
 		    "xn--caf-dma.test", "caf.test" },
-		{ "an address first is the CN", { "192.0.2.1", "a.test" },
+		{ "an address first is the CN too", { "192.0.2.1", "a.test" },
 		    "192.0.2.1\na.test\n", "192.0.2.1", "192.0.2.2" },
-		{ "an address later is nowhere", { "a.test", "192.0.2.1" },
-		    "a.test\n", "a.test", "192.0.2.1" },
+		{ "an address later", { "a.test", "192.0.2.1" },
+		    "a.test\n192.0.2.1\n", "192.0.2.1", "192.0.2.10" },
 		{ "an address alone", { "::1" }, "::1\n", "::1", "::2" },
+		{ "an address by its bytes", { "2001:db8::1" }, "2001:db8::1\n",
+		    "2001:DB8:0::1", "2001:db8::10" },
+		{ "no address where none is a host", { "a.test" }, "a.test\n",
+		    "a.test", "192.0.2.1" },
 		{ "a wildcard covers one label", { "a.test", "*.a.test" },
 		    "a.test\n*.a.test\n", "x.a.test", "x.y.a.test" },
 		{ "too long for a CN, still in the SAN", { LONG_HOST },
