@@ -169,21 +169,23 @@ same_key(struct judging *j)
 static void
 say_changed(struct judging *j)
 {
-	char known[CERT_FINGERPRINT_SIZE], shown[CERT_FINGERPRINT_SIZE];
+	char known[CERT_FINGERPRINT_SIZE];
 	char until[CLOCK_RFC3339_SIZE];
 
 	cert_fingerprint(j->known.spki, known);
-	cert_fingerprint(j->spki, shown);
 	clock_rfc3339(j->known.expires, until);
 	buf_printf(j->said,
 	    "%s shows another key than before\n"
-	    "  known  SHA256 %s (until %.10s)\n"
-	    "  shown  SHA256 %s\n"
+	    "  known  public key   SHA256 %s (until %.10s)\n",
+	    j->place, known, until);
+	cert_put_fingerprints(j->cert, "  shown  ", j->said);
+	buf_printf(j->said,
+	    "\n"
 	    "Either its operator has made a new key, or somebody stands "
 	    "between you and it.\n"
 	    "If the operator says that the shown one is right, remove line %u "
 	    "of %s and ask again.",
-	    j->place, known, until, shown, j->known.line, j->file);
+	    j->known.line, j->file);
 }
 
 static enum tofu
@@ -191,7 +193,6 @@ other_key(struct judging *j)
 {
 	bool first = j->known.line == 0;
 	const char *wrong = wrong_date(j);
-	char text[CERT_FINGERPRINT_SIZE];
 
 	if (!first && j->known.expires >= j->now) {
 		say_changed(j);
@@ -203,11 +204,10 @@ other_key(struct judging *j)
 	}
 	if (!remember(j))
 		return TOFU_FAILED;
-	cert_fingerprint(j->spki, text);
-	buf_printf(j->said, "%s %s: SHA256 %s", j->place,
+	buf_printf(j->said, "%s %s\n", j->place,
 	    first ? "is new, its key is now known"
-		  : "has a new key, the old certificate has expired",
-	    text);
+		  : "has a new key, the old certificate has expired");
+	cert_put_fingerprints(j->cert, "  ", j->said);
 	return first ? TOFU_NEW : TOFU_RENEWED;
 }
 

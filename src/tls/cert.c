@@ -306,3 +306,18 @@ cert_fingerprint(
 		*out++ = i + 1 < CERT_DIGEST_SIZE ? ':' : '\0';
 	}
 }
+
+bool
+cert_put_fingerprints(const struct cert *c, const char *indent, struct buf *out)
+{
+	char whole[CERT_FINGERPRINT_SIZE], key[CERT_FINGERPRINT_SIZE];
+	uint8_t digest[CERT_DIGEST_SIZE];
+
+	cert_digest(c, digest);
+	cert_fingerprint(digest, whole);
+	cert_spki_digest(c, digest);
+	cert_fingerprint(digest, key);
+	return buf_printf(out,
+	    "%scertificate  SHA256 %s\n%spublic key   SHA256 %s", indent, whole,
+	    indent, key);
+}

@@ -9,6 +9,7 @@
 enum {
 	CERT_DIGEST_SIZE = 32,
 	CERT_FINGERPRINT_SIZE = CERT_DIGEST_SIZE * 3, /* "AB:CD:..." and NUL */
+	CERT_FINGERPRINTS_MAX = 512, /* bytes of cert_put_fingerprints */
 	CERT_EXPIRY_WARNING_DAYS = 30,
 };
 
@@ -54,6 +55,12 @@ int64_t cert_not_after(const struct cert *c);
 /* SHA-256 of the DER leaf and of its SubjectPublicKeyInfo. */
 void cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
 void cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
+
+/* Both digests, each named and on a line of its own, as people compare them with
+ * what another program shows: "certificate  SHA256 AB:CD:...". Each line begins
+ * with indent, the last has no line feed. */
+bool cert_put_fingerprints(
+    const struct cert *c, const char *indent, struct buf *out);
 
 /* "AB:CD:...", upper case. */
 void cert_fingerprint(

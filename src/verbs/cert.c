@@ -67,14 +67,13 @@ static char (*canonical_names(const struct job *j))[HOSTNAME_SIZE]
 static void
 say_made(const char *dir, const char *host, const struct cert *c)
 {
-	uint8_t digest[CERT_DIGEST_SIZE];
-	char text[CERT_FINGERPRINT_SIZE];
+	uint8_t memory[CERT_FINGERPRINTS_MAX];
+	struct buf lines;
 
-	cert_digest(c, digest);
-	cert_fingerprint(digest, text);
-	printf("certificate  %s/%s.crt\nkey          %s/%s.key\n"
-	       "fingerprint  SHA256 %s\n",
-	    dir, host, dir, host, text);
+	buf_wrap(&lines, memory, sizeof(memory));
+	cert_put_fingerprints(c, "", &lines);
+	printf("files        %s/%s.crt\n             %s/%s.key\n%s\n", dir,
+	    host, dir, host, buf_cstr(&lines));
 }
 
 static int

@@ -72,14 +72,26 @@ print_url(const struct site *site, const struct listeners *l, size_t i)
 	fputs("/\n", stderr);
 }
 
+/* Its file, and what clients show of it: some the certificate's digest, some the
+ * key's. */
+static void
+print_cert(const struct site_cert *c)
+{
+	uint8_t memory[CERT_FINGERPRINTS_MAX];
+	struct buf lines;
+
+	buf_wrap(&lines, memory, sizeof(memory));
+	cert_put_fingerprints(c->cert, "  ", &lines);
+	fprintf(stderr, "  file         %s%s\n%s\n", c->file,
+	    c->made ? " (new: keep it and its key)" : "", buf_cstr(&lines));
+}
+
 static void
 print_capsule(const struct site *site, const struct listeners *l, size_t i)
 {
 	const struct host_survey *survey = &site->surveys[i];
 	const struct site_cert *c = &site->base->certs[i];
 	const struct host *h = &site->hosts->host[i];
-	char fingerprint[CERT_FINGERPRINT_SIZE];
-	uint8_t digest[CERT_DIGEST_SIZE];
 	char size[16];
 
 	if (h->root == -1) {
@@ -96,11 +108,7 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 	    survey->pages == 1 ? "" : "s", survey->files,
 	    survey->files == 1 ? "" : "s", size);
 	print_url(site, l, i);
-	cert_digest(c->cert, digest);
-	cert_fingerprint(digest, fingerprint);
-	fprintf(stderr, "  certificate  %s%s\n", c->file,
-	    c->made ? " (new: keep it and its key)" : "");
-	fprintf(stderr, "  fingerprint  SHA256 %s\n", fingerprint);
+	print_cert(c);
 }
 
 static void

@@ -24,7 +24,10 @@ def test_page(fetch, evil):
     # a pipe gets it as it is
     assert r.stdout == b"# S\xc9\x99hid\r\n\x1b[31m\0"
     assert b"20 text/gemini; lang=az\n" in r.stderr
-    assert b"is new, its key is now known: SHA256 " in r.stderr
+    assert b"is new, its key is now known\n" in r.stderr
+    assert re.search(rb"^carnation:   certificate  SHA256 [0-9A-F:]{95}\n"
+                     rb"carnation:   public key   SHA256 [0-9A-F:]{95}\n",
+                     r.stderr, re.M)
     assert s.lines == [s.url("/x?y")]
     r = fetch(s.url())
     assert r.stderr == b"20 text/gemini; lang=az\n"

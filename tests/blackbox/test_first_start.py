@@ -124,15 +124,36 @@ def test_the_block_for_people(place):
             rf"^carnation: listening on 127\.0\.0\.1:{server.port()}$", said,
             re.M)
         assert block["open"] == f"gemini://localhost:{server.port()}/"
-        assert block["certificate"].startswith(
-            str(server.certs / "localhost.crt"))
-        assert block["fingerprint"] == \
-            "SHA256 " + fingerprint(served_certificate(server))
+        assert block["file"].startswith(str(server.certs / "localhost.crt"))
+        der = served_certificate(server)
+        assert block["certificate"] == "SHA256 " + fingerprint(der)
+        assert f"\n  public key   SHA256 {fingerprint(key_of(der))}\n" in said
         assert block["sandbox"] == "none yet"
         assert "Ctrl-C" in block["stop"]
         counted = " ".join(block.values())
         assert re.search(r"\b3 pages, 4 files, 40 (B|bytes)\b", counted), block
         assert "\x1b" not in said, "colour only on a terminal"
+
+
+def key_of(der):
+    """A certificate's SubjectPublicKeyInfo."""
+    return x509.load_der_x509_certificate(der).public_key().public_bytes(
+        x509.base.serialization.Encoding.DER,
+        x509.base.serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_fetch_shows_the_fingerprints_that_serve_shows(place):
+    """Of the certificate and of its key, named alike: people compare them."""
+    with Server(listen=(4,), directory=place) as server:
+        done = carnation("fetch", "--known-hosts", place / "known",
+                         server.url())
+        assert done.returncode == 0, done.stderr
+        for line in (r"certificate  SHA256 [0-9A-F:]{95}",
+                     r"public key   SHA256 [0-9A-F:]{95}"):
+            shown = re.findall(f"^  {line}$", server.log(), re.M)
+            assert len(shown) == 1
+            said = re.findall(f"^carnation:   {line}$", done.stderr, re.M)
+            assert [s.removeprefix("carnation: ") for s in said] == shown
 
 
 def test_no_index_page_is_said_at_start(place):
