@@ -2,15 +2,9 @@
 #include "capsule/policy.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 #include <string.h>
 
-static bool
-glob_matches(const char *glob, const char *path)
-{
-	/* '*' takes '/' as well: "/az/" "*" is the whole of a tree. */
-	return fnmatch(glob, path, 0) == 0;
-}
+#include "util/glob.h"
 
 static bool
 is_gone(const struct conf_list *gone, const char *path)
@@ -19,7 +13,7 @@ is_gone(const struct conf_list *gone, const char *path)
 
 	for (i = 0; i < gone->n; i++)
 		if (strcmp(gone->item[i].text, path) == 0 ||
-		    glob_matches(gone->item[i].text, path))
+		    glob_match(gone->item[i].text, path))
 			return true;
 	return false;
 }
@@ -194,7 +188,7 @@ path_text(const struct host *h, const char *path, size_t field,
 		    (const struct conf_text *)(const void *)((const char *)p +
 							     field);
 
-		if (own->text != NULL && glob_matches(p->glob.text, path)) {
+		if (own->text != NULL && glob_match(p->glob.text, path)) {
 			text = own;
 			break;
 		}
@@ -231,8 +225,7 @@ policy_listing(const struct host *h, const char *path)
 	for (i = 0; i < h->content.n_paths; i++) {
 		const struct conf_path *p = &h->content.paths[i];
 
-		if (p->listing != CONF_UNSET &&
-		    glob_matches(p->glob.text, path))
+		if (p->listing != CONF_UNSET && glob_match(p->glob.text, path))
 			return p->listing != 0;
 	}
 	return h->content.listing == 1;

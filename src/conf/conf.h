@@ -12,6 +12,7 @@ enum {
 	CONF_FILE_MAX = 1 << 20, /* bytes of one configuration file */
 	CONF_CAPSULES_MAX = 1024,
 	CONF_WORKERS_MAX = 64,
+	CONF_ENTRIES_MAX = 256, /* of a list in struct conf_content */
 	CONF_UNSET = -1, /* of an int that nobody set */
 };
 
@@ -30,7 +31,7 @@ struct conf_list {
 
 struct conf_path {
 	struct conf_text
-	    glob; /* fnmatch(3) on the decoded path, '*' takes '/' */
+	    glob; /* glob_match on the decoded path, '*' takes '/' */
 	struct conf_text lang;
 	struct conf_text charset;
 	struct conf_text type;

@@ -58,6 +58,19 @@ wrong_type(struct reading *rd, const struct option *o,
 }
 
 static bool
+too_many(struct reading *rd, const struct option *o, const config_setting_t *s,
+    int n)
+{
+	struct place place = setting_place(rd, s);
+
+	if (o->max == 0 || n <= o->max)
+		return false;
+	report_add(rd->report, REPORT_ERROR, place.file, place.line,
+	    "%s: %d entries; at most %ld are allowed", o->name, n, o->max);
+	return true;
+}
+
+static bool
 is_list(const config_setting_t *s)
 {
 	return config_setting_is_list(s) || config_setting_is_array(s);
@@ -115,6 +128,8 @@ read_list(struct reading *rd, const struct option *o, struct conf_list *list,
 		wrong_type(rd, o, s, "a list of texts");
 		return;
 	}
+	if (too_many(rd, o, s, n))
+		return;
 	*list = (struct conf_list){ .set = rd->source != NULL };
 	for (int i = 0; i < n; i++) {
 		struct conf_text text = { 0 };
@@ -246,10 +261,8 @@ read_elements(struct reading *rd, const struct option *o, void *base,
 		wrong_type(rd, o, s, "a list of groups ( { }, ... )");
 		return;
 	}
-	if (o->max > 0 && n > o->max) {
-		range_error(rd->report, o, setting_place(rd, s), n);
+	if (too_many(rd, o, s, n))
 		return;
-	}
 	for (int i = 0; i < n; i++)
 		read_element(
 		    rd, o, base, config_setting_get_elem(s, (unsigned)i));

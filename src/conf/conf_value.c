@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "util/glob.h"
+
 enum {
 	META_PART_MAX = 255, /* of a type, lang or charset: they share 1,024 */
 	META_MAX = 1024,     /* spec.md 1.4 */
@@ -215,12 +217,15 @@ check_name(struct slice text)
 		   : NULL;
 }
 
+static const char glob_too_long[] = "is longer than 255 bytes";
+_Static_assert(GLOB_MAX == 255, "what is said above");
+
 const char *
 check_glob(struct slice text)
 {
-	return slice_starts(text, SLICE("/")) || slice_starts(text, SLICE("*"))
-		   ? NULL
-		   : "must begin with '/' or '*'";
+	if (!slice_starts(text, SLICE("/")) && !slice_starts(text, SLICE("*")))
+		return "must begin with '/' or '*'";
+	return text.len > GLOB_MAX ? glob_too_long : NULL;
 }
 
 const char *
@@ -267,7 +272,13 @@ check_target(struct slice text)
 const char *
 check_gone(struct slice text)
 {
-	return slice_starts(text, SLICE("/")) ? NULL : "must begin with '/'";
+	bool glob = slice_find(text, '*', NULL) ||
+		    slice_find(text, '?', NULL) ||
+		    slice_find(text, '[', NULL) || slice_find(text, '\\', NULL);
+
+	if (!slice_starts(text, SLICE("/")))
+		return "must begin with '/'";
+	return glob && text.len > GLOB_MAX ? glob_too_long : NULL;
 }
 
 /* A file's path beneath the root, as it lies on the disk. */

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: ISC
+"""capsule.conf may be a stranger's: what it may ask of the server is bounded,
+and each refusal has its file and line (capsule.conf(5))."""
+import pytest
+
+from harness import Server
+from sound import errors, setup  # noqa: F401
+
+ENTRIES = 256
+GLOB = 255
+
+
+def entries(name, n):
+    """A list of n entries on as many lines, the first on line 2."""
+    one = {
+        "paths": '{ glob = "/x%d/*"; lang = "az"; }',
+        "redirects": '{ from = "/from%d"; to = "/to%d"; }',
+        "gone": '"/gone%d"',
+        "index": '"index%d.gmi"',
+        "order": '"page%d.gmi"',
+    }[name]
+    rows = ",\n".join(one.replace("%d", str(i)) for i in range(n))
+    return f"{name} = (\n{rows}\n);\n"
+
+
+@pytest.mark.parametrize("name", [
+    "paths", "redirects", "gone", "index", "order"])
+def test_entries(setup, name):
+    conf = setup.root / "capsule.conf"
+    conf.write_text("\n" + entries(name, ENTRIES))
+    assert not errors(setup.check())
+    conf.write_text("\n" + entries(name, ENTRIES + 1))
+    done = setup.check()
+    assert done.returncode != 0
+    assert [e for e in errors(done) if f"capsule.conf:2: error: {name}: "
+            "257 entries; at most 256 " in e], done.stdout
+
+
+@pytest.mark.parametrize("text", [
+    'paths = (\n{ glob = "%s"; lang = "az"; } );\n', 'gone = (\n"%s" );\n'])
+def test_globs(setup, text):
+    conf = setup.root / "capsule.conf"
+    conf.write_text(text % ("/[" + (GLOB - 3) * "a" + "]"))
+    assert not errors(setup.check())
+    conf.write_text(text % ("/[" + (GLOB - 2) * "a" + "]"))
+    done = setup.check()
+    assert done.returncode != 0
+    assert [e for e in errors(done) if "capsule.conf:2: error: " in e
+            and "255 bytes" in e], done.stdout
+
+
+def test_a_path_that_is_gone_may_be_longer_than_a_glob(setup):
+    """It is compared, not matched; a request line holds 1,024 bytes."""
+    conf = setup.root / "capsule.conf"
+    conf.write_text('gone = ( "/%s" );\n' % (1000 * "a"))
+    assert not errors(setup.check())
+
+
+def test_the_worst_that_is_allowed_is_served(setup):
+    """Full lists of globs that match nearly, for a path as long as can be."""
+    glob = "*[a-z]" * 41 + "b"
+    globs = ",\n".join(
+        '{ glob = "%s%03d"; lang = "az"; }' % (glob, i) for i in range(ENTRIES))
+    gone = ",\n".join('"/%s%03d"' % (glob, i) for i in range(ENTRIES))
+    root = setup.root
+    (root / "capsule.conf").write_text(
+        f"paths = (\n{globs}\n);\ngone = (\n{gone}\n);\n")
+    with Server([{"host": "localhost", "root": root}]) as server:
+        for _ in range(5):
+            assert server.ask("/" + 900 * "a").status == 51
