@@ -2,6 +2,7 @@
 #include "capsule/answer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,13 +155,18 @@ open_listing(struct answer *a, struct listings *listings,
     const struct resolution *found, const char *path)
 {
 	struct listing *page = NULL;
+	bool too_many = false;
 
-	if (put_type(a, path, SLICE("text/gemini")))
+	if (put_type(a, path, SLICE("text/gemini"))) {
 		page = listing_get(
 		    listings, a->host, found->path, found->fd, &found->st);
+		too_many = page == NULL && errno == EFBIG;
+	}
 	(void)close(found->fd);
 	if (page == NULL)
-		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
+		return answer_refuse(a,
+		    too_many ? STATUS_NOT_FOUND : STATUS_TEMPORARY_FAILURE,
+		    NULL);
 	a->listing = page;
 	return serve(a, page->body.len);
 }

@@ -2,6 +2,7 @@
 #include "capsule/listing.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,8 @@ static struct kept *
 make(const struct host *h, const char *path, int fd, const struct stat *st)
 {
 	struct kept *k = calloc(1, sizeof(*k));
+	int error = ENOMEM;
+	bool made;
 
 	if (k == NULL)
 		return NULL;
@@ -110,8 +113,12 @@ make(const struct host *h, const char *path, int fd, const struct stat *st)
 	k->dev = st->st_dev;
 	k->ino = st->st_ino;
 	k->mtime = st->st_mtim;
-	if (k->path == NULL || !listing_write(h, path, fd, &k->text)) {
+	made = k->path != NULL && listing_write(h, path, fd, &k->text);
+	if (!made && k->path != NULL)
+		error = errno;
+	if (!made) {
 		listing_release(&k->page);
+		errno = error;
 		return NULL;
 	}
 	k->page.body = buf_view(&k->text);

@@ -9,6 +9,7 @@
 
 enum {
 	LISTING_ENTRIES_MAX = 1000, /* more are said to be left out */
+	LISTING_NAMES_MAX = 10000,  /* more are not read: no listing */
 	LISTING_CACHE_SIZE = 64,    /* directories kept */
 };
 
@@ -27,7 +28,7 @@ void listings_free(struct listings **l);
  * root, "" for the root, else ending in '/'), from the cache while device, inode
  * and mtime are the same. Directories first, numbers in order, sizes for
  * people, a .gmi page by its first heading; what resolve() would refuse is left
- * out; a link to ".." but at the root. NULL when memory or descriptors are short.
+ * out; a link to ".." but at the root. NULL and errno, as listing_write has them.
  * Every call is paired with listing_release. */
 struct listing *listing_get(struct listings *l, const struct host *h,
     const char *path, int fd, const struct stat *st);

@@ -17,9 +17,8 @@
 #include "util/log.h"
 
 enum {
-	NAMES_MAX = 64 * 1024, /* more are not even sorted, only counted */
-	HEAD_MAX = 4096,       /* bytes of a page in which its heading is */
-	LABEL_MAX = 200,       /* bytes of a heading that are shown */
+	HEAD_MAX = 4096, /* bytes of a page in which its heading is */
+	LABEL_MAX = 200, /* bytes of a heading that are shown */
 };
 
 struct entry {
@@ -35,6 +34,7 @@ struct page {
 	struct entry *entries;
 	size_t n;
 	size_t room;
+	size_t names; /* read so far, of any kind */
 	size_t left_out;
 	bool failed; /* memory or descriptors are short */
 };
@@ -151,10 +151,6 @@ page_add(struct page *p, const char *name, bool directory)
 	size_t room = p->room == 0 ? 64 : p->room * 2;
 	struct entry *grown;
 
-	if (p->n == NAMES_MAX) {
-		p->left_out++;
-		return;
-	}
 	if (p->n == p->room) {
 		grown = realloc(p->entries, room * sizeof(*grown));
 		if (grown == NULL) {
@@ -180,8 +176,10 @@ page_consider(struct page *p, const struct dirent *e)
 	struct resolution got;
 	enum resolved result;
 
-	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-	    host_hides(p->host, e->d_name, strlen(e->d_name)))
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		return;
+	p->names++;
+	if (host_hides(p->host, e->d_name, strlen(e->d_name)))
 		return;
 	switch (e->d_type) {
 	case DT_DIR:
@@ -216,7 +214,8 @@ page_read(struct page *p, int fd)
 		p->failed = true;
 		return;
 	}
-	while (!p->failed && (e = readdir(dir)) != NULL)
+	while (!p->failed && p->names <= LISTING_NAMES_MAX &&
+	       (e = readdir(dir)) != NULL)
 		page_consider(p, e);
 	(void)closedir(dir);
 }
@@ -318,9 +317,11 @@ bool
 listing_write(const struct host *h, const char *path, int fd, struct buf *out)
 {
 	struct page p = { .host = h, .path = path, .out = out };
+	bool fits;
 
 	page_read(&p, fd);
-	if (!p.failed) {
+	fits = p.names <= LISTING_NAMES_MAX;
+	if (!p.failed && fits) {
 		if (p.n > 0)
 			qsort(p.entries, p.n, sizeof(*p.entries),
 			    compare_entries);
@@ -329,5 +330,6 @@ listing_write(const struct host *h, const char *path, int fd, struct buf *out)
 	while (p.n > 0)
 		free(p.entries[--p.n].name);
 	free(p.entries);
-	return !p.failed && !out->failed;
+	errno = p.failed || fits ? ENOMEM : EFBIG;
+	return !p.failed && fits && !out->failed;
 }

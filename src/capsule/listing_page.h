@@ -7,7 +7,8 @@
 #include "capsule/host.h"
 
 /* Appends the page of the directory open at fd, at path beneath h's root (as
- * listing_get has it), to out. False when memory or descriptors are short. */
+ * listing_get has it), to out. False and errno: EFBIG when the directory holds more
+ * than LISTING_NAMES_MAX names, else ENOMEM: memory or descriptors are short. */
 bool
 listing_write(const struct host *h, const char *path, int fd, struct buf *out);
 

@@ -9,6 +9,7 @@ from conftest import CANARY, own_directory
 from harness import Server, tree
 
 MANY = 1005
+NAMES = 10000
 
 FILES = {
     "index.gmi": "# x\n",
@@ -106,6 +107,26 @@ def test_A26_off_by_default_and_by_glob(listed, site, via):
                          ("/open/zdir/", 20)):
         reply = listed.ask(bypath + path, sni="bypath.example", **how)
         assert reply.status == status, path
+
+
+def test_more_names_than_a_listing_reads(place):
+    """However many more there are, reading ends one after the bound."""
+    root = tree(place / "capsule", {"index.gmi": "# x\n"})
+    (root / "full").mkdir()
+    (root / "over").mkdir()
+    for i in range(NAMES):
+        (root / "full" / f"{i}").touch()
+        (root / "over" / f".{i}").touch()  # hidden ones are names, too
+    (root / "over" / "last").touch()
+    with Server([{"host": "localhost", "root": root,
+                  "listing": True}]) as server:
+        full = server.ask("/full/")
+        assert full.status == 20
+        assert full.text.endswith(f"\n{NAMES - 1000} more are not listed.\n")
+        assert server.ask("/over/").status == 51
+        assert server.ask("/over/last").status == 20
+        (root / "over" / "last").unlink()
+        assert server.ask("/over/").status == 20
 
 
 def test_R1_7_69_the_slash_comes_first(listed, via):
