@@ -27,6 +27,8 @@ enum { STEP_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 enum { STEP_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 #endif
 
+_Static_assert(sizeof(off_t) == 8, "files over 2 GiB: -D_FILE_OFFSET_BITS=64");
+
 /* openat2 answers EAGAIN when a rename anywhere raced with a path that goes
  * through "..", as links may. */
 enum { OPEN_TRIES = 8 };
@@ -43,8 +45,10 @@ static int
 openat2_beneath(int root, const char *path)
 {
 #ifdef SYS_openat2
+	/* The C library adds O_LARGEFILE to its own open calls alone; without
+	 * it, files over 2 GiB cannot be opened on 32-bit systems (open(2)). */
 	const struct open_how how = {
-		.flags = OPEN_FLAGS,
+		.flags = OPEN_FLAGS | O_LARGEFILE,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 

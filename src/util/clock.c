@@ -20,6 +20,9 @@ clock_ms(void)
 	return clock_us() / 1000;
 }
 
+_Static_assert(sizeof(time_t) == 8,
+    "times after 2038, as in our certificates: -D_TIME_BITS=64");
+
 int64_t
 clock_wall(void)
 {
