@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: ISC
+"""What a newcomer builds with, whatever compiler and tools are installed."""
+import os
+import subprocess
+
+import pytest
+
+from harness import ROOT
+
+
+def run(*argv, **env):
+    clean = {k: v for k, v in os.environ.items()
+             if k not in ("WERROR", "MAKEFLAGS", "MFLAGS", "SAN", "V")}
+    done = subprocess.run(argv, cwd=ROOT, env={**clean, **env}, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def compiling(*words, **env):
+    """The command that would compile one file; nothing is built."""
+    out = run("make", "-n", "V=1", "VARIANT=never", *words,
+              "build/never/src/main.o", **env)
+    found = [line for line in out.splitlines() if " -c -o " in line]
+    assert len(found) == 1, out
+    return found[0].split()
+
+
+@pytest.mark.parametrize("goal", ["all", "check", "lint", "soak", "cover"])
+def test_warnings_are_errors_only_when_asked(goal):
+    assert "-Werror" not in run("make", "-n", "V=1", goal, "VARIANT=never")
+    assert "-Werror" not in compiling()
+
+
+def test_deprecated_names_are_never_errors():
+    for words, env in ((["WERROR=-Werror"], {}), ([], {"WERROR": "-Werror"})):
+        command = compiling(*words, **env)
+        assert "-Werror" in command
+        assert "-Wno-error=deprecated-declarations" in command
+
+
+def test_ci_makes_warnings_errors():
+    assert "export WERROR=-Werror\n" in (ROOT / ".ci/run").read_text()
+
+
+def test_sizes_and_times_have_64_bits():
+    command = compiling()
+    assert "-D_FILE_OFFSET_BITS=64" in command
+    assert "-D_TIME_BITS=64" in command
+
+
+@pytest.mark.parametrize("tool, says, want", [
+    ("clang-format", "Debian clang-format version 19.1.7", True),
+    ("clang-tidy", "Debian LLVM version 19.1.7\n  Optimized build.", True),
+    ("cppcheck", "Cppcheck 2.17.1", True),
+    ("shellcheck", "ShellCheck\nversion: 0.10.0", True),
+    ("clang-format", "Debian clang-format version 14.0.6", False),
+    ("shellcheck", "ShellCheck\nversion: 0.9.0", False),
+])
+def test_lint_names_tools_of_other_versions(place, tool, says, want):
+    """scripts/test leaves lint out when anything is printed, and prints it."""
+    fake = place / tool
+    fake.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\n")
+    fake.chmod(0o755)
+    said = run("scripts/lint", "--versions",
+               PATH=f"{place}:{os.environ['PATH']}")
+    assert (f"{tool} is " in said) == want, said
