@@ -13,7 +13,7 @@ enum {
 	CONF_CAPSULES_MAX = 1024,
 	CONF_WORKERS_MAX = 64,
 	CONF_ENTRIES_MAX = 256, /* of a list in struct conf_content */
-	CONF_UNSET = -1, /* of an int that nobody set */
+	CONF_UNSET = -1,        /* of an int that nobody set */
 };
 
 /* Text as it stood in the file, with its place. text NULL: not set. */
