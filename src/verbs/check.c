@@ -16,7 +16,8 @@ const char check_usage[] =
     "\n"
     "Loads everything serve would load and lists every problem with its "
     "place.\n"
-    "Exit status 1 when serve would not start or reload.\n"
+    "Exit status 1 when there is an error: serve would not start or reload, or would\n"
+    "not serve a capsule as it is.\n"
     "\n"
     "  --json   the list as JSON\n"
     "  --dump   print the effective configuration in the file's own syntax\n";

@@ -125,8 +125,8 @@ test_a_spare_descriptor_answers(void **state)
 		part(&m);
 	}
 	stage.world.spares = NULL;
-	assert_int_equal(stage_logged(" 20 "), 1);
-	assert_int_equal(stage_logged(" 40 "), 1);
+	assert_int_equal(stage_logged(" localhost 20 "), 1);
+	assert_int_equal(stage_logged(" localhost 40 "), 1);
 }
 
 static void
