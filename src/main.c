@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* carnation: a Gemini server. The table of contents; see ARCHITECTURE.md. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,17 @@ version(void)
 	printf("carnation %s (%s, libmagic %d.%02d)\n", CARNATION_VERSION,
 	    tls_library(), magic / 100, magic % 100);
 	return EXIT_GOOD;
+}
+
+/* Anywhere before "--", whatever else is on the line. */
+static bool
+wants_help(int argc, char **argv)
+{
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 ||
+		    strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
 }
 
 int
@@ -35,8 +47,7 @@ main(int argc, char **argv)
 	v = verb_find(argv[1]);
 	if (v == NULL)
 		return verb_help(2, argv);
-	if (argc == 3 &&
-	    (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+	if (wants_help(argc, argv)) {
 		fputs(v->usage, stdout);
 		return EXIT_GOOD;
 	}

@@ -7,12 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ARGS_MANY = 2 };
+enum {
+	ARGS_MANY = 2,
+	/* A verb's options without a letter are numbered from here: a number
+	 * below is a letter, and works as "-l". */
+	ARGS_LONG = 256,
+};
 
 struct args_option {
 	const char *name; /* "--listen" */
-	int letter;       /* 'l'; also what args_next returns; "-l" works when
-	                   * it is a printable character */
+	int letter;       /* 'l', which works as "-l" and is in the usage; or
+	                   * ARGS_LONG and above; what args_next returns */
 	int takes_value;  /* "--listen X", "--listen=X", "-l X": true, or
 	                   * ARGS_MANY when it may be given several times */
 };

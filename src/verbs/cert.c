@@ -14,6 +14,14 @@
 #include "verbs/verbs.h"
 
 enum {
+	OPTION_CERTS = ARGS_LONG,
+	OPTION_CERT,
+	OPTION_KEY,
+	OPTION_YES,
+	OPTION_JSON
+};
+
+enum {
 	CERT_WHY_MAX = 4096,
 };
 
@@ -119,11 +127,11 @@ static bool
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
-		{ "--certs", 'd', true },
-		{ "--cert", 'c', true },
-		{ "--key", 'k', true },
-		{ "--yes", 'y', false },
-		{ "--json", 'j', false },
+		{ "--certs", OPTION_CERTS, true },
+		{ "--cert", OPTION_CERT, true },
+		{ "--key", OPTION_KEY, true },
+		{ "--yes", OPTION_YES, false },
+		{ "--json", OPTION_JSON, false },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -143,20 +151,20 @@ parse(struct job *j, int argc, char **argv)
 			else
 				j->words[j->n_words++] = a.value;
 			break;
-		case 'd':
+		case OPTION_CERTS:
 			free(j->dir);
 			j->dir = strdup(a.value);
 			break;
-		case 'c':
+		case OPTION_CERT:
 			j->cert = a.value;
 			break;
-		case 'k':
+		case OPTION_KEY:
 			j->key = a.value;
 			break;
-		case 'y':
+		case OPTION_YES:
 			j->yes = true;
 			break;
-		case 'j':
+		case OPTION_JSON:
 			j->json = true;
 			break;
 		default:

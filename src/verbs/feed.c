@@ -12,7 +12,7 @@
 #include "verbs/capsule_dir.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_ORIGIN = 256, FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
+enum { OPTION_ORIGIN = ARGS_LONG, FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
 
 const char feed_usage[] =
     "usage: carnation feed [--origin URL] DIR\n"

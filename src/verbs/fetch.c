@@ -16,6 +16,8 @@
 #include "verbs/fetch_output.h"
 #include "verbs/verbs.h"
 
+enum { OPTION_TIMEOUT = ARGS_LONG, OPTION_CERT, OPTION_KEY, OPTION_KNOWN };
+
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
 	FETCH_SAID_MAX = 16 * 1024,
@@ -339,10 +341,10 @@ parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
 		{ "--output", 'o', true },
-		{ "--timeout", 't', true },
-		{ "--cert", 'c', true },
-		{ "--key", 'k', true },
-		{ "--known-hosts", 'h', true },
+		{ "--timeout", OPTION_TIMEOUT, true },
+		{ "--cert", OPTION_CERT, true },
+		{ "--key", OPTION_KEY, true },
+		{ "--known-hosts", OPTION_KNOWN, true },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -364,18 +366,18 @@ parse(struct job *j, int argc, char **argv)
 		case 'o':
 			j->file = a.value;
 			break;
-		case 't':
+		case OPTION_TIMEOUT:
 			if (!args_number(&a, "--timeout", 1,
 				FETCH_TIMEOUT_MAX_S, &j->timeout_s))
 				return false;
 			break;
-		case 'c':
+		case OPTION_CERT:
 			j->cert = a.value;
 			break;
-		case 'k':
+		case OPTION_KEY:
 			j->key = a.value;
 			break;
-		case 'h':
+		case OPTION_KNOWN:
 			free(j->known_hosts);
 			j->known_hosts = strdup(a.value);
 			break;

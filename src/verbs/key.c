@@ -12,6 +12,8 @@
 #include "verbs/key_word.h"
 #include "verbs/verbs.h"
 
+enum { OPTION_JSON = ARGS_LONG };
+
 enum {
 	KEY_PATH_MAX = 4096,
 	KEY_WHY_MAX = 8192,
@@ -271,7 +273,7 @@ static bool
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
-		{ "--json", 'j', false },
+		{ "--json", OPTION_JSON, false },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -282,7 +284,7 @@ parse(struct job *j, int argc, char **argv)
 	while ((letter = args_next(&a)) != ARGS_END) {
 		if (letter == ARGS_BAD)
 			return false;
-		if (letter == 'j')
+		if (letter == OPTION_JSON)
 			j->json = true;
 		else if (j->what == NULL)
 			j->what = a.value;

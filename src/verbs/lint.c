@@ -13,6 +13,8 @@
 #include "verbs/lint_output.h"
 #include "verbs/verbs.h"
 
+enum { OPTION_JSON = ARGS_LONG };
+
 const char lint_usage[] =
     "usage: carnation lint [-c FILE] [--json] [-W CODE=off|warn|error]... DIR\n"
     "\n"
@@ -94,7 +96,7 @@ parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
 		{ "--config", 'c', true },
-		{ "--json", 'j', false },
+		{ "--json", OPTION_JSON, false },
 		{ "--level", 'W', ARGS_MANY },
 		{ NULL, 0, false },
 	};
@@ -106,7 +108,7 @@ parse(struct job *j, int argc, char **argv)
 	while ((letter = args_next(&a)) != ARGS_END) {
 		if (letter == 'c') {
 			j->file = a.value;
-		} else if (letter == 'j') {
+		} else if (letter == OPTION_JSON) {
 			j->json = true;
 		} else if (letter == ARGS_WORD && j->dir == NULL) {
 			j->dir = a.value;

@@ -15,7 +15,7 @@
 #include "verbs/verbs.h"
 
 enum {
-	OPTION_KEY = 256,
+	OPTION_KEY = ARGS_LONG,
 	OPTION_ALSO,
 	OPTION_STRICT,
 	OPTION_ALLOW,

@@ -10,6 +10,8 @@
 #include "verbs/key_word.h"
 #include "verbs/verbs.h"
 
+enum { OPTION_SURVEY = ARGS_LONG, OPTION_KEY };
+
 enum { SURVEY_WORDS_KEYS_MAX = 8, SURVEY_SAID_MAX = 8192 };
 
 struct words {
@@ -87,8 +89,8 @@ static bool
 parse(struct words *w, int argc, char **argv)
 {
 	static const struct args_option known[] = {
-		{ "--survey", 's', false },
-		{ "--key", 'k', ARGS_MANY },
+		{ "--survey", OPTION_SURVEY, false },
+		{ "--key", OPTION_KEY, ARGS_MANY },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -98,7 +100,7 @@ parse(struct words *w, int argc, char **argv)
 
 	while ((letter = args_next(&a)) != ARGS_END) {
 		if (letter == ARGS_BAD ||
-		    (letter == 'k' && !take_key(w, a.value)) ||
+		    (letter == OPTION_KEY && !take_key(w, a.value)) ||
 		    (letter == ARGS_WORD && !take_place(w, a.value)))
 			return false;
 	}

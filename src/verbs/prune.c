@@ -13,7 +13,7 @@
 #include "verbs/store_verb.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_KEEP = 256, KEEP_MAX = 1000000 };
+enum { OPTION_KEEP = ARGS_LONG, KEEP_MAX = 1000000 };
 
 const char prune_usage[] =
     "usage: carnation prune [--keep N] STORE\n"

@@ -13,7 +13,7 @@
 #include "verbs/verbs.h"
 
 enum {
-	OPTION_CERT = 256,
+	OPTION_CERT = ARGS_LONG,
 	OPTION_KEY,
 	OPTION_CERTS,
 	OPTION_HOST,

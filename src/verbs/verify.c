@@ -16,6 +16,8 @@
 #include "verbs/key_word.h"
 #include "verbs/verbs.h"
 
+enum { OPTION_KEY = ARGS_LONG, OPTION_JSON };
+
 enum {
 	KEYS_MAX = 16,
 	PATH_TEXT_MAX = 16 * 1024, /* a path, escaped */
@@ -336,8 +338,8 @@ static int
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option options[] = {
-		{ "--key", 'k', ARGS_MANY },
-		{ "--json", 'j', false },
+		{ "--key", OPTION_KEY, ARGS_MANY },
+		{ "--json", OPTION_JSON, false },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -346,11 +348,11 @@ parse(struct job *j, int argc, char **argv)
 	int letter, status;
 
 	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == 'k') {
+		if (letter == OPTION_KEY) {
 			status = add_key(j, a.value);
 			if (status != EXIT_GOOD)
 				return status;
-		} else if (letter == 'j') {
+		} else if (letter == OPTION_JSON) {
 			j->json = true;
 		} else if (letter == ARGS_WORD && j->word == NULL) {
 			j->word = a.value;

@@ -85,6 +85,51 @@ def test_an_address_among_the_hosts_has_a_certificate(place):
         assert server.ask("gemini://[::1]:{P}/", sni=None).status == 20
 
 
+VERBS = ("serve", "check", "cert", "fetch", "lint", "feed", "key", "publish",
+         "rollback", "prune", "verify", "mirror")
+ACTIONS = {"cert": ("list", "new", "renew", "show"), "key": ("new", "show"),
+           "mirror": ("--survey",)}
+
+
+def variants():
+    for verb in VERBS:
+        yield (verb,)
+        for action in ACTIONS.get(verb, ()):
+            yield verb, action
+
+
+@pytest.mark.parametrize("verb", variants(), ids=" ".join)
+def test_short_options_are_those_of_the_usage(place, verb):
+    """No letter is one by accident, as the number of an option inside."""
+    usage = carnation("help", verb[0]).stdout
+    if "[option of serve]" in usage:
+        usage += carnation("help", "serve").stdout
+    for letter in map(chr, range(ord("!"), ord("~") + 1)):
+        if letter in "-h" or f" -{letter}, " in usage:
+            continue
+        done = carnation(*verb, f"-{letter}", cwd=place, timeout=PATIENCE)
+        assert done.returncode == 2, letter
+        assert f"unknown option -{letter}" in done.stderr, letter
+        assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", variants(), ids=" ".join)
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_anywhere_on_the_line(place, verb, word):
+    usage = carnation("help", verb[0]).stdout
+    assert usage.startswith(f"usage: carnation {verb[0]}")
+    for words in ([word], ["x", word], [word, "x"], ["--nonsense", word],
+                  ["a", "b", word, "c"]):
+        done = carnation(*verb, *words, cwd=place, timeout=PATIENCE)
+        assert (done.returncode, done.stdout, done.stderr) == (0, usage, "")
+        assert list(place.iterdir()) == []
+
+
+def test_help_after_the_end_of_options_is_a_word(place):
+    done = carnation("rollback", "--", "--help", cwd=place)
+    assert done.returncode != 0 and "usage: " not in done.stdout
+
+
 @pytest.mark.parametrize("line", [
     "mirror --key=K gemini://localhost/ s --host=a", "prune --keep=1 s",
     "publish --key=K --origin=gemini://a.example --refresh=1 --next-key=K "
