@@ -258,7 +258,8 @@ state_read(const struct store *s, struct state *out, struct buf *why)
 		return STATE_NONE;
 	buf_init(&text, STATE_MAX);
 	if (fd == -1 || !file_read(fd, &text)) {
-		if (errno != EFBIG && errno != EINVAL)
+		/* Too long, a directory, a link: nothing that we wrote. */
+		if (errno != EFBIG && errno != EINVAL && errno != ELOOP)
 			result = STATE_UNREAD;
 		(void)store_fault(s, why, STORE_STATE, NULL);
 	} else {
