@@ -135,9 +135,11 @@ bracket_parse(const char *p, struct set *s)
 static void
 machine_add(struct machine *m, const struct set *s)
 {
-	for (unsigned c = 0; c < BYTES; c++)
-		if (bit_get(s->bits, c))
-			bit_put(m->accept[c], m->n);
+	for (unsigned i = 0; i < BYTES / WORD_BITS; i++)
+		for (uint64_t left = s->bits[i]; left != 0; left &= left - 1)
+			bit_put(m->accept[i * WORD_BITS +
+					  (unsigned)__builtin_ctzll(left)],
+			    m->n);
 	m->n++;
 }
 
@@ -204,6 +206,20 @@ glob_has_wildcards(const char *glob)
 	return strpbrk(glob, specials) != NULL;
 }
 
+/* Whether text ends as every text must that glob, which begins with a wildcard
+ * or a '\\', matches: with what stands behind the last of those in glob. */
+static bool
+tail_matches(const char *glob, const char *text)
+{
+	size_t len = strlen(glob), at = len, n = strlen(text);
+
+	while (strchr("*?[]\\", glob[at - 1]) == NULL)
+		at--;
+	if (glob[at - 1] == '\\' && at < len)
+		at++; /* what it escapes is left to the machine */
+	return len - at <= n && strcmp(glob + at, text + n - (len - at)) == 0;
+}
+
 bool
 glob_match(const char *glob, const char *text)
 {
@@ -220,5 +236,6 @@ glob_match(const char *glob, const char *text)
 	if (strcmp(glob, "*") == 0)
 		return true;
 	return strnlen(glob, GLOB_MAX + 1) <= GLOB_MAX &&
-	       machine_build(&m, glob) && machine_run(&m, text);
+	       tail_matches(glob, text) && machine_build(&m, glob) &&
+	       machine_run(&m, text);
 }

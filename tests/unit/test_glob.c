@@ -51,7 +51,7 @@ below(size_t n)
 static void
 test_as_fnmatch_at_random(void **state)
 {
-	static const char letters[] = "ab/*?[]!-*";
+	static const char letters[] = "ab/*?[]!-\\";
 	size_t matched = 0;
 
 	(void)state;
