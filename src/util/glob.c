@@ -22,6 +22,7 @@ static const char specials[] = "*?[\\";
 
 struct machine {
 	uint64_t accept[BYTES][WORDS]; /* states that a byte leads on from */
+	uint64_t any[WORDS];           /* states that each byte leads on from */
 	uint64_t loop[WORDS];          /* states with a '*': any byte stays */
 	unsigned n;
 };
@@ -158,8 +159,7 @@ machine_build(struct machine *m, const char *p)
 			continue;
 		}
 		if (*p == '?') {
-			memset(&s, 0xff, sizeof(s));
-			machine_add(m, &s);
+			bit_put(m->any, m->n++);
 			p++;
 			continue;
 		}
@@ -185,16 +185,16 @@ machine_run(const struct machine *m, const char *text)
 
 	for (; *text != '\0'; text++) {
 		const uint64_t *accept = m->accept[(uint8_t)*text];
-		uint64_t carry = 0, any = 0;
+		uint64_t carry = 0, alive = 0;
 
 		for (unsigned i = 0; i < words; i++) {
-			uint64_t on = state[i] & accept[i];
+			uint64_t on = state[i] & (accept[i] | m->any[i]);
 
 			state[i] = (on << 1 | carry) | (state[i] & m->loop[i]);
 			carry = on >> (WORD_BITS - 1);
-			any |= state[i];
+			alive |= state[i];
 		}
-		if (any == 0)
+		if (alive == 0)
 			return false;
 	}
 	return bit_get(state, m->n);
