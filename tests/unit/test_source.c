@@ -35,8 +35,8 @@ test_too_much_of_something(void **state)
 	(void)snprintf(big + at, 16, "{});");
 	c = conf_of(big, &r);
 	conf_check_item(&r, 0,
-	    "carnation.conf:1: error: capsules: 1025 is out of range: 0 to "
-	    "1024",
+	    "carnation.conf:1: error: capsules: 1025 entries; at most 1024 are "
+	    "allowed",
 	    "capsules");
 	report_fini(&r);
 	conf_free(&c);
