@@ -2,6 +2,8 @@
 #include "server/conn_internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,6 +11,27 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+
+/* A reader that stalls then holds no more of the kernel's memory than this and its
+ * own window. A unix socket has no such option. */
+static void
+bound_unsent(int fd)
+{
+	const int bytes = CONN_UNSENT_MAX;
+
+	(void)setsockopt(
+	    fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
+/* What the kernel still holds for a peer that was cut is given back at once, not
+ * when the peer has taken it: the close becomes a reset (socket(7)). */
+static void
+reset_on_close(int fd)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
 
 void
 conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
@@ -24,6 +47,7 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 	c->text = text;
 	c->version = "-";
 	c->began_ms = clock_ms();
+	bound_unsent(fd);
 }
 
 static enum io
@@ -48,6 +72,25 @@ conn_handshake(struct conn *c, struct conn_world *w)
 	return IO_DONE;
 }
 
+/* Every complete request counts, whatever it would be answered. Whole seconds to wait
+ * when it is one too many. */
+static unsigned
+count_request(const struct conn *c, const struct conn_world *w)
+{
+	return limiter_request(w->limiter, c->key,
+	    (unsigned)w->conf->limits.rate, (unsigned)w->conf->limits.burst,
+	    clock_us());
+}
+
+static enum status
+refuse_rate(struct answer *a, unsigned seconds)
+{
+	char wait[16];
+
+	snprintf(wait, sizeof(wait), "%u", seconds);
+	return answer_refuse(a, STATUS_SLOW_DOWN, wait);
+}
+
 static enum status
 decide(struct conn *c, struct conn_world *w, struct slice line)
 {
@@ -56,19 +99,15 @@ decide(struct conn *c, struct conn_world *w, struct slice line)
 		.sni = tls_conn_sni(&c->tls),
 		.port = c->port,
 	};
-	char wait[16];
-	unsigned seconds;
+	unsigned seconds = count_request(c, w);
 
 	answer_init(a);
-	if (answer_route(a, w->hosts, &origin, line) != STATUS_NONE)
+	/* Where it leads is found out for the log in any case. */
+	answer_route(a, w->hosts, &origin, line);
+	if (seconds > 0)
+		return refuse_rate(a, seconds);
+	if (a->status != STATUS_NONE)
 		return a->status;
-	seconds =
-	    limiter_request(w->limiter, c->key, (unsigned)w->conf->limits.rate,
-		(unsigned)w->conf->limits.burst, clock_us());
-	if (seconds > 0) {
-		snprintf(wait, sizeof(wait), "%u", seconds);
-		return answer_refuse(a, STATUS_SLOW_DOWN, wait);
-	}
 	if (answer_open(a, w->mime, w->listings) == STATUS_TEMPORARY_FAILURE &&
 	    w->spares != NULL && spares_give(w->spares)) {
 		a->status = STATUS_NONE;
@@ -110,12 +149,16 @@ static void
 conn_refuse_line(struct conn *c, struct conn_world *w)
 {
 	struct slice line = slice_of(c->text->line, c->line_len);
+	unsigned seconds = count_request(c, w);
 
 	answer_init(&w->answer);
-	answer_refuse(
-	    &w->answer, STATUS_BAD_REQUEST, "Request longer than 1024 bytes");
+	if (seconds > 0)
+		refuse_rate(&w->answer, seconds);
+	else
+		answer_refuse(&w->answer, STATUS_BAD_REQUEST,
+		    "Request longer than 1024 bytes");
 	conn_remember(c, &w->answer, line);
-	write_header(c, STATUS_BAD_REQUEST, buf_view(&w->answer.meta));
+	write_header(c, w->answer.status, buf_view(&w->answer.meta));
 	c->state = CONN_SEND;
 }
 
@@ -213,6 +256,7 @@ conn_send(struct conn *c, struct conn_world *w)
 		c->queued = kernel_holds(c);
 		return io == IO_DONE ? IO_WANT_WRITE : io;
 	}
+	conn_drop_body(c); /* others may need its descriptor */
 	c->state = CONN_SHUTDOWN;
 	return IO_DONE;
 }
@@ -310,6 +354,8 @@ conn_expire(struct conn *c)
 		c->progress = true;
 		return;
 	}
+	if (sending)
+		reset_on_close(c->fd);
 	c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
 }
 

@@ -16,6 +16,9 @@ enum {
 	CONN_RECORD_OVERHEAD = 30,           /* a record of one byte, at most */
 	CONN_DRAIN_MAX = 1024 * 1024,        /* bytes read after the answer */
 	CONN_DRAIN_S = 2,       /* for close_notify, and again for the drain */
+	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
+	 * TCP_NOTSENT_LOWAT). */
+	CONN_UNSENT_MAX = 256 * 1024,
 	CONN_TURN_RECORDS = 32, /* written before others have their turn */
 };
 

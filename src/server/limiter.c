@@ -21,20 +21,18 @@ struct rate {
 	_Atomic uint64_t used_until_us;
 };
 
-/* One process's connections: high is one more than the highest slot used. */
-struct row {
-	_Atomic uint32_t taken;
-	_Atomic uint32_t high;
-};
-
+/* Every worker can write all of this, one that was taken over as well: no value is
+ * believed without a look at its bounds. */
 struct shared {
 	struct rate rates[LIMITER_RATES];
-	struct row rows[LIMITER_ROWS];
+	/* One more than the highest slot that a row has used. */
+	_Atomic uint32_t high[LIMITER_ROWS];
 	_Atomic uint64_t keys[LIMITER_ROWS][LIMITER_SLOTS];
 };
 
 struct limiter {
 	struct shared *shared;
+	bool taken[LIMITER_ROWS]; /* the parent's own */
 	uint64_t seed; /* nobody outside can aim at a place in rates */
 };
 
@@ -71,6 +69,21 @@ big_endian(const uint8_t *bytes, size_t n)
 	for (size_t i = 0; i < n; i++)
 		v = v << 8 | bytes[i];
 	return v;
+}
+
+void
+limiter_unmap(struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in6 *v6 = (const void *)addr;
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+
+	if (addr->ss_family != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return;
+	v4.sin_port = v6->sin6_port;
+	memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+	memset(addr, 0, sizeof(*addr));
+	memcpy(addr, &v4, sizeof(v4));
 }
 
 uint64_t
@@ -183,7 +196,7 @@ rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
 
 		if (atomic_load(&r->key) == key)
 			return r;
-		if (until < least_until) {
+		if (least == NULL || until < least_until) {
 			least = r;
 			least_until = until;
 		}
@@ -208,6 +221,12 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 	r = rate_find(l, key, now_us);
 	until = atomic_load(&r->used_until_us);
 	do {
+		/* Nobody is further ahead than a whole share but by a worker that
+		 * writes what it likes. */
+		if (until > now_us && until - now_us > share) {
+			atomic_store(&r->used_until_us, now_us + share);
+			until = now_us + share;
+		}
 		next = (until > now_us ? until : now_us) + step;
 		if (next - now_us > share)
 			return (
@@ -218,15 +237,21 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 	return 0;
 }
 
+static size_t
+row_high(const struct limiter *l, size_t row)
+{
+	size_t high = atomic_load(&l->shared->high[row]);
+
+	return high < LIMITER_SLOTS ? high : LIMITER_SLOTS;
+}
+
 void
 limiter_open(struct limiter *l, size_t row, size_t slot, uint64_t key)
 {
-	struct row *r = &l->shared->rows[row];
-
 	assert(row < LIMITER_ROWS && slot < LIMITER_SLOTS);
 	atomic_store(&l->shared->keys[row][slot], key);
-	if (atomic_load(&r->high) <= slot)
-		atomic_store(&r->high, (uint32_t)slot + 1);
+	if (row_high(l, row) <= slot)
+		atomic_store(&l->shared->high[row], (uint32_t)slot + 1);
 }
 
 void
@@ -242,7 +267,7 @@ limiter_count(const struct limiter *l, uint64_t key)
 	size_t count = 0;
 
 	for (size_t row = 0; row < LIMITER_ROWS; row++) {
-		size_t high = atomic_load(&l->shared->rows[row].high);
+		size_t high = row_high(l, row);
 
 		for (size_t i = 0; i < high; i++)
 			count += atomic_load_explicit(&l->shared->keys[row][i],
@@ -255,8 +280,8 @@ int
 limiter_take_row(struct limiter *l)
 {
 	for (size_t row = 0; row < LIMITER_ROWS; row++) {
-		if (!atomic_load(&l->shared->rows[row].taken)) {
-			atomic_store(&l->shared->rows[row].taken, 1);
+		if (!l->taken[row]) {
+			l->taken[row] = true;
 			return (int)row;
 		}
 	}
@@ -266,13 +291,14 @@ limiter_take_row(struct limiter *l)
 void
 limiter_drop_row(struct limiter *l, int row)
 {
-	struct row *r = &l->shared->rows[row];
-	size_t high = atomic_load(&r->high);
+	size_t high;
 
+	assert(row >= 0 && row < LIMITER_ROWS);
+	high = row_high(l, (size_t)row);
 	for (size_t i = 0; i < high; i++)
 		limiter_close(l, (size_t)row, i);
-	atomic_store(&r->high, 0);
-	atomic_store(&r->taken, 0);
+	atomic_store(&l->shared->high[row], 0);
+	l->taken[row] = false;
 }
 
 size_t
@@ -281,6 +307,6 @@ limiter_rows_free(const struct limiter *l)
 	size_t n = 0;
 
 	for (size_t row = 0; row < LIMITER_ROWS; row++)
-		n += !atomic_load(&l->shared->rows[row].taken);
+		n += !l->taken[row];
 	return n;
 }

@@ -25,6 +25,10 @@ struct limiter;
 struct limiter *limiter_new(void);
 void limiter_free(struct limiter **l);
 
+/* Makes an IPv4 address of one that a dual-stack socket shows as ::ffff:a.b.c.d
+ * (RFC 4291 2.5.5.2, ipv6(7)); others stay. */
+void limiter_unmap(struct sockaddr_storage *addr);
+
 /* What connections are grouped by: an IPv4 address or an IPv6 /64; 0 for what
  * has no address. */
 uint64_t limiter_key(const struct sockaddr_storage *addr);

@@ -139,6 +139,7 @@ accept_one(struct worker *w, struct gate *g)
 	}
 	if (len == 0 || from.ss_family == AF_UNSPEC)
 		from.ss_family = AF_UNIX;
+	limiter_unmap(&from);
 	if (pool_adopt(w->pool, fd, &from, g->port,
 		limiter_exempt(w->exempt, w->n_exempt, &from)) == POOL_FULL) {
 		close(fd);

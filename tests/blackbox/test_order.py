@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The order of refusals: line, syntax, scheme, host and port, dots above the
-root, what is gone or moved, the rate, and only then any file."""
+"""The order of refusals: the rate, line, syntax, scheme, host and port, dots above
+the root, what is gone or moved, and only then any file."""
 import time
 
 import pytest
@@ -51,20 +51,20 @@ def test_order_of_refusals(ordered, via, text, status):
 # ---------------------------------------------- when the allowance is used up
 
 SPENT = [
-    ("policy-before-rate-gone", "/gone.gmi", 52),
-    ("policy-before-rate-gone-missing", "/gone-missing.gmi", 52),
-    ("policy-before-rate-redirect", "/moved.gmi", 31),
-    ("policy-before-rate-redirect-30", "/movedir", 30),
+    ("rate-before-policy-gone", "/gone.gmi", 44),
+    ("rate-before-policy-gone-missing", "/gone-missing.gmi", 44),
+    ("rate-before-policy-redirect", "/moved.gmi", 44),
+    ("rate-before-policy-redirect-30", "/movedir", 44),
     ("rate-before-files-page", "/page.gmi", 44),
     ("rate-before-files-missing", "/none.gmi", 44),
     ("rate-before-files-directory", "/dir", 44),
     ("rate-before-files-hidden", "/.hidden", 44),
-    ("dots-before-rate", "/../x", 59),
-    ("port-before-rate", "gemini://{H}:443/", 53),
-    ("host-before-rate", "gemini://example.org/", 53),
-    ("scheme-before-rate", "https://{H}/", 53),
-    ("syntax-before-rate", "/%zz", 59),
-    ("length-before-rate", "/" + "x" * 1100, 59),
+    ("rate-before-dots", "/../x", 44),
+    ("rate-before-port", "gemini://{H}:443/", 44),
+    ("rate-before-host", "gemini://example.org/", 44),
+    ("rate-before-scheme", "https://{H}/", 44),
+    ("rate-before-syntax", "/%zz", 44),
+    ("rate-before-length", "/" + "x" * 1100, 44),
 ]
 
 

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +136,83 @@ test_rate(void **state)
 	assert_null(l);
 }
 
+/* The limiter's shared memory, as the kernel lists it (proc(5), maps). */
+static unsigned char *
+find_shared(size_t *size)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	char line[512], mode[8];
+	unsigned char *found = NULL;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strstr(line, "/dev/zero") == NULL ||
+		    sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3)
+			continue;
+		assert_null(found);
+		found = (unsigned char *)from;
+		*size = to - from;
+	}
+	(void)fclose(f);
+	assert_non_null(found);
+	return found;
+}
+
+/* What a worker that was taken over may write makes nobody wait for ever, and
+ * crashes nobody. */
+static void
+test_values_in_shared_memory_are_not_believed(void **state)
+{
+	struct limiter *l = limiter_new();
+	uint64_t a = key("192.0.2.1"), now = 5 * S;
+	int row = limiter_take_row(l);
+	unsigned char *shared;
+	size_t n = 0;
+
+	(void)state;
+	shared = find_shared(&n);
+	assert_int_equal(limiter_request(l, a, 10, 60, now), 0);
+	for (int i = 0; i < 2; i++) {
+		memset(shared, i == 0 ? 0xff : 0x7f, n);
+		assert_true(limiter_count(l, a) <=
+			    (size_t)LIMITER_ROWS * LIMITER_SLOTS);
+		limiter_open(l, (size_t)row, 3, a);
+		limiter_close(l, (size_t)row, 3);
+		assert_true(limiter_request(l, a, 10, 60, now) <= 7);
+		assert_int_equal(
+		    limiter_request(l, a, 10, 60, now + 10 * S), 0);
+		assert_int_equal(limiter_rows_free(l), LIMITER_ROWS - 1);
+		limiter_drop_row(l, row);
+		assert_int_equal(limiter_rows_free(l), LIMITER_ROWS);
+		assert_int_equal(limiter_take_row(l), row);
+	}
+	limiter_free(&l);
+}
+
+static void
+test_mapped_addresses_are_IPv4(void **state)
+{
+	struct sockaddr_storage from = { 0 };
+	struct sockaddr_in6 *v6 = (void *)&from;
+	struct sockaddr_in *v4 = (void *)&from;
+
+	(void)state;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(1965);
+	assert_int_equal(
+	    inet_pton(AF_INET6, "::ffff:192.0.2.1", &v6->sin6_addr), 1);
+	limiter_unmap(&from);
+	assert_int_equal(from.ss_family, AF_INET);
+	assert_int_equal(v4->sin_port, htons(1965));
+	assert_int_equal(limiter_key(&from), key("192.0.2.1"));
+	memset(&from, 0, sizeof(from));
+	v6->sin6_family = AF_INET6;
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &v6->sin6_addr), 1);
+	limiter_unmap(&from);
+	assert_int_equal(from.ss_family, AF_INET6);
+}
+
 /* A table full of strangers forgets the least busy, never refuses a new one. */
 static void
 test_rate_crowd(void **state)
@@ -189,6 +268,8 @@ main(void)
 		cmocka_unit_test(test_exempt_bad),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_rate_crowd),
+		cmocka_unit_test(test_values_in_shared_memory_are_not_believed),
+		cmocka_unit_test(test_mapped_addresses_are_IPv4),
 		cmocka_unit_test(test_ledger),
 	};
 
