@@ -2,6 +2,7 @@
 """The certificate that visitors' clients go on trusting: rules 1.8 (73 to
 78)."""
 import datetime
+import ipaddress
 import ssl
 
 import pytest
@@ -48,7 +49,7 @@ def test_R1_8_74_CN_and_SAN_name_host_and_aliases_no_address(leaf):
                          x509.DNSName("alias.localhost")]
 
 
-def test_R1_8_74_a_host_that_is_an_address_puts_none_into_the_SAN():
+def test_R1_8_74_a_host_that_is_an_address_has_an_entry_as_one():
     root = tree(own_directory() / "main", ROOT_FILES)
     with Server([{"host": "127.0.0.1", "aliases": ["a.example"],
                   "root": root}], alive=None) as server:
@@ -56,7 +57,9 @@ def test_R1_8_74_a_host_that_is_an_address_puts_none_into_the_SAN():
     leaf = x509.load_pem_x509_certificate(pem)
     san = leaf.extensions.get_extension_for_oid(
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
-    assert list(san) == [x509.DNSName("a.example")]
+    assert list(san) == [
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.DNSName("a.example")]
 
 
 def test_R1_8_74_U_labels_are_A_labels_in_the_certificate(site):
