@@ -15,7 +15,7 @@ enum {
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
 	CONN_RECORD_OVERHEAD = 30,           /* a record of one byte, at most */
 	CONN_DRAIN_MAX = 1024 * 1024,        /* bytes read after the answer */
-	CONN_DRAIN_S = 2,       /* for close_notify, and again for the drain */
+	CONN_DRAIN_S = 2, /* for close_notify, and again for the drain */
 	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
 	 * TCP_NOTSENT_LOWAT). */
 	CONN_UNSENT_MAX = 256 * 1024,
