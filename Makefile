@@ -14,8 +14,9 @@
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
 # make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR
 #
-# WERROR=-Werror makes warnings errors. V=1 shows the commands and the tests' own words. Every variant has its own
-# folder under build/, so that changing one never rebuilds another.
+# WERROR=-Werror makes warnings errors. V=1 shows the commands and the tests' own
+# words. Every variant has its own folder under build/, so that changing one never
+# rebuilds another.
 
 # CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS belong to the user; ours are lower-case.
 CFLAGS  ?= -O2 -g

@@ -98,6 +98,10 @@ static void
 refused(struct parent *p)
 {
 	inspection_free(&p->inspection);
+	/* Roots that moved are tried again when they move again, or at HUP. */
+	if (p->site != NULL && p->next_site != NULL &&
+	    p->change == CHANGE_ROOTS)
+		site_remember(p->site, p->next_site);
 	site_free(&p->next_site);
 	if (p->serving == NULL) {
 		p->start_failed = true;

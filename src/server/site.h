@@ -44,6 +44,7 @@ struct site_state {
 	uint64_t refused;      /* the serial that cannot be used; 0: no store */
 	char secret[256];      /* the file that held a private key, or "" */
 	uint64_t secret_mark;  /* as it was then */
+	uint64_t seen;         /* what differed from them when last looked at */
 };
 
 struct site {
@@ -119,7 +120,8 @@ void site_survey(
 /* Takes what was found of each fresh capsule. One that cannot be used goes back to
  * what old (may be NULL) serves of it, or of a store to the next older release, which
  * is fresh then; else it has no root. That is logged. False with an error in r when
- * it is the only capsule and nothing of it can be served. */
+ * it is the only capsule and nothing of it can be served, or when nothing at all was
+ * inspected. */
 bool site_settle(struct site *s, const struct site *old,
     const struct site_finding *findings, struct report *r);
 

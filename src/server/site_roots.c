@@ -146,21 +146,27 @@ site_open_roots(struct site *s, const struct site *old, struct report *r)
 		(void)open_root(s, i, old, r);
 }
 
-/* Whether capsule i is to be opened anew. */
+/* Whether capsule i is to be opened anew. A cause that has gone must be seen twice:
+ * a file that is being written is left alone. */
 static bool
 has_moved(const struct site *s, size_t i)
 {
-	const struct site_state *st = &s->states[i];
+	struct site_state *st = &s->states[i];
 	const struct host *h = &s->hosts->host[i];
 	struct host_mark now;
+	uint64_t secret, seen = st->seen;
 
 	host_mark(h, !st->held, &now);
-	if (now.place == 0)
+	if (now.place == 0 || now.place != st->mark.place)
+		return now.place != 0;
+	if (!st->held)
 		return false;
-	return now.place != st->mark.place ||
-	       (st->held && now.cause != st->mark.cause) ||
-	       (st->held && st->secret[0] != '\0' &&
-		   host_secret_mark(h, st->secret) != st->secret_mark);
+	secret = st->secret[0] == '\0' ? st->secret_mark
+				       : host_secret_mark(h, st->secret);
+	if (now.cause == st->mark.cause && secret == st->secret_mark)
+		return false;
+	st->seen = now.cause ^ secret;
+	return st->seen == seen;
 }
 
 bool
@@ -274,6 +280,8 @@ bool
 site_settle(struct site *s, const struct site *old,
     const struct site_finding *findings, struct report *r)
 {
+	bool none = true;
+
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		const struct conf_text *root = &s->hosts->host[i].conf->root;
 		uint8_t memory[WHY_MAX];
@@ -282,6 +290,7 @@ site_settle(struct site *s, const struct site *old,
 		if (!s->states[i].fresh ||
 		    findings[i].content == SITE_CONTENT_UNSEEN)
 			continue;
+		none = false;
 		buf_wrap(&why, memory, sizeof(memory) - 1);
 		judge(s, i, &findings[i], &why);
 		if (why.len == 0) {
@@ -294,7 +303,10 @@ site_settle(struct site *s, const struct site *old,
 			return false;
 		}
 	}
-	return true;
+	if (none && site_any_fresh(s))
+		report_add(
+		    r, REPORT_ERROR, NULL, 0, "no capsule could be inspected");
+	return !none || !site_any_fresh(s);
 }
 
 bool
@@ -311,5 +323,11 @@ site_has_news(const struct site *s, const struct site *old)
 void
 site_remember(struct site *old, const struct site *s)
 {
-	memcpy(old->states, s->states, old->hosts->n * sizeof(*old->states));
+	for (size_t i = 0; i < old->hosts->n; i++) {
+		if (!s->states[i].tried)
+			continue;
+		old->states[i] = s->states[i];
+		old->states[i].fresh = false;
+		old->states[i].held = true;
+	}
 }

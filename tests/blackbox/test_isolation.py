@@ -163,6 +163,37 @@ def test_a_worker_comes_back_with_the_snapshot(place):
         server.expect_workers()
 
 
+def test_a_switch_that_fails_is_not_tried_for_ever(place):
+    """But again when the root is switched again."""
+    for name in ("v1", "v2", "v3"):
+        tree(place / name, {"index.gmi": f"# {name}\n"})
+
+    def link(name):
+        (place / "new").symlink_to(name)
+        (place / "new").rename(place / "now")
+
+    def refusals():
+        return server.log().count("reload refused")
+
+    link("v1")
+    logs = place / "logs"
+    logs.mkdir()
+    with Server([{"host": "localhost", "root": str(place / "now")}],
+                directory=place, listen=(4,),
+                args=("--log", logs / "access")) as server:
+        logs.rename(place / "away")
+        link("v2")
+        wait_for(lambda: refusals() == 1)
+        link("v3")
+        wait_for(lambda: refusals() >= 2)
+        assert refusals() == 2
+        assert server.ask("/").text == "# v1\n"
+        (place / "away").rename(logs)
+        link("v2")
+        wait_for(lambda: server.ask("/").text == "# v2\n")
+        settle(server)
+
+
 def test_too_few_descriptors_are_noticed_at_the_start(place):
     """Not at the first reload."""
     capsules = "".join(
