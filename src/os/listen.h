@@ -48,7 +48,8 @@ int listen_share(int fd, bool share);
 unsigned listen_port(const struct listen_address *a);
 
 /* "nginx (process 812)" into out when the system lets us see who listens on
- * a's port; false when it does not. Linux only; elsewhere false. */
+ * a's port, or the name alone when that is all that can be seen; false when the
+ * system shows nothing. Linux only; elsewhere false. */
 bool listen_holder(const struct listen_address *a, struct buf *out);
 
 /* Whether all who listen on a's port, so that a cannot be bound, are other

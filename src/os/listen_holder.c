@@ -163,30 +163,6 @@ next_process(DIR *proc)
 	return NULL;
 }
 
-bool
-listen_holder(const struct listen_address *a, struct buf *out)
-{
-	struct holder holders[HOLDERS_MAX];
-	size_t n = all_holders(a, holders);
-	DIR *proc = n == 0 ? NULL : opendir("/proc");
-	bool found = false;
-	const char *pid;
-
-	if (proc == NULL)
-		return false;
-	for (size_t i = 0; !found && i < n; i++) {
-		/* At a reload some may be our own: the other one is meant. */
-		if (i + 1 < n && process_has("self", holders[i].inode))
-			continue;
-		rewinddir(proc);
-		while (!found && (pid = next_process(proc)) != NULL)
-			if (process_has(pid, holders[i].inode))
-				found = describe(pid, out);
-	}
-	(void)closedir(proc);
-	return found;
-}
-
 /* What a process has to do with a socket; the greater outweighs the lesser. */
 enum owner { OWNER_NOT, OWNER_LIKELY, OWNER_OTHER, OWNER_OURS };
 
@@ -224,7 +200,11 @@ holder_is_ours(DIR *proc, const struct holder *h, const char *name)
 	while ((pid = next_process(proc)) != NULL) {
 		enum owner owner = process_owns(pid, h, name);
 
-		if (owner > most && strtol(pid, NULL, 10) != (long)getpid())
+		/* What this very process holds is no other server's. */
+		if (owner == OWNER_OURS &&
+		    strtol(pid, NULL, 10) == (long)getpid())
+			owner = OWNER_OTHER;
+		if (owner > most)
 			most = owner;
 	}
 	return most == OWNER_OURS || most == OWNER_LIKELY;
@@ -245,4 +225,47 @@ listen_is_ours(const struct listen_address *a)
 	if (proc != NULL)
 		(void)closedir(proc);
 	return ours;
+}
+
+/* Who is not root cannot look into processes like ours: that there is one of this
+ * program and of the socket's owner has to do. Which of several it is, is unknown. */
+static bool
+describe_likely(DIR *proc, const struct holder *h, struct buf *out)
+{
+	char name[COMM_SIZE];
+	const char *pid;
+
+	process_name("self", name);
+	rewinddir(proc);
+	while ((pid = next_process(proc)) != NULL)
+		if (strtol(pid, NULL, 10) != (long)getpid() &&
+		    process_owns(pid, h, name) == OWNER_LIKELY)
+			return log_escape(out, slice_str(name));
+	return false;
+}
+
+bool
+listen_holder(const struct listen_address *a, struct buf *out)
+{
+	struct holder holders[HOLDERS_MAX];
+	size_t n = all_holders(a, holders);
+	DIR *proc = n == 0 ? NULL : opendir("/proc");
+	bool found = false;
+	const char *pid;
+
+	if (proc == NULL)
+		return false;
+	for (size_t i = 0; !found && i < n; i++) {
+		/* At a reload some may be our own: the other one is meant. */
+		if (i + 1 < n && process_has("self", holders[i].inode))
+			continue;
+		rewinddir(proc);
+		while (!found && (pid = next_process(proc)) != NULL)
+			if (process_has(pid, holders[i].inode))
+				found = describe(pid, out);
+	}
+	for (size_t i = 0; !found && i < n; i++)
+		found = describe_likely(proc, &holders[i], out);
+	(void)closedir(proc);
+	return found;
 }
