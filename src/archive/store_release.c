@@ -65,7 +65,7 @@ store_throw_release(struct store *s, const char *name, bool *held)
 	bool thrown;
 
 	*held = false;
-	/* What is no directory is no release that anybody could serve. */
+	/* Only a directory can be a release. */
 	if (fd == -1 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
 	    errno != EACCES)
 		return false;

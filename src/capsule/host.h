@@ -80,8 +80,8 @@ bool host_snapshot(struct host *h, const uint8_t *bytes, size_t len);
 bool host_read_conf(
     const struct host *h, struct buf *out, bool *there, struct buf *why);
 
-/* What tells whether it is worth trying a root again: where its path leads, and what
- * was looked at there. 0: the path leads nowhere. */
+/* Identifies what was tried, so that a change is noticed: the directory that the
+ * root's path leads to, and the files that decide. 0: there is no directory. */
 struct host_mark {
 	uint64_t place; /* the directory */
 	uint64_t cause; /* also its change time, and capsule.conf */

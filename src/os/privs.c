@@ -194,6 +194,20 @@ privs_die_with(pid_t parent)
 }
 
 void
+privs_quiet_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP,
+		SIGUSR1 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void
 privs_no_core(void)
 {
 	const struct rlimit none = { 0, 0 };

@@ -106,15 +106,7 @@ _Noreturn static void
 child_run(const struct inspection *i, const struct privs *privs, pid_t parent,
     examine *look)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP,
-		SIGUSR1 };
-	sigset_t none;
-
-	for (size_t k = 0; k < sizeof(ignored) / sizeof(*ignored); k++)
-		signal(ignored[k], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	privs_quiet_signals();
 	give_up_foreign(i->site);
 	if (privs != NULL && !privs_drop(privs)) {
 		log_error("cannot drop privileges: %s", strerror(errno));

@@ -293,7 +293,6 @@ on_failed(void *arg, struct generation *g)
 	p->starting = NULL;
 	if (!p->stopping)
 		refused(p);
-	site_free(&p->next_site);
 	on_gone(p, g); /* last: it may start the next one */
 }
 

@@ -261,7 +261,6 @@ static void
 judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
 {
 	struct site_state *st = &s->states[i];
-
 	const char *secret = f->surveyed ? f->survey.secret : "";
 
 	if (!st->held) {

@@ -224,22 +224,6 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 		    true);
 }
 
-/* The parent decides when a worker ends; Ctrl-C, and a service manager's TERM,
- * reach every process. */
-static void
-quiet_signals(void)
-{
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP,
-		SIGUSR1 };
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		signal(ignored[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Two descriptors a connection (socket and file), besides what we hold. */
 static size_t
 slots_for(const struct conf *conf, size_t held)
@@ -378,7 +362,7 @@ worker_run(const struct worker_world *world)
 
 	snprintf(who, sizeof(who), "carnation worker %u", world->number);
 	log_identify(who);
-	quiet_signals();
+	privs_quiet_signals();
 	if (!give_up_foreign(world)) {
 		log_error("cannot close the parent's descriptors: %s (needs "
 			  "close_range or /proc)",
