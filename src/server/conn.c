@@ -54,18 +54,25 @@ static enum io
 conn_handshake(struct conn *c, struct conn_world *w)
 {
 	enum io io = IO_DONE;
+	uint64_t before = 0;
 
 	if (!tls_conn_is_open(&c->tls))
 		io = conn_hello(c, w);
-	if (io == IO_DONE)
+	if (io == IO_DONE) {
+		before = tls_conn_received(&c->tls);
 		io = tls_conn_handshake(&c->tls);
+	}
 	if (io == IO_CLOSED || io == IO_FAILED)
 		c->state = CONN_DONE;
 	if (io != IO_DONE)
 		return io;
 	c->version = tls_conn_version(&c->tls);
 	c->resumed = tls_conn_resumed(&c->tls);
+	/* The last call may have read on after the client's Finished: what came
+	 * with it is noise. */
 	c->received = tls_conn_received(&c->tls);
+	if (c->received - before > CONN_FINISHED_MAX)
+		c->received = before + CONN_FINISHED_MAX;
 	tls_conn_limit(&c->tls,
 	    CONN_BEFORE_REQUEST_MAX + REQUEST_LINE_MAX * CONN_RECORD_OVERHEAD);
 	c->state = CONN_REQUEST;

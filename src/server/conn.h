@@ -13,8 +13,10 @@
 
 enum {
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
-	CONN_RECORD_OVERHEAD = 30,           /* a record of one byte, at most */
-	CONN_DRAIN_MAX = 1024 * 1024,        /* bytes read after the answer */
+	CONN_FINISHED_MAX =
+	    512, /* bytes of a client's last handshake messages */
+	CONN_RECORD_OVERHEAD = 30,    /* a record of one byte, at most */
+	CONN_DRAIN_MAX = 1024 * 1024, /* bytes read after the answer */
 	CONN_DRAIN_S = 2, /* for close_notify, and again for the drain */
 	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
 	 * TCP_NOTSENT_LOWAT). */
@@ -65,7 +67,7 @@ struct conn {
 	uint64_t size; /* of the body, fixed when it was opened */
 	uint64_t sent; /* bytes of header and body that have gone */
 	uint64_t began_ms;
-	uint64_t received; /* TLS bytes up to the end of the handshake */
+	uint64_t received; /* TLS bytes of the handshake */
 	uint64_t key;      /* who it is counted for; 0: exempt */
 	uint32_t drained;
 	uint16_t line_len;

@@ -69,8 +69,13 @@ class Puppet:
             finally:
                 self.flush()
 
-    def handshake(self):
-        self._step(self.conn.do_handshake)
+    def handshake(self, before_finished=None):
+        def step():
+            self.conn.do_handshake()
+            if before_finished:
+                before_finished()
+
+        self._step(step)
         return self
 
     def write(self, data):

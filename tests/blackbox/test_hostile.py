@@ -202,6 +202,19 @@ def test_KeyUpdate_flood_that_is_there_all_at_once():
         assert b"20 " not in p.read_all()
 
 
+def test_KeyUpdate_flood_that_comes_with_Finished():
+    """Nor when the server reads all of it in the last step of the handshake."""
+    with Server() as server, Puppet(server) as p:
+        (worker,) = server.workers()
+        with contextlib.ExitStack() as stack:
+            def stop():
+                os.kill(worker, signal.SIGSTOP)
+                stack.callback(os.kill, worker, signal.SIGCONT)
+            p.handshake(before_finished=stop)
+            p.sock.sendall(p.queue(1000, server.line("/") + b"\r\n"))
+        assert b"20 " not in p.read_all()
+
+
 def test_records_of_one_byte_are_parsing_too(site):
     """500 bytes of request in 500 records are 11 kB on the wire: still fine;
     1,000 in 1,000 are 22 kB: more than 16 KiB."""
