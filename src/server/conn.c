@@ -38,7 +38,7 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
     unsigned port, uint64_t key, struct conn_text *text)
 {
 	memset(c, 0, sizeof(*c));
-	c->state = CONN_HANDSHAKE;
+	c->state = CONN_HELLO;
 	c->fd = fd;
 	c->body = -1;
 	c->from = *from;
@@ -51,17 +51,22 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 }
 
 static enum io
-conn_handshake(struct conn *c, struct conn_world *w)
+conn_begin(struct conn *c, struct conn_world *w)
 {
-	enum io io = IO_DONE;
-	uint64_t before = 0;
-
-	if (!tls_conn_is_open(&c->tls))
-		io = conn_hello(c, w);
-	if (io == IO_DONE) {
-		before = tls_conn_received(&c->tls);
-		io = tls_conn_handshake(&c->tls);
+	c->state = CONN_DONE;
+	if (tls_conn_accept(&c->tls, w->tls, c->fd)) {
+		tls_conn_limit(&c->tls, CONN_HANDSHAKE_MAX);
+		c->state = CONN_HANDSHAKE;
 	}
+	return IO_DONE;
+}
+
+static enum io
+conn_handshake(struct conn *c)
+{
+	uint64_t before = tls_conn_received(&c->tls);
+	enum io io = tls_conn_handshake(&c->tls);
+
 	if (io == IO_CLOSED || io == IO_FAILED)
 		c->state = CONN_DONE;
 	if (io != IO_DONE)
@@ -239,6 +244,14 @@ kernel_holds(const struct conn *c)
 	return ioctl(c->fd, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
+uint64_t
+conn_taken(const struct conn *c)
+{
+	uint64_t holds = (uint64_t)kernel_holds(c);
+
+	return c->sent > holds ? c->sent - holds : 0;
+}
+
 static enum io
 conn_send(struct conn *c, struct conn_world *w)
 {
@@ -310,8 +323,16 @@ conn_step(struct conn *c, struct conn_world *w)
 
 	while (c->state != CONN_DONE && io == IO_DONE) {
 		switch (c->state) { /* no default: -Wswitch finds the gap */
+		case CONN_HELLO:
+			io = conn_hello(c, w);
+			if (c->state == CONN_QUEUED)
+				return IO_DONE;
+			break;
+		case CONN_QUEUED:
+			io = conn_begin(c, w);
+			break;
 		case CONN_HANDSHAKE:
-			io = conn_handshake(c, w);
+			io = conn_handshake(c);
 			break;
 		case CONN_REQUEST:
 			io = conn_request(c, w);
@@ -336,6 +357,8 @@ unsigned
 conn_patience(const struct conn *c, const struct conf *conf)
 {
 	switch (c->state) {
+	case CONN_HELLO:
+	case CONN_QUEUED:
 	case CONN_HANDSHAKE:
 		return (unsigned)conf->limits.handshake;
 	case CONN_REQUEST:
@@ -351,6 +374,13 @@ conn_patience(const struct conn *c, const struct conf *conf)
 }
 
 void
+conn_cut(struct conn *c)
+{
+	reset_on_close(c->fd);
+	c->state = CONN_DONE;
+}
+
+void
 conn_expire(struct conn *c)
 {
 	bool sending = c->state == CONN_SEND || c->state == CONN_SHUTDOWN;
@@ -362,8 +392,9 @@ conn_expire(struct conn *c)
 		return;
 	}
 	if (sending)
-		reset_on_close(c->fd);
-	c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
+		conn_cut(c);
+	else
+		c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
 }
 
 void

@@ -12,6 +12,8 @@
 #include "tls/conn.h"
 
 enum {
+	CONN_HELLO_MAX = TLS_RECORD_MAX, /* bytes of a ClientHello's records */
+	CONN_HANDSHAKE_MAX = 64 * 1024,  /* bytes of a client's handshake */
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
 	CONN_FINISHED_MAX =
 	    512, /* bytes of a client's last handshake messages */
@@ -25,6 +27,8 @@ enum {
 };
 
 enum conn_state {
+	CONN_HELLO,  /* no whole ClientHello yet, and nothing of TLS */
+	CONN_QUEUED, /* there is one; the dear part comes next */
 	CONN_HANDSHAKE,
 	CONN_REQUEST,
 	CONN_SEND,
@@ -91,10 +95,19 @@ void conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
     unsigned port, uint64_t key, struct conn_text *text);
 
 /* Goes as far as it can. IO_WANT_READ, IO_WANT_WRITE: step again when the
- * descriptor is ready. IO_DONE: state is CONN_DONE. */
+ * descriptor is ready. IO_DONE: state is CONN_DONE, or CONN_QUEUED: step again when
+ * there is time for a handshake. */
 enum io conn_step(struct conn *c, struct conn_world *w);
 
-/* Seconds that the present state may last; in CONN_SEND, without progress. */
+/* Bytes of the answer that the peer has acknowledged, nearly: TLS overhead counts as
+ * not yet taken. */
+uint64_t conn_taken(const struct conn *c);
+
+/* Cuts it: what the kernel holds for it is given back at once. Step again. */
+void conn_cut(struct conn *c);
+
+/* Seconds that the present state may last; in CONN_SEND, without progress. All
+ * that comes before CONN_REQUEST is one. */
 unsigned conn_patience(const struct conn *c, const struct conf *conf);
 
 /* Patience is at an end: goes to the state that follows. Step again unless

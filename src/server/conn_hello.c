@@ -2,14 +2,13 @@
 #include "server/conn_internal.h"
 
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
 	RECORD_HEADER = 5, /* type, version, length (RFC 8446 5.1) */
 	RECORD_HANDSHAKE = 22,
-	HELLO_PEEK = 2048,     /* holds nearly every ClientHello */
-	HELLO_MAX = 18 * 1024, /* no record is longer */
+	MESSAGE_HEADER = 4, /* type, length (RFC 8446 4) */
+	CLIENT_HELLO = 1,
 };
 
 static void
@@ -19,41 +18,77 @@ wait_for_bytes(struct conn *c, int bytes)
 	c->wanted = bytes;
 }
 
+/* How many bytes at least there must be before a ClientHello that begins like seen
+ * is whole; no more than seen has when it is, or when OpenSSL refuses what comes
+ * after it. Its message may lie in many records: each is known to bring no more
+ * than it says, so that a hello in tiny pieces is looked at a few times only. */
+static size_t
+hello_needs(struct slice seen)
+{
+	size_t at = 0, got = 0, message = MESSAGE_HEADER;
+	uint8_t header[MESSAGE_HEADER];
+
+	while (got < message) {
+		const uint8_t *record = seen.ptr + at;
+		size_t len, there;
+
+		if (seen.len - at < RECORD_HEADER)
+			return at + RECORD_HEADER + (message - got);
+		len = (size_t)record[3] << 8 | record[4];
+		if (record[0] != RECORD_HANDSHAKE || len == 0)
+			return at;
+		at += RECORD_HEADER;
+		there = seen.len - at < len ? seen.len - at : len;
+		for (size_t i = 0; i < there && got + i < sizeof(header); i++)
+			header[got + i] = seen.ptr[at + i];
+		if (got < sizeof(header) && got + there >= sizeof(header)) {
+			if (header[0] != CLIENT_HELLO)
+				return at;
+			message += (size_t)header[1] << 16 | header[2] << 8 |
+				   header[3];
+		}
+		at += len;
+		got += len;
+		if (there < len)
+			break;
+	}
+	return got < message ? at + RECORD_HEADER + (message - got) : at;
+}
+
 /* Whether to wait until want bytes have come, of which some are there. Woken with
  * fewer than were waited for, the peer has ended its side: OpenSSL may see for
  * itself. A unix socket's poll(2) does not heed SO_RCVLOWAT. */
 static bool
-worth_waiting(const struct conn *c, int there, int want)
+worth_waiting(const struct conn *c, size_t there, size_t want)
 {
-	return there < want && want <= HELLO_MAX && want > c->wanted &&
+	return there < want && (int)want > c->wanted &&
 	       c->from.ss_family != AF_UNIX;
 }
 
 /* No TLS object before a whole ClientHello is there: a silent or slow peer then
- * costs the kernel's memory, not 43 kB of ours. Bytes that are no handshake
- * are not answered at all (spec.md 1.5.58). */
+ * costs the kernel's memory, not 43 kB of ours. Bytes that are no handshake, or a
+ * hello longer than any, are not answered at all (spec.md 1.5.58). */
 enum io
 conn_hello(struct conn *c, struct conn_world *w)
 {
-	uint8_t *p = w->chunk;
-	ssize_t n = recv(c->fd, p, HELLO_PEEK, MSG_PEEK);
-	int there, want;
+	ssize_t n = recv(c->fd, w->chunk, CONN_HELLO_MAX, MSG_PEEK);
+	size_t want;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return IO_WANT_READ;
-	if (n <= 0 || p[0] != RECORD_HANDSHAKE)
-		return IO_CLOSED;
-	want = n < RECORD_HEADER ? RECORD_HEADER
-				 : RECORD_HEADER + (p[3] << 8 | p[4]);
-	there = (int)n;
-	if (there < want && n == HELLO_PEEK &&
-	    ioctl(c->fd, FIONREAD, &there) == -1)
-		return IO_FAILED;
-	if (worth_waiting(c, there, want)) {
-		wait_for_bytes(c, want);
+	c->state = CONN_DONE;
+	if (n <= 0 || w->chunk[0] != RECORD_HANDSHAKE)
+		return IO_DONE;
+	want = hello_needs(slice_of(w->chunk, (size_t)n));
+	if (want > CONN_HELLO_MAX)
+		return IO_DONE;
+	if (worth_waiting(c, (size_t)n, want)) {
+		wait_for_bytes(c, (int)want);
+		c->state = CONN_HELLO;
 		return IO_WANT_READ;
 	}
 	if (c->wanted > 0)
 		wait_for_bytes(c, 1);
-	return tls_conn_accept(&c->tls, w->tls, c->fd) ? IO_DONE : IO_FAILED;
+	c->state = CONN_QUEUED;
+	return IO_DONE;
 }

@@ -6,8 +6,8 @@
 
 #include "server/conn.h"
 
-/* conn_hello.c: takes up TLS once a whole ClientHello has come. IO_DONE: the
- * handshake may begin. */
+/* conn_hello.c: waits for a whole ClientHello (RFC 8446 4.1.2, 5.1), in however many
+ * records, then goes to CONN_QUEUED; to CONN_DONE when it will never be one. */
 enum io conn_hello(struct conn *c, struct conn_world *w);
 
 /* conn_body.c: the next record to send, in chunk; the same bytes when asked again

@@ -28,6 +28,7 @@ struct shared {
 	/* One more than the highest slot that a row has used. */
 	_Atomic uint32_t high[LIMITER_ROWS];
 	_Atomic uint64_t keys[LIMITER_ROWS][LIMITER_SLOTS];
+	_Atomic uint32_t half_open[LIMITER_ROWS];
 };
 
 struct limiter {
@@ -276,6 +277,28 @@ limiter_count(const struct limiter *l, uint64_t key)
 	return count;
 }
 
+void
+limiter_note_half_open(struct limiter *l, size_t row, size_t n)
+{
+	assert(row < LIMITER_ROWS);
+	atomic_store_explicit(
+	    &l->shared->half_open[row], (uint32_t)n, memory_order_relaxed);
+}
+
+size_t
+limiter_half_open(const struct limiter *l)
+{
+	size_t sum = 0;
+
+	for (size_t row = 0; row < LIMITER_ROWS; row++) {
+		size_t n = atomic_load_explicit(
+		    &l->shared->half_open[row], memory_order_relaxed);
+
+		sum += n < LIMITER_HALF_OPEN ? n : LIMITER_HALF_OPEN;
+	}
+	return sum;
+}
+
 int
 limiter_take_row(struct limiter *l)
 {
@@ -298,6 +321,7 @@ limiter_drop_row(struct limiter *l, int row)
 	for (size_t i = 0; i < high; i++)
 		limiter_close(l, (size_t)row, i);
 	atomic_store(&l->shared->high[row], 0);
+	limiter_note_half_open(l, (size_t)row, 0);
 	l->taken[row] = false;
 }
 

@@ -12,8 +12,9 @@
 enum {
 	LIMITER_RATES = 8192, /* addresses whose rate is remembered */
 	LIMITER_EXEMPT_MAX = 256,
-	LIMITER_ROWS = 256,    /* worker processes at once */
-	LIMITER_SLOTS = 16384, /* connections of one of them */
+	LIMITER_ROWS = 256,       /* worker processes at once */
+	LIMITER_SLOTS = 16384,    /* connections of one of them */
+	LIMITER_HALF_OPEN = 1024, /* handshakes begun and not ended, of all */
 };
 
 _Static_assert(LIMITER_ROWS >= 4 * CONF_WORKERS_MAX,
@@ -60,6 +61,11 @@ void limiter_close(struct limiter *l, size_t row, size_t slot);
 
 /* Connections of key in all rows. */
 size_t limiter_count(const struct limiter *l, uint64_t key);
+
+/* The ledger, too: how many handshakes of a row are half open; and of all rows, of
+ * which none counts for more than LIMITER_HALF_OPEN. */
+void limiter_note_half_open(struct limiter *l, size_t row, size_t n);
+size_t limiter_half_open(const struct limiter *l);
 
 /* Parent: takes a free row for a process to be, -1 when there is none; gives it
  * back, emptied, when the process is gone. */

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +44,10 @@ struct worker {
 	ev_timer heart;
 	struct spares spares;
 	bool paused;
+	bool full; /* paused because nobody can be dropped */
 	bool draining;
 	uint64_t warned_ms;
+	uint64_t trimmed; /* pool_ended at the last give_back_memory */
 	struct limiter_network exempt[LIMITER_EXEMPT_MAX];
 	size_t n_exempt;
 };
@@ -57,6 +62,16 @@ accepting(struct worker *w, bool yes)
 			ev_io_stop(w->loop, &w->gates[i].io);
 	}
 	w->paused = !yes;
+	w->full = false;
+	ev_timer_stop(w->loop, &w->pause);
+}
+
+static void
+pause_for(struct worker *w, unsigned ms)
+{
+	accepting(w, false);
+	w->pause.repeat = ms / 1000.;
+	ev_timer_again(w->loop, &w->pause);
 }
 
 /* Out of descriptors: the visitor at the head of the queue is let go rather than
@@ -76,8 +91,16 @@ descriptors_gone(struct worker *w, int listening)
 			close(fd);
 		spares_fill(&w->spares);
 	}
-	accepting(w, false);
-	ev_timer_again(w->loop, &w->pause);
+	pause_for(w, WORKER_ACCEPT_PAUSE_MS);
+}
+
+/* Nobody can be dropped yet: the queue waits for a free slot, or for a reader who
+ * turns out to be too slow. */
+static void
+slots_gone(struct worker *w)
+{
+	pause_for(w, WORKER_FULL_PAUSE_MS);
+	w->full = true;
 }
 
 static void
@@ -85,13 +108,13 @@ on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct worker *w = t->data;
 
+	(void)loop;
 	(void)events;
-	ev_timer_stop(loop, t);
-	if (w->draining || !w->paused)
-		return;
 	spares_fill(&w->spares);
 	if (pool_has_room(w->pool))
 		accepting(w, true);
+	else
+		slots_gone(w);
 }
 
 static void
@@ -108,7 +131,7 @@ on_freed(void *arg)
 	struct worker *w = arg;
 
 	spares_fill(&w->spares);
-	if (w->paused && !w->draining && !ev_is_active(&w->pause))
+	if (w->paused && !w->draining && (w->full || !ev_is_active(&w->pause)))
 		accepting(w, true);
 	finish_if_idle(w);
 }
@@ -158,8 +181,7 @@ on_gate(struct ev_loop *loop, ev_io *io, int events)
 	(void)events;
 	for (unsigned i = 0; i < WORKER_ACCEPT_TURN; i++) {
 		if (!pool_has_room(w->pool)) {
-			/* Nobody to drop: the queue waits for a free slot. */
-			accepting(w, false);
+			slots_gone(w);
 			return;
 		}
 		if (!accept_one(w, g))
@@ -178,7 +200,8 @@ on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* What is in the queue when a server ends would be reset; it was there first. */
+/* What is in the queue when a server ends, or when a reload gives up an address, would
+ * be reset; it was there first. */
 static void
 accept_rest(struct worker *w)
 {
@@ -189,11 +212,11 @@ accept_rest(struct worker *w)
 }
 
 static void
-drain(struct worker *w, unsigned seconds, bool last)
+drain(struct worker *w, unsigned seconds)
 {
 	if (w->draining)
 		ev_timer_stop(w->loop, &w->deadline);
-	else if (last)
+	else
 		accept_rest(w);
 	w->draining = true;
 	accepting(w, false);
@@ -218,29 +241,37 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 	if (n <= 0)
 		ev_break(loop, EVBREAK_ALL); /* the parent is gone */
 	else if (word == WORKER_DRAIN)
-		drain(w, WORKER_DRAIN_S, false);
+		drain(w, WORKER_DRAIN_S);
 	else if (word == WORKER_FINISH)
-		drain(w, (unsigned)w->world->site->base->conf->limits.drain,
-		    true);
+		drain(w, (unsigned)w->world->site->base->conf->limits.drain);
 }
 
-/* Two descriptors a connection (socket and file), besides what we hold. */
 static size_t
-slots_for(const struct conf *conf, size_t held)
+least(size_t a, size_t b)
 {
-	size_t wanted = (size_t)conf->limits.connections < LIMITER_SLOTS
-			    ? (size_t)conf->limits.connections
-			    : LIMITER_SLOTS;
+	return a < b ? a : b;
+}
+
+/* Two descriptors a connection (socket and file), besides what we hold; one for each
+ * that is queued. */
+static struct pool *
+make_pool(struct worker *w, size_t held)
+{
+	const struct conf *conf = w->world->site->base->conf;
+	size_t wanted = least((size_t)conf->limits.connections, LIMITER_SLOTS);
 	size_t descriptors = privs_descriptors();
 	size_t own = held + LOOP_DESCRIPTORS;
-	size_t fit = descriptors > own + 2 ? (descriptors - own) / 2 : 1;
+	size_t left = descriptors > own + 2 ? descriptors - own : 2;
+	size_t n = least(wanted, left / 2);
+	size_t queued =
+	    least(least(n, left - 2 * n), (size_t)LIMITER_SLOTS - n);
 
-	if (fit >= wanted)
-		return wanted;
-	log_warn("limits.connections = %zu, but %zu descriptors are enough "
-		 "for %zu only",
-	    wanted, descriptors, fit);
-	return fit;
+	if (n < wanted)
+		log_warn("limits.connections = %zu, but %zu descriptors are "
+			 "enough for %zu only",
+		    wanted, descriptors, n);
+	return pool_new(
+	    w->loop, n, queued, &w->conns, (size_t)w->world->row, on_freed, w);
 }
 
 /* What the parent holds for others (older roots and logs, other workers' control
@@ -309,18 +340,31 @@ worker_prepare(struct worker *w)
 	};
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	if (ok && w->loop != NULL)
-		w->pool = pool_new(w->loop, slots_for(base->conf, held),
-		    &w->conns, (size_t)world->row, on_freed, w);
+		w->pool = make_pool(w, held);
 	return ok && w->pool != NULL && w->conns.listings != NULL;
+}
+
+/* What many handshakes at once have left free between the buffers still in use goes
+ * back to the kernel: malloc gives back only what is free at the end. */
+static void
+give_back_memory(struct worker *w)
+{
+	if (pool_ended(w->pool) - w->trimmed < WORKER_TRIM_AFTER)
+		return;
+	w->trimmed = pool_ended(w->pool);
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 static void
 on_heart(struct ev_loop *loop, ev_timer *t, int events)
 {
-	const struct worker *w = t->data;
+	struct worker *w = t->data;
 
 	(void)loop;
 	(void)events;
+	give_back_memory(w);
 	heartbeat(w->world->heartbeats, w->world->row);
 }
 
@@ -343,7 +387,6 @@ worker_open_gates(struct worker *w)
 	w->control.data = w;
 	ev_io_start(w->loop, &w->control);
 	ev_init(&w->pause, on_pause_over);
-	w->pause.repeat = WORKER_ACCEPT_PAUSE_MS / 1000.;
 	w->pause.data = w;
 	ev_init(&w->deadline, on_deadline);
 	w->deadline.data = w;

@@ -16,6 +16,10 @@ enum {
 	WORKER_ACCEPT_TURN =
 	    16, /* connections taken before others are served */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
+	WORKER_FULL_PAUSE_MS = 1000,  /* when nobody can be dropped */
+	/* Handshakes and connections ended, after which memory is given back; at most
+	 * once a heartbeat. */
+	WORKER_TRIM_AFTER = 64,
 	WORKER_DRAIN_S = 60, /* for the connections of an old generation */
 };
 

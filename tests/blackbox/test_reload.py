@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from certs import pair
+from crowd import answered, hello, open_one
 from harness import (CARNATION, LONG, SANITIZED, Client, Server, tree,
                      wait_for)
 from life import (NOBODY, PYTHON, Load, Plain, carnation, exists, free_port, hup,
@@ -73,6 +75,25 @@ def test_listeners_come_and_go_and_stay(place):
                                      ("127.0.0.3", third, True)):
             with socket.socket() as s:
                 assert (s.connect_ex((address, port)) == 0) == there, address
+
+
+def test_who_waits_at_a_listener_that_is_removed_is_answered(place):
+    with Server(listen=(), directory=place, alive=None, options={
+            "listen": ["127.0.0.1:0", "127.0.0.2:0"]}) as server:
+        _, port = re.findall(
+            r"listening on 127\.0\.0\.\d:(\d+)", server.log())
+        worker, = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        waiting = [open_one(int(port), hello(), "127.0.0.1", "127.0.0.2")
+                   for _ in range(50)]
+        server.options["listen"] = ["127.0.0.1:0"]
+        server.write_config()
+        hup(server)
+        os.kill(worker, signal.SIGCONT)
+        for s in waiting:
+            wait_for(lambda: answered(s))
+            s.close()
+        settle(server)
 
 
 def test_a_removed_listener_is_closed_without_close_range(place):

@@ -236,7 +236,7 @@ meet(struct meeting *m, const char *address, uint64_t key)
 	const struct sockaddr_storage from = stage_address(address);
 
 	conn_init(&m->c, visitor_open(&m->v), &from, 1965, key, &m->text);
-	assert_int_equal(m->c.state, CONN_HANDSHAKE);
+	assert_int_equal(m->c.state, CONN_HELLO);
 }
 
 static inline void

@@ -65,6 +65,8 @@ test_a_failure_before_the_request(void **state)
 	part(&m);
 	meet(&m, "192.0.2.7", 0);
 	visitor_shake(&m.v);
+	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
+	assert_int_equal(m.c.state, CONN_QUEUED);
 	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
 	visitor_leave(&m.v); /* with our hello unread */
 	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
@@ -138,6 +140,8 @@ test_patience_with_each_state(void **state)
 		unsigned seconds;
 		enum conn_state after; /* its end */
 	} patience[] = {
+		{ "no hello yet", CONN_HELLO, 11, CONN_DONE },
+		{ "our turn", CONN_QUEUED, 11, CONN_DONE },
 		{ "handshake", CONN_HANDSHAKE, 11, CONN_DONE },
 		{ "a request that never came: close_notify", CONN_REQUEST, 12,
 		    CONN_SHUTDOWN },
@@ -196,7 +200,7 @@ test_noise_before_the_request_is_bounded(void **state)
 	meet(&m, "192.0.2.7", 0);
 	SSL_set_fd(ssl, m.v.fd);
 	SSL_set_connect_state(ssl);
-	while (m.c.state == CONN_HANDSHAKE) {
+	while (m.c.state <= CONN_HANDSHAKE) {
 		SSL_do_handshake(ssl);
 		conn_step(&m.c, &stage.world);
 	}

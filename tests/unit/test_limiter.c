@@ -259,6 +259,25 @@ test_ledger(void **state)
 	limiter_free(&l);
 }
 
+/* A process that is gone has nothing half open, and one that lies counts for no more
+ * than all may have. */
+static void
+test_half_open(void **state)
+{
+	struct limiter *l = limiter_new();
+	int row = limiter_take_row(l);
+
+	(void)state;
+	limiter_note_half_open(l, (size_t)row, 7);
+	limiter_note_half_open(l, (size_t)row + 1, 5);
+	assert_int_equal(limiter_half_open(l), 12);
+	limiter_drop_row(l, row);
+	assert_int_equal(limiter_half_open(l), 5);
+	limiter_note_half_open(l, (size_t)row + 1, SIZE_MAX);
+	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
+	limiter_free(&l);
+}
+
 int
 main(void)
 {
@@ -271,6 +290,7 @@ main(void)
 		cmocka_unit_test(test_values_in_shared_memory_are_not_believed),
 		cmocka_unit_test(test_mapped_addresses_are_IPv4),
 		cmocka_unit_test(test_ledger),
+		cmocka_unit_test(test_half_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "conn_help.h"
 
 #include "server/pool.h"
+#include "util/clock.h"
 
 enum { SLOTS = 4, ROW = 3, GUESTS = 8 };
 
@@ -27,8 +28,8 @@ set_up(void **state)
 	for (int i = 0; i < GUESTS; i++)
 		scene.guest[i].fd = -1;
 	scene.loop = ev_loop_new(EVFLAG_AUTO);
-	scene.pool = pool_new(
-	    scene.loop, SLOTS, &stage.world, ROW, count_freed, &scene.freed);
+	scene.pool = pool_new(scene.loop, SLOTS, SLOTS, &stage.world, ROW,
+	    count_freed, &scene.freed);
 	return scene.pool == NULL ? -1 : 0;
 }
 
@@ -46,6 +47,15 @@ tear_down(void **state)
 
 #define in_a_pool(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void
+adopt(struct pool *p, struct visitor *v, const char *address)
+{
+	const struct sockaddr_storage from = stage_address(address);
+	int fd = visitor_open(v);
+
+	assert_int_equal(pool_adopt(p, fd, &from, 1965, false), POOL_ADOPTED);
+}
+
 static enum pool_adopted
 come(int guest, const char *address, bool exempt)
 {
@@ -57,6 +67,34 @@ come(int guest, const char *address, bool exempt)
 	if (adopted == POOL_FULL)
 		close(fd);
 	return adopted;
+}
+
+static void
+on_end(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)timer;
+	(void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+run_for(double seconds)
+{
+	ev_timer end;
+
+	ev_now_update(scene.loop);
+	ev_timer_init(&end, on_end, seconds, 0.);
+	ev_timer_start(scene.loop, &end);
+	ev_run(scene.loop, 0);
+	ev_timer_stop(scene.loop, &end);
+}
+
+/* Until the clock that connections are aged by has gone on. */
+static void
+tick(void)
+{
+	for (uint64_t now = clock_ms(); clock_ms() == now;)
+		;
 }
 
 static void
@@ -126,6 +164,7 @@ test_who_makes_room(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		for (int k = 0; k <= SLOTS; k++) {
+			tick();
 			assert_true(pool_has_room(scene.pool));
 			check_row(come(k, rows[i].from[k], rows[i].exempt) ==
 				      POOL_ADOPTED,
@@ -139,6 +178,165 @@ test_who_makes_room(void **state)
 		tear_down(state);
 		assert_int_equal(set_up(state), 0);
 	}
+}
+
+/* Whoever has had 2 s, at random, though another comes from a greedier address. */
+static void
+test_after_the_grace_anyone_may_go(void **state)
+{
+	enum { POOLS = 24 };
+	struct pool *pools[POOLS];
+	struct visitor guest[POOLS][SLOTS + 1];
+	bool first = false, other = false;
+
+	(void)state;
+	help.conf->limits.per_address = 0;
+	for (int i = 0; i < POOLS; i++) {
+		pools[i] = pool_new(scene.loop, SLOTS, SLOTS, &stage.world,
+		    ROW + (size_t)i, count_freed, &scene.freed);
+		for (int k = 0; k < 2; k++)
+			adopt(pools[i], &guest[i][k],
+			    k == 0 ? "192.0.2.1" : "192.0.2.2");
+	}
+	run_for(POOL_GRACE_MS / 1000. + 0.1);
+	for (int i = 0; i < POOLS; i++) {
+		adopt(pools[i], &guest[i][2], "192.0.2.9");
+		adopt(pools[i], &guest[i][3], "192.0.2.9");
+		adopt(pools[i], &guest[i][4], "192.0.2.5");
+		assert_false(visitor_is_dropped(&guest[i][2]));
+		assert_false(visitor_is_dropped(&guest[i][3]));
+		first = first || visitor_is_dropped(&guest[i][0]);
+		other = other || visitor_is_dropped(&guest[i][1]);
+	}
+	assert_true(first && other);
+	for (int i = 0; i < POOLS; i++) {
+		pool_free(&pools[i]);
+		for (int k = 0; k <= SLOTS; k++)
+			visitor_fini(&guest[i][k]);
+	}
+}
+
+/* Whoever has his answer, before anybody who waits for one. */
+static void
+test_drains_give_way_first(void **state)
+{
+	(void)state;
+	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	for (int i = 1; i < SLOTS; i++)
+		assert_int_equal(come(i, "192.0.2.9", false), POOL_ADOPTED);
+	for (int i = 0; i < 10 && !visitor_shake(&scene.guest[0]); i++)
+		turn();
+	visitor_say(&scene.guest[0], SLICE("gemini://localhost/\r\n"));
+	turn();
+	while (!scene.guest[0].ended && visitor_hear(&scene.guest[0]))
+		;
+	assert_int_equal(pool_count(scene.pool), SLOTS);
+	assert_int_equal(come(SLOTS, "192.0.2.5", false), POOL_ADOPTED);
+	assert_int_equal(pool_count(scene.pool), SLOTS);
+	for (int i = 1; i <= SLOTS; i++)
+		assert_false(visitor_is_dropped(&scene.guest[i]));
+	assert_true(tls_conn_peer_closed(&scene.guest[0].tls));
+}
+
+/* A guest who has sent his hello before anybody looks. */
+static void
+come_with_a_hello(struct pool *p, struct visitor *v, const char *address)
+{
+	const struct sockaddr_storage from = stage_address(address);
+	int fd = visitor_open(v);
+
+	visitor_shake(v);
+	assert_int_equal(pool_adopt(p, fd, &from, 1965, false), POOL_ADOPTED);
+}
+
+/* Whether the server has answered a hello. */
+static bool
+is_answered(const struct visitor *v)
+{
+	char byte;
+
+	return recv(v->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+/* So many handshakes are begun in a turn; whoever is further on is not kept waiting,
+ * and an address that has asked before goes first. */
+static void
+test_handshakes_have_turns(void **state)
+{
+	enum { HELLOS = POOL_TURN + 3 };
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
+	    count_freed, &scene.freed);
+	struct visitor guest[HELLOS], friend;
+	int answered = 0;
+
+	(void)state;
+	come_with_a_hello(p, &friend, "192.0.2.1");
+	turn();
+	assert_true(visitor_shake(&friend));
+	visitor_say(&friend, SLICE("gemini://localhost/\r\n"));
+	turn();
+	visitor_fini(&friend);
+	turn();
+	assert_int_equal(pool_count(p), 0);
+	for (int i = 0; i < HELLOS - 1; i++)
+		come_with_a_hello(p, &guest[i], "192.0.2.2");
+	come_with_a_hello(p, &guest[HELLOS - 1], "192.0.2.1");
+	for (int i = 0; i < HELLOS; i++)
+		answered += is_answered(&guest[i]);
+	assert_int_equal(answered, POOL_TURN);
+	assert_false(is_answered(&guest[HELLOS - 1]));
+	assert_true(visitor_shake(&guest[0]));
+	visitor_say(&guest[0], SLICE("gemini://localhost/\r\n"));
+	turn();
+	assert_true(is_answered(&guest[HELLOS - 1]));
+	turn();
+	for (int i = 0; i < HELLOS; i++)
+		assert_true(is_answered(&guest[i]));
+	while (!guest[0].ended && visitor_hear(&guest[0]))
+		;
+	check_slice(
+	    buf_view(&guest[0].got), SLICE("20 text/gemini\r\n# page\n"));
+	pool_free(&p);
+	for (int i = 0; i < HELLOS; i++)
+		visitor_fini(&guest[i]);
+}
+
+/* All workers together have so many half open; none has less than a few, whatever
+ * the others' rows say. */
+static void
+test_half_open_handshakes_are_bounded(void **state)
+{
+	enum { HELLOS = POOL_HALF_OPEN_MIN + 4 };
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
+	    count_freed, &scene.freed);
+	struct limiter *l = stage.world.limiter;
+	struct visitor guest[HELLOS];
+
+	(void)state;
+	limiter_note_half_open(l, ROW + 2, LIMITER_HALF_OPEN - HELLOS);
+	for (int i = 0; i < HELLOS; i++) {
+		come_with_a_hello(p, &guest[i], "192.0.2.1");
+		tick();
+		turn();
+	}
+	assert_int_equal(pool_count(p), HELLOS);
+	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
+	/* One more: the oldest goes. */
+	come_with_a_hello(p, &scene.guest[0], "192.0.2.1");
+	turn();
+	assert_int_equal(pool_count(p), HELLOS);
+	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
+	assert_true(is_answered(&scene.guest[0]));
+	/* Somebody lies. */
+	limiter_note_half_open(l, ROW + 2, UINT32_MAX);
+	come_with_a_hello(p, &scene.guest[1], "192.0.2.1");
+	turn();
+	assert_int_equal(pool_count(p), POOL_HALF_OPEN_MIN);
+	assert_true(is_answered(&scene.guest[1]));
+	pool_free(&p);
+	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
+	for (int i = 0; i < HELLOS; i++)
+		visitor_fini(&guest[i]);
 }
 
 /* Those whose requests are being answered are never dropped. */
@@ -266,26 +464,6 @@ test_an_answer_from_the_loop(void **state)
 	assert_int_equal(stage_logged(" complete /big"), 1);
 }
 
-static void
-on_end(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	(void)timer;
-	(void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-run_for(double seconds)
-{
-	ev_timer end;
-
-	ev_now_update(scene.loop);
-	ev_timer_init(&end, on_end, seconds, 0.);
-	ev_timer_start(scene.loop, &end);
-	ev_run(scene.loop, 0);
-	ev_timer_stop(scene.loop, &end);
-}
-
 /* One in each state, and one who has more time than they. */
 static void
 test_deadlines(void **state)
@@ -361,6 +539,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_pool(test_who_makes_room),
+		in_a_pool(test_after_the_grace_anyone_may_go),
+		in_a_pool(test_drains_give_way_first),
+		in_a_pool(test_handshakes_have_turns),
+		in_a_pool(test_half_open_handshakes_are_bounded),
 		in_a_pool(test_nobody_to_drop),
 		in_a_pool(test_answers_are_not_cut_for_newcomers),
 		in_a_pool(test_too_many_of_one_address),

@@ -184,6 +184,29 @@ test_mutated_hello(void **state)
 	tls_client_free(&ctx);
 }
 
+/* It ends a handshake, too. */
+static void
+test_a_limit_on_the_handshake(void **state)
+{
+	struct tls_conn server = { 0 }, client = { 0 };
+	struct tls_client *ctx;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 256);
+	ctx = tls_client_new(NULL, NULL, &why);
+	assert_true(tls_conn_accept_memory(&server, server_ctx));
+	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
+	tls_conn_limit(&server, 100); /* less than a ClientHello */
+	assert_int_equal(tls_conn_handshake(&client), IO_WANT_READ);
+	carry(&client, &server);
+	assert_int_equal(tls_conn_handshake(&server), IO_CLOSED);
+	tls_conn_fini(&client);
+	tls_conn_fini(&server);
+	tls_client_free(&ctx);
+	buf_fini(&why);
+}
+
 int
 main(void)
 {
@@ -192,6 +215,7 @@ main(void)
 		cmocka_unit_test(test_client_bare_end),
 		cmocka_unit_test(test_one_record),
 		cmocka_unit_test(test_mutated_hello),
+		cmocka_unit_test(test_a_limit_on_the_handshake),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

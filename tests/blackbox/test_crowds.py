@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: ISC
+"""Many strangers at once: what they cost, who gives way, and that a visitor who
+asks is answered all the same."""
+import mmap
+import re
+import time
+
+import pytest
+
+from binary import LONG, PATIENCE, SANITIZED
+from client import Client
+from crowd import (Crowd, answered, anywhere, cut, hello, idle_tls, open_one,
+                   visits)
+from harness import Server, tree, wait_for
+from life import silent
+from preload import built, needed
+from tools import raise_descriptor_limit
+
+BIG = 20_000_000
+# A handshake under a sanitizer costs ten times as much.
+MANY = 600 if SANITIZED else 3000
+SECONDS = 20 if LONG else 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def descriptors():
+    raise_descriptor_limit()
+
+
+def crowded(place, env=None, workers=1, **limits):
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    return Server([{"host": "localhost", "root": str(root)}],
+                  directory=place, listen=(4,), workers=workers, env=env,
+                  options={"limits": dict({"rate": 0}, **limits)})
+
+
+def half_open(server, n, payload):
+    found = [open_one(server.port(), payload, anywhere()) for _ in range(n)]
+    assert None not in found
+    return found
+
+
+def leave(sockets):
+    for s in sockets:
+        s.close()
+
+
+@pytest.mark.skipif(SANITIZED, reason="memory of the program alone")
+@pytest.mark.parametrize("size", [1, 40])
+def test_a_ClientHello_in_small_records_costs_nothing(place, size):
+    """While it is not whole: no TLS object waits for the rest."""
+    with crowded(place) as server:
+        before = server.memory()
+        pieces = half_open(server, 500, cut(hello(), size)[:-1])
+        with Client(server) as c:  # they have been looked at by then
+            assert c.ask("/").reply().whole
+        time.sleep(0.2)
+        assert server.memory() - before < 2_000_000
+        # The last byte makes it a hello like any other.
+        pieces[0].send(cut(hello(), size)[-1:])
+        wait_for(lambda: answered(pieces[0]))
+        assert not any(answered(s) for s in pieces[1:])
+        leave(pieces)
+
+
+def closed(s):
+    """Whether the server has ended it; what it said is read away."""
+    try:
+        while s.recv(1 << 16):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def test_half_open_handshakes_of_all_workers_are_bounded(place):
+    """1,024 are kept; the oldest give way, and a visitor is answered."""
+    with crowded(place, workers=2, handshake=60) as server:
+        strangers = []
+        for _ in range(9):
+            strangers += half_open(server, 150, hello())
+            with Client(server) as c:
+                assert c.ask("/").reply().whole
+
+        wait_for(lambda: len([s for s in strangers if not closed(s)]) <= 1024)
+        kept = [s for s in strangers if not closed(s)]
+        assert len(kept) >= 1024 - 2 * 16
+        assert server.ask("/").whole
+        leave(strangers)
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+@pytest.mark.parametrize("sources", [50, None])
+def test_replayed_ClientHellos_cut_no_visitor(place, sources, hangs_up):
+    with crowded(place, workers=2) as server:
+        assert server.ask("/").whole
+        with Crowd(server.port(), MANY, hello(), sources, hangs_up) as crowd:
+            wait_for(lambda: crowd.opened.value > MANY)
+            for got, _ in visits(server, SECONDS):
+                assert got == 20
+
+
+@pytest.mark.parametrize("sources", [94, None])
+def test_silent_connections_cut_no_visitor(place, sources):
+    """Though they come from as many addresses as they are, and every visitor is
+    new."""
+    with crowded(place, workers=2) as server:
+        with Crowd(server.port(), 2 * MANY, b"", sources) as crowd:
+            wait_for(lambda: crowd.opened.value > 2 * MANY)
+            for got, _ in visits(server, SECONDS, source="127.0.0.9"):
+                assert got == 20
+
+
+@pytest.mark.skipif(SANITIZED, reason="memory of the program alone")
+def test_memory_is_given_back(place):
+    """What a burst of handshakes needed, and what its connections held."""
+    with crowded(place, connections=3000, request=60) as server:
+        before = server.memory()
+        held = idle_tls(server, 2000, 500)
+        top = server.memory()
+        leave(held)
+        wait_for(lambda: server.memory() - before < (top - before) / 4,
+                 PATIENCE, f"memory: {before}, {top}, {server.memory()}")
+
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	static volatile const unsigned char *ahead;
+	long done = syscall(SYS_clock_gettime, id, now);
+	if (ahead == NULL && getenv("CLOCK_AHEAD") != NULL)
+		ahead = mmap(NULL, 1, PROT_READ, MAP_SHARED,
+		    open(getenv("CLOCK_AHEAD"), O_RDONLY | O_CLOEXEC), 0);
+	if (ahead != NULL && id == CLOCK_MONOTONIC)
+		now->tv_sec += ahead[0];
+	return (int)done;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def clock():
+    yield from built(CLOCK)
+
+
+class Later:
+    """A clock of the server's that can be put forward."""
+
+    def __init__(self, place, library):
+        path = place / "ahead"
+        path.write_bytes(b"\0")
+        with open(path, "r+b") as f:
+            self.ahead = mmap.mmap(f.fileno(), 1)
+        self.env = {"LD_PRELOAD": str(library), "CLOCK_AHEAD": str(path)}
+
+    def pass_by(self, seconds):
+        self.ahead[0] += seconds
+
+
+def readers(server, n):
+    """Downloads that have begun and are read no further."""
+    found = []
+    for _ in range(n):
+        c = Client(server, receive_buffer=4096)
+        c.ask("/big.bin")
+        assert c.read()
+        found.append(c)
+    return found
+
+
+def cuts(server):
+    return len(re.findall(r" cut /big\.bin", server.log()))
+
+
+@needed[0]
+@needed[1]
+def test_a_slow_reader_gives_way_when_slots_are_scarce(place, clock):
+    """Less than 1 KiB a second for 30 s, above 80 % of the slots; one for each
+    newcomer, and nobody who reads faster."""
+    later = Later(place, clock)
+    with crowded(place, later.env, connections=10, stall=3600) as server:
+        tree(place / "capsule", {"big.bin": b"x" * BIG})
+        worker, = server.workers()
+        rest = server.descriptors()[worker]
+
+        def ask_when_all_is_still(kept):
+            wait_for(lambda: server.descriptors()[worker] == rest + 2 * kept)
+            assert server.ask("/").whole
+
+        fast, *slow = readers(server, 8)
+        ask_when_all_is_still(8)
+        later.pass_by(31)
+        for _ in range(8):  # 128 KiB
+            fast.read(1 << 14)
+        assert cuts(server) == 0
+        ask_when_all_is_still(8)
+        ask_when_all_is_still(7)  # 7 of 10: they may stay
+        ask_when_all_is_still(7)
+        assert cuts(server) == 1
+        more, = readers(server, 1)
+        ask_when_all_is_still(8)
+        ask_when_all_is_still(7)
+        assert cuts(server) == 2
+        assert fast.read(1 << 15) and more.read(1 << 15)
+        leave([fast, more, *slow])
+
+
+@needed[0]
+@needed[1]
+def test_newcomers_wait_until_a_reader_is_too_slow(place, clock):
+    """All slots are being answered; nothing else happens meanwhile."""
+    later = Later(place, clock)
+    with crowded(place, later.env, connections=3, stall=3600) as server:
+        tree(place / "capsule", {"big.bin": b"x" * BIG})
+        slow = readers(server, 3)
+        late = silent(server)
+        assert cuts(server) == 0
+        later.pass_by(31)
+        wait_for(lambda: cuts(server) == 1)
+        late.close()
+        assert server.ask("/").whole
+        leave(slow)
