@@ -21,10 +21,18 @@ struct rate {
 	_Atomic uint64_t used_until_us;
 };
 
+/* When a request came from an address. A worker that lies can only change whose
+ * handshake is begun first. */
+struct known {
+	_Atomic uint64_t key;
+	_Atomic uint64_t asked_ms;
+};
+
 /* Every worker can write all of this, one that was taken over as well: no value is
  * believed without a look at its bounds. */
 struct shared {
 	struct rate rates[LIMITER_RATES];
+	struct known known[LIMITER_KNOWN];
 	/* One more than the highest slot that a row has used. */
 	_Atomic uint32_t high[LIMITER_ROWS];
 	_Atomic uint64_t keys[LIMITER_ROWS][LIMITER_SLOTS];
@@ -181,16 +189,23 @@ limiter_exempt(const struct limiter_network *networks, size_t n,
 	return false;
 }
 
+static uint64_t
+key_hash(const struct limiter *l, uint64_t key)
+{
+	uint64_t hash = (key ^ l->seed) * 0x9e3779b97f4a7c15u;
+
+	return hash ^ hash >> 32;
+}
+
 /* Where key's rate is kept: its own place, a free or idle one, or else the one
  * that has used least. */
 static struct rate *
 rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
 {
-	uint64_t hash = (key ^ l->seed) * 0x9e3779b97f4a7c15u;
+	uint64_t hash = key_hash(l, key);
 	struct rate *least = NULL;
 	uint64_t least_until = UINT64_MAX;
 
-	hash ^= hash >> 32;
 	for (unsigned i = 0; i < PROBES; i++) {
 		struct rate *r = &l->shared->rates[(hash + i) % LIMITER_RATES];
 		uint64_t until = atomic_load(&r->used_until_us);
@@ -236,6 +251,25 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 	} while (
 	    !atomic_compare_exchange_weak(&r->used_until_us, &until, next));
 	return 0;
+}
+
+void
+limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms)
+{
+	struct known *k = &l->shared->known[key_hash(l, key) % LIMITER_KNOWN];
+
+	atomic_store(&k->key, key);
+	atomic_store(&k->asked_ms, now_ms);
+}
+
+bool
+limiter_is_known(const struct limiter *l, uint64_t key, uint64_t now_ms)
+{
+	struct known *k = &l->shared->known[key_hash(l, key) % LIMITER_KNOWN];
+	uint64_t asked = atomic_load(&k->asked_ms);
+
+	return atomic_load(&k->key) == key && asked != 0 &&
+	       now_ms - asked < LIMITER_KNOWN_MS;
 }
 
 static size_t

@@ -12,9 +12,11 @@
 enum {
 	LIMITER_RATES = 8192, /* addresses whose rate is remembered */
 	LIMITER_EXEMPT_MAX = 256,
-	LIMITER_ROWS = 256,       /* worker processes at once */
-	LIMITER_SLOTS = 16384,    /* connections of one of them */
-	LIMITER_HALF_OPEN = 1024, /* handshakes begun and not ended, of all */
+	LIMITER_ROWS = 256,        /* worker processes at once */
+	LIMITER_SLOTS = 16384,     /* connections of one of them */
+	LIMITER_KNOWN = 4096,      /* addresses that have made a request */
+	LIMITER_KNOWN_MS = 600000, /* in that time */
+	LIMITER_HALF_OPEN = 1024,  /* handshakes begun and not ended, of all */
 };
 
 _Static_assert(LIMITER_ROWS >= 4 * CONF_WORKERS_MAX,
@@ -53,6 +55,11 @@ bool limiter_exempt(const struct limiter_network *networks, size_t n,
  * (at least 1). rate a second after a burst; refused ones are not counted. */
 unsigned limiter_request(struct limiter *l, uint64_t key, unsigned rate,
     unsigned burst, uint64_t now_us);
+
+/* Notes that key has made a request at now_ms (clock_ms); tells whether it has in the
+ * last LIMITER_KNOWN_MS. An address may be forgotten for another. */
+void limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms);
+bool limiter_is_known(const struct limiter *l, uint64_t key, uint64_t now_ms);
 
 /* The ledger: which key has the connection in a slot of a row. Key 0 counts
  * for nobody. */

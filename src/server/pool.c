@@ -58,13 +58,7 @@ struct pool {
 	void *arg;
 	uint64_t seed;
 	uint64_t random;
-	/* By the addresses' places: connections without a request, and which address
-	 * has made one last. */
-	uint16_t tally[POOL_TALLY];
-	struct known {
-		uint64_t greed;
-		uint64_t asked_ms;
-	} known[POOL_TALLY];
+	uint16_t tally[POOL_TALLY]; /* connections without a request */
 };
 
 static void on_io(struct ev_loop *loop, ev_io *w, int events);
@@ -133,12 +127,9 @@ slot_share(const struct slot *s)
 static enum rank
 slot_rank(const struct slot *s)
 {
-	const struct known *k = &s->pool->known[slot_address(s)];
-
 	if (slot_share(s) > 0)
 		return RANK_GREEDY;
-	return k->greed == s->greed && k->asked_ms != 0 &&
-		       clock_ms() - k->asked_ms < POOL_KNOWN_MS
+	return limiter_is_known(s->pool->world->limiter, s->greed, clock_ms())
 		   ? RANK_KNOWN
 		   : RANK_UNKNOWN;
 }
@@ -151,7 +142,7 @@ slot_move(struct slot *s, enum conn_state state)
 	uint64_t now = clock_ms();
 
 	if (is_waiting(s->state) && s->conn.header_len > 0)
-		p->known[slot_address(s)] = (struct known){ s->greed, now };
+		limiter_note_known(p->world->limiter, s->greed, now);
 	p->tally[slot_address(s)] +=
 	    (uint16_t)(is_waiting(state) - is_waiting(s->state));
 	p->counts[s->state]--;
@@ -366,13 +357,13 @@ pool_who_gives_way(struct pool *p, uint64_t greed)
 {
 	struct slot *s = is_crowded(p) ? pool_slow_reader(p) : NULL;
 
-	if (s != NULL || p->count < p->n)
+	if (s != NULL || pool_has_slot(p))
 		return s;
 	if (!list_empty(&p->in[CONN_DRAIN]))
 		return LIST_ENTRY(p->in[CONN_DRAIN].next, struct slot, link);
+	/* Newcomers would only queue, too: that is no reason to drop the young. */
 	return pool_victim(p, (struct need){ CONN_HELLO, CONN_REQUEST, greed,
-				  .pressing = !pool_has_slot(p) &&
-					      pool_crowd(p) != CONN_QUEUED });
+				  .pressing = pool_crowd(p) != CONN_QUEUED });
 }
 
 /* Connections that have more than a socket. */

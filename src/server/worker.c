@@ -263,8 +263,8 @@ make_pool(struct worker *w, size_t held)
 	size_t own = held + LOOP_DESCRIPTORS;
 	size_t left = descriptors > own + 2 ? descriptors - own : 2;
 	size_t n = least(wanted, left / 2);
-	size_t queued =
-	    least(least(n, left - 2 * n), (size_t)LIMITER_SLOTS - n);
+	size_t queued = least(
+	    least(WORKER_QUEUED * n, left - 2 * n), (size_t)LIMITER_SLOTS - n);
 
 	if (n < wanted)
 		log_warn("limits.connections = %zu, but %zu descriptors are "

@@ -15,6 +15,8 @@
 enum {
 	WORKER_ACCEPT_TURN =
 	    16, /* connections taken before others are served */
+	WORKER_QUEUED =
+	    3, /* times limits.connections may wait for a handshake */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
 	WORKER_FULL_PAUSE_MS = 1000,  /* when nobody can be dropped */
 	/* Handshakes and connections ended, after which memory is given back; at most

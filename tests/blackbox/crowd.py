@@ -11,6 +11,7 @@ import random
 import select
 import socket
 import ssl
+import struct
 import time
 
 from tools import end_with_us, raise_descriptor_limit
@@ -43,8 +44,17 @@ def anywhere():
             f".{random.randrange(1, 250)}")
 
 
-def open_one(port, payload, source, to="127.0.0.1"):
+def plain_socket():
+    """One that leaves nothing in TIME_WAIT: thousands would take other tests'
+    ports."""
     s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return s
+
+
+def open_one(port, payload, source, to="127.0.0.1"):
+    s = plain_socket()
     s.setblocking(False)
     try:
         s.bind((source, 0))
@@ -129,8 +139,9 @@ def idle_tls(server, n, burst=200, source=anywhere):
     while len(held) < n:
         poll, todo = select.poll(), {}
         for _ in range(min(burst, n - len(held))):
-            s = socket.create_connection(("127.0.0.1", server.port()),
-                                         source_address=(source(), 0))
+            s = plain_socket()
+            s.bind((source(), 0))
+            s.connect(("127.0.0.1", server.port()))
             s.setblocking(False)
             c = ctx.wrap_socket(s, server_hostname="localhost",
                                 do_handshake_on_connect=False)

@@ -259,6 +259,31 @@ test_ledger(void **state)
 	limiter_free(&l);
 }
 
+static void
+test_known(void **state)
+{
+	struct limiter *l = limiter_new();
+	size_t left = 0;
+
+	(void)state;
+	assert_false(limiter_is_known(l, key("192.0.2.1"), 5000));
+	limiter_note_known(l, key("192.0.2.1"), 5000);
+	assert_true(limiter_is_known(l, key("192.0.2.1"), 5000));
+	assert_false(limiter_is_known(l, key("192.0.2.2"), 5000));
+	assert_true(
+	    limiter_is_known(l, key("192.0.2.1"), 5000 + LIMITER_KNOWN_MS - 1));
+	assert_false(
+	    limiter_is_known(l, key("192.0.2.1"), 5000 + LIMITER_KNOWN_MS));
+	/* There is room for so many, and the newest stay. */
+	for (uint64_t i = 1; i <= 4 * LIMITER_KNOWN; i++)
+		limiter_note_known(l, i, 6000);
+	for (uint64_t i = 1; i <= 4 * LIMITER_KNOWN; i++)
+		left += limiter_is_known(l, i, 6000);
+	assert_true(left > LIMITER_KNOWN / 2 && left <= LIMITER_KNOWN);
+	assert_true(limiter_is_known(l, 4 * LIMITER_KNOWN, 6000));
+	limiter_free(&l);
+}
+
 /* A process that is gone has nothing half open, and one that lies counts for no more
  * than all may have. */
 static void
@@ -290,6 +315,7 @@ main(void)
 		cmocka_unit_test(test_values_in_shared_memory_are_not_believed),
 		cmocka_unit_test(test_mapped_addresses_are_IPv4),
 		cmocka_unit_test(test_ledger),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_half_open),
 	};
 
