@@ -373,6 +373,12 @@ conn_patience(const struct conn *c, const struct conf *conf)
 	return CONN_DRAIN_S;
 }
 
+bool
+conn_is_spent(const struct conn *c)
+{
+	return c->stalled_s > 0 || kernel_holds(c) == 0;
+}
+
 void
 conn_cut(struct conn *c)
 {
@@ -380,8 +386,24 @@ conn_cut(struct conn *c)
 	c->state = CONN_DONE;
 }
 
+/* All has been written, but a reader who stalls would leave it in the kernel, for
+ * minutes and without an owner. */
+static void
+expire_drain(struct conn *c, unsigned stall)
+{
+	int holds = kernel_holds(c);
+
+	c->progress = true; /* one more drain's time */
+	c->stalled_s = holds < c->queued ? 0 : c->stalled_s + CONN_DRAIN_S;
+	c->queued = holds;
+	if (holds == 0)
+		c->state = CONN_DONE;
+	else if (c->stalled_s >= stall)
+		conn_cut(c);
+}
+
 void
-conn_expire(struct conn *c)
+conn_expire(struct conn *c, const struct conf *conf)
 {
 	bool sending = c->state == CONN_SEND || c->state == CONN_SHUTDOWN;
 	int holds = sending ? kernel_holds(c) : 0;
@@ -389,12 +411,13 @@ conn_expire(struct conn *c)
 	if (sending && holds < c->queued) {
 		c->queued = holds;
 		c->progress = true;
-		return;
-	}
-	if (sending)
+	} else if (sending) {
 		conn_cut(c);
-	else
+	} else if (c->state == CONN_DRAIN) {
+		expire_drain(c, (unsigned)conf->limits.stall);
+	} else {
 		c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
+	}
 }
 
 void

@@ -85,7 +85,8 @@ struct conn {
 	bool progress; /* bytes have moved since the deadline was set */
 	bool logged;
 	bool complete; /* close_notify is on its way behind all of the body */
-	int queued;    /* bytes the kernel held when it would take no more */
+	int queued;    /* bytes the kernel held when last looked at */
+	uint32_t stalled_s; /* in the drain: since when it holds as many */
 	const char *version;
 	struct sockaddr_storage from;
 };
@@ -103,7 +104,11 @@ enum io conn_step(struct conn *c, struct conn_world *w);
  * not yet taken. */
 uint64_t conn_taken(const struct conn *c);
 
-/* Cuts it: what the kernel holds for it is given back at once. Step again. */
+/* In CONN_DRAIN: whether there is nothing to wait for, because the peer has taken
+ * all, or has stopped taking. */
+bool conn_is_spent(const struct conn *c);
+
+/* Cuts it: what the kernel holds for it is given back at once. To be closed. */
 void conn_cut(struct conn *c);
 
 /* Seconds that the present state may last; in CONN_SEND, without progress. All
@@ -112,8 +117,8 @@ unsigned conn_patience(const struct conn *c, const struct conf *conf);
 
 /* Patience is at an end: goes to the state that follows. Step again unless
  * CONN_DONE. A request that never came gets close_notify and no header; a reader
- * who has taken anything of what the kernel holds has more time. */
-void conn_expire(struct conn *c);
+ * who has taken anything of what the kernel holds has more time, in the drain too. */
+void conn_expire(struct conn *c, const struct conf *conf);
 
 /* Writes the access line if there was a request; closes and frees what the
  * connection holds. */

@@ -20,7 +20,7 @@ wait_for_bytes(struct conn *c, int bytes)
 
 /* How many bytes at least there must be before a ClientHello that begins like seen
  * is whole; no more than seen has when it is, or when OpenSSL refuses what comes
- * after it. Its message may lie in many records: each is known to bring no more
+ * after it; more than CONN_HELLO_MAX when it will never be one. Its message may lie in many records: each is known to bring no more
  * than it says, so that a hello in tiny pieces is looked at a few times only. */
 static size_t
 hello_needs(struct slice seen)
@@ -35,7 +35,9 @@ hello_needs(struct slice seen)
 		if (seen.len - at < RECORD_HEADER)
 			return at + RECORD_HEADER + (message - got);
 		len = (size_t)record[3] << 8 | record[4];
-		if (record[0] != RECORD_HANDSHAKE || len == 0)
+		if (len == 0)
+			return CONN_HELLO_MAX + 1; /* RFC 8446 5.1 forbids it */
+		if (record[0] != RECORD_HANDSHAKE)
 			return at;
 		at += RECORD_HEADER;
 		there = seen.len - at < len ? seen.len - at : len;

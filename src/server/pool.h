@@ -23,7 +23,7 @@ enum {
 
 struct pool;
 
-/* Called whenever a slot has become free. */
+/* Called whenever a slot has become free, or would give way to a newcomer. */
 typedef void pool_freed(void *arg);
 
 /* n slots on loop, and queued more (with a descriptor each, not two) for those that

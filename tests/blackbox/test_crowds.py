@@ -102,6 +102,16 @@ def test_replayed_ClientHellos_cut_no_visitor(place, sources, hangs_up):
                 assert got == 20
 
 
+def test_few_connections_are_enough_for_a_visitor(place):
+    """A household's share is no flood, however few connections there are."""
+    with crowded(place, workers=2, connections=100) as server:
+        assert server.ask("/").whole
+        with Crowd(server.port(), 1000, hello()) as crowd:
+            wait_for(lambda: crowd.opened.value > 1000)
+            for got, _ in visits(server, SECONDS):
+                assert got == 20
+
+
 @pytest.mark.parametrize("sources", [94, None])
 def test_silent_connections_cut_no_visitor(place, sources):
     """Though they come from as many addresses as they are, and every visitor is

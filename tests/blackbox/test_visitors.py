@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+import time
 
 import pytest
 
@@ -111,3 +112,37 @@ def test_a_stalled_reader_holds_little_of_the_kernel(place):
         wait_for(lambda: unsent(port) == 0, 2, "the kernel to give it back")
         for c in readers:
             c.close()
+
+
+def test_an_answer_that_nobody_takes_does_not_stay_in_the_kernel(place):
+    """Though all of it was written, and the connection is over for us."""
+    with limited(place, stall=4) as server:
+        tree(place / "capsule", {"page.bin": b"x" * 255_000})
+        port = server.ports[4]
+        readers = [Client(server, receive_buffer=4096, source="127.0.0.2")
+                   for _ in range(4)]
+        for c in readers:
+            c.ask("/page.bin")
+        wait_for(lambda: len(re.findall(r" complete /page\.bin",
+                                        server.log())) == 4)
+        assert unsent(port) > 4 * 100_000
+        readers[0].read()  # who reads slowly is waited for
+        wait_for(lambda: unsent(port) == 0, 4 + 2 + PATIENCE,
+                 "the kernel to give it back")
+        for c in readers:
+            c.close()
+
+
+def test_a_slow_reader_of_a_short_page_has_all_of_it(place):
+    """Longer than the drain lasts."""
+    with limited(place, stall=6) as server:
+        tree(place / "capsule", {"page.bin": b"x" * 255_000})
+        with Client(server, receive_buffer=4096, source="127.0.0.2") as c:
+            c.ask("/page.bin")
+            got = len(c.read(4096))
+            for _ in range(5):
+                time.sleep(1)
+                got += len(c.read(4096))
+            while data := c.read():
+                got += len(data)
+            assert got > 255_000

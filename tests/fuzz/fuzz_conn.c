@@ -185,7 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] % 2 == 0) {
 		tls_conn_give(&c.tls, slice_of(data + 1, size - 1));
 		conn_step(&c, &world);
-		conn_expire(&c);
+		conn_expire(&c, world.conf);
 	} else {
 		assert(tls_conn_connect_memory(
 		    &client, client_ctx, data[0] & 2 ? "localhost" : NULL));

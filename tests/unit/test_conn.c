@@ -161,7 +161,7 @@ test_patience_with_each_state(void **state)
 		m.c.state = patience[i].state;
 		check_row(conn_patience(&m.c, help.conf) == patience[i].seconds,
 		    patience[i].rule);
-		conn_expire(&m.c);
+		conn_expire(&m.c, help.conf);
 		check_row(m.c.state == patience[i].after, patience[i].rule);
 	}
 	part(&m);
@@ -177,7 +177,7 @@ test_a_request_that_never_came(void **state)
 	shake(&m);
 	visitor_say(&m.v, SLICE(H "/"));
 	conn_step(&m.c, &stage.world);
-	conn_expire(&m.c);
+	conn_expire(&m.c, help.conf);
 	listen_to(&m);
 	assert_true(tls_conn_peer_closed(&m.v.tls));
 	assert_int_equal(m.v.got.len, 0);
@@ -262,7 +262,7 @@ test_no_room_for_close_notify(void **state)
 	shutdown(m.v.fd, SHUT_WR);
 	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
 	assert_int_equal(m.c.state, CONN_SHUTDOWN);
-	conn_expire(&m.c);
+	conn_expire(&m.c, help.conf);
 	assert_int_equal(m.c.state, CONN_DONE);
 	part(&m);
 }

@@ -119,11 +119,11 @@ test_a_slow_reader_has_more_time(void **state)
 	begin_big(&m);
 	assert_true(m.c.queued > 0);
 	assert_true(read(m.v.fd, bytes, sizeof(bytes)) > 0);
-	conn_expire(&m.c);
+	conn_expire(&m.c, help.conf);
 	assert_int_equal(m.c.state, CONN_SEND);
 	assert_true(m.c.progress);
 	m.c.progress = false;
-	conn_expire(&m.c); /* nothing more was taken */
+	conn_expire(&m.c, help.conf); /* nothing more was taken */
 	assert_int_equal(m.c.state, CONN_DONE);
 	part(&m);
 	assert_int_equal(stage_logged(" cut /big"), 1);

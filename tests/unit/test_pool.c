@@ -258,6 +258,21 @@ is_answered(const struct visitor *v)
 	return recv(v->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
+static void
+ask_once(struct pool *p, const char *address)
+{
+	struct visitor v;
+
+	come_with_a_hello(p, &v, address);
+	turn();
+	assert_true(visitor_shake(&v));
+	visitor_say(&v, SLICE("gemini://localhost/\r\n"));
+	turn();
+	visitor_fini(&v);
+	turn();
+	assert_int_equal(pool_count(p), 0);
+}
+
 /* So many handshakes are begun in a turn; whoever is further on is not kept waiting,
  * and an address that has asked before goes first. */
 static void
@@ -266,18 +281,11 @@ test_handshakes_have_turns(void **state)
 	enum { HELLOS = POOL_TURN + 3 };
 	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
 	    count_freed, &scene.freed);
-	struct visitor guest[HELLOS], friend;
+	struct visitor guest[HELLOS];
 	int answered = 0;
 
 	(void)state;
-	come_with_a_hello(p, &friend, "192.0.2.1");
-	turn();
-	assert_true(visitor_shake(&friend));
-	visitor_say(&friend, SLICE("gemini://localhost/\r\n"));
-	turn();
-	visitor_fini(&friend);
-	turn();
-	assert_int_equal(pool_count(p), 0);
+	ask_once(p, "192.0.2.1");
 	for (int i = 0; i < HELLOS - 1; i++)
 		come_with_a_hello(p, &guest[i], "192.0.2.2");
 	come_with_a_hello(p, &guest[HELLOS - 1], "192.0.2.1");
@@ -299,6 +307,42 @@ test_handshakes_have_turns(void **state)
 	pool_free(&p);
 	for (int i = 0; i < HELLOS; i++)
 		visitor_fini(&guest[i]);
+}
+
+/* Whoever is new is not kept waiting by many who are known, and a greedy one by
+ * neither. */
+static void
+test_no_rank_waits_for_ever(void **state)
+{
+	enum { KNOWN = POOL_TURN + 6, GREEDY = 12 };
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
+	    count_freed, &scene.freed);
+	struct visitor known[KNOWN], greedy[GREEDY], newcomer;
+	size_t answered = 0;
+
+	(void)state;
+	help.conf->limits.per_address = 0;
+	ask_once(p, "192.0.2.1");
+	ask_once(p, "192.0.2.3");
+	for (int i = 0; i < KNOWN; i++)
+		come_with_a_hello(
+		    p, &known[i], i % 2 == 0 ? "192.0.2.1" : "192.0.2.3");
+	come_with_a_hello(p, &newcomer, "192.0.2.2");
+	for (int i = 0; i < GREEDY; i++)
+		come_with_a_hello(p, &greedy[i], "192.0.2.9");
+	assert_false(is_answered(&newcomer));
+	turn();
+	assert_true(is_answered(&newcomer));
+	for (int i = 0; i < GREEDY; i++)
+		answered += is_answered(&greedy[i]);
+	assert_true(answered >= 1);
+	assert_false(is_answered(&known[KNOWN - 1]));
+	pool_free(&p);
+	visitor_fini(&newcomer);
+	for (int i = 0; i < KNOWN; i++)
+		visitor_fini(&known[i]);
+	for (int i = 0; i < GREEDY; i++)
+		visitor_fini(&greedy[i]);
 }
 
 /* All workers together have so many half open; none has less than a few, whatever
@@ -460,7 +504,7 @@ test_an_answer_from_the_loop(void **state)
 	visitor_leave(v);
 	turn();
 	assert_int_equal(pool_count(scene.pool), 0);
-	assert_int_equal(scene.freed, 1);
+	assert_int_equal(scene.freed, 2); /* in its drain it would go */
 	assert_int_equal(stage_logged(" complete /big"), 1);
 }
 
@@ -542,6 +586,7 @@ main(void)
 		in_a_pool(test_after_the_grace_anyone_may_go),
 		in_a_pool(test_drains_give_way_first),
 		in_a_pool(test_handshakes_have_turns),
+		in_a_pool(test_no_rank_waits_for_ever),
 		in_a_pool(test_half_open_handshakes_are_bounded),
 		in_a_pool(test_nobody_to_drop),
 		in_a_pool(test_answers_are_not_cut_for_newcomers),
