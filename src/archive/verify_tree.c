@@ -272,7 +272,7 @@ verify_tree(struct verify *v, int root, bool release, struct buf *why)
 	if (ok) {
 		check_archive(t);
 		errno = ENOMEM;
-		ok = file_walk_plain(root, check_extra, t) &&
+		ok = file_walk_plain(root, check_extra, NULL, t) &&
 		     t->visited < FILE_WALK_ENTRIES_MAX;
 		if (!ok)
 			(void)buf_printf(why, "not all of it can be looked at");

@@ -186,7 +186,7 @@ inventory_read_plain(const struct host *h, struct inventory *out,
 
 	*out = (struct inventory){ 0 };
 	*left = (struct inventory_omissions){ 0 };
-	ok = file_walk_plain(h->root, sort, &s);
+	ok = file_walk_plain(h->root, sort, NULL, &s);
 	if (!ok) {
 		if (s.reading.short_of_memory)
 			errno = ENOMEM;

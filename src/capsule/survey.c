@@ -163,5 +163,5 @@ host_survey_store(
 	};
 
 	if (h->store != -1 && out->secret[0] == '\0')
-		(void)file_walk_plain(h->store, visit_store, &s);
+		(void)file_walk_plain(h->store, visit_store, NULL, &s);
 }

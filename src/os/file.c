@@ -62,6 +62,12 @@ openat2_beneath(int root, const char *path)
 }
 
 bool
+file_is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+bool
 file_has_openat2(void)
 {
 	static int known; /* 0: not asked, else 1 or -1 */

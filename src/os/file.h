@@ -34,6 +34,11 @@ file_open_beneath(int root, const char *path, int *fd, struct stat *st);
 /* Whether the kernel gives us openat2 (asked once). */
 bool file_has_openat2(void);
 
+/* Whether a call failed with an errno that says that nothing of that name is there,
+ * or a link or file where a directory should be. After any other, what was asked for
+ * may well be there and good. */
+bool file_is_absent(int error);
+
 /* Reads all of an open file, or of the one at path, into out: false when it is
  * longer than out's maximum (errno EFBIG) or cannot be read (errno). */
 bool file_read(int fd, struct buf *out);
@@ -102,8 +107,15 @@ enum {
  * the root cannot be read or memory is short. */
 bool file_walk(int root, file_visit *visit, void *arg);
 
+/* A directory at path, visited before, in which not all could be looked at: no right
+ * to, the disk, a path longer than there can be. Deeper ones than the walk goes are
+ * none of these. */
+typedef void file_unread(void *arg, const char *path);
+
 /* The same for every entry, whatever it is, described as lstat does; no symbolic
- * link is followed. One that cannot be looked at has st_mode 0. */
-bool file_walk_plain(int root, file_visit *visit, void *arg);
+ * link is followed. One that cannot be looked at has st_mode 0. unread may be
+ * NULL. */
+bool
+file_walk_plain(int root, file_visit *visit, file_unread *unread, void *arg);
 
 #endif

@@ -28,6 +28,7 @@ struct place {
 struct walk {
 	int root;
 	file_visit *visit;
+	file_unread *unread; /* may be NULL */
 	void *arg;
 	bool plain;   /* nothing is followed, everything visited */
 	size_t depth; /* levels in use */
@@ -127,23 +128,33 @@ walk_is_new(struct walk *w, const struct stat *st)
 }
 
 /* Goes down into the directory open at fd, which it takes over, unless that is
- * too deep, a circle, or has a path too long: then it is passed over. */
-static void
+ * too deep. False: it is a circle, has a path too long, or cannot be read. Either
+ * way it is passed over. */
+static bool
 walk_enter(struct walk *w, int fd, const struct stat *st)
 {
 	size_t len = strlen(w->path);
 
-	if (w->depth > FILE_WALK_DEPTH_MAX || !walk_is_new(w, st) ||
-	    len + 1 >= sizeof(w->path)) {
+	bool deep = w->depth > FILE_WALK_DEPTH_MAX;
+
+	if (deep || !walk_is_new(w, st) || len + 1 >= sizeof(w->path)) {
 		(void)close(fd);
-		return;
+		return deep;
 	}
 	if (!level_read(&w->levels[w->depth], fd))
-		return;
+		return false;
 	if (len > 0)
 		w->path[len++] = '/';
 	w->levels[w->depth].path_len = len;
 	w->depth++;
+	return true;
+}
+
+static void
+walk_unread(const struct walk *w)
+{
+	if (w->unread != NULL)
+		w->unread(w->arg, w->path);
 }
 
 /* The entry at w->path as it lies there. False when visit ends the walk. */
@@ -158,8 +169,9 @@ walk_look(struct walk *w)
 	if (!w->visit(w->arg, w->path, &st))
 		return false;
 	if (S_ISDIR(st.st_mode) &&
-	    file_open_beneath(w->root, w->path, &fd, &st) == FILE_OPENED)
-		walk_enter(w, fd, &st);
+	    (file_open_beneath(w->root, w->path, &fd, &st) != FILE_OPENED ||
+		!walk_enter(w, fd, &st)))
+		walk_unread(w);
 	return true;
 }
 
@@ -185,7 +197,7 @@ walk_go_on(struct walk *w)
 
 		memcpy(w->path, path, strlen(path) + 1);
 		if (file_open_beneath(w->root, path, &fd, &st) == FILE_OPENED)
-			walk_enter(w, fd, &st);
+			(void)walk_enter(w, fd, &st);
 	}
 	return w->depth > 0;
 }
@@ -202,8 +214,11 @@ walk_step(struct walk *w)
 
 	w->visited++;
 	len = strlen(name);
-	if (len >= sizeof(w->path) - l->path_len)
+	if (len >= sizeof(w->path) - l->path_len) {
+		w->path[l->path_len > 0 ? l->path_len - 1 : 0] = '\0';
+		walk_unread(w);
 		return true;
+	}
 	memcpy(w->path + l->path_len, name, len + 1);
 	if (w->plain)
 		return walk_look(w);
@@ -217,7 +232,7 @@ walk_step(struct walk *w)
 	}
 	/* A directory has its own name before those that links give it. */
 	if (S_ISDIR(st.st_mode) && !walk_at_link(w)) {
-		walk_enter(w, fd, &st);
+		(void)walk_enter(w, fd, &st);
 		return true;
 	}
 	(void)close(fd);
@@ -225,7 +240,7 @@ walk_step(struct walk *w)
 }
 
 static bool
-walk(int root, file_visit *visit, void *arg, bool plain)
+walk(int root, file_visit *visit, file_unread *unread, void *arg, bool plain)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	struct stat st;
@@ -237,11 +252,12 @@ walk(int root, file_visit *visit, void *arg, bool plain)
 	*w = (struct walk){
 		.root = root,
 		.visit = visit,
+		.unread = unread,
 		.arg = arg,
 		.plain = plain,
 	};
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
-		walk_enter(w, fd, &st);
+		(void)walk_enter(w, fd, &st);
 	ok = w->depth > 0;
 	while (ok && w->visited < FILE_WALK_ENTRIES_MAX && walk_go_on(w)) {
 		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
@@ -260,11 +276,11 @@ walk(int root, file_visit *visit, void *arg, bool plain)
 bool
 file_walk(int root, file_visit *visit, void *arg)
 {
-	return walk(root, visit, arg, false);
+	return walk(root, visit, NULL, arg, false);
 }
 
 bool
-file_walk_plain(int root, file_visit *visit, void *arg)
+file_walk_plain(int root, file_visit *visit, file_unread *unread, void *arg)
 {
-	return walk(root, visit, arg, true);
+	return walk(root, visit, unread, arg, true);
 }

@@ -19,6 +19,24 @@ see(void *arg, const char *path, const struct stat *st)
 	return ++seen->n != seen->stop;
 }
 
+static bool
+pass(void *arg, const char *path, const struct stat *st)
+{
+	(void)arg;
+	(void)path;
+	(void)st;
+	return true;
+}
+
+static void
+note_unread(void *arg, const char *path)
+{
+	struct seen *seen = arg;
+
+	assert_true(buf_printf(&seen->text, "%s\n", path));
+	seen->n++;
+}
+
 static void
 test_walk(void **state)
 {
@@ -127,6 +145,11 @@ test_walk_of_a_long_path(void **state)
 	buf_init(&seen.text, 1 << 20);
 	assert_true(file_walk(root, see, &seen));
 	assert_int_equal(seen.n, 16);
+	/* It is told where that was. */
+	buf_reset(&seen.text);
+	assert_true(file_walk_plain(root, pass, note_unread, &seen));
+	assert_int_equal(seen.n, 17);
+	assert_int_equal(seen.text.len, 15 * (NAME_MAX + 1) + NAME_MAX + 1);
 	buf_fini(&seen.text);
 	(void)close(at);
 	(void)close(root);
