@@ -31,7 +31,7 @@ read_state(struct publish *p, struct report *r, struct buf *why)
 	case STATE_READ:
 		return PUBLISH_GOOD;
 	case STATE_NONE:
-		if (store_current(p->store) == 0)
+		if (store_current(p->store) == 0 && file_is_absent(errno))
 			return PUBLISH_GOOD;
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "its file \"state\" is missing, and with it the keys: put "

@@ -76,7 +76,10 @@ sources_list(const struct store *store, struct buf *page, struct buf *why)
 	bool ok = true;
 
 	if (release == -1) {
-		(void)buf_str(why, "nothing is published or mirrored here yet");
+		(void)buf_str(
+		    why, file_is_absent(errno)
+			     ? "nothing is published or mirrored here yet"
+			     : strerror(errno));
 		return false;
 	}
 	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {

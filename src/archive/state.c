@@ -307,9 +307,11 @@ state_open_release(const struct store *s, const struct state *st,
 	for (size_t i = 0; i < st->n_keys; i++)
 		keys[i] = st->key[i].key;
 	buf_init(&text, MANIFEST_MAX);
-	(void)store_manifest(s, serial, &text);
-	good = manifest_open(buf_view(&text), keys, st->n_keys, NULL, out,
-		   &signed_part, why) == MANIFEST_GOOD;
+	good = store_manifest(s, serial, &text);
+	if (!good)
+		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
+	good = good && manifest_open(buf_view(&text), keys, st->n_keys, NULL,
+			   out, &signed_part, why) == MANIFEST_GOOD;
 	if (good && digest != NULL)
 		digest_sha256(signed_part, digest);
 	buf_fini(&text);

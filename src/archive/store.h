@@ -49,7 +49,8 @@ int store_fd(const struct store *s);
 
 /* Whether the object is there and to be trusted: linked into a release, hence
  * synced before a switch; one that is not is hashed once more, and removed (when
- * the lock is held) when it is not what its name says. */
+ * the lock is held) when it is not what its name says. One that cannot be read is
+ * not to be trusted, and stays. */
 bool store_has(struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
 /* Bytes of an object that is there. */
@@ -104,7 +105,8 @@ bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
  * release that was current counts as superseded from now on. */
 bool store_switch(struct store *s, uint64_t serial, struct buf *why);
 
-/* The serial that current leads to; 0: to no release that is there. */
+/* The serial that current leads to. 0 and errno: to no release that is there
+ * (file_is_absent), or it cannot be told. */
 uint64_t store_current(const struct store *s);
 
 /* Serials of the releases that are there, ascending; *n of them; the caller
@@ -132,7 +134,7 @@ bool store_restore_manifest(
 
 /* Makes each file of a release a link to its object again where it is not, after
  * rotten objects were discarded and brought anew; *mended of them. A file whose
- * object is not there stays as it is. */
+ * object is not there, or cannot be opened, stays as it is. */
 bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
     struct buf *why);
 

@@ -57,6 +57,7 @@ store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
 		    : store_dir_open(s->objects, folder);
 }
 
+/* False and errno; EINVAL: it is no regular file. */
 static bool
 object_stat(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)
@@ -65,8 +66,11 @@ object_stat(
 	int dir = store_object_dir(s, digest, false, name);
 	bool is;
 
-	is = dir != -1 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	     S_ISREG(st->st_mode);
+	is = dir != -1 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (is && !S_ISREG(st->st_mode)) {
+		errno = EINVAL;
+		is = false;
+	}
 	store_shut(dir);
 	return is;
 }
@@ -84,14 +88,18 @@ store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 	return fd;
 }
 
+/* *other: it could be read, and is not. */
 static bool
-is_of_its_hash(const struct store *s, const uint8_t digest[DIGEST_SIZE])
+is_of_its_hash(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], bool *other)
 {
 	uint8_t chunk[STORE_CHUNK], got[DIGEST_SIZE];
 	int fd = store_object_fd(s, digest);
 	struct digest d;
 	ssize_t n;
+	bool hashed;
 
+	*other = false;
 	if (fd == -1)
 		return false;
 	digest_init(&d);
@@ -101,7 +109,9 @@ is_of_its_hash(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 		digest_add(&d, slice_of(chunk, (size_t)n));
 	}
 	store_shut(fd);
-	return digest_end(&d, got) && n == 0 && digest_equal(got, digest);
+	hashed = digest_end(&d, got) && n == 0;
+	*other = hashed && !digest_equal(got, digest);
+	return hashed && !*other;
 }
 
 bool
@@ -109,13 +119,14 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	char name[DIGEST_HEX_SIZE];
 	struct stat st;
+	bool other;
 	int dir;
 
 	if (!object_stat(s, digest, &st))
 		return false;
-	if (st.st_nlink > 1 || is_of_its_hash(s, digest))
+	if (st.st_nlink > 1 || is_of_its_hash(s, digest, &other))
 		return true;
-	if (s->lock != -1) {
+	if (s->lock != -1 && other) {
 		dir = store_object_dir(s, digest, false, name);
 		(void)unlinkat(dir, name, 0);
 		store_shut(dir);
@@ -294,7 +305,9 @@ store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 
 	/* linkat takes a symbolic link for itself: none may be planted. */
 	if (!object_stat(s, digest, &st))
-		return object_fault(s, why, digest, "is missing");
+		return object_fault(s, why, digest,
+		    file_is_absent(errno) || errno == EINVAL ? "is missing"
+							     : NULL);
 	if (link_once(s, digest, dir, name))
 		return true;
 	if (errno == EMLINK && object_copy(s, digest) &&
@@ -326,10 +339,15 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 	while (!*ended && (errno = 0, entry = readdir(dir)) != NULL) {
 		if (snprintf(hex, sizeof(hex), "%s%s", folder, entry->d_name) !=
 			(int)sizeof(hex) - 1 ||
-		    !digest_parse(slice_str(hex), digest) ||
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-			-1 ||
-		    !S_ISREG(st.st_mode))
+		    !digest_parse(slice_str(hex), digest))
+			continue;
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+		    -1) {
+			if (errno != ENOENT)
+				break;
+			continue;
+		}
+		if (!S_ISREG(st.st_mode))
 			continue;
 		*ended = !visit(arg, digest, (uint64_t)st.st_nlink - 1);
 	}

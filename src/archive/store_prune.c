@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "archive/store_internal.h"
+#include "os/file.h"
 #include "util/clock.h"
 
 /* How long ago a release was superseded or built, in seconds. False: it is not
@@ -75,11 +76,15 @@ is_current_known(const struct store *s, struct buf *why)
 
 	if (store_current(s) != 0)
 		return true;
+	if (!file_is_absent(errno))
+		return store_fault(s, why, STORE_CURRENT, NULL);
 	if (fstatat(s->root, STORE_CURRENT, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return true;
 	fd = openat(s->root, STORE_CURRENT, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
+	if (fd == -1 && file_is_absent(errno))
 		return true;
+	if (fd == -1)
+		return store_fault(s, why, STORE_CURRENT, NULL);
 	(void)close(fd);
 	return store_fault(s, why, STORE_CURRENT,
 	    "is not a link to releases/SERIAL: nothing is pruned");
@@ -206,9 +211,10 @@ relink_one(struct store *s, int release, const struct manifest_entry *e,
 	bool ok = true;
 	int dir;
 
-	/* One that could not be brought yet keeps none of the others waiting. */
+	/* One that could not be brought yet keeps none of the others waiting; one
+	 * that cannot be opened takes no place of what may be good. */
 	store_shut(object);
-	if (object == -1 && errno == ENOENT)
+	if (object == -1)
 		return true;
 	if (fault != NULL)
 		return store_fault(s, why, e->path, fault);

@@ -82,17 +82,33 @@ store_throw_release(struct store *s, const char *name, bool *held)
 	return thrown;
 }
 
+/* False also when that cannot be told (*unread: errno). */
 static bool
-is_same_release(const struct store *s, uint64_t serial, struct slice bytes)
+is_same_release(
+    const struct store *s, uint64_t serial, struct slice bytes, int *unread)
 {
 	struct buf old;
 	bool same;
 
+	*unread = 0;
 	buf_init(&old, MANIFEST_MAX);
-	same = store_manifest(s, serial, &old) &&
-	       slice_equal(buf_view(&old), bytes);
+	same = store_manifest(s, serial, &old);
+	if (same)
+		same = slice_equal(buf_view(&old), bytes);
+	else if (!file_is_absent(errno))
+		*unread = errno;
 	buf_fini(&old);
 	return same;
+}
+
+/* Another release stands where one is to be built, and must stay; or one that
+ * cannot be read: what says the former. */
+static bool
+other_fault(struct store *s, struct buf *why, const char *name, int unread,
+    const char *what)
+{
+	errno = unread;
+	return store_fault(s, why, name, unread != 0 ? NULL : what);
 }
 
 static bool
@@ -108,10 +124,11 @@ keep_held(struct store *s, const struct manifest *m, struct slice bytes,
     struct buf *why)
 {
 	unsigned mended;
+	int unread;
 
-	if (is_same_release(s, m->serial, bytes))
+	if (is_same_release(s, m->serial, bytes, &unread))
 		return store_relink(s, m, &mended, why);
-	return store_fault(s, why, "releases",
+	return other_fault(s, why, "releases", unread,
 	    "another release of this serial is in use: restart the server, "
 	    "then "
 	    "try again");
@@ -151,6 +168,7 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct buf *why)
 {
 	char name[STORE_NAME_SIZE];
+	int unread;
 
 	assert(s->lock != -1);
 	store_serial_name(m->serial, name);
@@ -159,8 +177,8 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 	if (store_current(s) != m->serial) {
 		if (!build_new(s, name, m, bytes, why))
 			return false;
-	} else if (!is_same_release(s, m->serial, bytes)) {
-		return store_fault(s, why, STORE_CURRENT,
+	} else if (!is_same_release(s, m->serial, bytes, &unread)) {
+		return other_fault(s, why, STORE_CURRENT, unread,
 		    "another manifest of this serial is being served");
 	}
 	return fsync(s->releases) == 0 || store_fault(s, why, "releases", NULL);
@@ -247,9 +265,11 @@ store_current(const struct store *s)
 	uint64_t serial;
 	int fd;
 
-	if (n <= 0)
+	/* Something else than a link is no release either. */
+	if (n == -1 && errno != EINVAL)
 		return 0;
-	target[n] = '\0';
+	target[n > 0 ? n : 0] = '\0';
+	errno = ENOENT;
 	if (!slice_starts(slice_str(target), SLICE(RELEASES)))
 		return 0;
 	serial = store_serial_of(target + sizeof(RELEASES) - 1);
@@ -298,10 +318,15 @@ list_releases(DIR *dir, uint64_t **list, size_t *n)
 
 	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		serial = store_serial_of(entry->d_name);
-		if (serial == 0 ||
-		    fstatat(dirfd(dir), entry->d_name, &st,
-			AT_SYMLINK_NOFOLLOW) == -1 ||
-		    !S_ISDIR(st.st_mode))
+		if (serial == 0)
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1) {
+			if (errno != ENOENT) /* just pruned */
+				return false;
+			continue;
+		}
+		if (!S_ISDIR(st.st_mode))
 			continue;
 		if (!add_serial(list, n, &room, serial))
 			return false;

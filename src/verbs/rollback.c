@@ -10,6 +10,7 @@
 #include "archive/store.h"
 #include "archive/trace.h"
 #include "archive/verify.h"
+#include "os/file.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "verbs/args.h"
@@ -283,6 +284,11 @@ roll_back(struct job *j)
 	uint64_t current = store_current(j->store);
 	uint64_t to = j->wanted;
 
+	/* The one before what nobody knows could be any. */
+	if (to == 0 && current == 0 && !file_is_absent(errno)) {
+		log_error("%s/current: %s", j->path, strerror(errno));
+		return EXIT_LOCAL;
+	}
 	if (to == 0)
 		to = one_before(j, current);
 	if (to == 0 && current == 0)

@@ -74,6 +74,62 @@ test_an_empty_one_is_one_too(void **state)
 	assert_true(store_size(help.s, digest, &size) && size == 0);
 }
 
+/* Leaves n descriptors that can be opened; returns the old limit. */
+static struct rlimit
+leave_descriptors(rlim_t n)
+{
+	struct rlimit old, limit;
+	int fd = dup(STDERR_FILENO);
+
+	assert_true(fd != -1);
+	(void)close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	limit = old;
+	limit.rlim_cur = (rlim_t)fd + n;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return old;
+}
+
+static void
+test_one_that_cannot_be_opened_stays(void **state)
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct rlimit old;
+
+	(void)state;
+	help_object("fresh", digest);
+	/* Its directory opens, it does not: nobody knows what it holds. */
+	old = leave_descriptors(1);
+	assert_false(store_has(help.s, digest));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(store_has(help.s, digest));
+}
+
+static void
+test_what_cannot_be_told_is_not_gone(void **state)
+{
+	struct rlimit old;
+	unsigned releases, objects;
+	uint64_t serial;
+	int error;
+
+	(void)state;
+	assert_int_equal(store_current(help.s), 0);
+	assert_int_equal(errno, ENOENT);
+	help_build(1, "a", "one");
+	help_switch(1);
+	old = leave_descriptors(0);
+	serial = store_current(help.s);
+	error = errno;
+	assert_false(store_prune(help.s, &(struct store_keeping){ .newest = 1 },
+	    &releases, &objects, &help.why));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(serial, 0);
+	assert_int_equal(error, EMFILE);
+	assert_true(help_told("current: Too many open files"));
+	assert_int_equal(store_current(help.s), 1);
+}
+
 static void
 test_one_of_no_release_is_hashed_once_more(void **state)
 {
@@ -264,6 +320,8 @@ main(void)
 		in_a_store(test_an_object_lies_under_its_hash),
 		in_a_store(test_another_hash_leaves_nothing),
 		in_a_store(test_an_empty_one_is_one_too),
+		in_a_store(test_one_that_cannot_be_opened_stays),
+		in_a_store(test_what_cannot_be_told_is_not_gone),
 		in_a_store(test_one_of_no_release_is_hashed_once_more),
 		in_a_store(test_what_releases_share_stays_shared),
 		in_a_store(test_discard_takes_it_away_from_objects_alone),
