@@ -20,12 +20,16 @@ verify_fini(struct verify *v)
 	v->mark = NULL;
 	free(v->own);
 	v->own = NULL;
+	free(v->serial);
+	v->serial = NULL;
+	v->n_serials = 0;
 }
 
 void
 verify_tell(struct verify *v, enum verify_news news, const char *path)
 {
 	v->told[news]++;
+	v->older[news] += v->in_older;
 	if (v->tell != NULL)
 		v->tell(v->arg, news, path);
 }
@@ -67,6 +71,18 @@ verify_conclude(const struct verify *v)
 	    0)
 		return VERIFY_REFUSED;
 	return v->told[VERIFY_UNREADABLE] > 0 ? VERIFY_LOCAL : VERIFY_GOOD;
+}
+
+enum verify_news
+verify_news_of(int error)
+{
+	if (file_is_absent(error))
+		return VERIFY_MISSING;
+	/* A directory, a pipe; one longer than any can be. */
+	if (error == EISDIR || error == EINVAL || error == ENXIO ||
+	    error == EFBIG)
+		return VERIFY_CHANGED;
+	return VERIFY_UNREADABLE;
 }
 
 bool

@@ -41,13 +41,18 @@ struct verify {
 	bool opened; /* the manifest was good: what follows is known */
 	struct manifest manifest;
 	struct signify_key signer;
-	uint64_t told[VERIFY_NEWS]; /* how many of each */
+	uint64_t told[VERIFY_NEWS];  /* how many of each */
+	uint64_t older[VERIFY_NEWS]; /* of those: of a store's older releases */
+	bool sound; /* what the manifest lists is as signed, or is so again */
+	uint64_t *serial; /* of older releases that are not, ascending */
+	size_t n_serials;
 
 	/* Private. */
 	struct buf text;         /* the manifest's bytes */
 	uint8_t *mark;           /* one for each entry */
 	struct signify_key *own; /* a store's keys */
-	bool archive_faulty;     /* as was told */
+	bool archive_faulty;     /* as was told, and to be made anew */
+	bool in_older;           /* what is told now is of an older release */
 };
 
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the

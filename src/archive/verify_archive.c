@@ -16,6 +16,7 @@ struct members {
 	struct verify *v;
 	bool extracting; /* the first time */
 	bool found;      /* the manifest, whole */
+	bool exhausted;  /* memory was short: nothing is wrong with it */
 	const char *fault;
 
 	/* The member that is being read. */
@@ -72,8 +73,10 @@ take(void *arg, struct slice bytes)
 {
 	struct members *r = arg;
 
-	if (r->extracting && r->is_manifest)
-		return buf_put(&r->v->text, bytes);
+	if (r->extracting && r->is_manifest) {
+		r->exhausted = !buf_put(&r->v->text, bytes);
+		return !r->exhausted;
+	}
 	if (r->is_manifest || r->is_listed)
 		digest_add(&r->digest, bytes);
 	return true;
@@ -92,7 +95,7 @@ end(void *arg)
 	if (!r->is_manifest && !r->is_listed)
 		return true;
 	if (!digest_end(&r->digest, got)) {
-		r->fault = strerror(ENOMEM);
+		r->exhausted = true;
 		return false;
 	}
 	if (r->is_manifest) {
@@ -107,8 +110,19 @@ end(void *arg)
 	return true;
 }
 
-/* All of fd, or as far as the visitor wants it. */
-static bool
+/* What was read comes to; n is what the last read returned. */
+static enum verify_result
+judge(const struct members *r, ssize_t n, bool whole)
+{
+	if (r->exhausted || n == -1)
+		return VERIFY_LOCAL;
+	if (r->extracting && r->found)
+		return VERIFY_GOOD;
+	return whole && r->fault == NULL ? VERIFY_GOOD : VERIFY_REFUSED;
+}
+
+/* All of fd, or as far as the visitor wants it. VERIFY_LOCAL: it cannot be read. */
+static enum verify_result
 read_through(struct members *r, int fd, struct buf *why)
 {
 	const struct ustar_visitor visitor = {
@@ -116,59 +130,64 @@ read_through(struct members *r, int fd, struct buf *why)
 	};
 	struct ustar_reader *reader = ustar_reader_new(&visitor);
 	uint8_t chunk[VERIFY_CHUNK];
+	enum verify_result result;
 	size_t before = why->len;
+	const char *fault = NULL;
 	ssize_t n = 0;
-	bool ok = reader != NULL;
+	bool ok = true;
 
-	if (!ok)
-		(void)buf_str(why, strerror(ENOMEM));
-	while (ok && (n = file_read_some(fd, chunk, sizeof(chunk))) > 0)
+	r->exhausted = reader == NULL;
+	while (ok && reader != NULL &&
+	       (n = file_read_some(fd, chunk, sizeof(chunk))) > 0)
 		ok = ustar_reader_put(reader, slice_of(chunk, (size_t)n), why);
-	if (ok && n == -1)
-		(void)buf_str(why, strerror(errno));
-	ok = ok && n == 0 && ustar_reader_end(reader, why);
-	if (r->extracting && r->found)
-		ok = true;
-	else if (r->fault != NULL)
-		ok = false;
-	if (r->fault != NULL || ok)
+	if (n == -1)
+		fault = strerror(errno);
+	ok = ok && reader != NULL && n == 0 && ustar_reader_end(reader, why);
+	result = judge(r, n, ok);
+	if (r->exhausted)
+		fault = strerror(ENOMEM);
+	else if (result == VERIFY_REFUSED)
+		fault = r->fault;
+	if (fault != NULL || result == VERIFY_GOOD)
 		buf_truncate(why, before);
-	if (r->fault != NULL)
-		(void)buf_str(why, r->fault);
+	if (fault != NULL)
+		(void)buf_str(why, fault);
 	ustar_reader_free(&reader);
 	digest_fini(&r->digest);
-	return ok;
+	return result;
 }
 
-bool
+enum verify_result
 verify_extract(struct verify *v, int fd, struct buf *why)
 {
 	struct members r = { .v = v, .extracting = true };
+	enum verify_result result;
 
 	buf_fini(&v->text);
 	buf_init(&v->text, MANIFEST_MAX);
-	if (!read_through(&r, fd, why))
-		return false;
-	if (!r.found)
-		(void)buf_str(why, "no " MANIFEST_PATH " is in it");
-	return r.found;
+	result = read_through(&r, fd, why);
+	if (result != VERIFY_GOOD || r.found)
+		return result;
+	(void)buf_str(why, "no " MANIFEST_PATH " is in it");
+	return VERIFY_REFUSED;
 }
 
-bool
+enum verify_result
 verify_members(struct verify *v, int fd, struct buf *why)
 {
 	struct members r = { .v = v };
+	enum verify_result result = read_through(&r, fd, why);
 
-	if (!read_through(&r, fd, why))
-		return false;
+	if (result != VERIFY_GOOD)
+		return result;
 	if (!r.found) {
 		(void)buf_str(why, "no " MANIFEST_PATH " is in it");
-		return false;
+		return VERIFY_REFUSED;
 	}
 	for (size_t i = 0; i < v->manifest.n; i++)
 		if (v->mark[i] == VERIFY_UNSEEN)
 			verify_fault(v, i, VERIFY_MISSING);
-	return true;
+	return VERIFY_GOOD;
 }
 
 static enum verify_result
@@ -178,8 +197,9 @@ check(struct verify *v, int fd, const char *path, struct buf *why)
 	enum verify_result result;
 
 	(void)buf_printf(why, "%s: ", path);
-	if (!verify_extract(v, fd, why))
-		return VERIFY_REFUSED;
+	result = verify_extract(v, fd, why);
+	if (result != VERIFY_GOOD)
+		return result;
 	buf_truncate(why, before);
 	result = verify_open(v, MANIFEST_PATH, why);
 	if (result != VERIFY_GOOD)
@@ -189,8 +209,9 @@ check(struct verify *v, int fd, const char *path, struct buf *why)
 		(void)buf_str(why, strerror(errno));
 		return VERIFY_LOCAL;
 	}
-	if (!verify_members(v, fd, why))
-		return VERIFY_REFUSED;
+	result = verify_members(v, fd, why);
+	if (result != VERIFY_GOOD)
+		return result;
 	buf_truncate(why, before);
 	return verify_conclude(v);
 }

@@ -29,6 +29,11 @@ verify_open(struct verify *v, const char *what, struct buf *why);
 /* Of all that was told. */
 enum verify_result verify_conclude(const struct verify *v);
 
+/* What to call a file that could not be opened or read, from errno: VERIFY_MISSING
+ * when it is not there, VERIFY_CHANGED when something else is, VERIFY_UNREADABLE when
+ * it may be there and good. */
+enum verify_news verify_news_of(int error);
+
 /* The entry of that path; false: there is none. */
 bool verify_find(const struct verify *v, const char *path, size_t *i);
 
@@ -38,13 +43,13 @@ bool verify_find(const struct verify *v, const char *path, size_t *i);
 bool verify_tree(struct verify *v, int root, bool release, struct buf *why);
 
 /* The archive in fd, from where it stands to its end, against v's manifest, marks
- * and news. False and why when its form is broken, or it holds another
- * manifest. */
-bool verify_members(struct verify *v, int fd, struct buf *why);
+ * and news. VERIFY_REFUSED and why when its form is broken, or it holds another
+ * manifest; VERIFY_LOCAL and why when it cannot be read; else VERIFY_GOOD. */
+enum verify_result verify_members(struct verify *v, int fd, struct buf *why);
 
-/* The manifest that an archive holds, from the start of fd into v->text. False and
- * why: there is none. */
-bool verify_extract(struct verify *v, int fd, struct buf *why);
+/* The manifest that an archive holds, from the start of fd into v->text.
+ * VERIFY_REFUSED and why: there is none; VERIFY_LOCAL and why: it cannot be read. */
+enum verify_result verify_extract(struct verify *v, int fd, struct buf *why);
 
 /* SHA-256 of a file from its start, and its size; false and errno. */
 bool verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size);
@@ -68,6 +73,7 @@ struct verify_scan {
 	uint64_t largest;     /* of all files in all releases, as signed */
 	bool manifest_faulty; /* v->text is another copy */
 	bool to_relink;       /* a sound object's name in the release is not */
+	bool looked;          /* at all of the current release */
 	struct verify_rot *rot;
 	size_t n_rot;
 };
@@ -76,10 +82,11 @@ struct verify_scan {
 enum verify_result verify_scan(struct verify_scan *x, struct buf *why);
 void verify_scan_fini(struct verify_scan *x);
 
-/* Hashes an object that the current release does not list; one that is not sound is
+/* Hashes an object that the current release does not list; one that is not *sound is
  * told and, unless it cannot be opened, added to what has rotted. False: memory is
  * short. */
-bool verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE]);
+bool verify_suspect(
+    struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], bool *sound);
 
 /* Whether a release's file is its object's other name. */
 bool verify_is_linked(
@@ -143,9 +150,11 @@ bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
     struct buf *why);
 
 /* Calls visit for each release, ascending, with its manifest: the current one's is
- * v's, NULL one that cannot be read. Return false to end. False then, or when
- * memory is short or the releases cannot be told (why says so). */
-typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m);
+ * v's. NULL: it is not to be had, and news says why: it has rotten, is gone, or may
+ * well be good, and cannot be read. Return false to end. False then, or when
+ * memory or descriptors are short or the releases cannot be told (why says so). */
+typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m,
+    enum verify_news news);
 bool verify_releases(const struct verify_scan *x, verify_visit *visit,
     void *arg, struct buf *why);
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/verify_internal.h"
 
@@ -15,6 +16,8 @@ struct known {
 	struct buf *why;
 	uint8_t (*digest)[DIGEST_SIZE];
 	size_t n;
+	uint8_t (*bad)[DIGEST_SIZE]; /* what of them was told: sorted */
+	size_t n_bad;
 };
 
 static int
@@ -61,19 +64,49 @@ learn(struct known *k, const struct manifest *m)
 	return true;
 }
 
+/* Several releases may list what is told once. */
+static bool
+add_bad(struct known *k, const uint8_t digest[DIGEST_SIZE])
+{
+	uint8_t(*grown)[DIGEST_SIZE] =
+	    reallocarray(k->bad, k->n_bad + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	k->bad = grown;
+	memcpy(grown[k->n_bad++], digest, DIGEST_SIZE);
+	return true;
+}
+
+static bool
+lists_bad(const struct known *k, const struct manifest *m)
+{
+	bool bad = false;
+
+	for (size_t i = 0; k->n_bad > 0 && !bad && i < m->n; i++)
+		bad = bsearch(m->entry[i].digest, k->bad, k->n_bad,
+			  sizeof(*k->bad), compare) != NULL;
+	return bad;
+}
+
 /* Each once, in however many releases it is. */
 static bool
 check_listed(struct known *k, const struct manifest *m)
 {
 	struct verify_scan *x = k->x;
-	size_t from = k->n;
-	bool ok = learn(k, m);
+	size_t from = k->n, before = k->n_bad;
+	bool ok = learn(k, m), sound;
 
 	if (m->largest > x->largest)
 		x->largest = m->largest;
-	for (size_t i = from; ok && i < k->n; i++)
-		ok = verify_suspect(x, k->digest[i]);
+	for (size_t i = from; ok && i < k->n; i++) {
+		ok = verify_suspect(x, k->digest[i], &sound);
+		if (ok && !sound)
+			ok = add_bad(k, k->digest[i]);
+	}
 	sort(k, 0);
+	if (k->n_bad > before)
+		qsort(k->bad, k->n_bad, sizeof(*k->bad), compare);
 	return ok;
 }
 
@@ -97,21 +130,41 @@ verify_open_older(
 	return result == MANIFEST_GOOD;
 }
 
+/* False and why: neither there nor gone, for want of something of ours. */
+static bool
+visit_unread(const struct verify_scan *x, uint64_t serial, int error,
+    verify_visit *visit, void *arg, struct buf *why)
+{
+	int release = store_release_fd(x->store, serial);
+
+	/* One that was pruned meanwhile is no longer kept. */
+	if (release == -1 && errno == ENOENT)
+		return true;
+	if (release != -1)
+		(void)close(release);
+	if (error != EMFILE && error != ENFILE && error != ENOMEM)
+		return visit(arg, serial, NULL, verify_news_of(error));
+	(void)buf_printf(why, "releases/%" PRIu64 "/" MANIFEST_PATH ": %s",
+	    serial, strerror(error));
+	return false;
+}
+
 static bool
 visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
-    void *arg)
+    void *arg, struct buf *why)
 {
 	struct buf text;
 	struct manifest m;
 	bool ok;
 
 	buf_init(&text, MANIFEST_MAX);
-	if (store_manifest(x->store, serial, &text) &&
-	    verify_open_older(x, buf_view(&text), &m)) {
-		ok = visit(arg, serial, &m);
+	if (!store_manifest(x->store, serial, &text)) {
+		ok = visit_unread(x, serial, errno, visit, arg, why);
+	} else if (verify_open_older(x, buf_view(&text), &m)) {
+		ok = visit(arg, serial, &m, VERIFY_NEWS);
 		manifest_fini(&m);
 	} else {
-		ok = visit(arg, serial, NULL);
+		ok = visit(arg, serial, NULL, VERIFY_CHANGED);
 	}
 	buf_fini(&text);
 	return ok;
@@ -121,6 +174,7 @@ bool
 verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
     struct buf *why)
 {
+	const struct manifest *current = &x->v->manifest;
 	size_t n;
 	uint64_t *serial = store_releases(x->store, &n);
 	bool ok = serial != NULL || n == 0;
@@ -128,42 +182,78 @@ verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
 	if (!ok)
 		(void)buf_printf(why, "releases: %s", strerror(errno));
 	for (size_t i = 0; ok && i < n; i++)
-		ok = serial[i] == x->v->manifest.serial
-			 ? visit(arg, serial[i], &x->v->manifest)
-			 : visit_older(x, serial[i], visit, arg);
+		ok = serial[i] == current->serial
+			 ? visit(arg, serial[i], current, VERIFY_NEWS)
+			 : visit_older(x, serial[i], visit, arg, why);
 	free(serial);
 	return ok;
 }
 
-/* Nobody offers the list of an older release: it stays lost. */
+/* Nobody offers the list of an older release: it stays lost. One that cannot be read
+ * may be good, and its release too. */
 static void
-tell_lost(struct known *k, uint64_t serial)
+tell_unlisted(struct known *k, uint64_t serial, enum verify_news news)
 {
 	uint8_t memory[64];
 	struct buf path;
 
 	buf_wrap(&path, memory, sizeof(memory));
 	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-	verify_tell(k->x->v, VERIFY_CHANGED, buf_cstr(&path));
-	(void)buf_printf(k->why,
-	    "%sreleases/%" PRIu64 " has lost its list of files: do not roll "
-	    "back to it; carnation prune can remove it",
-	    k->why->len > 0 ? "; " : "", serial);
+	verify_tell(k->x->v, news, buf_cstr(&path));
+	(void)buf_str(k->why, k->why->len > 0 ? "; " : "");
+	if (news == VERIFY_UNREADABLE)
+		(void)buf_printf(k->why,
+		    "%s cannot be read: releases/%" PRIu64 " was not verified",
+		    buf_cstr(&path), serial);
+	else
+		(void)buf_printf(k->why,
+		    "releases/%" PRIu64 " has lost its list of files: do not "
+		    "roll back to it; carnation prune can remove it",
+		    serial);
+}
+
+static bool
+add_serial(struct verify *v, uint64_t serial)
+{
+	uint64_t *grown =
+	    reallocarray(v->serial, v->n_serials + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	v->serial = grown;
+	grown[v->n_serials++] = serial;
+	return true;
+}
+
+static uint64_t
+count_told(const struct verify *v)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < VERIFY_NEWS; i++)
+		n += v->told[i];
+	return n;
 }
 
 /* A rollback could lead there. */
 static bool
-check_release(void *arg, uint64_t serial, const struct manifest *m)
+check_release(
+    void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
 {
 	struct known *k = arg;
+	struct verify *v = k->x->v;
+	uint64_t before = count_told(v);
 
-	if (m == &k->x->v->manifest)
+	if (m == &v->manifest)
 		return true;
-	if (m != NULL)
-		return check_listed(k, m) &&
-		       verify_older_files(k->x, serial, m, k->why);
-	tell_lost(k, serial);
-	return true;
+	if (m == NULL)
+		tell_unlisted(k, serial, news);
+	else if (!check_listed(k, m) ||
+		 !verify_older_files(k->x, serial, m, k->why))
+		return false;
+	if (count_told(v) == before && (m == NULL || !lists_bad(k, m)))
+		return true;
+	return add_serial(v, serial);
 }
 
 /* One that only a release has whose list is lost; or none has: that one is hashed
@@ -172,9 +262,10 @@ static bool
 check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 {
 	struct known *k = arg;
+	bool sound;
 
 	return links == 0 || is_known(k, k->n, digest) ||
-	       verify_suspect(k->x, digest);
+	       verify_suspect(k->x, digest, &sound);
 }
 
 bool
@@ -187,5 +278,6 @@ verify_older(struct verify_scan *x, struct buf *why)
 	     verify_releases(x, check_release, &k, why) &&
 	     store_objects(x->store, check_unlisted, &k, why);
 	free(k.digest);
+	free(k.bad);
 	return ok;
 }

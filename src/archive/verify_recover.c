@@ -164,7 +164,7 @@ recover_here(struct verify_scan *x, uint64_t serial, struct buf *why)
 
 	if (release != -1 && file_open_beneath(release, MANIFEST_ARCHIVE, &fd,
 				 &st) == FILE_OPENED) {
-		if (verify_extract(x->v, fd, why))
+		if (verify_extract(x->v, fd, why) == VERIFY_GOOD)
 			result = judge_archived(x, serial, why);
 		(void)close(fd);
 	}

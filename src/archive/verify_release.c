@@ -83,16 +83,19 @@ static bool
 check(struct older *o, struct buf *why)
 {
 	struct verify v = { .tell = tell, .arg = o, .manifest = *o->m };
+	size_t before = why->len;
 	bool ok;
 
 	buf_init(&v.text, MANIFEST_MAX);
+	(void)buf_printf(
+	    why, "%sreleases/%" PRIu64 ": ", before > 0 ? "; " : "", o->serial);
 	v.mark = calloc(v.manifest.n + 1, sizeof(*v.mark));
 	ok = v.mark != NULL && store_manifest(o->x->store, o->serial, &v.text);
+	if (!ok)
+		(void)buf_str(why, strerror(v.mark == NULL ? ENOMEM : errno));
+	ok = ok && verify_tree(&v, o->release, true, why);
 	if (ok)
-		ok = verify_tree(&v, o->release, true, why);
-	else
-		(void)buf_printf(why, "releases/%" PRIu64 ": %s", o->serial,
-		    strerror(v.mark == NULL ? ENOMEM : errno));
+		buf_truncate(why, before);
 	free(v.mark);
 	buf_fini(&v.text);
 	return ok;

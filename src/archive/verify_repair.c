@@ -105,14 +105,16 @@ struct relink {
 	struct buf *why;
 };
 
-/* Sound objects get their names back. One whose list is lost has none to give. */
+/* Sound objects get their names back. Without its list a release has none to give. */
 static bool
-relink(void *arg, uint64_t serial, const struct manifest *m)
+relink(
+    void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
 {
 	struct relink *l = arg;
 	unsigned mended;
 
 	(void)serial;
+	(void)news;
 	return m == NULL || store_relink(l->store, m, &mended, l->why);
 }
 

@@ -119,12 +119,14 @@ try_file(const struct salvage *v, int release, const char *path,
 }
 
 static bool
-search_release(void *arg, uint64_t serial, const struct manifest *m)
+search_release(
+    void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
 {
 	struct salvage *v = arg;
 	bool ok = true;
 	int release;
 
+	(void)news;
 	if (m == NULL)
 		return true;
 	release = store_release_fd(v->x->store, serial);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/verify_internal.h"
+#include "os/file.h"
 
 enum verify_object
 verify_object(
@@ -20,14 +21,14 @@ verify_object(
 	uint8_t got[DIGEST_SIZE];
 
 	*size = 0;
-	if (fd == -1 && (errno == ENOENT || errno == ELOOP))
+	if (fd == -1 && file_is_absent(errno))
 		return VERIFY_OBJECT_ABSENT;
 	if (fd == -1)
 		return VERIFY_OBJECT_CLOSED;
 	if (verify_hash(fd, got, size))
 		what = digest_equal(got, digest) ? VERIFY_OBJECT_SOUND
 						 : VERIFY_OBJECT_ROTTEN;
-	else if (errno == ENOMEM)
+	else if (errno != EIO) /* a disk that lost it gives that */
 		what = VERIFY_OBJECT_CLOSED;
 	(void)close(fd);
 	return what;
@@ -80,12 +81,14 @@ add_rot(
 }
 
 bool
-verify_suspect(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
+verify_suspect(
+    struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], bool *sound)
 {
 	uint64_t size;
 	enum verify_object what = verify_object(x->store, digest, &size);
 
-	if (what == VERIFY_OBJECT_SOUND)
+	*sound = what == VERIFY_OBJECT_SOUND;
+	if (*sound)
 		return true;
 	tell_object(x, digest, what);
 	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
@@ -133,32 +136,51 @@ check_objects(struct verify_scan *x, int release, struct buf *why)
 
 	for (size_t i = 0; ok && i < x->v->manifest.n; i++)
 		ok = check_behind(x, release, i);
+	x->looked = ok;
+	x->v->in_older = true;
 	ok = ok && verify_older(x, why);
+	x->v->in_older = false;
 	if (!ok && why->len == 0)
 		(void)buf_str(why, strerror(ENOMEM));
 	return ok;
+}
+
+/* The current release's manifest cannot be read. VERIFY_REFUSED: another copy of it
+ * will do, should there be one. */
+static enum verify_result
+no_manifest(struct verify_scan *x, int error, struct buf *why)
+{
+	enum verify_news news = verify_news_of(error);
+
+	(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(error));
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
+		return VERIFY_LOCAL;
+	verify_tell(x->v, news, MANIFEST_PATH);
+	/* What the disk has lost will not be good again. */
+	return news == VERIFY_UNREADABLE &&
+		       !(error == EIO && x->state->is_mirror)
+		   ? VERIFY_LOCAL
+		   : VERIFY_REFUSED;
 }
 
 /* The current release's, or another copy of the same. */
 static enum verify_result
 open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 {
-	enum verify_result result = VERIFY_REFUSED;
-	bool there;
+	enum verify_result result;
 
-	there = store_manifest(x->store, serial, &x->v->text);
-	if (there)
+	if (!store_manifest(x->store, serial, &x->v->text)) {
+		result = no_manifest(x, errno, why);
+		if (result != VERIFY_REFUSED)
+			return result;
+	} else {
 		result = verify_open(x->v, MANIFEST_PATH, why);
-	else if (errno == EACCES || errno == EMFILE || errno == ENFILE)
-		result = VERIFY_LOCAL;
-	if (!there)
-		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
-	if (result != VERIFY_REFUSED ||
-	    (there && verify_is_foreign(x, buf_view(&x->v->text), why)))
-		return result;
+		if (result != VERIFY_REFUSED ||
+		    verify_is_foreign(x, buf_view(&x->v->text), why))
+			return result;
+		verify_tell(x->v, VERIFY_CHANGED, MANIFEST_PATH);
+	}
 	x->manifest_faulty = true;
-	verify_tell(
-	    x->v, there ? VERIFY_CHANGED : VERIFY_MISSING, MANIFEST_PATH);
 	if (!x->state->is_mirror)
 		return VERIFY_REFUSED;
 	return verify_recover(x, serial, why);
@@ -199,13 +221,18 @@ verify_scan(struct verify_scan *x, struct buf *why)
 	uint64_t serial = store_current(x->store);
 	enum verify_result result;
 
-	if (serial == 0) {
+	if (serial == 0 && file_is_absent(errno)) {
 		(void)buf_str(why, "current leads to no release");
 		return VERIFY_REFUSED;
+	}
+	if (serial == 0) {
+		(void)buf_printf(why, "current: %s", strerror(errno));
+		return VERIFY_LOCAL;
 	}
 	buf_init(&x->v->text, MANIFEST_MAX);
 	result = scan_release(x, serial, why);
 	if (result != VERIFY_GOOD && store_current(x->store) != serial) {
+		x->looked = false;
 		buf_reset(why);
 		(void)buf_str(why, "another release came meanwhile: run this "
 				   "again");

@@ -5,36 +5,52 @@
 
 #include "archive/verify_internal.h"
 
+struct note {
+	char *path;
+	bool older; /* of an older release */
+};
+
 /* Paths that were told, for comparison. */
 struct notes {
+	const struct verify *from;
 	struct verify *v; /* hears it too; NULL: nobody does */
-	char **path;
+	struct note *at;
 	size_t n;
 	bool lost; /* memory was short */
 };
+
+/* To the caller's, as of the same release. */
+static void
+pass_on(struct verify *v, bool older, enum verify_news news, const char *path)
+{
+	v->in_older = older;
+	verify_tell(v, news, path);
+	v->in_older = false;
+}
 
 static void
 note(void *arg, enum verify_news news, const char *path)
 {
 	struct notes *k = arg;
-	char **grown;
+	struct note *grown;
 
 	if (k->v != NULL)
-		verify_tell(k->v, news, path);
+		pass_on(k->v, k->from->in_older, news, path);
 	/* Nothing brings what is in excess away. */
 	if (news == VERIFY_EXTRA || k->lost)
 		return;
 	if ((k->n & (k->n - 1)) == 0) {
-		grown = realloc(
-		    k->path, (k->n == 0 ? 1 : k->n * 2) * sizeof(*grown));
+		grown =
+		    realloc(k->at, (k->n == 0 ? 1 : k->n * 2) * sizeof(*grown));
 		if (grown == NULL) {
 			k->lost = true;
 			return;
 		}
-		k->path = grown;
+		k->at = grown;
 	}
-	k->path[k->n] = strdup(path);
-	k->lost = k->path[k->n] == NULL;
+	k->at[k->n].older = k->from->in_older;
+	k->at[k->n].path = strdup(path);
+	k->lost = k->at[k->n].path == NULL;
 	k->n += !k->lost;
 }
 
@@ -42,15 +58,17 @@ static void
 notes_fini(struct notes *k)
 {
 	while (k->n > 0)
-		free(k->path[--k->n]);
-	free(k->path);
-	k->path = NULL;
+		free(k->at[--k->n].path);
+	free(k->at);
+	k->at = NULL;
 }
 
 static int
 compare(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct note *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
 }
 
 /* Of what was told the first time, what is not told again. */
@@ -60,12 +78,28 @@ tell_repaired(struct verify *v, const struct notes *first, struct notes *second)
 	if (first->lost || second->lost)
 		return;
 	if (second->n > 0)
-		qsort(second->path, second->n, sizeof(*second->path), compare);
+		qsort(second->at, second->n, sizeof(*second->at), compare);
 	for (size_t i = 0; i < first->n; i++)
 		if (second->n == 0 ||
-		    bsearch(&first->path[i], second->path, second->n,
-			sizeof(*second->path), compare) == NULL)
-			verify_tell(v, VERIFY_REPAIRED, first->path[i]);
+		    bsearch(&first->at[i], second->at, second->n,
+			sizeof(*second->at), compare) == NULL)
+			pass_on(v, first->at[i].older, VERIFY_REPAIRED,
+			    first->at[i].path);
+}
+
+/* The caller's is what the last scan found. */
+static void
+settle(struct verify *v, const struct verify_scan *x)
+{
+	struct verify *last = x->v;
+
+	v->sound = x->looked;
+	for (int i = 0; i < VERIFY_NEWS; i++)
+		v->sound = v->sound && last->told[i] == last->older[i];
+	free(v->serial);
+	v->serial = last->serial;
+	v->n_serials = last->n_serials;
+	last->serial = NULL;
 }
 
 /* The keys that a store pins. One that is retired has signed what a rollback leads
@@ -102,8 +136,10 @@ scan_again(struct verify_scan *first, const struct notes *before,
 	struct buf said;
 
 	buf_init(&said, VERIFY_WHY_MAX);
+	after.from = &v;
 	result = verify_scan(&again, &said);
 	tell_repaired(before->v, before, &after);
+	settle(before->v, &again);
 	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
 		buf_reset(why);
 		repaired = result;
@@ -137,8 +173,11 @@ scan_and_mend(
 		.tell = note,
 		.arg = &before };
 	struct verify_scan x = { .v = &first, .store = s, .state = st };
-	enum verify_result result = verify_scan(&x, why);
+	enum verify_result result;
 
+	before.from = &first;
+	result = verify_scan(&x, why);
+	settle(v, &x);
 	if (result != VERIFY_LATER && can_be_mended(&x)) {
 		buf_reset(why);
 		result = verify_repair(&x, why);

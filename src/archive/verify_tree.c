@@ -63,20 +63,17 @@ fault(struct tree *t, size_t i, enum verify_news news)
 	verify_fault(t->v, i, news);
 }
 
-/* Nothing can be opened at an entry's path. */
-static void
-no_entry(struct tree *t, size_t i)
+/* What to call a path at which nothing can be opened: who may not read it must not
+ * call it missing. */
+static enum verify_news
+news_of_closed(int root, const char *path)
 {
 	struct stat st;
 
-	/* Who may not read it must not call it missing. */
-	if (fstatat(t->root, t->v->manifest.entry[i].path, &st,
-		AT_SYMLINK_NOFOLLOW) == -1)
-		fault(
-		    t, i, errno == EACCES ? VERIFY_UNREADABLE : VERIFY_MISSING);
-	else
-		fault(t, i,
-		    S_ISREG(st.st_mode) ? VERIFY_UNREADABLE : VERIFY_CHANGED);
+	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return file_is_absent(errno) ? VERIFY_MISSING
+					     : VERIFY_UNREADABLE;
+	return S_ISREG(st.st_mode) ? VERIFY_UNREADABLE : VERIFY_CHANGED;
 }
 
 /* Not by way of a link, even to equal bytes. */
@@ -106,7 +103,7 @@ check_entry(struct tree *t, size_t i, struct buf *why)
 		return false;
 	case FILE_ABSENT:
 	case FILE_FAILED:
-		no_entry(t, i);
+		fault(t, i, news_of_closed(t->root, e->path));
 		return true;
 	}
 	if (!S_ISREG(st.st_mode) || !is_plain(t, e->path)) {
@@ -158,61 +155,83 @@ check_entries(struct tree *t, struct buf *why)
 
 /* Whether the archive holds what the manifest lists, when the same bytes cannot
  * be made again for want of the files. */
-static bool
-members_are_sound(const struct tree *t, int fd)
+static enum verify_result
+check_members(const struct tree *t, int fd)
 {
+	enum verify_result result = VERIFY_LOCAL;
 	uint8_t memory[256];
 	struct verify quiet = {
 		.manifest = t->v->manifest,
 		.text = t->v->text,
 	};
 	struct buf why;
-	bool sound;
 
 	quiet.mark = calloc(quiet.manifest.n + 1, sizeof(*quiet.mark));
 	buf_wrap(&why, memory, sizeof(memory));
-	sound = quiet.mark != NULL && lseek(fd, 0, SEEK_SET) == 0 &&
-		verify_members(&quiet, fd, &why) &&
-		verify_conclude(&quiet) == VERIFY_GOOD;
+	if (quiet.mark != NULL && lseek(fd, 0, SEEK_SET) == 0)
+		result = verify_members(&quiet, fd, &why);
+	if (result == VERIFY_GOOD)
+		result = verify_conclude(&quiet);
 	free(quiet.mark);
-	return sound;
+	return result;
 }
 
-/* Whether an archive is, byte for byte, what files and manifest make. */
-static bool
-archive_is_sound(struct tree *t, int fd)
+/* Whether an archive is, byte for byte, what files and manifest make. VERIFY_LOCAL:
+ * it cannot be read. */
+static enum verify_result
+compare_archive(struct tree *t, int fd)
 {
 	uint8_t want[DIGEST_SIZE], got[DIGEST_SIZE];
 	uint64_t size;
 
 	if (t->faulty || !ustar_end(&t->ustar))
-		return members_are_sound(t, fd);
-	return digest_end(&t->archive, want) && verify_hash(fd, got, &size) &&
-	       digest_equal(want, got);
+		return check_members(t, fd);
+	if (!digest_end(&t->archive, want) || !verify_hash(fd, got, &size))
+		return VERIFY_LOCAL;
+	return digest_equal(want, got) ? VERIFY_GOOD : VERIFY_REFUSED;
 }
 
+/* One that may not be opened is not made again: nobody knows that it is bad. */
 static void
-archive_fault(struct tree *t, enum verify_news news)
+no_archive(struct tree *t)
 {
-	t->v->archive_faulty = true;
+	enum verify_news news = news_of_closed(t->root, MANIFEST_ARCHIVE);
+
+	if (news == VERIFY_MISSING && !t->release)
+		return;
+	t->v->archive_faulty = news != VERIFY_UNREADABLE;
 	verify_tell(t->v, news, MANIFEST_ARCHIVE);
 }
 
-static void
-check_archive(struct tree *t)
+/* False and why: our own trouble. */
+static bool
+check_archive(struct tree *t, struct buf *why)
 {
+	enum verify_result result = VERIFY_REFUSED;
 	struct stat st;
 	int fd;
 
-	if (file_open_beneath(t->root, MANIFEST_ARCHIVE, &fd, &st) !=
-	    FILE_OPENED) {
-		if (t->release)
-			archive_fault(t, VERIFY_MISSING);
-		return;
+	switch (file_open_beneath(t->root, MANIFEST_ARCHIVE, &fd, &st)) {
+	case FILE_OPENED:
+		break;
+	case FILE_EXHAUSTED:
+		(void)buf_printf(why, MANIFEST_ARCHIVE ": %s", strerror(errno));
+		return false;
+	case FILE_ABSENT:
+	case FILE_FAILED:
+		no_archive(t);
+		return true;
 	}
-	if (!S_ISREG(st.st_mode) || !archive_is_sound(t, fd))
-		archive_fault(t, VERIFY_CHANGED);
+	if (S_ISREG(st.st_mode))
+		result = compare_archive(t, fd);
 	(void)close(fd);
+	if (result == VERIFY_GOOD)
+		return true;
+	t->v->archive_faulty = true;
+	verify_tell(t->v,
+	    result == VERIFY_LOCAL ? VERIFY_UNREADABLE : VERIFY_CHANGED,
+	    MANIFEST_ARCHIVE);
+	return true;
 }
 
 static bool
@@ -233,6 +252,13 @@ is_served(const char *path)
 	       slice_starts(slice_str(path), SLICE("mirror/objects/"));
 }
 
+/* Whether all in a directory is. */
+static bool
+is_served_below(const char *path)
+{
+	return strcmp(path, "mirror/objects") == 0 || is_served(path);
+}
+
 static bool
 check_extra(void *arg, const char *path, const struct stat *st)
 {
@@ -248,9 +274,21 @@ check_extra(void *arg, const char *path, const struct stat *st)
 	/* The walk goes no deeper: what lies there is not known. */
 	if (S_ISDIR(st->st_mode) && !is_deep(path))
 		return true;
+	/* What nobody can look at may be a directory with nothing in it. */
 	if (!verify_find(t->v, path, &i))
-		verify_tell(t->v, VERIFY_EXTRA, path);
+		verify_tell(t->v,
+		    st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
 	return true;
+}
+
+/* Anything may lie there that was not signed. */
+static void
+tell_unread(void *arg, const char *path)
+{
+	struct tree *t = arg;
+
+	if (t->release || !is_served_below(path))
+		verify_tell(t->v, VERIFY_UNREADABLE, path);
 }
 
 bool
@@ -269,10 +307,9 @@ verify_tree(struct verify *v, int root, bool release, struct buf *why)
 	t->ustar = (struct ustar_writer){ .sink = archive_sink, .arg = t };
 	digest_init(&t->archive);
 	ok = check_entries(t, why);
+	ok = ok && check_archive(t, why);
 	if (ok) {
-		check_archive(t);
-		errno = ENOMEM;
-		ok = file_walk_plain(root, check_extra, NULL, t) &&
+		ok = file_walk_plain(root, check_extra, tell_unread, t) &&
 		     t->visited < FILE_WALK_ENTRIES_MAX;
 		if (!ok)
 			(void)buf_printf(why, "not all of it can be looked at");
@@ -282,35 +319,60 @@ verify_tree(struct verify *v, int root, bool release, struct buf *why)
 	return ok;
 }
 
+/* A directory's manifest into v->text. What cannot be read is told as any page. */
+static enum verify_result
+read_manifest(struct verify *v, int root, const char *path, struct buf *why)
+{
+	enum verify_news news = VERIFY_UNREADABLE;
+	struct stat st;
+	int fd = -1, error;
+	bool read;
+
+	read =
+	    file_open_beneath(root, MANIFEST_PATH, &fd, &st) == FILE_OPENED &&
+	    S_ISREG(st.st_mode) && file_read(fd, &v->text);
+	error = errno;
+	if (fd == -1)
+		news = news_of_closed(root, MANIFEST_PATH);
+	else if (!S_ISREG(st.st_mode))
+		news = VERIFY_CHANGED;
+	if (fd != -1)
+		(void)close(fd);
+	if (read)
+		return VERIFY_GOOD;
+	if (news == VERIFY_MISSING)
+		(void)buf_printf(
+		    why, "%s: no " MANIFEST_PATH " is there", path);
+	else if (news == VERIFY_CHANGED)
+		(void)buf_printf(
+		    why, "%s: " MANIFEST_PATH " is not a regular file", path);
+	else
+		(void)buf_printf(
+		    why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
+	if (news != VERIFY_UNREADABLE || error == EFBIG)
+		return VERIFY_REFUSED;
+	verify_tell(v, VERIFY_UNREADABLE, MANIFEST_PATH);
+	return VERIFY_LOCAL;
+}
+
 enum verify_result
 verify_dir(struct verify *v, const char *path, struct buf *why)
 {
 	enum verify_result result;
-	struct stat st;
-	int root, fd;
+	int root = file_root(path);
 
-	if (v->n_keys == 0)
-		return VERIFY_KEYLESS;
-	root = file_root(path);
 	if (root == -1) {
 		(void)buf_printf(why, "%s: %s", path, strerror(errno));
 		return VERIFY_LOCAL;
 	}
-	buf_init(&v->text, MANIFEST_MAX);
-	if (file_open_beneath(root, MANIFEST_PATH, &fd, &st) != FILE_OPENED) {
-		(void)buf_printf(
-		    why, "%s: no " MANIFEST_PATH " is there", path);
-		result = VERIFY_REFUSED;
-	} else {
-		if (file_read(fd, &v->text)) {
-			result = verify_open(v, MANIFEST_PATH, why);
-		} else {
-			(void)buf_printf(
-			    why, MANIFEST_PATH ": %s", strerror(errno));
-			result = errno == EFBIG ? VERIFY_REFUSED : VERIFY_LOCAL;
-		}
-		(void)close(fd);
+	if (v->n_keys == 0) {
+		(void)close(root);
+		return VERIFY_KEYLESS;
 	}
+	buf_init(&v->text, MANIFEST_MAX);
+	result = read_manifest(v, root, path, why);
+	if (result == VERIFY_GOOD)
+		result = verify_open(v, MANIFEST_PATH, why);
 	if (result == VERIFY_GOOD)
 		result = verify_tree(v, root, false, why) ? verify_conclude(v)
 							  : VERIFY_LOCAL;

@@ -109,18 +109,44 @@ place_of(const char *origin)
 	return place;
 }
 
+/* Of the current release, or of older ones. */
+static uint64_t
+count_of(const struct verify *v, bool older, int news)
+{
+	return older ? v->older[news] : v->told[news] - v->older[news];
+}
+
 static void
-print_counts(const struct verify *v)
+print_counts(const struct verify *v, bool older)
 {
 	const char *comma = "";
 
 	for (int i = 0; i < VERIFY_NEWS; i++) {
-		if (v->told[i] == 0)
+		if (count_of(v, older, i) == 0)
 			continue;
-		printf("%s%" PRIu64 " %s", comma, v->told[i], news_words[i]);
+		printf("%s%" PRIu64 " %s", comma, count_of(v, older, i),
+		    news_words[i]);
 		comma = ", ";
 	}
 	printf("%s", comma[0] == '\0' ? "not looked through" : "");
+}
+
+static bool
+any_told(const struct verify *v, bool older)
+{
+	bool any = false;
+
+	for (int i = 0; i < VERIFY_NEWS; i++)
+		any = any || count_of(v, older, i) > 0;
+	return any;
+}
+
+static bool
+is_refused(const struct verify *v, bool older)
+{
+	return count_of(v, older, VERIFY_CHANGED) > 0 ||
+	       count_of(v, older, VERIFY_MISSING) > 0 ||
+	       count_of(v, older, VERIFY_EXTRA) > 0;
 }
 
 static void
@@ -136,10 +162,29 @@ print_unopened(const char *word, const struct buf *why)
 	buf_fini(&text);
 }
 
-/* The last line. */
+/* What older releases come to. */
+static void
+print_older(const struct verify *v, enum verify_result result)
+{
+	bool refused = result == VERIFY_REFUSED && is_refused(v, true) &&
+		       (v->n_serials > 0 || v->sound);
+
+	printf("; %s%s", refused ? "REFUSED " : "",
+	    v->n_serials == 0   ? "older releases"
+	    : v->n_serials == 1 ? "serial "
+				: "serials ");
+	for (size_t i = 0; i < v->n_serials; i++)
+		printf("%s%" PRIu64, i > 0 ? ", " : "", v->serial[i]);
+	printf(": ");
+	print_counts(v, true);
+}
+
+/* The last line: the release that is served first, then what is said of others. */
 static void
 print_summary(const struct verify *v, enum verify_result result)
 {
+	bool sound = v->sound || result == VERIFY_GOOD;
+	bool older = any_told(v, true);
 	const struct manifest *m = &v->manifest;
 	struct slice place = place_of(m->origin);
 	char created[CLOCK_RFC3339_SIZE];
@@ -147,13 +192,19 @@ print_summary(const struct verify *v, enum verify_result result)
 	clock_rfc3339(m->created, created);
 	printf(
 	    "verify: %.*s: %sserial %" PRIu64 " of %.10s: ", SLICE_ARGS(place),
-	    result == VERIFY_REFUSED ? "REFUSED " : "", m->serial, created);
-	if (result != VERIFY_GOOD || v->told[VERIFY_REPAIRED] > 0) {
-		print_counts(v);
+	    result == VERIFY_REFUSED && !sound ? "REFUSED " : "", m->serial,
+	    created);
+	if (!sound || any_told(v, false)) {
+		print_counts(v, false);
 		printf("; ");
 	}
-	printf("%zu file%s, %" PRIu64 " bytes%s\n", m->n, m->n == 1 ? "" : "s",
-	    m->bytes, result == VERIFY_GOOD ? ", all as signed" : "");
+	printf("%zu file%s, %" PRIu64 " bytes%s", m->n, m->n == 1 ? "" : "s",
+	    m->bytes, sound ? ", all as signed" : "");
+	if (older)
+		print_older(v, result);
+	else if (sound && result != VERIFY_GOOD)
+		printf("; older releases: not looked through");
+	printf("\n");
 }
 
 static void

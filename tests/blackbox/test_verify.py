@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """`carnation verify`: each kind of copy, each kind of fault, and what has rotted
 in a mirror's store brought anew."""
+import contextlib
 import json
 import os
 import re
@@ -13,8 +14,9 @@ import pytest
 
 import origin as o
 from harness import CARNATION
-from life import NOBODY, carnation, root_only, wrapper
+from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from origin import Origin
+from preload import built, needed
 from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
                     check_store, make_store, object_path, opened, sha256,
                     ustar_header, padded)
@@ -43,6 +45,27 @@ def verify(what, *words, status=GOOD, **how):
 def told(lines):
     """Without the sum."""
     return [line for line in lines if not line.startswith("verify: ")]
+
+
+# ------------------------------------------------------ what may not be read
+
+STRANGER = wrapper("user", NOBODY) if IS_ROOT else ()
+
+
+@contextlib.contextmanager
+def closed(*paths, mode=0):
+    """Nobody but root may read them."""
+    modes = [path.stat().st_mode for path in paths]
+    for path in paths:
+        path.chmod(mode)
+    yield
+    for path, old in zip(reversed(paths), reversed(modes)):
+        path.chmod(old)
+
+
+def unread(what, *words, status=LOCAL):
+    """What is told to who may not read all of it."""
+    return verify(what, *words, status=status, wrapper=STRANGER)
 
 
 # ------------------------------------------------- a copy in each of its forms
@@ -352,15 +375,122 @@ def test_without_a_manifest(place, author):
     assert "File too large" in lines[-1]
 
 
-@root_only
 def test_what_may_not_be_read_is_not_called_missing(place, author):
     copy = Directory(place, author.publish(), author.key)
-    (copy.what / "page.gmi").chmod(0)
-    (copy.what / "deep").chmod(0)
-    lines = verify(copy.what, *copy.words, status=LOCAL,
-                   wrapper=wrapper("user", NOBODY))
+    with closed(copy.what / "page.gmi", copy.what / "deep"):
+        lines = unread(copy.what, *copy.words)
     assert told(lines) == ["unreadable deep/er/page.gmi",
-                           "unreadable page.gmi"]
+                           "unreadable page.gmi", "unreadable deep"]
+    assert "REFUSED" not in lines[-1] and "all as signed" not in lines[-1]
+
+
+@pytest.mark.parametrize("path, mode, lines", [
+    ("zz", 0, ["unreadable zz"]),
+    ("deep", 0o111, ["unreadable deep"]),
+    ("deep", 0o444, ["unreadable deep/er/page.gmi", "unreadable deep/er"]),
+    ("mirror", 0o111, ["unreadable mirror"]),
+    ("mirror/objects", 0, [])])
+def test_a_directory_that_may_not_be_read(place, author, path, mode, lines):
+    """What was not signed may lie there; but not among what nobody signs."""
+    copy = Directory(place, author.publish(), author.key)
+    tree(copy.what, {"zz/extra.gmi": "x", "mirror/objects/ab/cd": "x"})
+    if path != "zz":
+        shutil.rmtree(copy.what / "zz")
+    with closed(copy.what / path, mode=mode):
+        assert told(unread(copy.what, *copy.words,
+                           status=LOCAL if lines else GOOD)) == lines
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_an_archive_that_may_not_be_read(place, author, faulty):
+    copy = Directory(place, author.publish(), author.key)
+    tar = copy.what / ARCHIVE
+    tar.write_bytes(tar.read_bytes()[:-20])
+    lines = [f"unreadable {ARCHIVE}"]
+    status = LOCAL
+    if faulty:
+        rot(copy.what / "page.gmi")
+        lines, status = ["changed page.gmi", *lines], REFUSED
+    with closed(tar):
+        assert told(unread(copy.what, *copy.words, status=status)) == lines
+    tar.unlink()
+    tar.symlink_to("nowhere")
+    assert f"changed {ARCHIVE}" in verify(copy.what, *copy.words,
+                                          status=REFUSED)
+
+
+@pytest.mark.parametrize("path", [MANIFEST, "mirror"])
+def test_a_manifest_that_may_not_be_read(place, author, path):
+    copy = Directory(place, author.publish(), author.key)
+    with closed(copy.what / path):
+        assert unread(copy.what, *copy.words) == [f"unreadable {MANIFEST}"]
+    assert verify.said.endswith(f"copy/{MANIFEST}: Permission denied\n")
+
+
+# read() fails in the file whose path ends with BAD, as on a bad disk.
+BAD_DISK = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+ssize_t read(int fd, void *out, size_t n)
+{
+	char link[64], path[4096] = "";
+	const char *bad = getenv("BAD");
+	ssize_t len;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	if (bad != NULL && len >= (ssize_t)strlen(bad) &&
+	    strcmp(path + len - strlen(bad), bad) == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_read, fd, out, n);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def bad_disk():
+    yield from built(BAD_DISK)
+
+
+@pytest.mark.parametrize("form, path", [
+    (Directory, "picture.png"), (Directory, MANIFEST), (Directory, ARCHIVE),
+    (Archive, ARCHIVE)])
+@needed[0]
+@needed[1]
+def test_what_a_bad_disk_does_not_give(place, author, bad_disk, form, path):
+    """An archive, too, of which nobody knows what it holds."""
+    copy = form(place, author.publish(), author.key)
+    bad = f"/{path}" if form is Directory else "/capsule.tar"
+    lines = verify(copy.what, *copy.words, status=LOCAL,
+                   env={"LD_PRELOAD": str(bad_disk), "BAD": bad})
+    if form is Directory:
+        assert told(lines) == [f"unreadable {path}"]
+    else:
+        assert verify.said.endswith("capsule.tar: Input/output error\n")
+
+
+def test_a_manifest_that_is_no_file(place, author):
+    copy = Directory(place, author.publish(), author.key)
+    (copy.what / MANIFEST).unlink()
+    for make in (os.mkdir, os.mkfifo):
+        make(copy.what / MANIFEST)
+        assert verify(copy.what, *copy.words, status=REFUSED)[-1].endswith(
+            "mirror/MANIFEST is not a regular file")
+        shutil.move(copy.what / MANIFEST, place / make.__name__)
+
+
+def test_a_directory_that_may_not_be_looked_into(place, author):
+    """Said before a key is asked for."""
+    copy = Directory(place, author.publish(), author.key)
+    with closed(copy.what):
+        assert unread(copy.what) == []
+    assert "copy: Permission denied" in verify.said
 
 
 def test_the_archive_in_a_directory(place, author):
@@ -606,6 +736,133 @@ def test_links_of_a_store(place, author):
     assert "releases/2 holds serial 1" in verify.said
     (store / "state").write_text("rubbish\n")
     verify(store, status=LOCAL)
+
+
+@pytest.fixture(params=["author", "mirror"])
+def three(request, place, author):
+    """A store of three releases; 1 and 2 have other pages than the current."""
+    releases = [author.publish(), author.publish({"page.gmi": "# Second\n"}),
+                author.publish({"page.gmi": "# Third\n"})]
+    store = make_store(place / "store", releases)
+    write_state(store, releases[-1], author.key,
+                mirror=request.param == "mirror")
+    return store
+
+
+def summed(lines):
+    """The last line without what it begins with."""
+    return re.sub(r"^verify: example\.org: | of \d{4}-\d\d-\d\d"
+                  r"|; \d+ files, \d+ bytes| \d+ files, \d+ bytes,", "",
+                  lines[-1])
+
+
+@pytest.mark.parametrize("path", [
+    f"releases/2/{MANIFEST}", "releases/2/mirror", "releases/2"])
+def test_an_older_release_that_may_not_be_read(three, path):
+    """It may be good: no reason to remove it."""
+    with closed(three / path):
+        lines = unread(three)
+    assert told(lines) == [f"unreadable releases/2/{MANIFEST}"]
+    assert verify.said.endswith(
+        f"releases/2/{MANIFEST} cannot be read: releases/2 was not "
+        "verified\n")
+    assert summed(lines) == (
+        "serial 3: all as signed; serial 2: 1 unreadable")
+
+
+@pytest.mark.parametrize("serial", [2, 3])
+def test_a_stores_archive_that_may_not_be_read(three, serial):
+    tar = three / f"releases/{serial}" / ARCHIVE
+    rot(tar)
+    with closed(tar):
+        lines = unread(three)
+    assert told(lines) == [f"unreadable releases/2/{ARCHIVE}" if serial == 2
+                           else f"unreadable {ARCHIVE}"]
+    assert summed(lines) == (
+        "serial 3: all as signed; serial 2: 1 unreadable" if serial == 2
+        else "serial 3: 1 unreadable")
+
+
+@pytest.mark.parametrize("serial", [2, 3])
+def test_a_stores_directory_that_may_not_be_read(three, serial):
+    there = three / f"releases/{serial}/zz"
+    there.mkdir()
+    (there / "extra.gmi").write_text("# Not signed\n")
+    with closed(there):
+        assert told(unread(three)) == [
+            "unreadable releases/2/zz" if serial == 2 else "unreadable zz"]
+
+
+@pytest.mark.parametrize("path, lines, said", [
+    (f"current/{MANIFEST}", [f"unreadable {MANIFEST}"], "mirror/MANIFEST: "),
+    ("current/mirror", [f"unreadable {MANIFEST}"], "mirror/MANIFEST: "),
+    ("current", [], "current: "), ("releases", [], "releases: "),
+    ("objects", [], "objects: "), ("state", [], "state: ")])
+def test_a_store_that_may_not_be_read(three, path, lines, said):
+    with closed((three / path).resolve()):
+        assert unread(three) == lines
+    assert said + "Permission denied" in verify.said
+
+
+@pytest.mark.parametrize("path", ["releases", "objects"])
+def test_a_stores_folder_that_may_be_listed_alone(three, path):
+    with closed(three / path, mode=0o444):
+        lines = unread(three)
+        assert not any(line.startswith(("missing", "changed"))
+                       for line in lines)
+        assert "all as signed" not in "".join(lines)
+
+
+def test_the_last_line_tells_which_release_is_bad(three):
+    old = sha256(b"# Second\n")
+    (three / "state").write_text((three / "state").read_text().replace(
+        "mirror: yes\n", ""))
+    rot(three / "releases/2" / ARCHIVE)
+    lines = verify(three, status=REFUSED)
+    assert summed(lines) == (
+        "serial 3: all as signed; REFUSED serial 2: 1 changed")
+    rot(object_path(three, old))
+    rot(three / "releases/1" / MANIFEST)
+    lines = verify(three, status=REFUSED)
+    assert summed(lines) == (
+        "serial 3: all as signed; REFUSED serials 1, 2: 3 changed")
+    rot(three / "releases/3" / ARCHIVE)
+    lines = verify(three, status=REFUSED)
+    assert summed(lines) == (
+        "REFUSED serial 3: 1 changed; REFUSED serials 1, 2: 3 changed")
+    for path in (three / "releases/1" / MANIFEST,
+                 three / "releases/2" / ARCHIVE, object_path(three, old)):
+        rot(path)
+    lines = verify(three, status=REFUSED)
+    assert summed(lines) == "REFUSED serial 3: 1 changed"
+
+
+def test_an_object_of_two_older_releases_is_told_of_both(place, author):
+    releases = [author.publish(), author.publish({"new.gmi": "# New\n"}),
+                author.publish({"page.gmi": "# Third\n"})]
+    store = make_store(place / "store", releases)
+    write_state(store, releases[-1], author.key, mirror=False)
+    rot(object_path(store, sha256(CAPSULE["page.gmi"])))
+    assert summed(verify(store, status=REFUSED)) == (
+        "serial 3: all as signed; REFUSED serials 1, 2: 1 changed")
+
+
+def test_rollback_goes_not_by_a_release_that_cannot_be_opened(three):
+    """The one before that which is served, not the last of all."""
+    (three / "current").unlink()
+    (three / "current").symlink_to("releases/2")
+    give_away(three)
+    with closed(three / "releases/2"):
+        done = carnation("rollback", three, wrapper=STRANGER)
+    assert done.returncode == LOCAL and "current: Permission" in done.stderr
+    assert os.readlink(three / "current") == "releases/2"
+
+
+def give_away(store):
+    """To who runs what is run as STRANGER."""
+    if IS_ROOT:
+        for path in (store, *store.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def test_objects_of_older_releases(place, author):
@@ -932,6 +1189,30 @@ def test_the_manifest_of_an_older_release(mirror):
     os.utime(mirror.store / "releases/1", (0, 0))  # superseded long ago
     assert carnation("prune", "--keep", "1", mirror.store).returncode == 0
     mirror.verify()
+
+
+def test_an_object_that_cannot_be_opened_takes_no_place(mirror, place):
+    """Of a good file of the same name, when others are mended."""
+    linked, mirror.store = mirror.store, place / "copied"
+    mirror.current = mirror.store / "current"
+    shutil.copytree(linked, mirror.store, symlinks=True)
+    give_away(mirror.store)
+    shut = object_path(mirror.store, sha256(mirror.second["page.gmi"]))
+    rot(mirror.current / "index.gmi")
+    with closed(shut):
+        lines = unread(mirror.store)
+        assert set(told(lines)) >= {
+            f"unreadable {shut.relative_to(mirror.store)}",
+            "changed index.gmi", "repaired index.gmi"}
+        assert not mirror.current.joinpath("page.gmi").samefile(shut)
+
+
+def test_the_last_line_after_a_repair(mirror):
+    rot(mirror.store / "releases/1" / MANIFEST)
+    rot(mirror.current / "page.gmi")
+    assert verify(mirror.store, status=REFUSED)[-1].endswith(
+        ", all as signed; REFUSED serial 1: 1 changed")
+    assert "REFUSED serial 2" not in verify.said
 
 
 def test_rot_that_cannot_be_fetched(mirror):
