@@ -159,7 +159,22 @@ on_start_limit(struct ev_loop *loop, ev_timer *t, int events)
 	start_failed(t->data);
 }
 
-/* A worker that hangs serves nobody; its seat is filled again. */
+/* Of those that are not ready yet, a beat is not asked for so soon. */
+static bool
+has_hung(struct seat *s)
+{
+	const unsigned start = GENERATION_START_MS / HEARTBEAT_MS;
+
+	if (s->process.pid <= 0 ||
+	    !pulse_lost(
+		&s->pulse, s->generation->common->heartbeats, s->process.row))
+		return false;
+	return s->process.ready || s->pulse.missed >= start;
+}
+
+/* A worker that hangs serves nobody; where the generation serves, its seat is filled
+ * again. One that was told to end may hold a listening socket that visitors are given
+ * to. While a generation starts, start_limit watches. */
 static void
 on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -167,12 +182,10 @@ on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	for (size_t i = 0; g->state == SERVING && i < g->n; i++) {
+	for (size_t i = 0; g->state != STARTING && i < g->n; i++) {
 		struct seat *s = &g->seats[i];
 
-		if (s->process.pid <= 0 || !s->process.ready ||
-		    !pulse_lost(
-			&s->pulse, g->common->heartbeats, s->process.row))
+		if (!has_hung(s))
 			continue;
 		log_error("worker %u (process %d) hangs: killed",
 		    s->process.number, (int)s->process.pid);
@@ -315,6 +328,7 @@ generation_drain(struct generation *g, enum worker_word word)
 	g->state = ENDING;
 	stop_timers(g);
 	ev_now_update(EV_DEFAULT);
+	ev_timer_again(EV_DEFAULT, &g->pulses);
 	ev_timer_set(&g->end_limit, seconds + GENERATION_LATE_S, 0);
 	ev_timer_start(EV_DEFAULT, &g->end_limit);
 	for (size_t i = 0; i < g->n; i++)
