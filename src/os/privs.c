@@ -194,12 +194,21 @@ privs_die_with(pid_t parent)
 }
 
 void
+privs_ignore_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+void
 privs_quiet_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP,
-		SIGUSR1 };
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 	sigset_t none;
 
+	privs_ignore_signals();
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);

@@ -31,8 +31,12 @@ bool privs_drop(const struct privs *p);
  * To be called after privs_drop: the kernel forgets it when the user changes. */
 bool privs_die_with(pid_t parent);
 
-/* In a child that was forked with its signals blocked: the parent decides when it
- * ends, but Ctrl-C and a service manager's TERM reach every process. */
+/* Signals that would end a process and mean nothing to it: a peer that is gone, a
+ * limit on the size of files (an error says both), USR2. */
+void privs_ignore_signals(void);
+
+/* The same for a child that was forked with its signals blocked, and the parent decides
+ * when it ends, though Ctrl-C and a service manager's TERM reach every process. */
 void privs_quiet_signals(void);
 
 /* No core file, not dumpable: what holds keys leaves no copies. */

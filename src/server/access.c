@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -107,7 +108,22 @@ access_init(struct access *a, const struct conf *conf)
 		return false;
 	if (is_file(where))
 		atomic_store(a->cut, file_is_cut(where));
+	a->named = is_file(where);
 	a->may_block = fstat(a->fd, &st) == 0 && !S_ISREG(st.st_mode);
+	return true;
+}
+
+bool
+access_name(const struct access *a, char *out, size_t size)
+{
+	char path[64];
+	ssize_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
+	len = a->fd == -1 || !a->named ? -1 : readlink(path, out, size - 1);
+	if (len == -1)
+		return false;
+	out[len] = '\0';
 	return true;
 }
 

@@ -19,6 +19,7 @@ enum {
 
 struct access {
 	int fd;         /* -1: no log */
+	bool named;     /* a file of the configuration, not stderr */
 	bool may_block; /* a pipe, socket or terminal: asked before writing */
 	_Atomic bool *cut; /* shared by a generation's workers: the last line
 			    * lacks its LF; NULL: not known */
@@ -57,6 +58,10 @@ void access_check(const struct conf *conf, struct report *r);
 
 /* An error in r, at log.access, for each root that the file lies in. */
 void access_check_roots(const struct conf *conf, struct report *r);
+
+/* The name that the file which is open has now, "PATH (deleted)" when it has none.
+ * False: it is no file, or the kernel does not tell. */
+bool access_name(const struct access *a, char *out, size_t size);
 
 /* One line, ended by LF also where it had to be cut. Never waits for a reader. */
 void access_write(struct access *a, const struct access_entry *e);

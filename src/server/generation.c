@@ -301,6 +301,16 @@ generation_workers(const struct generation *g)
 	return g->n;
 }
 
+const char *
+generation_log(const struct generation *g, char *out, size_t size)
+{
+	const char *where = g->site->base->conf->log.access.text;
+
+	if (access_name(&g->access, out, size))
+		return out;
+	return where != NULL ? where : "stderr";
+}
+
 static void
 stop_timers(struct generation *g)
 {

@@ -47,6 +47,10 @@ struct generation *generation_start(const struct generation_common *common,
 const struct site *generation_site(const struct generation *g);
 size_t generation_workers(const struct generation *g);
 
+/* The name, for a message, of the log that it writes, which may have been renamed since
+ * it was opened: in out, or the word of the configuration. */
+const char *generation_log(const struct generation *g, char *out, size_t size);
+
 /* How many workers a configuration asks for. */
 size_t generation_wants(const struct conf *conf);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,30 @@ load_site(struct parent *p, enum change change, struct report *r)
 	return site_share(p->site);
 }
 
+/* In the words of what was asked for. */
+static void
+say_refused(const struct parent *p)
+{
+	char log[PATH_MAX];
+
+	switch (p->change) {
+	case CHANGE_NONE:
+		break;
+	case CHANGE_LOG:
+		log_error("the log could not be opened again: see above; %s is "
+			  "still written",
+		    generation_log(p->serving, log, sizeof(log)));
+		break;
+	case CHANGE_ROOTS:
+		log_error("switch refused: see above; what was served goes on");
+		break;
+	case CHANGE_CONFIGURATION:
+		log_error("reload refused: see above; the old configuration "
+			  "goes on");
+		break;
+	}
+}
+
 static void
 refused(struct parent *p)
 {
@@ -109,7 +134,7 @@ refused(struct parent *p)
 		return;
 	}
 	listeners_close(&p->next, &p->listeners);
-	log_error("reload refused: see above; the old configuration goes on");
+	say_refused(p);
 	service_notify("READY=1");
 }
 
@@ -242,6 +267,14 @@ say_releases(const struct hosts *now, const struct hosts *before)
 }
 
 static void
+say_workers(const char *what, const struct generation *g)
+{
+	size_t n = generation_workers(g);
+
+	log_info("%s: %zu worker%s", what, n, n == 1 ? "" : "s");
+}
+
+static void
 on_ready(void *arg, struct generation *g)
 {
 	struct parent *p = arg;
@@ -258,7 +291,7 @@ on_ready(void *arg, struct generation *g)
 	p->listeners = p->next;
 	p->privs = p->next_privs;
 	if (old != NULL) {
-		log_info("reloaded: %zu workers", generation_workers(g));
+		say_workers("reloaded", g);
 		say_releases(
 		    generation_site(g)->hosts, generation_site(old)->hosts);
 		generation_drain(old, WORKER_DRAIN);
@@ -266,7 +299,7 @@ on_ready(void *arg, struct generation *g)
 		if (p->source->started != NULL)
 			p->source->started(
 			    p->source->arg, generation_site(g), &p->listeners);
-		log_info("ready: %zu workers", generation_workers(g));
+		say_workers("ready", g);
 	}
 	service_notify("READY=1");
 	pursue(p);
@@ -417,7 +450,7 @@ watch_clock(struct parent *p, ev_timer *w,
 static bool
 prepare(struct parent *p)
 {
-	signal(SIGPIPE, SIG_IGN);
+	privs_ignore_signals();
 	privs_no_core();
 	p->common.privs = &p->next_privs;
 	p->common.events = (struct generation_events){

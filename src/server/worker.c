@@ -193,10 +193,13 @@ static void
 on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct worker *w = t->data;
+	size_t n = pool_count(w->pool);
 
 	(void)events;
-	log_warn("%zu connections had not finished in time and were cut",
-	    pool_count(w->pool));
+	log_warn(n == 1
+		     ? "%zu connection had not finished in time and was cut"
+		     : "%zu connections had not finished in time and were cut",
+	    n);
 	ev_break(loop, EVBREAK_ALL);
 }
 

@@ -24,11 +24,11 @@ def start(place):
     """Starts a server that the test itself will end."""
     started = []
 
-    def run(**options):
+    def run(workers=2, **options):
         root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
         sparse(root / "big.bin", BIG)
         server = Server([{"host": "localhost", "root": str(root)}],
-                        directory=place, listen=(4,), workers=2,
+                        directory=place, listen=(4,), workers=workers,
                         options=options)
         Server.running.remove(server)
         started.append(server)
@@ -126,6 +126,32 @@ def test_an_end_while_a_reload_is_under_way(start):
     assert server.process.wait(5) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGXFSZ],
+                         ids=lambda n: n.name)
+def test_a_signal_without_a_use_ends_nobody(place, number):
+    with Server(directory=place, listen=(4,), workers=2) as server:
+        workers = server.workers()
+        for pid in (server.process.pid, *workers):
+            os.kill(pid, number)
+        for _ in range(8):
+            assert server.ask("/").whole
+        assert server.workers() == workers
+        assert server.process.poll() is None
+
+
+def test_cut_connections_are_counted_in_plain_words(start):
+    for n, words in ((1, "1 connection had not finished in time and was cut"),
+                     (2, "2 connections had not finished in time and were "
+                         "cut")):
+        server = start(limits={"drain": 1}, workers=1)
+        with contextlib.ExitStack() as stack:
+            for _ in range(n):
+                stack.enter_context(download(server))
+            server.signal(signal.SIGTERM)
+            assert server.process.wait(5) == 0
+        assert words in server.log()
+
+
 # ----------------------------------------------------------------- the log
 
 def logged(place, workers=1, log=None, **how):
@@ -182,6 +208,10 @@ def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
         since = mark(server)
         server.signal(signal.SIGUSR1)
         server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.wait_log("error: the log could not be opened again: see above; "
+                        f"{place}/moved/access.log is still written$",
+                        since=since)
+        assert "reload refused" not in server.log()[since:]
         server.ask("/still")
         wait_for(lambda: "/still" in paths(place / "moved/access.log"))
 
@@ -276,6 +306,9 @@ def test_usr1_opens_nothing_but_a_file(place, kind):
         since = mark(server)
         server.signal(signal.SIGUSR1)
         server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.wait_log("error: the log could not be opened again: see above; "
+                        f"{logs}/old is still written$", since=since)
+        assert "reload refused" not in server.log()[since:]
         server.ask("/still")
         wait_for(lambda: "/still" in paths(logs / "old"))
         assert elsewhere.read_text() == "precious\n"
