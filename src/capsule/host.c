@@ -246,6 +246,18 @@ hosts_free(struct hosts **h)
 	*h = NULL;
 }
 
+bool
+host_conf_is_denied(const struct host *h)
+{
+	int fd = openat(h->root, CONTENT_FILE,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd == -1)
+		return errno == EACCES;
+	(void)close(fd);
+	return false;
+}
+
 /* What is wrong with a capsule.conf that could not be opened as a file; NULL
  * when there is simply none. */
 static const char *
@@ -256,7 +268,9 @@ content_fault(const struct host *h, enum file_open result)
 	if (result != FILE_ABSENT)
 		return "cannot be read now";
 	if (fstatat(h->root, CONTENT_FILE, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return NULL;
+		return errno == ENOENT ? NULL : "cannot be looked for";
+	if (host_conf_is_denied(h))
+		return "may not be read";
 	return "is there, but is not a file that can be read beneath the root";
 }
 

@@ -80,10 +80,17 @@ bool host_snapshot(struct host *h, const uint8_t *bytes, size_t len);
 bool host_read_conf(
     const struct host *h, struct buf *out, bool *there, struct buf *why);
 
+/* Whether this process may open what lies in a directory. Who opened the directory
+ * could do more, perhaps. */
+bool host_may_enter(int dir);
+
+/* Whether there is a capsule.conf that this process may not read. */
+bool host_conf_is_denied(const struct host *h);
+
 /* Identifies what was tried, so that a change is noticed: the directory that the
  * root's path leads to, and the files that decide. 0: there is no directory. */
 struct host_mark {
-	uint64_t place; /* the directory */
+	uint64_t place; /* the directory, and who may enter it */
 	uint64_t cause; /* also its change time, and capsule.conf */
 };
 

@@ -199,6 +199,14 @@ host_open(struct host *h, uint64_t below, struct buf *why)
 }
 
 bool
+host_may_enter(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, ".", &st, 0) == 0 || errno != EACCES;
+}
+
+bool
 host_root_open(struct host *h, struct report *r)
 {
 	const struct conf_text *root = &h->conf->root;
@@ -296,6 +304,8 @@ host_mark(const struct host *h, bool place_only, struct host_mark *out)
 		return;
 	if (fstat(dir, &st) == 0) {
 		out->place = mix(mix(1, st.st_dev), st.st_ino);
+		out->place = mix(mix(out->place, st.st_mode), st.st_uid);
+		out->place = mix(out->place, st.st_gid);
 		if (!place_only)
 			out->cause = mix_file(
 			    mix_stat(out->place, &st), dir, "capsule.conf");

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -73,6 +74,19 @@ already_is(uid_t uid, gid_t gid, const char *group, struct buf *why)
 	return true;
 }
 
+/* For messages: a number where the user has no name. */
+static void
+name_user(struct privs *p)
+{
+	const struct passwd *pw = getpwuid(p->uid);
+
+	if (pw != NULL)
+		(void)snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+	else
+		(void)snprintf(
+		    p->user, sizeof(p->user), "%ju", (uintmax_t)p->uid);
+}
+
 bool
 privs_find(
     const char *user, const char *group, struct privs *out, struct buf *why)
@@ -82,6 +96,7 @@ privs_find(
 	gid_t gid = getegid();
 
 	*out = (struct privs){ .uid = geteuid(), .gid = getegid() };
+	name_user(out);
 	if (!root && user == NULL)
 		return find_group(group, &gid, why) &&
 		       already_is(geteuid(), gid, group, why);

@@ -12,7 +12,7 @@ struct privs {
 	bool wanted; /* false: not started as root, nothing to drop */
 	uid_t uid;
 	gid_t gid;
-	char user[64];
+	char user[64]; /* its name, for messages */
 };
 
 /* Whom a worker becomes: user (NULL: "carnation" if it exists, else "nobody")

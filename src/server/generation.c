@@ -32,7 +32,6 @@ struct generation {
 	struct site *site;
 	struct listeners listeners;
 	struct access access;
-	struct privs privs;
 	struct list link; /* of generations */
 	ev_timer start_limit;
 	ev_timer end_limit;
@@ -55,7 +54,7 @@ seat_fill(struct seat *s)
 		.limiter = g->common->limiter,
 		.heartbeats = g->common->heartbeats,
 		.tickets = g->common->tickets,
-		.privs = &g->privs,
+		.privs = &g->site->base->privs,
 	};
 
 	if (!process_start(&s->process, &world))
@@ -238,7 +237,6 @@ generation_new(const struct generation_common *common, struct site *site,
 	g->common = common;
 	g->site = site;
 	g->listeners = *listeners;
-	g->privs = *common->privs;
 	g->n = n;
 	list_init(&g->link);
 	list_append(&generations, &g->link);

@@ -34,7 +34,6 @@ struct generation_common {
 	struct limiter *limiter;
 	struct heartbeats *heartbeats;
 	struct tickets *tickets;
-	const struct privs *privs;
 	struct generation_events events;
 };
 

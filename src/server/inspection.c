@@ -36,7 +36,6 @@ struct child {
 
 struct inspection {
 	const struct site *site;
-	const struct privs *privs;
 	struct shared_finding *shared;
 	struct site_finding *findings;
 	size_t n;
@@ -54,13 +53,14 @@ examine_content(const struct site *site, struct shared_finding *out)
 		struct shared_finding *f = &out[i];
 		struct report r = { 0 };
 		struct buf bytes;
-		bool there, usable;
+		enum site_content found;
+		bool there;
 
 		if (!site_is_fresh(site, i))
 			continue;
 		atomic_store(&f->content, SITE_CONTENT_BEGUN);
 		buf_init(&bytes, HOST_CONF_MAX);
-		usable = site_examine(site, i, &bytes, &there, &r);
+		found = site_examine(site, i, &bytes, &there, &r);
 		report_log(&r);
 		report_fini(&r);
 		f->there = there;
@@ -68,8 +68,7 @@ examine_content(const struct site *site, struct shared_finding *out)
 		if (bytes.len > 0)
 			memcpy(f->bytes, bytes.ptr, bytes.len);
 		buf_fini(&bytes);
-		atomic_store(&f->content,
-		    usable ? SITE_CONTENT_USABLE : SITE_CONTENT_UNUSABLE);
+		atomic_store(&f->content, found);
 	}
 }
 
@@ -198,8 +197,7 @@ on_limit(struct ev_loop *loop, ev_timer *w, int events)
 }
 
 struct inspection *
-inspection_start(const struct site *site, const struct privs *privs,
-    inspection_done *done, void *arg)
+inspection_start(const struct site *site, inspection_done *done, void *arg)
 {
 	struct inspection *i = calloc(1, sizeof(*i));
 
@@ -216,7 +214,8 @@ inspection_start(const struct site *site, const struct privs *privs,
 	ev_timer_init(&i->limit, on_limit, INSPECTION_MS / 1000., 0);
 	i->limit.data = i;
 	if (i->shared == NULL || i->findings == NULL ||
-	    !child_start(i, &i->children[0], privs, examine_content) ||
+	    !child_start(
+		i, &i->children[0], &site->base->privs, examine_content) ||
 	    !child_start(i, &i->children[1], NULL, examine_roots)) {
 		inspection_free(&i);
 		return NULL;

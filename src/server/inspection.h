@@ -6,7 +6,6 @@
 #ifndef SERVER_INSPECTION_H
 #define SERVER_INSPECTION_H
 
-#include "os/privs.h"
 #include "server/site.h"
 
 enum {
@@ -20,11 +19,11 @@ struct inspection;
  * is valid until inspection_free, which it may call. */
 typedef void inspection_done(void *arg, const struct site_finding *findings);
 
-/* Inspects the fresh capsules of site, which is borrowed until the end. The children
- * get the privileges privs, or keep the parent's for the survey. NULL and errno
+/* Inspects the fresh capsules of site, which is borrowed until the end: with the
+ * privileges of its workers, or with the parent's for the survey. NULL and errno
  * on failure. */
-struct inspection *inspection_start(const struct site *site,
-    const struct privs *privs, inspection_done *done, void *arg);
+struct inspection *
+inspection_start(const struct site *site, inspection_done *done, void *arg);
 
 /* Also ends what is still running; done is then not called. */
 void inspection_free(struct inspection **i);

@@ -25,8 +25,6 @@ enum change {
 struct parent {
 	const struct parent_source *source;
 	struct generation_common common;
-	struct privs privs;         /* of the generation that serves */
-	struct privs next_privs;    /* of the one that starts */
 	struct listeners listeners; /* of the generation that serves */
 	struct listeners next;      /* of the one that starts */
 	struct generation *serving;
@@ -45,22 +43,6 @@ struct parent {
 	ev_timer roots, expiry, keys, patience;
 };
 
-/* Whom the workers become. */
-static bool
-find_privs(const struct conf *conf, struct privs *out, struct report *r)
-{
-	struct buf why;
-	bool ok;
-
-	buf_init(&why, 512);
-	ok = privs_find(conf->user.text, conf->group.text, out, &why);
-	if (!ok)
-		report_add(r, REPORT_ERROR, conf->user.file, conf->user.line,
-		    "user: %s", buf_cstr(&why));
-	buf_fini(&why);
-	return ok;
-}
-
 static struct site *
 load_configuration(struct parent *p, struct report *r)
 {
@@ -73,8 +55,7 @@ load_configuration(struct parent *p, struct report *r)
 
 	if (conf == NULL)
 		return NULL;
-	if (listeners_open(&p->next, &p->listeners, conf, r) &&
-	    find_privs(conf, &p->next_privs, r))
+	if (listeners_open(&p->next, &p->listeners, conf, r))
 		site = site_load(conf, p->site, &o, r);
 	else
 		conf_free(&conf);
@@ -89,7 +70,6 @@ load_site(struct parent *p, enum change change, struct report *r)
 	if (change == CHANGE_CONFIGURATION)
 		return load_configuration(p, r);
 	p->next = p->listeners;
-	p->next_privs = p->privs;
 	if (change == CHANGE_ROOTS)
 		return site_again(p->site, r);
 	return site_share(p->site);
@@ -184,8 +164,7 @@ static void
 inspect(struct parent *p)
 {
 	if (site_any_fresh(p->next_site)) {
-		p->inspection = inspection_start(
-		    p->next_site, &p->next_privs, on_inspected, p);
+		p->inspection = inspection_start(p->next_site, on_inspected, p);
 		if (p->inspection != NULL)
 			return;
 		log_error("cannot inspect capsules: %s", strerror(errno));
@@ -289,7 +268,6 @@ on_ready(void *arg, struct generation *g)
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	listeners_close(&p->listeners, &p->next);
 	p->listeners = p->next;
-	p->privs = p->next_privs;
 	if (old != NULL) {
 		say_workers("reloaded", g);
 		say_releases(
@@ -452,7 +430,6 @@ prepare(struct parent *p)
 {
 	privs_ignore_signals();
 	privs_no_core();
-	p->common.privs = &p->next_privs;
 	p->common.events = (struct generation_events){
 		.ready = on_ready,
 		.failed = on_failed,

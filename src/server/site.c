@@ -269,28 +269,26 @@ count_roots(const struct hosts *hosts)
 	return n;
 }
 
-/* For check: all that is wrong with the roots, here and now. */
-static void
-look_at_roots(struct site *s, struct report *r)
+/* Whom the workers become. */
+static bool
+find_privs(const struct conf *conf, struct privs *out, struct report *r)
 {
-	uint64_t until = clock_ms() + HOST_SURVEY_MS;
+	const struct conf_text *at = &conf->user;
+	struct buf why, ignored;
+	struct privs alone;
+	bool ok;
 
-	for (size_t i = 0; i < s->hosts->n; i++) {
-		const struct conf_text *root = &s->hosts->host[i].conf->root;
-
-		if (s->hosts->host[i].root == -1)
-			continue;
-		site_survey(s, i, until, &s->surveys[i]);
-		if (s->surveys[i].secret[0] != '\0')
-			report_add(r, REPORT_ERROR, root->file, root->line,
-			    "root \"%s\" holds a private key: %s", root->text,
-			    s->surveys[i].secret);
-		if (s->surveys[i].unfinished)
-			report_add(r, REPORT_WARNING, root->file, root->line,
-			    "root \"%s\" was not searched to its end for "
-			    "private keys: it has too many files",
-			    root->text);
-	}
+	buf_init(&why, 512);
+	buf_init(&ignored, 512);
+	ok = privs_find(conf->user.text, conf->group.text, out, &why);
+	if (!ok && privs_find(conf->user.text, NULL, &alone, &ignored))
+		at = &conf->group;
+	if (!ok)
+		report_add(r, REPORT_ERROR, at->file, at->line, "%s: %s",
+		    at == &conf->user ? "user" : "group", buf_cstr(&why));
+	buf_fini(&ignored);
+	buf_fini(&why);
+	return ok;
 }
 
 struct site *
@@ -313,6 +311,8 @@ site_load(struct conf *conf, const struct site *old,
 		base_free(&base);
 		return NULL;
 	}
+	if (!find_privs(conf, &base->privs, r))
+		base->privs.wanted = false;
 	hosts =
 	    o->look_only ? hosts_open_all(conf, r) : hosts_open_names(conf, r);
 	if (hosts != NULL)
@@ -327,7 +327,7 @@ site_load(struct conf *conf, const struct site *old,
 		if (r->errors == errors || o->look_only)
 			base_load(base, hosts, o, r);
 		if (o->look_only)
-			look_at_roots(s, r);
+			site_look_at_roots(s, r);
 		(void)check_descriptors(conf, count_roots(hosts), r);
 	}
 	if (r->errors > errors && !o->look_only)

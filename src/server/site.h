@@ -6,6 +6,7 @@
 
 #include "capsule/host.h"
 #include "capsule/mime.h"
+#include "os/privs.h"
 #include "tls/ctx.h"
 
 enum {
@@ -28,6 +29,7 @@ struct site_cert {
 struct site_base {
 	unsigned references;
 	struct conf *conf;
+	struct privs privs; /* of the workers */
 	struct mime *mime;
 	struct tls_server *tls;
 	struct site_cert *certs;   /* one a capsule */
@@ -45,6 +47,8 @@ struct site_state {
 	char secret[256];      /* the file that held a private key, or "" */
 	uint64_t secret_mark;  /* as it was then */
 	uint64_t seen;         /* what differed from them when last looked at */
+	bool closed;           /* the workers may not enter what was tried */
+	unsigned missed;       /* so often in a row the root led nowhere */
 };
 
 struct site {
@@ -62,6 +66,7 @@ enum site_content {
 	SITE_CONTENT_BEGUN,  /* the inspection ended there */
 	SITE_CONTENT_USABLE,
 	SITE_CONTENT_UNUSABLE,
+	SITE_CONTENT_CLOSED, /* the directory may not be entered */
 };
 
 struct site_finding {
@@ -80,10 +85,10 @@ struct site_options {
 	struct tickets *tickets;
 };
 
-/* Opens roots, certificates, keys and the type database of a checked
+/* Finds the workers' user, opens roots, certificates, keys and the type database of a checked
  * configuration, which it takes over whatever happens. Roots that hold the certs
  * directory, or lie in it, are errors. Only looking: so are roots that cannot be
- * opened or hold a private key; else what can be served of each capsule is found out
+ * opened or hold a private key (site_look finds what is wrong in them); else what can be served of each capsule is found out
  * by inspecting it and site_settle. Of old (may be NULL) what was served goes on
  * where the new content cannot be used; a root that old does not name and that
  * cannot be opened is then an error. NULL when r gained an error, unless only
@@ -101,7 +106,7 @@ struct site *site_share(struct site *s);
 void site_free(struct site **s);
 
 /* Whether some capsule's root has moved, or is worth another try: site_again would
- * open it anew. */
+ * open it anew. One that leads nowhere for two such looks is logged, once. */
 bool site_has_moved(const struct site *s);
 
 /* Whether capsule i waits for an inspection, and whether any does. */
@@ -109,9 +114,13 @@ bool site_is_fresh(const struct site *s, size_t i);
 bool site_any_fresh(const struct site *s);
 
 /* For the inspection: reads capsule.conf of capsule i into bytes, and whether there
- * is one into there. False, with errors in r: it cannot be used. */
-bool site_examine(const struct site *s, size_t i, struct buf *bytes,
-    bool *there, struct report *r);
+ * is one into there. Of what is unusable r says why; of what is closed nothing. */
+enum site_content site_examine(const struct site *s, size_t i,
+    struct buf *bytes, bool *there, struct report *r);
+
+/* For check: reads what the workers would read, as their user where that can be, and
+ * tells all that is wrong with it. Of a site that was loaded to look only. */
+void site_look(struct site *s, struct report *r);
 
 /* For the inspection: what the root of capsule i holds, found until until_ms. */
 void site_survey(

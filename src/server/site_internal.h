@@ -14,4 +14,7 @@ site_new(struct site_base *base, struct hosts *hosts, struct report *r);
  * not be opened, which are settled. */
 void site_open_roots(struct site *s, const struct site *old, struct report *r);
 
+/* For check: all that is wrong with the roots, here and now. */
+void site_look_at_roots(struct site *s, struct report *r);
+
 #endif

@@ -5,11 +5,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "server/site_internal.h"
 #include "util/log.h"
 
-enum { WHY_MAX = 1024 };
+enum {
+	WHY_MAX = 1024,
+	LOST_AFTER = 2, /* looks at a root that leads nowhere */
+};
 
 bool
 site_is_fresh(const struct site *s, size_t i)
@@ -49,24 +53,38 @@ put_what(struct buf *out, const struct host *h, uint64_t serial)
 	(void)buf_str(out, h->conf->root.text);
 }
 
+/* serial: of the release that cannot be used; 0: no store. */
 static void
-log_held(const struct site *s, size_t i, const char *why, const char *instead)
+log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
+    const char *instead)
 {
 	const struct host *h = &s->hosts->host[i];
-	const struct site_state *st = &s->states[i];
 	uint8_t memory[WHY_MAX];
 	struct buf text;
 
 	buf_wrap(&text, memory, sizeof(memory) - 1);
 	(void)buf_printf(&text, "%s: cannot use ", h->names[0]);
-	put_what(&text, h, st->refused);
+	put_what(&text, h, serial);
 	(void)buf_printf(&text, ": %s; ", why);
-	if (h->root != -1 && h->serial != 0)
+	if (h->root != -1 && h->serial != serial)
 		(void)buf_printf(
 		    &text, "serving release %" PRIu64 " instead", h->serial);
 	else
 		(void)buf_str(&text, instead);
 	log_error("%s", buf_cstr(&text));
+}
+
+/* What visitors get of a root that was opened before. */
+static const char *
+say_kept(const struct host *h, bool closed)
+{
+	struct stat st;
+
+	if (fstat(h->root, &st) == 0 && st.st_nlink == 0)
+		return "it was deleted: visitors get 51";
+	if (closed || !host_may_enter(h->root))
+		return "visitors get 51 until it is mended";
+	return "its last good content is still served";
 }
 
 /* Opens the newest release older than serial that can be opened. */
@@ -93,7 +111,11 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 	struct site_state *st = &s->states[i];
 	const struct host *before = find_known(old, h);
 	uint64_t serial = h->serial;
+	struct stat tried, kept;
+	bool same;
 
+	if (fstat(h->root, &tried) == -1)
+		tried.st_ino = 0;
 	if (!st->held)
 		st->refused = serial;
 	st->held = true;
@@ -101,12 +123,17 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 	host_close(h);
 	if (before != NULL && before->root != -1 && host_adopt(h, before)) {
 		s->surveys[i] = old->surveys[before - old->hosts->host];
-		log_held(s, i, why, "its last good content is still served");
+		same = fstat(h->root, &kept) == 0 &&
+		       kept.st_dev == tried.st_dev &&
+		       kept.st_ino == tried.st_ino;
+		log_held(
+		    s, i, st->refused, why, say_kept(h, st->closed && same));
 	} else if (open_older(h, serial)) {
 		st->fresh = true;
-		log_held(s, i, why, "");
+		log_held(s, i, st->refused, why, "");
 	} else {
-		log_held(s, i, why, "visitors get 41 until it is fixed");
+		log_held(s, i, st->refused, why,
+		    "visitors get 41 until it is fixed");
 	}
 	return h->root != -1;
 }
@@ -146,6 +173,47 @@ site_open_roots(struct site *s, const struct site *old, struct report *r)
 		(void)open_root(s, i, old, r);
 }
 
+/* The root of capsule i leads nowhere. False: it does again. */
+static bool
+say_lost(const struct site *s, size_t i)
+{
+	const struct host *h = &s->hosts->host[i];
+	struct host probe = { .conf = h->conf };
+	uint8_t memory[WHY_MAX];
+	struct buf why;
+
+	buf_wrap(&why, memory, sizeof(memory) - 1);
+	if (host_open(&probe, 0, &why)) {
+		host_close(&probe);
+		return false;
+	}
+	log_held(s, i, probe.serial, buf_cstr(&why),
+	    h->root == -1 ? "visitors get 41 until it is fixed"
+			  : say_kept(h, false));
+	return true;
+}
+
+/* It is told once, and not for a moment in which a root is replaced. What was never
+ * there was told of when it was tried. */
+static void
+note_place(const struct site *s, size_t i, uint64_t place)
+{
+	struct site_state *st = &s->states[i];
+	const struct host *h = &s->hosts->host[i];
+
+	if (st->mark.place == 0)
+		return;
+	if (place != 0) {
+		if (st->missed >= LOST_AFTER && place == st->mark.place)
+			log_info("%s: %s is there again", h->names[0],
+			    h->conf->root.text);
+		st->missed = 0;
+	} else if (st->missed < LOST_AFTER && ++st->missed == LOST_AFTER &&
+		   !say_lost(s, i)) {
+		st->missed = 0;
+	}
+}
+
 /* Whether capsule i is to be opened anew. A cause that has gone must be seen twice:
  * a file that is being written is left alone. */
 static bool
@@ -157,6 +225,7 @@ has_moved(const struct site *s, size_t i)
 	uint64_t secret, seen = st->seen;
 
 	host_mark(h, !st->held, &now);
+	note_place(s, i, now.place);
 	if (now.place == 0 || now.place != st->mark.place)
 		return now.place != 0;
 	if (!st->held)
@@ -209,7 +278,20 @@ site_again(const struct site *old, struct report *r)
 	return s;
 }
 
-bool
+/* Its pages are served all the same. */
+static void
+warn_store(const struct site *s, const struct host *h, struct report *r)
+{
+	const struct conf_text *root = &h->conf->root;
+
+	if (h->store != -1 && !host_may_enter(h->store))
+		report_add(r, REPORT_WARNING, root->file, root->line,
+		    "root \"%s\": user %s cannot enter it: nobody can mirror "
+		    "it",
+		    root->text, s->base->privs.user);
+}
+
+enum site_content
 site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
     struct report *r)
 {
@@ -218,16 +300,25 @@ site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
 	uint8_t memory[WHY_MAX];
 	size_t errors = r->errors;
 	struct buf why;
+	bool denied;
 
+	*there = false;
+	if (!host_may_enter(h->root))
+		return SITE_CONTENT_CLOSED;
+	warn_store(s, h, r);
 	buf_wrap(&why, memory, sizeof(memory) - 1);
-	if (!host_read_conf(h, bytes, there, &why))
-		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s",
-		    buf_cstr(&why));
-	else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len))
+	if (!host_read_conf(h, bytes, there, &why)) {
+		denied = host_conf_is_denied(h);
+		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s%s%s",
+		    buf_cstr(&why), denied ? " by user " : "",
+		    denied ? s->base->privs.user : "");
+	} else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len)) {
 		report_add(r, REPORT_ERROR, root, 0, "out of memory");
-	else if (host_read_content(s->hosts, h, r))
+	} else if (host_read_content(s->hosts, h, r)) {
 		site_warn_index(s, i, r);
-	return r->errors == errors;
+	}
+	return r->errors == errors ? SITE_CONTENT_USABLE
+				   : SITE_CONTENT_UNUSABLE;
 }
 
 void
@@ -267,12 +358,27 @@ judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
 		(void)snprintf(st->secret, sizeof(st->secret), "%s", secret);
 		st->secret_mark = f->survey.secret_mark;
 	}
+	st->closed = f->content == SITE_CONTENT_CLOSED;
 	if (secret[0] != '\0')
 		(void)buf_printf(why, "it holds a private key: %s", secret);
+	else if (st->closed)
+		(void)buf_printf(why, "user %s cannot enter that directory",
+		    s->base->privs.user);
 	else if (f->content != SITE_CONTENT_USABLE)
 		(void)buf_str(why, "its capsule.conf is not valid");
 	else if (!host_snapshot(&s->hosts->host[i], f->bytes, f->len))
 		(void)buf_str(why, "out of memory");
+}
+
+/* A new configuration names a root that the workers cannot enter: as if it could not
+ * be opened. */
+static bool
+is_mistaken(const struct site *s, size_t i, const struct site *old)
+{
+	const struct host *h = &s->hosts->host[i];
+
+	return s->states[i].closed && h->serial == 0 && old != NULL &&
+	       find_known(old, h) == NULL;
 }
 
 bool
@@ -295,8 +401,9 @@ site_settle(struct site *s, const struct site *old,
 		if (why.len == 0) {
 			s->states[i].fresh = false;
 			take_survey(s, i, &findings[i]);
-		} else if (!fall_back(s, i, old, buf_cstr(&why)) &&
-			   s->hosts->n == 1) {
+		} else if (is_mistaken(s, i, old) ||
+			   (!fall_back(s, i, old, buf_cstr(&why)) &&
+			       s->hosts->n == 1)) {
 			report_add(r, REPORT_ERROR, root->file, root->line,
 			    "root \"%s\": %s", root->text, buf_cstr(&why));
 			return false;

@@ -42,10 +42,7 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 	site = site_load(conf, NULL, &options, r);
 	if (site == NULL)
 		return;
-	for (size_t i = 0; i < site->hosts->n; i++)
-		if (site->hosts->host[i].root != -1 &&
-		    host_read_content(site->hosts, &site->hosts->host[i], r))
-			site_warn_index(site, i, r);
+	site_look(site, r);
 	site_warn(site, r);
 	site_free(&site);
 }

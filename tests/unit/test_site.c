@@ -299,9 +299,7 @@ settle(struct site *s, const struct site *old)
 			if (!site_is_fresh(s, i))
 				continue;
 			found[i].content =
-			    site_examine(s, i, &bytes[i], &there, &help.report)
-				? SITE_CONTENT_USABLE
-				: SITE_CONTENT_UNUSABLE;
+			    site_examine(s, i, &bytes[i], &there, &help.report);
 			site_survey(s, i, UINT64_MAX, &found[i].survey);
 			found[i].surveyed = true;
 			found[i].bytes = there ? bytes[i].ptr : NULL;
