@@ -344,19 +344,20 @@ site_warn_expiry(const struct site *s, struct report *r)
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		const struct site_cert *c = &s->base->certs[i];
 		char text[256];
-		int64_t left;
+		int64_t left, days;
 
 		if (c->cert == NULL)
 			continue;
 		left = cert_not_after(c->cert) - now;
 		if (left >= CERT_EXPIRY_WARNING_DAYS * (int64_t)DAY_S)
 			continue;
+		days = (left < 0 ? -left : left) / DAY_S;
 		snprintf(text, sizeof(text),
-		    left < 0
-			? "%s: the certificate has expired %" PRId64 " days ago"
-			: "%s: the certificate expires in %" PRId64 " days",
-		    s->hosts->host[i].names[0],
-		    (left < 0 ? -left : left) / DAY_S);
+		    left < 0 ? "%s: the certificate has expired %" PRId64
+			       " day%s ago"
+			     : "%s: the certificate expires in %" PRId64
+			       " day%s",
+		    s->hosts->host[i].names[0], days, days == 1 ? "" : "s");
 		cert_problem(s->hosts->host[i].conf, r, REPORT_WARNING, text);
 	}
 }

@@ -131,7 +131,7 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 	} else if (open_older(h, serial)) {
 		st->fresh = true;
 		log_held(s, i, st->refused, why, "");
-	} else {
+	} else if (s->hosts->n > 1) { /* alone, it is no start */
 		log_held(s, i, st->refused, why,
 		    "visitors get 41 until it is fixed");
 	}

@@ -224,6 +224,7 @@ test_warnings_of_time(void **state)
 	} rows[] = {
 		{ 31, NULL },
 		{ 29, "one.test: the certificate expires in 29 days" },
+		{ 1, "one.test: the certificate expires in 1 day" },
 		{ 0, "one.test: the certificate expires in 0 days" },
 		{ -4, "one.test: the certificate has expired 3 days ago" },
 	};
