@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* For check: what is wrong with the capsules of a site, here and now. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -122,7 +123,7 @@ child_run(const struct site *s, pid_t parent, int fd)
 	for (size_t i = 0; i < r.n; i++)
 		if (!hand_on(fd, &r.items[i]))
 			_exit(EXIT_FAILURE);
-	_exit(EXIT_SUCCESS);
+	_exit(r.n == r.errors + r.warnings ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* A string out of what the child wrote; NULL: there is none. */
@@ -161,7 +162,7 @@ take_found(struct slice *from, struct report *r)
 	return true;
 }
 
-/* False and errno (0: the child failed). */
+/* False: not all was looked at, or found room. */
 static bool
 look_as_user(const struct site *s, struct report *r)
 {
@@ -173,6 +174,7 @@ look_as_user(const struct site *s, struct report *r)
 
 	if (pipe(ends) == -1)
 		return false;
+	signal(SIGCHLD, SIG_DFL); /* or its status would be lost */
 	pid = fork();
 	if (pid == 0) {
 		(void)close(ends[0]);
@@ -185,11 +187,11 @@ look_as_user(const struct site *s, struct report *r)
 	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
 	rest = buf_view(&found);
-	good = read_all && status == 0;
+	good = read_all;
 	while (good && rest.len > 0)
 		good = take_found(&rest, r);
 	buf_fini(&found);
-	return good;
+	return good && status == 0;
 }
 
 void
@@ -199,6 +201,6 @@ site_look(struct site *s, struct report *r)
 		look_at_content(s, r);
 	else if (!look_as_user(s, r))
 		report_add(r, REPORT_ERROR, NULL, 0,
-		    "cannot look at the capsules as user %s",
+		    "not all capsules could be looked at as user %s",
 		    s->base->privs.user);
 }

@@ -66,7 +66,7 @@ log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
 	(void)buf_printf(&text, "%s: cannot use ", h->names[0]);
 	put_what(&text, h, serial);
 	(void)buf_printf(&text, ": %s; ", why);
-	if (h->root != -1 && h->serial != serial)
+	if (h->root != -1 && h->serial != 0 && h->serial != serial)
 		(void)buf_printf(
 		    &text, "serving release %" PRIu64 " instead", h->serial);
 	else

@@ -66,6 +66,22 @@ def test_a_start_with_a_closed_root(place, mode):
 
 
 @root_only
+def test_a_capsule_conf_that_only_root_may_read(place):
+    conf = tree(place / "one", {"capsule.conf": CONF}) / "capsule.conf"
+    with two(place) as server:
+        conf.write_text('lang = "de";\n')
+        conf.chmod(0o600)
+        said = hup(server)
+        assert re.search(r"/one: capsule\.conf may not be read by user "
+                         "(nobody|carnation)", said)
+        settle(server)
+        assert is_whole(server), "what was served last"
+        conf.chmod(0o644)
+        wait_for(lambda: one(server).meta == "text/gemini; lang=de", 3)
+        settle(server)
+
+
+@root_only
 def test_a_new_root_that_is_closed_refuses_the_reload(place):
     """As one that cannot be opened."""
     tree(place / "closed", {"index.gmi": "x"})

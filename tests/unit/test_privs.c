@@ -37,6 +37,7 @@ as_ordinary_user(void *arg)
 
 	(void)arg;
 	want(find(NULL, NULL, &p) && !p.wanted);
+	want(pw == NULL || strcmp(p.user, pw->pw_name) == 0);
 	want(p.uid == getuid() && p.gid == getgid());
 	want(!find("root", NULL, &p));
 	want(!find("no such user", NULL, &p));
