@@ -18,6 +18,7 @@ static const char nobody[] = "capsule.invalid";
 struct feed {
 	const struct host *host;
 	const struct feed_origin *origin;
+	struct slice author;
 	const char *page; /* beneath the root */
 	struct slice text;
 	struct feed_entries entries;
@@ -320,8 +321,11 @@ static bool
 write_feed(struct feed *f)
 {
 	struct slice title = feed_title(f->host, f->text);
-	struct slice author = capsule_title(f->host);
+	struct slice author = f->author;
 
+	/* An Atom feed must have one (RFC 4287 4.1.1). */
+	if (plain_is_blank(author))
+		author = capsule_title(f->host);
 	if (plain_is_blank(author))
 		author = title;
 	if (plain_is_blank(title)) {
@@ -343,8 +347,20 @@ bool
 feed_atom(const struct host *h, const struct inventory *pages,
     const struct feed_origin *origin, struct buf *out, struct report *r)
 {
+	return feed_atom_by(SLICE(""), h, pages, origin, out, r);
+}
+
+bool
+feed_atom_by(struct slice author, const struct host *h,
+    const struct inventory *pages, const struct feed_origin *origin,
+    struct buf *out, struct report *r)
+{
 	struct feed f = {
-		.host = h, .origin = origin, .out = out, .report = r
+		.host = h,
+		.origin = origin,
+		.author = author,
+		.out = out,
+		.report = r,
 	};
 	struct buf bytes;
 	bool ok;

@@ -47,4 +47,9 @@ struct slice feed_title(const struct host *h, struct slice text);
 bool feed_atom(const struct host *h, const struct inventory *pages,
     const struct feed_origin *origin, struct buf *out, struct report *r);
 
+/* The same, by author; blank: by the capsule's title, else by the feed's. */
+bool feed_atom_by(struct slice author, const struct host *h,
+    const struct inventory *pages, const struct feed_origin *origin,
+    struct buf *out, struct report *r);
+
 #endif

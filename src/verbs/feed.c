@@ -6,16 +6,18 @@
 #include <string.h>
 
 #include "capsule/copy.h"
+#include "capsule/plain.h"
 #include "os/file.h"
 #include "util/log.h"
 #include "verbs/args.h"
 #include "verbs/capsule_dir.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_ORIGIN = ARGS_LONG, FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
+enum { OPTION_ORIGIN = ARGS_LONG, OPTION_AUTHOR };
+enum { FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
 
 const char feed_usage[] =
-    "usage: carnation feed [--origin URL] DIR\n"
+    "usage: carnation feed [--origin URL] [--author NAME] DIR\n"
     "\n"
     "Writes two files into a capsule, made from its pages: atom.xml, the Atom "
     "feed of\n"
@@ -27,12 +29,16 @@ const char feed_usage[] =
     "\n"
     "  --origin URL   where the capsule is published, as gemini://example.org: "
     "links and\n"
-    "                 identifiers of the feed are then absolute\n";
+    "                 identifiers of the feed are then absolute\n"
+    "  --author NAME  who wrote the pages, as the feed says it; otherwise the "
+    "capsule's\n"
+    "                 title\n";
 
 struct job {
 	const char *dir;
 	struct feed_origin origin;
 	const struct feed_origin *given; /* NULL: none */
+	struct slice author;             /* empty: the capsule's title */
 	struct capsule_dir capsule;
 	struct inventory pages;
 	struct buf atom;
@@ -40,12 +46,27 @@ struct job {
 	struct report report;
 };
 
+/* False, and a message, when it is no name: an empty variable of a script must
+ * not pass for the wish to name nobody. */
+static bool
+set_author(struct job *j, struct slice name)
+{
+	if (plain_is_blank(name)) {
+		fprintf(
+		    stderr, "carnation feed: --author: the name is empty\n");
+		return false;
+	}
+	j->author = name;
+	return true;
+}
+
 /* False, and a message, when the words are no job. */
 static bool
 parse(struct job *j, int argc, char **argv)
 {
 	static const struct args_option known[] = {
 		{ "--origin", OPTION_ORIGIN, true },
+		{ "--author", OPTION_AUTHOR, true },
 		{ NULL, 0, false },
 	};
 	struct args a = {
@@ -64,6 +85,9 @@ parse(struct job *j, int argc, char **argv)
 			    "carnation feed: one directory, not also \"%s\"\n",
 			    a.value);
 			return false;
+		} else if (letter == OPTION_AUTHOR) {
+			if (!set_author(j, slice_str(a.value)))
+				return false;
 		} else if (feed_origin(slice_str(a.value), &j->origin, &why)) {
 			j->given = &j->origin;
 		} else {
@@ -99,7 +123,8 @@ make(struct job *j)
 		return false;
 	}
 	ok = h->content.feed.text == NULL ||
-	     feed_atom(h, &j->pages, j->given, &j->atom, &j->report);
+	     feed_atom_by(
+		 j->author, h, &j->pages, j->given, &j->atom, &j->report);
 	return copy_text(h, &j->pages, j->given, &j->copy, &j->report) && ok;
 }
 

@@ -154,6 +154,27 @@ def test_with_an_origin_links_are_absolute(place):
     assert "<gemini://example.org:1966/>" in (c / "all.txt").read_text()
 
 
+def author(directory):
+    return atom(directory).find(ATOM + "author").findtext(ATOM + "name")
+
+
+def test_the_author_is_named_on_request(place):
+    c = capsule(place)
+    assert "atom.xml: written" in feed(c, "--author", "A & <B>")
+    assert author(c) == "A & <B>"
+    feed(c)
+    assert author(c) == "The capsule"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_author_without_a_name_is_a_mistake(place, name):
+    c = capsule(place)
+    said = feed(c, "--author", name, status=2)
+    assert "--author: the name is empty" in said
+    assert "usage: carnation feed" in said
+    assert not (c / "atom.xml").exists()
+
+
 def test_an_index_page_behind_a_redirect_is_a_page(place):
     root = capsule(place, capsule__conf=CONF + 'redirects = ('
                    '{ from = "/index.gmi"; to = "/"; });')

@@ -10,7 +10,7 @@ static char made[64 * 1024];
 
 /* The document of the capsule that is open, or NULL. */
 static const char *
-make(const char *origin)
+make_by(const char *author, const char *origin)
 {
 	struct inventory pages;
 	struct feed_origin parsed;
@@ -21,12 +21,18 @@ make(const char *origin)
 		assert_true(feed_origin(slice_str(origin), &parsed, &why));
 	assert_true(inventory_read(help_host(), &pages));
 	buf_wrap(&out, made, sizeof(made) - 1);
-	result = feed_atom(help_host(), &pages, origin != NULL ? &parsed : NULL,
-		     &out, &help.report)
+	result = feed_atom_by(slice_str(author), help_host(), &pages,
+		     origin != NULL ? &parsed : NULL, &out, &help.report)
 		     ? buf_cstr(&out)
 		     : NULL;
 	inventory_fini(&pages);
 	return result;
+}
+
+static const char *
+make(const char *origin)
+{
+	return make_by("", origin);
 }
 
 static void
@@ -317,6 +323,17 @@ what_an_origin_is(void **state)
 	}
 }
 
+static void
+an_author_goes_before_the_title(void **state)
+{
+	(void)state;
+	tree_file("root/updates.gmi", "# Updates\n=> a 2026-01-02 A\n");
+	help_open_one("title = \"Capsule\"; feed = \"updates.gmi\";");
+	has(make_by("A & B", NULL), "<name>A &amp; B</name>");
+	has(make_by(" ", NULL), "<name>Capsule</name>");
+	has(make(NULL), "<name>Capsule</name>");
+}
+
 int
 main(void)
 {
@@ -327,6 +344,7 @@ main(void)
 		in_a_capsule(links_that_would_be_misread_begin_with_a_dot),
 		in_a_capsule(hostile_texts_stay_texts),
 		in_a_capsule(titles_have_substitutes),
+		in_a_capsule(an_author_goes_before_the_title),
 		in_a_capsule(what_is_wrong_is_told_with_its_place),
 		in_a_capsule(days_that_are_none_are_left_out),
 		in_a_capsule(links_that_are_no_urls_are_left_out),
