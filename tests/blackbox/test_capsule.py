@@ -9,6 +9,7 @@ from life import carnation
 
 CAPSULE = ROOT / "capsule"
 MADE = ("atom.xml", "black-january.txt")
+AUTHOR = "The carnation authors"
 
 
 def test_lint_has_neither_error_nor_warning():
@@ -23,11 +24,12 @@ def test_feed_and_text_copy_are_up_to_date(place):
     copy = shutil.copytree(CAPSULE, place / "capsule")
     for name in MADE:
         (copy / name).unlink()
-    done = carnation("feed", copy)
+    done = carnation("feed", "--author", AUTHOR, copy)
     assert done.returncode == 0, done.stderr
     for name in MADE:
         assert (copy / name).read_bytes() == (CAPSULE / name).read_bytes(), \
-            f"{name} is not what the pages say: carnation feed capsule"
+            f"{name} is not what the pages say: " \
+            f"carnation feed --author '{AUTHOR}' capsule"
 
 
 def test_the_text_copy_holds_every_page_in_reading_order():

@@ -9,7 +9,8 @@ HERE = Path(__file__).resolve().parent
 CAPSULE = HERE.parent.parent / "capsule"
 
 # Said of sources, of the pages themselves, or of words: not of the events.
-WITHOUT_CLAIMS = {"sources.gmi", "updates.gmi", "colophon.gmi", "glossary.gmi"}
+WITHOUT_CLAIMS = {"sources.gmi", "updates.gmi", "colophon.gmi", "glossary.gmi",
+                  "further.gmi", "mirrors.gmi"}
 TRANSLATIONS = {"az/index.gmi", "ru/index.gmi"}
 
 WORDS = """three four five six seven eight nine ten eleven twelve thirteen
@@ -65,12 +66,46 @@ def lines(page):
     return text(page).splitlines()
 
 
+REVISED = re.compile(r"(Last revised|Son düzəliş|Последняя правка): (.+)\.$")
+FENCE = "```"
+
+
 def prose(page):
-    """The lines that speak of events: without link addresses and without the
-    list of sources, whose dates are the sources' own."""
+    """The lines that speak of events: without link addresses, without the list
+    of sources, whose dates are the sources' own, and without the day on which
+    the page was last revised."""
     told = []
     for line in lines(page):
         if re.match(r"## (Sources|Mənbələr|Источники)$", line):
             break
+        line = re.sub(r"^Sources: .*", "", line)
+        line = REVISED.sub("", line)
         told.append(re.sub(r"^=>\s*\S+\s*", "", line))
     return told
+
+
+def blocks(page):
+    """The preformatted blocks: of each its alternative text and its lines."""
+    found, block = [], None
+    for line in lines(page):
+        if line.startswith(FENCE):
+            if block is None:
+                block = (line[len(FENCE):], [])
+            else:
+                found.append(block)
+                block = None
+        elif block is not None:
+            block[1].append(line)
+    assert block is None, f"{page}: a block without an end"
+    return found
+
+
+def flowing(page):
+    """The page's lines outside preformatted blocks."""
+    kept, inside = [], False
+    for line in lines(page):
+        if line.startswith(FENCE):
+            inside = not inside
+        elif not inside:
+            kept.append(line)
+    return kept

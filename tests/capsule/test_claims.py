@@ -11,10 +11,20 @@ from pages import (CAPSULE, TRANSLATIONS, WITHOUT_CLAIMS, claims, lines,
 # "the 32nd anniversary": the occasion's own name, not a figure of a source.
 OCCASION = {"32"}
 
+# The groups of faults that the second edition corrects, by number; map.tsv ties
+# each correction to its sentence:
+#  1 the rally of 13 January   2 Moscow's aim, and Human Rights Watch's finding
+#  3 who did not start the pogroms   4 who helped, who did not
+#  5 who says what: airborne formations, the anthology, the dates
+#  6 the ministry's figures, by year   7 sums, captions and kinds of numbers
+#  8 the law   9 the two decrees   10 smaller ones
+# 11 what the news item says   12 fairness
+CORRECTIONS = {str(n) for n in range(1, 13)}
+
 
 def test_the_tables_are_whole():
     rows = table("claims.tsv")
-    assert len(rows) == len(claims()) == 137
+    assert len(rows) == len(claims()) == 210
     for row in rows:
         assert re.fullmatch(r"[A-I]\d\d", row["id"])
         assert row["claim"].endswith("."), row
@@ -23,6 +33,7 @@ def test_the_tables_are_whole():
     for page, told in sitemap().items():
         assert set(told) <= set(claims()), page
     for row in table("map.tsv"):
+        assert set(re.findall(r"\d+", row["corrects"])) <= CORRECTIONS, row
         assert row["page"] in sitemap(), row
         assert row["claim"] in claims(), row
 
@@ -70,6 +81,36 @@ def test_numbers_are_found_in_every_form():
         "26000", "8", "19:30", "19", "20", "thousand", "million"}
     assert numbers("seventy, sevens, 1.5") == {"70", "7", "1", "5"}
     assert not numbers("often, tenth-rate attention, weighty")
+
+
+def test_each_correction_is_tied_to_its_sentence():
+    done = {n for row in table("map.tsv") for n in row["corrects"].split()}
+    assert done == CORRECTIONS, sorted(CORRECTIONS ^ done, key=int)
+    for n, claim, page in (
+            ("1", "B18", "january-13.gmi"), ("1", "B19", "january-13.gmi"),
+            ("1", "B21", "january-13.gmi"), ("1", "B22", "january-13.gmi"),
+            ("1", "B21", "chronology.gmi"), ("2", "C27", "reasons.gmi"),
+            ("2", "C25", "reasons.gmi"), ("2", "C24", "reasons.gmi"),
+            ("3", "B26", "january-13.gmi"), ("3", "B26", "questions.gmi"),
+            ("3", "B26", "chronology.gmi"), ("4", "B24", "january-13.gmi"),
+            ("4", "B26", "january-13.gmi"), ("5", "C15", "night.gmi"),
+            ("5", "B03", "january-13.gmi"), ("6", "D02", "index.gmi"),
+            ("6", "D02", "night.gmi"), ("6", "D02", "numbers.gmi"),
+            ("7", "D03", "numbers.gmi"), ("7", "G15", "numbers.gmi"),
+            ("7", "H05", "ministry.gmi"), ("8", "F08", "law.gmi"),
+            ("8", "F19", "law.gmi"), ("8", "F20", "law.gmi"),
+            ("8", "F22", "law.gmi"), ("8", "F23", "law.gmi"),
+            ("8", "F24", "law.gmi"), ("8", "F03", "law.gmi"),
+            ("9", "C22", "decree.gmi"), ("9", "C23", "decree.gmi"),
+            ("9", "B34", "decree.gmi"), ("10", "E12", "days-after.gmi"),
+            ("10", "C32", "night.gmi"), ("10", "G14", "memory.gmi"),
+            ("10", "G13", "memory.gmi"), ("10", "E01", "days-after.gmi"),
+            ("11", "D24", "context.gmi"), ("11", "F09", "index.gmi"),
+            ("11", "H13", "ministry.gmi"), ("12", "A19", "context.gmi"),
+            ("12", "C28", "reasons.gmi"), ("12", "B09", "january-13.gmi")):
+        assert any(n in row["corrects"].split() for row in table("map.tsv")
+                   if (row["claim"], row["page"]) == (claim, page)), \
+            (n, claim, page)
 
 
 QUOTED = [
