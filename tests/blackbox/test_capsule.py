@@ -44,7 +44,7 @@ def test_the_text_copy_holds_every_page_in_reading_order():
     assert sorted(order) == pages
     for page in order:
         for line in (CAPSULE / page).read_text().splitlines():
-            plain = re.sub(r"^(=> *\S+|#+|\*|>)\s*", "", line)
+            plain = re.sub(r"^(=> *\S+|#+|\*|>|```)\s*", "", line)
             if not line.startswith("=>"):
                 assert re.sub(r"\s+", " ", plain) in flat, (page, line)
         title = (CAPSULE / page).read_text().splitlines()[0][2:]
