@@ -54,6 +54,23 @@ def test_every_located_phrase_is_there(page):
             assert any(row["phrase"] in line for line in told), row
 
 
+# Said of the page itself, or of what was not read: no claim could hold it.
+OF_THE_PAGE = re.compile(
+    r"The events in order|What is not known|Readers may meet|Bu mətn|Этот текст")
+
+
+@pytest.mark.parametrize(
+    "page", sorted(set(sitemap()) - WITHOUT_CLAIMS - {"about.gmi"}))
+def test_every_paragraph_is_tied_to_a_claim(page):
+    phrases = [row["phrase"] for row in table("map.tsv")
+               if row["page"] == page]
+    untied = [line for line, whole in zip(prose(page), lines(page))
+              if line and not whole.startswith(("#", "=>", "```", "When "))
+              and not OF_THE_PAGE.match(line)
+              and not any(phrase in line for phrase in phrases)]
+    assert not untied, untied
+
+
 @pytest.mark.parametrize(
     "page", sorted(set(sitemap()) - WITHOUT_CLAIMS))
 def test_no_number_is_told_that_no_claim_holds(page):
