@@ -35,6 +35,7 @@ struct publish_options {
 	const char *key_name; /* as in NAME.pub; "": not said */
 	struct slice sealed;  /* a manifest signed elsewhere; empty: none */
 	const struct feed_origin *origin; /* NULL: as the store remembers */
+	struct slice author; /* of the feed; empty: see feed_atom_by */
 	bool final;
 	unsigned refresh_days;
 	const struct signify_key *next_key; /* NULL: none */

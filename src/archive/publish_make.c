@@ -94,7 +94,9 @@ publish_make_files(struct publish *p, struct report *r)
 			ok = false;
 		}
 	if (h->content.feed.text != NULL)
-		ok = feed_atom(h, &p->pages, &p->origin, &p->atom, r) && ok;
+		ok = feed_atom_by(
+			 p->o->author, h, &p->pages, &p->origin, &p->atom, r) &&
+		     ok;
 	ok = copy_text(h, &p->pages, &p->origin, &p->copy, r) && ok;
 	return ok ? PUBLISH_GOOD : PUBLISH_FAILED;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capsule/plain.h"
 #include "conf/options.h"
 
 enum { OPTIONS_MAX = 32 }; /* a bit each in args.seen */
@@ -135,4 +136,18 @@ args_number(
 	    "%ld\n",
 	    a->verb, what, a->value, min, max);
 	return false;
+}
+
+bool
+args_name(const struct args *a, const char *what, struct slice *out)
+{
+	struct slice name = slice_str(a->value);
+
+	if (plain_is_blank(name)) {
+		fprintf(stderr, "carnation %s: %s: the name is empty\n",
+		    a->verb, what);
+		return false;
+	}
+	*out = name;
+	return true;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Command-line options from a table; an unknown one is answered with the
- * nearest known one. Depends on conf (word_nearest). */
+ * nearest known one. Depends on conf (word_nearest) and capsule (plain). */
 #ifndef VERBS_ARGS_H
 #define VERBS_ARGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "util/slice.h"
 
 enum {
 	ARGS_MANY = 2,
@@ -45,5 +47,9 @@ int args_next(struct args *a);
 /* A whole number in min..max from text, or a message and false. */
 bool args_number(
     const struct args *a, const char *what, long min, long max, long *out);
+
+/* A name from value, borrowed; or a message and false when it is blank: an empty
+ * variable of a script must not pass for the wish to name nobody. */
+bool args_name(const struct args *a, const char *what, struct slice *out);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "capsule/copy.h"
-#include "capsule/plain.h"
 #include "os/file.h"
 #include "util/log.h"
 #include "verbs/args.h"
@@ -46,20 +45,6 @@ struct job {
 	struct report report;
 };
 
-/* False, and a message, when it is no name: an empty variable of a script must
- * not pass for the wish to name nobody. */
-static bool
-set_author(struct job *j, struct slice name)
-{
-	if (plain_is_blank(name)) {
-		fprintf(
-		    stderr, "carnation feed: --author: the name is empty\n");
-		return false;
-	}
-	j->author = name;
-	return true;
-}
-
 /* False, and a message, when the words are no job. */
 static bool
 parse(struct job *j, int argc, char **argv)
@@ -86,7 +71,7 @@ parse(struct job *j, int argc, char **argv)
 			    a.value);
 			return false;
 		} else if (letter == OPTION_AUTHOR) {
-			if (!set_author(j, slice_str(a.value)))
+			if (!args_name(&a, "--author", &j->author))
 				return false;
 		} else if (feed_origin(slice_str(a.value), &j->origin, &why)) {
 			j->given = &j->origin;

@@ -17,6 +17,7 @@
 enum {
 	OPTION_KEY = ARGS_LONG,
 	OPTION_ORIGIN,
+	OPTION_AUTHOR,
 	OPTION_FINAL,
 	OPTION_REFRESH,
 	OPTION_NEXT_KEY,
@@ -87,6 +88,8 @@ take(struct publish_job *j, const struct args *a, int letter)
 		return true;
 	case OPTION_ORIGIN:
 		return take_origin(j, a->value);
+	case OPTION_AUTHOR:
+		return args_name(a, "--author", &j->o.author);
 	case OPTION_FINAL:
 		j->o.final = true;
 		return true;
@@ -197,6 +200,7 @@ publish_options_parse(struct publish_job *j, int argc, char **argv)
 	static const struct args_option known[] = {
 		{ "--key", OPTION_KEY, true },
 		{ "--origin", OPTION_ORIGIN, true },
+		{ "--author", OPTION_AUTHOR, true },
 		{ "--final", OPTION_FINAL, false },
 		{ "--refresh", OPTION_REFRESH, true },
 		{ "--next-key", OPTION_NEXT_KEY, true },

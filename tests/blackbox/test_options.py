@@ -133,8 +133,8 @@ def test_help_after_the_end_of_options_is_a_word(place):
 @pytest.mark.parametrize("line", [
     "mirror --key=K gemini://localhost/ s --host=a", "prune --keep=1 s",
     "publish --key=K --origin=gemini://a.example --refresh=1 --next-key=K "
-    "--unsigned=o src s", "publish --signed=o src s", "feed --origin="
-    "gemini://a.example d", "lint --config=c d", "fetch --output=o "
+    "--unsigned=o --author=a src s", "publish --signed=o src s",
+    "feed --origin=gemini://a.example --author=a d", "lint --config=c d", "fetch --output=o "
     "--timeout=1 --cert=c --key=k --known-hosts=h gemini://localhost:1/",
     "cert renew --certs=d --yes", "cert renew --cert=c --key=k --yes",
     "check --config=c --certs=d --workers=1 --log=l"])

@@ -148,6 +148,37 @@ def test_a_first_release(author):
     assert f"<{ORIGIN}/>" in (author.current / "all.txt").read_text()
 
 
+def test_the_feed_names_the_author(author):
+    def names():
+        return re.findall(r"<name>(.*)</name>",
+                          (author.current / "atom.xml").read_text())
+
+    author.first("--author", "A & <B>")
+    assert names() == ["A &amp; &lt;B&gt;"]
+    feed = Path(shutil.copytree(author.src, author.place / "other"))
+    done = carnation("feed", "--origin", ORIGIN, "--author", "A & <B>", feed)
+    assert done.returncode == 0, done.stderr
+    assert (feed / "atom.xml").read_bytes() \
+        == (author.current / "atom.xml").read_bytes()
+    author.run()
+    assert names() == ["The capsule"]
+    # What is signed elsewhere is the feed with its author.
+    author.run("--author", "C", "--unsigned", author.place / "list")
+    sealed = sign(author)
+    done = author.run("--signed", sealed, key=False, status=3)
+    assert "changed atom.xml" in done.stderr
+    author.run("--signed", sealed, "--author", "C", key=False)
+    assert names() == ["C"]
+    author.check(3)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_author_without_a_name_is_a_mistake(author, name):
+    done = author.first("--author", name, status=2)
+    assert "carnation publish: --author: the name is empty\n" in done.stderr
+    assert not author.store.exists()
+
+
 def test_the_tools_that_people_have_accept_it(author):
     author.first()
     author.write("night.gmi", "# The night\nOne more line.\n")

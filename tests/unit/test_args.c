@@ -192,12 +192,33 @@ test_number(void **state)
 	}
 }
 
+static void
+test_name(void **state)
+{
+	static const char *const blank[] = { "", " ", "\t", "\x07\n" };
+	struct args a = { .verb = "feed", .value = "A B" };
+	struct slice name = SLICE("");
+
+	(void)state;
+	assert_true(args_name(&a, "--author", &name));
+	check_slice(name, SLICE("A B"));
+	check_slice(slice_str(message()), SLICE(""));
+	for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++) {
+		a.value = blank[i];
+		assert_false(args_name(&a, "--author", &name));
+		check_slice(slice_str(message()),
+		    SLICE("carnation feed: --author: the name is empty\n"));
+		check_slice(name, SLICE("A B"));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_number, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_name, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
