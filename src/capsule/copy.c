@@ -19,9 +19,9 @@
 #define ABOUT "This file holds all pages of the capsule as plain text"
 
 static const char about[] = ABOUT
-    ", in reading order, "
-    "for those who keep or print them. \"See\" names a page in this file; "
-    "addresses stand between angle brackets.";
+    ", in reading order, for those who keep or print them. Each link is "
+    "followed by where it leads: a page of this file in round brackets, any "
+    "other address in angle brackets.";
 
 struct copy {
 	const struct host *host;

@@ -95,10 +95,8 @@ put_link(
 	plain_words(&p, line->text);
 	if (page == NULL && line->url.len > 0)
 		copy_put_word(&p, "<", line->url, ">");
-	else if (page != NULL && p.begun)
-		copy_put_word(&p, "(see: ", slice_str(page), ")");
 	else if (page != NULL)
-		copy_put_word(&p, "See: ", slice_str(page), "");
+		copy_put_word(&p, "(", slice_str(page), ")");
 	plain_end(&p);
 }
 

@@ -10,7 +10,8 @@
 /* Appends a blank line, a rule with the page's name, and its text: headings are
  * underlined (those of level 3 keep their mark), list items and quotes keep
  * theirs, preformatted lines are left as they are. A link to one of the pages
- * that h serves is "label (see: page.gmi)", any other "label <target>". */
+ * that h serves is "label (page.gmi)", any other "label <target>": without a word,
+ * since pages are in any language. */
 void copy_put_page(const struct host *h, const struct inventory *pages,
     const char *path, struct slice text, struct buf *out);
 

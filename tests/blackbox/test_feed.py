@@ -354,8 +354,8 @@ def test_the_copy_has_every_page_in_order(place):
         ("The night", "night.gmi"), ("Home", "index.gmi"),
         ("About", "about.gmi"), ("Azərbaycanca", "az/index.gmi"),
         ("News of the capsule", "updates.gmi")]
-    assert "\nThe night (see: night.gmi)\n" in text
-    assert "\nGecə (see: night.gmi)\n" in text
+    assert "\nThe night (night.gmi)\n" in text
+    assert "\nGecə (night.gmi)\n" in text
     assert "<https://example.org/a?b&c>" in text
     assert "\n  /\\  \n" in text
 

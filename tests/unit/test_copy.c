@@ -10,9 +10,11 @@
 	"============================================================"         \
 	"============"
 #define ABOUT                                                                  \
-	"This file holds all pages of the capsule as plain text, in "          \
-	"reading\norder, for those who keep or print them. \"See\" names a "   \
-	"page in this\nfile; addresses stand between angle brackets.\n\n"      \
+	"This file holds all pages of the capsule as plain "                   \
+	"text, in reading\norder, for those who keep or print "                \
+	"them. Each link is followed by where\nit leads: a "                   \
+	"page of this file in round brackets, any other "                      \
+	"address in\nangle brackets.\n\n"                                      \
 	"Contents\n--------\n\n"
 
 static char made[256 * 1024];
@@ -65,9 +67,11 @@ a_whole_copy(void **state)
 		      "\"b.gmi\"];");
 	assert_string_equal(make("gemini://example.org", sizeof(made) - 1),
 	    "Capsule\n=======\n\n"
-	    "This file holds all pages of the capsule as plain text, in "
-	    "reading\norder, for those who keep or print them. \"See\" names "
-	    "a page in this\nfile; addresses stand between angle brackets.\n\n"
+	    "This file holds all pages of the capsule as plain "
+	    "text, in reading\norder, for those who keep or print "
+	    "them. Each link is followed by where\nit leads: a "
+	    "page of this file in round brackets, any other "
+	    "address in\nangle brackets.\n\n"
 	    "The capsule: <gemini://example.org/>\n\n"
 	    "Contents\n--------\n\n"
 	    "  1. Home (index.gmi)\n"
@@ -75,13 +79,13 @@ a_whole_copy(void **state)
 	    "  3. a.gmi\n"
 	    "  4. AZ (az/index.gmi)\n"
 	    "\n" RULE "\nindex.gmi\n" RULE "\n\n"
-	    "Home\n====\n\nWelcome.\nNext (see: b.gmi)\n"
+	    "Home\n====\n\nWelcome.\nNext (b.gmi)\n"
 	    "\n" RULE "\nb.gmi\n" RULE "\n\n"
-	    "B\n=\nHome (see: index.gmi)\n"
+	    "B\n=\nHome (index.gmi)\n"
 	    "\n" RULE "\na.gmi\n" RULE "\n\n"
 	    "No title here.\n"
 	    "\n" RULE "\naz/index.gmi\n" RULE "\n\n"
-	    "AZ\n==\nB (see: b.gmi)\nHome (see: index.gmi)\n");
+	    "AZ\n==\nB (b.gmi)\nHome (index.gmi)\n");
 	assert_int_equal(help.report.n, 0);
 }
 
@@ -117,11 +121,11 @@ links(void **state)
 	(void)state;
 	tree_file("root/b c.gmi", "# B\n");
 	tree_file("root/x.txt", "x\n");
-	becomes(SLICE("=> b%20c.gmi B\n"), "B (see: b c.gmi)\n");
-	becomes(SLICE("=> b%20c.gmi\n"), "See: b c.gmi\n");
-	becomes(SLICE("=> /b%20c.gmi?q#f B\n"), "B (see: b c.gmi)\n");
-	becomes(SLICE("=> index.gmi Here\n"), "Here (see: index.gmi)\n");
-	becomes(SLICE("=> / Home\n"), "Home (see: index.gmi)\n");
+	becomes(SLICE("=> b%20c.gmi B\n"), "B (b c.gmi)\n");
+	becomes(SLICE("=> b%20c.gmi\n"), "(b c.gmi)\n");
+	becomes(SLICE("=> /b%20c.gmi?q#f B\n"), "B (b c.gmi)\n");
+	becomes(SLICE("=> index.gmi Here\n"), "Here (index.gmi)\n");
+	becomes(SLICE("=> / Home\n"), "Home (index.gmi)\n");
 	becomes(SLICE("=> x.txt A text\n"), "A text <x.txt>\n");
 	becomes(SLICE("=> none.gmi None\n"), "None <none.gmi>\n");
 	becomes(SLICE("=> none/ None\n"), "None <none/>\n");
