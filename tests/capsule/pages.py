@@ -40,7 +40,7 @@ def numbers(text):
 
 def table(name):
     with open(HERE / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t",
+        return list(csv.DictReader(file, delimiter="\t", restval="",
                                    quoting=csv.QUOTE_NONE))
 
 
