@@ -46,8 +46,8 @@ hello_needs(struct slice seen)
 		if (got < sizeof(header) && got + there >= sizeof(header)) {
 			if (header[0] != CLIENT_HELLO)
 				return at;
-			message += (size_t)header[1] << 16 | header[2] << 8 |
-				   header[3];
+			message += (size_t)header[1] << 16 |
+				   (size_t)header[2] << 8 | header[3];
 		}
 		at += len;
 		got += len;

@@ -76,8 +76,8 @@ struct need {
 
 /* The higher, the sooner s gives way; 0: never. After POOL_GRACE_MS of silence,
  * whoever has the largest share. Before, the same, then of those in the crowd
- * whoever has been silent longest; and nobody who waits for us, except a greedy one
- * for another. */
+ * whoever has been silent longest; those who are known last; and nobody who waits
+ * for us, except a greedy one for another. */
 static uint64_t
 slot_burden(const struct slot *s, const struct need *need)
 {
@@ -94,8 +94,11 @@ slot_burden(const struct slot *s, const struct need *need)
 		return share | UINT64_C(1) << 63;
 	if (!slot_is_greedy(s) && !need->pressing)
 		return 0;
-	return share | (uint64_t)!known << 31 |
-	       (uint64_t)(s->state == need->crowd) << 30 | silent << 1 | 1;
+	if (!known)
+		return share | UINT64_C(1) << 31 |
+		       (uint64_t)(s->state == need->crowd) << 30 | silent << 1 |
+		       1;
+	return silent << 1 | 1; /* whatever shares its place in the tally */
 }
 
 /* Who gives way soonest, of POOL_PROBES connections chosen at random and of the
