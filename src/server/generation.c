@@ -330,8 +330,8 @@ void
 generation_drain(struct generation *g, enum worker_word word)
 {
 	bool first = g->state != ENDING;
-	int seconds = word == WORKER_DRAIN ? WORKER_DRAIN_S
-					   : g->site->base->conf->limits.drain;
+	int seconds = word != WORKER_FINISH ? WORKER_DRAIN_S
+					    : g->site->base->conf->limits.drain;
 
 	g->state = ENDING;
 	stop_timers(g);

@@ -53,8 +53,8 @@ const char *generation_log(const struct generation *g, char *out, size_t size);
 /* How many workers a configuration asks for. */
 size_t generation_wants(const struct conf *conf);
 
-/* Tells every worker to stop accepting and finish: WORKER_DRAIN or
- * WORKER_FINISH. Those that have not ended GENERATION_LATE_S after the time that they
+/* Tells every worker to stop accepting and finish: WORKER_DRAIN,
+ * WORKER_LEAVE or WORKER_FINISH. Those that have not ended GENERATION_LATE_S after the time that they
  * are given are killed. events.gone follows. */
 void generation_drain(struct generation *g, enum worker_word word);
 

@@ -292,16 +292,20 @@ listeners_have(const struct listeners *l, int fd)
 	return false;
 }
 
-void
+bool
 listeners_close(struct listeners *l, const struct listeners *keep)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < l->n; i++) {
 		if (listeners_have(keep, l->item[i].fd))
 			continue;
 		remove_file(&l->item[i]);
 		close(l->item[i].fd);
+		any = true;
 	}
 	l->n = 0;
+	return any;
 }
 
 static void

@@ -258,6 +258,7 @@ on_ready(void *arg, struct generation *g)
 {
 	struct parent *p = arg;
 	struct generation *old = p->serving;
+	bool left;
 
 	p->serving = g;
 	p->starting = NULL;
@@ -266,13 +267,13 @@ on_ready(void *arg, struct generation *g)
 	p->next_site = NULL;
 	say_listening(
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
-	listeners_close(&p->listeners, &p->next);
+	left = listeners_close(&p->listeners, &p->next);
 	p->listeners = p->next;
 	if (old != NULL) {
 		say_workers("reloaded", g);
 		say_releases(
 		    generation_site(g)->hosts, generation_site(old)->hosts);
-		generation_drain(old, WORKER_DRAIN);
+		generation_drain(old, left ? WORKER_LEAVE : WORKER_DRAIN);
 	} else {
 		if (p->source->started != NULL)
 			p->source->started(

@@ -215,11 +215,11 @@ accept_rest(struct worker *w)
 }
 
 static void
-drain(struct worker *w, unsigned seconds)
+drain(struct worker *w, unsigned seconds, bool rest)
 {
 	if (w->draining)
 		ev_timer_stop(w->loop, &w->deadline);
-	else
+	else if (rest)
 		accept_rest(w);
 	w->draining = true;
 	accepting(w, false);
@@ -243,10 +243,11 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	if (n <= 0)
 		ev_break(loop, EVBREAK_ALL); /* the parent is gone */
-	else if (word == WORKER_DRAIN)
-		drain(w, WORKER_DRAIN_S);
+	else if (word == WORKER_DRAIN || word == WORKER_LEAVE)
+		drain(w, WORKER_DRAIN_S, word == WORKER_LEAVE);
 	else if (word == WORKER_FINISH)
-		drain(w, (unsigned)w->world->site->base->conf->limits.drain);
+		drain(w, (unsigned)w->world->site->base->conf->limits.drain,
+		    true);
 }
 
 static size_t

@@ -30,7 +30,9 @@ enum {
 enum worker_word {
 	WORKER_READY = 'r',  /* to the parent: accepting */
 	WORKER_DRAIN = 'd',  /* stop accepting; the connections may finish */
-	WORKER_FINISH = 't', /* the same, within limits.drain */
+	WORKER_LEAVE = 'l',  /* the same, after accepting what waits: an address
+			      * is given up */
+	WORKER_FINISH = 't', /* as WORKER_LEAVE, within limits.drain */
 };
 
 /* Everything is inherited by fork; the worker owns its copies. */

@@ -63,8 +63,8 @@ def test_a_start_with_a_spoiled_capsule_among_others(place, conf):
         assert one(server, "/other").status == 41
         (place / "one" / "capsule.conf").write_text('lang = "az";\n')
         wait_for(lambda: one(server).status == 20)
-        assert one(server).meta == "text/gemini; lang=az"
         settle(server)
+        assert one(server).meta == "text/gemini; lang=az"
 
 
 def test_a_start_without_one_of_the_roots(place):
