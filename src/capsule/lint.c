@@ -215,8 +215,7 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	check_pages(l);
 	lint_capsule(l); /* behind the pages, whose links it counts */
 	lint_conf(l);
-	lint_subscription(l);
-	lint_atom(l);
+	lint_feed(l);
 	lint_robots(l);
 	lint_favicon(l);
 	lint_well_known(l);

@@ -106,11 +106,8 @@ void lint_targets_fini(struct lint *l);
 /* Whether t is a redirect, one to a slash included. */
 bool lint_redirects(const struct lint_target *t);
 
-/* lint_page.c: a page, line by line. */
+/* lint_page.c: a page, its bytes and its lines. */
 void lint_page(struct lint *l, const char *path, struct slice bytes);
-
-/* lint_bytes.c: encoding, line ends, characters. */
-void lint_bytes(struct lint *l, const char *path, struct slice bytes);
 
 /* lint_link.c: one link of the page at path. */
 void
@@ -125,7 +122,7 @@ void lint_link_add(struct lint *l, const char *code, const char *path,
 void lint_link_list(
     struct lint *l, const char *path, const struct gemtext_line *line);
 
-/* lint_scheme.c: the scheme of a link, on the page at path. True for gemini, and
+/* lint_page.c: the scheme of a link, on the page at path. True for gemini, and
  * when it has none. */
 bool
 lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line);
@@ -152,10 +149,9 @@ void lint_conf_read(struct lint *l);
 void lint_conf(struct lint *l);
 
 /* The companion files. */
-void lint_subscription(struct lint *l); /* lint_subscription.c: S */
-void lint_atom(struct lint *l);         /* lint_atom.c: A */
-void lint_robots(struct lint *l);       /* lint_robots.c: R */
-void lint_favicon(struct lint *l);      /* lint_favicon.c: F */
-void lint_well_known(struct lint *l);   /* lint_well_known.c: W */
+void lint_feed(struct lint *l);       /* lint_feed.c: S, its page; A, Atom */
+void lint_robots(struct lint *l);     /* lint_robots.c: R */
+void lint_favicon(struct lint *l);    /* lint_capsule.c: F */
+void lint_well_known(struct lint *l); /* lint_capsule.c: W */
 
 #endif

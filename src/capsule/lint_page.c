@@ -1,7 +1,228 @@
 /* SPDX-License-Identifier: ISC */
-/* A page line by line: headings, blocks, blank and broken lines (spec.md 4.1.2,
- * 4.1.6 to 4.1.9). */
+/* A page: its bytes (encoding, line ends, characters), the schemes of its links,
+ * and line by line its headings, blocks, blank and broken lines. */
+#include <string.h>
+
 #include "capsule/lint_internal.h"
+#include "conf/options.h"
+
+enum line_end { END_NONE, END_LF, END_CRLF };
+
+enum { ESCAPE = 0x1b, DELETE = 0x7f };
+
+struct bytes {
+	struct lint *l;
+	const char *path;
+	unsigned number;    /* of the line, from 1 */
+	enum line_end ends; /* as the first line does */
+	bool utf8;          /* as pages are, unless their type says otherwise */
+	/* What one complaint about the page is enough for. */
+	bool malformed;
+	bool mixed;
+	bool bare_cr;
+};
+
+static bool
+is_utf8(const struct lint *l, const char *path)
+{
+	char text[REQUEST_URI_MAX + 2];
+	struct slice charset;
+	struct buf absolute;
+
+	buf_wrap(&absolute, text, sizeof(text));
+	if (!buf_byte(&absolute, '/') || !buf_str(&absolute, path) ||
+	    !buf_byte(&absolute, '\0'))
+		return true;
+	charset = policy_charset(l->host, text);
+	return charset.len == 0 ||
+	       slice_equal_nocase(charset, SLICE("utf-8")) ||
+	       slice_equal_nocase(charset, SLICE("us-ascii"));
+}
+
+/* Whether a character has no business on a page. */
+static bool
+is_control(uint32_t rune)
+{
+	if (rune < 0x20)
+		return rune != '\t' && rune != '\r' && rune != ESCAPE;
+	return (rune >= DELETE && rune < 0xa0) || rune == 0x2028 ||
+	       rune == 0x2029;
+}
+
+static void
+bytes_check_end(struct bytes *b, enum line_end end)
+{
+	if (b->ends == END_NONE)
+		b->ends = end;
+	if (end == END_NONE)
+		lint_add(b->l, "G006", b->path, b->number,
+		    "the last line has no line end");
+	else if (end != b->ends && !b->mixed) {
+		b->mixed = true;
+		lint_add(b->l, "G003", b->path, b->number,
+		    end == END_LF
+			? "this line ends with LF, the first with CRLF"
+			: "this line ends with CRLF, the first with LF");
+	}
+}
+
+/* One complaint of each kind a line: *told are the kinds that were had. */
+static void
+bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *told)
+{
+	enum { CONTROL = 1, SEQUENCE = 2 };
+
+	if (rune == ESCAPE && !(*told & SEQUENCE)) {
+		*told |= SEQUENCE;
+		lint_add(b->l, "G005", b->path, b->number,
+		    "escape sequence for terminals");
+	} else if (rune == '\r' && !b->bare_cr) {
+		b->bare_cr = true;
+		lint_add(b->l, "G003", b->path, b->number,
+		    "CR without LF behind it");
+	} else if (is_control(rune) && !(*told & CONTROL)) {
+		*told |= CONTROL;
+		lint_add(b->l, "G004", b->path, b->number,
+		    rune == 0x2028 || rune == 0x2029
+			? "line separator U+%04X, which ends no line here"
+			: "control character U+%04X",
+		    (unsigned)rune);
+	}
+}
+
+static void
+bytes_check_line(struct bytes *b, struct slice s)
+{
+	unsigned told = 0;
+	uint32_t rune;
+
+	for (size_t i = 0, n = 1; i < s.len; i += n) {
+		rune = s.ptr[i];
+		n = 1;
+		if (rune >= 0x80 && b->utf8)
+			n = slice_rune(slice_skip(s, i), &rune);
+		if (n == 0) {
+			n = 1;
+			if (!b->malformed)
+				lint_add(b->l, "G001", b->path, b->number,
+				    "byte 0x%02x is not UTF-8", s.ptr[i]);
+			b->malformed = true;
+		} else if (rune < 0x20 || (rune >= DELETE && b->utf8)) {
+			bytes_check_rune(b, rune, &told);
+		}
+	}
+}
+
+/* Encoding, line ends and characters of the page at path. */
+static void
+bytes_check(struct lint *l, const char *path, struct slice bytes)
+{
+	struct bytes b = { .l = l, .path = path, .utf8 = is_utf8(l, path) };
+	struct slice line;
+	size_t before;
+
+	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
+		lint_add(l, "G002", path, 1, "byte order mark");
+	before = bytes.len;
+	while (slice_line(&bytes, &line)) {
+		size_t end = before - bytes.len - line.len;
+
+		before = bytes.len;
+		b.number++;
+		bytes_check_line(&b, line);
+		bytes_check_end(&b, end == 2   ? END_CRLF
+				    : end == 1 ? END_LF
+					       : END_NONE);
+	}
+}
+
+enum { SCHEME_SIZE = 32 };
+
+/* What capsules link to: a word that is nearly one of these is misspelt. */
+static const char *const usual[] = { "gemini", "http", "https", "gopher",
+	"mailto", "titan", "spartan", "finger", NULL };
+
+/* What else there is, after the registry of schemes at IANA: those of links that
+ * somebody might write, and all that look like a usual one. */
+static const char *const others[] = { "about", "acct", "bitcoin", "callto",
+	"cid", "dat", "data", "dhttp", "dict", "dns", "doi", "ed2k", "ethereum",
+	"feed", "file", "ftp", "ftps", "geo", "git", "gophers", "guppy", "imap",
+	"info", "ipfs", "ipns", "irc", "irc6", "ircs", "jabber", "jitsi",
+	"ldap", "ldaps", "lightning", "magnet", "market", "matrix", "mid",
+	"misfin", "mms", "monero", "mumble", "news", "nex", "nfs", "ni", "nntp",
+	"pop", "pttp", "rsync", "rtmp", "rtsp", "rtsps", "rtspu", "scroll",
+	"sftp", "sgnl", "shttp", "sip", "sips", "skype", "sms", "smtp", "smb",
+	"snews", "ssb", "ssh", "steam", "stun", "svn", "swh", "tag",
+	"teamspeak", "tel", "telnet", "text", "tftp", "tg", "tip", "tn3270",
+	"tox", "turn", "udp", "urn", "view-source", "vnc", "wais", "webcal",
+	"ws", "wss", "xmpp", NULL };
+
+static bool
+is_among(const char *const *schemes, const char *scheme)
+{
+	for (; *schemes != NULL; schemes++)
+		if (strcmp(*schemes, scheme) == 0)
+			return true;
+	return false;
+}
+
+/* The scheme at the front of url in small letters; "" when it has none, cut
+ * when it is longer than any. */
+static void
+read_scheme(struct slice url, char out[SCHEME_SIZE])
+{
+	struct slice name = SLICE(""), rest;
+	size_t n = 0;
+
+	if (uri_is_absolute(url))
+		(void)slice_cut(url, ':', &name, &rest);
+	for (; n < name.len && n < SCHEME_SIZE - 1; n++) {
+		uint8_t c = name.ptr[n];
+
+		out[n] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+	}
+	out[n] = '\0';
+}
+
+/* Whether the first segment of a relative link holds a colon (RFC 3986 4.2). */
+static bool
+has_colon(struct slice url)
+{
+	for (size_t i = 0; i < url.len; i++) {
+		if (url.ptr[i] == ':')
+			return true;
+		if (slice_find(SLICE("/?#"), url.ptr[i], NULL))
+			return false;
+	}
+	return false;
+}
+
+bool
+lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
+{
+	char scheme[SCHEME_SIZE];
+	const char *near;
+
+	read_scheme(line->url, scheme);
+	if (scheme[0] == '\0' && has_colon(line->url))
+		lint_link_add(l, "G036", path, line,
+		    "clients look for a scheme in front of the colon; begin "
+		    "it with ./",
+		    NULL);
+	if (scheme[0] == '\0' || strcmp(scheme, "gemini") == 0)
+		return true;
+	if (!is_among(usual, scheme) && !is_among(others, scheme)) {
+		near = word_nearest(scheme, usual);
+		if (near != NULL)
+			lint_link_add(l, "G016", path, line,
+			    "the scheme is misspelt; did you mean ", near);
+		else
+			lint_link_add(l, "G036", path, line,
+			    "nobody knows the scheme ", scheme);
+	}
+	lint_link_list(l, path, line);
+	return false;
+}
 
 enum {
 	BLANK_MAX = 2,     /* lines in a row */
@@ -156,7 +377,7 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 	struct page p = { .l = l, .path = path };
 	struct gemtext_line line;
 
-	lint_bytes(l, path, bytes);
+	bytes_check(l, path, bytes);
 	p.at.rest = bytes;
 	/* The mark has had its complaint: the line behind it needs no other. */
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))

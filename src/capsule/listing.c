@@ -2,15 +2,25 @@
 #include "capsule/listing.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "capsule/listing_page.h"
+#include "capsule/resolve.h"
+#include "os/file.h"
+#include "proto/gemtext.h"
 #include "util/clock.h"
 #include "util/list.h"
+#include "util/log.h"
 
 enum {
+	HEAD_MAX = 4096, /* bytes of a page in which its heading is */
+	LABEL_MAX = 200, /* bytes of a heading that are shown */
 	/* 1,000 lines of a name of 255 bytes, escaped, and a label. */
 	PAGE_MAX = 4 * 1024 * 1024,
 	/* A change within the granularity of mtime, here taken as generously as
@@ -34,6 +44,321 @@ struct listings {
 	struct list recent; /* used longest ago first */
 	size_t n;
 };
+
+struct entry {
+	char *name;
+	bool directory;
+};
+
+/* A page being made. */
+struct page {
+	const struct host *host;
+	const char *path;
+	struct buf *out;
+	struct entry *entries;
+	size_t n;
+	size_t room;
+	size_t names; /* read so far, of any kind */
+	size_t left_out;
+	bool failed; /* memory or descriptors are short */
+};
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static int
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : (unsigned char)c;
+}
+
+/* Compares the numbers at *a and *b by value and goes behind them. */
+static int
+compare_numbers(const char **a, const char **b)
+{
+	const char *x = *a + strspn(*a, "0");
+	const char *y = *b + strspn(*b, "0");
+	size_t x_len = strspn(x, "0123456789");
+	size_t y_len = strspn(y, "0123456789");
+
+	*a = x + x_len;
+	*b = y + y_len;
+	if (x_len != y_len)
+		return x_len < y_len ? -1 : 1;
+	return memcmp(x, y, x_len);
+}
+
+int
+listing_compare(const char *a, const char *b)
+{
+	const char *x = a;
+	const char *y = b;
+	int order = 0;
+
+	while (order == 0 && *x != '\0' && *y != '\0') {
+		if (is_digit(*x) && is_digit(*y))
+			order = compare_numbers(&x, &y);
+		else
+			order = lower(*x++) - lower(*y++);
+	}
+	if (order == 0)
+		order = (*x != '\0') - (*y != '\0');
+	/* "a1" and "A01" are two names all the same. */
+	return order != 0 ? order : strcmp(a, b);
+}
+
+void
+listing_size(uint64_t bytes, char out[16])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB",
+		"PiB", "EiB" };
+	uint64_t tenths;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		(void)snprintf(out, 16, "%u B", (unsigned)bytes);
+		return;
+	}
+	/* Rounding may make 1024.0 of 1023.97: that is one of the next. */
+	do {
+		unit++;
+		tenths =
+		    (bytes >> (10 * unit)) * 10 +
+		    (((bytes >> (10 * unit - 10)) & 1023) * 10 + 512) / 1024;
+	} while (tenths >= 10240);
+	(void)snprintf(out, 16, "%u.%u %s", (unsigned)(tenths / 10),
+	    (unsigned)(tenths % 10), units[unit]);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a;
+	const struct entry *y = b;
+
+	if (x->directory != y->directory)
+		return x->directory ? -1 : 1;
+	return listing_compare(x->name, y->name);
+}
+
+/* What a visitor would get who asks for name, with a slash behind it when it is
+ * a directory. Nothing is listed that would not be served. */
+static enum resolved
+ask(struct page *p, const char *name, bool slash, struct resolution *got)
+{
+	struct uri_path path;
+	struct buf decoded;
+
+	buf_wrap(&decoded, path.decoded, sizeof(path.decoded) - 1);
+	got->fd = -1;
+	if (!buf_byte(&decoded, '/') || !buf_str(&decoded, p->path) ||
+	    !buf_str(&decoded, name) || (slash && !buf_byte(&decoded, '/')))
+		return RESOLVED_ABSENT;
+	path.decoded[decoded.len] = '\0';
+	path.decoded_len = decoded.len;
+	return resolve(p->host, &path, got);
+}
+
+static void
+resolution_close(struct resolution *got)
+{
+	if (got->fd != -1)
+		(void)close(got->fd);
+}
+
+static void
+page_add(struct page *p, const char *name, bool directory)
+{
+	size_t room = p->room == 0 ? 64 : p->room * 2;
+	struct entry *grown;
+
+	if (p->n == p->room) {
+		grown = realloc(p->entries, room * sizeof(*grown));
+		if (grown == NULL) {
+			p->failed = true;
+			return;
+		}
+		p->entries = grown;
+		p->room = room;
+	}
+	p->entries[p->n].name = strdup(name);
+	p->entries[p->n].directory = directory;
+	if (p->entries[p->n].name == NULL)
+		p->failed = true;
+	else
+		p->n++;
+}
+
+/* Takes an entry of the directory, unless what it is already says that it
+ * cannot be served. */
+static void
+page_consider(struct page *p, const struct dirent *e)
+{
+	struct resolution got;
+	enum resolved result;
+
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		return;
+	p->names++;
+	if (host_hides(p->host, e->d_name, strlen(e->d_name)))
+		return;
+	switch (e->d_type) {
+	case DT_DIR:
+	case DT_REG:
+		page_add(p, e->d_name, e->d_type == DT_DIR);
+		return;
+	case DT_LNK:
+	case DT_UNKNOWN:
+		break;
+	default:
+		return;
+	}
+	result = ask(p, e->d_name, false, &got);
+	resolution_close(&got);
+	if (result == RESOLVED_EXHAUSTED)
+		p->failed = true;
+	else if (result == RESOLVED_FILE || result == RESOLVED_SLASH)
+		page_add(p, e->d_name, result == RESOLVED_SLASH);
+}
+
+static void
+page_read(struct page *p, int fd)
+{
+	/* An open of our own: the caller's has a position that is shared. */
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own == -1 ? NULL : fdopendir(own);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		if (own != -1)
+			(void)close(own);
+		p->failed = true;
+		return;
+	}
+	while (!p->failed && p->names <= LISTING_NAMES_MAX &&
+	       (e = readdir(dir)) != NULL)
+		page_consider(p, e);
+	(void)closedir(dir);
+}
+
+/* The first heading of the page open at fd, not more than LABEL_MAX bytes of
+ * it; empty when it has none. Borrows from head. */
+static struct slice
+heading(int fd, uint8_t head[HEAD_MAX])
+{
+	ssize_t n = file_read_at(fd, head, HEAD_MAX, 0);
+	struct slice title;
+
+	if (n <= 0)
+		return SLICE("");
+	title = slice_trim(gemtext_title(slice_of(head, (size_t)n)));
+	if (title.len <= LABEL_MAX)
+		return title;
+	title = slice_head(title, LABEL_MAX);
+	while (title.len > 0 && !slice_utf8(title) && title.len > LABEL_MAX - 4)
+		title.len--;
+	return title;
+}
+
+static bool
+is_gemtext(struct slice name)
+{
+	return slice_ends_nocase(name, SLICE(".gmi")) ||
+	       slice_ends_nocase(name, SLICE(".gemini"));
+}
+
+static bool
+write_file(struct buf *out, const char *name, const struct resolution *got)
+{
+	uint8_t head[HEAD_MAX];
+	struct slice shown = slice_str(name);
+	struct slice title = SLICE("");
+	char size[16];
+
+	if (is_gemtext(shown))
+		title = heading(got->fd, head);
+	if (title.len > 0)
+		shown = title;
+	listing_size((uint64_t)got->st.st_size, size);
+	return buf_str(out, "=> ") && uri_encode(out, slice_str(name), false) &&
+	       buf_byte(out, ' ') && log_escape(out, shown) &&
+	       buf_printf(out, " (%s)\n", size);
+}
+
+static bool
+write_directory(struct buf *out, struct slice name)
+{
+	return buf_str(out, "=> ") && uri_encode(out, name, false) &&
+	       buf_str(out, "/ ") && log_escape(out, name) &&
+	       buf_str(out, "/\n");
+}
+
+/* The line of one entry; false when it is not served after all. */
+static bool
+page_entry(struct page *p, const struct entry *e)
+{
+	struct resolution got;
+	enum resolved result = ask(p, e->name, e->directory, &got);
+	bool shown = result == RESOLVED_FILE ||
+		     (e->directory && result == RESOLVED_LISTING);
+
+	if (result == RESOLVED_EXHAUSTED)
+		p->failed = true;
+	else if (shown &&
+		 !(e->directory ? write_directory(p->out, slice_str(e->name))
+				: write_file(p->out, e->name, &got)))
+		p->failed = true;
+	resolution_close(&got);
+	return shown;
+}
+
+static void
+page_write(struct page *p)
+{
+	struct buf *out = p->out;
+	size_t shown = 0;
+	size_t i;
+
+	(void)buf_str(out, "# /");
+	(void)log_escape(out, slice_str(p->path));
+	(void)buf_str(out, "\n\n");
+	if (p->path[0] != '\0')
+		(void)buf_str(out, "=> ../ ..\n");
+	for (i = 0; i < p->n && shown < LISTING_ENTRIES_MAX && !p->failed; i++)
+		shown += page_entry(p, &p->entries[i]);
+	p->left_out += p->n - i;
+	if (p->left_out > 0)
+		(void)buf_printf(out, "\n%zu more %s not listed.\n",
+		    p->left_out, p->left_out == 1 ? "is" : "are");
+	else if (shown == 0)
+		(void)buf_str(out, "Nothing is in this directory.\n");
+}
+
+/* Appends the page of the directory open at fd, at path beneath h's root (as
+ * listing_get has it), to out. False and errno as listing_get has them. */
+static bool
+listing_write(const struct host *h, const char *path, int fd, struct buf *out)
+{
+	struct page p = { .host = h, .path = path, .out = out };
+	bool fits;
+
+	page_read(&p, fd);
+	fits = p.names <= LISTING_NAMES_MAX;
+	if (!p.failed && fits) {
+		if (p.n > 0)
+			qsort(p.entries, p.n, sizeof(*p.entries),
+			    compare_entries);
+		page_write(&p);
+	}
+	while (p.n > 0)
+		free(p.entries[--p.n].name);
+	free(p.entries);
+	errno = p.failed || fits ? ENOMEM : EFBIG;
+	return !p.failed && fits && !out->failed;
+}
 
 struct listings *
 listings_new(void)

@@ -28,8 +28,9 @@ void listings_free(struct listings **l);
  * root, "" for the root, else ending in '/'), from the cache while device, inode
  * and mtime are the same. Directories first, numbers in order, sizes for
  * people, a .gmi page by its first heading; what resolve() would refuse is left
- * out; a link to ".." but at the root. NULL and errno, as listing_write has them.
- * Every call is paired with listing_release. */
+ * out; a link to ".." but at the root. NULL and errno: EFBIG when the directory
+ * holds more than LISTING_NAMES_MAX names, else ENOMEM, out of memory or of
+ * descriptors. Every page is given back with listing_release. */
 struct listing *listing_get(struct listings *l, const struct host *h,
     const char *path, int fd, const struct stat *st);
 void listing_release(struct listing *page);

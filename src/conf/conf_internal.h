@@ -67,26 +67,12 @@ char *path_beside(struct conf *c, const char *file, const char *path);
 /* The same, from the root. file may be NULL: the working directory counts. */
 char *path_absolute(struct conf *c, const char *file, const char *path);
 
-struct config_setting_t;
-struct source;
-
-/* Reads the settings of libconfig's group from into base, which belongs to prefix
- * and place. source tells where they were written; NULL: in the table. An option
- * that is not known is reported at the level unknown. */
-void tree_read(struct conf *c, const struct source *source,
-    const struct config_setting_t *from, const char *prefix, unsigned place,
-    void *base, enum report_level unknown, struct report *r);
-
 /* Reads the table's default of o into base, by the code that reads files. */
 void read_fallback(struct conf *c, const struct option *o, void *base);
 
 /* Checks each text of the groups under prefix and place by its row. */
 void check_values(
     const char *prefix, unsigned place, const void *base, struct report *r);
-
-/* Leaves out of what capsule.conf said each text that its row refuses, and each
- * group without one that it must have. */
-void content_prune(struct conf_content *content);
 
 /* Lays what capsule.conf said, in content, under what the operator said: content
  * is both afterwards. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf/conf_internal.h"
+#include "conf/conf.h"
 
+#include <assert.h>
 #include <libconfig.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/conf_internal.h"
 #include "conf/source.h"
 
 struct reading {
@@ -375,9 +377,12 @@ read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
 	}
 }
 
-void
+/* Reads the settings of libconfig's group from into base, which belongs to prefix
+ * and place. source tells where they were written; NULL: in the table. An option
+ * that is not known is reported at the level unknown. */
+static void
 tree_read(struct conf *c, const struct source *source,
-    const struct config_setting_t *from, const char *prefix, unsigned place,
+    const config_setting_t *from, const char *prefix, unsigned place,
     void *base, enum report_level unknown, struct report *r)
 {
 	struct reading rd = {
@@ -388,4 +393,209 @@ tree_read(struct conf *c, const struct source *source,
 	};
 
 	read_members(&rd, prefix, place, base, from);
+}
+
+static void
+list_prune(const struct option *o, struct conf_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (text_is_good(o, &list->item[i]))
+			list->item[kept++] = list->item[i];
+	/* With nothing left it is not the empty list that somebody wrote. */
+	if (kept < list->n && kept == 0)
+		list->set = false;
+	list->n = kept;
+}
+
+/* False when base is a group that lacks a text which it must have. */
+static bool
+members_prune(const char *prefix, void *base)
+{
+	const struct option *o = NULL;
+	bool whole = true;
+
+	while ((o = option_next(o, prefix, OPTION_CAPSULE)) != NULL) {
+		void *field = option_field(o, base);
+
+		if (o->type == OPTION_TEXT) {
+			struct conf_text *text = field;
+
+			if (!text_is_good(o, text))
+				text->text = NULL;
+			whole = whole && !(o->required && text->text == NULL);
+		} else if (o->type == OPTION_LIST) {
+			list_prune(o, field);
+		}
+	}
+	return whole;
+}
+
+/* How many of the groups are whole, which are then the first. */
+static size_t
+groups_prune(const char *name, void *base)
+{
+	const struct option *o = option_find(name);
+	char prefix[OPTION_NAME_MAX];
+	size_t kept = 0;
+
+	option_prefix(o, prefix);
+	for (size_t i = 0; i < element_count(o, base); i++) {
+		void *element = element_at(o, base, i);
+
+		if (!members_prune(prefix, element))
+			continue;
+		if (kept != i)
+			memcpy(element_at(o, base, kept), element, o->size);
+		kept++;
+	}
+	return kept;
+}
+
+/* Leaves out of what capsule.conf said each text that its row refuses, and each
+ * group without one that it must have. */
+static void
+content_prune(struct conf_content *content)
+{
+	(void)members_prune("", content);
+	content->n_paths = groups_prune("paths", content);
+	content->n_redirects = groups_prune("redirects", content);
+}
+
+/* The whole of s becomes libconfig's tree; what is wrong is reported at the line
+ * it came from. */
+static bool
+source_parse(struct source *s, config_t *tree)
+{
+	const char *text = buf_cstr(&s->text);
+	struct place place = source_place(s, 1);
+
+	if (text != NULL && config_read_string(tree, text) == CONFIG_TRUE)
+		return true;
+	if (text != NULL)
+		place = source_place(s, (unsigned)config_error_line(tree));
+	report_add(s->report, REPORT_ERROR, place.file, place.line, "%s",
+	    text == NULL ? "memory is short" : config_error_text(tree));
+	return false;
+}
+
+/* Every way out of memory ends in one message. */
+static void
+memory_check(const struct conf *c, const char *file, struct report *r)
+{
+	if (arena_short(c))
+		report_add(r, REPORT_ERROR, file, 0, "memory is short");
+}
+
+void
+read_fallback(struct conf *c, const struct option *o, void *base)
+{
+	char text[2 * OPTION_NAME_MAX], prefix[OPTION_NAME_MAX] = "";
+	size_t n = (size_t)(option_word(o) - o->name);
+	struct report r = { 0 };
+	config_t tree;
+
+	memcpy(prefix, o->name, n);
+	(void)snprintf(
+	    text, sizeof(text), "%s = %s;", option_word(o), o->fallback);
+	config_init(&tree);
+	if (config_read_string(&tree, text) == CONFIG_TRUE)
+		tree_read(c, NULL, config_root_setting(&tree), prefix,
+		    o->places, base, REPORT_ERROR, &r);
+	config_destroy(&tree);
+	assert(r.errors == 0);
+	report_fini(&r);
+}
+
+bool
+conf_read(struct conf *c, const char *file, struct report *r)
+{
+	size_t before = r->errors;
+	struct source s;
+	config_t tree;
+
+	c->file = arena_text(c, slice_str(file));
+	source_init(&s, c, r);
+	config_init(&tree);
+	if (source_file(&s, file) && source_parse(&s, &tree)) {
+		tree_read(c, &s, config_root_setting(&tree), "",
+		    OPTION_OPERATOR, c, REPORT_ERROR, r);
+		check_values("", OPTION_OPERATOR, c, r);
+	} else {
+		conf_unread(c);
+	}
+	memory_check(c, file, r);
+	config_destroy(&tree);
+	source_fini(&s);
+	return r->errors == before;
+}
+
+/* Fills said, which is zeroed. False: there is nothing in it to go by. */
+static bool
+content_read(struct conf *c, const struct conf_content *operators,
+    struct slice bytes, const char *name, struct conf_content *said,
+    enum report_level unknown, struct report *r)
+{
+	struct source s;
+	config_t tree;
+	bool parsed;
+
+	source_init(&s, c, r);
+	config_init(&tree);
+	conf_defaults(c, "", OPTION_CAPSULE, said);
+	parsed = source_bytes(&s, bytes, name) && source_parse(&s, &tree);
+	if (parsed) {
+		tree_read(c, &s, config_root_setting(&tree), "", OPTION_CAPSULE,
+		    said, unknown, r);
+		check_values("", OPTION_CAPSULE, said, r);
+		content_prune(said);
+		content_under(c, said, operators);
+		if (!arena_short(c))
+			check_redirects(said, r);
+	}
+	memory_check(c, name, r);
+	config_destroy(&tree);
+	source_fini(&s);
+	return parsed && !arena_short(c);
+}
+
+static bool
+content_take(struct conf *c, struct conf_content *content, struct slice bytes,
+    const char *name, enum report_level unknown, struct report *r)
+{
+	struct conf_content said = { 0 };
+	size_t before = r->errors;
+
+	(void)content_read(c, content, bytes, name, &said, unknown, r);
+	if (r->errors != before)
+		return false;
+	*content = said;
+	return true;
+}
+
+bool
+conf_read_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	return content_take(c, content, bytes, name, REPORT_ERROR, r);
+}
+
+bool
+conf_read_release(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	return content_take(c, content, bytes, name, REPORT_WARNING, r);
+}
+
+bool
+conf_salvage_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, struct report *r)
+{
+	struct conf_content said = { 0 };
+
+	if (!content_read(c, content, bytes, name, &said, REPORT_ERROR, r))
+		return false;
+	*content = said;
+	return true;
 }

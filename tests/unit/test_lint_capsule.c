@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "lint_file_help.h"
 
 static void
 test_languages(void **state)
@@ -146,6 +146,110 @@ test_an_empty_capsule(void **state)
 	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
 }
 
+static void
+test_favicons(void **state)
+{
+	static const struct lint_file_row rows[] = {
+		{ "an emoji", "F002", NOWHERE, "\U0001f339" },
+		{ "and LF", "F002", NOWHERE, "\U0001f339\n" },
+		{ "and CRLF", "F002", NOWHERE, "\U0001f339\r\n" },
+		{ "with a variant", "F002", NOWHERE, "\u2764\ufe0f\n" },
+		{ "with a skin", "F002", NOWHERE, "\U0001f44b\U0001f3fd\n" },
+		{ "joined", "F002", NOWHERE,
+		    "\U0001f468\u200d\U0001f469\u200d\U0001f467\n" },
+		{ "joined, with skin and variant", "F002", NOWHERE,
+		    "\U0001f9d1\U0001f3fd\u200d\u2764\ufe0f\u200d"
+		    "\U0001f9d1\U0001f3fb\n" },
+		{ "a flag", "F002", NOWHERE, "\U0001f1e6\U0001f1ff\n" },
+		{ "a flag of tags", "F002", NOWHERE,
+		    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e"
+		    "\U000e0067\U000e007f\n" },
+		{ "a key", "F002", NOWHERE, "1\ufe0f\u20e3\n" },
+		{ "two", "F002", 1, "\U0001f339\U0001f339\n" },
+		{ "two flags", "F002", 1,
+		    "\U0001f1e6\U0001f1ff\U0001f1e6\U0001f1ff\n" },
+		{ "half a flag", "F002", 1, "\U0001f1e6\n" },
+		{ "a letter", "F002", 1, "A\n" },
+		{ "a digit", "F002", 1, "1\n" },
+		{ "a letter behind", "F002", 1, "\U0001f339a\n" },
+		{ "a blank before", "F002", 1, " \U0001f339\n" },
+		{ "a joiner and nothing", "F002", 1, "\U0001f339\u200d\n" },
+		{ "a variant of nothing", "F002", 1, "\ufe0f\n" },
+		{ "two lines", "F002", 1, "\U0001f339\n\n" },
+		{ "no UTF-8", "F002", 1, "\xf0\x9f\n" },
+		{ "a BOM", "F002", 1, "\ufeff\U0001f339\n" },
+		{ "empty", "F002", 1, "" },
+		{ "an empty line", "F002", 1, "\n" },
+	};
+
+	(void)state;
+	tree_file("root/favicon.txt", "");
+	help_open_one("");
+	lint_file_rows("favicon.txt", ROWS(rows));
+}
+
+static void
+test_types_of_favicons(void **state)
+{
+	(void)state;
+	help_open_one("");
+	lint_help_run();
+	assert_int_equal(lint_file_count('F'), 0);
+	tree_file("root/favicon.txt", "\U0001f339\n");
+	lint_help_run();
+	assert_int_equal(lint_file_count('F'), 0);
+	help_open_one("paths = ( { glob = \"/favicon.txt\"; "
+		      "type = \"text/html\"; } );");
+	lint_help_run();
+	lint_help_wants("F001", "favicon.txt", 0, "text/html");
+}
+
+#define SECURITY_FILE ".well-known/security.txt"
+#define CONTACT "Contact: mailto:a@example.org\n"
+#define EXPIRES "Expires: 2099-01-01T00:00:00Z\n"
+
+static void
+test_fields_of_security_txt(void **state)
+{
+	static const struct lint_file_row rows[] = {
+		{ "both", "W002", NOWHERE, "# note\n" CONTACT EXPIRES },
+		{ "in another case", "W002", NOWHERE,
+		    "CONTACT: a\r\nexpires: 2099-01-01T00:00:00Z\r\n" },
+		{ "no contact", "W002", 0, EXPIRES },
+		{ "an empty contact", "W002", 0, "Contact:\n" EXPIRES },
+		{ "no end", "W002", 0, CONTACT },
+		{ "an end that is none", "W002", 2,
+		    CONTACT "Expires: tomorrow\n" },
+		{ "past its end", "W002", 2,
+		    CONTACT "Expires: 2026-11-20T00:00:00Z\n" },
+		{ "not yet past", "W002", NOWHERE,
+		    CONTACT "Expires: 2026-11-24T00:00:00Z\n" },
+	};
+
+	(void)state;
+	tree_dir("root/.well-known");
+	tree_file("root/" SECURITY_FILE, "");
+	help_open_one("");
+	lint_file_rows(SECURITY_FILE, ROWS(rows));
+}
+
+static void
+test_types_of_security_txt(void **state)
+{
+	(void)state;
+	help_open_one("");
+	lint_help_run();
+	assert_int_equal(lint_file_count('W'), 0);
+	tree_dir("root/.well-known");
+	tree_file("root/" SECURITY_FILE, CONTACT EXPIRES);
+	lint_help_run();
+	assert_int_equal(lint_file_count('W'), 0);
+	help_open_one("paths = ( { glob = \"/.well-known/*\"; "
+		      "type = \"application/pdf\"; } );");
+	lint_help_run();
+	lint_help_wants("W001", SECURITY_FILE, 0, "application/pdf");
+}
+
 int
 main(void)
 {
@@ -157,6 +261,10 @@ main(void)
 		under_lint(test_the_first_page_is_no_orphan),
 		under_lint(test_a_large_file),
 		under_lint(test_an_empty_capsule),
+		under_lint(test_favicons),
+		under_lint(test_types_of_favicons),
+		under_lint(test_fields_of_security_txt),
+		under_lint(test_types_of_security_txt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,28 @@
 /* SPDX-License-Identifier: ISC */
-#include "listing_help.h"
+#include "capsule_help.h"
 
 #include <sys/resource.h>
+
+#include "capsule/listing.h"
+#include "os/file.h"
+
+/* The page of a directory as it now is. */
+static struct listing *
+page_of(struct listings *l, const char *path)
+{
+	struct listing *page;
+	struct stat st;
+	char name[512];
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "root/%s", path);
+	fd = open(tree_path(name), O_RDONLY | O_DIRECTORY);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(fstat(fd, &st), 0);
+	page = listing_get(l, help_host(), path, fd, &st);
+	(void)close(fd);
+	return page;
+}
 
 /* Long ago, or so many seconds later: of the root. */
 static void
@@ -150,6 +171,239 @@ test_descriptors_short(void **state)
 	listings_free(&l);
 }
 
+static void
+test_names_in_order(void **state)
+{
+	static const char *const sorted[] = { "#1", "1", "2", "3b", "10", "A1",
+		"a01", "a2", "A10", "a10b", "B", "b", "b1", "bb", "v1.9",
+		"v1.10", "v1.10.1", "\xc3\xa9" };
+	const size_t n = sizeof(sorted) / sizeof(sorted[0]);
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < n; i++)
+		for (k = 0; k < n; k++) {
+			int order = listing_compare(sorted[i], sorted[k]);
+
+			if ((order > 0) - (order < 0) != (i > k) - (i < k))
+				fail_msg("\"%s\" and \"%s\": %d", sorted[i],
+				    sorted[k], order);
+		}
+	assert_true(listing_compare("a1", "a01") != 0);
+	assert_true(listing_compare("99999999999999999999999",
+			"100000000000000000000000") < 0);
+}
+
+static void
+test_sizes(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} rows[] = {
+		{ 0, "0 B" },
+		{ 17, "17 B" },
+		{ 1023, "1023 B" },
+		{ 1024, "1.0 KiB" },
+		{ 4096, "4.0 KiB" },
+		{ 5000, "4.9 KiB" },
+		{ 1048575, "1.0 MiB" },
+		{ 1048576, "1.0 MiB" },
+		{ 1258291, "1.2 MiB" },
+		{ 104857600, "100.0 MiB" },
+		{ UINT64_C(1) << 40, "1.0 TiB" },
+		{ UINT64_MAX, "16.0 EiB" },
+	};
+	char text[16];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		listing_size(rows[i].bytes, text);
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
+static void
+check_page(const char *path, const char *want)
+{
+	struct listings *l = listings_new();
+	struct listing *page = page_of(l, path);
+
+	assert_non_null(page);
+	check_slice(page->body, slice_str(want));
+	listing_release(page);
+	listings_free(&l);
+	assert_null(l);
+	listings_free(&l);
+}
+
+#define LISTED(linked_directory, linked_file)                                  \
+	"# /\n\n"                                                              \
+	"=> Adir/ Adir/\n" linked_directory "=> sub/ sub/\n"                   \
+	"=> a%20b.txt a b.txt (5 B)\n"                                         \
+	"=> bad%FF bad\\xff (0 B)\n"                                           \
+	"=> co%3Alon co:lon (0 B)\n"                                           \
+	"=> esc.gmi a\\x1b[2J\\x5c (9 B)\n" linked_file                        \
+	"=> new%0Aline new\\x0aline (0 B)\n"                                   \
+	"=> none.gemini none.gemini (11 B)\n"                                  \
+	"=> page9.gmi Nine (17 B)\n"                                           \
+	"=> page10.gmi Ten (11 B)\n"                                           \
+	"=> %C3%A9 \xc3\xa9 (0 B)\n"
+
+static void
+test_page(void **state) /* row A26, rule 1.2.36 */
+{
+	(void)state;
+	help_open_one("listing = true;");
+	tree_dir("root/sub");
+	tree_dir("root/Adir");
+	tree_dir("root/.git");
+	tree_file("root/.hidden", "x");
+	tree_file("root/page10.gmi", "text\n# Ten\n");
+	tree_file("root/page9.gmi", "# Nine\r\n# Other\r\n");
+	tree_file("root/none.gemini", "no heading\n");
+	tree_file("root/a b.txt", "12345");
+	tree_file("root/co:lon", "");
+	tree_file("root/new\nline", "");
+	tree_file("root/bad\xff", "");
+	tree_file("root/\xc3\xa9", "");
+	tree_file("root/esc.gmi", "# a\x1b[2J\\\n");
+	tree_link("page9.gmi", "root/link.gmi");
+	tree_link("sub", "root/linkdir");
+	tree_link("/etc", "root/etc");
+	tree_link("/etc/hostname", "root/out");
+	tree_link("none", "root/dangling");
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	/* Without openat2 no link is followed, hence none is shown. */
+	check_page("", file_has_openat2() ? LISTED("=> linkdir/ linkdir/\n",
+						"=> link.gmi Nine (17 B)\n")
+					  : LISTED("", ""));
+}
+
+static void
+test_page_below(void **state)
+{
+	(void)state;
+	help_open_one("listing = true;");
+	tree_dir("root/a\x1b b");
+	check_page("a\x1b b/",
+	    "# /a\\x1b b/\n\n=> ../ ..\nNothing is in this directory.\n");
+}
+
+static void
+test_what_would_not_be_served_is_left_out(void **state)
+{
+	(void)state;
+	tree_file("root/capsule.conf",
+	    "listing = true; paths = ("
+	    "{ glob = \"/shut/*\"; listing = false; } );");
+	help_open_one("hidden = [\".ok\"];");
+	tree_dir("root/shut");
+	tree_dir("root/shut/indexed");
+	tree_file("root/shut/indexed/index.gmi", "# I\n");
+	tree_file("root/.ok", "x");
+	check_page("", "# /\n\n=> .ok .ok (1 B)\n"
+		       "=> capsule.conf capsule.conf (66 B)\n");
+	/* One that has an index page is served, listed or not. */
+	check_page("shut/", "# /shut/\n\n=> ../ ..\n=> indexed/ indexed/\n");
+}
+
+/* 0000 files are readable to root: hence as nobody. */
+static int
+list_as_nobody(void *arg)
+{
+	struct listings *l = listings_new();
+	struct listing *page = page_of(l, "");
+	bool ok = page != NULL &&
+		  slice_equal(page->body, SLICE("# /\n\n=> b b (1 B)\n"));
+
+	(void)arg;
+	return ok ? 0 : 1;
+}
+
+static void
+test_A50_unreadable_is_left_out(void **state)
+{
+	(void)state;
+	help_open_one("listing = true;");
+	tree_file("root/a", "x");
+	tree_file("root/b", "x");
+	tree_dir("root/d");
+	assert_int_equal(chmod(tree_path("root/a"), 0), 0);
+	assert_int_equal(chmod(tree_path("root/d"), 0), 0);
+	assert_int_equal(tree_as_nobody(list_as_nobody, NULL), 0);
+	assert_int_equal(chmod(tree_path("root/d"), 0755), 0);
+}
+
+static size_t
+links_in(struct slice body)
+{
+	struct slice line;
+	size_t n = 0;
+
+	while (slice_line(&body, &line))
+		n += slice_starts(line, SLICE("=> "));
+	return n;
+}
+
+static void
+check_many(const char *last)
+{
+	struct listings *l = listings_new();
+	struct listing *page = page_of(l, "");
+
+	assert_non_null(page);
+	assert_int_equal(links_in(page->body), LISTING_ENTRIES_MAX);
+	assert_int_equal(
+	    slice_ends(page->body, SLICE(" not listed.\n")), last != NULL);
+	if (last != NULL)
+		assert_true(slice_ends(page->body, slice_str(last)));
+	listing_release(page);
+	listings_free(&l);
+}
+
+static void
+test_at_most_1000_entries(void **state)
+{
+	char name[32];
+	int i;
+
+	(void)state;
+	help_open_one("listing = true;");
+	for (i = 0; i < LISTING_ENTRIES_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "root/%d", i);
+		tree_file(name, "");
+	}
+	check_many(NULL);
+	tree_file("root/x", "");
+	check_many("\n1 more is not listed.\n");
+	tree_file("root/y", "");
+	check_many("\n2 more are not listed.\n");
+}
+
+static void
+test_long_headings_are_cut(void **state)
+{
+	char text[5000] = "# ";
+	char want[512];
+	struct listings *l;
+	struct listing *page;
+
+	(void)state;
+	help_open_one("listing = true;");
+	memset(text + 2, 'x', 4990);
+	memcpy(text + 2 + 199, "\xe2\x82\xac", 3); /* over the edge */
+	tree_file("root/a.gmi", text);
+	(void)snprintf(
+	    want, sizeof(want), "=> a.gmi %.199s (4.9 KiB)\n", text + 2);
+	l = listings_new();
+	page = page_of(l, "");
+	assert_true(slice_ends(page->body, slice_str(want)));
+	listing_release(page);
+	listings_free(&l);
+}
+
 int
 main(void)
 {
@@ -159,6 +413,14 @@ main(void)
 		in_a_capsule(test_two_paths_of_one_directory),
 		in_a_capsule(test_the_cache_forgets_what_was_used_longest_ago),
 		in_a_capsule(test_descriptors_short),
+		cmocka_unit_test(test_names_in_order),
+		cmocka_unit_test(test_sizes),
+		in_a_capsule(test_page),
+		in_a_capsule(test_page_below),
+		in_a_capsule(test_what_would_not_be_served_is_left_out),
+		in_a_capsule(test_A50_unreadable_is_left_out),
+		in_a_capsule(test_at_most_1000_entries),
+		in_a_capsule(test_long_headings_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
