@@ -35,7 +35,7 @@ answer_refuse(struct answer *a, enum status status, const char *why)
 }
 
 /* 53, with the names that would have been right: an operator whose host name is
- * misspelt somewhere finds out here (spec.md 3.D.9). */
+ * misspelt somewhere finds out here. */
 static enum status
 refuse_host(struct answer *a, const struct hosts *hosts)
 {
@@ -58,8 +58,8 @@ refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
 	return a->status;
 }
 
-/* Which capsule, or the refusal. No SNI, or one that is nobody's: the URL's
- * host decides alone (spec.md 1.5.46, 1.5.48). */
+/* Which capsule, or the refusal. Without SNI, which clients leave out for an
+ * address (RFC 6066 3), or with an unknown one, the URL's host decides alone. */
 static enum status
 route_host(struct answer *a, const struct hosts *hosts,
     const struct answer_origin *origin)
@@ -172,7 +172,7 @@ open_listing(struct answer *a, struct listings *listings,
 }
 
 /* To the same path with its slash, so that relative links work: encoded as it
- * came, the query kept (spec.md 1.7.69, 1.7.70). */
+ * came, the query kept. A path, not a URL: right behind port forwarding, too. */
 static enum status
 redirect_slash(struct answer *a)
 {

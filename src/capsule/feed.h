@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The Atom document of a capsule, made of the page that its capsule.conf calls
- * the feed (spec.md 4.2 and 4.3, RFC 4287). The same page gives the same bytes:
+ * the feed (RFC 4287). The same page gives the same bytes:
  * there is no clock in it.
  * Depends on host, inventory, page and proto. */
 #ifndef CAPSULE_FEED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The entries of a feed page as a capsule offers them: each target once, newest
- * first (spec.md 4.2.14).
+ * first.
  * Depends on proto. */
 #ifndef CAPSULE_FEED_ENTRIES_H
 #define CAPSULE_FEED_ENTRIES_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The directory that a capsule is served from: one of the operator's, or the
- * current release of a store (mirroring.md 2), which is a directory with objects/,
- * releases/ and the symbolic link `current`. And host_mark() of host.h. */
+ * current release of a store (carnation-mirror(7)), which is a directory with
+ * objects/, releases/ and the symbolic link `current`. And host_mark() of
+ * host.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

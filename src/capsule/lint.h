@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A capsule read as its editor would wish to be told of it before visitors are:
- * pages, links, feed, robots.txt and the other companion files (spec.md 4).
+ * pages, links, feed, robots.txt and the other companion files.
  * Depends on host, answer, inventory, mime and proto. */
 #ifndef CAPSULE_LINT_H
 #define CAPSULE_LINT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One link of a page (spec.md 4.1.4, 4.1.5): its URL, its label, and where the
- * server would send the reader who follows it. */
+/* One link of a page: its URL, its label, and where the server would send the
+ * reader who follows it. */
 #include <string.h>
 
 #include "capsule/lint_internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Marks that mean something elsewhere, and are shown as they stand here: those
- * of Markdown and HTML, and ours in the wrong place (spec.md 4.1.2, 4.1.3). To
- * leave one unsaid is better than to accuse plain text. */
+ * of Markdown and HTML, and those of gemtext in the wrong place. To leave one
+ * unreported is better than to report plain text. */
 #include "capsule/lint_internal.h"
 
 enum { TAG_MAX = 10, ORDINAL_MAX = 999 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* R: robots.txt, as robots of Gemini read it (spec.md 4.4). */
+/* R: robots.txt, as robots read it ("robots.txt for Gemini"). */
 #include <string.h>
 
 #include "capsule/lint_internal.h"

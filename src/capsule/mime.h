@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The type of a file: by the operator's list, our own table, then libmagic,
- * then application/octet-stream (spec.md 1.4). The only user of libmagic.
+ * then application/octet-stream. The only user of libmagic.
  * Depends on util, os and conf. */
 #ifndef CAPSULE_MIME_H
 #define CAPSULE_MIME_H

@@ -11,8 +11,7 @@ struct row {
 	const char *type;
 };
 
-/* Whole names, in byte order: feeds, by which clients know them (spec.md
- * 1.4.42). */
+/* Whole names, in byte order: feeds, which clients know by their type. */
 static const struct row names[] = {
 	{ "atom.xml", "application/atom+xml" },
 	{ "feed.xml", "application/atom+xml" },

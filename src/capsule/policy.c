@@ -99,9 +99,11 @@ put_target(struct buf *out, const char *text, const struct slice *rest,
 	struct slice to = slice_str(text);
 	struct slice ignored;
 
-	(void)slice_cut(to, '#', &to, &ignored); /* spec.md 1.7.68 */
-	/* Two slashes would name another host (1.7.70), and a visitor's rest
-	 * alone could name another scheme. */
+	/* A redirect should have no fragment (Gemini protocol specification,
+	 * "Redirection"). */
+	(void)slice_cut(to, '#', &to, &ignored);
+	/* Two slashes would name another host (RFC 3986 4.2), and a client's
+	 * rest alone could name another scheme. */
 	while (slice_starts(to, SLICE("//")))
 		to = slice_skip(to, 1);
 	if (rest != NULL && slice_equal(to, SLICE("*")) && !buf_byte(out, '/'))

@@ -26,7 +26,7 @@ enum fetch_result {
 struct fetch_visitor {
 	/* After the handshake, before anything is sent: is it they? */
 	bool (*trust)(void *arg, const struct target *t, const struct cert *c);
-	/* The header line, checked (spec.md 1.2.28); meta may hold anything
+	/* The header line, checked (see response_parse); meta may hold anything
 	 * printable and is gone after the call. */
 	bool (*header)(void *arg, int status, struct slice meta);
 	/* Body bytes of a 2x answer, as they come. */

@@ -8,7 +8,7 @@
 
 enum {
 	FETCH_TIMEOUT_S = 30,    /* unless the user says otherwise */
-	FETCH_REDIRECTS_MAX = 5, /* spec.md 1.7.68 */
+	FETCH_REDIRECTS_MAX = 5, /* the specification's limit */
 };
 
 /* timeout_s is for everything up to the header, and then for each silence in

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-	REDIRECT_STEPS_MAX = 5,   /* clients follow no more (spec.md 8) */
+	REDIRECT_STEPS_MAX = 5,   /* clients follow no more */
 	REDIRECT_PATH_MAX = 2048, /* bytes of a path on the way */
 };
 

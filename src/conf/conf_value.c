@@ -8,7 +8,7 @@
 
 enum {
 	META_PART_MAX = 255, /* of a type, lang or charset: they share 1,024 */
-	META_MAX = 1024,     /* spec.md 1.4 */
+	META_MAX = 1024,     /* as RESPONSE_META_MAX */
 };
 
 static bool
@@ -105,7 +105,7 @@ check_extension(struct slice text)
 }
 
 /* "; name=value" as often as one likes: a lone ';' and a parameter without '='
- * make clients fail (spec.md 1.4). */
+ * make clients fail. */
 static bool
 is_parameters(struct slice text)
 {

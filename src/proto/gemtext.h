@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Lines of text/gemini (spec.md 4.1).
+/* Lines of text/gemini (Gemini hypertext format specification).
  * Pure; depends on util. */
 #ifndef PROTO_GEMTEXT_H
 #define PROTO_GEMTEXT_H

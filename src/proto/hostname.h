@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Host names in the one form in which they are compared (spec.md 1.1.17,
- * RFC 3986 3.2.2, RFC 5891). The only user of libidn2.
+/* Host names in the one form in which they are compared
+ * (RFC 3986 3.2.2, RFC 5891). The only user of libidn2.
  * Pure; depends on util. */
 #ifndef PROTO_HOSTNAME_H
 #define PROTO_HOSTNAME_H

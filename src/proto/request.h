@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The request line: a URI and CRLF, nothing else (spec.md 1.1.1 to 1.1.7).
+/* The request line: a URI and CRLF, nothing else (Gemini protocol
+ * specification, "Requests").
  * Pure; depends on util. */
 #ifndef PROTO_REQUEST_H
 #define PROTO_REQUEST_H

@@ -10,7 +10,7 @@ meta_ok(struct slice meta)
 
 	if (meta.len > RESPONSE_META_MAX ||
 	    slice_starts(meta, SLICE("\xef\xbb\xbf")) ||
-	    slice_starts(meta, SLICE(" "))) /* exactly one SP: 1.2.28 */
+	    slice_starts(meta, SLICE(" "))) /* exactly one SP before it */
 		return false;
 	while (meta.len > 0) {
 		size_t n = slice_rune(meta, &rune);

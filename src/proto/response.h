@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The response header: "NN SP META CRLF" (spec.md 1.2).
+/* The response header: "NN SP META CRLF" (Gemini protocol
+ * specification, "Responses").
  * Pure; depends on util and status. */
 #ifndef PROTO_RESPONSE_H
 #define PROTO_RESPONSE_H
@@ -8,7 +9,8 @@
 #include "util/buf.h"
 
 enum {
-	RESPONSE_META_MAX = 1024, /* spec.md 1.2.31 */
+	/* The limit of earlier specifications, which clients may still have. */
+	RESPONSE_META_MAX = 1024,
 	RESPONSE_HEADER_MAX = 2 + 1 + RESPONSE_META_MAX + 2,
 };
 
@@ -19,12 +21,12 @@ enum {
 enum status
 response_header(struct buf *out, enum status code, struct slice meta);
 
-/* A header as a client receives it: false when it breaks the grammar of
- * spec.md 1.2.28 to 1.2.31. *meta borrows from line, which is without CRLF. */
+/* A header as a client receives it: false when it breaks the grammar.
+ * *meta borrows from line, which is without CRLF. */
 bool response_parse(struct slice line, int *code, struct slice *meta);
 
 /* Appends "type[; lang=L][; charset=C]": lang on text/gemini alone, quoted when
- * it lists several; charset on text/ alone (spec.md 1.4.40, 1.4.41). Empty
+ * it lists several; charset on text/ alone. Empty
  * slices mean none. A type that already has a parameter of that name keeps its
  * own. */
 bool response_type(struct buf *out, struct slice type, struct slice lang,

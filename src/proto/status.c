@@ -26,7 +26,7 @@ text_of(int code)
 	case STATUS_PROXY_ERROR:
 		return "Proxy error";
 	case STATUS_SLOW_DOWN:
-		return "1"; /* whole seconds: spec.md 1.3 */
+		return "1"; /* seconds to wait: an integer */
 	case STATUS_FAILURE:
 		return "Permanent failure";
 	case STATUS_NOT_FOUND:

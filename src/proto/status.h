@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
-/* spec.md 1.3: these and no others are ever sent. STATUS_NONE: no header at
- * all, the connection is only closed (a request that never came). */
+/* The status codes of the Gemini protocol specification that are ever sent.
+ * STATUS_NONE: no header at all, the connection is only closed (a request that
+ * never came). */
 enum status {
 	STATUS_NONE = 0,
 	STATUS_INPUT = 10,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A gemtext page read as a feed, the way clients that subscribe to pages do
- * (spec.md 4.2).
+ * ("Subscribing to Gemini pages").
  * Pure; depends on util and gemtext. */
 #ifndef PROTO_SUBSCRIPTION_H
 #define PROTO_SUBSCRIPTION_H
@@ -25,11 +25,11 @@ struct subscription_entry {
 };
 
 /* The next link whose label begins with \d{4}-\d\d-\d\d; g as for gemtext_next.
- * False at the end of the page (4.2.14). */
+ * False at the end of the page. */
 bool subscription_next(struct gemtext *g, struct subscription_entry *entry);
 
 /* The first "##" behind the first "#", with nothing but blank lines and headings
- * between them; empty when there is none (4.2.13). The title is gemtext_title's. */
+ * between them; empty when there is none. The title is gemtext_title's. */
 struct slice subscription_subtitle(struct slice page);
 
 /* Whether s begins with ten bytes \d{4}-\d\d-\d\d. */

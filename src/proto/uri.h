@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* URIs as a Gemini request carries them: parsed as views, nothing decoded but
- * the path, and that once (spec.md 1.1.8 to 1.1.27, RFC 3986).
+ * the path, and that once (RFC 3986; Gemini protocol specification, "Requests").
  * Pure; depends on util and hostname. */
 #ifndef PROTO_URI_H
 #define PROTO_URI_H
@@ -68,7 +68,7 @@ struct uri_path {
 };
 
 /* Splits at '/', drops empty segments, decodes each segment once, then resolves
- * dot segments, escaped ones too (spec.md 1.1.22 to 1.1.26). path as uri_parse
+ * dot segments, escaped ones too (RFC 3986 5.2.4, 6.2.2). path as uri_parse
  * gave it. *out is always filled, for the log: dots above the root are dropped
  * then, and an impossible escape stays as it came. */
 enum uri_path_result
