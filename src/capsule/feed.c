@@ -344,13 +344,6 @@ write_feed(struct feed *f)
 }
 
 bool
-feed_atom(const struct host *h, const struct inventory *pages,
-    const struct feed_origin *origin, struct buf *out, struct report *r)
-{
-	return feed_atom_by(SLICE(""), h, pages, origin, out, r);
-}
-
-bool
 feed_atom_by(struct slice author, const struct host *h,
     const struct inventory *pages, const struct feed_origin *origin,
     struct buf *out, struct report *r)

@@ -33,7 +33,8 @@ struct slice feed_title(const struct host *h, struct slice text);
 
 /* Appends the document to out, which should hold FEED_MAX. pages are what h
  * serves. origin NULL: links are relative, and identifiers are of
- * "capsule.invalid", a name that nobody owns.
+ * "capsule.invalid", a name that nobody owns. A blank author: the capsule's title,
+ * else the feed's.
  *
  * Identifiers are tag: URIs (RFC 4151). That of an entry is made of its date and
  * its target, so one whose date is changed is a new entry to those who read the
@@ -44,10 +45,6 @@ struct slice feed_title(const struct host *h, struct slice text);
  * False when r gained an error: no feed is set, it is not served as gemtext, it
  * has no title and the capsule has none, there is no entry. Entries without a
  * day of the calendar or a link to follow are left out, with a warning. */
-bool feed_atom(const struct host *h, const struct inventory *pages,
-    const struct feed_origin *origin, struct buf *out, struct report *r);
-
-/* The same, by author; blank: by the capsule's title, else by the feed's. */
 bool feed_atom_by(struct slice author, const struct host *h,
     const struct inventory *pages, const struct feed_origin *origin,
     struct buf *out, struct report *r);

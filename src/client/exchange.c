@@ -304,12 +304,6 @@ exchange_resumed(const struct exchange *x)
 	return tls_conn_is_open(&x->tls) && tls_conn_resumed(&x->tls);
 }
 
-uint64_t
-exchange_received(const struct exchange *x)
-{
-	return tls_conn_is_open(&x->tls) ? tls_conn_received(&x->tls) : 0;
-}
-
 struct exchange *
 exchange_new(const struct target *t, const struct tls_client *tls,
     const struct exchange_limits *limits, const struct fetch_visitor *v,

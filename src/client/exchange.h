@@ -63,9 +63,6 @@ enum fetch_result exchange_step(struct exchange *x, struct buf *why);
 /* Whether the server took up an earlier session. */
 bool exchange_resumed(const struct exchange *x);
 
-/* Bytes that came over the wire, TLS overhead included. */
-uint64_t exchange_received(const struct exchange *x);
-
 /* Ends it, with our close_notify, whatever its state. */
 void exchange_free(struct exchange **x);
 

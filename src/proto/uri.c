@@ -238,18 +238,6 @@ put_authority(struct buf *out, const struct uri *u)
 	       (u->port == -1 || buf_printf(out, ":%d", u->port));
 }
 
-bool
-uri_format(const struct uri *u, struct buf *out)
-{
-	size_t start = out->len;
-
-	if (buf_str(out, "gemini") && put_authority(out, u) &&
-	    buf_put(out, u->path) && put_query(out, u->has_query, u->query))
-		return true;
-	buf_truncate(out, start);
-	return false;
-}
-
 /* Appends path's segments to a path that begins at root and ends with '/',
  * removing dot segments on the way (RFC 3986 5.2.4). */
 static bool

@@ -36,13 +36,10 @@ enum uri_result uri_parse(struct slice text, struct uri *out, const char **why);
  * bytes, <>"\^{|}`, a malformed escape. NULL: it may; raw UTF-8 passes. */
 const char *uri_fault(struct slice reference);
 
-/* "gemini://host[:port]path[?query]" of a parsed URI. */
-bool uri_format(const struct uri *u, struct buf *out);
-
 /* RFC 3986 5.2 against base (which is absolute), as a client resolves a
  * redirect or link; dots above the root are dropped as 5.2.4 says; a fragment,
- * which no request may carry, is dropped too. The result is text in out, not
- * yet parsed. False when it does not fit. */
+ * which no request may carry, is dropped too. An empty reference gives base
+ * itself. The result is text in out, not yet parsed. False when it does not fit. */
 bool
 uri_resolve(const struct uri *base, struct slice reference, struct buf *out);
 

@@ -184,8 +184,8 @@ write_feed(const char *origin)
 	assert_true(feed_origin(slice_str(origin), &parsed, &why));
 	assert_true(inventory_read(help_host(), &pages));
 	buf_init(&out, FEED_MAX);
-	assert_true(
-	    feed_atom(help_host(), &pages, &parsed, &out, &help.report));
+	assert_true(feed_atom_by(
+	    SLICE(""), help_host(), &pages, &parsed, &out, &help.report));
 	tree_bytes("root/atom.xml", buf_view(&out));
 	buf_fini(&out);
 	inventory_fini(&pages);

@@ -280,37 +280,6 @@ length(void **state)
 }
 
 static void
-formatted(void **state)
-{
-	static const char *const rows[][2] = {
-		{ "gemini://h", "gemini://h" },
-		{ "GEMINI://H:/a?", "gemini://H/a?" },
-		{ "gemini://[::1]:01965/%7e?a%20b",
-		    "gemini://[::1]:1965/%7e?a%20b" },
-		{ "gemini://h:0?q", "gemini://h:0?q" },
-	};
-	char memory[64];
-	struct buf out;
-	const char *why;
-	struct uri u;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		buf_wrap(&out, memory, sizeof(memory));
-		assert_int_equal(
-		    uri_parse(slice_str(rows[i][0]), &u, &why), URI_OK);
-		assert_true(uri_format(&u, &out));
-		check_slice(buf_view(&out), slice_str(rows[i][1]));
-	}
-	for (size_t size = 1; size < 14; size++) {
-		buf_wrap(&out, memory, size);
-		assert_true(buf_byte(&out, 'x'));
-		assert_false(uri_format(&u, &out));
-		check_slice(buf_view(&out), SLICE("x"));
-	}
-}
-
-static void
 what_no_link_may_hold(void **state)
 {
 	static const struct {
@@ -353,7 +322,6 @@ main(void)
 		cmocka_unit_test(every_byte_in_its_place),
 		cmocka_unit_test(other_schemes),
 		cmocka_unit_test(length),
-		cmocka_unit_test(formatted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
