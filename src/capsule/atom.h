@@ -40,7 +40,7 @@ struct atom {
 /* Reads a document, which must be UTF-8. A DOCTYPE is a fault: entities may
  * multiply without end or lead to other files, and feeds have no need of it.
  * Faults, too, are more than ATOM_DEPTH_MAX and ATOM_ENTRIES_MAX. With a fault
- * the rest is only what came before. False: memory is short, and out is empty. */
+ * the rest is only what came before. False: out of memory, and out is empty. */
 bool atom_read(struct slice bytes, struct atom *out);
 void atom_fini(struct atom *a);
 

@@ -53,7 +53,7 @@ struct hosts {
 struct hosts *hosts_open(struct conf *conf, struct report *r);
 
 /* The same, to tell of all problems at once: a capsule that cannot be opened
- * stays, with root -1 or without names. NULL when memory is short. */
+ * stays, with root -1 or without names. NULL when out of memory. */
 struct hosts *hosts_open_all(struct conf *conf, struct report *r);
 
 /* The names alone: no root is opened yet, each stays -1. NULL as hosts_open. */

@@ -23,7 +23,7 @@ struct inventory {
 /* Fills out with what h serves: no hidden names, nothing that is gone or
  * redirected (but for an index page whose directory answers with it), nothing
  * that cannot be opened or asked for in one request line.
- * False when the root cannot be read or memory is short; errno tells. */
+ * False when the root cannot be read, or when out of memory; see errno. */
 bool inventory_read(const struct host *h, struct inventory *out);
 void inventory_fini(struct inventory *i);
 
@@ -51,8 +51,9 @@ struct inventory_omissions {
 
 /* What a release of h consists of: what inventory_read finds, but follows no
  * symbolic link, so that every item is a regular file at its own path. All else
- * beneath the root goes to left. False when the root cannot be read, memory is short, or
- * there are more than FILE_WALK_ENTRIES_MAX entries (EOVERFLOW); errno tells. */
+ * beneath the root goes to left. False when the root cannot be read, when out of
+ * memory, or when there are more than FILE_WALK_ENTRIES_MAX entries (EOVERFLOW);
+ * see errno. */
 bool inventory_read_plain(const struct host *h, struct inventory *out,
     struct inventory_omissions *left);
 void inventory_omissions_fini(struct inventory_omissions *left);

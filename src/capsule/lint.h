@@ -34,7 +34,7 @@ struct lint_finding {
 
 struct lint;
 
-/* now: seconds since 1970, for dates in the future. NULL: memory is short. */
+/* now: seconds since 1970, for dates in the future. NULL: out of memory. */
 struct lint *lint_new(int64_t now);
 void lint_free(struct lint **l);
 

@@ -82,7 +82,7 @@ bool lint_resolve(
     const struct lint *l, const char *path, struct slice url, struct buf *out);
 
 /* What the server answers a request line with, by the code that answers. 53:
- * none of the capsules here. NULL: memory is short. The lint's. */
+ * none of the capsules here. NULL: out of memory. The lint's. */
 const struct lint_target *lint_ask(struct lint *l, struct slice line);
 
 /* The same for a decoded path beneath the root; NULL also when no request line
@@ -96,7 +96,7 @@ lint_ask_item(struct lint *l, const struct inventory_item *item);
 
 /* Where a client ends that follows t's redirects: t itself when it is none, a
  * redirect still after LINT_REDIRECTS_MAX of them. NULL: out of the capsules
- * here, or memory is short. */
+ * here, or out of memory. */
 const struct lint_target *
 lint_follow(struct lint *l, const struct lint_target *t);
 

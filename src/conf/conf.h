@@ -123,7 +123,7 @@ struct conf {
 	void *arena; /* owns all of the above */
 };
 
-/* All defaults, no capsule; NULL when memory is short. */
+/* All defaults, no capsule; NULL when out of memory. */
 struct conf *conf_new(void);
 void conf_free(struct conf **c);
 
@@ -137,7 +137,7 @@ bool conf_read(struct conf *c, const char *file, struct report *r);
 /* Sets what a command line says, over the file; text is copied. The first text
  * added to a list replaces what the file or the default says. A new capsule may
  * move the others: pointers to them are valid until the next. NULL and false:
- * memory is short. */
+ * out of memory. */
 bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
 bool conf_list_add(struct conf *c, struct conf_list *list, const char *text);
 struct conf_capsule *conf_add_capsule(struct conf *c);

@@ -208,7 +208,7 @@ static void
 names_check(struct names *names, const char *what, struct report *r)
 {
 	if (names->is_short)
-		report_add(r, REPORT_ERROR, NULL, 0, "memory is short");
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	if (names->n > 0)
 		qsort(
 		    names->name, names->n, sizeof(*names->name), name_compare);

@@ -18,7 +18,7 @@ struct place {
 void *arena_alloc(struct conf *c, size_t n, size_t size);
 
 /* Room behind the n elements at old for one more, which is zeroed: old itself or
- * a larger copy. NULL when memory is short. */
+ * a larger copy. NULL when out of memory. */
 void *arena_append(struct conf *c, void *old, size_t n, size_t size);
 
 /* A copy with a NUL behind it. */
@@ -38,7 +38,7 @@ bool conf_is_unread(const struct conf *c);
 void *option_field(const struct option *o, const void *base);
 
 /* Appends an element with its defaults to the list of groups o in base. NULL when
- * memory is short. */
+ * out of memory. */
 void *element_add(struct conf *c, const struct option *o, void *base);
 
 /* The number of elements of the list of groups o in base, and one of them. */
@@ -61,7 +61,7 @@ void option_prefix(const struct option *o, char prefix[OPTION_NAME_MAX]);
 bool option_chosen(const struct option *o, const char *text);
 
 /* path as seen from the directory of file: absolute or not, as file is. NULL when
- * memory is short. */
+ * out of memory. */
 char *path_beside(struct conf *c, const char *file, const char *path);
 
 /* The same, from the root. file may be NULL: the working directory counts. */

@@ -476,7 +476,7 @@ source_parse(struct source *s, config_t *tree)
 	if (text != NULL)
 		place = source_place(s, (unsigned)config_error_line(tree));
 	report_add(s->report, REPORT_ERROR, place.file, place.line, "%s",
-	    text == NULL ? "memory is short" : config_error_text(tree));
+	    text == NULL ? "out of memory" : config_error_text(tree));
 	return false;
 }
 
@@ -485,7 +485,7 @@ static void
 memory_check(const struct conf *c, const char *file, struct report *r)
 {
 	if (arena_short(c))
-		report_add(r, REPORT_ERROR, file, 0, "memory is short");
+		report_add(r, REPORT_ERROR, file, 0, "out of memory");
 }
 
 void
