@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/file.h"
 #include "util/clock.h"
 
 /* A reader that stalls then holds no more of the kernel's memory than this and its
@@ -139,6 +140,42 @@ write_header(struct conn *c, enum status status, struct slice meta)
 	c->header_len = (uint16_t)header.len;
 }
 
+/* Gives back the body: its file or its listing. */
+static void
+conn_drop_body(struct conn *c)
+{
+	if (c->body != -1)
+		close(c->body);
+	if (c->listing != NULL)
+		listing_release(c->listing);
+	c->body = -1;
+	c->listing = NULL;
+	c->size = 0;
+}
+
+/* Where s lies in the request line. */
+static void
+conn_locate(const struct conn *c, struct slice s, uint16_t *at, uint16_t *len)
+{
+	*at = s.len == 0 ? 0 : (uint16_t)(s.ptr - c->text->line);
+	*len = (uint16_t)s.len;
+}
+
+/* Notes where in the request line the path and the query for the log lie. */
+static void
+conn_remember(struct conn *c, const struct answer *a, struct slice line)
+{
+	struct slice path = a->uri.path, query = a->uri.query;
+
+	c->has_query = a->uri.has_query;
+	if (a->host == NULL) {
+		/* Not for us, or no URI at all: all of it but a query. */
+		c->has_query = slice_cut(line, '?', &path, &query);
+	}
+	conn_locate(c, path, &c->path_at, &c->path_len);
+	conn_locate(c, query, &c->query_at, &c->query_len);
+}
+
 /* From the request line to a header and, perhaps, a body. */
 static void
 conn_answer(struct conn *c, struct conn_world *w, struct slice line)
@@ -219,6 +256,39 @@ conn_request(struct conn *c, struct conn_world *w)
 	return IO_DONE;
 }
 
+/* Reads body bytes from offset at into out; false when there are no longer so
+ * many. */
+static bool
+conn_read_body(const struct conn *c, uint8_t *out, size_t len, uint64_t at)
+{
+	ssize_t n;
+
+	if (c->listing != NULL) {
+		memcpy(out, c->listing->body.ptr + at, len);
+		return true;
+	}
+	n = file_read_at(c->body, out, len, (off_t)at);
+	return n != -1 && (size_t)n == len;
+}
+
+/* The next record to send, in chunk: the header with the first bytes of the
+ * body, or 16 KiB of body. The same bytes until c->sent moves on. False when the
+ * body has become shorter than it was. */
+static bool
+conn_record(
+    const struct conn *c, uint8_t chunk[TLS_RECORD_MAX], struct slice *record)
+{
+	size_t header = c->sent == 0 ? c->header_len : 0;
+	uint64_t at = c->sent == 0 ? 0 : c->sent - c->header_len;
+	size_t body = TLS_RECORD_MAX - header;
+
+	if (body > c->size - at)
+		body = (size_t)(c->size - at);
+	memcpy(chunk, c->text->header, header);
+	*record = slice_of(chunk, header + body);
+	return conn_read_body(c, chunk + header, body, at);
+}
+
 /* The body cannot be finished: the missing close_notify says so (spec.md
  * 1.5.50); but while nothing has gone, an honest header can. */
 static void
@@ -279,6 +349,34 @@ conn_send(struct conn *c, struct conn_world *w)
 	conn_drop_body(c); /* others may need its descriptor */
 	c->state = CONN_SHUTDOWN;
 	return IO_DONE;
+}
+
+/* Writes the access line if there was a request, once: as soon as the answer has
+ * been sent, because the drain is not part of the time it took. */
+static void
+conn_log(struct conn *c, struct conn_world *w)
+{
+	const uint8_t *line = c->text->line;
+	const struct access_entry entry = {
+		.from = &c->from,
+		.host = c->host != NULL ? c->host->names[0] : NULL,
+		.status = c->sent > 0 ? c->status : STATUS_NONE,
+		.bytes = c->sent,
+		.ms = clock_ms() - c->began_ms,
+		.tls = c->version,
+		.resumed = c->resumed,
+		.complete = c->complete,
+		.path = c->path_len > 0 || c->host == NULL
+			    ? slice_of(line + c->path_at, c->path_len)
+			    : SLICE("/"),
+		.query = slice_of(line + c->query_at, c->query_len),
+		.has_query = c->has_query,
+	};
+
+	if (c->status == STATUS_NONE || c->logged)
+		return;
+	access_write(w->access, &entry);
+	c->logged = true;
 }
 
 static enum io
@@ -354,7 +452,7 @@ conn_step(struct conn *c, struct conn_world *w)
 }
 
 unsigned
-conn_patience(const struct conn *c, const struct conf *conf)
+conn_timeout(const struct conn *c, const struct conf *conf)
 {
 	switch (c->state) {
 	case CONN_HELLO:

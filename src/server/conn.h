@@ -113,7 +113,7 @@ void conn_cut(struct conn *c);
 
 /* Seconds that the present state may last; in CONN_SEND, without progress. All
  * that comes before CONN_REQUEST is one. */
-unsigned conn_patience(const struct conn *c, const struct conf *conf);
+unsigned conn_timeout(const struct conn *c, const struct conf *conf);
 
 /* Patience is at an end: goes to the state that follows. Step again unless
  * CONN_DONE. A request that never came gets close_notify and no header; a reader

@@ -135,7 +135,7 @@ slot_arm(struct slot *s)
 		return;
 	s->armed = state;
 	s->conn.progress = false;
-	s->timer.repeat = conn_patience(&s->conn, s->pool->world->conf);
+	s->timer.repeat = conn_timeout(&s->conn, s->pool->world->conf);
 	ev_timer_again(s->pool->loop, &s->timer);
 }
 

@@ -132,14 +132,14 @@ test_a_spare_descriptor_answers(void **state)
 }
 
 static void
-test_patience_with_each_state(void **state)
+test_the_timeout_of_each_state(void **state)
 {
 	static const struct {
 		const char *rule;
 		enum conn_state state;
 		unsigned seconds;
 		enum conn_state after; /* its end */
-	} patience[] = {
+	} timeouts[] = {
 		{ "no hello yet", CONN_HELLO, 11, CONN_DONE },
 		{ "our turn", CONN_QUEUED, 11, CONN_DONE },
 		{ "handshake", CONN_HANDSHAKE, 11, CONN_DONE },
@@ -157,12 +157,12 @@ test_patience_with_each_state(void **state)
 	help.conf->limits.request = 12;
 	help.conf->limits.stall = 13;
 	meet(&m, "192.0.2.7", 0);
-	for (size_t i = 0; i < sizeof(patience) / sizeof(*patience); i++) {
-		m.c.state = patience[i].state;
-		check_row(conn_patience(&m.c, help.conf) == patience[i].seconds,
-		    patience[i].rule);
+	for (size_t i = 0; i < sizeof(timeouts) / sizeof(*timeouts); i++) {
+		m.c.state = timeouts[i].state;
+		check_row(conn_timeout(&m.c, help.conf) == timeouts[i].seconds,
+		    timeouts[i].rule);
 		conn_expire(&m.c, help.conf);
-		check_row(m.c.state == patience[i].after, patience[i].rule);
+		check_row(m.c.state == timeouts[i].after, timeouts[i].rule);
 	}
 	part(&m);
 }
@@ -267,6 +267,234 @@ test_no_room_for_close_notify(void **state)
 	part(&m);
 }
 
+/* A reader who takes nothing: others have their turn, the answer waits. */
+static void
+begin_big(struct meeting *m)
+{
+	meet(m, "192.0.2.7", 0);
+	shake(m);
+	visitor_say(&m->v, SLICE(H "/big\r\n"));
+	assert_int_equal(conn_step(&m->c, &stage.world), IO_WANT_WRITE);
+	assert_int_equal(m->c.state, CONN_SEND);
+	assert_true(m->c.sent > 0 && m->c.sent < STAGE_BIG);
+	assert_true(m->c.progress);
+	m->c.progress = false;
+}
+
+static void
+test_a_big_body_comes_whole(void **state)
+{
+	struct meeting m;
+
+	(void)state;
+	begin_big(&m);
+	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
+	assert_int_equal(m.c.state, CONN_SEND);
+	listen_to(&m);
+	assert_true(tls_conn_peer_closed(&m.v.tls));
+	assert_int_equal(m.v.got.len, m.c.header_len + STAGE_BIG);
+	part(&m);
+	assert_int_equal(stage_logged(" complete /big"), 1);
+}
+
+static void
+test_one_turn_is_bounded(void **state)
+{
+	struct meeting m;
+	int big = 8 * STAGE_BIG;
+
+	(void)state;
+	meet(&m, "192.0.2.7", 0);
+	if (setsockopt(m.c.fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) ==
+	    -1)
+		skip();
+	shake(&m);
+	visitor_say(&m.v, SLICE(H "/big\r\n"));
+	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
+	assert_int_equal(m.c.sent, CONN_TURN_RECORDS * TLS_RECORD_MAX);
+	part(&m);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+}
+
+/* spec.md 1.5.50: no close_notify behind a body that is not whole. */
+static void
+test_a_body_that_shrinks_is_cut(void **state)
+{
+	struct meeting m;
+
+	(void)state;
+	begin_big(&m);
+	assert_int_equal(truncate(tree_path("root/big"), 1), 0);
+	listen_to(&m);
+	conn_fini(&m.c, &stage.world);
+	while (visitor_hear(&m.v))
+		;
+	assert_true(m.v.ended);
+	assert_false(tls_conn_peer_closed(&m.v.tls));
+	visitor_fini(&m.v);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+}
+
+static void
+test_a_body_that_is_gone_before_it_began(void **state)
+{
+	static const char header[] = "20 text/plain\r\n";
+	struct meeting m;
+
+	(void)state;
+	meet(&m, "192.0.2.7", 0);
+	shake(&m);
+	m.c.body = open(tree_path("root/dir/a.txt"), O_RDONLY | O_CLOEXEC);
+	m.c.size = 3; /* of which two are there */
+	m.c.status = STATUS_SUCCESS;
+	memcpy(m.text.header, header, sizeof(header) - 1);
+	m.c.header_len = sizeof(header) - 1;
+	m.c.state = CONN_SEND;
+	listen_to(&m);
+	assert_true(slice_starts(buf_view(&m.v.got), SLICE("40 ")));
+	assert_true(tls_conn_peer_closed(&m.v.tls));
+	assert_int_equal(m.c.body, -1);
+	part(&m);
+	assert_int_equal(stage_logged(" 40 "), 1);
+}
+
+static void
+test_a_visitor_who_leaves(void **state)
+{
+	struct meeting m;
+
+	(void)state;
+	begin_big(&m);
+	visitor_leave(&m.v);
+	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
+	assert_int_equal(m.c.state, CONN_DONE);
+	part(&m);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+}
+
+/* The kernel's queue shrinks long before it takes more: he does read. */
+static void
+test_a_slow_reader_has_more_time(void **state)
+{
+	struct meeting m;
+	char bytes[64 * 1024];
+
+	(void)state;
+	begin_big(&m);
+	assert_true(m.c.queued > 0);
+	assert_true(read(m.v.fd, bytes, sizeof(bytes)) > 0);
+	conn_expire(&m.c, help.conf);
+	assert_int_equal(m.c.state, CONN_SEND);
+	assert_true(m.c.progress);
+	m.c.progress = false;
+	conn_expire(&m.c, help.conf); /* nothing more was taken */
+	assert_int_equal(m.c.state, CONN_DONE);
+	part(&m);
+	assert_int_equal(stage_logged(" cut /big"), 1);
+}
+
+/* Whether text is the pattern, where a '#' stands for a number. */
+static bool
+is_like(struct slice text, const char *pattern)
+{
+	size_t i = 0;
+
+	for (; *pattern != '\0'; pattern++) {
+		size_t before = i;
+
+		while (*pattern == '#' && i < text.len && text.ptr[i] >= '0' &&
+		       text.ptr[i] <= '9')
+			i++;
+		if (*pattern == '#' && i > before)
+			continue;
+		if (i == text.len || text.ptr[i++] != (uint8_t)*pattern)
+			return false;
+	}
+	return i == text.len;
+}
+
+/* All that is in the log: one line, behind its time. */
+static void
+check_log(const char *rule, const char *pattern)
+{
+	struct slice time, rest;
+	struct buf log;
+
+	stage_log(&log);
+	if (!slice_cut(buf_view(&log), ' ', &time, &rest))
+		rest = buf_view(&log);
+	if (!is_like(rest, pattern))
+		fail_msg(
+		    "row \"%s\": the log has \"%.*s\"", rule, SLICE_ARGS(rest));
+	buf_fini(&log);
+	assert_int_equal(truncate(tree_path("access"), 0), 0);
+}
+
+static const struct row {
+	const char *rule;
+	const char *request;
+	const char *answer;
+	const char *line; /* of the log, behind the time and the address */
+} rows[] = {
+	{ "a page", H "/\r\n", PAGE,
+	    "localhost 20 23 # TLSv1.3 new complete /\n" },
+	{ "no path", H "\r\n", PAGE,
+	    "localhost 20 23 # TLSv1.3 new complete /\n" },
+	{ "a query is not logged", H "/?secret\r\n", PAGE,
+	    "localhost 20 23 # TLSv1.3 new complete /\n" },
+	{ "a listing", H "/dir/\r\n",
+	    "20 text/gemini\r\n# /dir/\n\n=> ../ ..\n=> a.txt a.txt (2 B)\n",
+	    "localhost 20 56 # TLSv1.3 new complete /dir/\n" },
+	{ "nothing there", H "/none\r\n", "51 Not found\r\n",
+	    "localhost 51 14 # TLSv1.3 new complete /none\n" },
+	{ "a path is logged as it came", H "/%6eone\r\n", "51 Not found\r\n",
+	    "localhost 51 14 # TLSv1.3 new complete /%6eone\n" },
+	{ "not our host: all but the query is logged",
+	    "gemini://else.test/x?q\r\n", "53 hosts served here: localhost\r\n",
+	    "- 53 # # TLSv1.3 new complete gemini://else.test/x\n" },
+	{ "an empty line", "\r\n", NULL, "- 59 # # TLSv1.3 new complete -\n" },
+	{ "what follows the line is nobody's", H "/\r\nGET / HTTP/1.0", PAGE,
+	    "localhost 20 23 # TLSv1.3 new complete /\n" },
+};
+
+static void
+check_row_of_answers(const struct row *row, bool in_pieces)
+{
+	struct slice request = slice_str(row->request);
+	char line[256];
+	struct meeting m;
+
+	meet(&m, "192.0.2.7", 0);
+	shake(&m);
+	for (size_t i = 0; in_pieces && i < request.len; i++) {
+		bool ended = memchr(request.ptr, '\n', i + 1) != NULL;
+
+		visitor_say(&m.v, slice_of(request.ptr + i, 1));
+		if (m.c.state == CONN_REQUEST)
+			conn_step(&m.c, &stage.world);
+		check_row((m.c.state != CONN_REQUEST) == ended, row->rule);
+	}
+	if (!in_pieces)
+		visitor_say(&m.v, request);
+	listen_to(&m);
+	check_row(tls_conn_peer_closed(&m.v.tls), row->rule);
+	if (row->answer != NULL)
+		check_slice(buf_view(&m.v.got), slice_str(row->answer));
+	part(&m);
+	(void)snprintf(line, sizeof(line), "192.0.2.7 %s", row->line);
+	check_log(row->rule, line);
+}
+
+static void
+test_answers_and_their_lines_in_the_log(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		check_row_of_answers(&rows[i], false);
+		check_row_of_answers(&rows[i], true);
+	}
+}
+
 int
 main(void)
 {
@@ -276,11 +504,18 @@ main(void)
 		on_stage(test_a_failure_before_the_request),
 		on_stage(test_a_rate_is_told_to_slow_down),
 		on_stage(test_a_spare_descriptor_answers),
-		on_stage(test_patience_with_each_state),
+		on_stage(test_the_timeout_of_each_state),
 		on_stage(test_a_request_that_never_came),
 		on_stage(test_noise_before_the_request_is_bounded),
 		on_stage(test_drain),
 		on_stage(test_no_room_for_close_notify),
+		on_stage(test_a_big_body_comes_whole),
+		on_stage(test_one_turn_is_bounded),
+		on_stage(test_a_body_that_shrinks_is_cut),
+		on_stage(test_a_body_that_is_gone_before_it_began),
+		on_stage(test_a_visitor_who_leaves),
+		on_stage(test_a_slow_reader_has_more_time),
+		on_stage(test_answers_and_their_lines_in_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
