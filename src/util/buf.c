@@ -128,7 +128,7 @@ buf_vprintf(struct buf *b, const char *format, va_list ap)
 		b->len += (size_t)n;
 		return true;
 	}
-	/* It fits, but vsnprintf's NUL behind it does not. */
+	/* It fits, but vsnprintf's NUL after it does not. */
 	n = vasprintf(&text, format, ap);
 	if (n < 0) {
 		b->failed = true;

@@ -8,7 +8,7 @@
 
 #include "util/slice.h"
 
-/* Grows on the heap up to max bytes, or lies in memory of the caller's. */
+/* Grows on the heap up to max bytes, or uses memory of the caller. */
 struct buf {
 	uint8_t *ptr;
 	size_t len;
@@ -30,8 +30,8 @@ void buf_fini(struct buf *b);
 /* Forgets the content and a failure, keeps the memory. */
 void buf_reset(struct buf *b);
 
-/* Appends all of s or nothing; false when it would pass b's maximum or memory
- * is short. */
+/* Appends all of s or nothing; false when it would exceed b's maximum or memory
+ * runs out. */
 bool buf_put(struct buf *b, struct slice s);
 bool buf_byte(struct buf *b, uint8_t c);
 bool buf_str(struct buf *b, const char *s);
@@ -46,8 +46,8 @@ void buf_truncate(struct buf *b, size_t len);
 /* Borrowed; valid until the next buf_* call on b. */
 struct slice buf_view(const struct buf *b);
 
-/* The content as a C string (a NUL is kept behind it); NULL when memory for
- * the NUL is short. Borrowed; valid until the next buf_* call on b. */
+/* The content as a C string (a NUL is kept after it); NULL when out of memory
+ * for the NUL. Borrowed; valid until the next buf_* call on b. */
 const char *buf_cstr(struct buf *b);
 
 #endif

@@ -29,7 +29,7 @@ clock_wall(void)
 	return (int64_t)time(NULL);
 }
 
-/* RFC 3339 knows four digits of year and no more. */
+/* RFC 3339 has four digits for the year. */
 static void
 broken_down(int64_t wall, struct tm *tm)
 {

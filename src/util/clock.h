@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Two clocks: one that only goes forward, for deadlines; the wall's, for what
- * people read. Depends on libc alone. */
+/* Two clocks: one that only goes forward, for deadlines; the wall clock, for
+ * what people read. Depends on libc alone. */
 #ifndef UTIL_CLOCK_H
 #define UTIL_CLOCK_H
 
@@ -14,7 +14,7 @@ enum { CLOCK_RFC3339_SIZE = sizeof("2026-11-22T10:00:00.000Z") };
 uint64_t clock_ms(void);
 uint64_t clock_us(void);
 
-/* Seconds since 1970 by the wall's clock. */
+/* Seconds since 1970 by the wall clock. */
 int64_t clock_wall(void);
 
 /* "2026-11-22T10:00:00Z" (RFC 3339, UTC) into out, of CLOCK_RFC3339_SIZE. */

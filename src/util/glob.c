@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* A glob of n elements, each a set of bytes, is a machine of n + 1 states: state
- * i means that the first i elements have been matched. All states that the
- * machine may be in are kept at once, a bit each, so that nothing is ever tried
- * again: fnmatch(3) goes back at each '*', and reads a class anew each time. */
+/* A glob of n elements, each a set of bytes, is a machine of n + 1 states:
+ * state i means that the first i elements have been matched. All states that
+ * the machine may be in are kept at once, a bit each, so that no byte is read
+ * twice: fnmatch(3) goes back at each '*', and parses a class again each time. */
 #include "util/glob.h"
 
 #include <ctype.h>
@@ -72,7 +72,8 @@ class_has(const char *name, size_t len, int c)
 	return false;
 }
 
-/* Adds "[:name:]" at p to s. What is behind it, or NULL: there is none at p. */
+/* Adds "[:name:]" at p to s. Returns what follows it, or NULL when there is
+ * none at p. */
 static const char *
 class_parse(const char *p, struct set *s)
 {
@@ -98,8 +99,8 @@ bracket_byte(const char **p)
 	return (uint8_t) * (*p)++;
 }
 
-/* Reads the bracket behind its '[' into s. What is behind its ']', or NULL when
- * it has none: then the '[' stands for itself. */
+/* Reads the bracket after its '[' into s. Returns what follows its ']', or NULL
+ * when it has none: then the '[' stands for itself. */
 static const char *
 bracket_parse(const char *p, struct set *s)
 {
@@ -207,7 +208,7 @@ glob_has_wildcards(const char *glob)
 }
 
 /* Whether text ends as every text must that glob, which begins with a wildcard
- * or a '\\', matches: with what stands behind the last of those in glob. */
+ * or a '\\', matches: with what follows the last of those in glob. */
 static bool
 tail_matches(const char *glob, const char *text)
 {
@@ -226,7 +227,7 @@ glob_match(const char *glob, const char *text)
 	size_t plain = strcspn(glob, specials);
 	struct machine m;
 
-	/* What most globs are settled by. */
+	/* A quick test that decides most globs. */
 	if (strncmp(glob, text, plain) != 0)
 		return false;
 	glob += plain;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Globs, matched in time that grows with the length of the text alone: a glob
- * may come from a stranger. Depends on libc. */
+ * may come from an untrusted capsule.conf. Depends on libc. */
 #ifndef UTIL_GLOB_H
 #define UTIL_GLOB_H
 
@@ -14,7 +14,7 @@ enum { GLOB_MAX = 255 }; /* bytes of a glob with wildcards */
  * glob that is longer than GLOB_MAX, counted from its first wildcard, matches nothing. */
 bool glob_match(const char *glob, const char *text);
 
-/* Whether glob has a wildcard or a '\': without, it matches itself alone. */
+/* Whether glob has a wildcard or a '\': without, it only matches itself. */
 bool glob_has_wildcards(const char *glob);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "util/clock.h"
 
-enum { LOG_WAIT_MS = 50 }; /* for a reader of stderr who is slow */
+enum { LOG_WAIT_MS = 50 }; /* for a slow reader of stderr */
 
 /* What a line begins with. */
 static char log_prefix[64] = "carnation: ";
@@ -40,9 +40,9 @@ put_hex(struct buf *out, const char *mark, struct slice s)
 	return true;
 }
 
-/* Takes as much of s as fits. A backslash that is not escaped leaves room for
- * doubt, which is good enough for our own messages: their file names should
- * not be escaped twice. */
+/* Takes as much of s as fits. A backslash is not escaped, which is ambiguous,
+ * but good enough for our own messages: their file names should not be escaped
+ * twice. */
 static bool
 escape(struct buf *out, struct slice s, bool backslash)
 {
@@ -122,8 +122,8 @@ log_line(const char *level, const char *format, va_list ap)
 	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
 		(void)escape(&out, slice_str(message), false);
 	line[out.len] = '\n';
-	/* A reader who has stopped reading must not stop us: the line is lost
-	 * then, and there is nobody left to tell. */
+	/* A reader that has stopped reading must not stop us: the line is lost
+	 * then, and there is no other place to report it. */
 	while ((ready = poll(&reader, 1, LOG_WAIT_MS)) == -1 && errno == EINTR)
 		;
 	while (ready == 1 &&

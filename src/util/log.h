@@ -6,7 +6,7 @@
 
 #include "util/buf.h"
 
-enum { LOG_LINE_MAX = 4096 }; /* longer messages are cut */
+enum { LOG_LINE_MAX = 4096 }; /* longer messages are truncated */
 
 /* "carnation: ..." / "carnation: warning: ..." / "carnation: error: ..." and
  * LF, in one write(2). Never fails, keeps errno, allocates nothing. Control
@@ -15,7 +15,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Puts s behind "who[pid]: " instead of "carnation: ", for worker processes. */
+/* Begins each line with "who[pid]: " instead of "carnation: ", for worker
+ * processes. */
 void log_identify(const char *who);
 
 /* Appends s with every byte that could deceive a terminal or a log written as

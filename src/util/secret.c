@@ -31,7 +31,7 @@ is_pem_begin(struct slice line)
 		   slice_ends(line, SLICE("PRIVATE KEY BLOCK-----")));
 }
 
-/* Whether a key's body follows, behind headers if there are any. */
+/* Whether a key's body follows, after headers if there are any. */
 static bool
 pem_body_follows(struct slice rest)
 {

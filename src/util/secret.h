@@ -6,10 +6,10 @@
 
 #include "util/slice.h"
 
-enum { SECRET_LOOK_MAX = 16 * 1024 }; /* bytes of a file worth looking at */
+enum { SECRET_LOOK_MAX = 16 * 1024 }; /* bytes of a file that are examined */
 
-/* True for a PEM private key or a signify secret key whose body is there too;
- * a page that merely mentions the words of one is none. */
+/* True for a PEM private key or a signify secret key whose body is there too; a
+ * page that merely mentions the words does not count. */
 bool secret_spotted(struct slice bytes);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Owns nothing; valid as long as whatever it was cut from. */
+/* Owns nothing; valid as long as the memory it points into. */
 struct slice {
 	const uint8_t *ptr;
 	size_t len;

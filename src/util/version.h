@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What this program calls itself: --version, a trace. Depends on nothing. */
+/* This program's version: --version, a trace. Depends on nothing. */
 #ifndef UTIL_VERSION_H
 #define UTIL_VERSION_H
 
