@@ -19,8 +19,8 @@
 /* O_NONBLOCK: a FIFO must not hold us up. */
 enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
-/* A directory on the way that we may search but not read is passed all the
- * same where the system can open it so. */
+/* A directory on the way that we may search but not read still works where the
+ * system has O_PATH. */
 #ifdef O_PATH
 enum { STEP_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 #else
@@ -45,7 +45,7 @@ static int
 openat2_beneath(int root, const char *path)
 {
 #ifdef SYS_openat2
-	/* The C library adds O_LARGEFILE to its own open calls alone; without
+	/* The C library adds O_LARGEFILE only to its own open calls; without
 	 * it, files over 2 GiB cannot be opened on 32-bit systems (open(2)). */
 	const struct open_how how = {
 		.flags = OPEN_FLAGS | O_LARGEFILE,
@@ -75,8 +75,8 @@ file_has_openat2(void)
 	if (known == 0) {
 		known = 1;
 #ifdef SYS_openat2
-		/* Nothing can be opened with a structure of no size: a
-		 * kernel that knows the call says EINVAL. */
+		/* A structure of size 0 is invalid: a kernel that has the call
+		 * returns EINVAL. */
 		if (syscall(SYS_openat2, -1, NULL, NULL, 0) == -1 &&
 		    (errno == ENOSYS || errno == EPERM))
 			known = -1;
@@ -108,7 +108,8 @@ open_verdict(int error)
 	}
 }
 
-/* Takes fd over: it is handed on only when it is something to serve. */
+/* Takes fd over: it is passed on only when it is a file or directory to
+ * serve. */
 static enum file_open
 open_check(int fd, int *out, struct stat *st)
 {
@@ -151,8 +152,8 @@ openat_again(int dir, const char *name, int flags)
 	return fd;
 }
 
-/* The first component of *path into name, *path then behind it and its
- * slashes. False for one that no file beneath the root can have. */
+/* Copies the first component of *path into name and moves *path past it and its
+ * slashes. False when no file beneath the root can have it. */
 static bool
 walk_component(const char **path, char name[NAME_MAX + 1])
 {
@@ -279,7 +280,8 @@ file_read_path(const char *path, struct buf *out)
 	return ok;
 }
 
-/* O_NOFOLLOW: in a directory of another user, who may be quick. */
+/* O_NOFOLLOW: another user may replace the file in their directory at any
+ * moment. */
 static bool
 make_dir(const char *path, mode_t mode)
 {

@@ -10,13 +10,13 @@
 
 #include "util/buf.h"
 
-/* What an open beneath a root came to. All that a visitor must not tell apart
- * is FILE_ABSENT: missing, unreadable, too long, a link out of the root, a
- * FIFO, a device (spec.md 1.1.3, A48 to A50). */
+/* The result of opening a path beneath a root. All that a client must not be
+ * able to distinguish is FILE_ABSENT: missing, unreadable, too long, a link out
+ * of the root, a FIFO, a device. */
 enum file_open {
 	FILE_OPENED,
 	FILE_ABSENT,
-	FILE_EXHAUSTED, /* descriptors or memory are short: try again later */
+	FILE_EXHAUSTED, /* out of descriptors or memory: try again later */
 	FILE_FAILED,    /* EIO and the like */
 };
 
@@ -34,9 +34,9 @@ file_open_beneath(int root, const char *path, int *fd, struct stat *st);
 /* Whether the kernel gives us openat2 (asked once). */
 bool file_has_openat2(void);
 
-/* Whether a call failed with an errno that says that nothing of that name is there,
- * or a link or file where a directory should be. After any other, what was asked for
- * may well be there and good. */
+/* Whether a call failed with an errno meaning that the name does not exist, or
+ * that a link or file is where a directory should be. After any other errno the
+ * file may well exist and be valid. */
 bool file_is_absent(int error);
 
 /* Reads all of an open file, or of the one at path, into out: false when it is
@@ -44,12 +44,12 @@ bool file_is_absent(int error);
 bool file_read(int fd, struct buf *out);
 bool file_read_path(const char *path, struct buf *out);
 
-/* read(2) of up to size bytes, made again when a signal interrupts it: what read
+/* read(2) of up to size bytes, retried when a signal interrupts it: what read
  * returns, errno with -1. */
 ssize_t file_read_some(int fd, void *out, size_t size);
 
-/* pread(2) of all size bytes, fewer only at the file's end; made again as above. -1
- * and errno. */
+/* pread(2) of all size bytes, fewer only at the file's end; retried as above.
+ * -1 and errno. */
 ssize_t file_read_at(int fd, void *out, size_t size, off_t at);
 
 /* Writes all of bytes to fd; false and errno when it could not. */
@@ -67,8 +67,8 @@ bool file_target(const char *path, char out[PATH_MAX]);
  * are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
 
-/* The same in a directory that others may fill: a symbolic link at path gives way
- * to the file. */
+/* The same in a directory that others may fill: a symbolic link at path is
+ * replaced by the file. */
 bool file_replace(const char *path, struct slice bytes, mode_t mode);
 
 /* The same for a file that is not there yet: false and EEXIST, and nothing has
@@ -80,13 +80,13 @@ bool file_create(const char *path, struct slice bytes, mode_t mode);
  * made for it; run by others, does nothing. False and errno. */
 bool file_give(int fd, const char *path);
 
-/* Makes the directory and its missing parents; run by root, each new one belongs
- * to whom its parent belongs. False and errno. */
+/* Makes the directory and its missing parents; run by root, each new one
+ * belongs to the owner of its parent. False and errno. */
 bool file_make_dirs(const char *path, mode_t mode);
 
-/* True when path, resolved, is dir or lies beneath it, or would once it is made.
- * False also when dir does not exist; true also when memory is too short to tell, as
- * what lies inside is what callers refuse. */
+/* True when path, resolved, is dir or lies beneath it, or would once it is
+ * made. False also when dir does not exist; true also when out of memory,
+ * because callers refuse what is inside. */
 bool file_is_inside(const char *path, const char *dir);
 
 /* Called for each entry below a root: path is relative to it. Return false to
@@ -94,27 +94,26 @@ bool file_is_inside(const char *path, const char *dir);
 typedef bool file_visit(void *arg, const char *path, const struct stat *st);
 
 enum {
-	FILE_WALK_DEPTH_MAX =
-	    64, /* directories below deeper ones: passed over */
+	FILE_WALK_DEPTH_MAX = 64, /* directories deeper than this are skipped */
 	FILE_WALK_ENTRIES_MAX = 1000000, /* the walk ends there */
 };
 
 /* Visits every entry below root (a descriptor), parents first, in byte order;
- * symbolic links are followed only beneath root. One that cannot be opened there (no
- * right to, a pipe, a link that leads nowhere or out of root) has st_mode 0. A
- * directory is entered once, however many links lead to it: by its own name where
- * it has one here, and behind all others by a link's. False when visit said so,
- * the root cannot be read or memory is short. */
+ * symbolic links are followed only beneath root. One that cannot be opened
+ * there (no right to, a pipe, a link that leads nowhere or out of root) has
+ * st_mode 0. A directory is entered once, however many links lead to it: by its
+ * own name where it has one here, and after all others by a link's. False when
+ * visit returned false, the root cannot be read or memory runs out. */
 bool file_walk(int root, file_visit *visit, void *arg);
 
-/* A directory at path, visited before, in which not all could be looked at: no right
- * to, the disk, a path longer than there can be. Deeper ones than the walk goes are
- * none of these. */
+/* A directory at path, visited before, in which not everything could be
+ * examined: no permission, a disk error, a path too long. Directories deeper
+ * than the walk goes are not reported. */
 typedef void file_unread(void *arg, const char *path);
 
-/* The same for every entry, whatever it is, described as lstat does; no symbolic
- * link is followed. One that cannot be looked at has st_mode 0. unread may be
- * NULL. */
+/* The same for every entry, whatever it is, described as lstat does; no
+ * symbolic link is followed. One that cannot be examined has st_mode 0. unread
+ * may be NULL. */
 bool
 file_walk_plain(int root, file_visit *visit, file_unread *unread, void *arg);
 

@@ -11,7 +11,7 @@
 
 #include "os/file.h"
 
-/* A directory on the way down: the names in it, and how far we are. No
+/* A directory on the way down: its names, and the position among them. No
  * descriptor is held while its children are visited. */
 struct level {
 	char **names;
@@ -127,9 +127,9 @@ walk_is_new(struct walk *w, const struct stat *st)
 	return true;
 }
 
-/* Goes down into the directory open at fd, which it takes over, unless that is
- * too deep. False: it is a circle, has a path too long, or cannot be read. Either
- * way it is passed over. */
+/* Goes down into the directory open at fd, which it takes over, unless it is
+ * too deep. False: it is a cycle, has a path too long, or cannot be read.
+ * Either way it is skipped. */
 static bool
 walk_enter(struct walk *w, int fd, const struct stat *st)
 {
@@ -157,7 +157,8 @@ walk_unread(const struct walk *w)
 		w->unread(w->arg, w->path);
 }
 
-/* The entry at w->path as it lies there. False when visit ends the walk. */
+/* Visits the entry at w->path without following links. False when visit ends
+ * the walk. */
 static bool
 walk_look(struct walk *w)
 {
@@ -184,7 +185,7 @@ walk_at_link(const struct walk *w)
 	       S_ISLNK(st.st_mode);
 }
 
-/* Enters the next directory that was put off. */
+/* Enters the next deferred directory. */
 static bool
 walk_go_on(struct walk *w)
 {

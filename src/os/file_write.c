@@ -65,7 +65,7 @@ file_give(int fd, const char *path)
 }
 
 /* The rename itself lasts only when the directory is on the disk as well; a
- * file system that cannot do that is no reason to fail. */
+ * file system that cannot do that must not make the write fail. */
 static void
 sync_directory_of(const char *path)
 {
@@ -88,7 +88,7 @@ write_special(const char *path, struct slice bytes)
 	return ok;
 }
 
-/* By a new file beside it, renamed onto whatever lies at path. */
+/* Writes a new file beside path and renames it over path. */
 static bool
 replace(const char *path, struct slice bytes, mode_t mode)
 {
@@ -128,7 +128,7 @@ replace(const char *path, struct slice bytes, mode_t mode)
 	return true;
 }
 
-/* From a link at path, what it leads to: the next step. False and errno. */
+/* Reads one symbolic link at path. False and errno. */
 static bool
 follow_link(char path[PATH_MAX], const char *link, size_t len)
 {
@@ -178,8 +178,8 @@ file_write(const char *path, struct slice bytes, mode_t mode)
 	char target[PATH_MAX];
 	struct stat st;
 
-	/* A device, pipe or the like must never be renamed over. Where a link
-	 * in /proc leads, only the kernel knows. */
+	/* A device, pipe or the like must never be replaced. Where a link in
+	 * /proc leads, only the kernel knows. */
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return write_special(path, bytes);
 	return file_target(path, target) && replace(target, bytes, mode);

@@ -86,7 +86,7 @@ parse_unix(struct slice path, struct listen_address *out, struct buf *why)
 
 	if (path.len == 0 || path.len >= sizeof(sun->sun_path)) {
 		(void)buf_printf(why,
-		    "the path of a unix socket has 1 to %zu bytes",
+		    "invalid unix socket path: must have 1 to %zu bytes",
 		    sizeof(sun->sun_path) - 1);
 		return false;
 	}
@@ -110,7 +110,7 @@ split_port(
 	*host = text;
 	if (text.len > 0 && text.ptr[0] == '[') {
 		if (!slice_find(text, ']', &at)) {
-			(void)buf_str(why, "\"[\" without \"]\"");
+			(void)buf_str(why, "missing \"]\" after \"[\"");
 			return false;
 		}
 		*host = slice_skip(slice_head(text, at), 1);
@@ -123,7 +123,8 @@ split_port(
 	if (rest.len > 0 &&
 	    (rest.ptr[0] != ':' ||
 		!slice_number(slice_skip(rest, 1), UINT16_MAX, &number))) {
-		(void)buf_str(why, "a port is a number from 0 to 65535");
+		(void)buf_str(
+		    why, "invalid port: must be a number from 0 to 65535");
 		return false;
 	}
 	*port = (unsigned)number;
@@ -143,7 +144,7 @@ parse_ip6(char *host, unsigned port, struct listen_address *out)
 		if (scope == 0)
 			return false;
 	}
-	/* An IPv4 address in IPv6's clothes cannot be had with V6ONLY. */
+	/* An IPv4-mapped IPv6 address cannot be bound with V6ONLY. */
 	if (inet_pton(AF_INET6, host, &addr) != 1 ||
 	    IN6_IS_ADDR_V4MAPPED(&addr))
 		return false;
@@ -169,7 +170,7 @@ parse_ip(struct slice text, unsigned port, struct listen_address *out,
 			return true;
 	}
 	(void)buf_str(why,
-	    "not an address: write numbers, as in 127.0.0.1:1965, "
+	    "invalid address: use numbers, as in 127.0.0.1:1965, "
 	    "[::1]:1965, *:1965, :1965 or unix:/run/carnation.sock");
 	return false;
 }
@@ -190,7 +191,7 @@ listen_parse(
 			return false;
 		*n = 1;
 	} else if (all.len == 0) {
-		(void)buf_str(why, "an empty address");
+		(void)buf_str(why, "empty address");
 		return false;
 	} else if (!split_port(all, &host, &port, why)) {
 		return false;
@@ -230,7 +231,7 @@ listen_port(const struct listen_address *a)
 	}
 }
 
-/* Whether a unix socket's file is there and nobody answers behind it. */
+/* Whether a unix socket's file exists and no process accepts on it. */
 static bool
 unix_is_stale(const struct listen_address *a)
 {
@@ -277,7 +278,7 @@ set_options(int fd, int family)
 		return 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
 		return -1;
-	/* Systems differ in what they do unasked. */
+	/* The default differs between systems. */
 	return family != AF_INET6
 		   ? 0
 		   : setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
@@ -367,21 +368,21 @@ listen_inherit(int *fds, struct listen_address *addresses)
 	const char *pid = getenv("LISTEN_PID");
 	const char *count = getenv("LISTEN_FDS");
 	uint64_t who = 0;
-	uint64_t told = 0;
+	uint64_t given = 0;
 	size_t n = 0;
 	int fd;
 
 	if (pid != NULL && count != NULL &&
 	    slice_number(slice_str(pid), INT32_MAX, &who) &&
 	    who == (uint64_t)getpid() &&
-	    !slice_number(slice_str(count), LISTEN_INHERIT_MAX, &told))
-		log_warn("LISTEN_FDS=%s is not a number up to %d: ignored",
+	    !slice_number(slice_str(count), LISTEN_INHERIT_MAX, &given))
+		log_warn("invalid LISTEN_FDS=%s (must be at most %d): ignored",
 		    count, LISTEN_INHERIT_MAX);
-	for (fd = INHERIT_FIRST; fd < INHERIT_FIRST + (int)told; fd++) {
+	for (fd = INHERIT_FIRST; fd < INHERIT_FIRST + (int)given; fd++) {
 		if (inherit_one(fd, &addresses[n]))
 			fds[n++] = fd;
 		else
-			log_warn("descriptor %d, handed over by the service "
+			log_warn("descriptor %d, passed by the service "
 				 "manager, is not a listening socket: ignored",
 			    fd);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* listen_holder() and listen_is_ours() of os/listen.h, by what /proc shows us. */
+/* listen_holder() and listen_is_ours() of os/listen.h, from what /proc
+ * shows. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -14,7 +15,8 @@
 
 enum {
 	STATE_LISTEN = 0x0A, /* in the column "st" */
-	HOLDERS_MAX = 64,    /* looked at; more of one port is nobody's plan */
+	/* sockets examined; more on one port is not expected */
+	HOLDERS_MAX = 64,
 	COMM_SIZE = 64,
 	ADDRESS_DIGITS_MAX = 32,
 };
@@ -44,14 +46,14 @@ is_any(const char *digits)
 	return strspn(digits, "0") == strlen(digits);
 }
 
-/* A socket that is in the way of an address. */
+/* A socket that conflicts with an address. */
 struct holder {
 	unsigned long inode;
 	uid_t uid; /* who opened it */
 };
 
-/* Adds the sockets in a's way that the table at path lists to the n of out. In the
- * table of the other family only "any" is. */
+/* Adds the sockets conflicting with a in the table at path to the n of out. In
+ * the table of the other family only "any" conflicts. */
 static size_t
 find_holders(const char *path, const struct listen_address *a, bool other,
     struct holder *out, size_t n)
@@ -90,7 +92,7 @@ all_holders(const struct listen_address *a, struct holder out[HOLDERS_MAX])
 
 	if (a->addr.ss_family == AF_INET)
 		n = find_holders("/proc/self/net/tcp", a, false, out, n);
-	/* Who holds [::] without V6ONLY holds all of IPv4 too. */
+	/* A socket on [::] without V6ONLY covers all of IPv4 too. */
 	if (n == 0 && a->addr.ss_family != AF_UNIX)
 		n = find_holders("/proc/self/net/tcp6", a,
 		    a->addr.ss_family == AF_INET, out, n);
@@ -124,7 +126,7 @@ process_has(const char *pid, unsigned long inode)
 	return has;
 }
 
-/* The name of a program that runs; "?" when it cannot be had. */
+/* The name of a running program; "?" when it cannot be read. */
 static void
 process_name(const char *pid, char name[COMM_SIZE])
 {
@@ -163,7 +165,7 @@ next_process(DIR *proc)
 	return NULL;
 }
 
-/* What a process has to do with a socket; the greater outweighs the lesser. */
+/* How a process relates to a socket; a greater value outweighs a lesser one. */
 enum owner { OWNER_NOT, OWNER_LIKELY, OWNER_OTHER, OWNER_OURS };
 
 /* Seen from a program called name. */
@@ -187,7 +189,7 @@ process_owns(const char *pid, const struct holder *h, const char *name)
 }
 
 /* A service manager may hold it too: one process of ours is enough. Root sees
- * everybody, so whom it does not see is in a container. */
+ * all processes, so those it does not see are in a container. */
 static bool
 holder_is_ours(DIR *proc, const struct holder *h, const char *name)
 {
@@ -200,7 +202,7 @@ holder_is_ours(DIR *proc, const struct holder *h, const char *name)
 	while ((pid = next_process(proc)) != NULL) {
 		enum owner owner = process_owns(pid, h, name);
 
-		/* What this very process holds is no other server's. */
+		/* What this process holds does not belong to another server. */
 		if (owner == OWNER_OURS &&
 		    strtol(pid, NULL, 10) == (long)getpid())
 			owner = OWNER_OTHER;
@@ -227,8 +229,9 @@ listen_is_ours(const struct listen_address *a)
 	return ours;
 }
 
-/* Who is not root cannot look into processes like ours: that there is one of this
- * program and of the socket's owner has to do. Which of several it is, is unknown. */
+/* A process that is not root cannot inspect processes like ours: one of this
+ * program and of the socket's owner must suffice. Which of several it is
+ * remains unknown. */
 static bool
 describe_likely(DIR *proc, const struct holder *h, struct buf *out)
 {
@@ -256,7 +259,8 @@ listen_holder(const struct listen_address *a, struct buf *out)
 	if (proc == NULL)
 		return false;
 	for (size_t i = 0; !found && i < n; i++) {
-		/* At a reload some may be our own: the other one is meant. */
+		/* At a reload some may be our own: the other one is
+		 * reported. */
 		if (i + 1 < n && process_has("self", holders[i].inode))
 			continue;
 		rewinddir(proc);

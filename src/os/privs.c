@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Who a worker is when nobody says: the first that exists. */
+/* A worker's user when none is configured: the first that exists. */
 static const char *const default_users[] = { "carnation", "nobody" };
 
 static const struct passwd *
@@ -27,15 +27,14 @@ find_user(const char *user, struct buf *why)
 	if (user != NULL) {
 		pw = getpwnam(user);
 		if (pw == NULL)
-			(void)buf_printf(why, "no user is named \"%s\"", user);
+			(void)buf_printf(why, "unknown user \"%s\"", user);
 		return pw;
 	}
 	for (i = 0; pw == NULL && i < 2; i++)
 		pw = getpwnam(default_users[i]);
 	if (pw == NULL)
-		(void)buf_str(why,
-		    "neither a user \"carnation\" nor \"nobody\" exists: "
-		    "name one with \"user\"");
+		(void)buf_str(why, "neither user \"carnation\" nor user "
+				   "\"nobody\" exists: set \"user\"");
 	return pw;
 }
 
@@ -48,27 +47,25 @@ find_group(const char *group, gid_t *gid, struct buf *why)
 		return true;
 	gr = getgrnam(group);
 	if (gr == NULL) {
-		(void)buf_printf(why, "no group is named \"%s\"", group);
+		(void)buf_printf(why, "unknown group \"%s\"", group);
 		return false;
 	}
 	*gid = gr->gr_gid;
 	return true;
 }
 
-/* Only root can become somebody else: what was named must be what we are. */
+/* Only root can become another user: a configured one must be our own. */
 static bool
 already_is(uid_t uid, gid_t gid, const char *group, struct buf *why)
 {
 	if (uid != geteuid()) {
-		(void)buf_str(why,
-		    "only root can become another user: start as root or "
-		    "leave \"user\" out");
+		(void)buf_str(why, "only root can change to another user: "
+				   "start as root or remove \"user\"");
 		return false;
 	}
 	if (group != NULL && gid != getegid()) {
-		(void)buf_str(why,
-		    "only root can change to another group: start as root or "
-		    "leave \"group\" out");
+		(void)buf_str(why, "only root can change to another group: "
+				   "start as root or remove \"group\"");
 		return false;
 	}
 	return true;
@@ -112,15 +109,15 @@ privs_find(
 	if (!root)
 		return already_is(out->uid, out->gid, group, why);
 	if (out->uid == 0 || out->gid == 0) {
-		(void)buf_printf(why, "workers never run as %s: name another",
+		(void)buf_printf(why, "workers never run as %s: set another",
 		    out->uid == 0 ? "root" : "group 0");
 		return false;
 	}
 	return true;
 }
 
-/* What the kernel itself says of every identity we have, and that it refuses
- * to give root back: setuid() succeeding has been believed too often. */
+/* Checks every identity as the kernel reports it, and that root cannot be
+ * regained: trusting the result of setuid() alone has been a mistake often. */
 static bool
 prove_dropped(uid_t uid, gid_t gid)
 {
@@ -139,8 +136,8 @@ prove_dropped(uid_t uid, gid_t gid)
 	       setegid(0) == -1;
 }
 
-/* Whether the kernel says that none of our sets of capabilities has any, but for
- * the inheritable one when that may have. */
+/* Whether the kernel reports all our capability sets as empty, except the
+ * inheritable one when that is allowed. */
 static bool
 prove_powerless(bool inheritable)
 {
@@ -190,11 +187,11 @@ privs_drop(const struct privs *p)
 		    setresgid(p->gid, p->gid, p->gid) == -1 ||
 		    setresuid(p->uid, p->uid, p->uid) == -1)
 			return false;
-		/* Root's powers can be kept through a change of user. */
+		/* Root's capabilities can be kept across a change of user. */
 		if (!prove_dropped(p->uid, p->gid) || !prove_powerless(true))
 			return false;
 	}
-	/* A change of user sets what fs.suid_dumpable says: proc(5). */
+	/* A change of user sets dumpable to fs.suid_dumpable: proc(5). */
 	return drop_capabilities() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
@@ -204,7 +201,7 @@ privs_die_with(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		return false;
-	/* It may have died before we asked to be told. */
+	/* It may have died before we asked for the signal. */
 	return getppid() == parent;
 }
 

@@ -15,31 +15,31 @@ struct privs {
 	char user[64]; /* its name, for messages */
 };
 
-/* Whom a worker becomes: user (NULL: "carnation" if it exists, else "nobody")
- * and group (NULL: the user's). Not root: wanted is false; a user that was
- * named and is not ours is then an error. False and why. */
+/* The user that a worker changes to: user (NULL: "carnation" if it exists, else
+ * "nobody") and group (NULL: the user's). Not root: wanted is false; a
+ * configured user other than ours is then an error. False and why. */
 bool privs_find(
     const char *user, const char *group, struct privs *out, struct buf *why);
 
-/* Groups, gid, uid, when wanted; then proves that none of them comes back. Always
- * clears the ambient, effective, permitted and inheritable capabilities and proves
- * that, clears dumpable, sets no_new_privs. False when any step or proof fails:
- * the caller must end. */
+/* Groups, gid, uid, when wanted; then proves that none of them can be regained.
+ * Always clears the ambient, effective, permitted and inheritable capabilities
+ * and proves that, clears dumpable, sets no_new_privs. False when any step or
+ * proof fails: the caller must end. */
 bool privs_drop(const struct privs *p);
 
 /* Ends this process (SIGKILL) when its parent does; false when it already has.
  * To be called after privs_drop: the kernel forgets it when the user changes. */
 bool privs_die_with(pid_t parent);
 
-/* Signals that would end a process and mean nothing to it: a peer that is gone, a
- * limit on the size of files (an error says both), USR2. */
+/* Ignores signals that would end a process for nothing: a peer that is gone, a
+ * limit on the size of files (both also return an error), USR2. */
 void privs_ignore_signals(void);
 
-/* The same for a child that was forked with its signals blocked, and the parent decides
- * when it ends, though Ctrl-C and a service manager's TERM reach every process. */
+/* The same for a child forked with its signals blocked. The parent decides when
+ * it ends, though Ctrl-C and a service manager's TERM reach every process. */
 void privs_quiet_signals(void);
 
-/* No core file, not dumpable: what holds keys leaves no copies. */
+/* No core file, not dumpable: a process with keys leaves no copies of them. */
 void privs_no_core(void);
 
 /* Opens /dev/null in place of a standard descriptor that was closed, so that no

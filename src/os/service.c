@@ -12,8 +12,8 @@
 
 #include "util/clock.h"
 
-/* The address in $NOTIFY_SOCKET: a path, or '@' and an abstract name. 0 when
- * there is none that could be. */
+/* The address in $NOTIFY_SOCKET: a path, or '@' and an abstract name. 0 when it
+ * is missing or invalid. */
 static socklen_t
 service_address(struct sockaddr_un *out)
 {
@@ -42,7 +42,7 @@ service_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return;
-	/* A manager that is gone, or does not read, must not hold us up. */
+	/* A manager that has exited or does not read must not delay us. */
 	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
 	    (const struct sockaddr *)&to, len);
 	(void)close(fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a service manager is told (systemd's sd_notify(3) protocol, without
- * its library). Depends on util. */
+/* Messages to a service manager (systemd's sd_notify(3) protocol, without its
+ * library). Depends on util. */
 #ifndef OS_SERVICE_H
 #define OS_SERVICE_H
 

@@ -38,8 +38,8 @@ shared_new_sealed(size_t size, int *fd)
 		return NULL;
 	}
 #ifdef F_SEAL_FUTURE_WRITE
-	/* Kernels before 5.1 do not know it: the read-only mapping is then all
-	 * there is. */
+	/* Kernels before 5.1 lack it: then only the read-only mapping protects
+	 * the page. */
 	(void)fcntl(*fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
 #endif
 	return memory;
