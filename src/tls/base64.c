@@ -31,8 +31,8 @@ base64_decode(struct slice text, uint8_t *out, size_t size)
 	assert(size <= BASE64_BYTES_MAX);
 	if (text.len != BASE64_SIZE(size))
 		return false;
-	/* EVP_DecodeBlock passes over blanks and bits that mean nothing;
-	 * what it read must be what we would write. */
+	/* EVP_DecodeBlock ignores blanks and unused bits; only text that
+	 * encodes back to the same bytes is accepted. */
 	ok = EVP_DecodeBlock(bytes, text.ptr, (int)text.len) >= (int)size &&
 	     EVP_EncodeBlock(again, bytes, (int)size) == (int)text.len &&
 	     memcmp(again, text.ptr, text.len) == 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Base64 (RFC 4648 4) in its one form: no line ends, no blanks, padded, the bits
- * that nothing uses zero. Depends on util and OpenSSL. */
+/* Canonical base64 (RFC 4648 4, 3.5): no line ends, no blanks, padded, unused
+ * bits zero. Depends on util and OpenSSL. */
 #ifndef TLS_BASE64_H
 #define TLS_BASE64_H
 
@@ -8,14 +8,14 @@
 
 enum { BASE64_BYTES_MAX = 128 }; /* enough for keys and signatures */
 
-/* Characters that size bytes become. */
+/* Length of the base64 text of size bytes. */
 #define BASE64_SIZE(size) (((size) + 2) / 3 * 4)
 
 /* Appends the text of bytes, at most BASE64_BYTES_MAX, or nothing. */
 bool base64_encode(struct slice bytes, struct buf *out);
 
-/* The size bytes (at most BASE64_BYTES_MAX) that text stands for; false when it is
- * not exactly what base64_encode makes of so many. */
+/* Decodes text to exactly size bytes (at most BASE64_BYTES_MAX); false when it
+ * is not what base64_encode makes of so many. */
 bool base64_decode(struct slice text, uint8_t *out, size_t size);
 
 #endif

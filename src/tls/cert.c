@@ -23,16 +23,16 @@ enum {
 
 _Static_assert((int)CERT_DIGEST_SIZE == (int)DIGEST_SIZE, "both are SHA-256");
 
-/* Whether the last read met the end of the text, not a certificate that it
- * could not read. */
+/* Whether the last read failed at the end of the text, not at an invalid
+ * certificate. */
 static bool
 pem_is_at_end(void)
 {
 	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 }
 
-/* What follows the leaf. A chain is never shortened: a visitor's client would
- * be shown another one than the operator put there. */
+/* What follows the leaf. A chain is never shortened: a client would see another
+ * one than the operator installed. */
 static bool
 chain_parse(struct cert *c, BIO *bio, const char *path, struct buf *why)
 {
@@ -75,7 +75,7 @@ cert_parse(BIO *bio, const char *path, struct buf *why)
 	}
 	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	if (c->leaf == NULL) {
-		buf_printf(why, "%s: holds no PEM certificate", path);
+		buf_printf(why, "%s: no PEM certificate found", path);
 		goto fail;
 	}
 	if (chain_parse(c, bio, path, why))
@@ -152,7 +152,8 @@ asn1_text(const ASN1_STRING *s)
 	    ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
 }
 
-/* The last common name, as X.509 means it; an empty slice when there is none. */
+/* The last common name, the most specific one; an empty slice when there is
+ * none. */
 static struct slice
 common_name(const struct cert *c)
 {
@@ -267,7 +268,7 @@ cert_not_after(const struct cert *c)
 	return asn1_wall(X509_get0_notAfter(c->leaf));
 }
 
-/* Takes der, as one of OpenSSL's i2d functions made it. */
+/* Takes ownership of der, made by one of OpenSSL's i2d functions. */
 static void
 digest_der(uint8_t *der, int len, uint8_t out[CERT_DIGEST_SIZE])
 {

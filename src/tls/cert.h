@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The server's certificate: made once, to last (spec.md 1.8, design of names
- * and dates in ARCHITECTURE.md). Depends on sign, os and OpenSSL. */
+/* The server's certificate: made once, to last, because clients trust the first
+ * one they see and warn when it changes (trust on first use). Depends on sign,
+ * os and OpenSSL. */
 #ifndef TLS_CERT_H
 #define TLS_CERT_H
 
@@ -29,7 +30,7 @@ cert_make(const struct sign_key *key, const char *const *names, size_t n_names);
 
 bool cert_pem(const struct cert *c, struct buf *out);
 
-/* The key is the one that the leaf was made for. */
+/* Whether the leaf was made for that key. */
 bool cert_matches(const struct cert *c, const struct sign_key *key);
 
 /* Signed by its own key, as ours are. */
@@ -40,12 +41,12 @@ bool cert_is_self_signed(const struct cert *c);
  * same bytes and nothing else (RFC 6125, B.2). */
 bool cert_names(const struct cert *c, const char *host);
 
-/* The same for our own client, which also takes an address as CN: so carnation
- * 0.1 made them. */
+/* The same for our own client, which also accepts an address as CN, as
+ * carnation 0.1 made them. */
 bool cert_names_loosely(const struct cert *c, const char *host);
 
-/* Common name, DNS names and addresses, one a line, CN first, without what is
- * the CN. */
+/* Common name, DNS names and addresses, one a line, CN first and not
+ * repeated. */
 bool cert_list_names(const struct cert *c, struct buf *out);
 
 /* Seconds since 1970. */
@@ -56,9 +57,9 @@ int64_t cert_not_after(const struct cert *c);
 void cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
 void cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
 
-/* Both digests, each named and on a line of its own, as people compare them with
- * what another program shows: "certificate  SHA256 AB:CD:...". Each line begins
- * with indent, the last has no line feed. */
+/* Both digests, each named and on its own line, for comparison with the output
+ * of another program: "certificate  SHA256 AB:CD:...". Each line begins with
+ * indent, the last has no line feed. */
 bool cert_put_fingerprints(
     const struct cert *c, const char *indent, struct buf *out);
 
@@ -77,9 +78,9 @@ enum cert_pair {
 	CERT_PAIR_FAILED, /* see why; a half pair is never completed */
 };
 
-/* Loads the pair named after names[0], or makes it when neither file exists:
- * directory 0700, key 0600, certificate 0644, both atomically. An existing pair is
- * never touched. */
+/* Loads the pair of files named after names[0], or creates it when neither
+ * exists: directory 0700, key 0600, certificate 0644, both atomically. An
+ * existing pair is never touched. */
 enum cert_pair cert_pair(const char *dir, const char *const *names,
     size_t n_names, struct cert **c, struct sign_key **key, struct buf *why);
 

@@ -24,8 +24,8 @@ enum {
 	CERT_PATH_MAX = 4096,
 };
 
-/* A small board boots with a wrong clock: valid from long ago until long after
- * whoever made it. */
+/* A small board may boot with a wrong clock: valid from long ago until long
+ * after the server's lifetime. */
 static const char valid_from[] = "20200101000000Z";
 static const char valid_until[] = "20991231235959Z";
 
@@ -42,8 +42,8 @@ make_serial(X509 *x)
 	return done;
 }
 
-/* Subject and issuer are one. A host too long for a common name is in the SAN
- * alone. */
+/* Subject and issuer are the same. A host too long for a common name is only in
+ * the SAN. */
 static bool
 make_subject(X509 *x, const char *host)
 {
@@ -87,8 +87,8 @@ add_dns(GENERAL_NAMES *san, const char *host)
 }
 
 /* An address is an iPAddress entry, never a dNSName (RFC 5280, 4.2.1.6), and
- * only a host that is one has such an entry: some clients stumble over an
- * address beside a name. */
+ * only a host that is one has such an entry: some clients mishandle an address
+ * next to a name. */
 static bool
 make_names(X509 *x, const char *const *names, size_t n_names)
 {
@@ -163,8 +163,8 @@ pair_load(const char *crt, const char *key_path, struct cert **c,
 		*key = sign_key_load(key_path, why);
 	if (*c != NULL && *key != NULL && !cert_matches(*c, *key))
 		buf_printf(why,
-		    "%s is not the key that %s was made for; put the right "
-		    "one back",
+		    "private key %s does not match certificate %s; restore the "
+		    "right one",
 		    key_path, crt);
 	else if (*c != NULL && *key != NULL)
 		return CERT_PAIR_FOUND;
@@ -173,8 +173,8 @@ pair_load(const char *crt, const char *key_path, struct cert **c,
 	return CERT_PAIR_FAILED;
 }
 
-/* The key first: a certificate without its key would lock visitors in to a key
- * that nobody has. */
+/* The key first: with a certificate but no key, clients would trust a key that
+ * nobody has. */
 static bool
 pair_write(const char *crt, const char *key_path, const struct cert *c,
     const struct sign_key *key, struct buf *why)
@@ -218,7 +218,7 @@ pair_make(const char *crt, const char *key_path, const char *const *names,
 	return CERT_PAIR_FAILED;
 }
 
-/* A link that leads nowhere is there too: we would write through it. */
+/* A dangling link counts as existing: the write would follow it. */
 static bool
 exists(const char *path)
 {
@@ -239,15 +239,15 @@ pair_settle(const char *crt, const char *key_path, const char *const *names,
 	if (!has_crt && !has_key)
 		return pair_make(crt, key_path, names, n_names, c, key, why);
 	buf_printf(why,
-	    "%s is there, %s is missing: put it back from a copy, or move the "
-	    "first away and have a new pair made (visitors' clients will then "
-	    "warn them)",
+	    "%s exists, but %s is missing: restore it from a copy, or move the "
+	    "first away to have a new pair made (clients will then warn their "
+	    "users)",
 	    has_crt ? crt : key_path, has_crt ? key_path : crt);
 	return CERT_PAIR_FAILED;
 }
 
-/* Holds off whoever else looks for a pair here, until the result is closed. A
- * directory that cannot be opened has nothing to be held. */
+/* Locks out other processes that look for a pair here, until the result is
+ * closed. A directory that cannot be opened needs no lock. */
 static int
 lock_directory(const char *dir, struct buf *why)
 {

@@ -12,7 +12,7 @@
 
 #include "tls/internal.h"
 
-/* Of the last failure: kept as numbers, words are for whoever asks. */
+/* The last failure, kept as numbers; turned into text only on request. */
 static struct {
 	unsigned long code;
 	int error;
@@ -45,7 +45,8 @@ closed(struct tls_conn *c)
 	return IO_CLOSED;
 }
 
-/* Every answer of OpenSSL's passes here; error is errno as the call left it. */
+/* Every result of OpenSSL passes through here; error is errno as the call left
+ * it. */
 static enum io
 result(struct tls_conn *c, int returned, int error)
 {
@@ -126,7 +127,7 @@ tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd)
 	return conn_settle(c, done);
 }
 
-/* The port that fd is connected to; 0 when it is no Internet socket. */
+/* The port that fd is connected to; 0 when it is not an Internet socket. */
 static unsigned
 peer_port(int fd)
 {
@@ -205,8 +206,8 @@ tls_conn_take(struct tls_conn *c, struct buf *out)
 	return true;
 }
 
-/* Before each read: an end to what the peer may still say. 0 without a retry
- * flag is a failure to OpenSSL. */
+/* Before each read: bounds what the peer may still send. 0 without a retry flag
+ * is a failure to OpenSSL. */
 static long
 count_down(BIO *bio, int op, const char *p, size_t len, int argi, long argl,
     int ret, size_t *done)

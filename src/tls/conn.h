@@ -19,7 +19,7 @@ enum {
 	TLS_RECORD_MAX =
 	    16384,         /* plaintext of one record; write no more at once */
 	TLS_SNI_NONE = -1, /* the client named no server */
-	TLS_SNI_UNKNOWN = -2, /* it named one that is not ours */
+	TLS_SNI_UNKNOWN = -2, /* it named an unknown one */
 };
 
 /* Embedded in its owner; zeroed = not open. Opaque but for its size. */
@@ -28,11 +28,11 @@ struct tls_conn {
 	int sni;
 	uint64_t limit;   /* see tls_conn_limit */
 	bool peer_closed; /* the peer's close_notify has come */
-	bool bye;         /* ours is on its way */
+	bool bye;         /* ours has been sent */
 };
 
-/* Takes up a server connection on fd, which stays the caller's. False when
- * memory is short. The struct must not move until tls_conn_fini. SIGPIPE must be
+/* Starts a server connection on fd, which remains the caller's. False when out
+ * of memory. The struct must not move until tls_conn_fini. SIGPIPE must be
  * ignored; s must have a capsule and outlive c. */
 bool tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd);
 
@@ -51,7 +51,7 @@ bool tls_conn_give(struct tls_conn *c, struct slice bytes);
 bool tls_conn_take(struct tls_conn *c, struct buf *out);
 
 /* Reads fail once the peer has sent more than bytes from now on, whatever it
- * sends: OpenSSL passes over some messages without returning. */
+ * sends: OpenSSL skips some messages without returning. */
 void tls_conn_limit(struct tls_conn *c, uint64_t bytes);
 
 bool tls_conn_is_open(const struct tls_conn *c);
@@ -62,16 +62,16 @@ void tls_conn_fini(struct tls_conn *c);
 enum io tls_conn_handshake(struct tls_conn *c);
 
 /* Up to size bytes; IO_DONE means *got > 0. After IO_CLOSED a server may still
- * write (spec.md 1.5.52). */
+ * write: a client that ends its side still reads the answer (RFC 8446 6.1). */
 enum io tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got);
 
 /* All of bytes (at most TLS_RECORD_MAX: one record) or not yet; on IO_WANT_*
  * call again with the same bytes, wherever they now lie. */
 enum io tls_conn_write(struct tls_conn *c, struct slice bytes);
 
-/* Sends close_notify, waits for nothing. IO_DONE when it is on its way.
- * IO_FAILED before the handshake is over, and while a write waits: its record
- * must go out first. */
+/* Sends close_notify without waiting for the peer's. IO_DONE when it has been
+ * sent. IO_FAILED before the handshake is over, and while a write waits: its
+ * record must go out first. */
 enum io tls_conn_close_notify(struct tls_conn *c);
 
 /* Index of the capsule named by SNI, or TLS_SNI_*. After the handshake. */
@@ -80,7 +80,7 @@ int tls_conn_sni(const struct tls_conn *c);
 /* "TLSv1.3", "TLSv1.2"; "-" before the handshake. Constant. */
 const char *tls_conn_version(const struct tls_conn *c);
 
-/* Whether an earlier session was taken up. After the handshake. */
+/* Whether an earlier session was resumed. After the handshake. */
 bool tls_conn_resumed(const struct tls_conn *c);
 
 /* Bytes that have come from the peer, TLS overhead included. */
@@ -89,11 +89,12 @@ uint64_t tls_conn_received(const struct tls_conn *c);
 /* Client: the server's leaf; the caller frees it. NULL before the handshake. */
 struct cert *tls_conn_peer(const struct tls_conn *c);
 
-/* Whether the peer's close_notify has come (only it tells a whole body from a cut
- * one). */
+/* Whether the peer's close_notify has come (only it distinguishes a complete
+ * body from a truncated one). */
 bool tls_conn_peer_closed(const struct tls_conn *c);
 
-/* OpenSSL's reason for the last IO_FAILED in this process, for a person. */
+/* OpenSSL's reason for the last IO_FAILED in this process, as text for a
+ * message. */
 const char *tls_reason(void);
 
 #endif

@@ -55,7 +55,8 @@ tls_explain(struct buf *why, const char *format, ...)
 	ERR_clear_error();
 }
 
-/* All three are needed (spec.md 1.5.54 d). */
+/* Both are needed besides the disabled session cache: SSL_OP_NO_TICKET alone
+ * would leave TLS 1.3 sending stateful tickets, which nobody could resume. */
 static bool
 resumption_off(SSL_CTX *ctx)
 {
@@ -87,7 +88,7 @@ common_options(SSL_CTX *ctx)
 }
 
 /* A context without a certificate yet. All capsules' are made here, alike:
- * SSL_set_SSL_CTX() takes over less than one would think. */
+ * SSL_set_SSL_CTX() copies only some of the settings. */
 static SSL_CTX *
 server_ctx(struct tls_server *s, struct buf *why)
 {
@@ -97,12 +98,12 @@ server_ctx(struct tls_server *s, struct buf *why)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (ctx == NULL) {
-		tls_explain(why, "no TLS context");
+		tls_explain(why, "cannot create a TLS context");
 		return NULL;
 	}
 	common_options(ctx);
-	/* A client that only ends its TCP side still reads: the bare end must
-	 * not break the connection for our writes (spec.md 1.5.52). */
+	/* A client that only ends its TCP side may still read: end of file
+	 * without close_notify must not break the connection for our writes. */
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
 				     SSL_OP_PRIORITIZE_CHACHA |
 				     SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -123,8 +124,8 @@ server_ctx(struct tls_server *s, struct buf *why)
 	return NULL;
 }
 
-/* OpenSSL passes over names of TLS 1.2 that it does not know; an operator wants
- * to be told. Without forward secrecy none is taken (spec.md 1.5.45). */
+/* OpenSSL ignores unknown names of TLS 1.2 suites; here they are an error. So
+ * are suites without forward secrecy (RFC 9325 4.1). */
 static bool
 suite12_known(struct slice name)
 {
@@ -142,8 +143,8 @@ suite12_known(struct slice name)
 	return known;
 }
 
-/* One list for both versions: names that begin with TLS_ are those of 1.3. What
- * is not said of a version stays ours. */
+/* One list for both versions: names that begin with TLS_ are those of 1.3. A
+ * version without any keeps our defaults. */
 static bool
 sort_suites(struct tls_server *s, const char *list, struct buf *why)
 {
@@ -166,8 +167,7 @@ sort_suites(struct tls_server *s, const char *list, struct buf *why)
 	}
 	if (!ok)
 		buf_printf(why,
-		    "\"%.*s\" is no suite with forward secrecy that OpenSSL "
-		    "knows",
+		    "unknown suite, or one without forward secrecy: \"%.*s\"",
 		    SLICE_ARGS(name));
 	if (ok && sorted[0].len > 0)
 		s->suites13 = strdup(buf_cstr(&sorted[0]));
@@ -207,7 +207,8 @@ fail:
 	return NULL;
 }
 
-/* Sessions of one capsule are nothing to another (spec.md B13). */
+/* A session of one capsule must not be resumed for another, which may have
+ * another certificate (RFC 8446 4.6.1). */
 static bool
 separate_sessions(SSL_CTX *ctx, const char *name)
 {
@@ -224,7 +225,7 @@ try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct buf *why)
 	if (s->trial == NULL)
 		s->trial = trial_client();
 	if (s->trial == NULL) {
-		tls_explain(why, "no TLS context");
+		tls_explain(why, "cannot create a TLS context");
 		return false;
 	}
 	return trial_shake(ctx, s->trial, name, why);
@@ -239,8 +240,7 @@ tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
 
 	if (!cert_matches(cert, key)) {
 		buf_printf(why,
-		    "%s: the key is not the one its certificate was made for",
-		    name);
+		    "%s: the private key does not match the certificate", name);
 		return false;
 	}
 	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
@@ -291,7 +291,7 @@ tls_client_new(
 	if (c != NULL)
 		c->ctx = SSL_CTX_new(TLS_client_method());
 	if (c == NULL || c->ctx == NULL) {
-		tls_explain(why, "no TLS context");
+		tls_explain(why, "cannot create a TLS context");
 		goto fail;
 	}
 	c->places = places_new();
@@ -307,8 +307,7 @@ tls_client_new(
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !cert_matches(cert, key)) {
-		buf_str(
-		    why, "the key is not the one its certificate was made for");
+		buf_str(why, "the private key does not match the certificate");
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !sign_key_apply(key, c->ctx, cert)) {

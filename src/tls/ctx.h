@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What all TLS connections of a server share: versions, suites, tickets, and
- * one certificate per capsule, chosen by SNI before the handshake ends
- * (spec.md 1.5). Depends on cert, sign, tickets. */
+ * one certificate per capsule, chosen by SNI (RFC 6066 3) before the handshake
+ * ends. Depends on cert, sign, tickets. */
 #ifndef TLS_CTX_H
 #define TLS_CTX_H
 
@@ -26,10 +26,10 @@ typedef int tls_find(const void *arg, struct slice name);
 struct tls_server *tls_server_new(const struct tls_settings *settings,
     struct tickets *tickets, tls_find *find, const void *arg, struct buf *why);
 
-/* Adds the next capsule; the first one added is the default. Certificate and key stay
- * the caller's and may be freed afterwards. name separates the sessions of
- * capsules (session id context). False and why when they do not match, or when
- * no client could finish a handshake with them. */
+/* Adds the next capsule; the first one added is the default. Certificate and
+ * key remain the caller's and may be freed afterwards. name separates the
+ * sessions of capsules (session id context). False and why when they do not
+ * match, or when no client could finish a handshake with them. */
 bool tls_server_add(struct tls_server *s, const char *name,
     const struct cert *cert, const struct sign_key *key, struct buf *why);
 

@@ -9,17 +9,17 @@ enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 2 * DIGEST_SIZE + 1 };
 
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_SIZE]);
 
-/* The same from bytes as they come. */
+/* The same, computed incrementally. */
 struct digest {
 	void *md;    /* OpenSSL's; NULL: nothing is held */
-	bool failed; /* told by digest_end */
+	bool failed; /* reported by digest_end */
 };
 
 void digest_init(struct digest *d);
 void digest_add(struct digest *d, struct slice bytes);
 
 /* The digest of all that was added; d is then as after digest_fini. False when
- * memory was short, and out is all zero. */
+ * out of memory, and out is all zero. */
 bool digest_end(struct digest *d, uint8_t out[DIGEST_SIZE]);
 
 /* Gives up before the end. Harmless after it, and on a zeroed d. */

@@ -21,7 +21,7 @@ struct tls_server {
 	struct tickets *tickets; /* borrowed; NULL: no resumption */
 	tls_find *find;
 	const void *arg;
-	SSL_CTX **ctx; /* by capsule; ctx[0] takes up every connection */
+	SSL_CTX **ctx; /* by capsule; ctx[0] accepts every connection */
 	size_t n;
 	SSL_CTX *trial; /* the client of trial_shake; NULL: none needed yet */
 };
@@ -35,16 +35,15 @@ struct tls_client {
 
 /* ---- a handshake with ourselves (trial.c) */
 
-/* Whether c is of the few kinds that every client takes: a trial costs 1 ms, and
- * a server may have 1,024 capsules. */
+/* Whether c is of the few kinds that every client accepts: a trial costs 1 ms,
+ * and a server may have 1,024 capsules. */
 bool trial_is_needless(const struct cert *c);
 
-/* A client that takes whatever certificate it can use; NULL when OpenSSL
- * fails. */
+/* A client that accepts any certificate it can use; NULL when OpenSSL fails. */
 SSL_CTX *trial_client(void);
 
-/* Whether a handshake of client with a server of ctx comes to its end. False
- * and why, with the name and the reason of the side that gave up. */
+/* Whether a handshake of client with a server of ctx succeeds. False and why,
+ * with the name and the reason of the side that failed. */
 bool
 trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct buf *why);
 
@@ -74,13 +73,14 @@ void tls_explain(struct buf *why, const char *format, ...)
  * is freed. False when it was not, or does not fit. */
 bool tls_pem_take(BIO *bio, bool written, struct buf *out);
 
-/* A key's uses. Outside sign.c nobody sees the key itself. */
+/* Operations on a key. Only sign.c sees the key itself. */
 bool
 sign_key_apply(const struct sign_key *k, SSL_CTX *ctx, const struct cert *c);
 bool sign_key_certify(const struct sign_key *k, X509 *x);
 bool sign_key_is_of(const struct sign_key *k, const X509 *x);
 
-/* Makes ctx issue and take tickets by the keys in t, which must outlive it. */
+/* Makes ctx issue and accept tickets with the keys in t, which must outlive
+ * it. */
 bool tickets_apply(struct tickets *t, SSL_CTX *ctx);
 
 /* SSL_CTX_set_client_hello_cb's: chooses the capsule; arg is the tls_server,

@@ -48,9 +48,9 @@ places_free(struct tls_places **p)
 	*p = NULL;
 }
 
-/* A session has come: with TLS 1.3 in the midst of reading. OpenSSL spoils a
- * session whose connection breaks, before or after: so copies are kept, and
- * copies offered. 0: the session stays OpenSSL's. */
+/* Called for each new session: with TLS 1.3 during a read. OpenSSL marks a
+ * session not resumable when its connection breaks, so copies are kept and
+ * copies offered. Returns 0: the session stays OpenSSL's. */
 static int
 keep(SSL *ssl, SSL_SESSION *session)
 {

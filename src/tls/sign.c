@@ -57,11 +57,9 @@ key_parse(struct slice pem, const char *path, struct buf *why)
 		    bio, NULL, no_passphrase, &encrypted);
 	if (pkey == NULL && encrypted)
 		buf_printf(why,
-		    "%s: the key is encrypted; a server needs it without a "
-		    "passphrase",
-		    path);
+		    "%s: the key is encrypted; remove its passphrase", path);
 	else if (pkey == NULL)
-		buf_printf(why, "%s: holds no PEM private key", path);
+		buf_printf(why, "%s: no PEM private key found", path);
 	ERR_clear_error();
 	BIO_free(bio);
 	return key_own(pkey);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Private keys: the one door to them. Whoever wants a signature asks here, so
- * that keys can move to a process of their own without anyone else noticing.
+/* Private keys: the only module that touches them. All signatures are made
+ * here, so that keys can move to a process of their own without other changes.
  * Depends on util, os and OpenSSL. */
 #ifndef TLS_SIGN_H
 #define TLS_SIGN_H
@@ -12,7 +12,8 @@ struct sign_key;
 /* Reads an unencrypted PEM private key; NULL and why. */
 struct sign_key *sign_key_load(const char *path, struct buf *why);
 
-/* A new P-256 key (spec.md 1.8.76); NULL when OpenSSL fails. */
+/* A new P-256 key, which every TLS client supports (RFC 8446 9.1); NULL when
+ * OpenSSL fails. */
 struct sign_key *sign_key_generate(void);
 
 /* PEM (PKCS#8) for a file of mode 0600. */
@@ -20,8 +21,8 @@ bool sign_key_pem(const struct sign_key *k, struct buf *out);
 
 void sign_key_free(struct sign_key **k);
 
-/* Whether nobody but the owner can get at the file of a key (spec.md 1.8.78).
- * True also when there is no such file. */
+/* Whether only the owner can read or write the file of a key. True also when
+ * there is no such file. */
 bool sign_key_file_is_private(const char *path);
 
 #endif

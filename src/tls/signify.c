@@ -62,7 +62,7 @@ signify_name(struct slice name)
 	return true;
 }
 
-/* Takes a line with its LF, which must be there, off *rest. */
+/* Cuts the first line, which must end with LF, off *rest. */
 static bool
 take_line(struct slice *rest, struct slice *line)
 {
@@ -144,16 +144,16 @@ secret_fault(const struct signify_secret *s)
 	uint8_t sum[CHECKSUM_SIZE], point[32];
 
 	if (memcmp(s->raw, ALGORITHM KDF, AT_ROUNDS) != 0)
-		return "is no signify secret key";
+		return "invalid signify secret key";
 	if (memcmp(s->raw + AT_ROUNDS, no_rounds, ROUNDS_SIZE) != 0)
-		return "the key has a passphrase, which only signify asks for";
+		return "the key has a passphrase, which only signify(1) "
+		       "supports";
 	checksum(s->raw, sum);
 	if (memcmp(sum, s->raw + AT_CHECKSUM, CHECKSUM_SIZE) != 0)
-		return "the key is damaged: its checksum does not fit";
+		return "the key is damaged: its checksum does not match";
 	/* A signature with a point of another seed would give the seed away. */
 	if (!seed_point(s, point) || memcmp(point, s->raw + AT_POINT, 32) != 0)
-		return "the key is damaged: its two halves do not belong "
-		       "together";
+		return "the key is damaged: its two halves do not match";
 	return NULL;
 }
 
@@ -161,7 +161,7 @@ struct signify_secret *
 signify_secret_parse(struct slice text, struct buf *why)
 {
 	struct signify_secret *s = calloc(1, sizeof(*s));
-	const char *fault = "is no signify secret key";
+	const char *fault = "invalid signify secret key";
 	struct slice line;
 
 	if (s == NULL)
@@ -191,7 +191,7 @@ signify_secret_load(const char *path, struct buf *why)
 	if (file_read_path(path, &text)) {
 		s = signify_secret_parse(buf_view(&text), why);
 	} else if (errno == EFBIG) {
-		(void)buf_str(why, "is no signify secret key");
+		(void)buf_str(why, "invalid signify secret key");
 	} else {
 		error = errno;
 		(void)buf_str(why, strerror(error));

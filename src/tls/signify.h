@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Ed25519 keys and signatures as signify(1) writes them: two lines of text, a
- * comment that nobody signs and base64 of fixed length (mirroring.md 1).
- * Depends on util, os and OpenSSL. */
+/* Ed25519 keys and signatures as signify(1) writes them: two lines of text, an
+ * unsigned comment and base64 of fixed length (carnation-mirror(7)). Depends on
+ * util, os and OpenSSL. */
 #ifndef TLS_SIGNIFY_H
 #define TLS_SIGNIFY_H
 
@@ -18,7 +18,7 @@ enum {
 	SIGNIFY_SECRET_MAX = 1280,  /* bytes of a secret key's file */
 };
 
-/* A public key; two are one key when all bytes are equal. */
+/* A public key; two keys are the same when all bytes are equal. */
 struct signify_key {
 	uint8_t number[SIGNIFY_NUMBER_SIZE];
 	uint8_t point[32];
@@ -38,8 +38,8 @@ struct signify_secret *signify_generate(void);
  * and why says so. NULL and why. */
 struct signify_secret *signify_secret_parse(struct slice text, struct buf *why);
 
-/* The same from a file; no copy of its bytes is left. errno is 0 when the file was
- * read and holds no such key. */
+/* The same from a file; no copy of its bytes is left. errno is 0 when the file
+ * was read but is not a valid key. */
 struct signify_secret *signify_secret_load(const char *path, struct buf *why);
 
 void signify_secret_free(struct signify_secret **s);
@@ -66,8 +66,9 @@ bool
 signify_key_equal(const struct signify_key *a, const struct signify_key *b);
 
 /* Appends "untrusted comment: verify with NAME.pub\n", the signature of message
- * in base64 and LF: what `signify -S -e` puts before an embedded message. False,
- * and nothing is appended, when it does not fit or name is no signify_name. */
+ * in base64 and LF: what `signify -S -e` puts before an embedded message.
+ * False, and nothing is appended, when it does not fit or name is not a
+ * signify_name. */
 bool signify_sign(const struct signify_secret *s, const char *name,
     struct slice message, struct buf *out);
 
@@ -75,12 +76,12 @@ enum signify_result {
 	SIGNIFY_GOOD,
 	SIGNIFY_MALFORMED, /* not an embedded signature */
 	SIGNIFY_OTHER_KEY, /* by a key of another number */
-	SIGNIFY_BAD,       /* the signature does not fit */
+	SIGNIFY_BAD,       /* the signature does not verify */
 };
 
-/* Takes an embedded signature apart: name (of "NAME.pub" in line 1) and message
- * (all behind line 2) borrow from text. Only a line 1 of exactly that form and
- * a line 2 of exactly 100 base64 characters pass. */
+/* Parses an embedded signature: name (of "NAME.pub" in line 1) and message (all
+ * after line 2) borrow from text. Only a line 1 of exactly that form and a line
+ * 2 of exactly 100 base64 characters pass. */
 bool signify_split(struct slice text, struct slice *name,
     uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice *message);
 

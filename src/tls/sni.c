@@ -60,7 +60,8 @@ sni_choose(SSL *ssl, int *alert, void *arg)
 	conn->sni = server->find(server->arg, name);
 	if (conn->sni < 0 || (size_t)conn->sni >= server->n)
 		conn->sni = TLS_SNI_UNKNOWN;
-	/* A second ClientHello may name another than the first: go back. */
+	/* A second ClientHello may name another capsule than the first:
+	 * reset. */
 	size_t at = conn->sni < 0 ? 0 : (size_t)conn->sni;
 	if (server->ctx[at] != SSL_get_SSL_CTX(ssl))
 		SSL_set_SSL_CTX(ssl, server->ctx[at]);

@@ -7,7 +7,7 @@
 #include "util/slice.h"
 
 /* The first host_name in the extension's bytes (RFC 6066 3); false when they
- * hold none or are malformed. The name is not looked at. *name borrows. */
+ * hold none or are malformed. The name itself is not checked. *name borrows. */
 bool sni_parse(struct slice extension, struct slice *name);
 
 #endif

@@ -35,8 +35,8 @@ struct ticket_key {
 /* The shared page. Turn t has its previous key in slot t - 1, its current one
  * in t, its next one in t + 1, all modulo TICKETS_SLOTS; the parent writes the
  * fourth slot and only then the turn. A reader that saw the same turn before
- * and after has seen whole keys. Nobody waits for anybody: should the parent
- * die between two words, the old turn stays good. */
+ * and after has seen whole keys. No lock is needed: should the parent die
+ * between two writes, the old turn stays valid. */
 struct ticket_page {
 	atomic_uint turn;
 	struct ticket_key slot[TICKETS_SLOTS];
@@ -123,7 +123,7 @@ tickets_read_only(struct tickets *t)
 }
 
 /* Copies a key out: the current one, or the one of that name. Returns how far
- * it is from the current one (-1, 0, 1), or TICKETS_KEYS when nobody has it. */
+ * it is from the current one (-1, 0, 1), or TICKETS_KEYS when it is unknown. */
 static int
 key_read(
     const struct ticket_page *page, const uint8_t *name, struct ticket_key *out)

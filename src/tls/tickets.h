@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Session-ticket keys: one set for all workers and generations, written by the
- * parent alone, read by workers from a page they cannot write
- * (spec.md 1.5.54). Depends on util, os and OpenSSL. */
+ * parent alone, read by workers from a page they cannot write. Keys are
+ * replaced often, because a stolen one decrypts every session resumed with it
+ * (RFC 5077 5.5). Depends on util, os and OpenSSL. */
 #ifndef TLS_TICKETS_H
 #define TLS_TICKETS_H
 
@@ -22,7 +23,7 @@ void tickets_free(struct tickets **t);
 /* Parent: previous = current, current = next, next = random. */
 void tickets_rotate(struct tickets *t);
 
-/* The descriptor behind the page, which tickets_read_only needs. */
+/* The descriptor of the page, which tickets_read_only needs. */
 int tickets_descriptor(const struct tickets *t);
 
 /* Worker: makes the page read-only for good. 0, or -1 and errno. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A handshake with ourselves, in memory: whether anyone can connect with a
  * certificate. A table of curves, key sizes and usages would have to follow
- * OpenSSL's; asking OpenSSL cannot disagree with it (internal.h). */
+ * OpenSSL's rules; a trial always agrees with them (internal.h). */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -55,7 +55,7 @@ trial_client(void)
 
 	if (client == NULL)
 		return NULL;
-	/* As lenient as a client can be: what it refuses, all refuse. */
+	/* As lenient as possible: what this client refuses, all refuse. */
 	SSL_CTX_set_security_level(client, 0);
 	SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_options(client, SSL_OP_NO_TICKET);
@@ -79,7 +79,7 @@ trial_tie(SSL *server, SSL *client)
 	return SSL_set_num_tickets(server, 0) == 1;
 }
 
-/* 1: this side is done; 0: it waits for the other; -1: it gave up. */
+/* 1: this side is done; 0: it waits for the other; -1: it failed. */
 static int
 trial_step(SSL *ssl)
 {

@@ -158,7 +158,7 @@ def test_show_failures(tmp_path):
     (tmp_path / "bad.crt").write_text("nonsense")
     new(tmp_path, "good.example")
     r = cert("show", "--json", "--certs", tmp_path)
-    assert r.returncode == 1 and "bad.crt: holds no PEM" in r.stderr
+    assert r.returncode == 1 and "bad.crt: no PEM" in r.stderr
     assert [s["names"] for s in json.loads(r.stdout)] == [["good.example"]]
 
 

@@ -145,7 +145,7 @@ def test_show_tells_which_is_none(place):
             ("page.gmi", 2, "holds no signify key"),
             ("long", 2, "holds no signify key"),
             ("cut.pub", 2, "holds no signify key"),
-            ("cut.sec", 2, "is no signify secret key"),
+            ("cut.sec", 2, "invalid signify secret key"),
             ("rotten.sec", 2, "the key is damaged"),
             ("none", 4, "No such file or directory"),
             (".", 4, "Is a directory")):
@@ -222,5 +222,5 @@ def test_a_passphrase_is_not_asked_for(place):
             f"{comment}\n{base64.b64encode(raw).decode()}\n")
     done = carnation("key", "show", "s.sec", cwd=place)
     assert done.returncode == 2 and done.stdout == ""
-    assert "the key has a passphrase, which only signify asks for" in (
+    assert "the key has a passphrase, which only signify(1) supports" in (
         done.stderr)

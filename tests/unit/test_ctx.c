@@ -124,7 +124,7 @@ test_groups(void **state)
 	tls_server_free(&s);
 }
 
-/* spec.md 1.5.57, and no certificate is asked for. */
+/* Unknown ALPN offers are ignored, and no client certificate is requested. */
 static void
 test_alpn_and_certificates(void **state)
 {
@@ -217,7 +217,7 @@ test_wrong_key(void **state)
 	assert_non_null(s);
 	assert_false(tls_server_add(s, "one.test", cert, b, &why));
 	assert_string_equal(buf_cstr(&why),
-	    "one.test: the key is not the one its certificate was made for");
+	    "one.test: the private key does not match the certificate");
 	assert_true(tls_server_add(s, "one.test", cert, a, &why));
 	assert_null(tls_client_new(cert, b, &why));
 	c = tls_client_new(cert, a, &why);

@@ -108,19 +108,19 @@ test_refused(void **state)
 		const char *content;
 		const char *want;
 	} rows[] = {
-		{ "empty", "", "holds no PEM private key" },
+		{ "empty", "", "no PEM private key found" },
 		{ "no key", "=> gemini://localhost/\n",
-		    "holds no PEM private key" },
+		    "no PEM private key found" },
 		{ "cut",
 		    "-----BEGIN PRIVATE KEY-----\nMIGH\n"
 		    "-----END PRIVATE KEY-----\n",
-		    "holds no PEM private key" },
+		    "no PEM private key found" },
 		{ "encrypted, and nobody is asked",
 		    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
 		    "MIGjMF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAkBBCxKFMYP+"
 		    "F5U79"
 		    "Y\n-----END ENCRYPTED PRIVATE KEY-----\n",
-		    "holds no PEM private key" },
+		    "no PEM private key found" },
 	};
 	char passphrase[] = "open sesame";
 	uint8_t text[512];

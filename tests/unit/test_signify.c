@@ -356,8 +356,8 @@ test_secret_refused(void **state)
 		size_t at; /* the byte that differs */
 		const char *want;
 	} rows[] = {
-		{ "another algorithm", 0, "is no signify secret key" },
-		{ "another derivation", 2, "is no signify secret key" },
+		{ "another algorithm", 0, "invalid signify secret key" },
+		{ "another derivation", 2, "invalid signify secret key" },
 		{ "a passphrase", AT_ROUNDS, "has a passphrase" },
 		{ "a checksum", AT_CHECKSUM, "checksum" },
 		{ "a seed", AT_SEED, "checksum" },
@@ -392,7 +392,7 @@ test_secret_refused(void **state)
 	assert_null(signify_secret_parse(SLICE(PUBLIC), &why));
 	buf_reset(&why);
 	assert_null(signify_secret_parse(SLICE(""), &why));
-	assert_string_equal(buf_cstr(&why), "is no signify secret key");
+	assert_string_equal(buf_cstr(&why), "invalid signify secret key");
 }
 
 static void
@@ -431,7 +431,7 @@ test_generate(void **state)
 	assert_null(signify_secret_load(path, &why));
 	assert_true(slice_starts(buf_view(&why), slice_str(path)));
 	assert_true(slice_ends(
-	    buf_view(&why), SLICE("x.sec: is no signify secret key")));
+	    buf_view(&why), SLICE("x.sec: invalid signify secret key")));
 	buf_reset(&why);
 	assert_null(signify_secret_load("/nonexistent/x.sec", &why));
 	assert_string_equal(
@@ -439,7 +439,7 @@ test_generate(void **state)
 	buf_reset(&why);
 	assert_null(signify_secret_load("/dev/zero", &why));
 	assert_string_equal(
-	    buf_cstr(&why), "/dev/zero: is no signify secret key");
+	    buf_cstr(&why), "/dev/zero: invalid signify secret key");
 	signify_secret_free(&a);
 	signify_secret_free(&b);
 	assert_null(b);

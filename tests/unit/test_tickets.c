@@ -142,7 +142,7 @@ test_across_servers(void **state)
 	tickets_free(&strange);
 }
 
-/* spec.md B13: a ticket of one capsule is nothing to another. */
+/* A ticket of one capsule is not accepted by another. */
 static void
 test_across_capsules(void **state)
 {
@@ -210,7 +210,7 @@ test_rotation(void **state)
 	tickets_free(&t);
 }
 
-/* spec.md 1.5.54 d: neither sent nor taken. */
+/* Tickets off: neither sent nor accepted. */
 static void
 test_off(void **state)
 {

@@ -187,7 +187,7 @@ test_gone(void **state)
 	}
 }
 
-/* spec.md 1.5.58: no plaintext, and not even an alert, for what is no TLS. */
+/* No plaintext, not even an alert, in answer to bytes that are not TLS. */
 static void
 test_plaintext(void **state)
 {
@@ -270,7 +270,8 @@ test_close_notify_waits(void **state)
 	link_close(&l);
 }
 
-/* spec.md B14: refused, no crash, and the connection is still usable. */
+/* Renegotiation is refused without a crash, and the connection is still
+ * usable. */
 static void
 test_renegotiation(void **state)
 {
