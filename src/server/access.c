@@ -27,9 +27,9 @@ is_file(const char *where)
 	       strcmp(where, "stderr") != 0;
 }
 
-/* Opens the log at path: a regular file, or a pipe that has a reader. What somebody
- * else put in its place (a symbolic link, a device) is not written to: whoever
- * owns the directory must not choose what root appends to. */
+/* Opens the log at path: a regular file, or a pipe that has a reader. What
+ * somebody else put there (a symbolic link, a device) is not written to: the
+ * owner of the directory must not choose what root appends to. */
 static int
 file_open(const char *path, int create)
 {
@@ -59,7 +59,7 @@ access_error(int error)
 	case EINVAL:
 		return "neither a regular file nor a pipe";
 	case ENXIO:
-		return "a pipe that nobody reads";
+		return "a pipe without a reader";
 	default:
 		return strerror(error);
 	}
@@ -172,7 +172,7 @@ access_check_roots(const struct conf *conf, struct report *r)
 
 		if (root != NULL && file_is_inside(where->text, root))
 			report_add(r, REPORT_ERROR, where->file, where->line,
-			    "log.access: %s lies in the root \"%s\": visitors "
+			    "log.access: %s is inside the root \"%s\": clients "
 			    "could read it",
 			    where->text, root);
 	}
@@ -309,7 +309,7 @@ would_block(const struct access *a)
 	return a->may_block && poll(&p, 1, 0) != 1;
 }
 
-/* A file that was emptied in place has no line that was cut. */
+/* A file that was truncated in place no longer has an incomplete line. */
 static bool
 is_empty(const struct access *a)
 {
@@ -318,8 +318,9 @@ is_empty(const struct access *a)
 	return !a->may_block && fstat(a->fd, &st) == 0 && st.st_size == 0;
 }
 
-/* Writes a line of len bytes that stands behind the LF at memory. Where the last
- * line of any worker was cut the LF goes first, so that this line is whole. */
+/* Writes a line of len bytes that follows an LF at memory. Where the last line
+ * of any worker was truncated the LF is written first, so that this line is
+ * whole. */
 static ssize_t
 write_line(const struct access *a, uint8_t *memory, size_t len)
 {
@@ -346,11 +347,11 @@ access_write(struct access *a, const struct access_entry *e)
 	buf_wrap(&line, memory + 1, ACCESS_LINE_MAX - 1);
 	access_format(a, e, &line);
 	if (line.len == 0 || memory[line.len] != '\n')
-		memory[++line.len] = '\n'; /* cut, but still a line */
+		memory[++line.len] = '\n'; /* truncated, but still a line */
 	if (would_block(a))
 		return;
 	n = write_line(a, memory, line.len);
 	if (n != (ssize_t)line.len && log_due(&a->warned_ms, ACCESS_WARN_MS))
-		log_warn("access log: %s; serving goes on",
-		    n == -1 ? strerror(errno) : "a line was cut");
+		log_warn("access log: %s; serving continues",
+		    n == -1 ? strerror(errno) : "a line was truncated");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The access log: one line a request, in one write, never in the way of
+/* The access log: one line per request, in one write, which never delays
  * serving. Depends on util, proto and conf. */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
@@ -20,7 +20,7 @@ enum {
 struct access {
 	int fd;         /* -1: no log */
 	bool named;     /* a file of the configuration, not stderr */
-	bool may_block; /* a pipe, socket or terminal: asked before writing */
+	bool may_block; /* a pipe, socket or terminal: polled before writing */
 	_Atomic bool *cut; /* shared by a generation's workers: the last line
 			    * lacks its LF; NULL: not known */
 	bool json;
@@ -33,7 +33,7 @@ struct access_entry {
 	const struct sockaddr_storage *from;
 	const char *host;   /* NULL: none */
 	enum status status; /* STATUS_NONE: no header was sent */
-	uint64_t bytes;     /* header and body, really sent */
+	uint64_t bytes;     /* header and body, actually sent */
 	uint64_t ms;
 	const char *tls;
 	bool resumed;
@@ -45,28 +45,29 @@ struct access_entry {
 
 /* As the configuration says. The file is created when missing; only a regular
  * file or a pipe is opened, never through a symbolic link. False and errno, for
- * access_error, when it cannot be; access_fini is due all the same. */
+ * access_error, when it cannot be; access_fini must be called all the same. */
 bool access_init(struct access *a, const struct conf *conf);
 void access_fini(struct access *a);
 
-/* What errno of access_init means, for a person. */
+/* What errno of access_init means, as text for a message. */
 const char *access_error(int error);
 
 /* For check: an error in r when serve could not open the file. Creates, changes
  * and deletes nothing. */
 void access_check(const struct conf *conf, struct report *r);
 
-/* An error in r, at log.access, for each root that the file lies in. */
+/* An error in r, at log.access, for each root that the file is in. */
 void access_check_roots(const struct conf *conf, struct report *r);
 
-/* The name that the file which is open has now, "PATH (deleted)" when it has none.
- * False: it is no file, or the kernel does not tell. */
+/* The present name of the open file, "PATH (deleted)" when it has none. False
+ * when it is not a file or the kernel does not report it. */
 bool access_name(const struct access *a, char *out, size_t size);
 
-/* One line, ended by LF also where it had to be cut. Never waits for a reader. */
+/* Writes one line, ended by LF even where it had to be truncated. Never waits
+ * for a reader. */
 void access_write(struct access *a, const struct access_entry *e);
 
-/* The line alone, with LF, for tests. */
+/* Formats the line, with LF; for tests. */
 void access_format(
     const struct access *a, const struct access_entry *e, struct buf *out);
 

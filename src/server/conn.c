@@ -13,8 +13,8 @@
 #include "os/file.h"
 #include "util/clock.h"
 
-/* A reader that stalls then holds no more of the kernel's memory than this and its
- * own window. A unix socket has no such option. */
+/* Bounds what a stalled reader holds of the kernel's memory to this and its own
+ * window. A unix socket has no such option. */
 static void
 bound_unsent(int fd)
 {
@@ -24,8 +24,8 @@ bound_unsent(int fd)
 	    fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
-/* What the kernel still holds for a peer that was cut is given back at once, not
- * when the peer has taken it: the close becomes a reset (socket(7)). */
+/* Makes the close a reset (SO_LINGER in socket(7)), so that what the kernel
+ * still holds for the peer is freed at once. */
 static void
 reset_on_close(int fd)
 {
@@ -74,8 +74,8 @@ conn_handshake(struct conn *c)
 		return io;
 	c->version = tls_conn_version(&c->tls);
 	c->resumed = tls_conn_resumed(&c->tls);
-	/* The last call may have read on after the client's Finished: what came
-	 * with it is noise. */
+	/* The last call may have read on past the client's Finished message:
+	 * what came with it is not part of the handshake. */
 	c->received = tls_conn_received(&c->tls);
 	if (c->received - before > CONN_FINISHED_MAX)
 		c->received = before + CONN_FINISHED_MAX;
@@ -85,8 +85,8 @@ conn_handshake(struct conn *c)
 	return IO_DONE;
 }
 
-/* Every complete request counts, whatever it would be answered. Whole seconds to wait
- * when it is one too many. */
+/* Every complete request counts, whatever the answer would be. Returns the
+ * whole seconds to wait when it is one too many, else 0. */
 static unsigned
 count_request(const struct conn *c, const struct conn_world *w)
 {
@@ -115,7 +115,7 @@ decide(struct conn *c, struct conn_world *w, struct slice line)
 	unsigned seconds = count_request(c, w);
 
 	answer_init(a);
-	/* Where it leads is found out for the log in any case. */
+	/* Routed in any case: the log names the host and the path. */
 	answer_route(a, w->hosts, &origin, line);
 	if (seconds > 0)
 		return refuse_rate(a, seconds);
@@ -169,14 +169,15 @@ conn_remember(struct conn *c, const struct answer *a, struct slice line)
 
 	c->has_query = a->uri.has_query;
 	if (a->host == NULL) {
-		/* Not for us, or no URI at all: all of it but a query. */
+		/* Not one of our hosts, or an invalid URI: the whole line
+		 * without the query. */
 		c->has_query = slice_cut(line, '?', &path, &query);
 	}
 	conn_locate(c, path, &c->path_at, &c->path_len);
 	conn_locate(c, query, &c->query_at, &c->query_len);
 }
 
-/* From the request line to a header and, perhaps, a body. */
+/* Turns the request line into a header and, perhaps, a body. */
 static void
 conn_answer(struct conn *c, struct conn_world *w, struct slice line)
 {
@@ -211,8 +212,8 @@ conn_refuse_line(struct conn *c, struct conn_world *w)
 	c->state = CONN_SEND;
 }
 
-/* Empty records, key updates and the like are no way to keep us busy; records of
- * a byte each are. */
+/* Bounds empty records, key updates and the like; a request of one byte a
+ * record is still within the bound. */
 static bool
 too_much_noise(const struct conn *c)
 {
@@ -289,8 +290,9 @@ conn_record(
 	return conn_read_body(c, chunk + header, body, at);
 }
 
-/* The body cannot be finished: the missing close_notify says so (spec.md
- * 1.5.50); but while nothing has gone, an honest header can. */
+/* The body cannot be completed. The client learns it from the missing
+ * close_notify (RFC 8446 6.1); while nothing has been sent yet, from a
+ * header. */
 static void
 body_failed(struct conn *c)
 {
@@ -303,9 +305,9 @@ body_failed(struct conn *c)
 	    slice_str(status_text(STATUS_TEMPORARY_FAILURE)));
 }
 
-/* Bytes written that the peer has not acknowledged. A slow reader's socket takes
- * more only when a third of its queue is free: meanwhile this tells that it
- * reads. */
+/* Bytes written that the peer has not acknowledged. A slow reader's socket
+ * takes more only when a third of its queue is free: until then this number
+ * alone shows that it reads. */
 static int
 kernel_holds(const struct conn *c)
 {
@@ -390,14 +392,14 @@ conn_shutdown(struct conn *c, struct conn_world *w)
 	conn_log(c, w);
 	c->state = CONN_DONE;
 	if (io == IO_DONE && shutdown(c->fd, SHUT_WR) == 0) {
-		tls_conn_fini(&c->tls); /* the drain needs none of it */
+		tls_conn_fini(&c->tls); /* the drain needs no TLS */
 		c->state = CONN_DRAIN;
 	}
 	return IO_DONE;
 }
 
-/* Closing with unread input would make the kernel send a reset, and the answer
- * would be lost (spec.md 1.5.51). */
+/* Reads what still comes: closing with unread input would make the kernel send
+ * a reset, and the client could lose the answer (RFC 1122 4.2.2.13). */
 static enum io
 conn_drain(struct conn *c, struct conn_world *w)
 {
@@ -462,7 +464,7 @@ conn_timeout(const struct conn *c, const struct conf *conf)
 	case CONN_REQUEST:
 		return (unsigned)conf->limits.request;
 	case CONN_SEND:
-	case CONN_SHUTDOWN: /* close_notify waits behind the body */
+	case CONN_SHUTDOWN: /* close_notify is queued after the body */
 		return (unsigned)conf->limits.stall;
 	case CONN_DRAIN:
 	case CONN_DONE:
@@ -484,8 +486,8 @@ conn_cut(struct conn *c)
 	c->state = CONN_DONE;
 }
 
-/* All has been written, but a reader who stalls would leave it in the kernel, for
- * minutes and without an owner. */
+/* All has been written, but a stalled reader would leave it in the kernel for
+ * minutes, held by no process. */
 static void
 expire_drain(struct conn *c, unsigned stall)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* One visitor's connection: a state machine that knows no event loop. It is
- * stepped when its descriptor is ready and says what it waits for.
- * Depends on tls, proto, capsule, limiter and access. */
+/* One client's connection: a state machine independent of the event loop. It is
+ * stepped when its descriptor is ready and returns what it waits for. Depends
+ * on tls, proto, capsule, limiter and access. */
 #ifndef SERVER_CONN_H
 #define SERVER_CONN_H
 
@@ -14,7 +14,8 @@
 enum {
 	CONN_HELLO_MAX = TLS_RECORD_MAX, /* bytes of a ClientHello's records */
 	CONN_HANDSHAKE_MAX = 64 * 1024,  /* bytes of a client's handshake */
-	CONN_BEFORE_REQUEST_MAX = 16 * 1024, /* bytes that are no request yet */
+	/* bytes before the request line is complete */
+	CONN_BEFORE_REQUEST_MAX = 16 * 1024,
 	CONN_FINISHED_MAX =
 	    512, /* bytes of a client's last handshake messages */
 	CONN_RECORD_OVERHEAD = 30,    /* a record of one byte, at most */
@@ -23,12 +24,13 @@ enum {
 	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
 	 * TCP_NOTSENT_LOWAT). */
 	CONN_UNSENT_MAX = 256 * 1024,
-	CONN_TURN_RECORDS = 32, /* written before others have their turn */
+	/* written before other connections have their turn */
+	CONN_TURN_RECORDS = 32,
 };
 
 enum conn_state {
-	CONN_HELLO,  /* no whole ClientHello yet, and nothing of TLS */
-	CONN_QUEUED, /* there is one; the dear part comes next */
+	CONN_HELLO,  /* no complete ClientHello yet, no TLS object */
+	CONN_QUEUED, /* ClientHello complete; the handshake is expensive */
 	CONN_HANDSHAKE,
 	CONN_REQUEST,
 	CONN_SEND,
@@ -37,8 +39,8 @@ enum conn_state {
 	CONN_DONE, /* to be closed */
 };
 
-/* What a connection needs memory for only once it has said something: apart, so
- * that a silent one costs next to nothing. */
+/* What a connection needs only once it has sent something: kept apart, so that
+ * a silent one touches almost no memory. */
 struct conn_text {
 	uint8_t line[REQUEST_LINE_MAX];
 	uint8_t header[RESPONSE_HEADER_MAX];
@@ -69,55 +71,58 @@ struct conn {
 	struct listing *listing;
 	const struct host *host;
 	uint64_t size; /* of the body, fixed when it was opened */
-	uint64_t sent; /* bytes of header and body that have gone */
+	uint64_t sent; /* bytes of header and body sent */
 	uint64_t began_ms;
 	uint64_t received; /* TLS bytes of the handshake */
-	uint64_t key;      /* who it is counted for; 0: exempt */
+	uint64_t key;      /* address it counts for; 0: exempt */
 	uint32_t drained;
 	uint16_t line_len;
 	uint16_t header_len;
 	uint16_t path_at, path_len; /* in text->line, for the log */
 	uint16_t query_at, query_len;
-	uint16_t port; /* that visitors use */
+	uint16_t port; /* that clients use */
 	bool has_query;
 	bool resumed;
 	int wanted; /* bytes of ClientHello that SO_RCVLOWAT waits for, or 0 */
-	bool progress; /* bytes have moved since the deadline was set */
+	bool progress; /* bytes were sent or taken since the deadline was set */
 	bool logged;
-	bool complete; /* close_notify is on its way behind all of the body */
-	int queued;    /* bytes the kernel held when last looked at */
-	uint32_t stalled_s; /* in the drain: since when it holds as many */
+	bool complete;      /* close_notify was sent after the whole body */
+	int queued;         /* bytes the kernel held when last looked at */
+	uint32_t stalled_s; /* in the drain: seconds without progress */
 	const char *version;
 	struct sockaddr_storage from;
 };
 
-/* A connection on fd, which it now owns, from an address. text is the slot's. */
+/* Starts a connection on fd, which it now owns, from an address. text is
+ * borrowed from the slot. */
 void conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
     unsigned port, uint64_t key, struct conn_text *text);
 
-/* Goes as far as it can. IO_WANT_READ, IO_WANT_WRITE: step again when the
- * descriptor is ready. IO_DONE: state is CONN_DONE, or CONN_QUEUED: step again when
- * there is time for a handshake. */
+/* Proceeds as far as it can. IO_WANT_READ, IO_WANT_WRITE: step again when the
+ * descriptor is ready. IO_DONE: state is CONN_DONE, or CONN_QUEUED: step again
+ * when there is time for a handshake. */
 enum io conn_step(struct conn *c, struct conn_world *w);
 
-/* Bytes of the answer that the peer has acknowledged, nearly: TLS overhead counts as
- * not yet taken. */
+/* Bytes of the answer that the peer has acknowledged, approximately: TLS
+ * overhead counts as not yet taken. */
 uint64_t conn_taken(const struct conn *c);
 
-/* In CONN_DRAIN: whether there is nothing to wait for, because the peer has taken
- * all, or has stopped taking. */
+/* In CONN_DRAIN: whether there is nothing left to wait for, because the peer
+ * has read everything or has stopped reading. */
 bool conn_is_spent(const struct conn *c);
 
-/* Cuts it: what the kernel holds for it is given back at once. To be closed. */
+/* Cuts the connection: what the kernel holds for it is freed at once. To be
+ * closed. */
 void conn_cut(struct conn *c);
 
-/* Seconds that the present state may last; in CONN_SEND, without progress. All
- * that comes before CONN_REQUEST is one. */
+/* Seconds that the present state may last; in CONN_SEND, without progress. The
+ * states before CONN_REQUEST share one deadline. */
 unsigned conn_timeout(const struct conn *c, const struct conf *conf);
 
-/* Patience is at an end: goes to the state that follows. Step again unless
- * CONN_DONE. A request that never came gets close_notify and no header; a reader
- * who has taken anything of what the kernel holds has more time, in the drain too. */
+/* The timeout has passed: goes to the state that follows. Step again unless
+ * CONN_DONE. A client that sent no request gets close_notify and no header; a
+ * reader that has taken anything of what the kernel holds gets more time, in
+ * the drain too. */
 void conn_expire(struct conn *c, const struct conf *conf);
 
 /* Writes the access line if there was a request; closes and frees what the

@@ -18,10 +18,11 @@ wait_for_bytes(struct conn *c, int bytes)
 	c->wanted = bytes;
 }
 
-/* How many bytes at least there must be before a ClientHello that begins like seen
- * is whole; no more than seen has when it is, or when OpenSSL refuses what comes
- * after it; more than CONN_HELLO_MAX when it will never be one. Its message may lie in many records: each is known to bring no more
- * than it says, so that a hello in tiny pieces is looked at a few times only. */
+/* The least number of bytes of a complete ClientHello that begins like seen; at
+ * most seen.len when it is complete, or when OpenSSL will refuse what follows;
+ * more than CONN_HELLO_MAX when it cannot become one. The message may be split
+ * over many records: the length of each bounds what it can bring, so that a
+ * hello in tiny pieces is looked at a few times only. */
 static size_t
 hello_needs(struct slice seen)
 {
@@ -57,9 +58,9 @@ hello_needs(struct slice seen)
 	return got < message ? at + RECORD_HEADER + (message - got) : at;
 }
 
-/* Whether to wait until want bytes have come, of which some are there. Woken with
- * fewer than were waited for, the peer has ended its side: OpenSSL may see for
- * itself. A unix socket's poll(2) does not heed SO_RCVLOWAT. */
+/* Whether to wait for want bytes, of which some have come. When woken with
+ * fewer than were waited for, the peer has ended its side, which OpenSSL then
+ * finds out. poll(2) of a unix socket ignores SO_RCVLOWAT. */
 static bool
 worth_waiting(const struct conn *c, size_t there, size_t want)
 {
@@ -67,9 +68,10 @@ worth_waiting(const struct conn *c, size_t there, size_t want)
 	       c->from.ss_family != AF_UNIX;
 }
 
-/* No TLS object before a whole ClientHello is there: a silent or slow peer then
- * costs the kernel's memory, not 43 kB of ours. Bytes that are no handshake, or a
- * hello longer than any, are not answered at all (spec.md 1.5.58). */
+/* Makes no TLS object before the whole ClientHello has come: a silent or slow
+ * peer then costs the kernel's memory, not 43 kB of ours. Bytes that are not a
+ * handshake, or too long a hello, are not answered at all: plaintext, even an
+ * alert, would only confuse a client of another protocol. */
 enum io
 conn_hello(struct conn *c, struct conn_world *w)
 {

@@ -66,7 +66,7 @@ range_close(unsigned first, unsigned last)
 }
 
 /* Closes all but own and the standard ones in one pass over the numbers. False
- * when the kernel does not know the call, or something forbids it. */
+ * when the kernel lacks the call or a filter forbids it. */
 static bool
 ranges_close(const int *own, size_t n)
 {
@@ -103,7 +103,8 @@ listed_close(DIR *dir, const int *own, size_t n, size_t *foreign)
 	return errno == 0;
 }
 
-/* The slow way, by what /proc lists; a second look proves that all are gone. */
+/* The slow way, using the list in /proc; a second pass proves that all are
+ * closed. */
 static bool
 each_close(const int *own, size_t n)
 {

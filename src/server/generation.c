@@ -70,7 +70,7 @@ seat_refill_later(struct seat *s)
 	uint64_t lived = clock_ms() - s->process.started_ms;
 	unsigned wait = lived >= GENERATION_STABLE_MS ? 0 : s->backoff_ms;
 
-	/* A fork that fails is no long life. */
+	/* A fork that failed does not count as a long life. */
 	s->process.started_ms = clock_ms();
 	s->backoff_ms = wait == 0 ? GENERATION_BACKOFF_MS : 2 * wait;
 	if (s->backoff_ms > GENERATION_BACKOFF_MAX_MS)
@@ -90,7 +90,7 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 		seat_refill_later(s);
 }
 
-/* All workers accept: now, and not before, the generation serves. */
+/* All workers accept: only now does the generation serve. */
 static void
 on_word(struct ev_loop *loop, ev_io *w, int events)
 {
@@ -158,7 +158,7 @@ on_start_limit(struct ev_loop *loop, ev_timer *t, int events)
 	start_failed(t->data);
 }
 
-/* Of those that are not ready yet, a beat is not asked for so soon. */
+/* Workers that are not ready yet need no heartbeat. */
 static bool
 has_hung(struct seat *s)
 {
@@ -171,9 +171,10 @@ has_hung(struct seat *s)
 	return s->process.ready || s->pulse.missed >= start;
 }
 
-/* A worker that hangs serves nobody; where the generation serves, its seat is filled
- * again. One that was told to end may hold a listening socket that visitors are given
- * to. While a generation starts, start_limit watches. */
+/* A worker that hangs serves nobody; while the generation serves, it is
+ * replaced. One that was asked to end may still hold a listening socket to
+ * which the kernel assigns clients. While a generation starts, start_limit
+ * watches. */
 static void
 on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -186,7 +187,7 @@ on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 
 		if (!has_hung(s))
 			continue;
-		log_error("worker %u (process %d) hangs: killed",
+		log_error("worker %u (process %d) does not respond: killed",
 		    s->process.number, (int)s->process.pid);
 		kill(s->process.pid, SIGKILL);
 		s->pulse.missed = 0;
@@ -208,7 +209,7 @@ on_end_limit(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	log_error("%zu worker%s did not end in time: killed", g->running,
+	log_error("%zu worker%s did not exit in time: killed", g->running,
 	    g->running == 1 ? "" : "s");
 	kill_workers(g);
 }
@@ -341,7 +342,8 @@ generation_drain(struct generation *g, enum worker_word word)
 	ev_timer_start(EV_DEFAULT, &g->end_limit);
 	for (size_t i = 0; i < g->n; i++)
 		process_tell(&g->seats[i].process, word);
-	/* Told on the next turn of the loop, as ever: not from in here. */
+	/* The event follows in the loop's next iteration, never from within
+	 * this call. */
 	if (g->running == 0 && first)
 		ev_once(EV_DEFAULT, -1, 0, 0., on_nobody_left, g);
 }

@@ -9,8 +9,9 @@
 #include "util/list.h"
 
 enum {
-	/* A worker that dies comes back at once; one that dies again within
-	 * GENERATION_STABLE_MS waits, doubling, but never a whole second. */
+	/* A worker that dies is replaced at once; one that dies again within
+	 * GENERATION_STABLE_MS after a delay, which doubles but stays below a
+	 * second. */
 	GENERATION_BACKOFF_MS = 50,
 	GENERATION_BACKOFF_MAX_MS = 800,
 	GENERATION_STABLE_MS = 10000,
@@ -21,7 +22,7 @@ enum {
 
 struct generation;
 
-/* What the parent is told. Each of them may free the generation. */
+/* Events for the parent. Each callback may free the generation. */
 struct generation_events {
 	void (*ready)(void *arg, struct generation *g);  /* all accept */
 	void (*failed)(void *arg, struct generation *g); /* could not start */
@@ -37,31 +38,31 @@ struct generation_common {
 	struct generation_events events;
 };
 
-/* Takes site over whatever happens, copies listeners (the descriptors stay the
- * parent's), opens the access log and forks the workers. NULL and a logged
- * reason when that fails. */
+/* Takes ownership of site, also on failure, copies listeners (the descriptors
+ * stay the parent's), opens the access log and forks the workers. NULL and a
+ * logged reason when that fails. */
 struct generation *generation_start(const struct generation_common *common,
     struct site *site, const struct listeners *listeners);
 
 const struct site *generation_site(const struct generation *g);
 size_t generation_workers(const struct generation *g);
 
-/* The name, for a message, of the log that it writes, which may have been renamed since
- * it was opened: in out, or the word of the configuration. */
+/* The name, for a message, of the log that it writes, which may have been
+ * renamed since it was opened: in out, or the word from the configuration. */
 const char *generation_log(const struct generation *g, char *out, size_t size);
 
-/* How many workers a configuration asks for. */
+/* Number of workers that a configuration asks for. */
 size_t generation_wants(const struct conf *conf);
 
-/* Tells every worker to stop accepting and finish: WORKER_DRAIN,
- * WORKER_LEAVE or WORKER_FINISH. Those that have not ended GENERATION_LATE_S after the time that they
- * are given are killed. events.gone follows. */
+/* Asks every worker to stop accepting and finish: WORKER_DRAIN, WORKER_LEAVE or
+ * WORKER_FINISH. Those still running GENERATION_LATE_S after their time limit
+ * are killed. events.gone follows. */
 void generation_drain(struct generation *g, enum worker_word word);
 
 /* Ends every worker at once; events.gone follows. */
 void generation_kill(struct generation *g);
 
-/* Tells the workers of every generation WORKER_FINISH. */
+/* Sends WORKER_FINISH to the workers of every generation. */
 void generation_finish_all(void);
 
 /* Ends every worker of every generation and waits for them: no event follows. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Signs of life: a counter a worker in shared memory, by which the parent finds those
- * that hang. Depends on limiter, whose rows number the workers, and on os. */
+/* Heartbeats: one counter per worker in shared memory, by which the parent
+ * detects workers that hang. Depends on limiter, whose rows number the workers,
+ * and on os. */
 #ifndef SERVER_HEARTBEAT_H
 #define SERVER_HEARTBEAT_H
 
@@ -19,7 +20,7 @@ struct heartbeats;
 struct heartbeats *heartbeats_new(void);
 void heartbeats_free(struct heartbeats **h);
 
-/* In the worker of a row. */
+/* Called in the worker of a row. */
 void heartbeat(struct heartbeats *h, int row);
 
 /* What the parent remembers of a worker; zeroed at its start. */
@@ -28,9 +29,9 @@ struct pulse {
 	unsigned missed;
 };
 
-/* Looks at a row: true when the worker hangs. To be called every HEARTBEAT_MS; each
- * call counts for one beat however late it is, so that a machine that was paused
- * loses no worker. */
+/* Checks a row: true when the worker hangs. To be called every HEARTBEAT_MS;
+ * each call counts as one beat however late it is, so that a suspended machine
+ * does not lose its workers. */
 bool pulse_lost(struct pulse *p, const struct heartbeats *h, int row);
 
 #endif

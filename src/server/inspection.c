@@ -15,7 +15,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What the children write, each its own part. The parent believes nothing of it:
+/* What the children write, each its own part. The parent does not trust it:
  * every value is bounded where it is read. */
 struct shared_finding {
 	_Atomic uint32_t content; /* enum site_content */
@@ -45,7 +45,7 @@ struct inspection {
 	void *arg;
 };
 
-/* As the workers will: without privileges. */
+/* Without privileges, as in the workers. */
 static void
 examine_content(const struct site *site, struct shared_finding *out)
 {
@@ -142,7 +142,7 @@ child_start(struct inspection *i, struct child *c, const struct privs *privs,
 	return true;
 }
 
-/* Of the children's memory, what can be used. */
+/* Copies what is valid in the children's memory. */
 static void
 collect(struct inspection *i)
 {
@@ -170,7 +170,7 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	ev_child_stop(loop, w);
 	c->pid = 0;
 	if (WIFSIGNALED(w->rstatus))
-		log_error("the process that inspects capsules was ended by "
+		log_error("the process that inspects capsules was killed by "
 			  "signal %d (%s)",
 		    WTERMSIG(w->rstatus), strsignal(WTERMSIG(w->rstatus)));
 	if (i->children[0].pid != 0 || i->children[1].pid != 0)

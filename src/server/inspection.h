@@ -9,19 +9,19 @@
 #include "server/site.h"
 
 enum {
-	/* When a child is killed. Surveys end by themselves before. */
+	/* When a child is killed. Surveys end themselves earlier. */
 	INSPECTION_MS = HOST_SURVEY_MS + 2000,
 };
 
 struct inspection;
 
-/* Called once, when both children are gone; findings has an element a capsule and
- * is valid until inspection_free, which it may call. */
+/* Called once, when both children have exited; findings has one element per
+ * capsule and is valid until inspection_free, which it may call. */
 typedef void inspection_done(void *arg, const struct site_finding *findings);
 
-/* Inspects the fresh capsules of site, which is borrowed until the end: with the
- * privileges of its workers, or with the parent's for the survey. NULL and errno
- * on failure. */
+/* Inspects the fresh capsules of site, which is borrowed until done is called:
+ * with the privileges of its workers, or with the parent's for the survey. NULL
+ * and errno on failure. */
 struct inspection *
 inspection_start(const struct site *site, inspection_done *done, void *arg);
 

@@ -21,15 +21,15 @@ struct rate {
 	_Atomic uint64_t used_until_us;
 };
 
-/* When a request came from an address. A worker that lies can only change whose
- * handshake is begun first. */
+/* When a request came from an address. A compromised worker can only change
+ * whose handshake is started first. */
 struct known {
 	_Atomic uint64_t key;
 	_Atomic uint64_t asked_ms;
 };
 
-/* Every worker can write all of this, one that was taken over as well: no value is
- * believed without a look at its bounds. */
+/* Every worker can write all of this, even a compromised one: no value is used
+ * before its bounds are checked. */
 struct shared {
 	struct rate rates[LIMITER_RATES];
 	struct known known[LIMITER_KNOWN];
@@ -42,7 +42,7 @@ struct shared {
 struct limiter {
 	struct shared *shared;
 	bool taken[LIMITER_ROWS]; /* the parent's own */
-	uint64_t seed; /* nobody outside can aim at a place in rates */
+	uint64_t seed; /* so that a client cannot choose its place in rates */
 };
 
 struct limiter *
@@ -101,14 +101,15 @@ limiter_key(const struct sockaddr_storage *addr)
 	if (addr->ss_family == AF_INET) {
 		const struct sockaddr_in *v4 = (const void *)addr;
 
-		/* No /64 of IPv6 begins so: ::ffff:0:0/96 is no network. */
+		/* No IPv6 /64 begins like this: ::ffff:0:0/96 is not a real
+		 * network. */
 		return (uint64_t)0xffff << 32 | ntohl(v4->sin_addr.s_addr);
 	}
 	if (addr->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const void *)addr;
 		uint64_t key = big_endian(v6->sin6_addr.s6_addr, 8);
 
-		return key != 0 ? key : 1; /* ::1 lies in ::/64 */
+		return key != 0 ? key : 1; /* ::1 is in ::/64 */
 	}
 	return 0;
 }
@@ -155,7 +156,7 @@ limiter_networks(const struct conf_list *list,
 			    LIMITER_EXEMPT_MAX);
 		else if (!network_parse(t->text, &out[n]))
 			report_add(r, REPORT_ERROR, t->file, t->line,
-			    "limits.exempt: \"%s\" is no address or network",
+			    "limits.exempt: invalid address or network \"%s\"",
 			    t->text);
 		else
 			n++;
@@ -197,8 +198,8 @@ key_hash(const struct limiter *l, uint64_t key)
 	return hash ^ hash >> 32;
 }
 
-/* Where key's rate is kept: its own place, a free or idle one, or else the one
- * that has used least. */
+/* The place of key's rate: its own, a free or idle one, or else the one that
+ * has used the least of its share. */
 static struct rate *
 rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
 {
@@ -237,8 +238,8 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 	r = rate_find(l, key, now_us);
 	until = atomic_load(&r->used_until_us);
 	do {
-		/* Nobody is further ahead than a whole share but by a worker that
-		 * writes what it likes. */
+		/* More than a whole share ahead is possible only if a
+		 * compromised worker wrote it. */
 		if (until > now_us && until - now_us > share) {
 			atomic_store(&r->used_until_us, now_us + share);
 			until = now_us + share;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Who may have how much: requests a second and connections at once from one
- * address, counted over all workers and generations in shared memory, where a
- * worker that dies leaves nothing behind. Depends on util, os and conf. */
+/* Limits per address: requests a second and concurrent connections, counted
+ * over all workers and generations in shared memory, so that a worker that dies
+ * leaves nothing counted. Depends on util, os and conf. */
 #ifndef SERVER_LIMITER_H
 #define SERVER_LIMITER_H
 
@@ -16,7 +16,7 @@ enum {
 	LIMITER_SLOTS = 16384,     /* connections of one of them */
 	LIMITER_KNOWN = 4096,      /* addresses that have made a request */
 	LIMITER_KNOWN_MS = 600000, /* in that time */
-	LIMITER_HALF_OPEN = 1024,  /* handshakes begun and not ended, of all */
+	LIMITER_HALF_OPEN = 1024,  /* handshakes in progress, over all rows */
 };
 
 _Static_assert(LIMITER_ROWS >= 4 * CONF_WORKERS_MAX,
@@ -28,12 +28,12 @@ struct limiter;
 struct limiter *limiter_new(void);
 void limiter_free(struct limiter **l);
 
-/* Makes an IPv4 address of one that a dual-stack socket shows as ::ffff:a.b.c.d
- * (RFC 4291 2.5.5.2, ipv6(7)); others stay. */
+/* Converts an address that a dual-stack socket shows as ::ffff:a.b.c.d to IPv4
+ * (RFC 4291 2.5.5.2, ipv6(7)); leaves others unchanged. */
 void limiter_unmap(struct sockaddr_storage *addr);
 
-/* What connections are grouped by: an IPv4 address or an IPv6 /64; 0 for what
- * has no address. */
+/* The key by which connections are grouped: an IPv4 address or an IPv6 /64; 0
+ * without an address. */
 uint64_t limiter_key(const struct sockaddr_storage *addr);
 
 /* One address or network that is not counted. */
@@ -43,8 +43,8 @@ struct limiter_network {
 	uint8_t addr[16];
 };
 
-/* The networks of a list ("127.0.0.0/8", "::1"); bad ones go to r. Returns how
- * many. */
+/* The networks of a list ("127.0.0.0/8", "::1"); invalid ones are reported in
+ * r. Returns their number. */
 size_t limiter_networks(const struct conf_list *list,
     struct limiter_network out[LIMITER_EXEMPT_MAX], struct report *r);
 
@@ -56,26 +56,27 @@ bool limiter_exempt(const struct limiter_network *networks, size_t n,
 unsigned limiter_request(struct limiter *l, uint64_t key, unsigned rate,
     unsigned burst, uint64_t now_us);
 
-/* Notes that key has made a request at now_ms (clock_ms); tells whether it has in the
- * last LIMITER_KNOWN_MS. An address may be forgotten for another. */
+/* Notes that key has made a request at now_ms (clock_ms); returns whether it
+ * already had in the last LIMITER_KNOWN_MS. An address may be evicted by
+ * another. */
 void limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms);
 bool limiter_is_known(const struct limiter *l, uint64_t key, uint64_t now_ms);
 
-/* The ledger: which key has the connection in a slot of a row. Key 0 counts
- * for nobody. */
+/* The ledger: which key has the connection in a slot of a row. Key 0 is not
+ * counted. */
 void limiter_open(struct limiter *l, size_t row, size_t slot, uint64_t key);
 void limiter_close(struct limiter *l, size_t row, size_t slot);
 
 /* Connections of key in all rows. */
 size_t limiter_count(const struct limiter *l, uint64_t key);
 
-/* The ledger, too: how many handshakes of a row are half open; and of all rows, of
- * which none counts for more than LIMITER_HALF_OPEN. */
+/* Also in the ledger: the number of handshakes in progress in a row, and in all
+ * rows, each counting for at most LIMITER_HALF_OPEN. */
 void limiter_note_half_open(struct limiter *l, size_t row, size_t n);
 size_t limiter_half_open(const struct limiter *l);
 
-/* Parent: takes a free row for a process to be, -1 when there is none; gives it
- * back, emptied, when the process is gone. */
+/* Parent: takes a free row for a new process, -1 when there is none; gives it
+ * back, emptied, when the process has exited. */
 int limiter_take_row(struct limiter *l);
 void limiter_drop_row(struct limiter *l, int row);
 size_t limiter_rows_free(const struct limiter *l);

@@ -46,18 +46,18 @@ explain(const struct listen_address *a, int error, enum report_level level,
 		    strerror(error));
 	else if (listen_holder(a, &who))
 		report_add(r, level, t->file, t->line,
-		    "%s is taken by %s: stop it, or choose another port with "
+		    "%s is in use by %s: stop it, or choose another port with "
 		    "--listen :PORT",
 		    a->text, buf_cstr(&who));
 	else
 		report_add(r, level, t->file, t->line,
-		    "%s is taken by another program: stop it, or choose "
+		    "%s is in use by another program: stop it, or choose "
 		    "another port with --listen :PORT",
 		    a->text);
 	buf_fini(&who);
 }
 
-/* A host without IPv6 is no reason not to serve. */
+/* A host without IPv6 can still serve over IPv4. */
 static bool
 family_missing(const struct listen_address *a, int error)
 {
@@ -88,8 +88,8 @@ remember_file(struct listener *l)
 	}
 }
 
-/* The socket must still be open: it holds the inode, whose number is no other
- * file's as long. */
+/* The socket must still be open: it holds the inode, whose number cannot be
+ * reused meanwhile. */
 static void
 remove_file(const struct listener *l)
 {
@@ -130,9 +130,10 @@ share_port(
 	return n;
 }
 
-/* Opens l, also where an address that is in force stands in its way: 127.0.0.1:1965
- * gives way to *:1965 only when the new workers are ready. Sockets share their port
- * only meanwhile: a second server is still told who has it. */
+/* Opens l even where a socket in use conflicts with it: 127.0.0.1:1965 is
+ * closed in favour of *:1965 only when the new workers are ready. Sockets share
+ * their port only during that time, so that a second server still gets an error
+ * that names this one. */
 static int
 open_beside(struct listener *l, const struct listeners *now)
 {
@@ -183,8 +184,8 @@ covered(const struct listeners *before, const struct listen_address *a,
 		if (!overlap(a, b))
 			continue;
 		report_add(r, REPORT_ERROR, t->file, t->line,
-		    "%s and %s cannot both be listened on: leave one out",
-		    b->text, a->text);
+		    "cannot listen on both %s and %s: remove one", b->text,
+		    a->text);
 		return true;
 	}
 	return false;
@@ -319,7 +320,7 @@ try_address(void *arg, const struct listen_address *a,
 	if (seen->n < LISTENERS_MAX && !covered(seen, a, t, r))
 		seen->item[seen->n++].real = *a;
 	if (a->addr.ss_family == AF_UNIX)
-		return; /* trying would take a running server's socket away */
+		return; /* trying would remove a running server's socket */
 	fd = listen_open(&real);
 	error = errno;
 	if (fd != -1)

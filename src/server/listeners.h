@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The listening sockets: opened once, kept over every reload that still wants
- * them. Depends on os and conf. */
+/* The listening sockets: opened once, kept across reloads as long as the
+ * configuration wants them. Depends on os and conf. */
 #ifndef SERVER_LISTENERS_H
 #define SERVER_LISTENERS_H
 
@@ -29,9 +29,10 @@ struct listeners {
 void listeners_inherit(struct listeners *l);
 
 /* Fills next with the sockets that conf asks for: those of now that it still
- * wants, and new ones. An address family that the host lacks is a warning as long
- * as another address is left; a port that is taken is an error that says by whom.
- * False when r gained an error: what was newly opened is closed again. */
+ * wants, and new ones. An address family that the host lacks is a warning as
+ * long as another address is left; a port in use is an error that names the
+ * holder. False when r gained an error: the newly opened ones are closed
+ * again. */
 bool listeners_open(struct listeners *next, const struct listeners *now,
     const struct conf *conf, struct report *r);
 

@@ -14,11 +14,11 @@
 #include "server/inspection.h"
 #include "util/log.h"
 
-/* Why there is to be a next generation; the greater includes the lesser. */
+/* Why a new generation is needed; a greater value includes the lesser ones. */
 enum change {
 	CHANGE_NONE,
 	CHANGE_LOG,   /* it is to be opened again */
-	CHANGE_ROOTS, /* some moved, or are worth another try */
+	CHANGE_ROOTS, /* some moved, or should be tried again */
 	CHANGE_CONFIGURATION,
 };
 
@@ -33,14 +33,14 @@ struct parent {
 	struct site *next_site;        /* being inspected, or starting */
 	struct inspection *inspection; /* NULL: none */
 	enum change change;            /* that next_site is for */
-	uint64_t waited_ms; /* when a reload that waits was last told of */
-	size_t alive;       /* generations that are not gone yet */
+	uint64_t waited_ms; /* when a delayed reload was last logged */
+	size_t alive;       /* generations with workers left */
 	enum change wanted;
 	bool stopping;
 	bool cut; /* did not end well: the second INT */
 	bool start_failed;
 	ev_signal hup, usr1, term, interrupt;
-	ev_timer roots, expiry, keys, patience;
+	ev_timer roots, expiry, keys, timeout;
 };
 
 static struct site *
@@ -75,7 +75,7 @@ load_site(struct parent *p, enum change change, struct report *r)
 	return site_share(p->site);
 }
 
-/* In the words of what was asked for. */
+/* The message names what was requested. */
 static void
 say_refused(const struct parent *p)
 {
@@ -85,16 +85,16 @@ say_refused(const struct parent *p)
 	case CHANGE_NONE:
 		break;
 	case CHANGE_LOG:
-		log_error("the log could not be opened again: see above; %s is "
-			  "still written",
+		log_error("cannot reopen the log: see above; still writing %s",
 		    generation_log(p->serving, log, sizeof(log)));
 		break;
 	case CHANGE_ROOTS:
-		log_error("switch refused: see above; what was served goes on");
+		log_error("switch refused: see above; the content served so "
+			  "far is kept");
 		break;
 	case CHANGE_CONFIGURATION:
 		log_error("reload refused: see above; the old configuration "
-			  "goes on");
+			  "stays in use");
 		break;
 	}
 }
@@ -132,7 +132,7 @@ start_generation(struct parent *p)
 		p->alive++;
 }
 
-/* Nothing that can be served has changed: what was tried is not tried again. */
+/* Nothing that can be served has changed; what failed is not tried again. */
 static void
 stay(struct parent *p)
 {
@@ -159,7 +159,7 @@ on_inspected(void *arg, const struct site_finding *findings)
 		pursue(p); /* another change may have come meanwhile */
 }
 
-/* What is new is looked at first. */
+/* New content is inspected first. */
 static void
 inspect(struct parent *p)
 {
@@ -177,7 +177,7 @@ inspect(struct parent *p)
 	}
 }
 
-/* The one mechanism that changes anything. */
+/* Every change of state goes through here. */
 static void
 next_generation(struct parent *p, enum change change)
 {
@@ -205,7 +205,7 @@ pursue(struct parent *p)
 	    limiter_rows_free(p->common.limiter) <
 		generation_wants(generation_site(p->serving)->base->conf)) {
 		if (log_due(&p->waited_ms, PARENT_WAIT_SAID_MS))
-			log_warn("reload waits: too many old workers are "
+			log_warn("reload delayed: too many old workers are "
 				 "still finishing");
 		return;
 	}
@@ -231,7 +231,7 @@ say_listening(const struct listeners *now, const struct listeners *before)
 			log_info("listening on %s", now->item[i].real.text);
 }
 
-/* What visitors get now that they did not get before. */
+/* Logs what clients can get now that they could not get before. */
 static void
 say_releases(const struct hosts *now, const struct hosts *before)
 {
@@ -331,7 +331,7 @@ stop(struct parent *p)
 
 	p->stopping = true;
 	service_notify("STOPPING=1");
-	log_info("stopping: connections may finish for %d s", seconds);
+	log_info("stopping: open connections have %d s to finish", seconds);
 	listeners_close(&p->listeners, NULL);
 	if (p->starting != NULL)
 		generation_kill(p->starting);
@@ -339,18 +339,18 @@ stop(struct parent *p)
 	inspection_free(&p->inspection);
 	site_free(&p->next_site);
 	generation_finish_all();
-	ev_timer_set(&p->patience, seconds + PARENT_PATIENCE_S, 0);
-	ev_timer_start(EV_DEFAULT_ & p->patience);
+	ev_timer_set(&p->timeout, seconds + PARENT_TIMEOUT_S, 0);
+	ev_timer_start(EV_DEFAULT_ & p->timeout);
 }
 
-/* The workers keep the limit themselves; one that hangs does not. */
+/* The workers enforce the limit themselves; this is for one that hangs. */
 static void
-on_patience(struct ev_loop *loop, ev_timer *w, int events)
+on_timeout(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct parent *p = w->data;
 
 	(void)events;
-	log_error("a worker did not end in time");
+	log_error("a worker did not exit in time");
 	p->cut = true;
 	ev_break(loop, EVBREAK_ALL);
 }
@@ -442,7 +442,7 @@ prepare(struct parent *p)
 	p->common.tickets = tickets_new();
 	if (ev_default_loop(EVFLAG_AUTO) == NULL || p->common.limiter == NULL ||
 	    p->common.heartbeats == NULL || p->common.tickets == NULL) {
-		log_error("could not start: %s", strerror(errno));
+		log_error("cannot start: %s", strerror(errno));
 		return false;
 	}
 	privs_descriptors();
@@ -453,8 +453,8 @@ prepare(struct parent *p)
 	watch_clock(p, &p->roots, on_roots, PARENT_ROOTS_MS / 1000.);
 	watch_clock(p, &p->expiry, on_expiry, PARENT_EXPIRY_S);
 	watch_clock(p, &p->keys, on_keys, TICKETS_ROTATE_S);
-	ev_init(&p->patience, on_patience);
-	p->patience.data = p;
+	ev_init(&p->timeout, on_timeout);
+	p->timeout.data = p;
 	listeners_inherit(&p->listeners);
 	return true;
 }

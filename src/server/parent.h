@@ -10,7 +10,8 @@
 struct parent_source {
 	/* A checked configuration, the caller's; NULL when r gained an error. */
 	struct conf *(*load)(void *arg, struct report *r);
-	/* The first generation accepts: what is told to a person. May be NULL. */
+	/* Called when the first generation accepts, to print the summary. May
+	 * be NULL. */
 	void (*started)(void *arg, const struct site *site,
 	    const struct listeners *listeners);
 	const char *certs_dir;
@@ -18,14 +19,15 @@ struct parent_source {
 };
 
 enum {
-	PARENT_ROOTS_MS = 500,          /* how often the roots are looked at */
+	PARENT_ROOTS_MS = 500,          /* how often the roots are checked */
 	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
-	PARENT_WAIT_SAID_MS = 60000,    /* a reload that waits says so */
-	PARENT_PATIENCE_S =
+	/* interval of the message of a delayed reload */
+	PARENT_WAIT_SAID_MS = 60000,
+	PARENT_TIMEOUT_S =
 	    GENERATION_LATE_S + 2, /* after limits.drain, for workers to end */
 };
 
-/* Serves until it is told to stop. The exit status: 0 after a drain. */
+/* Serves until a signal ends it. Returns the exit status: 0 after a drain. */
 int parent_run(const struct parent_source *source);
 
 #endif

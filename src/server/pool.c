@@ -139,7 +139,7 @@ slot_arm(struct slot *s)
 	ev_timer_again(s->pool->loop, &s->timer);
 }
 
-/* Ends a connection that gives way; in its answer, at once for the kernel as well. */
+/* Ends a connection to make room; during its answer, with a reset. */
 static void
 slot_drop(struct slot *s)
 {
@@ -148,7 +148,7 @@ slot_drop(struct slot *s)
 	slot_close(s);
 }
 
-/* Makes room for one more handshake; false when nobody can be dropped. */
+/* Makes room for one more handshake; false when none can be dropped. */
 static bool
 pool_make_room(struct pool *p)
 {
@@ -184,7 +184,7 @@ slot_settle(struct slot *s, enum io io)
 	if (s->conn.state != s->state) {
 		slot_move(s, s->conn.state);
 		if (s->state == CONN_DRAIN)
-			p->freed(p->arg); /* it would give way */
+			p->freed(p->arg); /* it could be dropped */
 	}
 	if (s->state == CONN_QUEUED)
 		ev_io_stop(p->loop, &s->io);
@@ -193,7 +193,7 @@ slot_settle(struct slot *s, enum io io)
 	slot_arm(s);
 }
 
-/* Each rank is the first in some turn, so that none waits for ever. */
+/* Each rank comes first in some turn, so that none starves. */
 static struct slot *
 pool_next(struct pool *p)
 {
@@ -207,7 +207,7 @@ pool_next(struct pool *p)
 	return NULL;
 }
 
-/* So many handshakes, then those that are further on have their turn. */
+/* Starts so many handshakes, then connections further on have their turn. */
 static void
 pool_take_turn(struct pool *p)
 {

@@ -11,25 +11,27 @@
 
 enum {
 	POOL_TURN = 4, /* handshakes begun before others have their turn */
-	/* Milliseconds in which nobody gives way while somebody older can. */
+	/* Milliseconds in which a connection is not dropped while an older one
+	 * can be. */
 	POOL_GRACE_MS = 2000,
-	POOL_KNOWN_MS = 600000,  /* since a request came from its address */
-	POOL_HALF_OPEN_MIN = 16, /* that a worker has whatever others say */
-	POOL_CROWDED = 80,       /* percent of the slots, taken */
-	/* Then a reader gives way who takes less than 1 KiB a second for 30 s. */
+	POOL_KNOWN_MS = 600000, /* since a request came from its address */
+	/* that a worker may have whatever others report */
+	POOL_HALF_OPEN_MIN = 16,
+	POOL_CROWDED = 80, /* percent of the slots, taken */
+	/* Then a reader slower than 1 KiB a second for 30 s is dropped. */
 	POOL_SLOW_PACE = 1024,
 	POOL_SLOW_MS = 30000,
 };
 
 struct pool;
 
-/* Called whenever a slot has become free, or would give way to a newcomer. */
+/* Called whenever a slot has become free or could be given to a newcomer. */
 typedef void pool_freed(void *arg);
 
-/* n slots on loop, and queued more (with a descriptor each, not two) for those that
- * wait for a handshake when there is no time for more; row is the process's row in
- * the limiter's ledger, of LIMITER_SLOTS. world is borrowed. NULL when memory is
- * short. */
+/* Makes n slots on loop, and queued more (with one descriptor each, not two)
+ * for connections waiting for their handshake when there is no time for it; row
+ * is the process's row in the limiter's ledger, of LIMITER_SLOTS. world is
+ * borrowed. NULL when out of memory. */
 struct pool *pool_new(struct ev_loop *loop, size_t n, size_t queued,
     struct conn_world *world, size_t row, pool_freed *freed, void *arg);
 
@@ -39,13 +41,13 @@ void pool_free(struct pool **p);
 enum pool_adopted {
 	POOL_ADOPTED,
 	POOL_REFUSED, /* one too many from that address: closed */
-	POOL_FULL,    /* no slot and nobody to drop: fd is still the caller's */
+	POOL_FULL,    /* no slot, none to drop: fd is still the caller's */
 };
 
-/* Takes up a new connection and steps it at once. When the slots have run out, one
- * makes room: in its drain; else without a request, for longer than POOL_GRACE_MS
- * if there is such, of the address that has most of those that were looked at, at
- * random among equals. exempt: counted for nobody. */
+/* Takes a new connection and steps it at once. When all slots are used, one is
+ * dropped: one in its drain; else one without a request, older than
+ * POOL_GRACE_MS if there is any, of the address that has most of those probed,
+ * at random among equals. exempt: not counted. */
 enum pool_adopted pool_adopt(struct pool *p, int fd,
     const struct sockaddr_storage *from, unsigned port, bool exempt);
 
@@ -56,7 +58,7 @@ size_t pool_count(const struct pool *p);
  * buffers. */
 uint64_t pool_ended(const struct pool *p);
 
-/* Whether pool_adopt would find a slot or somebody to drop. */
+/* Whether pool_adopt would find a slot or a connection to drop. */
 bool pool_has_room(struct pool *p);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the files of a pool share among themselves.
- * Depends on pool. */
+/* What the files of the pool share. Depends on pool. */
 #ifndef SERVER_POOL_INTERNAL_H
 #define SERVER_POOL_INTERNAL_H
 
@@ -10,12 +9,13 @@
 enum {
 	POOL_TALLY = 4096,     /* addresses told apart by slot_address */
 	POOL_TALLY_SHIFT = 52, /* leaves as many values */
-	POOL_PROBES = 32,      /* connections compared when one must go */
-	POOL_GREED = 8,    /* connections that nobody's share is smaller than */
+	/* connections compared when one must be dropped */
+	POOL_PROBES = 32,
+	POOL_GREED = 8,    /* connections that every share allows */
 	POOL_SHARES = 128, /* of the slots: so much is an address's share */
 };
 
-/* Whose handshake is begun first; each has the first place in some turn. */
+/* Whose handshake is started first; each rank comes first in some turn. */
 enum rank {
 	RANK_KNOWN, /* the address has had an answer lately */
 	RANK_UNKNOWN,
@@ -42,7 +42,7 @@ struct pool {
 	struct slot *slots;
 	struct conn_text *texts;
 	size_t n;
-	size_t max; /* with those who only wait for a handshake */
+	size_t max; /* including those queued for a handshake */
 	size_t count;
 	size_t used; /* slots that were ever taken: the first ones */
 	size_t row;
@@ -51,7 +51,7 @@ struct pool {
 	struct list queue[RANKS];
 	size_t counts[CONN_DONE + 1];
 	uint64_t ended;            /* see pool_ended */
-	ev_idle turn;              /* active while somebody is in CONN_QUEUED */
+	ev_idle turn;              /* active while any is in CONN_QUEUED */
 	unsigned iteration, begun; /* handshakes begun in that iteration */
 	pool_freed *freed;
 	void *arg;
@@ -77,21 +77,22 @@ is_waiting(enum conn_state state)
 /* pool_room.c: where the address's connections are counted in the tally. */
 size_t slot_address(const struct slot *s);
 
-/* pool_room.c: in whose queue for a handshake it belongs. */
+/* pool_room.c: which queue for a handshake it belongs in. */
 enum rank slot_rank(const struct slot *s);
 
-/* pool_room.c: whether there is a slot without dropping anybody. */
+/* pool_room.c: whether there is a slot without dropping a connection. */
 bool pool_has_slot(const struct pool *p);
 
-/* pool_room.c: who gives way to a newcomer of an address (0: not known yet) when all
- * slots are taken, or a slow reader somewhat earlier; NULL: nobody. */
+/* pool_room.c: the connection to drop for a newcomer of an address (0: not
+ * known yet) when all slots are taken, or a slow reader somewhat earlier; NULL:
+ * none. */
 struct slot *pool_for_newcomer(struct pool *p, uint64_t greed);
 
 /* pool_room.c: connections that have more than a socket. */
 size_t pool_begun(const struct pool *p);
 
-/* pool_room.c: who gives way to one more handshake; NULL: nobody must, or, when
- * pool_begun is all that may be, nobody can. */
+/* pool_room.c: the connection to drop for one more handshake; NULL: none needs
+ * to be, or, when pool_begun is at its maximum, none can be. */
 struct slot *pool_for_handshake(struct pool *p);
 
 #endif

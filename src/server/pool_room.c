@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Who gives way when there are too many. */
+/* Which connection is dropped when there are too many. */
 #include "server/pool_internal.h"
 
 #include "util/clock.h"
 
-/* Nobody outside can aim at another's place. */
+/* So that a client cannot aim at another's place. */
 size_t
 slot_address(const struct slot *s)
 {
@@ -65,19 +65,20 @@ pool_crowd(const struct pool *p)
 	return most;
 }
 
-/* For whom somebody gives way. */
+/* What a connection is dropped for. */
 struct need {
 	enum conn_state first, last; /* states that may */
 	uint64_t greed;              /* the newcomer's address; 0: unknown */
-	bool pressing;               /* else only the old and the greedy do */
+	/* else only the old and the greedy ones are */
+	bool pressing;
 	uint64_t now_ms;
 	enum conn_state crowd;
 };
 
-/* The higher, the sooner s gives way; 0: never. After POOL_GRACE_MS of silence,
- * whoever has the largest share. Before, the same, then of those in the crowd
- * whoever has been silent longest; those who are known last; and nobody who waits
- * for us, except a greedy one for another. */
+/* The higher, the sooner s is dropped; 0: never. After POOL_GRACE_MS of
+ * silence, the address with the largest share. Before that, the same, and among
+ * those in the crowd the one silent longest, known addresses last; never one
+ * that waits for us, except a greedy one for another. */
 static uint64_t
 slot_burden(const struct slot *s, const struct need *need)
 {
@@ -98,11 +99,11 @@ slot_burden(const struct slot *s, const struct need *need)
 		return share | UINT64_C(1) << 31 |
 		       (uint64_t)(s->state == need->crowd) << 30 | silent << 1 |
 		       1;
-	return silent << 1 | 1; /* whatever shares its place in the tally */
+	return silent << 1 | 1; /* no matter who shares its place in the tally */
 }
 
-/* Who gives way soonest, of POOL_PROBES connections chosen at random and of the
- * oldest in each state. NULL: nobody. */
+/* The connection to drop first, of POOL_PROBES chosen at random and the oldest
+ * in each state. NULL: none. */
 static struct slot *
 pool_victim(struct pool *p, struct need need)
 {
@@ -162,7 +163,7 @@ pool_slow_reader(struct pool *p)
 	return NULL;
 }
 
-/* One in its drain who has had his time; NULL: nobody. */
+/* A connection in its drain whose time is over; NULL: none. */
 static struct slot *
 pool_spent(struct pool *p)
 {
@@ -180,8 +181,8 @@ pool_spent(struct pool *p)
 	return NULL;
 }
 
-/* While handshakes are what there is no time for, more may wait for theirs: that costs
- * a socket each. */
+/* While the processor is the bottleneck, more connections may wait for their
+ * handshake: each costs only a socket. */
 bool
 pool_has_slot(const struct pool *p)
 {
@@ -199,7 +200,8 @@ pool_for_newcomer(struct pool *p, uint64_t greed)
 	s = pool_spent(p);
 	if (s != NULL)
 		return s;
-	/* Newcomers would only queue, too: that is no reason to drop the young. */
+	/* Newcomers would only be queued as well: not worth dropping a young
+	 * one. */
 	return pool_victim(p, (struct need){ CONN_HELLO, CONN_REQUEST, greed,
 				  .pressing = pool_crowd(p) != CONN_QUEUED });
 }
@@ -210,7 +212,7 @@ pool_begun(const struct pool *p)
 	return p->count - p->counts[CONN_HELLO] - p->counts[CONN_QUEUED];
 }
 
-/* What other workers say of theirs does not leave a worker with none. */
+/* Whatever other workers report, each worker may have some. */
 struct slot *
 pool_for_handshake(struct pool *p)
 {

@@ -114,11 +114,11 @@ say_how(const struct process *p)
 	int status = p->child.rstatus;
 
 	if (WIFSIGNALED(status))
-		log_error("worker %u (process %d) was ended by signal %d (%s)",
+		log_error("worker %u (process %d) was killed by signal %d (%s)",
 		    p->number, (int)p->pid, WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else
-		log_error("worker %u (process %d) ended with status %d",
+		log_error("worker %u (process %d) exited with status %d",
 		    p->number, (int)p->pid, WEXITSTATUS(status));
 }
 

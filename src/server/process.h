@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One worker as its parent sees it: forked, spoken to, missed when it is gone.
- * Depends on worker; uses libev's default loop. */
+/* One worker as its parent sees it: forked, sent words, removed when it has
+ * exited. Depends on worker; uses libev's default loop. */
 #ifndef SERVER_PROCESS_H
 #define SERVER_PROCESS_H
 
@@ -13,7 +13,7 @@ struct process {
 	int control; /* -1: not running */
 	int row;     /* in the limiter's ledger; -1: none */
 	unsigned number;
-	bool ready; /* it has said so */
+	bool ready; /* it has reported so */
 	uint64_t started_ms;
 	ev_child child; /* their callbacks and data are the owner's */
 	ev_io word;
@@ -28,14 +28,14 @@ void process_init(struct process *p, unsigned number,
  * filled in). False after a message. */
 bool process_start(struct process *p, const struct worker_world *template);
 
-/* What the worker has said: reads one byte. False when it says nothing. */
+/* Reads one byte from the worker. False when there is none. */
 bool process_hear(struct process *p);
 
-/* Says a word to it; one that does not listen is killed. */
+/* Sends it a word; a worker that does not read is killed. */
 void process_tell(struct process *p, enum worker_word word);
 
-/* After its child event: says how it ended if that is worth telling, and takes it
- * off the books. */
+/* After its child event: logs how it ended if tell is set, and removes it from
+ * the ledger. */
 void process_ended(struct process *p, struct limiter *limiter, bool tell);
 
 #endif

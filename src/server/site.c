@@ -64,8 +64,8 @@ site_share(struct site *s)
 	return s;
 }
 
-/* Where a problem with a capsule's certificate is shown: at its own setting if it
- * has one. */
+/* Where a problem with a capsule's certificate is reported: at its own setting
+ * if it has one. */
 static void
 cert_problem(const struct conf_capsule *c, struct report *r,
     enum report_level level, const char *text)
@@ -112,8 +112,8 @@ load_pair(const struct host *h, const struct site_options *o,
 	buf_init(&crt, 4096);
 	buf_init(&key_file, 4096);
 	if (o->certs_dir == NULL) {
-		buf_str(why, "no certificate, and no place to make one in: "
-			     "say --certs DIR");
+		buf_str(why, "no certificate, and no directory to create one "
+			     "in: use --certs DIR");
 		goto out;
 	}
 	if (names == NULL ||
@@ -157,7 +157,7 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 	bool ok;
 
 	if ((c->certificate.text == NULL) != (c->key.text == NULL))
-		return; /* said already: they go together */
+		return; /* already reported for the pair */
 	buf_init(&why, 1024);
 	ok = c->certificate.text != NULL ? load_named(c, out, &key, &why)
 					 : load_pair(h, o, out, &key, &why);
@@ -170,7 +170,7 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 	buf_fini(&why);
 }
 
-/* A reader must never be able to ask for a key. */
+/* A client must never be able to request a key. */
 static void
 check_certs_dir(const struct conf_capsule *c, const struct site_options *o,
     struct report *r)
@@ -181,8 +181,8 @@ check_certs_dir(const struct conf_capsule *c, const struct site_options *o,
 	    (file_is_inside(o->certs_dir, root->text) ||
 		file_is_inside(root->text, o->certs_dir)))
 		report_add(r, REPORT_ERROR, root->file, root->line,
-		    "root \"%s\" and the certificates in \"%s\" must not lie "
-		    "one in the other: keys would be served",
+		    "root \"%s\" and the certificate directory \"%s\" must not "
+		    "contain each other: keys would be served",
 		    root->text, o->certs_dir);
 }
 
@@ -240,8 +240,8 @@ base_load(struct site_base *base, const struct hosts *hosts,
 	buf_fini(&why);
 }
 
-/* Too few descriptors would be noticed at the first reload only. roots: so many are
- * open for one generation. */
+/* Checked at start, because too few descriptors would only be noticed at the
+ * first reload. roots: the number open for one generation. */
 static bool
 check_descriptors(const struct conf *conf, size_t roots, struct report *r)
 {
@@ -269,7 +269,7 @@ count_roots(const struct hosts *hosts)
 	return n;
 }
 
-/* Whom the workers become. */
+/* The user that the workers change to. */
 static bool
 find_privs(const struct conf *conf, struct privs *out, struct report *r)
 {
@@ -371,8 +371,8 @@ warn_cert(const struct host *h, const struct site_cert *c, struct report *r)
 		if (cert_names(c->cert, h->names[i]))
 			continue;
 		snprintf(text, sizeof(text),
-		    "the certificate does not name \"%s\": visitors' clients "
-		    "will refuse it there",
+		    "the certificate does not name \"%s\": clients will refuse "
+		    "it there",
 		    h->names[i]);
 		cert_problem(h->conf, r, REPORT_WARNING, text);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* All that a configuration leads to and workers need: opened in the parent,
- * inherited by fork. Depends on conf, capsule and tls. */
+/* Everything that workers need because of a configuration: opened in the
+ * parent, inherited by fork. Depends on conf, capsule and tls. */
 #ifndef SERVER_SITE_H
 #define SERVER_SITE_H
 
@@ -17,7 +17,7 @@ enum {
 	SITE_DESCRIPTORS = 40,
 };
 
-/* A capsule's certificate, for what start-up and check tell of it. */
+/* A capsule's certificate, for what start-up and check report. */
 struct site_cert {
 	char *file; /* NULL: none yet */
 	bool made;  /* just now */
@@ -39,7 +39,7 @@ struct site_base {
 /* What is known of the content of one capsule. */
 struct site_state {
 	bool fresh;            /* just opened: not inspected yet */
-	bool tried;            /* opened anew for this site */
+	bool tried;            /* opened again for this site */
 	bool held;             /* the newest cannot be used: it is retried when
 	                        * mark changes */
 	struct host_mark mark; /* of what was tried last */
@@ -48,7 +48,8 @@ struct site_state {
 	uint64_t secret_mark;  /* as it was then */
 	uint64_t seen;         /* what differed from them when last looked at */
 	bool closed;           /* the workers may not enter what was tried */
-	unsigned missed;       /* so often in a row the root led nowhere */
+	/* consecutive checks in which the root did not exist */
+	unsigned missed;
 };
 
 struct site {
@@ -81,73 +82,79 @@ struct site_options {
 	const char
 	    *certs_dir; /* for capsules without a certificate of their own;
 	                        * NULL: there is no such place */
-	bool look_only; /* check: make no certificate, go on after an error */
+	/* check: make no certificate, continue after an error */
+	bool look_only;
 	struct tickets *tickets;
 };
 
-/* Finds the workers' user, opens roots, certificates, keys and the type database of a checked
- * configuration, which it takes over whatever happens. Roots that hold the certs
- * directory, or lie in it, are errors. Only looking: so are roots that cannot be
- * opened or hold a private key (site_look finds what is wrong in them); else what can be served of each capsule is found out
- * by inspecting it and site_settle. Of old (may be NULL) what was served goes on
- * where the new content cannot be used; a root that old does not name and that
- * cannot be opened is then an error. NULL when r gained an error, unless only
- * looking. */
+/* Finds the workers' user, opens roots, certificates, keys and the type
+ * database of a checked configuration, which it takes over also on failure.
+ * Roots that contain the certs directory, or are inside it, are errors. With
+ * look_only, so are roots that cannot be opened or contain a private key
+ * (site_look reports what is wrong in them); otherwise inspection and
+ * site_settle decide what can be served of each capsule. Where the new content
+ * cannot be used, what old (may be NULL) served is kept; a root that old does
+ * not name and that cannot be opened is then an error. NULL when r gained an
+ * error, unless look_only. */
 struct site *site_load(struct conf *conf, const struct site *old,
     const struct site_options *o, struct report *r);
 
-/* The same configuration; the roots that have moved since, or that are worth another
- * try, are opened anew, the others go on as they are. NULL: out of memory or
- * descriptors, and r says so. */
+/* Makes a site of the same configuration; roots that have moved since, or that
+ * should be tried again, are opened again, the others are kept. NULL: out of
+ * memory or descriptors, reported in r. */
 struct site *site_again(const struct site *old, struct report *r);
 
 /* The same site once more; each is freed with site_free. */
 struct site *site_share(struct site *s);
 void site_free(struct site **s);
 
-/* Whether some capsule's root has moved, or is worth another try: site_again would
- * open it anew. One that leads nowhere for two such looks is logged, once. */
+/* Whether some capsule's root has moved, or should be tried again: site_again
+ * would open it again. One that does not exist in two such checks is logged,
+ * once. */
 bool site_has_moved(const struct site *s);
 
 /* Whether capsule i waits for an inspection, and whether any does. */
 bool site_is_fresh(const struct site *s, size_t i);
 bool site_any_fresh(const struct site *s);
 
-/* For the inspection: reads capsule.conf of capsule i into bytes, and whether there
- * is one into there. Of what is unusable r says why; of what is closed nothing. */
+/* For the inspection: reads capsule.conf of capsule i into bytes, and sets
+ * *there if it exists. Reports in r why it is unusable, but not that it is
+ * closed. */
 enum site_content site_examine(const struct site *s, size_t i,
     struct buf *bytes, bool *there, struct report *r);
 
-/* For check: reads what the workers would read, as their user where that can be, and
- * tells all that is wrong with it. Of a site that was loaded to look only. */
+/* For check: reads what the workers would read, as their user where that can
+ * be, and reports all that is wrong with it. For a site loaded with
+ * look_only. */
 void site_look(struct site *s, struct report *r);
 
 /* For the inspection: what the root of capsule i holds, found until until_ms. */
 void site_survey(
     const struct site *s, size_t i, uint64_t until_ms, struct host_survey *out);
 
-/* Takes what was found of each fresh capsule. One that cannot be used goes back to
- * what old (may be NULL) serves of it, or of a store to the next older release, which
- * is fresh then; else it has no root. That is logged. False with an error in r when
- * it is the only capsule and nothing of it can be served, or when nothing at all was
- * inspected. */
+/* Takes the findings on each fresh capsule. One that cannot be used falls back
+ * to what old (may be NULL) serves, or in a store to the next older release,
+ * which is then fresh; else it has no root. That is logged. False with an error
+ * in r when it is the only capsule and nothing of it can be served, or when
+ * nothing at all was inspected. */
 bool site_settle(struct site *s, const struct site *old,
     const struct site_finding *findings, struct report *r);
 
 /* Whether s serves anything that old, of the same configuration, does not. */
 bool site_has_news(const struct site *s, const struct site *old);
 
-/* Remembers in old what was tried for s, which is not served. */
+/* Records in old what was tried for s, which is not served. */
 void site_remember(struct site *old, const struct site *s);
 
-/* What an operator should mend though the server starts: certificates that
- * end soon, names they lack, keys that others can read. */
+/* Warnings that do not stop the server: certificates that expire soon, names
+ * they lack, keys that others can read. */
 void site_warn(const struct site *s, struct report *r);
 
 /* A capsule without an index page; after its content was read. */
 void site_warn_index(const struct site *s, size_t i, struct report *r);
 
-/* The warnings of time alone: certificates that have ended or soon will. */
+/* Only the warnings that time brings: certificates that have expired or soon
+ * will. */
 void site_warn_expiry(const struct site *s, struct report *r);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "server/site.h"
 
-/* A site without roots over a base, which it shares; takes hosts over. NULL: r says
- * why. */
+/* A site without roots over a base, which it shares; takes hosts over. NULL:
+ * reported in r. */
 struct site *
 site_new(struct site_base *base, struct hosts *hosts, struct report *r);
 

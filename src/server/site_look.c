@@ -37,7 +37,7 @@ site_look_at_roots(struct site *s, struct report *r)
 			    s->surveys[i].secret);
 		if (s->surveys[i].unfinished)
 			report_add(r, REPORT_WARNING, root->file, root->line,
-			    "root \"%s\" was not searched to its end for "
+			    "root \"%s\" was not searched completely for "
 			    "private keys: it has too many files",
 			    root->text);
 	}
@@ -72,8 +72,8 @@ hex_digit(char c)
 	return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* Takes back what report_add made of bytes that are not shown, which the parent's
- * will do again. */
+/* Undoes the escaping of report_add, because the parent's call escapes the text
+ * again. */
 static void
 unescape(char *text)
 {
@@ -126,7 +126,7 @@ child_run(const struct site *s, pid_t parent, int fd)
 	_exit(r.n == r.errors + r.warnings ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* A string out of what the child wrote; NULL: there is none. */
+/* A string from what the child wrote; NULL: none. */
 static const char *
 take_text(struct slice *from)
 {
@@ -140,8 +140,8 @@ take_text(struct slice *from)
 	return text;
 }
 
-/* Of the child nothing is believed but that it found something. False: that is no
- * problem, told as children do. */
+/* The parent trusts nothing of what the child writes. False: not a valid
+ * report. */
 static bool
 take_found(struct slice *from, struct report *r)
 {
@@ -162,7 +162,7 @@ take_found(struct slice *from, struct report *r)
 	return true;
 }
 
-/* False: not all was looked at, or found room. */
+/* False: not everything was checked, or had room. */
 static bool
 look_as_user(const struct site *s, struct report *r)
 {
@@ -201,6 +201,6 @@ site_look(struct site *s, struct report *r)
 		look_at_content(s, r);
 	else if (!look_as_user(s, r))
 		report_add(r, REPORT_ERROR, NULL, 0,
-		    "not all capsules could be looked at as user %s",
+		    "not all capsules could be checked as user %s",
 		    s->base->privs.user);
 }

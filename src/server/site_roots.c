@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What each capsule of a site is served from: the newest content that can be used, or
- * what was served before. One capsule's content concerns that capsule alone. */
+/* What each capsule of a site is served from: the newest content that can be
+ * used, or what was served before. One capsule's content does not affect the
+ * others. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 enum {
 	WHY_MAX = 1024,
-	LOST_AFTER = 2, /* looks at a root that leads nowhere */
+	LOST_AFTER = 2, /* checks in which a root does not exist */
 };
 
 bool
@@ -74,16 +75,16 @@ log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
 	log_error("%s", buf_cstr(&text));
 }
 
-/* What visitors get of a root that was opened before. */
+/* What clients get from a root that was opened before. */
 static const char *
 say_kept(const struct host *h, bool closed)
 {
 	struct stat st;
 
 	if (fstat(h->root, &st) == 0 && st.st_nlink == 0)
-		return "it was deleted: visitors get 51";
+		return "it was deleted: clients get 51";
 	if (closed || !host_may_enter(h->root))
-		return "visitors get 51 until it is mended";
+		return "clients get 51 until it is fixed";
 	return "its last good content is still served";
 }
 
@@ -103,7 +104,8 @@ open_older(struct host *h, uint64_t serial)
 	return false;
 }
 
-/* The newest content of capsule i cannot be used. False: nor can anything else. */
+/* The newest content of capsule i cannot be used. False: nothing else can
+ * either. */
 static bool
 fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 {
@@ -131,9 +133,10 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 	} else if (open_older(h, serial)) {
 		st->fresh = true;
 		log_held(s, i, st->refused, why, "");
-	} else if (s->hosts->n > 1) { /* alone, it is no start */
-		log_held(s, i, st->refused, why,
-		    "visitors get 41 until it is fixed");
+		/* with a single capsule the start fails */
+	} else if (s->hosts->n > 1) {
+		log_held(
+		    s, i, st->refused, why, "clients get 41 until it is fixed");
 	}
 	return h->root != -1;
 }
@@ -173,7 +176,7 @@ site_open_roots(struct site *s, const struct site *old, struct report *r)
 		(void)open_root(s, i, old, r);
 }
 
-/* The root of capsule i leads nowhere. False: it does again. */
+/* Logs that the root of capsule i does not exist. False: it exists again. */
 static bool
 say_lost(const struct site *s, size_t i)
 {
@@ -188,13 +191,13 @@ say_lost(const struct site *s, size_t i)
 		return false;
 	}
 	log_held(s, i, probe.serial, buf_cstr(&why),
-	    h->root == -1 ? "visitors get 41 until it is fixed"
+	    h->root == -1 ? "clients get 41 until it is fixed"
 			  : say_kept(h, false));
 	return true;
 }
 
-/* It is told once, and not for a moment in which a root is replaced. What was never
- * there was told of when it was tried. */
+/* Logged once, and not for the moment in which a root is replaced. A root that
+ * never existed was logged when it was tried. */
 static void
 note_place(const struct site *s, size_t i, uint64_t place)
 {
@@ -205,7 +208,7 @@ note_place(const struct site *s, size_t i, uint64_t place)
 		return;
 	if (place != 0) {
 		if (st->missed >= LOST_AFTER && place == st->mark.place)
-			log_info("%s: %s is there again", h->names[0],
+			log_info("%s: %s is available again", h->names[0],
 			    h->conf->root.text);
 		st->missed = 0;
 	} else if (st->missed < LOST_AFTER && ++st->missed == LOST_AFTER &&
@@ -214,8 +217,8 @@ note_place(const struct site *s, size_t i, uint64_t place)
 	}
 }
 
-/* Whether capsule i is to be opened anew. A cause that has gone must be seen twice:
- * a file that is being written is left alone. */
+/* Whether capsule i is to be opened again. A cause must be seen gone twice: a
+ * file that is being written is left alone. */
 static bool
 has_moved(const struct site *s, size_t i)
 {
@@ -266,7 +269,7 @@ site_again(const struct site *old, struct report *r)
 
 	for (size_t i = 0; s != NULL && i < hosts->n; i++) {
 		if (has_moved(old, i)) {
-			/* Old goes on with what it has whatever comes. */
+			/* On failure the old content stays in use. */
 			(void)open_root(s, i, old, &ignored);
 		} else if (!keep_root(s, i, old)) {
 			report_add(r, REPORT_ERROR, NULL, 0, "%s: %s",
@@ -342,12 +345,13 @@ take_survey(struct site *s, size_t i, const struct site_finding *f)
 	s->surveys[i] = f->survey;
 	s->surveys[i].unfinished = f->survey.unfinished || !f->surveyed;
 	if (s->surveys[i].unfinished)
-		log_warn("root \"%s\" was not searched to its end for private "
+		log_warn("root \"%s\" was not searched completely for private "
 			 "keys: it has too many files",
 		    root->text);
 }
 
-/* Why what is open of capsule i cannot be served, into why; nothing: it can. */
+/* Puts into why the reason why the content of capsule i cannot be served;
+ * nothing when it can. */
 static void
 judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
 {

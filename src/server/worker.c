@@ -44,7 +44,7 @@ struct worker {
 	ev_timer heart;
 	struct spares spares;
 	bool paused;
-	bool full; /* paused because nobody can be dropped */
+	bool full; /* paused because no connection can be dropped */
 	bool draining;
 	uint64_t warned_ms;
 	uint64_t trimmed; /* pool_ended at the last give_back_memory */
@@ -74,16 +74,16 @@ pause_for(struct worker *w, unsigned ms)
 	ev_timer_again(w->loop, &w->pause);
 }
 
-/* Out of descriptors: the visitor at the head of the queue is let go rather than
- * left waiting, then there is a pause, so that the loop does not spin. */
+/* Out of descriptors: closes the connection at the head of the queue instead of
+ * letting it wait, then pauses, so that the loop does not spin. */
 static void
 descriptors_gone(struct worker *w, int listening)
 {
 	int fd;
 
 	if (log_due(&w->warned_ms, WARN_MS))
-		log_warn("descriptors or memory have run out (%s): "
-			 "not accepting for a moment",
+		log_warn("out of descriptors or memory (%s): not accepting for "
+			 "a moment",
 		    strerror(errno));
 	if (spares_give(&w->spares)) {
 		fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
@@ -94,8 +94,8 @@ descriptors_gone(struct worker *w, int listening)
 	pause_for(w, WORKER_ACCEPT_PAUSE_MS);
 }
 
-/* Nobody can be dropped yet: the queue waits for a free slot, or for a reader who
- * turns out to be too slow. */
+/* None can be dropped yet: the queue waits for a free slot, or for a reader
+ * that turns out to be too slow. */
 static void
 slots_gone(struct worker *w)
 {
@@ -196,9 +196,8 @@ on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 	size_t n = pool_count(w->pool);
 
 	(void)events;
-	log_warn(n == 1
-		     ? "%zu connection had not finished in time and was cut"
-		     : "%zu connections had not finished in time and were cut",
+	log_warn(n == 1 ? "%zu connection did not finish in time and was cut"
+			: "%zu connections did not finish in time and were cut",
 	    n);
 	ev_break(loop, EVBREAK_ALL);
 }
@@ -242,7 +241,7 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0)
-		ev_break(loop, EVBREAK_ALL); /* the parent is gone */
+		ev_break(loop, EVBREAK_ALL); /* the parent has exited */
 	else if (word == WORKER_DRAIN || word == WORKER_LEAVE)
 		drain(w, WORKER_DRAIN_S, word == WORKER_LEAVE);
 	else if (word == WORKER_FINISH)
@@ -256,8 +255,8 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Two descriptors a connection (socket and file), besides what we hold; one for each
- * that is queued. */
+/* Two descriptors a connection (socket and file), besides what we hold; one for
+ * each queued connection. */
 static struct pool *
 make_pool(struct worker *w, size_t held)
 {
@@ -272,14 +271,14 @@ make_pool(struct worker *w, size_t held)
 
 	if (n < wanted)
 		log_warn("limits.connections = %zu, but %zu descriptors are "
-			 "enough for %zu only",
+			 "enough for only %zu",
 		    wanted, descriptors, n);
 	return pool_new(
 	    w->loop, n, queued, &w->conns, (size_t)w->world->row, on_freed, w);
 }
 
-/* What the parent holds for others (older roots and logs, other workers' control
- * sockets, its event loop) is none of a worker's business. */
+/* What the parent holds for others (older roots and logs, other workers'
+ * control sockets, its event loop) is closed in a worker. */
 static bool
 give_up_foreign(const struct worker_world *world)
 {
@@ -305,7 +304,7 @@ give_up_foreign(const struct worker_world *world)
 	return ok;
 }
 
-/* Everything that can fail, before the first accept. */
+/* Everything that can fail happens before the first accept. */
 static bool
 worker_prepare(struct worker *w)
 {
@@ -318,7 +317,7 @@ worker_prepare(struct worker *w)
 	base->hosts = world->site->hosts;
 	ok = privs_drop(world->privs);
 	if (!ok)
-		log_error("could not drop privileges: %s", strerror(errno));
+		log_error("cannot drop privileges: %s", strerror(errno));
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
@@ -348,8 +347,9 @@ worker_prepare(struct worker *w)
 	return ok && w->pool != NULL && w->conns.listings != NULL;
 }
 
-/* What many handshakes at once have left free between the buffers still in use goes
- * back to the kernel: malloc gives back only what is free at the end. */
+/* Returns to the kernel what many simultaneous handshakes left free between
+ * buffers still in use: malloc itself returns only memory at the end of its
+ * heap. */
 static void
 give_back_memory(struct worker *w)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A worker: the process that meets strangers. It inherits all it needs, drops
- * what it may, accepts, and ends when it is told or when its parent does.
- * Depends on pool, site and listeners; uses libev. */
+/* A worker: the process that talks to clients. It inherits all it needs, drops
+ * its privileges, accepts, and ends when asked or when its parent does. Depends
+ * on pool, site and listeners; uses libev. */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
@@ -14,19 +14,19 @@
 
 enum {
 	WORKER_ACCEPT_TURN =
-	    16, /* connections taken before others are served */
+	    16, /* connections accepted before others are served */
 	WORKER_QUEUED =
 	    3, /* times limits.connections may wait for a handshake */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
-	WORKER_FULL_PAUSE_MS = 1000,  /* when nobody can be dropped */
+	WORKER_FULL_PAUSE_MS = 1000,  /* when no connection can be dropped */
 	/* Handshakes and connections ended, after which memory is given back; at most
 	 * once a heartbeat. */
 	WORKER_TRIM_AFTER = 64,
 	WORKER_DRAIN_S = 60, /* for the connections of an old generation */
 };
 
-/* What parent and worker say to each other, a byte each, over the worker's
- * control socket. Its end of file ends the worker. */
+/* The words between parent and worker, one byte each, over the worker's control
+ * socket. End of file ends the worker. */
 enum worker_word {
 	WORKER_READY = 'r',  /* to the parent: accepting */
 	WORKER_DRAIN = 'd',  /* stop accepting; the connections may finish */
@@ -51,7 +51,8 @@ struct worker_world {
 };
 
 /* Runs a worker in a freshly forked process, with signals blocked; never
- * returns. Exits 0 after a drain, 1 when it could not start (having said why). */
+ * returns. Exits 0 after a drain, 1 when it could not start, having logged the
+ * reason. */
 _Noreturn void worker_run(const struct worker_world *w);
 
 #endif

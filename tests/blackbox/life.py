@@ -160,7 +160,7 @@ def hup(server, expect=r"^carnation: reloaded: ", seconds=None):
 def hup_refused(server):
     workers = server.workers()
     said = hup(server, r"^carnation: .*reload refused: ")
-    assert "the old configuration goes on" in said
+    assert "the old configuration stays in use" in said
     assert server.workers() == workers
     assert server.ask("/").status == 20
     return said

@@ -34,7 +34,7 @@ def test_a_root_that_is_closed_keeps_its_capsule_conf(place):
         assert is_whole(server)
         root.chmod(0o700)
         server.wait_log(rf"error: one\.example: cannot use .*/one: {CLOSED}; "
-                        "visitors get 51 until it is mended", 2)
+                        "clients get 51 until it is fixed", 2)
         said = hup(server)
         assert re.search(rf"cannot use .*/one: {CLOSED}", said)
         assert "no index page" not in said and "not valid" not in said
@@ -56,7 +56,7 @@ def test_a_start_with_a_closed_root(place, mode):
     (place / "one").chmod(mode)
     with two(place) as server:
         assert re.search(rf"one\.example: cannot use .*/one: {CLOSED}; "
-                         "visitors get 41", server.log())
+                         "clients get 41", server.log())
         assert server.ask("/").status == 20
         assert one(server).status == 41
         (place / "one").chmod(0o711)
@@ -243,7 +243,7 @@ def test_a_root_that_leads_nowhere_is_told_once(place):
             if times == 1:
                 link("nowhere2")
                 link("v1")
-                server.wait_log(r"localhost: .*/now is there again", 3)
+                server.wait_log(r"localhost: .*/now is available again", 3)
         link("v2")
         wait_for(lambda: server.ask("/").text == "# v2\n", 3)
         settle(server)
@@ -272,7 +272,7 @@ def test_a_root_that_is_moved_away_or_deleted(place):
         (place / "one").rmdir()
         since = mark(server)
         server.wait_log(r"one\.example: cannot use .*/one: No such file or "
-                        "directory; it was deleted: visitors get 51", 3, since)
+                        "directory; it was deleted: clients get 51", 3, since)
         assert one(server).status == 51
         assert lost(server) == before + 1
 

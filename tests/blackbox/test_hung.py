@@ -16,8 +16,9 @@ def test_a_worker_that_hangs_is_replaced(place):
         server.may_restart = True
         victim, other = server.workers()
         os.kill(victim, signal.SIGSTOP)
-        server.wait_log(rf"worker \d+ \(process {victim}\) hangs: killed",
-                        HANGS_S)
+        server.wait_log(
+            rf"worker \d+ \(process {victim}\) does not respond: killed",
+            HANGS_S)
         wait_for(lambda: len(server.workers()) == 2
                  and victim not in server.workers())
         assert other in server.workers()
@@ -35,12 +36,12 @@ def test_a_paused_machine_loses_no_worker(place):
             os.kill(pid, signal.SIGSTOP)
         os.kill(reference, signal.SIGSTOP)
         clock.may_restart = True
-        clock.wait_log(r"hangs: killed", HANGS_S)  # so long it took
+        clock.wait_log(r"does not respond: killed", HANGS_S)  # so long it took
         for pid in everybody:
             os.kill(pid, signal.SIGCONT)
         assert server.ask("/").whole
         assert server.workers() == [stopped]
-        assert "hangs" not in server.log()
+        assert "does not respond" not in server.log()
         wait_for(lambda: clock.workers() and reference not in clock.workers())
         clock.expect_workers()
 
@@ -53,7 +54,7 @@ def test_TERM_ends_a_worker_that_hangs(place):
     os.kill(victim, signal.SIGSTOP)
     server.signal(signal.SIGTERM)
     assert server.process.wait(HANGS_S) == 0
-    assert "1 worker did not end in time: killed" in server.log()
+    assert "1 worker did not exit in time: killed" in server.log()
     assert not os.path.exists(f"/proc/{victim}")
 
 
@@ -70,8 +71,9 @@ def test_an_old_worker_that_hangs_is_killed(place):
         server.write_config()
         since = mark(server)
         hup(server)
-        server.wait_log(rf"worker 0 \(process {old}\) hangs: killed", HANGS_S,
-                        since)
+        server.wait_log(
+            rf"worker 0 \(process {old}\) does not respond: killed", HANGS_S,
+            since)
         wait_for(lambda: old not in server.workers())
         assert server.ask("/").whole
         slow.close()
@@ -88,4 +90,4 @@ def test_an_old_worker_that_is_only_slow_is_not(place):
             assert old in server.workers()
             assert slow.ask("/").reply().whole
         settle(server)
-        assert "hangs" not in server.log()
+        assert "does not respond" not in server.log()

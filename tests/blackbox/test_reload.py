@@ -144,7 +144,7 @@ def test_a_reload_to_another_address_of_the_same_port(place, before, after):
         for _ in range(4):
             assert server.ask("/").status == 20
         free_of_warnings(carnation(*check))
-        assert f"{port} is taken by carnation" in refused(
+        assert f"{port} is in use by carnation" in refused(
             "-c", server.config, "--certs", server.certs)
         with socket.socket() as s:
             assert (s.connect_ex(("127.0.0.2", port)) == 0) == (after == "*")
@@ -194,7 +194,7 @@ def test_check_warns_of_a_port_that_another_program_holds(place, uid):
             [*who, program, "check", "--certs", place / "certs",
              "--listen", address, root], capture_output=True, text=True)
         holder.kill()
-    assert f"warning: {address} is taken by python" in done.stdout, done
+    assert f"warning: {address} is in use by python" in done.stdout, done
 
 
 def break_syntax(s, place):

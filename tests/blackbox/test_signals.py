@@ -140,8 +140,8 @@ def test_a_signal_without_a_use_ends_nobody(place, number):
 
 
 def test_cut_connections_are_counted_in_plain_words(start):
-    for n, words in ((1, "1 connection had not finished in time and was cut"),
-                     (2, "2 connections had not finished in time and were "
+    for n, words in ((1, "1 connection did not finish in time and was cut"),
+                     (2, "2 connections did not finish in time and were "
                          "cut")):
         server = start(limits={"drain": 1}, workers=1)
         with contextlib.ExitStack() as stack:
@@ -208,8 +208,8 @@ def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
         since = mark(server)
         server.signal(signal.SIGUSR1)
         server.wait_log(r"^carnation: error: .*access\.log", since=since)
-        server.wait_log("error: the log could not be opened again: see above; "
-                        f"{place}/moved/access.log is still written$",
+        server.wait_log("error: cannot reopen the log: see above; "
+                        f"still writing {place}/moved/access.log$",
                         since=since)
         assert "reload refused" not in server.log()[since:]
         server.ask("/still")
@@ -306,8 +306,8 @@ def test_usr1_opens_nothing_but_a_file(place, kind):
         since = mark(server)
         server.signal(signal.SIGUSR1)
         server.wait_log(r"^carnation: error: .*access\.log", since=since)
-        server.wait_log("error: the log could not be opened again: see above; "
-                        f"{logs}/old is still written$", since=since)
+        server.wait_log("error: cannot reopen the log: see above; "
+                        f"still writing {logs}/old$", since=since)
         assert "reload refused" not in server.log()[since:]
         server.ask("/still")
         wait_for(lambda: "/still" in paths(logs / "old"))

@@ -96,7 +96,7 @@ test_text(void **state)
 	    line(&a, &e), "unix - - 5120 3 TLSv1.3 resumed cut -\n");
 }
 
-/* spec.md 3.D10: nothing a visitor sends reaches a terminal. */
+/* Nothing that a client sends reaches a terminal unescaped. */
 static void
 test_escape(void **state)
 {

@@ -218,7 +218,8 @@ test_noise_before_the_request_is_bounded(void **state)
 	assert_int_equal(stage_logged(""), 0);
 }
 
-/* After the answer, what still comes is read, to a bound (spec.md 1.5.51). */
+/* After the answer, what still comes is read, up to a limit: a close with
+ * unread input would be a reset (RFC 1122 4.2.2.13). */
 static void
 test_drain(void **state)
 {
@@ -316,7 +317,7 @@ test_one_turn_is_bounded(void **state)
 	assert_int_equal(stage_logged(" cut /big"), 1);
 }
 
-/* spec.md 1.5.50: no close_notify behind a body that is not whole. */
+/* No close_notify after a body that is not complete (RFC 8446 6.1). */
 static void
 test_a_body_that_shrinks_is_cut(void **state)
 {

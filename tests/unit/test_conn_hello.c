@@ -208,7 +208,7 @@ test_a_long_hello(void **state)
 	part(&m);
 }
 
-/* spec.md 1.5.58: no byte goes back to what is no TLS. */
+/* Not a byte is sent in answer to bytes that are not TLS. */
 static void
 test_what_is_no_hello_is_not_answered(void **state)
 {

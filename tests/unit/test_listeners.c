@@ -200,7 +200,7 @@ test_a_port_that_is_taken(void **state)
 	assert_int_equal(scene.next.n, 0);
 	assert_int_equal(scene.report.errors, 1);
 	(void)snprintf(
-	    want, sizeof(want), "%s is taken by test_listeners", text);
+	    want, sizeof(want), "%s is in use by test_listeners", text);
 	assert_true(told(REPORT_ERROR, want));
 	(void)snprintf(want, sizeof(want), "(process %d)", (int)getpid());
 	assert_true(told(REPORT_ERROR, want));
@@ -212,7 +212,7 @@ test_a_port_that_is_taken(void **state)
 	listeners_check(scene.conf, &scene.report);
 	assert_int_equal(scene.report.errors, 0);
 	assert_int_equal(scene.report.warnings, 1);
-	assert_true(told(REPORT_WARNING, "is taken by"));
+	assert_true(told(REPORT_WARNING, "is in use by"));
 	assert_int_equal(access(tree_path("s"), F_OK), -1);
 	assert_int_equal(lowest(), before);
 }
@@ -287,7 +287,7 @@ test_any_address_and_another(void **state)
 		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
 		assert_false(open_next());
 		assert_int_equal(scene.report.errors, 1);
-		assert_true(told(REPORT_ERROR, "cannot both be listened on"));
+		assert_true(told(REPORT_ERROR, "cannot listen on both"));
 		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
 		listeners_check(scene.conf, &scene.report);
 		assert_int_equal(scene.report.errors, 1);
@@ -316,7 +316,7 @@ test_another_address_that_is_taken_in_part(void **state)
 	    listen_port(&scene.now.item[0].real));
 	CONFIGURE(text);
 	assert_false(open_next());
-	assert_true(told(REPORT_ERROR, "is taken by"));
+	assert_true(told(REPORT_ERROR, "is in use by"));
 	assert_false(shares_its_port(scene.now.item[0].fd));
 	(void)close(fd);
 }
@@ -357,7 +357,7 @@ test_a_unix_socket_that_is_taken(void **state)
 	memset(&scene.next, 0, sizeof(scene.next));
 	assert_false(listeners_open(
 	    &scene.next, &scene.next, scene.conf, &scene.report));
-	assert_true(told(REPORT_ERROR, "is taken by another program"));
+	assert_true(told(REPORT_ERROR, "is in use by another program"));
 	/* The one who listens keeps the file. */
 	assert_int_equal(access(tree_path("s"), F_OK), 0);
 }

@@ -109,14 +109,14 @@ static const struct refusal {
 	const char *words;
 } refusals[] = {
 	{ "certificates in the root", ONE(""), "root/certs",
-	    "must not lie one in the other" },
+	    "must not contain each other" },
 	{ "the root in the certificates",
 	    "capsules = ({ host = \"one.test\"; root = \"secrets/in\"; });",
-	    "secrets", "must not lie one in the other" },
+	    "secrets", "must not contain each other" },
 	{ "the root is the certificates", ONE(""), "root",
-	    "must not lie one in the other" },
+	    "must not contain each other" },
 	{ "the same by a link", ONE(""), "rootlink/certs",
-	    "must not lie one in the other" },
+	    "must not contain each other" },
 	{ "no root", "capsules = ({ host = \"one.test\"; root = \"none\"; });",
 	    "certs", "none" },
 	{ "the root is a file",
@@ -126,7 +126,7 @@ static const struct refusal {
 	    "capsules = ({ host = \"one.test\"; root = \"root\"; },"
 	    "{ host = \"ONE.test\"; root = \"root\"; });",
 	    "certs", "one.test" },
-	{ "no place for certificates", ONE(""), NULL, "say --certs DIR" },
+	{ "no place for certificates", ONE(""), NULL, "use --certs DIR" },
 	{ "no certificate at its name",
 	    ONE("certificate = \"none.crt\"; key = \"none.key\";"), "certs",
 	    "none.crt" },
