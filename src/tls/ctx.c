@@ -9,7 +9,7 @@
 #include "tls/digest.h"
 #include "tls/internal.h"
 
-/* AES-128 first: SHA-256 costs the key schedule less than SHA-384 (perf). */
+/* AES-128 first: SHA-256 costs the key schedule less than SHA-384. */
 static const char suites13[] = "TLS_AES_128_GCM_SHA256:"
 			       "TLS_CHACHA20_POLY1305_SHA256:"
 			       "TLS_AES_256_GCM_SHA384";

@@ -11,7 +11,7 @@
 struct tls_settings {
 	bool tls13_only;
 	const char *suites; /* TLS 1.3 suites, OpenSSL's syntax; NULL: ours,
-	                     * AES-128-GCM first (perf) */
+	                     * AES-128-GCM first */
 	bool tickets;
 };
 
