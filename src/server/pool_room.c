@@ -99,7 +99,8 @@ slot_burden(const struct slot *s, const struct need *need)
 		return share | UINT64_C(1) << 31 |
 		       (uint64_t)(s->state == need->crowd) << 30 | silent << 1 |
 		       1;
-	return silent << 1 | 1; /* no matter who shares its place in the tally */
+	return silent << 1 |
+	       1; /* no matter who shares its place in the tally */
 }
 
 /* The connection to drop first, of POOL_PROBES chosen at random and the oldest
