@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Publishing: a folder of pages becomes the next release of a store, signed
- * (mirroring.md 2). First a plan, which writes nothing and says what would change;
+ * (carnation-mirror(7)). First a plan, which writes nothing and says what would change;
  * then, when it pleases, the release.
  *
  * The folder is never written to. Its feed and text copy are made in memory, from the
@@ -35,7 +35,7 @@ struct publish_options {
 	const char *key_name; /* as in NAME.pub; "": not said */
 	struct slice sealed;  /* a manifest signed elsewhere; empty: none */
 	const struct feed_origin *origin; /* NULL: as the store remembers */
-	struct slice author; /* of the feed; empty: see feed_atom_by */
+	struct slice author; /* of the feed; empty: see feed_atom */
 	bool final;
 	unsigned refresh_days;
 	const struct signify_key *next_key; /* NULL: none */

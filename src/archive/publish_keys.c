@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Who may sign what this store publishes: the first key, and whom a signed list
- * has announced as its successor (mirroring.md 4). */
+ * has announced as its successor (carnation-mirror(7)). */
 #include <string.h>
 
 #include "archive/publish_internal.h"

@@ -94,7 +94,7 @@ publish_make_files(struct publish *p, struct report *r)
 			ok = false;
 		}
 	if (h->content.feed.text != NULL)
-		ok = feed_atom_by(
+		ok = feed_atom(
 			 p->o->author, h, &p->pages, &p->origin, &p->atom, r) &&
 		     ok;
 	ok = copy_text(h, &p->pages, &p->origin, &p->copy, r) && ok;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A store: objects by their hash, releases made of hard links to them, and the
- * link `current` (mirroring.md 2). The same for origin and mirror. Everything is
+ * link `current` (carnation-mirror(7)). The same for origin and mirror. Everything is
  * opened beneath the store by descriptors, and never through a symbolic link that
  * lies in it. Whatever the umask: directories 0755, objects 0444, other files 0644.
  * Depends on util, os, manifest and ustar.

@@ -57,7 +57,7 @@ store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
 		    : store_dir_open(s->objects, folder);
 }
 
-/* False and errno; EINVAL: it is no regular file. */
+/* False and errno; EINVAL: it is not a regular file. */
 static bool
 object_stat(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)

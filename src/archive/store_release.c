@@ -265,7 +265,7 @@ store_current(const struct store *s)
 	uint64_t serial;
 	int fd;
 
-	/* Something else than a link is no release either. */
+	/* What is not a link is not a release either. */
 	if (n == -1 && errno != EINVAL)
 		return 0;
 	target[n > 0 ? n : 0] = '\0';

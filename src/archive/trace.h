@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The unsigned note that a mirror serves as mirror/trace: who it is, which serial
- * it has, and since when (mirroring.md 5). Depends on util, proto, state, store. */
+ * it has, and since when (carnation-mirror(7)). Depends on util, proto, state, store. */
 #ifndef ARCHIVE_TRACE_H
 #define ARCHIVE_TRACE_H
 

@@ -344,7 +344,7 @@ write_feed(struct feed *f)
 }
 
 bool
-feed_atom_by(struct slice author, const struct host *h,
+feed_atom(struct slice author, const struct host *h,
     const struct inventory *pages, const struct feed_origin *origin,
     struct buf *out, struct report *r)
 {

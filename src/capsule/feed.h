@@ -45,7 +45,7 @@ struct slice feed_title(const struct host *h, struct slice text);
  * False when r gained an error: no feed is set, it is not served as gemtext, it
  * has no title and the capsule has none, there is no entry. Entries without a
  * day of the calendar or a link to follow are left out, with a warning. */
-bool feed_atom_by(struct slice author, const struct host *h,
+bool feed_atom(struct slice author, const struct host *h,
     const struct inventory *pages, const struct feed_origin *origin,
     struct buf *out, struct report *r);
 

@@ -73,7 +73,7 @@ bool inventory_has_prefix(const struct inventory *i, const char *prefix);
 bool inventory_names_page(const struct host *h, const char *path);
 
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
- * opened, is no regular file, or is longer than out's maximum. */
+ * opened, is not a regular file, or is longer than out's maximum. */
 bool inventory_load(const struct host *h, const char *path, struct buf *out);
 
 #endif

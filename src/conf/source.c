@@ -54,7 +54,7 @@ fd_read(int fd, struct buf *out)
 }
 
 /* Reads a regular file, and nothing else: a pipe or a device could keep the server
- * waiting, or never end. False, and errno; EINVAL: it is no regular file. */
+ * waiting, or never end. False, and errno; EINVAL: it is not a regular file. */
 static bool
 file_read(const char *file, struct buf *out)
 {

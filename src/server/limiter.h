@@ -14,7 +14,7 @@ enum {
 	LIMITER_EXEMPT_MAX = 256,
 	LIMITER_ROWS = 256,        /* worker processes at once */
 	LIMITER_SLOTS = 16384,     /* connections of one of them */
-	LIMITER_KNOWN = 4096,      /* addresses that have made a request */
+	LIMITER_KNOWN = 4096,      /* addresses that got an answer */
 	LIMITER_KNOWN_MS = 600000, /* in that time */
 	LIMITER_HALF_OPEN = 1024,  /* handshakes in progress, over all rows */
 };
@@ -56,9 +56,8 @@ bool limiter_exempt(const struct limiter_network *networks, size_t n,
 unsigned limiter_request(struct limiter *l, uint64_t key, unsigned rate,
     unsigned burst, uint64_t now_us);
 
-/* Notes that key has made a request at now_ms (clock_ms); returns whether it
- * already had in the last LIMITER_KNOWN_MS. An address may be evicted by
- * another. */
+/* Records that key got an answer at now_ms (clock_ms); whether one is recorded
+ * in the last LIMITER_KNOWN_MS. An address may be evicted by another. */
 void limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms);
 bool limiter_is_known(const struct limiter *l, uint64_t key, uint64_t now_ms);
 

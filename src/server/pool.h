@@ -14,7 +14,6 @@ enum {
 	/* Milliseconds in which a connection is not dropped while an older one
 	 * can be. */
 	POOL_GRACE_MS = 2000,
-	POOL_KNOWN_MS = 600000, /* since a request came from its address */
 	/* that a worker may have whatever others report */
 	POOL_HALF_OPEN_MIN = 16,
 	POOL_CROWDED = 80, /* percent of the slots, taken */
@@ -45,7 +44,7 @@ enum pool_adopted {
 };
 
 /* Takes a new connection and steps it at once. When all slots are used, one is
- * dropped: one in its drain; else one without a request, older than
+ * dropped: one in its drain; else one without a request, silent for
  * POOL_GRACE_MS if there is any, of the address that has most of those probed,
  * at random among equals. exempt: not counted. */
 enum pool_adopted pool_adopt(struct pool *p, int fd,

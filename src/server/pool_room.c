@@ -84,7 +84,6 @@ slot_burden(const struct slot *s, const struct need *need)
 {
 	uint64_t silent = need->now_ms - s->since_ms;
 	uint64_t share = (uint64_t)slot_share(s) << 32;
-	bool known = slot_rank(s) == RANK_KNOWN;
 
 	if (s->state < need->first || s->state > need->last)
 		return 0;
@@ -95,12 +94,12 @@ slot_burden(const struct slot *s, const struct need *need)
 		return share | UINT64_C(1) << 63;
 	if (!slot_is_greedy(s) && !need->pressing)
 		return 0;
-	if (!known)
+	if (slot_rank(s) != RANK_KNOWN)
 		return share | UINT64_C(1) << 31 |
 		       (uint64_t)(s->state == need->crowd) << 30 | silent << 1 |
 		       1;
-	return silent << 1 |
-	       1; /* no matter who shares its place in the tally */
+	/* No matter who shares its place in the tally. */
+	return silent << 1 | 1;
 }
 
 /* The connection to drop first, of POOL_PROBES chosen at random and the oldest

@@ -108,8 +108,7 @@ make(struct job *j)
 		return false;
 	}
 	ok = h->content.feed.text == NULL ||
-	     feed_atom_by(
-		 j->author, h, &j->pages, j->given, &j->atom, &j->report);
+	     feed_atom(j->author, h, &j->pages, j->given, &j->atom, &j->report);
 	return copy_text(h, &j->pages, j->given, &j->copy, &j->report) && ok;
 }
 

@@ -14,6 +14,7 @@ import ssl
 import struct
 import time
 
+from client import context
 from tools import end_with_us, raise_descriptor_limit
 
 BURST = 500  # opened before what came is read
@@ -21,10 +22,8 @@ BURST = 500  # opened before what came is read
 
 def hello(name="localhost"):
     """A ClientHello, to be sent again and again."""
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
     out = ssl.MemoryBIO()
-    tls = ctx.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    tls = context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):
         tls.do_handshake()
     return out.read()
@@ -76,13 +75,16 @@ def answered(s):
         return False
 
 
-def gone(s):
+def closed(s):
+    """Whether the server has ended it; what it said is read away."""
     try:
-        return not s.recv(1 << 16)
+        while s.recv(1 << 16):
+            pass
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        pass
+    return True
 
 
 class Crowd:
@@ -92,8 +94,6 @@ class Crowd:
     def __init__(self, port, n, payload=b"", sources=None, hangs_up=False):
         self.port, self.n, self.payload = port, n, payload
         self.sources, self.hangs_up = sources, hangs_up
-        # open, and opened so far
-        self.open = multiprocessing.Value("i", 0)
         self.opened = multiprocessing.Value("i", 0)
         self.process = multiprocessing.get_context("fork").Process(
             target=self.run, daemon=True)
@@ -117,10 +117,9 @@ class Crowd:
                     poll.register(s, select.EPOLLIN | select.EPOLLRDHUP)
             for fd, _ in poll.poll(0.01):
                 s = held[fd]
-                if gone(s) or self.hangs_up:
+                if closed(s) or self.hangs_up:
                     poll.unregister(fd)
                     held.pop(fd).close()
-            self.open.value = len(held)
 
     def __enter__(self):
         self.process.start()
@@ -133,8 +132,6 @@ class Crowd:
 
 def idle_tls(server, n, burst=200, source=anywhere):
     """n TLS connections that say nothing more, so many half open at a time."""
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
     held = []
     while len(held) < n:
         poll, todo = select.poll(), {}
@@ -143,8 +140,8 @@ def idle_tls(server, n, burst=200, source=anywhere):
             s.bind((source(), 0))
             s.connect(("127.0.0.1", server.port()))
             s.setblocking(False)
-            c = ctx.wrap_socket(s, server_hostname="localhost",
-                                do_handshake_on_connect=False)
+            c = context().wrap_socket(s, server_hostname="localhost",
+                                      do_handshake_on_connect=False)
             with contextlib.suppress(ssl.SSLWantReadError):
                 c.do_handshake()
             todo[c.fileno()] = c

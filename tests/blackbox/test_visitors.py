@@ -96,14 +96,20 @@ def unsent(port):
     return total
 
 
+def stalled(server, path):
+    """Four who ask for a page, and read nothing of it."""
+    found = [Client(server, receive_buffer=4096, source="127.0.0.2")
+             for _ in range(4)]
+    for c in found:
+        c.ask(path)
+    return found
+
+
 def test_a_stalled_reader_holds_little_of_the_kernel(place):
     with limited(place, stall=2) as server:
         tree(place / "capsule", {"big.bin": b"x" * 20_000_000})
         port = server.ports[4]
-        readers = [Client(server, receive_buffer=4096, source="127.0.0.2")
-                   for _ in range(4)]
-        for c in readers:
-            c.ask("/big.bin")
+        readers = stalled(server, "/big.bin")
         wait_for(lambda: unsent(port) > 4 * 64 * 1024)
         top = max(unsent(port) for _ in range(200))
         assert top <= 4 * 400 * 1024, top
@@ -119,10 +125,7 @@ def test_an_answer_that_nobody_takes_does_not_stay_in_the_kernel(place):
     with limited(place, stall=4) as server:
         tree(place / "capsule", {"page.bin": b"x" * 255_000})
         port = server.ports[4]
-        readers = [Client(server, receive_buffer=4096, source="127.0.0.2")
-                   for _ in range(4)]
-        for c in readers:
-            c.ask("/page.bin")
+        readers = stalled(server, "/page.bin")
         wait_for(lambda: len(re.findall(r" complete /page\.bin",
                                         server.log())) == 4)
         assert unsent(port) > 4 * 100_000

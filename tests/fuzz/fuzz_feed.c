@@ -59,7 +59,7 @@ check_feed(struct slice bytes)
 	struct buf out;
 
 	buf_init(&out, FEED_MAX);
-	if (feed_atom_by(SLICE(""), &hosts->host[0], &pages, NULL, &out, &r)) {
+	if (feed_atom(SLICE(""), &hosts->host[0], &pages, NULL, &out, &r)) {
 		assert(r.errors == 0 && slice_utf8(bytes));
 		assert(atom_read(buf_view(&out), &atom));
 		assert(atom.fault == NULL && atom.is_feed);

@@ -21,7 +21,7 @@ make_by(const char *author, const char *origin)
 		assert_true(feed_origin(slice_str(origin), &parsed, &why));
 	assert_true(inventory_read(help_host(), &pages));
 	buf_wrap(&out, made, sizeof(made) - 1);
-	result = feed_atom_by(slice_str(author), help_host(), &pages,
+	result = feed_atom(slice_str(author), help_host(), &pages,
 		     origin != NULL ? &parsed : NULL, &out, &help.report)
 		     ? buf_cstr(&out)
 		     : NULL;

@@ -184,7 +184,7 @@ write_feed(const char *origin)
 	assert_true(feed_origin(slice_str(origin), &parsed, &why));
 	assert_true(inventory_read(help_host(), &pages));
 	buf_init(&out, FEED_MAX);
-	assert_true(feed_atom_by(
+	assert_true(feed_atom(
 	    SLICE(""), help_host(), &pages, &parsed, &out, &help.report));
 	tree_bytes("root/atom.xml", buf_view(&out));
 	buf_fini(&out);
