@@ -2,6 +2,7 @@
 """What a newcomer builds with, whatever compiler and tools are installed."""
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +66,51 @@ def test_lint_names_tools_of_other_versions(place, tool, says, want):
     said = run("scripts/lint", "--versions",
                PATH=f"{place}:{os.environ['PATH']}")
     assert (f"{tool} is " in said) == want, said
+
+
+RULES = [sys.executable, ROOT / "scripts/rules"]
+
+
+def language(folder, text, name="src/a.c"):
+    """What scripts/rules --phrases complains of in one file."""
+    file = folder / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    done = subprocess.run([*RULES, "--phrases", folder], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == (1 if done.stdout else 0), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("text, line", [
+    ('\nx = "%s is no serial";', 2),
+    ('x = "%s is "\n\t"no serial";', 1),
+    ("/* It\n * is no\n * error. */", 2),
+    ("/* Whoever asks is served. */", 1),
+    ('x = "has a value that cannot be";', 1),
+    ('x = "state: key, or one too many";', 1),
+    ("x = courier_start();", 1),
+    ("enum { FETCH_PATIENCE = 3 };", 1),
+    ("x = set_out(a);", 1),
+])
+def test_phrases_and_identifiers_are_found(place, text, line):
+    assert language(place, text).startswith(f"src/a.c:{line}: ")
+
+
+@pytest.mark.parametrize("text", [
+    'x = "there is no release";',
+    'x = "there is "\n\t"no release";',
+    "/* It is no longer so; n is no more than 3. */",
+    "/* Values that cannot be read. */",
+    "/* Closed: one too many from that address. */",
+    "x = is_no_file; y = renewed + heedless;",
+    'x = "is"; /* no comment */',
+])
+def test_plain_words_are_no_phrases(place, text):
+    assert language(place, text) == ""
+
+
+def test_papers_are_read_for_phrases_too(place):
+    assert language(place, "a\nIt is gone on\nwith.\n", "src/CHANGES") == (
+        'src/CHANGES:2: "gone on with": write continue, resume\n')
+    assert language(place, "is told\n", "src/notes").startswith("src/CHANGES")

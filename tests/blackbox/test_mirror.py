@@ -458,7 +458,7 @@ def test_the_next_manifest_is_gone_on_with(mirror, origin):
     assert origin.paths.count(MANIFEST) == 2
 
 
-def test_not_for_ever(mirror, origin):
+def test_not_forever(mirror, origin):
     """An origin that is always ahead is not run after for ever."""
     def anew(talk):
         n = origin.author.serial + 1
