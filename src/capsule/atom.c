@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/moment.h"
+#include "util/array.h"
 #include "util/buf.h"
 
 /* Names come as namespace, this, name: no name of XML holds it. */
@@ -19,7 +20,6 @@ struct reading {
 	XML_Parser parser;
 	struct atom *out;
 	unsigned depth;
-	size_t room;
 	struct atom_part *part; /* where children belong; NULL: nowhere */
 	enum wanted wanted;     /* the element whose text comes */
 	bool wanted_plain;      /* and it is no HTML */
@@ -67,21 +67,18 @@ static void
 start_entry(struct reading *r)
 {
 	struct atom *a = r->out;
-	struct atom_part *entry = a->entry;
+	struct atom_part *entry;
 
 	if (a->n == ATOM_ENTRIES_MAX) {
 		stop(r, "too many entries");
 		return;
 	}
-	if (a->n == r->room) {
-		r->room = r->room == 0 ? 16 : 2 * r->room;
-		entry = reallocarray(entry, r->room, sizeof(*entry));
-		if (entry == NULL) {
-			stop_short_of_memory(r);
-			return;
-		}
-		a->entry = entry;
+	entry = array_grow(a->entry, a->n, sizeof(*entry));
+	if (entry == NULL) {
+		stop_short_of_memory(r);
+		return;
 	}
+	a->entry = entry;
 	r->part = &a->entry[a->n++];
 	*r->part = (struct atom_part){
 		.line = (unsigned)XML_GetCurrentLineNumber(r->parser),

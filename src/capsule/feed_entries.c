@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/uri.h"
+#include "util/array.h"
 
 /* Any name does: what was resolved against it is cut off behind it. */
 #define BASE "gemini://capsule.invalid"
@@ -89,28 +90,17 @@ merge(struct feed_entries *e)
 	qsort(e->item, e->n, sizeof(*e->item), newest_first);
 }
 
-/* Room for one more, doubled whenever n is a power of two. */
-static bool
-grow(struct feed_entries *e)
-{
-	struct feed_entry *item;
-
-	if ((e->n & (e->n - 1)) != 0)
-		return true;
-	item =
-	    reallocarray(e->item, e->n == 0 ? 1 : 2 * e->n, sizeof(*e->item));
-	if (item == NULL)
-		return false;
-	e->item = item;
-	return true;
-}
-
 static bool
 add(struct feed_entries *e, const struct subscription_entry *entry,
     const char *target)
 {
-	char *copy = grow(e) ? strdup(target) : NULL;
+	struct feed_entry *item = array_grow(e->item, e->n, sizeof(*item));
+	char *copy;
 
+	if (item == NULL)
+		return false;
+	e->item = item;
+	copy = strdup(target);
 	if (copy == NULL)
 		return false;
 	e->item[e->n++] = (struct feed_entry){

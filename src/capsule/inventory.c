@@ -12,11 +12,11 @@
 #include "capsule/resolve.h"
 #include "os/file.h"
 #include "proto/uri.h"
+#include "util/array.h"
 
 struct reading {
 	const struct host *host;
 	struct inventory *out;
-	size_t room;
 	bool short_of_memory;
 	struct uri_path path; /* too large for the stack of every visit */
 };
@@ -112,16 +112,13 @@ static bool
 add(struct reading *r, const char *path, uint64_t size)
 {
 	struct inventory *out = r->out;
-	struct inventory_item *item;
+	struct inventory_item *item =
+	    array_grow(out->item, out->n, sizeof(*item));
 
-	if (out->n == r->room) {
-		r->room = r->room == 0 ? 64 : 2 * r->room;
-		item = reallocarray(out->item, r->room, sizeof(*item));
-		if (item == NULL)
-			return false;
-		out->item = item;
-	}
-	item = &out->item[out->n];
+	if (item == NULL)
+		return false;
+	out->item = item;
+	item += out->n;
 	item->path = strdup(path);
 	if (item->path == NULL)
 		return false;
@@ -186,7 +183,6 @@ inventory_fini(struct inventory *i)
 struct sorting {
 	struct reading reading;
 	struct inventory_omissions *left;
-	size_t room;
 	size_t visited;
 	char *closed; /* the directory left out last; NULL: none */
 };
@@ -195,16 +191,13 @@ static bool
 add_omission(struct sorting *s, const char *path, enum inventory_why why)
 {
 	struct inventory_omissions *left = s->left;
-	struct inventory_omission *item;
+	struct inventory_omission *item =
+	    array_grow(left->item, left->n, sizeof(*item));
 
-	if (left->n == s->room) {
-		s->room = s->room == 0 ? 64 : 2 * s->room;
-		item = reallocarray(left->item, s->room, sizeof(*item));
-		if (item == NULL)
-			return false;
-		left->item = item;
-	}
-	item = &left->item[left->n];
+	if (item == NULL)
+		return false;
+	left->item = item;
+	item += left->n;
 	item->path = strdup(path);
 	item->why = why;
 	left->n += item->path != NULL;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
+#include "util/array.h"
 
 struct lint *
 lint_new(int64_t now)
@@ -41,7 +42,7 @@ forget(struct lint *l)
 	}
 	free(l->finding);
 	l->finding = NULL;
-	l->n = l->room = 0;
+	l->n = 0;
 	memset(l->counts, 0, sizeof(l->counts));
 	l->short_of_memory = false;
 	lint_targets_fini(l);
@@ -97,34 +98,20 @@ lint_published(struct lint *l)
 	l->published = true;
 }
 
-static bool
-grow(struct lint *l)
-{
-	size_t room = l->room == 0 ? 64 : 2 * l->room;
-	struct lint_finding *finding;
-
-	if (l->n < l->room)
-		return true;
-	finding = reallocarray(l->finding, room, sizeof(*finding));
-	if (finding == NULL)
-		return false;
-	l->finding = finding;
-	l->room = room;
-	return true;
-}
-
 /* Takes text, which it frees, as the next finding. */
 static void
 keep(struct lint *l, const struct lint_finding *f, const char *file)
 {
-	struct lint_finding *kept;
+	struct lint_finding *kept = array_grow(l->finding, l->n, sizeof(*kept));
 
-	if (f->text == NULL || !grow(l)) {
+	if (kept != NULL)
+		l->finding = kept;
+	if (f->text == NULL || kept == NULL) {
 		free(f->text);
 		l->short_of_memory = true;
 		return;
 	}
-	kept = &l->finding[l->n];
+	kept += l->n;
 	*kept = *f;
 	if (file != NULL && (kept->file = strdup(file)) == NULL) {
 		free(f->text);

@@ -43,7 +43,6 @@ struct lint {
 	enum lint_level *levels; /* of each rule */
 	struct lint_finding *finding;
 	size_t n;
-	size_t room;
 	size_t counts[LINT_ERROR + 1];
 	bool short_of_memory;
 	const char *promise[LINT_PROMISES_MAX]; /* what is still to be made */

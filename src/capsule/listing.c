@@ -14,6 +14,7 @@
 #include "capsule/resolve.h"
 #include "os/file.h"
 #include "proto/gemtext.h"
+#include "util/array.h"
 #include "util/clock.h"
 #include "util/list.h"
 #include "util/log.h"
@@ -57,7 +58,6 @@ struct page {
 	struct buf *out;
 	struct entry *entries;
 	size_t n;
-	size_t room;
 	size_t names; /* read so far, of any kind */
 	size_t left_out;
 	bool failed; /* memory or descriptors are short */
@@ -172,18 +172,13 @@ resolution_close(struct resolution *got)
 static void
 page_add(struct page *p, const char *name, bool directory)
 {
-	size_t room = p->room == 0 ? 64 : p->room * 2;
-	struct entry *grown;
+	struct entry *grown = array_grow(p->entries, p->n, sizeof(*grown));
 
-	if (p->n == p->room) {
-		grown = realloc(p->entries, room * sizeof(*grown));
-		if (grown == NULL) {
-			p->failed = true;
-			return;
-		}
-		p->entries = grown;
-		p->room = room;
+	if (grown == NULL) {
+		p->failed = true;
+		return;
 	}
+	p->entries = grown;
 	p->entries[p->n].name = strdup(name);
 	p->entries[p->n].directory = directory;
 	if (p->entries[p->n].name == NULL)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
+
 /* A name that may be said only once. */
 struct name {
 	struct slice key;
@@ -14,7 +16,6 @@ struct name {
 struct names {
 	struct name *name;
 	size_t n;
-	size_t room;
 	bool is_short; /* of memory: not all names are here */
 };
 
@@ -159,19 +160,15 @@ check_ranges(const struct conf *c, const char *prefix, const void *base,
 static void
 names_add(struct names *names, const struct conf_text *t)
 {
+	struct name *grown;
+
 	if (t->text == NULL || names->is_short)
 		return;
-	if (names->n == names->room) {
-		size_t room = names->room == 0 ? 16 : names->room * 2;
-		struct name *grown =
-		    reallocarray(names->name, room, sizeof(*grown));
-
-		names->is_short = grown == NULL;
-		if (grown == NULL)
-			return;
-		names->name = grown;
-		names->room = room;
-	}
+	grown = array_grow(names->name, names->n, sizeof(*grown));
+	names->is_short = grown == NULL;
+	if (grown == NULL)
+		return;
+	names->name = grown;
 	names->name[names->n] = (struct name){
 		.key = slice_str(t->text),
 		.text = t,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/log.h"
 
 enum { REPORT_TEXT_MAX = 2048 }; /* bytes of one message, cut behind that */
@@ -32,32 +33,19 @@ report_has(const struct report *r, enum report_level level, const char *file,
 	return false;
 }
 
-/* Room for one more item, doubled whenever n is a power of two. */
-static bool
-report_grow(struct report *r)
-{
-	struct report_item *items;
-
-	if (r->n >= REPORT_MAX)
-		return false;
-	if ((r->n & (r->n - 1)) != 0)
-		return true;
-	items =
-	    reallocarray(r->items, r->n == 0 ? 1 : r->n * 2, sizeof(*r->items));
-	if (items == NULL)
-		return false;
-	r->items = items;
-	return true;
-}
-
 static void
 report_keep(struct report *r, enum report_level level, const char *file,
     unsigned line, const char *text)
 {
 	struct report_item item = { .level = level, .line = line };
+	struct report_item *items;
 
-	if (!report_grow(r))
+	if (r->n >= REPORT_MAX)
 		return;
+	items = array_grow(r->items, r->n, sizeof(*items));
+	if (items == NULL)
+		return;
+	r->items = items;
 	item.text = strdup(text);
 	if (file != NULL)
 		item.file = strdup(file);

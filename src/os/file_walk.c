@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "util/array.h"
 
 /* A directory on the way down: its names, and the position among them. No
  * descriptor is held while its children are visited. */
@@ -57,16 +58,11 @@ level_fini(struct level *l)
 static bool
 level_add(struct level *l, const char *name)
 {
-	char **grown;
+	char **grown = array_grow(l->names, l->n, sizeof(*grown));
 
-	/* Room doubles whenever the number of names is a power of two. */
-	if ((l->n & (l->n - 1)) == 0) {
-		grown = realloc(
-		    l->names, (l->n == 0 ? 1 : l->n * 2) * sizeof(*grown));
-		if (grown == NULL)
-			return false;
-		l->names = grown;
-	}
+	if (grown == NULL)
+		return false;
+	l->names = grown;
 	l->names[l->n] = strdup(name);
 	if (l->names[l->n] == NULL)
 		return false;
