@@ -354,7 +354,7 @@ conn_send(struct conn *c, struct conn_world *w)
 }
 
 /* Writes the access line if there was a request, once: as soon as the answer has
- * been sent, because the drain is not part of the time it took. */
+ * been sent, because CONN_DISCARD is not part of the time it took. */
 static void
 conn_log(struct conn *c, struct conn_world *w)
 {
@@ -392,8 +392,8 @@ conn_shutdown(struct conn *c, struct conn_world *w)
 	conn_log(c, w);
 	c->state = CONN_DONE;
 	if (io == IO_DONE && shutdown(c->fd, SHUT_WR) == 0) {
-		tls_conn_fini(&c->tls); /* the drain needs no TLS */
-		c->state = CONN_DRAIN;
+		tls_conn_fini(&c->tls); /* no longer needed */
+		c->state = CONN_DISCARD;
 	}
 	return IO_DONE;
 }
@@ -401,13 +401,13 @@ conn_shutdown(struct conn *c, struct conn_world *w)
 /* Reads what still comes: closing with unread input would make the kernel send
  * a reset, and the client could lose the answer (RFC 1122 4.2.2.13). */
 static enum io
-conn_drain(struct conn *c, struct conn_world *w)
+conn_discard(struct conn *c, struct conn_world *w)
 {
 	ssize_t n;
 
 	while ((n = recv(c->fd, w->chunk, sizeof(w->chunk), 0)) > 0) {
-		c->drained += (uint32_t)n;
-		if (c->drained > CONN_DRAIN_MAX)
+		c->discarded += (uint32_t)n;
+		if (c->discarded > CONN_DISCARD_MAX)
 			break;
 	}
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -443,8 +443,8 @@ conn_step(struct conn *c, struct conn_world *w)
 		case CONN_SHUTDOWN:
 			io = conn_shutdown(c, w);
 			break;
-		case CONN_DRAIN:
-			io = conn_drain(c, w);
+		case CONN_DISCARD:
+			io = conn_discard(c, w);
 			break;
 		case CONN_DONE:
 			break;
@@ -466,11 +466,11 @@ conn_timeout(const struct conn *c, const struct conf *conf)
 	case CONN_SEND:
 	case CONN_SHUTDOWN: /* close_notify is queued after the body */
 		return (unsigned)conf->limits.stall;
-	case CONN_DRAIN:
+	case CONN_DISCARD:
 	case CONN_DONE:
 		break;
 	}
-	return CONN_DRAIN_S;
+	return CONN_DISCARD_S;
 }
 
 bool
@@ -489,12 +489,12 @@ conn_cut(struct conn *c)
 /* All has been written, but a stalled reader would leave it in the kernel for
  * minutes, held by no process. */
 static void
-expire_drain(struct conn *c, unsigned stall)
+expire_discard(struct conn *c, unsigned stall)
 {
 	int holds = kernel_holds(c);
 
-	c->progress = true; /* one more drain's time */
-	c->stalled_s = holds < c->queued ? 0 : c->stalled_s + CONN_DRAIN_S;
+	c->progress = true; /* CONN_DISCARD_S more */
+	c->stalled_s = holds < c->queued ? 0 : c->stalled_s + CONN_DISCARD_S;
 	c->queued = holds;
 	if (holds == 0)
 		c->state = CONN_DONE;
@@ -513,8 +513,8 @@ conn_expire(struct conn *c, const struct conf *conf)
 		c->progress = true;
 	} else if (sending) {
 		conn_cut(c);
-	} else if (c->state == CONN_DRAIN) {
-		expire_drain(c, (unsigned)conf->limits.stall);
+	} else if (c->state == CONN_DISCARD) {
+		expire_discard(c, (unsigned)conf->limits.stall);
 	} else {
 		c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
 	}

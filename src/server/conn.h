@@ -18,9 +18,9 @@ enum {
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024,
 	CONN_FINISHED_MAX =
 	    512, /* bytes of a client's last handshake messages */
-	CONN_RECORD_OVERHEAD = 30,    /* a record of one byte, at most */
-	CONN_DRAIN_MAX = 1024 * 1024, /* bytes read after the answer */
-	CONN_DRAIN_S = 2, /* for close_notify, and again for the drain */
+	CONN_RECORD_OVERHEAD = 30,      /* a record of one byte, at most */
+	CONN_DISCARD_MAX = 1024 * 1024, /* bytes read after the answer */
+	CONN_DISCARD_S = 2, /* for close_notify, and again in CONN_DISCARD */
 	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
 	 * TCP_NOTSENT_LOWAT). */
 	CONN_UNSENT_MAX = 256 * 1024,
@@ -35,8 +35,8 @@ enum conn_state {
 	CONN_REQUEST,
 	CONN_SEND,
 	CONN_SHUTDOWN,
-	CONN_DRAIN,
-	CONN_DONE, /* to be closed */
+	CONN_DISCARD, /* FIN sent: input is read and thrown away */
+	CONN_DONE,    /* to be closed */
 };
 
 /* What a connection needs only once it has sent something: kept apart, so that
@@ -75,7 +75,7 @@ struct conn {
 	uint64_t began_ms;
 	uint64_t received; /* TLS bytes of the handshake */
 	uint64_t key;      /* address it counts for; 0: exempt */
-	uint32_t drained;
+	uint32_t discarded;
 	uint16_t line_len;
 	uint16_t header_len;
 	uint16_t path_at, path_len; /* in text->line, for the log */
@@ -88,7 +88,7 @@ struct conn {
 	bool logged;
 	bool complete;      /* close_notify was sent after the whole body */
 	int queued;         /* bytes the kernel held when last looked at */
-	uint32_t stalled_s; /* in the drain: seconds without progress */
+	uint32_t stalled_s; /* in CONN_DISCARD: seconds without progress */
 	const char *version;
 	struct sockaddr_storage from;
 };
@@ -107,7 +107,7 @@ enum io conn_step(struct conn *c, struct conn_world *w);
  * overhead counts as not yet taken. */
 uint64_t conn_taken(const struct conn *c);
 
-/* In CONN_DRAIN: whether there is nothing left to wait for, because the peer
+/* In CONN_DISCARD: whether there is nothing left to wait for, because the peer
  * has read everything or has stopped reading. */
 bool conn_is_spent(const struct conn *c);
 
@@ -122,7 +122,7 @@ unsigned conn_timeout(const struct conn *c, const struct conf *conf);
 /* The timeout has passed: goes to the state that follows. Step again unless
  * CONN_DONE. A client that sent no request gets close_notify and no header; a
  * reader that has taken anything of what the kernel holds gets more time, in
- * the drain too. */
+ * CONN_DISCARD too. */
 void conn_expire(struct conn *c, const struct conf *conf);
 
 /* Writes the access line if there was a request; closes and frees what the

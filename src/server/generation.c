@@ -328,11 +328,11 @@ on_nobody_left(int revents, void *arg)
 }
 
 void
-generation_drain(struct generation *g, enum worker_word word)
+generation_finish(struct generation *g, enum worker_word word)
 {
 	bool first = g->state != ENDING;
-	int seconds = word != WORKER_FINISH ? WORKER_DRAIN_S
-					    : g->site->base->conf->limits.drain;
+	int seconds = word != WORKER_STOP ? WORKER_FINISH_S
+					  : g->site->base->conf->limits.drain;
 
 	g->state = ENDING;
 	stop_timers(g);
@@ -349,13 +349,13 @@ generation_drain(struct generation *g, enum worker_word word)
 }
 
 void
-generation_finish_all(void)
+generation_stop_all(void)
 {
 	struct list *l;
 
 	LIST_EACH (l, &generations)
-		generation_drain(
-		    LIST_ENTRY(l, struct generation, link), WORKER_FINISH);
+		generation_finish(
+		    LIST_ENTRY(l, struct generation, link), WORKER_STOP);
 }
 
 void

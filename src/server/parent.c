@@ -273,7 +273,7 @@ on_ready(void *arg, struct generation *g)
 		say_workers("reloaded", g);
 		say_releases(
 		    generation_site(g)->hosts, generation_site(old)->hosts);
-		generation_drain(old, left ? WORKER_LEAVE : WORKER_DRAIN);
+		generation_finish(old, left ? WORKER_LEAVE : WORKER_FINISH);
 	} else {
 		if (p->source->started != NULL)
 			p->source->started(
@@ -338,7 +338,7 @@ stop(struct parent *p)
 	p->starting = NULL;
 	inspection_free(&p->inspection);
 	site_free(&p->next_site);
-	generation_finish_all();
+	generation_stop_all();
 	ev_timer_set(&p->timeout, seconds + PARENT_TIMEOUT_S, 0);
 	ev_timer_start(EV_DEFAULT_ & p->timeout);
 }

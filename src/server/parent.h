@@ -27,7 +27,7 @@ enum {
 	    GENERATION_LATE_S + 2, /* after limits.drain, for workers to end */
 };
 
-/* Serves until a signal ends it. Returns the exit status: 0 after a drain. */
+/* Serves until a signal ends it. Returns the exit status: 0 after finishing. */
 int parent_run(const struct parent_source *source);
 
 #endif

@@ -183,7 +183,7 @@ slot_settle(struct slot *s, enum io io)
 	}
 	if (s->conn.state != s->state) {
 		slot_move(s, s->conn.state);
-		if (s->state == CONN_DRAIN)
+		if (s->state == CONN_DISCARD)
 			p->freed(p->arg); /* it could be dropped */
 	}
 	if (s->state == CONN_QUEUED)

@@ -44,7 +44,7 @@ enum pool_adopted {
 };
 
 /* Takes a new connection and steps it at once. When all slots are used, one is
- * dropped: one in its drain; else one without a request, silent for
+ * dropped: one in CONN_DISCARD; else one without a request, silent for
  * POOL_GRACE_MS if there is any, of the address that has most of those probed,
  * at random among equals. exempt: not counted. */
 enum pool_adopted pool_adopt(struct pool *p, int fd,

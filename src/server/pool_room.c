@@ -163,14 +163,14 @@ pool_slow_reader(struct pool *p)
 	return NULL;
 }
 
-/* A connection in its drain whose time is over; NULL: none. */
+/* A connection in CONN_DISCARD that conn_is_spent; NULL: none. */
 static struct slot *
 pool_spent(struct pool *p)
 {
 	struct list *l;
 	int looks = 0;
 
-	LIST_EACH (l, &p->in[CONN_DRAIN]) {
+	LIST_EACH (l, &p->in[CONN_DISCARD]) {
 		struct slot *s = LIST_ENTRY(l, struct slot, link);
 
 		if (conn_is_spent(&s->conn))

@@ -45,7 +45,7 @@ struct worker {
 	struct spares spares;
 	bool paused;
 	bool full; /* paused because no connection can be dropped */
-	bool draining;
+	bool finishing;
 	uint64_t warned_ms;
 	uint64_t trimmed; /* pool_ended at the last give_back_memory */
 	struct limiter_network exempt[LIMITER_EXEMPT_MAX];
@@ -118,9 +118,9 @@ on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
 }
 
 static void
-finish_if_idle(struct worker *w)
+worker_end_if_idle(struct worker *w)
 {
-	if (w->draining && pool_count(w->pool) == 0)
+	if (w->finishing && pool_count(w->pool) == 0)
 		ev_break(w->loop, EVBREAK_ALL);
 }
 
@@ -131,9 +131,9 @@ on_freed(void *arg)
 	struct worker *w = arg;
 
 	spares_fill(&w->spares);
-	if (w->paused && !w->draining && (w->full || !ev_is_active(&w->pause)))
+	if (w->paused && !w->finishing && (w->full || !ev_is_active(&w->pause)))
 		accepting(w, true);
-	finish_if_idle(w);
+	worker_end_if_idle(w);
 }
 
 /* False when there is nothing to accept, or no means to. */
@@ -205,7 +205,7 @@ on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 /* What is in the queue when a server ends, or when a reload gives up an address, would
  * be reset; it was there first. */
 static void
-accept_rest(struct worker *w)
+worker_accept_queued(struct worker *w)
 {
 	for (size_t i = 0; i < w->n_gates; i++)
 		for (int n = 0; n < SOMAXCONN && pool_has_room(w->pool); n++)
@@ -214,20 +214,20 @@ accept_rest(struct worker *w)
 }
 
 static void
-drain(struct worker *w, unsigned seconds, bool rest)
+worker_finish(struct worker *w, unsigned seconds, bool rest)
 {
-	if (w->draining)
+	if (w->finishing)
 		ev_timer_stop(w->loop, &w->deadline);
 	else if (rest)
-		accept_rest(w);
-	w->draining = true;
+		worker_accept_queued(w);
+	w->finishing = true;
 	accepting(w, false);
 	for (size_t i = 0; i < w->n_gates; i++)
 		close(w->gates[i].io.fd);
 	w->n_gates = 0;
 	ev_timer_set(&w->deadline, seconds, 0);
 	ev_timer_start(w->loop, &w->deadline);
-	finish_if_idle(w);
+	worker_end_if_idle(w);
 }
 
 static void
@@ -242,11 +242,11 @@ on_control(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	if (n <= 0)
 		ev_break(loop, EVBREAK_ALL); /* the parent has exited */
-	else if (word == WORKER_DRAIN || word == WORKER_LEAVE)
-		drain(w, WORKER_DRAIN_S, word == WORKER_LEAVE);
-	else if (word == WORKER_FINISH)
-		drain(w, (unsigned)w->world->site->base->conf->limits.drain,
-		    true);
+	else if (word == WORKER_FINISH || word == WORKER_LEAVE)
+		worker_finish(w, WORKER_FINISH_S, word == WORKER_LEAVE);
+	else if (word == WORKER_STOP)
+		worker_finish(w,
+		    (unsigned)w->world->site->base->conf->limits.drain, true);
 }
 
 static size_t

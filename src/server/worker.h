@@ -22,17 +22,17 @@ enum {
 	/* Handshakes and connections ended, after which memory is given back; at most
 	 * once a heartbeat. */
 	WORKER_TRIM_AFTER = 64,
-	WORKER_DRAIN_S = 60, /* for the connections of an old generation */
+	WORKER_FINISH_S = 60, /* for the connections of an old generation */
 };
 
 /* The words between parent and worker, one byte each, over the worker's control
  * socket. End of file ends the worker. */
 enum worker_word {
 	WORKER_READY = 'r',  /* to the parent: accepting */
-	WORKER_DRAIN = 'd',  /* stop accepting; the connections may finish */
-	WORKER_LEAVE = 'l',  /* the same, after accepting what waits: an address
-			      * is given up */
-	WORKER_FINISH = 't', /* as WORKER_LEAVE, within limits.drain */
+	WORKER_FINISH = 'd', /* stop accepting; the connections may finish */
+	/* The same, after accepting what is queued: an address is given up. */
+	WORKER_LEAVE = 'l',
+	WORKER_STOP = 't', /* as WORKER_LEAVE, within limits.drain */
 };
 
 /* Everything is inherited by fork; the worker owns its copies. */
@@ -51,7 +51,7 @@ struct worker_world {
 };
 
 /* Runs a worker in a freshly forked process, with signals blocked; never
- * returns. Exits 0 after a drain, 1 when it could not start, having logged the
+ * returns. Exits 0 after finishing, 1 when it could not start, having logged the
  * reason. */
 _Noreturn void worker_run(const struct worker_world *w);
 

@@ -147,8 +147,8 @@ test_the_timeout_of_each_state(void **state)
 		    CONN_SHUTDOWN },
 		{ "a reader who takes nothing", CONN_SEND, 13, CONN_DONE },
 		{ "no room for close_notify", CONN_SHUTDOWN, 13, CONN_DONE },
-		{ "more to drain", CONN_DRAIN, CONN_DRAIN_S, CONN_DONE },
-		{ "at the end", CONN_DONE, CONN_DRAIN_S, CONN_DONE },
+		{ "more to drain", CONN_DISCARD, CONN_DISCARD_S, CONN_DONE },
+		{ "at the end", CONN_DONE, CONN_DISCARD_S, CONN_DONE },
 	};
 	struct meeting m;
 
@@ -233,17 +233,17 @@ test_drain(void **state)
 	shake(&m);
 	visitor_say(&m.v, SLICE(H "/\r\n"));
 	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(m.c.state, CONN_DRAIN);
+	assert_int_equal(m.c.state, CONN_DISCARD);
 	assert_false(tls_conn_is_open(&m.c.tls));
 	/* The line is there before the drain is over. */
 	assert_int_equal(stage_logged(" complete /"), 1);
 	while (m.c.state != CONN_DONE) {
-		assert_true(sent <= 2 * CONN_DRAIN_MAX);
+		assert_true(sent <= 2 * CONN_DISCARD_MAX);
 		n = write(m.v.fd, junk, sizeof(junk));
 		sent += n > 0 ? (size_t)n : 0;
 		conn_step(&m.c, &stage.world);
 	}
-	assert_true(sent > CONN_DRAIN_MAX);
+	assert_true(sent > CONN_DISCARD_MAX);
 	part(&m);
 	assert_int_equal(stage_logged(" complete /"), 1);
 }
