@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "server/conn_internal.h"
+#include "server/conn.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,10 +13,17 @@
 #include "os/file.h"
 #include "util/clock.h"
 
+enum {
+	RECORD_HEADER = 5, /* type, version, length (RFC 8446 5.1) */
+	RECORD_HANDSHAKE = 22,
+	MESSAGE_HEADER = 4, /* type, length (RFC 8446 4) */
+	CLIENT_HELLO = 1,
+};
+
 /* Bounds what a stalled reader holds of the kernel's memory to this and its own
  * window. A unix socket has no such option. */
 static void
-bound_unsent(int fd)
+socket_bound_unsent(int fd)
 {
 	const int bytes = CONN_UNSENT_MAX;
 
@@ -27,7 +34,7 @@ bound_unsent(int fd)
 /* Makes the close a reset (SO_LINGER in socket(7)), so that what the kernel
  * still holds for the peer is freed at once. */
 static void
-reset_on_close(int fd)
+socket_reset_on_close(int fd)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
@@ -48,7 +55,94 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 	c->text = text;
 	c->version = "-";
 	c->began_ms = clock_ms();
-	bound_unsent(fd);
+	socket_bound_unsent(fd);
+}
+
+static void
+conn_wait_for(struct conn *c, int bytes)
+{
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+	c->wanted = bytes;
+}
+
+/* The least number of bytes of a complete ClientHello that begins like seen; at
+ * most seen.len when it is complete, or when OpenSSL will refuse what follows;
+ * more than CONN_HELLO_MAX when it cannot become one. The message may be split
+ * over many records: the length of each bounds what it can bring, so that a
+ * hello in tiny pieces is looked at a few times only. */
+static size_t
+hello_needs(struct slice seen)
+{
+	size_t at = 0, got = 0, message = MESSAGE_HEADER;
+	uint8_t header[MESSAGE_HEADER];
+
+	while (got < message) {
+		const uint8_t *record = seen.ptr + at;
+		size_t len, there;
+
+		if (seen.len - at < RECORD_HEADER)
+			return at + RECORD_HEADER + (message - got);
+		len = (size_t)record[3] << 8 | record[4];
+		if (len == 0)
+			return CONN_HELLO_MAX + 1; /* RFC 8446 5.1 forbids it */
+		if (record[0] != RECORD_HANDSHAKE)
+			return at;
+		at += RECORD_HEADER;
+		there = seen.len - at < len ? seen.len - at : len;
+		for (size_t i = 0; i < there && got + i < sizeof(header); i++)
+			header[got + i] = seen.ptr[at + i];
+		if (got < sizeof(header) && got + there >= sizeof(header)) {
+			if (header[0] != CLIENT_HELLO)
+				return at;
+			message += (size_t)header[1] << 16 |
+				   (size_t)header[2] << 8 | header[3];
+		}
+		at += len;
+		got += len;
+		if (there < len)
+			break;
+	}
+	return got < message ? at + RECORD_HEADER + (message - got) : at;
+}
+
+/* Whether to wait for want bytes, of which some have come. When woken with
+ * fewer than were waited for, the peer has ended its side, which OpenSSL then
+ * finds out. poll(2) of a unix socket ignores SO_RCVLOWAT. */
+static bool
+hello_is_worth_waiting(const struct conn *c, size_t there, size_t want)
+{
+	return there < want && (int)want > c->wanted &&
+	       c->from.ss_family != AF_UNIX;
+}
+
+/* Waits for a whole ClientHello (RFC 8446 4.1.2, 5.1), in any number of
+ * records. No TLS object is made before it has come: a silent or slow peer then
+ * costs the kernel's memory, not 43 kB of ours. Bytes that are not a handshake,
+ * or too long a hello, are not answered at all: plaintext, even an alert, would
+ * only confuse a client of another protocol. */
+static enum io
+conn_hello(struct conn *c, struct conn_world *w)
+{
+	ssize_t n = recv(c->fd, w->chunk, CONN_HELLO_MAX, MSG_PEEK);
+	size_t want;
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return IO_WANT_READ;
+	c->state = CONN_DONE;
+	if (n <= 0 || w->chunk[0] != RECORD_HANDSHAKE)
+		return IO_DONE;
+	want = hello_needs(slice_of(w->chunk, (size_t)n));
+	if (want > CONN_HELLO_MAX)
+		return IO_DONE;
+	if (hello_is_worth_waiting(c, (size_t)n, want)) {
+		conn_wait_for(c, (int)want);
+		c->state = CONN_HELLO;
+		return IO_WANT_READ;
+	}
+	if (c->wanted > 0)
+		conn_wait_for(c, 1);
+	c->state = CONN_QUEUED;
+	return IO_DONE;
 }
 
 static enum io
@@ -88,7 +182,7 @@ conn_handshake(struct conn *c)
 /* Every complete request counts, whatever the answer would be. Returns the
  * whole seconds to wait when it is one too many, else 0. */
 static unsigned
-count_request(const struct conn *c, const struct conn_world *w)
+conn_count_request(const struct conn *c, const struct conn_world *w)
 {
 	return limiter_request(w->limiter, c->key,
 	    (unsigned)w->conf->limits.rate, (unsigned)w->conf->limits.burst,
@@ -96,7 +190,7 @@ count_request(const struct conn *c, const struct conn_world *w)
 }
 
 static enum status
-refuse_rate(struct answer *a, unsigned seconds)
+conn_refuse_rate(struct answer *a, unsigned seconds)
 {
 	char wait[16];
 
@@ -105,20 +199,20 @@ refuse_rate(struct answer *a, unsigned seconds)
 }
 
 static enum status
-decide(struct conn *c, struct conn_world *w, struct slice line)
+conn_decide(struct conn *c, struct conn_world *w, struct slice line)
 {
 	struct answer *a = &w->answer;
 	const struct answer_origin origin = {
 		.sni = tls_conn_sni(&c->tls),
 		.port = c->port,
 	};
-	unsigned seconds = count_request(c, w);
+	unsigned seconds = conn_count_request(c, w);
 
 	answer_init(a);
 	/* Routed in any case: the log names the host and the path. */
 	answer_route(a, w->hosts, &origin, line);
 	if (seconds > 0)
-		return refuse_rate(a, seconds);
+		return conn_refuse_rate(a, seconds);
 	if (a->status != STATUS_NONE)
 		return a->status;
 	if (answer_open(a, w->mime, w->listings) == STATUS_TEMPORARY_FAILURE &&
@@ -131,7 +225,7 @@ decide(struct conn *c, struct conn_world *w, struct slice line)
 }
 
 static void
-write_header(struct conn *c, enum status status, struct slice meta)
+conn_write_header(struct conn *c, enum status status, struct slice meta)
 {
 	struct buf header;
 
@@ -183,13 +277,13 @@ conn_answer(struct conn *c, struct conn_world *w, struct slice line)
 {
 	struct answer *a = &w->answer;
 
-	decide(c, w, line);
+	conn_decide(c, w, line);
 	c->host = a->host;
 	c->body = a->fd;
 	c->listing = a->listing;
 	c->size = a->size;
 	conn_remember(c, a, line);
-	write_header(c, a->status, buf_view(&a->meta));
+	conn_write_header(c, a->status, buf_view(&a->meta));
 	if (c->status != STATUS_SUCCESS)
 		conn_drop_body(c);
 	c->state = CONN_SEND;
@@ -199,23 +293,23 @@ static void
 conn_refuse_line(struct conn *c, struct conn_world *w)
 {
 	struct slice line = slice_of(c->text->line, c->line_len);
-	unsigned seconds = count_request(c, w);
+	unsigned seconds = conn_count_request(c, w);
 
 	answer_init(&w->answer);
 	if (seconds > 0)
-		refuse_rate(&w->answer, seconds);
+		conn_refuse_rate(&w->answer, seconds);
 	else
 		answer_refuse(&w->answer, STATUS_BAD_REQUEST,
 		    "Request longer than 1024 bytes");
 	conn_remember(c, &w->answer, line);
-	write_header(c, w->answer.status, buf_view(&w->answer.meta));
+	conn_write_header(c, w->answer.status, buf_view(&w->answer.meta));
 	c->state = CONN_SEND;
 }
 
 /* Bounds empty records, key updates and the like; a request of one byte a
  * record is still within the bound. */
 static bool
-too_much_noise(const struct conn *c)
+conn_is_noisy(const struct conn *c)
 {
 	uint64_t came = tls_conn_received(&c->tls) - c->received;
 
@@ -233,7 +327,7 @@ conn_request(struct conn *c, struct conn_world *w)
 	    &c->tls, line + c->line_len, REQUEST_LINE_MAX - c->line_len, &got);
 
 	c->line_len = (uint16_t)(c->line_len + got);
-	if (too_much_noise(c)) {
+	if (conn_is_noisy(c)) {
 		c->state = CONN_DONE;
 		return IO_DONE;
 	}
@@ -294,14 +388,14 @@ conn_record(
  * close_notify (RFC 8446 6.1); while nothing has been sent yet, from a
  * header. */
 static void
-body_failed(struct conn *c)
+conn_fail_body(struct conn *c)
 {
 	if (c->sent > 0) {
 		c->state = CONN_DONE;
 		return;
 	}
 	conn_drop_body(c);
-	write_header(c, STATUS_TEMPORARY_FAILURE,
+	conn_write_header(c, STATUS_TEMPORARY_FAILURE,
 	    slice_str(status_text(STATUS_TEMPORARY_FAILURE)));
 }
 
@@ -309,7 +403,7 @@ body_failed(struct conn *c)
  * takes more only when a third of its queue is free: until then this number
  * alone shows that it reads. */
 static int
-kernel_holds(const struct conn *c)
+conn_unacknowledged(const struct conn *c)
 {
 	int bytes = 0;
 
@@ -319,7 +413,7 @@ kernel_holds(const struct conn *c)
 uint64_t
 conn_taken(const struct conn *c)
 {
-	uint64_t holds = (uint64_t)kernel_holds(c);
+	uint64_t holds = (uint64_t)conn_unacknowledged(c);
 
 	return c->sent > holds ? c->sent - holds : 0;
 }
@@ -333,7 +427,7 @@ conn_send(struct conn *c, struct conn_world *w)
 
 	for (unsigned i = 0; i < CONN_TURN_RECORDS && c->sent < total; i++) {
 		if (!conn_record(c, w->chunk, &record)) {
-			body_failed(c);
+			conn_fail_body(c);
 			return IO_DONE;
 		}
 		io = tls_conn_write(&c->tls, record);
@@ -345,7 +439,7 @@ conn_send(struct conn *c, struct conn_world *w)
 		c->progress = true;
 	}
 	if (c->sent < total) {
-		c->queued = kernel_holds(c);
+		c->queued = conn_unacknowledged(c);
 		return io == IO_DONE ? IO_WANT_WRITE : io;
 	}
 	conn_drop_body(c); /* others may need its descriptor */
@@ -476,22 +570,22 @@ conn_timeout(const struct conn *c, const struct conf *conf)
 bool
 conn_is_spent(const struct conn *c)
 {
-	return c->stalled_s > 0 || kernel_holds(c) == 0;
+	return c->stalled_s > 0 || conn_unacknowledged(c) == 0;
 }
 
 void
 conn_cut(struct conn *c)
 {
-	reset_on_close(c->fd);
+	socket_reset_on_close(c->fd);
 	c->state = CONN_DONE;
 }
 
 /* All has been written, but a stalled reader would leave it in the kernel for
  * minutes, held by no process. */
 static void
-expire_discard(struct conn *c, unsigned stall)
+conn_expire_discard(struct conn *c, unsigned stall)
 {
-	int holds = kernel_holds(c);
+	int holds = conn_unacknowledged(c);
 
 	c->progress = true; /* CONN_DISCARD_S more */
 	c->stalled_s = holds < c->queued ? 0 : c->stalled_s + CONN_DISCARD_S;
@@ -506,7 +600,7 @@ void
 conn_expire(struct conn *c, const struct conf *conf)
 {
 	bool sending = c->state == CONN_SEND || c->state == CONN_SHUTDOWN;
-	int holds = sending ? kernel_holds(c) : 0;
+	int holds = sending ? conn_unacknowledged(c) : 0;
 
 	if (sending && holds < c->queued) {
 		c->queued = holds;
@@ -514,7 +608,7 @@ conn_expire(struct conn *c, const struct conf *conf)
 	} else if (sending) {
 		conn_cut(c);
 	} else if (c->state == CONN_DISCARD) {
-		expire_discard(c, (unsigned)conf->limits.stall);
+		conn_expire_discard(c, (unsigned)conf->limits.stall);
 	} else {
 		c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
 	}
