@@ -190,8 +190,8 @@ limiter_exempt(const struct limiter_network *networks, size_t n,
 	return false;
 }
 
-static uint64_t
-key_hash(const struct limiter *l, uint64_t key)
+uint64_t
+limiter_hash(const struct limiter *l, uint64_t key)
 {
 	uint64_t hash = (key ^ l->seed) * 0x9e3779b97f4a7c15u;
 
@@ -203,7 +203,7 @@ key_hash(const struct limiter *l, uint64_t key)
 static struct rate *
 rate_find(struct limiter *l, uint64_t key, uint64_t now_us)
 {
-	uint64_t hash = key_hash(l, key);
+	uint64_t hash = limiter_hash(l, key);
 	struct rate *least = NULL;
 	uint64_t least_until = UINT64_MAX;
 
@@ -257,7 +257,8 @@ limiter_request(struct limiter *l, uint64_t key, unsigned rate, unsigned burst,
 void
 limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms)
 {
-	struct known *k = &l->shared->known[key_hash(l, key) % LIMITER_KNOWN];
+	struct known *k =
+	    &l->shared->known[limiter_hash(l, key) % LIMITER_KNOWN];
 
 	atomic_store(&k->key, key);
 	atomic_store(&k->asked_ms, now_ms);
@@ -266,7 +267,8 @@ limiter_note_known(struct limiter *l, uint64_t key, uint64_t now_ms)
 bool
 limiter_is_known(const struct limiter *l, uint64_t key, uint64_t now_ms)
 {
-	struct known *k = &l->shared->known[key_hash(l, key) % LIMITER_KNOWN];
+	struct known *k =
+	    &l->shared->known[limiter_hash(l, key) % LIMITER_KNOWN];
 	uint64_t asked = atomic_load(&k->asked_ms);
 
 	return atomic_load(&k->key) == key && asked != 0 &&

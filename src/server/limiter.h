@@ -36,6 +36,9 @@ void limiter_unmap(struct sockaddr_storage *addr);
  * without an address. */
 uint64_t limiter_key(const struct sockaddr_storage *addr);
 
+/* A hash of a key that clients can neither know nor choose. */
+uint64_t limiter_hash(const struct limiter *l, uint64_t key);
+
 /* One address or network that is not counted. */
 struct limiter_network {
 	int family;

@@ -16,7 +16,7 @@ enum {
 	POOL_GRACE_MS = 2000,
 	/* that a worker may have whatever others report */
 	POOL_HALF_OPEN_MIN = 16,
-	POOL_CROWDED = 80, /* percent of the slots, taken */
+	POOL_NEARLY_FULL = 80, /* percent of the slots, taken */
 	/* Then a reader slower than 1 KiB a second for 30 s is dropped. */
 	POOL_SLOW_PACE = 1024,
 	POOL_SLOW_MS = 30000,
@@ -43,6 +43,10 @@ enum pool_adopted {
 	POOL_FULL,    /* no slot, none to drop: fd is still the caller's */
 };
 
+/* Whether there is a slot for a new connection, or a connection to drop for it,
+ * which is chosen here: to be called before each pool_adopt. */
+bool pool_has_room(struct pool *p);
+
 /* Takes a new connection and steps it at once. When all slots are used, one is
  * dropped: one in CONN_DISCARD; else one without a request, silent for
  * POOL_GRACE_MS if there is any, of the address that has most of those probed,
@@ -57,7 +61,5 @@ size_t pool_count(const struct pool *p);
  * buffers. */
 uint64_t pool_ended(const struct pool *p);
 
-/* Whether pool_adopt would find a slot or a connection to drop. */
-bool pool_has_room(struct pool *p);
 
 #endif

@@ -53,6 +53,7 @@ adopt(struct pool *p, struct visitor *v, const char *address)
 	const struct sockaddr_storage from = stage_address(address);
 	int fd = visitor_open(v);
 
+	assert_true(pool_has_room(p));
 	assert_int_equal(pool_adopt(p, fd, &from, 1965, false), POOL_ADOPTED);
 }
 
@@ -61,9 +62,10 @@ come(int guest, const char *address, bool exempt)
 {
 	const struct sockaddr_storage from = stage_address(address);
 	int fd = visitor_open(&scene.guest[guest]);
-	enum pool_adopted adopted =
-	    pool_adopt(scene.pool, fd, &from, 1965, exempt);
+	enum pool_adopted adopted;
 
+	pool_has_room(scene.pool);
+	adopted = pool_adopt(scene.pool, fd, &from, 1965, exempt);
 	if (adopted == POOL_FULL)
 		close(fd);
 	return adopted;
