@@ -40,9 +40,7 @@ put_hex(struct buf *out, const char *mark, struct slice s)
 	return true;
 }
 
-/* Takes as much of s as fits. A backslash is not escaped, which is ambiguous,
- * but good enough for our own messages: their file names should not be escaped
- * twice. */
+/* Takes as much of s as fits. */
 static bool
 escape(struct buf *out, struct slice s, bool backslash)
 {
@@ -70,6 +68,12 @@ log_escape(struct buf *out, struct slice s)
 		return true;
 	buf_truncate(out, start);
 	return false;
+}
+
+bool
+log_escape_most(struct buf *out, struct slice s)
+{
+	return escape(out, s, false);
 }
 
 static bool
@@ -120,7 +124,7 @@ log_line(const char *level, const char *format, va_list ap)
 	(void)buf_str(&out, log_prefix);
 	(void)buf_str(&out, level);
 	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
-		(void)escape(&out, slice_str(message), false);
+		(void)log_escape_most(&out, slice_str(message));
 	line[out.len] = '\n';
 	/* A reader that has stopped reading must not stop us: the line is lost
 	 * then, and there is no other place to report it. */
