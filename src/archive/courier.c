@@ -11,18 +11,18 @@
 #include "util/log.h"
 
 enum {
-	COURIER_SAID_MAX = 200, /* bytes of what a server says, for a person */
+	COURIER_META_SHOWN_MAX = 200, /* bytes of a server's own words */
 	SLOW_DOWN_MAX_S = 86400,
 	SLOW_DOWN_DEFAULT_S = 5, /* when it does not say */
 };
 
 bool
-courier_open(struct courier *c, struct buf *why)
+courier_open(struct courier *c, struct why *why)
 {
 	c->patience_ms = COURIER_PATIENCE_MS;
 	c->names = dial_names_new();
 	if (c->names == NULL)
-		buf_str(why, "out of memory");
+		why_memory(why);
 	else
 		c->tls = tls_client_new(NULL, NULL, why);
 	return c->tls != NULL;
@@ -113,7 +113,7 @@ on_body(void *arg, struct slice bytes)
 
 bool
 errand_begin(struct errand *e, struct courier *c, struct source *s,
-    const struct errand_order *o, struct buf *why)
+    const struct errand_order *o, struct why *why)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf url;
@@ -136,8 +136,7 @@ errand_begin(struct errand *e, struct courier *c, struct source *s,
 	if (manifest_url(s->base, o->path, &url))
 		return target_parse(buf_view(&url), &e->target, why) ==
 		       TARGET_OK;
-	buf_str(why, "its URL there is too long");
-	return false;
+	return why_set(why, "its URL there is too long");
 }
 
 void
@@ -148,36 +147,32 @@ errand_end(struct errand *e)
 
 /* The status and what the server says with it. */
 static enum errand_result
-refused(struct errand *e, struct buf *why)
+refused(struct errand *e, struct why *why)
 {
-	uint8_t memory[COURIER_SAID_MAX];
 	struct slice meta = slice_of(e->meta, e->meta_len);
-	struct buf said;
 
-	buf_wrap(&said, memory, sizeof(memory));
-	(void)log_escape(&said, meta);
-	buf_printf(
-	    why, "answers %d %.*s", e->status, SLICE_ARGS(buf_view(&said)));
+	if (meta.len > COURIER_META_SHOWN_MAX)
+		meta.len = COURIER_META_SHOWN_MAX;
+	why_set(why, "answers %d %.*s", e->status, SLICE_ARGS(meta));
 	if (e->status == STATUS_NOT_FOUND || e->status == STATUS_GONE)
 		return ERRAND_ABSENT;
 	return e->status / 10 == 4 ? ERRAND_FAILED : ERRAND_DENIED;
 }
 
 static enum errand_result
-redirected(struct errand *e, struct buf *why)
+redirected(struct errand *e, struct why *why)
 {
 	struct target to;
 
 	if (++e->redirects > FETCH_REDIRECTS_MAX) {
-		buf_printf(
+		why_set(
 		    why, "more than %d redirects", (int)FETCH_REDIRECTS_MAX);
 		return ERRAND_DENIED;
 	}
 	if (target_follow(&e->target, slice_of(e->meta, e->meta_len), &to,
 		why) != TARGET_OK ||
 	    strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
-		buf_reset(why);
-		buf_str(why, "redirects to another host");
+		why_set(why, "redirects to another host");
 		return ERRAND_DENIED;
 	}
 	e->target = to;
@@ -186,7 +181,7 @@ redirected(struct errand *e, struct buf *why)
 
 /* Status 44. */
 static enum errand_result
-slow_down(struct errand *e, struct buf *why)
+slow_down(struct errand *e, struct why *why)
 {
 	struct source *s = e->source;
 	uint64_t seconds;
@@ -200,7 +195,7 @@ slow_down(struct errand *e, struct buf *why)
 	}
 	if (!source_pause(s, (seconds == 0 ? 1 : seconds) * 1000,
 		e->courier->patience_ms)) {
-		buf_printf(why, "asks to wait %u s, longer than this run does",
+		why_set(why, "asks to wait %u s, longer than this run does",
 		    (unsigned)seconds);
 		s->out = true;
 		return ERRAND_FAILED;
@@ -211,7 +206,7 @@ slow_down(struct errand *e, struct buf *why)
 
 /* A header that is not 20: goes on elsewhere or later, or that is it. */
 static enum errand_result
-heed_status(struct errand *e, struct buf *why)
+heed_status(struct errand *e, struct why *why)
 {
 	if (e->status / 10 == 3)
 		return redirected(e, why);
@@ -221,10 +216,10 @@ heed_status(struct errand *e, struct buf *why)
 }
 
 static enum errand_result
-conclude(struct errand *e, enum fetch_result result, struct buf *why)
+conclude(struct errand *e, enum fetch_result result, struct why *why)
 {
 	if (e->distrusted) {
-		buf_str(why, "shows another certificate than before");
+		why_set(why, "shows another certificate than before");
 		return ERRAND_DISTRUSTED;
 	}
 	if (result == FETCH_FAILED)
@@ -232,7 +227,9 @@ conclude(struct errand *e, enum fetch_result result, struct buf *why)
 	if (e->status / 10 != 2)
 		return heed_status(e, why);
 	if (e->too_long)
-		buf_str(why, "more bytes than it may have");
+		why_set(why, "more bytes than it may have");
+	else if (result == FETCH_STOPPED)
+		why_set(why, "interrupted");
 	if (result == FETCH_STOPPED)
 		return e->too_long ? ERRAND_TOO_LONG : ERRAND_STOPPED;
 	e->cut = result == FETCH_CUT;
@@ -240,7 +237,7 @@ conclude(struct errand *e, enum fetch_result result, struct buf *why)
 }
 
 static bool
-set_out(struct errand *e, struct buf *why)
+set_out(struct errand *e, struct why *why)
 {
 	e->status = 0;
 	e->courier->requests++;
@@ -250,7 +247,7 @@ set_out(struct errand *e, struct buf *why)
 }
 
 enum errand_result
-errand_step(struct errand *e, struct buf *why)
+errand_step(struct errand *e, struct why *why)
 {
 	enum errand_result result = ERRAND_GOING;
 
@@ -274,14 +271,14 @@ errand_step(struct errand *e, struct buf *why)
 /* ------------------------------------------------------- waited for */
 
 static enum errand_result
-run(struct errand *e, struct buf *why)
+run(struct errand *e, struct why *why)
 {
 	struct errand *const all[] = { e };
 	enum errand_result result;
 
 	while ((result = errand_step(e, why)) == ERRAND_GOING) {
 		if (courier_stopped(e->courier)) {
-			buf_str(why, "interrupted");
+			why_set(why, "interrupted");
 			return ERRAND_STOPPED;
 		}
 		courier_wait(e->courier, all, 1);
@@ -291,7 +288,7 @@ run(struct errand *e, struct buf *why)
 
 enum errand_result
 courier_fetch(struct courier *c, struct source *s, const struct errand_order *o,
-    bool *cut, struct buf *why)
+    bool *cut, struct why *why)
 {
 	enum errand_result result = ERRAND_DENIED;
 	struct errand e;
@@ -311,20 +308,23 @@ on_text(void *arg, struct slice bytes)
 
 enum errand_result
 courier_text(struct courier *c, struct source *s, const char *path,
-    uint64_t total_ms, struct buf *out, bool *cut, struct buf *why)
+    uint64_t total_ms, struct buf *out, bool *cut, struct why *why)
 {
 	const struct errand_order order = { .path = path,
 		.max = out->max - out->len,
 		.total_ms = total_ms,
 		.body = on_text,
 		.arg = out };
+	enum errand_result result = courier_fetch(c, s, &order, cut, why);
 
-	return courier_fetch(c, s, &order, cut, why);
+	if (out->failed)
+		why_memory(why);
+	return result;
 }
 
 enum errand_result
 courier_manifest(struct courier *c, struct source *s, struct buf *out,
-    bool *cut, struct buf *why)
+    bool *cut, struct why *why)
 {
 	return courier_text(
 	    c, s, MANIFEST_PATH, COURIER_MANIFEST_MS, out, cut, why);

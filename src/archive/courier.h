@@ -12,6 +12,7 @@
 #include "archive/source.h"
 #include "client/exchange.h"
 #include "proto/response.h"
+#include "util/why.h"
 
 enum {
 	COURIER_HEADER_MS = 20 * 1000, /* up to the header */
@@ -41,7 +42,7 @@ struct courier {
 };
 
 /* False and why. */
-bool courier_open(struct courier *c, struct buf *why);
+bool courier_open(struct courier *c, struct why *why);
 void courier_close(struct courier *c);
 
 /* Whether a signal wants the run to end. */
@@ -96,9 +97,9 @@ struct errand {
 /* Begins to ask s for what o says. False and why: no URL can be made of it.
  * errand_end is due in any case, and harmless on a zeroed one. */
 bool errand_begin(struct errand *e, struct courier *c, struct source *s,
-    const struct errand_order *o, struct buf *why);
+    const struct errand_order *o, struct why *why);
 
-enum errand_result errand_step(struct errand *e, struct buf *why);
+enum errand_result errand_step(struct errand *e, struct why *why);
 void errand_end(struct errand *e);
 
 /* Waits until one of n errands (at most COURIER_AT_ONCE; NULL ones are passed
@@ -108,16 +109,16 @@ courier_wait(const struct courier *c, struct errand *const *errands, size_t n);
 
 /* A whole errand alone. *cut: see struct errand. */
 enum errand_result courier_fetch(struct courier *c, struct source *s,
-    const struct errand_order *o, bool *cut, struct buf *why);
+    const struct errand_order *o, bool *cut, struct why *why);
 
 /* The same of a file that is appended to out, at most its maximum. ERRAND_STOPPED
  * and out->failed: memory is short. */
 enum errand_result
 courier_text(struct courier *c, struct source *s, const char *path,
-    uint64_t total_ms, struct buf *out, bool *cut, struct buf *why);
+    uint64_t total_ms, struct buf *out, bool *cut, struct why *why);
 
 /* The same of the source's manifest (out of MANIFEST_MAX). */
 enum errand_result courier_manifest(struct courier *c, struct source *s,
-    struct buf *out, bool *cut, struct buf *why);
+    struct buf *out, bool *cut, struct why *why);
 
 #endif

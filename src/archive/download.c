@@ -7,7 +7,6 @@
 
 enum {
 	WAYS = 2, /* to one file at one source: by path, by hash */
-	SAID_MAX = 512,
 };
 
 /* One file on its way. */
@@ -23,13 +22,13 @@ struct carry {
 	struct store_object *object;
 	bool too_late; /* and there is a quicker source */
 	bool local;    /* the store is at fault */
-	struct buf *why;
+	struct why *why;
 };
 
 struct loading {
 	struct download *d;
 	struct carry carry[COURIER_AT_ONCE];
-	struct buf *why;
+	struct why *why;
 };
 
 /* ------------------------------------------------------------ one file */
@@ -77,7 +76,7 @@ on_body(void *arg, struct slice bytes)
 }
 
 static bool
-set_out(struct carry *c, struct buf *said)
+set_out(struct carry *c, struct why *said)
 {
 	const struct download *d = c->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
@@ -112,10 +111,8 @@ static bool
 find_way(struct carry *c)
 {
 	const size_t round = WAYS * c->d->sources->n;
-	uint8_t memory[SAID_MAX];
-	struct buf said;
+	struct why said;
 
-	buf_wrap(&said, memory, sizeof(memory));
 	for (; c->way < 2 * round; c->way++) {
 		if (source_of(c)->out ||
 		    source_of(c)->slow != (c->way >= round))
@@ -137,7 +134,7 @@ static void
 record(struct download *d, const struct download_file *file,
     enum download_fault fault)
 {
-	if (d->failures < DOWNLOAD_TOLD_MAX)
+	if (d->failures < DOWNLOAD_SHOWN_MAX)
 		d->told[d->failures] = (struct download_failure){ file, fault };
 	d->failures++;
 	d->others += fault == DOWNLOAD_OTHER;
@@ -152,7 +149,7 @@ worsen(struct carry *c, enum download_fault fault)
 
 /* The source could not be heard to the end: again, or elsewhere. */
 static void
-heed_failure(struct carry *c, struct slice said)
+heed_failure(struct carry *c, const char *said)
 {
 	struct source *s = source_of(c);
 
@@ -168,7 +165,7 @@ heed_other_bytes(struct carry *c)
 {
 	worsen(c, DOWNLOAD_OTHER);
 	source_strike(
-	    source_of(c), SLICE("has other bytes than the manifest says"), 0);
+	    source_of(c), "has other bytes than the manifest says", 0);
 	c->way++;
 }
 
@@ -189,8 +186,7 @@ heed_bytes(struct carry *c)
 		break;
 	case STORE_OTHER_HASH:
 		if (c->errand.cut)
-			heed_failure(
-			    c, SLICE("broke off without close_notify"));
+			heed_failure(c, "broke off without close_notify");
 		else
 			heed_other_bytes(c);
 		return false;
@@ -209,7 +205,7 @@ heed_bytes(struct carry *c)
 
 /* The errand's end: true when the file is done with. */
 static bool
-heed_end(struct carry *c, enum errand_result result, struct slice said)
+heed_end(struct carry *c, enum errand_result result, const char *said)
 {
 	switch (result) {
 	case ERRAND_GOING:
@@ -279,13 +275,11 @@ take_up(struct loading *l, struct carry *c)
 static bool
 carry_on(struct carry *c)
 {
-	uint8_t memory[SAID_MAX];
 	enum errand_result result;
-	struct buf said;
+	struct why said;
 
-	buf_wrap(&said, memory, sizeof(memory));
 	result = errand_step(&c->errand, &said);
-	if (result != ERRAND_GOING && heed_end(c, result, buf_view(&said)))
+	if (result != ERRAND_GOING && heed_end(c, result, said.text))
 		c->busy = false;
 	return !c->busy;
 }
@@ -325,7 +319,7 @@ turn(struct loading *l)
 }
 
 enum download_result
-download_run(struct download *d, struct buf *why)
+download_run(struct download *d, struct why *why)
 {
 	struct loading l = { .d = d, .why = why };
 	enum download_result result = DOWNLOAD_WHOLE;

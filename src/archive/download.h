@@ -7,10 +7,11 @@
 
 #include "archive/courier.h"
 #include "archive/store.h"
+#include "util/why.h"
 
 enum {
-	DOWNLOAD_TOLD_MAX = 20, /* failures that are told by name */
-	DOWNLOAD_TRIES = 3,     /* of one file at one source */
+	DOWNLOAD_SHOWN_MAX = 20, /* failures that are told by name */
+	DOWNLOAD_TRIES = 3,      /* of one file at one source */
 };
 
 enum download_fault {
@@ -47,7 +48,7 @@ struct download {
 	/* download_run's. */
 	size_t next;
 	uint64_t files, bytes; /* that came and were right */
-	struct download_failure told[DOWNLOAD_TOLD_MAX];
+	struct download_failure told[DOWNLOAD_SHOWN_MAX];
 	size_t failures, others; /* in all; for other bytes */
 };
 
@@ -71,7 +72,7 @@ enum download_result {
 	DOWNLOAD_STOPPED, /* a signal */
 };
 
-enum download_result download_run(struct download *d, struct buf *why);
+enum download_result download_run(struct download *d, struct why *why);
 void download_fini(struct download *d);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "tls/digest.h"
 #include "tls/signify.h"
+#include "util/why.h"
 
 #define MANIFEST_PATH "mirror/MANIFEST"
 #define MANIFEST_ARCHIVE "mirror/capsule.tar"
@@ -73,7 +74,7 @@ const char *manifest_order_fault(const struct manifest *m, size_t *at);
  * the publisher's word, largest <= bytes). Header lines come in the order of
  * carnation-mirror(7); "# name: value" lines of unknown names are passed over.
  * out need not be freed when it is false. */
-bool manifest_parse(struct slice text, struct manifest *out, struct buf *why);
+bool manifest_parse(struct slice text, struct manifest *out, struct why *why);
 void manifest_fini(struct manifest *m);
 
 /* Appends the part that is signed. m must be sound; files is n. */
@@ -91,7 +92,7 @@ enum manifest_result {
  * then is out to be freed. */
 enum manifest_result manifest_open(struct slice text,
     const struct signify_key *keys, size_t n, size_t *which,
-    struct manifest *out, struct slice *signed_part, struct buf *why);
+    struct manifest *out, struct slice *signed_part, struct why *why);
 
 /* The entry of that path, or NULL. Borrowed. */
 const struct manifest_entry *

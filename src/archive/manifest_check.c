@@ -8,6 +8,7 @@
 
 #include "archive/manifest.h"
 #include "proto/request.h"
+#include "util/why.h"
 
 /* A path that begins with another path, one behind the other, is longer by a
  * byte at least. */
@@ -136,7 +137,7 @@ out:
 static bool
 signed_by(const struct signify_key *keys, size_t n, size_t *which,
     const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message,
-    struct buf *why)
+    struct why *why)
 {
 	bool known = false;
 
@@ -150,26 +151,26 @@ signed_by(const struct signify_key *keys, size_t n, size_t *which,
 		}
 		known = known || result == SIGNIFY_BAD;
 	}
-	(void)buf_str(why, known ? "the signature is wrong"
-				 : "signed by a key that is not trusted here");
-	return false;
+	return why_set(why, "%s",
+	    known ? "the signature is wrong"
+		  : "signed by a key that is not trusted here");
 }
 
 enum manifest_result
 manifest_open(struct slice text, const struct signify_key *keys, size_t n,
     size_t *which, struct manifest *out, struct slice *signed_part,
-    struct buf *why)
+    struct why *why)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
 	struct slice name, message;
-	size_t signer;
+	size_t signer = 0;
 
 	if (text.len > MANIFEST_MAX) {
-		(void)buf_str(why, "longer than 16 MiB");
+		why_set(why, "longer than 16 MiB");
 		return MANIFEST_UNSIGNED;
 	}
 	if (!signify_split(text, &name, signature, &message)) {
-		(void)buf_str(why, "not a signed manifest");
+		why_set(why, "not a signed manifest");
 		return MANIFEST_UNSIGNED;
 	}
 	if (!signed_by(keys, n, &signer, signature, message, why))
@@ -178,8 +179,8 @@ manifest_open(struct slice text, const struct signify_key *keys, size_t n,
 		return MANIFEST_UNSOUND;
 	if (out->key_name[0] != '\0' &&
 	    !slice_equal(name, slice_str(out->key_name))) {
-		(void)buf_str(why, "line 1 does not name the key that "
-				   "signed-with does");
+		why_set(why, "line 1 does not name the key that "
+			     "signed-with does");
 		manifest_fini(out);
 		return MANIFEST_UNSIGNED;
 	}

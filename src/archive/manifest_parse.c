@@ -7,6 +7,7 @@
 #include "proto/request.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/why.h"
 
 enum {
 	HEX_SIZE = DIGEST_HEX_SIZE - 1,
@@ -17,25 +18,17 @@ struct reading {
 	struct slice rest;
 	unsigned line; /* the number of the one that was taken last */
 	struct manifest *out;
-	struct buf *why;
+	struct why *why;
 };
 
-/* "line 12: a backslash: name": the name only when why has room for it. */
+/* "line 12: a backslash: name". */
 static bool
 fault(struct reading *r, const char *text, struct slice name)
 {
-	uint8_t memory[512];
-	struct buf shown;
+	struct slice shown = slice_head(name, name.len < 100 ? name.len : 100);
 
-	buf_wrap(&shown, memory, sizeof(memory));
-	(void)buf_printf(r->why, "line %u: %s", r->line, text);
-	if (name.len > 0 && !r->why->failed &&
-	    log_escape(
-		&shown, slice_head(name, name.len < 100 ? name.len : 100)) &&
-	    shown.len + 2 < r->why->max - r->why->len)
-		(void)buf_printf(
-		    r->why, ": %.*s", SLICE_ARGS(buf_view(&shown)));
-	return false;
+	return why_set(r->why, "line %u: %s%s%.*s", r->line, text,
+	    shown.len > 0 ? ": " : "", SLICE_ARGS(shown));
 }
 
 #define FAULT(r, text) fault((r), (text), SLICE(""))
@@ -322,15 +315,13 @@ take_entries(struct reading *r)
 }
 
 bool
-manifest_parse(struct slice text, struct manifest *out, struct buf *why)
+manifest_parse(struct slice text, struct manifest *out, struct why *why)
 {
 	struct reading r = { .rest = text, .out = out, .why = why };
 
 	*out = (struct manifest){ 0 };
-	if (text.len > MANIFEST_MAX) {
-		(void)buf_str(why, "longer than 16 MiB");
-		return false;
-	}
+	if (text.len > MANIFEST_MAX)
+		return why_set(why, "longer than 16 MiB");
 	if (take_headers(&r) && take_entries(&r))
 		return true;
 	manifest_fini(out);

@@ -29,12 +29,13 @@ enum mirror_result
 mirror_fail(
     struct mirror *m, enum mirror_result result, const char *format, ...)
 {
+	char text[WHY_MAX];
 	va_list ap;
 
-	buf_reset(&m->out->why);
 	va_start(ap, format);
-	(void)buf_vprintf(&m->out->why, format, ap);
+	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	why_set(&m->out->why, "%s", text);
 	return result;
 }
 
@@ -96,7 +97,7 @@ take_words(struct mirror *m)
 static enum mirror_result
 open_store(struct mirror *m)
 {
-	struct buf *why = &m->out->why;
+	struct why *why = &m->out->why;
 	enum mirror_result result;
 
 	/* No store is begun in vain. */
@@ -135,13 +136,11 @@ open_store(struct mirror *m)
 static void
 write_trace(struct mirror *m)
 {
-	uint8_t memory[SAY_MAX];
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (!trace_write(m->store, &m->state, clock_wall(), &why))
 		mirror_say(m, MIRROR_WARNING, "the trace is not written: %s",
-		    buf_cstr(&why));
+		    why.text);
 }
 
 /* What an end writes: of a good one the time, and the trace, which must also say
@@ -205,7 +204,6 @@ mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out)
 	uint64_t began_ms = clock_ms();
 
 	*out = (struct mirror_outcome){ 0 };
-	buf_init(&out->why, MIRROR_WHY_MAX);
 	(void)snprintf(out->origin, sizeof(out->origin), "%s", wish->url);
 	found_init(&m.found);
 	m.courier.trust = mirror_trust;
@@ -216,10 +214,4 @@ mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out)
 	courier_close(&m.courier);
 	found_fini(&m.found);
 	store_close(&m.store);
-}
-
-void
-mirror_outcome_fini(struct mirror_outcome *out)
-{
-	buf_fini(&out->why);
 }

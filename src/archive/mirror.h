@@ -9,12 +9,12 @@
 
 #include "archive/changes.h"
 #include "archive/state.h"
+#include "util/why.h"
 
 enum {
 	MIRROR_FILE_MIB = 64, /* limits, unless the operator says otherwise */
 	MIRROR_BYTES_GIB = 4,
 	MIRROR_ROUNDS = 5, /* manifests begun with in one run */
-	MIRROR_WHY_MAX = 16 * 1024,
 };
 
 enum mirror_level { MIRROR_INFO, MIRROR_WARNING, MIRROR_ERROR };
@@ -70,12 +70,10 @@ struct mirror_outcome {
 	uint64_t requests, resumed, bytes; /* bytes of bodies */
 	uint64_t ms;
 	bool stale;     /* refresh has passed */
-	struct buf why; /* half a sentence, unless it went well */
+	struct why why; /* "" when it went well */
 };
 
-/* One run. out->why is then to be freed by mirror_outcome_fini. SIGPIPE must be
- * ignored. */
+/* One run. SIGPIPE must be ignored. */
 void mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out);
-void mirror_outcome_fini(struct mirror_outcome *out);
 
 #endif

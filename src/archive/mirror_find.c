@@ -7,8 +7,6 @@
 #include "archive/mirror_internal.h"
 #include "util/clock.h"
 
-enum { SAID_MAX = 1024 };
-
 /* ------------------------------------------------------------- sources */
 
 void
@@ -103,7 +101,7 @@ enum answer {
 /* The bytes of a source's manifest, not yet looked at. */
 static enum answer
 fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
-    struct buf *why)
+    struct why *why)
 {
 	uint64_t began_ms = clock_ms();
 
@@ -113,8 +111,7 @@ fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
 	case ERRAND_STOPPED:
 		return f->text.failed ? ANSWER_LOCAL : ANSWER_STOPPED;
 	case ERRAND_TOO_LONG:
-		buf_reset(why);
-		buf_printf(
+		why_set(
 		    why, "a manifest of more than %d MiB", MANIFEST_MAX >> 20);
 		return ANSWER_REFUSED;
 	case ERRAND_DISTRUSTED:
@@ -125,25 +122,25 @@ fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
 	case ERRAND_GOING:
 		break;
 	}
-	source_strike(s, buf_view(why), clock_ms() - began_ms);
+	source_strike(s, why->text, clock_ms() - began_ms);
 	return ANSWER_NONE;
 }
 
 /* Refused: the first such words are the run's, when nobody has better. */
 static void
 refuse(
-    struct finding *g, const struct source *s, uint64_t serial, struct buf *why)
+    struct finding *g, const struct source *s, uint64_t serial, struct why *why)
 {
 	struct mirror *m = g->m;
 
 	if (g->refused != NULL || g->same != NULL) {
-		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, buf_cstr(why));
+		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, why->text);
 		return;
 	}
 	g->refused = s;
 	m->out->serial = serial;
 	memcpy(m->out->source, s->base, sizeof(m->out->source));
-	(void)mirror_fail(m, MIRROR_REFUSED, "%s", buf_cstr(why));
+	(void)mirror_fail(m, MIRROR_REFUSED, "%s", why->text);
 }
 
 /* A first run keeps the highest; MIRROR_REFUSED: two of one serial differ. */
@@ -193,7 +190,7 @@ heed_same(struct finding *g, const struct source *s)
 /* MIRROR_LATER: ask the next one. */
 static enum mirror_result
 heed(struct finding *g, struct source *s, struct found *f, bool cut,
-    struct buf *why)
+    struct why *why)
 {
 	struct mirror *m = g->m;
 	enum verdict v = verdict_of(f, &g->known, m->wish->allow_serial, why);
@@ -228,13 +225,11 @@ ask(struct finding *g, struct source *s)
 {
 	enum mirror_result result = MIRROR_LATER;
 	struct mirror *m = g->m;
-	uint8_t memory[SAID_MAX];
 	struct found f;
-	struct buf why;
+	struct why why;
 	bool cut;
 
 	found_init(&f);
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	switch (fetch_manifest(m, s, &f, &cut, &why)) {
 	case ANSWER_MANIFEST:
 		g->heard = true;
@@ -246,8 +241,8 @@ ask(struct finding *g, struct source *s)
 	case ANSWER_NONE:
 		/* The origin may be gone for good: others were heard. */
 		if (g->same == NULL)
-			mirror_say(m, MIRROR_WARNING, "%s: %s", s->base,
-			    buf_cstr(&why));
+			mirror_say(
+			    m, MIRROR_WARNING, "%s: %s", s->base, why.text);
 		break;
 	case ANSWER_LOCAL:
 		result = mirror_fail(m, MIRROR_LOCAL, "out of memory");
@@ -267,8 +262,8 @@ settle_on(struct finding *g, const struct source *s, uint64_t serial)
 
 	if (g->refused != NULL)
 		mirror_say(m, MIRROR_WARNING, "%s: refused: %s",
-		    g->refused->base, buf_cstr(&m->out->why));
-	buf_reset(&m->out->why);
+		    g->refused->base, m->out->why.text);
+	why_clear(&m->out->why);
 	m->out->serial = serial;
 	memcpy(m->out->source, s->base, sizeof(m->out->source));
 }

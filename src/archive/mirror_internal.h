@@ -8,6 +8,8 @@
 #include "archive/mirror.h"
 #include "archive/verdict.h"
 
+enum { MIRROR_LINES_MAX = 16 * 1024 }; /* bytes of lines said at once */
+
 struct mirror {
 	const struct mirror_wish *wish;
 	struct mirror_outcome *out;

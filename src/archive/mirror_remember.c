@@ -14,7 +14,7 @@ heed_keys(struct mirror *m, const struct found *f)
 	struct slice rest, line;
 	struct buf said;
 
-	buf_init(&said, MIRROR_WHY_MAX);
+	buf_init(&said, MIRROR_LINES_MAX);
 	if (!verdict_keys(&m->state, f, &said))
 		mirror_say(m, MIRROR_WARNING,
 		    "no room for the key that is announced: remove some from "
@@ -51,16 +51,16 @@ mirror_remember(struct mirror *m, const struct found *f)
 static enum mirror_result
 finish(struct mirror *m, uint64_t serial, struct found *f)
 {
-	struct buf *why = &m->out->why;
+	struct why *why = &m->out->why;
 	enum verdict v;
 
 	if (!store_manifest(m->store, serial, &f->text)) {
-		buf_str(why, strerror(errno));
+		why_set(why, "%s", strerror(errno));
 		return MIRROR_LOCAL;
 	}
 	v = verdict_of(f, &m->state, serial, why);
 	if (!verdict_refuses(v) && f->m.serial == serial) {
-		buf_reset(why);
+		why_clear(why);
 		if (!mirror_remember(m, f))
 			return MIRROR_LOCAL;
 		mirror_say(m, MIRROR_INFO,
@@ -70,7 +70,7 @@ finish(struct mirror *m, uint64_t serial, struct found *f)
 		return MIRROR_UPDATED;
 	}
 	if (!verdict_refuses(v))
-		buf_printf(why, "its serial is %" PRIu64, f->m.serial);
+		why_set(why, "its serial is %" PRIu64, f->m.serial);
 	return MIRROR_REFUSED;
 }
 
@@ -80,7 +80,6 @@ mirror_resume(struct mirror *m)
 	uint64_t serial = store_current(m->store);
 	enum mirror_result result;
 	struct found f;
-	struct buf why;
 
 	if (serial <= m->state.serial)
 		return MIRROR_UPDATED;
@@ -93,12 +92,8 @@ mirror_resume(struct mirror *m)
 	found_fini(&f);
 	if (result != MIRROR_REFUSED)
 		return result;
-	why = m->out->why;
-	buf_init(&m->out->why, MIRROR_WHY_MAX);
-	(void)mirror_fail(m, MIRROR_LOCAL,
+	return mirror_fail(m, MIRROR_LOCAL,
 	    "release %" PRIu64 " is current, but not in %s/state, and is not "
 	    "to be trusted: %s",
-	    serial, m->wish->store, buf_cstr(&why));
-	buf_fini(&why);
-	return MIRROR_LOCAL;
+	    serial, m->wish->store, m->out->why.text);
 }

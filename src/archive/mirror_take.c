@@ -13,7 +13,7 @@
 #include "util/secret.h"
 
 enum {
-	FOLDED_TOLD_MAX = 5,
+	FOLDED_SHOWN_MAX = 5,
 	SPARE_INODES = 64,        /* directories, manifest, archive */
 	SPARE_BYTES = 256 * 1024, /* the same; state and trace */
 	NAME_BYTES = 64,          /* of a file's name in a directory */
@@ -100,15 +100,15 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 	};
 	const struct source *s = m->sources.at;
 
-	for (size_t i = 0; i < d->failures && i < DOWNLOAD_TOLD_MAX; i++)
+	for (size_t i = 0; i < d->failures && i < DOWNLOAD_SHOWN_MAX; i++)
 		buf_printf(list, "%s: %s\n", d->told[i].file->path,
 		    words[d->told[i].fault]);
-	if (d->failures > DOWNLOAD_TOLD_MAX)
+	if (d->failures > DOWNLOAD_SHOWN_MAX)
 		buf_printf(list, "and %zu more files\n",
-		    d->failures - DOWNLOAD_TOLD_MAX);
+		    d->failures - DOWNLOAD_SHOWN_MAX);
 	for (size_t i = 0; i < m->sources.n; i++)
-		if (s[i].said[0] != '\0')
-			buf_printf(list, "%s: %s\n", s[i].base, s[i].said);
+		if (s[i].said.text[0] != '\0')
+			buf_printf(list, "%s: %s\n", s[i].base, s[i].said.text);
 	if (d->others > 0)
 		return mirror_fail(m, MIRROR_REFUSED,
 		    "%zu file%s not what the manifest says", d->others,
@@ -123,13 +123,11 @@ static bool
 has_moved_on(struct mirror *m)
 {
 	uint64_t serial = m->found.m.serial;
-	struct buf why = m->out->why;
+	struct why why = m->out->why;
 	bool moved;
 
-	buf_init(&m->out->why, MIRROR_WHY_MAX);
 	sources_revive(&m->sources);
 	moved = mirror_find(m) == MIRROR_UPDATED && m->found.m.serial > serial;
-	buf_fini(&m->out->why);
 	m->out->why = why;
 	m->out->serial = moved ? m->found.m.serial : serial;
 	return moved;
@@ -144,11 +142,11 @@ heed_lacking(struct mirror *m, const struct download *d, int round)
 	struct buf list;
 	bool moved;
 
-	buf_init(&list, MIRROR_WHY_MAX);
+	buf_init(&list, MIRROR_LINES_MAX);
 	result = list_lacking(m, d, &list);
 	moved = !courier_stopped(&m->courier) && has_moved_on(m);
 	if (moved && round < MIRROR_ROUNDS) {
-		buf_reset(&m->out->why);
+		why_clear(&m->out->why);
 		result = MIRROR_UPDATED;
 	} else if (moved) {
 		result = mirror_fail(m, MIRROR_LATER,
@@ -267,7 +265,7 @@ on_folded(void *arg, const char *a, const char *b)
 {
 	struct folded *f = arg;
 
-	if (f->told++ < FOLDED_TOLD_MAX)
+	if (f->told++ < FOLDED_SHOWN_MAX)
 		mirror_say(f->m, MIRROR_WARNING,
 		    "%s and %s differ in case alone", a, b);
 }
@@ -276,14 +274,14 @@ on_folded(void *arg, const char *a, const char *b)
 static void
 compare(struct mirror *m)
 {
-	struct buf text, why;
-	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], memory[256];
+	struct buf text;
+	struct why why;
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
 	struct slice name, list;
 	struct manifest old;
 	bool has;
 
 	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&why, memory, sizeof(memory));
 	has = store_manifest(m->store, store_current(m->store), &text) &&
 	      signify_split(buf_view(&text), &name, signature, &list) &&
 	      manifest_parse(list, &old, &why);
@@ -302,12 +300,10 @@ prune(struct mirror *m)
 		.back_s = STORE_BACK_S,
 		.highest = m->state.serial,
 	};
-	uint8_t memory[1024];
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (!store_prune(m->store, &keep, NULL, NULL, &why))
-		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&why));
+		mirror_say(m, MIRROR_WARNING, "%s", why.text);
 }
 
 enum mirror_result

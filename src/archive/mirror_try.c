@@ -8,7 +8,7 @@
 #include "archive/mirror_internal.h"
 #include "capsule/host.h"
 
-enum { HOST_WHY_MAX = 1024, TOLD_MAX = 3 };
+enum { ERROR_LINE_MAX = 1024, ERRORS_SHOWN_MAX = 3 };
 
 /* A release and what its capsule.conf says. */
 struct tried {
@@ -28,9 +28,8 @@ tried_close(struct tried *t)
 static bool
 tried_open(struct tried *t, const struct mirror *m, struct report *r)
 {
-	uint8_t memory[HOST_WHY_MAX];
 	struct conf_capsule *c = NULL;
-	struct buf why;
+	struct why why;
 
 	*t = (struct tried){ .conf = conf_new() };
 	if (t->conf != NULL)
@@ -43,20 +42,19 @@ tried_open(struct tried *t, const struct mirror *m, struct report *r)
 	t->hosts = hosts_open_names(t->conf, r);
 	if (t->hosts == NULL)
 		return false;
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (host_open(&t->hosts->host[0], m->found.m.serial + 1, &why))
 		return true;
-	report_add(r, REPORT_ERROR, m->wish->store, 0, "%s", buf_cstr(&why));
+	report_add(r, REPORT_ERROR, m->wish->store, 0, "%s", why.text);
 	return false;
 }
 
 static void
 say_errors(const struct mirror *m, const struct report *r)
 {
-	uint8_t memory[HOST_WHY_MAX];
+	uint8_t memory[ERROR_LINE_MAX];
 	struct buf line;
 
-	for (size_t i = 0, told = 0; i < r->n && told < TOLD_MAX; i++) {
+	for (size_t i = 0, told = 0; i < r->n && told < ERRORS_SHOWN_MAX; i++) {
 		buf_wrap(&line, memory, sizeof(memory) - 1);
 		if (r->items[i].level != REPORT_ERROR ||
 		    !report_format(&r->items[i], &line))

@@ -92,7 +92,7 @@ tell_link(
 	struct slice url =
 	    cut ? slice_head(link->url, URL_SHOWN_MAX) : link->url;
 
-	if (++*n > PUBLISH_TOLD_MAX)
+	if (++*n > PUBLISH_SHOWN_MAX)
 		return;
 	publish_problem(t->p, t->r, REPORT_WARNING, link->page, link->line,
 	    "link to %.*s%s: %s", SLICE_ARGS(url), cut ? "..." : "", what);
@@ -117,7 +117,7 @@ look_at_names(void *arg, const char *a, const char *b)
 {
 	struct telling *t = arg;
 
-	if (++t->folded <= PUBLISH_TOLD_MAX)
+	if (++t->folded <= PUBLISH_SHOWN_MAX)
 		publish_problem(t->p, t->r, REPORT_WARNING, b, 0,
 		    "differs from %s in case alone: some file systems can "
 		    "keep only one of them",
@@ -127,9 +127,9 @@ look_at_names(void *arg, const char *a, const char *b)
 static void
 tell_more(const struct telling *t, size_t n, const char *what)
 {
-	if (n > PUBLISH_TOLD_MAX)
+	if (n > PUBLISH_SHOWN_MAX)
 		report_add(t->r, REPORT_WARNING, t->p->o->src, 0, "%zu more %s",
-		    n - PUBLISH_TOLD_MAX, what);
+		    n - PUBLISH_SHOWN_MAX, what);
 }
 
 /* Mirrors keep to limits, which are known. */

@@ -15,9 +15,8 @@
 #define PUBLISH_CONF_FILE "capsule.conf"
 
 enum {
-	PUBLISH_WHY_MAX = 8192,
 	PUBLISH_READ_SIZE = 64 * 1024,
-	PUBLISH_TOLD_MAX = 20, /* problems of one kind told in full */
+	PUBLISH_SHOWN_MAX = 20, /* problems of one kind told in full */
 };
 
 /* A capsule for reading. Zeroed = closed. */

@@ -52,18 +52,17 @@ enum publish_result
 publish_make_list(struct publish *p, struct report *r)
 {
 	struct manifest m = head(p);
-	struct buf why;
+	struct why why;
 	bool ok = false;
 
-	buf_init(&why, PUBLISH_WHY_MAX);
 	/* Read again as a mirror will: what does not pass is not published. */
 	if (p->n > MANIFEST_FILES_MAX)
-		(void)buf_printf(&why, "%zu files, and a manifest lists %d",
-		    p->n, MANIFEST_FILES_MAX);
+		why_set(&why, "%zu files, and a manifest lists %d", p->n,
+		    MANIFEST_FILES_MAX);
 	else if (!add_files(p, &m))
-		(void)buf_str(&why, "out of memory");
+		why_memory(&why);
 	else if (!manifest_format(&m, &p->list))
-		(void)buf_printf(&why, "the list would have more than %d MiB",
+		why_set(&why, "the list would have more than %d MiB",
 		    MANIFEST_MAX >> 20);
 	else
 		ok = manifest_parse(buf_view(&p->list), &p->after, &why);
@@ -72,8 +71,7 @@ publish_make_list(struct publish *p, struct report *r)
 		p->plan.after = &p->after;
 	else
 		report_add(r, REPORT_ERROR, p->o->src, 0,
-		    "no manifest can be made of it: %s", buf_cstr(&why));
-	buf_fini(&why);
+		    "no manifest can be made of it: %s", why.text);
 	return ok ? PUBLISH_GOOD : PUBLISH_REFUSED;
 }
 
@@ -132,7 +130,7 @@ publish_take_sealed(struct publish *p, struct report *r)
 	struct manifest m = { 0 };
 	size_t n = 0, which = 0;
 	struct slice part;
-	struct buf why;
+	struct why why;
 	bool ok;
 
 	if (o->sealed.len == 0)
@@ -142,13 +140,11 @@ publish_take_sealed(struct publish *p, struct report *r)
 	for (size_t i = 0; i < p->state.n_keys && o->key == NULL; i++)
 		if (!p->state.key[i].retired)
 			keys[n++] = p->state.key[i].key;
-	buf_init(&why, PUBLISH_WHY_MAX);
 	ok = manifest_open(o->sealed, keys, n, &which, &m, &part, &why) ==
 	     MANIFEST_GOOD;
 	if (!ok)
-		report_add(r, REPORT_ERROR, NULL, 0, "the signed list: %s",
-		    buf_cstr(&why));
-	buf_fini(&why);
+		report_add(
+		    r, REPORT_ERROR, NULL, 0, "the signed list: %s", why.text);
 	if (!ok)
 		return PUBLISH_REFUSED;
 	p->signer = keys[which];

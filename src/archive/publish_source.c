@@ -213,7 +213,7 @@ static void
 tell_left_out(
     struct publish *p, const char *path, const char *why, struct report *r)
 {
-	if (++p->plan.left_out <= PUBLISH_TOLD_MAX)
+	if (++p->plan.left_out <= PUBLISH_SHOWN_MAX)
 		publish_problem(p, r,
 		    p->o->strict ? REPORT_ERROR : REPORT_WARNING, path, 0,
 		    "left out: %s", why);
@@ -275,10 +275,10 @@ publish_list_pages(struct publish *p, struct report *r)
 			tell_left_out(p, p->left.item[i].path,
 			    inventory_why_text(p->left.item[i].why), r);
 	leave_out_mirror(p, r);
-	if (p->plan.left_out > PUBLISH_TOLD_MAX)
+	if (p->plan.left_out > PUBLISH_SHOWN_MAX)
 		report_add(r, p->o->strict ? REPORT_ERROR : REPORT_WARNING,
 		    p->o->src, 0, "%zu more are left out",
-		    p->plan.left_out - PUBLISH_TOLD_MAX);
+		    p->plan.left_out - PUBLISH_SHOWN_MAX);
 	if (!check_names(p, r))
 		return PUBLISH_REFUSED;
 	if (p->o->strict && p->plan.left_out > 0)

@@ -8,7 +8,7 @@
 #include "os/file.h"
 
 static enum publish_result
-lock_store(struct publish *p, struct report *r, struct buf *why)
+lock_store(struct publish *p, struct report *r, struct why *why)
 {
 	switch (store_lock(p->store, why)) {
 	case STORE_LOCKED:
@@ -20,12 +20,12 @@ lock_store(struct publish *p, struct report *r, struct buf *why)
 	case STORE_LOCK_FAILED:
 		break;
 	}
-	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 	return PUBLISH_LOCAL;
 }
 
 static enum publish_result
-read_state(struct publish *p, struct report *r, struct buf *why)
+read_state(struct publish *p, struct report *r, struct why *why)
 {
 	switch (state_read(p->store, &p->state, why)) {
 	case STATE_READ:
@@ -41,7 +41,7 @@ read_state(struct publish *p, struct report *r, struct buf *why)
 	case STATE_UNREAD:
 		break;
 	}
-	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 	return PUBLISH_LOCAL;
 }
 
@@ -85,13 +85,13 @@ find_origin(struct publish *p, struct report *r)
 }
 
 static enum publish_result
-open_store(struct publish *p, struct report *r, struct buf *why)
+open_store(struct publish *p, struct report *r, struct why *why)
 {
 	enum publish_result result = PUBLISH_GOOD;
 
 	p->store = store_open(p->o->store, false, why);
 	if (p->store == NULL) {
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 		return PUBLISH_LOCAL;
 	}
 	if (!p->o->look_only)
@@ -119,15 +119,13 @@ enum publish_result
 publish_open_store(struct publish *p, struct report *r)
 {
 	enum publish_result result = PUBLISH_GOOD;
-	struct buf why;
+	struct why why;
 
 	/* One that is not there is made when there is something to put in. */
-	buf_init(&why, PUBLISH_WHY_MAX);
 	if (store_is(p->o->store))
 		result = open_store(p, r, &why);
 	else
 		result = check_room(p, r);
-	buf_fini(&why);
 	return result == PUBLISH_GOOD ? find_origin(p, r) : result;
 }
 
@@ -135,14 +133,13 @@ enum publish_result
 publish_make_store(struct publish *p, struct report *r)
 {
 	enum publish_result result = PUBLISH_LOCAL;
-	struct buf why;
+	struct why why;
 
 	if (p->store != NULL)
 		return PUBLISH_GOOD;
-	buf_init(&why, PUBLISH_WHY_MAX);
 	p->store = store_open(p->o->store, true, &why);
 	if (p->store == NULL)
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(&why));
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
 	else
 		result = lock_store(p, r, &why);
 	/* Somebody else may have been the first. */
@@ -152,7 +149,6 @@ publish_make_store(struct publish *p, struct report *r)
 		    "somebody else has just published here: begin again");
 		result = PUBLISH_FAILED;
 	}
-	buf_fini(&why);
 	return result;
 }
 
@@ -177,7 +173,8 @@ publish_read_last(struct publish *p, struct report *r)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
 	uint64_t serial = p->state.serial;
-	struct buf text, why;
+	struct buf text;
+	struct why why;
 
 	if (p->store == NULL || serial == 0)
 		return PUBLISH_GOOD;
@@ -186,7 +183,6 @@ publish_read_last(struct publish *p, struct report *r)
 	for (size_t i = 0; i < p->state.n_keys; i++)
 		keys[i] = p->state.key[i].key;
 	buf_init(&text, MANIFEST_MAX);
-	buf_init(&why, PUBLISH_WHY_MAX);
 	if (!store_manifest(p->store, serial, &text)) {
 		buf_reset(&text);
 		serial = store_current(p->store);
@@ -204,9 +200,8 @@ publish_read_last(struct publish *p, struct report *r)
 		    "what has changed since is not known; see carnation "
 		    "verify",
 		    (unsigned long long)serial,
-		    text.len == 0 ? "it cannot be read" : buf_cstr(&why));
+		    text.len == 0 ? "it cannot be read" : why.text);
 	}
-	buf_fini(&why);
 	buf_fini(&text);
 	return PUBLISH_GOOD;
 }

@@ -11,7 +11,7 @@
 /* From SRC's file into an object. */
 static enum publish_result
 copy_bytes(const struct publish *p, const struct publish_file *f,
-    struct store_object *o, struct report *r, struct buf *why)
+    struct store_object *o, struct report *r, struct why *why)
 {
 	uint8_t bytes[PUBLISH_READ_SIZE];
 	int fd = publish_file_open(p, f, r);
@@ -30,31 +30,31 @@ copy_bytes(const struct publish *p, const struct publish_file *f,
 		    "cannot be read: %s", strerror(errno));
 	(void)close(fd);
 	if (!kept)
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 	return kept && n != -1 ? PUBLISH_GOOD : PUBLISH_LOCAL;
 }
 
 static enum publish_result
 fill(const struct publish *p, const struct publish_file *f,
-    struct store_object *o, struct report *r, struct buf *why)
+    struct store_object *o, struct report *r, struct why *why)
 {
 	if (f->made == NULL)
 		return copy_bytes(p, f, o, r, why);
 	if (store_object_put(o, buf_view(f->made), why))
 		return PUBLISH_GOOD;
-	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 	return PUBLISH_LOCAL;
 }
 
 static enum publish_result
 store_file(struct publish *p, const struct publish_file *f, struct report *r,
-    struct buf *why)
+    struct why *why)
 {
 	struct store_object *o = store_object_new(p->store, why);
 	enum publish_result result;
 
 	if (o == NULL) {
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 		return PUBLISH_LOCAL;
 	}
 	result = fill(p, f, o, r, why);
@@ -73,7 +73,7 @@ store_file(struct publish *p, const struct publish_file *f, struct report *r,
 	case STORE_WRITE_FAILED:
 		break;
 	}
-	report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(why));
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
 	return PUBLISH_LOCAL;
 }
 
@@ -81,13 +81,11 @@ enum publish_result
 publish_store_files(struct publish *p, struct report *r)
 {
 	enum publish_result result = PUBLISH_GOOD;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, PUBLISH_WHY_MAX);
 	for (size_t i = 0; i < p->n && result == PUBLISH_GOOD; i++)
 		if (!store_has(p->store, p->file[i].digest))
 			result = store_file(p, &p->file[i], r, &why);
-	buf_fini(&why);
 	/* Also those that the store had before: see publish.h. */
 	for (size_t i = 0; i < p->n && result == PUBLISH_GOOD; i++)
 		if (!publish_file_unchanged(p, &p->file[i], r))
@@ -118,24 +116,21 @@ enum publish_result
 publish_release(struct publish *p, struct report *r)
 {
 	enum publish_result result = publish_turn_keys(p, r);
-	struct buf why;
+	struct why why;
 	bool ok;
 
 	if (result != PUBLISH_GOOD)
 		return result;
 	note_serial(p);
-	buf_init(&why, PUBLISH_WHY_MAX);
 	/* The state before the switch: what anybody may have seen under a serial
 	 * is never published again under the same. */
 	ok = store_build(p->store, &p->after, buf_view(&p->sealed), &why) &&
 	     state_write(p->store, &p->state, &why) &&
 	     store_switch(p->store, p->after.serial, &why);
 	if (!ok)
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", buf_cstr(&why));
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
 	else if (!trace_write(p->store, &p->state, p->o->now, &why))
 		report_add(r, REPORT_WARNING, NULL, 0,
-		    "published, but the trace is an old one: %s",
-		    buf_cstr(&why));
-	buf_fini(&why);
+		    "published, but the trace is an old one: %s", why.text);
 	return ok ? PUBLISH_GOOD : PUBLISH_LOCAL;
 }

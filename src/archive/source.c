@@ -28,11 +28,9 @@ sources_add(struct sources *s, const char *base)
 static bool
 leads_to(const char *base, const char *host)
 {
-	uint8_t memory[SOURCE_SAID_MAX];
 	struct target t;
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory));
 	return target_parse(slice_str(base), &t, &why) == TARGET_OK &&
 	       strcmp(t.host, host) == 0;
 }
@@ -69,24 +67,21 @@ sources_revive(struct sources *s)
 }
 
 bool
-sources_list(const struct store *store, struct buf *page, struct buf *why)
+sources_list(const struct store *store, struct buf *page, struct why *why)
 {
 	int fd, release = store_release_fd(store, store_current(store));
 	struct stat st;
 	bool ok = true;
 
-	if (release == -1) {
-		(void)buf_str(
-		    why, file_is_absent(errno)
-			     ? "nothing is published or mirrored here yet"
-			     : strerror(errno));
-		return false;
-	}
+	if (release == -1)
+		return why_set(why, "%s",
+		    file_is_absent(errno)
+			? "nothing is published or mirrored here yet"
+			: strerror(errno));
 	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {
 		ok = file_read(fd, page);
 		if (!ok)
-			(void)buf_printf(
-			    why, SOURCES_LIST ": %s", strerror(errno));
+			why_errno(why, SOURCES_LIST);
 		(void)close(fd);
 	}
 	(void)close(release);
@@ -97,15 +92,14 @@ void
 sources_add_known(
     struct sources *s, const struct store *store, const struct state *st)
 {
-	uint8_t memory[SOURCE_SAID_MAX];
-	struct buf page, why;
+	struct buf page;
+	struct why why;
 
 	if (st->origin[0] != '\0') {
 		sources_add(s, st->origin);
 		sources_know_origin(s, st->origin);
 	}
 	buf_init(&page, SOURCES_LIST_MAX);
-	buf_wrap(&why, memory, sizeof(memory));
 	if (sources_list(store, &page, &why))
 		sources_add_links(s, buf_view(&page), st->host);
 	buf_fini(&page);
@@ -121,19 +115,15 @@ sources_left(const struct sources *s)
 }
 
 void
-source_blame(struct source *s, struct slice said)
+source_blame(struct source *s, const char *said)
 {
-	size_t max = sizeof(s->said) - 1;
-	size_t len = said.len < max ? said.len : max;
-
-	memcpy(s->said, said.ptr, len);
-	s->said[len] = '\0';
+	why_set(&s->said, "%s", said);
 	if (++s->strikes >= SOURCE_STRIKES)
 		s->out = true;
 }
 
 void
-source_strike(struct source *s, struct slice said, uint64_t took_ms)
+source_strike(struct source *s, const char *said, uint64_t took_ms)
 {
 	source_blame(s, said);
 	if (took_ms >= SOURCE_SLOW_MS)

@@ -7,12 +7,12 @@
 #include "archive/manifest.h"
 #include "archive/state.h"
 #include "archive/store.h"
+#include "util/why.h"
 
 enum {
 	SOURCES_MAX = 32,
-	SOURCE_STRIKES = 3,     /* failures in a row: asked no more */
-	SOURCE_ABSENT_MAX = 20, /* files in a row that it does not have */
-	SOURCE_SAID_MAX = 256,
+	SOURCE_STRIKES = 3,         /* failures in a row: asked no more */
+	SOURCE_ABSENT_MAX = 20,     /* files in a row that it does not have */
 	SOURCES_LIST_MAX = 1 << 20, /* bytes of mirrors.gmi */
 	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
 	SOURCE_PAUSE_MS = 300, /* after a failure, times the strikes */
@@ -38,7 +38,7 @@ struct source {
 	uint64_t waited_ms; /* for its "slow down", less what it has earned */
 	char certificate[DIGEST_HEX_SIZE]; /* that it showed in this run */
 	bool distrusted;                   /* for another certificate */
-	char said[SOURCE_SAID_MAX];        /* its last failure; "" none */
+	struct why said;                   /* its last failure; "" none */
 };
 
 /* In the order in which they are asked. */
@@ -57,7 +57,7 @@ void sources_add_links(struct sources *s, struct slice page, const char *own);
 
 /* Appends the list of the current release to page (of SOURCES_LIST_MAX); one that
  * has none is no error. False and why. */
-bool sources_list(const struct store *store, struct buf *page, struct buf *why);
+bool sources_list(const struct store *store, struct buf *page, struct why *why);
 
 /* Adds whom a mirror knows without being told: the origin, and the links of the
  * current release's list. */
@@ -75,7 +75,7 @@ bool sources_left(const struct sources *s);
 
 /* A failure to answer, in words (kept, cut if long), that took so many ms: all
  * that go there wait for a moment. */
-void source_strike(struct source *s, struct slice said, uint64_t took_ms);
+void source_strike(struct source *s, const char *said, uint64_t took_ms);
 
 /* "Slow down" (44): all that go there wait for so many ms from now; false when that
  * is more than is left of patience_ms. Each file that comes earns SOURCE_EACH_MS
@@ -83,7 +83,7 @@ void source_strike(struct source *s, struct slice said, uint64_t took_ms);
 bool source_pause(struct source *s, uint64_t ms, uint64_t patience_ms);
 
 /* A wrong answer. */
-void source_blame(struct source *s, struct slice said);
+void source_blame(struct source *s, const char *said);
 
 /* An answer that was of use, and one that it has no such file. */
 void source_praise(struct source *s);

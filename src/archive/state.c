@@ -171,7 +171,7 @@ take_line(struct slice line, unsigned *seen, struct state *out)
 }
 
 bool
-state_parse(struct slice text, struct state *out, struct buf *why)
+state_parse(struct slice text, struct state *out, struct why *why)
 {
 	struct slice rest = text, line;
 	const char *fault = NULL;
@@ -187,8 +187,7 @@ state_parse(struct slice text, struct state *out, struct buf *why)
 	}
 	if (fault == NULL)
 		return true;
-	(void)buf_printf(why, "line %u %s", number, fault);
-	return false;
+	return why_set(why, "line %u %s", number, fault);
 }
 
 /* A line, unless the value is not known. False when it cannot be written. */
@@ -245,10 +244,9 @@ state_format(const struct state *st, struct buf *out)
 }
 
 enum state_read
-state_read(const struct store *s, struct state *out, struct buf *why)
+state_read(const struct store *s, struct state *out, struct why *why)
 {
 	enum state_read result = STATE_BROKEN;
-	size_t said = why->len;
 	struct stat st;
 	struct buf text;
 	int fd = store_file_open(s->root, STORE_STATE, &st);
@@ -263,11 +261,10 @@ state_read(const struct store *s, struct state *out, struct buf *why)
 			result = STATE_UNREAD;
 		(void)store_fault(s, why, STORE_STATE, NULL);
 	} else {
-		(void)buf_printf(why, "%s/" STORE_STATE ": ", s->path);
-		if (state_parse(buf_view(&text), out, why)) {
+		if (state_parse(buf_view(&text), out, why))
 			result = STATE_READ;
-			buf_truncate(why, said);
-		}
+		else
+			why_at(why, "%s/" STORE_STATE, s->path);
 	}
 	buf_fini(&text);
 	store_shut(fd);
@@ -275,7 +272,7 @@ state_read(const struct store *s, struct state *out, struct buf *why)
 }
 
 bool
-state_write(struct store *s, const struct state *st, struct buf *why)
+state_write(struct store *s, const struct state *st, struct why *why)
 {
 	struct state again;
 	struct buf text;
@@ -297,7 +294,7 @@ state_write(struct store *s, const struct state *st, struct buf *why)
 bool
 state_open_release(const struct store *s, const struct state *st,
     uint64_t serial, struct manifest *out, uint8_t digest[DIGEST_SIZE],
-    struct buf *why)
+    struct why *why)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
 	struct slice signed_part;
@@ -309,7 +306,7 @@ state_open_release(const struct store *s, const struct state *st,
 	buf_init(&text, MANIFEST_MAX);
 	good = store_manifest(s, serial, &text);
 	if (!good)
-		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
+		why_errno(why, MANIFEST_PATH);
 	good = good && manifest_open(buf_view(&text), keys, st->n_keys, NULL,
 			   out, &signed_part, why) == MANIFEST_GOOD;
 	if (good && digest != NULL)

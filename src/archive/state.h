@@ -6,6 +6,7 @@
 
 #include "archive/manifest.h"
 #include "proto/hostname.h"
+#include "util/why.h"
 
 struct store;
 
@@ -56,20 +57,20 @@ enum state_read {
 	STATE_UNREAD, /* no memory, no permission: what it says is not known */
 };
 enum state_read
-state_read(const struct store *s, struct state *out, struct buf *why);
+state_read(const struct store *s, struct state *out, struct why *why);
 
 /* Atomically, and on the disk when true. The lock must be held. */
-bool state_write(struct store *s, const struct state *st, struct buf *why);
+bool state_write(struct store *s, const struct state *st, struct why *why);
 
 /* The manifest of a release, as one of st's keys, retired ones too, has signed it;
  * digest (may be NULL) is of its signed part. The caller frees out. False and why. */
 bool state_open_release(const struct store *s, const struct state *st,
     uint64_t serial, struct manifest *out, uint8_t digest[DIGEST_SIZE],
-    struct buf *why);
+    struct why *why);
 
 /* The text alone. False and why: "line 3: ..." of what cannot be read; a value that
  * cannot be written. */
-bool state_parse(struct slice text, struct state *out, struct buf *why);
+bool state_parse(struct slice text, struct state *out, struct why *why);
 bool state_format(const struct state *st, struct buf *out);
 
 /* Whether a text may be kept and shown: UTF-8 without controls, without blanks at

@@ -19,12 +19,12 @@
 
 bool
 store_fault(
-    const struct store *s, struct buf *why, const char *name, const char *what)
+    const struct store *s, struct why *why, const char *name, const char *what)
 {
 	int error = errno;
 
-	(void)buf_printf(why, "%s%s%s: %s", s->path, name[0] == '\0' ? "" : "/",
-	    name, what == NULL ? strerror(error) : what);
+	why_set(why, "%s%s%s: %s", s->path, name[0] == '\0' ? "" : "/", name,
+	    what == NULL ? strerror(error) : what);
 	errno = error;
 	return false;
 }
@@ -57,7 +57,7 @@ may_become_store(const char *path)
 
 /* The store's own directory: made, with its parents, when it is not there. */
 static bool
-open_root(struct store *s, bool create, struct buf *why)
+open_root(struct store *s, bool create, struct why *why)
 {
 	bool made = false;
 	struct stat st;
@@ -82,7 +82,7 @@ open_root(struct store *s, bool create, struct buf *why)
 /* A part of the store; a link in its place is named as what it is. */
 static bool
 open_part(
-    struct store *s, const char *name, bool make, int *fd, struct buf *why)
+    struct store *s, const char *name, bool make, int *fd, struct why *why)
 {
 	struct stat st;
 
@@ -100,12 +100,12 @@ open_part(
 }
 
 struct store *
-store_open(const char *path, bool create, struct buf *why)
+store_open(const char *path, bool create, struct why *why)
 {
 	struct store *s = calloc(1, sizeof(*s));
 
 	if (s == NULL || (s->path = strdup(path)) == NULL) {
-		(void)buf_printf(why, "%s: %s", path, strerror(ENOMEM));
+		why_set(why, "%s: %s", path, strerror(ENOMEM));
 		free(s);
 		return NULL;
 	}
@@ -183,7 +183,7 @@ throw_unfinished(struct store *s)
 
 /* Without hard links no release can be made: told before the work. */
 static bool
-has_hard_links(struct store *s, struct buf *why)
+has_hard_links(struct store *s, struct why *why)
 {
 	char file[STORE_NAME_SIZE], link[STORE_NAME_SIZE];
 	int fd = store_tmp_file(s, file);
@@ -225,7 +225,7 @@ take_lock(struct store *s)
 }
 
 static bool
-prepare(struct store *s, struct buf *why)
+prepare(struct store *s, struct why *why)
 {
 	if (!open_part(s, STORE_TMP, true, &s->tmp, why))
 		return false;
@@ -235,7 +235,7 @@ prepare(struct store *s, struct buf *why)
 }
 
 enum store_lock
-store_lock(struct store *s, struct buf *why)
+store_lock(struct store *s, struct why *why)
 {
 	if (s->lock != -1)
 		return STORE_LOCKED;

@@ -13,6 +13,7 @@
 #define ARCHIVE_STORE_H
 
 #include "archive/manifest.h"
+#include "util/why.h"
 
 enum {
 	STORE_KEEP = 3,            /* newest releases that a mirror keeps */
@@ -30,7 +31,7 @@ struct store;
 
 /* Opens the store at path, or makes one there (create) when there is nothing or an
  * empty directory. NULL and why ("PATH: ..."). */
-struct store *store_open(const char *path, bool create, struct buf *why);
+struct store *store_open(const char *path, bool create, struct why *why);
 void store_close(struct store **s);
 
 /* Whether there is a store at path (for verify too). */
@@ -40,7 +41,7 @@ bool store_is(const char *path);
  * what an interrupted run has left (tmp/, unfinished releases). STORE_BUSY: somebody has it.
  * Given back by store_close. What writes, below, wants it held. */
 enum store_lock { STORE_LOCKED, STORE_BUSY, STORE_LOCK_FAILED };
-enum store_lock store_lock(struct store *s, struct buf *why);
+enum store_lock store_lock(struct store *s, struct why *why);
 
 /* STORE itself, to open things beneath. Borrowed. */
 int store_fd(const struct store *s);
@@ -62,21 +63,21 @@ int store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
 /* Takes a rotten object away; releases keep theirs until store_relink. */
 bool store_discard(
-    struct store *s, const uint8_t digest[DIGEST_SIZE], struct buf *why);
+    struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why);
 
 /* A new object, written as bytes come, hashed meanwhile: a file in tmp/. Several may
  * be under way. */
 struct store_object;
-struct store_object *store_object_new(struct store *s, struct buf *why);
+struct store_object *store_object_new(struct store *s, struct why *why);
 bool
-store_object_put(struct store_object *o, struct slice bytes, struct buf *why);
+store_object_put(struct store_object *o, struct slice bytes, struct why *why);
 
 /* Moves it to its place when its hash is the expected one (NULL: whatever it is).
  * digest (may be NULL) tells its hash. One of that hash and size that some release
  * links to is kept instead. Frees o whatever comes. */
 enum store_kept { STORE_KEPT, STORE_OTHER_HASH, STORE_WRITE_FAILED };
 enum store_kept store_object_keep(struct store_object **o,
-    const uint8_t *expected, uint8_t digest[DIGEST_SIZE], struct buf *why);
+    const uint8_t *expected, uint8_t digest[DIGEST_SIZE], struct why *why);
 
 /* Gives up: nothing of it stays. Harmless on NULL. */
 void store_object_drop(struct store_object **o);
@@ -87,7 +88,7 @@ void store_object_drop(struct store_object **o);
 typedef bool
 store_visit(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links);
 bool store_objects(
-    const struct store *s, store_visit *visit, void *arg, struct buf *why);
+    const struct store *s, store_visit *visit, void *arg, struct why *why);
 
 /* ----------------------------------------------------------- releases */
 
@@ -99,11 +100,11 @@ bool store_objects(
  * of it stays; an object that has rotten (or is missing) is then told, and taken
  * away, so that the next run brings it anew. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
-    struct buf *why);
+    struct why *why);
 
 /* Makes current point to releases/<serial>, in one step: symlink, rename, sync. The
  * release that was current counts as superseded from now on. */
-bool store_switch(struct store *s, uint64_t serial, struct buf *why);
+bool store_switch(struct store *s, uint64_t serial, struct why *why);
 
 /* The serial that current leads to. 0 and errno: to no release that is there
  * (file_is_absent), or it cannot be told. */
@@ -126,17 +127,17 @@ int store_release_fd(const struct store *s, uint64_t serial);
 /* Writes a release's mirror/MANIFEST and mirror/capsule.tar anew, from objects that
  * are there: for verify, when those two have rotten. */
 bool store_restore(struct store *s, const struct manifest *m,
-    struct slice bytes, struct buf *why);
+    struct slice bytes, struct why *why);
 
 /* Writes a release's mirror/MANIFEST alone, whether or not its objects are there. */
 bool store_restore_manifest(
-    struct store *s, uint64_t serial, struct slice bytes, struct buf *why);
+    struct store *s, uint64_t serial, struct slice bytes, struct why *why);
 
 /* Makes each file of a release a link to its object again where it is not, after
  * rotten objects were discarded and brought anew; *mended of them. A file whose
  * object is not there, or cannot be opened, stays as it is. */
 bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
-    struct buf *why);
+    struct why *why);
 
 /* ------------------------------------------------------------- pruning */
 
@@ -161,9 +162,9 @@ struct store_keeping {
  * release on which somebody holds a flock (a server does, shared, on what it may
  * still serve) is left for the next time. */
 bool store_prune(struct store *s, const struct store_keeping *keep,
-    unsigned *releases, unsigned *objects, struct buf *why);
+    unsigned *releases, unsigned *objects, struct why *why);
 
 /* The file that is served as mirror/trace: written atomically. */
-bool store_write_trace(struct store *s, struct slice text, struct buf *why);
+bool store_write_trace(struct store *s, struct slice text, struct why *why);
 
 #endif

@@ -14,7 +14,7 @@
 struct fill {
 	struct store *store;
 	const struct manifest *m;
-	struct buf *why;
+	struct why *why;
 	int release;
 	bool link;
 
@@ -134,7 +134,7 @@ archive_file(struct fill *f, const struct manifest_entry *e)
 	if (fd == -1 || !store_size(f->store, e->digest, &size) ||
 	    !ustar_begin(&f->ustar, e->path, size, f->m->created)) {
 		store_shut(fd);
-		if (f->why->len == 0)
+		if (f->why->text[0] == '\0')
 			(void)store_fault(f->store, f->why, e->path,
 			    fd == -1 ? "its object cannot be opened"
 				     : "cannot be archived");
@@ -210,7 +210,7 @@ put_both(struct fill *f, const char *tmp, struct slice bytes)
 
 bool
 store_fill(struct store *s, int release, bool link, const struct manifest *m,
-    struct slice bytes, struct buf *why)
+    struct slice bytes, struct why *why)
 {
 	struct fill *f = calloc(1, sizeof(*f));
 	char tmp[STORE_NAME_SIZE];

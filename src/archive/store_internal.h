@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "archive/store.h"
+#include "util/why.h"
 
 enum {
 	STORE_DIR_MODE = 0755,
@@ -29,7 +30,7 @@ struct store {
 
 /* Appends "PATH/name: what"; what NULL: errno's words. Keeps errno, returns false. */
 bool store_fault(
-    const struct store *s, struct buf *why, const char *name, const char *what);
+    const struct store *s, struct why *why, const char *name, const char *what);
 
 /* ---------------------------------------------------------- store_files.c */
 
@@ -81,14 +82,14 @@ void store_object_path(
 /* Links the object to dir/name; one that has all the links that the file system
  * allows is copied first. False and why. */
 bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
-    const char *name, struct buf *why);
+    const char *name, struct why *why);
 
 /* -------------------------------------------------------- store_archive.c */
 
 /* Writes mirror/MANIFEST and mirror/capsule.tar beneath release, and (link) makes its
  * files; names begin with "releases/..." in messages as shown. */
 bool store_fill(struct store *s, int release, bool link,
-    const struct manifest *m, struct slice bytes, struct buf *why);
+    const struct manifest *m, struct slice bytes, struct why *why);
 
 /* --------------------------------------------------------- store_release.c */
 

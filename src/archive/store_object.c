@@ -34,7 +34,7 @@ store_object_path(
 }
 
 static bool
-object_fault(const struct store *s, struct buf *why,
+object_fault(const struct store *s, struct why *why,
     const uint8_t digest[DIGEST_SIZE], const char *what)
 {
 	char path[DIGEST_HEX_SIZE + 16];
@@ -148,7 +148,7 @@ store_size(
 
 bool
 store_discard(
-    struct store *s, const uint8_t digest[DIGEST_SIZE], struct buf *why)
+    struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why)
 {
 	char name[DIGEST_HEX_SIZE];
 	int dir = store_object_dir(s, digest, false, name);
@@ -161,7 +161,7 @@ store_discard(
 }
 
 struct store_object *
-store_object_new(struct store *s, struct buf *why)
+store_object_new(struct store *s, struct why *why)
 {
 	struct store_object *o = calloc(1, sizeof(*o));
 
@@ -181,7 +181,7 @@ store_object_new(struct store *s, struct buf *why)
 }
 
 bool
-store_object_put(struct store_object *o, struct slice bytes, struct buf *why)
+store_object_put(struct store_object *o, struct slice bytes, struct why *why)
 {
 	if (!file_write_all(o->fd, bytes))
 		return store_fault(o->store, why, "tmp", NULL);
@@ -228,7 +228,7 @@ settle(struct store_object *o, const uint8_t digest[DIGEST_SIZE])
 
 enum store_kept
 store_object_keep(struct store_object **o, const uint8_t *expected,
-    uint8_t digest[DIGEST_SIZE], struct buf *why)
+    uint8_t digest[DIGEST_SIZE], struct why *why)
 {
 	enum store_kept kept = STORE_KEPT;
 	uint8_t got[DIGEST_SIZE];
@@ -299,7 +299,7 @@ link_once(
 
 bool
 store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
-    const char *name, struct buf *why)
+    const char *name, struct why *why)
 {
 	struct stat st;
 
@@ -360,7 +360,7 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 
 bool
 store_objects(
-    const struct store *s, store_visit *visit, void *arg, struct buf *why)
+    const struct store *s, store_visit *visit, void *arg, struct why *why)
 {
 	char folder[FOLDER_DIGITS + 1];
 	bool ended = false;

@@ -69,7 +69,7 @@ find_past(const struct store *s, const uint64_t *list, size_t n, int64_t back_s)
 
 /* A link that is not understood may be somebody's who serves by it. */
 static bool
-is_current_known(const struct store *s, struct buf *why)
+is_current_known(const struct store *s, struct why *why)
 {
 	struct stat st;
 	int fd;
@@ -92,7 +92,7 @@ is_current_known(const struct store *s, struct buf *why)
 
 static bool
 prune_releases(struct store *s, const struct store_keeping *keep,
-    unsigned *releases, struct buf *why)
+    unsigned *releases, struct why *why)
 {
 	char name[STORE_NAME_SIZE];
 	uint64_t current = store_current(s);
@@ -123,7 +123,7 @@ prune_releases(struct store *s, const struct store_keeping *keep,
 struct pruning {
 	struct store *store;
 	unsigned removed;
-	struct buf *why;
+	struct why *why;
 };
 
 static bool
@@ -141,7 +141,7 @@ prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 
 bool
 store_prune(struct store *s, const struct store_keeping *keep,
-    unsigned *releases, unsigned *objects, struct buf *why)
+    unsigned *releases, unsigned *objects, struct why *why)
 {
 	struct pruning p = { .store = s, .why = why };
 	unsigned removed = 0;
@@ -202,7 +202,7 @@ is_linked(const struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 
 static bool
 relink_one(struct store *s, int release, const struct manifest_entry *e,
-    unsigned *mended, struct buf *why)
+    unsigned *mended, struct why *why)
 {
 	char tmp[STORE_NAME_SIZE];
 	const char *fault = manifest_name_fault(slice_str(e->path));
@@ -236,7 +236,7 @@ relink_one(struct store *s, int release, const struct manifest_entry *e,
 
 bool
 store_relink(struct store *s, const struct manifest *m, unsigned *mended,
-    struct buf *why)
+    struct why *why)
 {
 	int release = store_release_fd(s, m->serial);
 	bool ok = true;

@@ -104,7 +104,7 @@ is_same_release(
 /* Another release stands where one is to be built, and must stay; or one that
  * cannot be read: what says the former. */
 static bool
-other_fault(struct store *s, struct buf *why, const char *name, int unread,
+other_fault(struct store *s, struct why *why, const char *name, int unread,
     const char *what)
 {
 	errno = unread;
@@ -121,7 +121,7 @@ discard_release(struct store *s, const char *name)
  * made links to their objects again. */
 static bool
 keep_held(struct store *s, const struct manifest *m, struct slice bytes,
-    struct buf *why)
+    struct why *why)
 {
 	unsigned mended;
 	int unread;
@@ -137,7 +137,7 @@ keep_held(struct store *s, const struct manifest *m, struct slice bytes,
 /* All of it under a name that is no release's, then on the disk, then there. */
 static bool
 build_new(struct store *s, const char *name, const struct manifest *m,
-    struct slice bytes, struct buf *why)
+    struct slice bytes, struct why *why)
 {
 	char new[STORE_NAME_SIZE + sizeof(".new")];
 	bool ok, held = false;
@@ -165,7 +165,7 @@ build_new(struct store *s, const char *name, const struct manifest *m,
 
 bool
 store_build(struct store *s, const struct manifest *m, struct slice bytes,
-    struct buf *why)
+    struct why *why)
 {
 	char name[STORE_NAME_SIZE];
 	int unread;
@@ -186,7 +186,7 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 
 bool
 store_restore(struct store *s, const struct manifest *m, struct slice bytes,
-    struct buf *why)
+    struct why *why)
 {
 	int release = store_release_fd(s, m->serial);
 	bool ok;
@@ -203,7 +203,7 @@ store_restore(struct store *s, const struct manifest *m, struct slice bytes,
 
 bool
 store_restore_manifest(
-    struct store *s, uint64_t serial, struct slice bytes, struct buf *why)
+    struct store *s, uint64_t serial, struct slice bytes, struct why *why)
 {
 	int release = store_release_fd(s, serial);
 	int mirror =
@@ -231,7 +231,7 @@ mark_superseded(struct store *s, uint64_t serial)
 }
 
 bool
-store_switch(struct store *s, uint64_t serial, struct buf *why)
+store_switch(struct store *s, uint64_t serial, struct why *why)
 {
 	char target[sizeof(RELEASES) + STORE_NAME_SIZE];
 	char tmp[STORE_NAME_SIZE];
@@ -374,7 +374,7 @@ store_highest(const struct store *s, uint64_t *serial)
 }
 
 bool
-store_write_trace(struct store *s, struct slice text, struct buf *why)
+store_write_trace(struct store *s, struct slice text, struct why *why)
 {
 	return store_put_file(s, s->root, STORE_TRACE, text, STORE_FILE_MODE) ||
 	       store_fault(s, why, STORE_TRACE, NULL);

@@ -46,7 +46,7 @@ take_state(struct survey *s, const struct state *st)
 }
 
 static bool
-prepare_store(struct survey *s, const char *path, struct buf *why)
+prepare_store(struct survey *s, const char *path, struct why *why)
 {
 	struct store *store = store_open(path, false, why);
 	struct state *st = calloc(1, sizeof(*st));
@@ -57,7 +57,7 @@ prepare_store(struct survey *s, const char *path, struct buf *why)
 	if (store == NULL)
 		goto out;
 	if (st == NULL) {
-		(void)buf_str(why, "out of memory");
+		why_memory(why);
 		goto out;
 	}
 	switch (state_read(store, st, why)) {
@@ -65,7 +65,7 @@ prepare_store(struct survey *s, const char *path, struct buf *why)
 	case STATE_UNREAD:
 		goto out;
 	case STATE_NONE:
-		(void)buf_str(why, "nothing is published or mirrored here yet");
+		why_set(why, "nothing is published or mirrored here yet");
 		goto out;
 	case STATE_READ:
 		break;
@@ -85,7 +85,7 @@ out:
 /* The list of mirrors that m vouches for. */
 static bool
 fetch_list(struct survey *s, struct courier *c, struct source *source,
-    const struct manifest *m, struct buf *why)
+    const struct manifest *m, struct why *why)
 {
 	const struct manifest_entry *e = manifest_find(m, SOURCES_LIST);
 	uint8_t digest[DIGEST_SIZE];
@@ -101,8 +101,8 @@ fetch_list(struct survey *s, struct courier *c, struct source *source,
 		digest_sha256(buf_view(&page), digest);
 		ok = digest_equal(digest, e->digest);
 		if (!ok)
-			(void)buf_str(
-			    why, SOURCES_LIST " is not what was signed");
+			why_set(
+			    why, "%s", SOURCES_LIST " is not what was signed");
 	}
 	if (ok)
 		survey_add_links(s, buf_view(&page));
@@ -112,17 +112,15 @@ fetch_list(struct survey *s, struct courier *c, struct source *source,
 
 static bool
 prepare_url(
-    struct survey *s, const char *url, struct courier *c, struct buf *why)
+    struct survey *s, const char *url, struct courier *c, struct why *why)
 {
 	struct source source = { 0 };
 	struct buf text;
 	struct manifest m;
 	bool cut, ok = false;
 
-	if (!manifest_origin(slice_str(url), source.base)) {
-		(void)buf_str(why, "not the URL of a capsule");
-		return false;
-	}
+	if (!manifest_origin(slice_str(url), source.base))
+		return why_set(why, "not the URL of a capsule");
 	buf_init(&text, MANIFEST_MAX);
 	if (courier_text(c, &source, MANIFEST_PATH, SURVEY_FILE_MS, &text, &cut,
 		why) == ERRAND_DONE &&
@@ -141,7 +139,7 @@ prepare_url(
 
 static enum survey_result
 run(struct survey *s, struct courier *c, const struct survey_options *o,
-    struct buf *page, struct buf *why)
+    struct buf *page, struct why *why)
 {
 	if (o->store != NULL && !prepare_store(s, o->store, why))
 		return SURVEY_LOCAL;
@@ -150,14 +148,14 @@ run(struct survey *s, struct courier *c, const struct survey_options *o,
 	for (size_t i = 0; i < s->n && !courier_stopped(c); i++)
 		survey_look(s, c, &s->look[i]);
 	if (courier_stopped(c)) {
-		(void)buf_str(why, "interrupted");
+		why_set(why, "interrupted");
 		return SURVEY_FAILED;
 	}
 	return survey_page(s, clock_wall(), page) ? SURVEY_WELL : SURVEY_ILL;
 }
 
 enum survey_result
-survey_run(const struct survey_options *o, struct buf *page, struct buf *why)
+survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 {
 	struct survey *s = calloc(1, sizeof(*s));
 	struct courier c = { .stop = o->stop };
@@ -166,12 +164,12 @@ survey_run(const struct survey_options *o, struct buf *page, struct buf *why)
 	if (s != NULL)
 		s->look = calloc(SURVEY_MAX, sizeof(*s->look));
 	if (s == NULL || s->look == NULL) {
-		(void)buf_str(why, "out of memory");
+		why_memory(why);
 		goto out;
 	}
 	for (size_t i = 0; i < o->n_keys; i++)
 		if (!add_key(s, &o->keys[i], false)) {
-			(void)buf_str(why, "too many keys");
+			why_set(why, "too many keys");
 			goto out;
 		}
 	if (courier_open(&c, why))

@@ -10,6 +10,7 @@
 
 #include "archive/source.h"
 #include "archive/trace.h"
+#include "util/why.h"
 
 enum {
 	SURVEY_WARN_S = 2 * 86400,   /* of a lag, or of a last check's age */
@@ -41,6 +42,6 @@ enum survey_result {
  * answers, the others are asked too; none takes more than some minutes. SIGPIPE
  * must be ignored. */
 enum survey_result
-survey_run(const struct survey_options *o, struct buf *page, struct buf *why);
+survey_run(const struct survey_options *o, struct buf *page, struct why *why);
 
 #endif

@@ -55,11 +55,9 @@ static bool
 on_trust(void *arg, struct source *source, const struct cert *c)
 {
 	struct look *l = arg;
-	uint8_t memory[SURVEY_WHY_MAX];
 	struct target t;
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory));
 	l->has_cert = true;
 	l->cert_end = cert_not_after(c);
 	cert_digest(c, l->cert_digest);
@@ -74,7 +72,7 @@ on_trust(void *arg, struct source *source, const struct cert *c)
 /* A signed manifest, held against what a survey knows. */
 static bool
 open_manifest(const struct survey *s, struct slice text, struct look *l,
-    struct manifest *m, struct buf *why)
+    struct manifest *m, struct why *why)
 {
 	struct slice part;
 	size_t key;
@@ -86,9 +84,9 @@ open_manifest(const struct survey *s, struct slice text, struct look *l,
 	l->created = m->created;
 	digest_sha256(part, l->digest);
 	if (strcmp(m->origin, s->origin) != 0)
-		(void)buf_printf(why, "a manifest of %s", m->origin);
+		why_set(why, "a manifest of %s", m->origin);
 	else if (s->retired[key] && m->serial > s->serial)
-		(void)buf_str(why, "signed by a key that has been retired");
+		why_set(why, "signed by a key that has been retired");
 	else
 		return true;
 	manifest_fini(m);
@@ -100,21 +98,19 @@ static bool
 look_at_manifest(const struct survey *s, struct courier *c,
     struct source *source, struct look *l, struct manifest *m)
 {
-	struct buf text, why;
+	struct buf text;
 	bool came, cut;
 
 	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&why, l->why, sizeof(l->why) - 1);
 	came = courier_text(c, source, MANIFEST_PATH, SURVEY_FILE_MS, &text,
-		   &cut, &why) == ERRAND_DONE;
+		   &cut, &l->why) == ERRAND_DONE;
 	if (!came)
 		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
-	else if (open_manifest(s, buf_view(&text), l, m, &why))
+	else if (open_manifest(s, buf_view(&text), l, m, &l->why))
 		l->manifest = LOOK_SIGNED;
 	else
 		l->manifest = LOOK_WRONG;
 	buf_fini(&text);
-	l->why[why.len] = '\0';
 	return l->manifest == LOOK_SIGNED;
 }
 
@@ -124,13 +120,12 @@ static void
 look_at_trace(struct courier *c, struct source *source, struct look *l)
 {
 	uint8_t memory[TRACE_MAX];
-	struct buf text, why;
+	struct buf text;
 	bool cut;
 
 	buf_wrap(&text, memory, sizeof(memory));
-	buf_wrap(&why, l->trace_why, sizeof(l->trace_why) - 1);
-	switch (courier_text(
-	    c, source, "mirror/trace", SURVEY_FILE_MS, &text, &cut, &why)) {
+	switch (courier_text(c, source, "mirror/trace", SURVEY_FILE_MS, &text,
+	    &cut, &l->trace_why)) {
 	case ERRAND_DONE:
 		l->trace_came = trace_parse(buf_view(&text), &l->trace)
 				    ? TRACE_READ
@@ -143,7 +138,6 @@ look_at_trace(struct courier *c, struct source *source, struct look *l)
 		l->trace_came = TRACE_FAILED;
 		break;
 	}
-	l->trace_why[why.len] = '\0';
 }
 
 /* ------------------------------------------------------------------ sample */
@@ -158,7 +152,7 @@ on_sample(void *arg, struct slice bytes)
 /* Asks for one file at a path; whether its bytes are those of e. */
 static enum look_sample
 taste(struct courier *c, struct source *source, const char *path,
-    const struct manifest *m, const struct manifest_entry *e, struct buf *why)
+    const struct manifest *m, const struct manifest_entry *e, struct why *why)
 {
 	const bool all = m->largest <= SURVEY_SAMPLE_MAX;
 	uint8_t digest[DIGEST_SIZE];
@@ -178,17 +172,15 @@ taste(struct courier *c, struct source *source, const char *path,
 		return SAMPLE_ABSENT;
 	if (result == ERRAND_TOO_LONG && all)
 		return SAMPLE_WRONG; /* longer than any that was signed */
-	if (result == ERRAND_TOO_LONG) {
-		buf_reset(why);
-		(void)buf_str(why, "larger than what is looked at");
-	}
+	if (result == ERRAND_TOO_LONG)
+		why_set(why, "larger than what is looked at");
 	if (result != ERRAND_DONE || !hashed)
 		return SAMPLE_FAILED;
 	if (digest_equal(digest, e->digest))
 		return SAMPLE_RIGHT;
 	if (!cut)
 		return SAMPLE_WRONG;
-	(void)buf_str(why, "broke off without close_notify");
+	why_set(why, "broke off without close_notify");
 	return SAMPLE_FAILED;
 }
 
@@ -211,7 +203,6 @@ look_at_sample(struct courier *c, struct source *source, struct look *l,
 	char by_hash[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
 	char hex[DIGEST_HEX_SIZE];
 	const struct manifest_entry *e;
-	struct buf why;
 
 	if (m->n == 0)
 		return;
@@ -219,13 +210,10 @@ look_at_sample(struct courier *c, struct source *source, struct look *l,
 	(void)snprintf(l->sample, sizeof(l->sample), "%s", e->path);
 	digest_hex(e->digest, hex);
 	(void)snprintf(by_hash, sizeof(by_hash), "mirror/objects/%s", hex);
-	buf_wrap(&why, l->sample_why, sizeof(l->sample_why) - 1);
-	l->sample_came = taste(c, source, by_hash, m, e, &why);
-	if (l->sample_came == SAMPLE_ABSENT) {
-		buf_reset(&why);
-		l->sample_came = taste(c, source, e->path, m, e, &why);
-	}
-	l->sample_why[why.len] = '\0';
+	l->sample_came = taste(c, source, by_hash, m, e, &l->sample_why);
+	if (l->sample_came == SAMPLE_ABSENT)
+		l->sample_came =
+		    taste(c, source, e->path, m, e, &l->sample_why);
 }
 
 void

@@ -10,7 +10,6 @@
 enum {
 	SURVEY_MAX = 65, /* looks: more mirrors are not asked */
 	SURVEY_KEYS_MAX = STATE_KEYS_MAX + 16,
-	SURVEY_WHY_MAX = 512,
 	SURVEY_FILE_MS = 120 * 1000,    /* that one file may take */
 	SURVEY_PATIENCE_MS = 20 * 1000, /* for one mirror's "slow down" */
 	SURVEY_SAMPLE_MAX = 64 << 20,   /* bytes of a sample */
@@ -48,7 +47,7 @@ struct look {
 	bool is_origin;
 
 	enum look_manifest manifest;
-	char why[SURVEY_WHY_MAX];
+	struct why why;
 	uint64_t serial;
 	int64_t created;
 	uint8_t digest[DIGEST_SIZE]; /* of the signed part */
@@ -59,11 +58,11 @@ struct look {
 	uint8_t cert_digest[CERT_DIGEST_SIZE];
 
 	enum look_trace trace_came;
-	char trace_why[SURVEY_WHY_MAX];
+	struct why trace_why;
 	struct trace trace;
 
 	enum look_sample sample_came;
-	char sample_why[SURVEY_WHY_MAX];
+	struct why sample_why;
 	char sample[REQUEST_URI_MAX + 1]; /* its path */
 
 	enum look_level level; /* survey_page's */

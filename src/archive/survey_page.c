@@ -99,7 +99,7 @@ write_manifest(struct survey_writing *w)
 	if (l->manifest != LOOK_SIGNED) {
 		survey_fault(w,
 		    l->manifest == LOOK_WRONG ? LOOK_ALARM : LOOK_WARNING,
-		    words[l->manifest], l->why);
+		    words[l->manifest], l->why.text);
 		return;
 	}
 	write_serial(w);
@@ -167,7 +167,7 @@ write_trace(struct survey_writing *w)
 		survey_fault(w, LOOK_WARNING, "its trace cannot be read", "");
 		return;
 	case TRACE_FAILED:
-		survey_fault(w, LOOK_WARNING, "no trace: ", l->trace_why);
+		survey_fault(w, LOOK_WARNING, "no trace: ", l->trace_why.text);
 		return;
 	case TRACE_READ:
 		break;
@@ -230,7 +230,7 @@ write_sample(struct survey_writing *w)
 	case SAMPLE_FAILED:
 		survey_begin_fault(w, LOOK_WARNING);
 		survey_put(w, "sample, not got (");
-		survey_put_told(w, l->sample_why);
+		survey_put(w, l->sample_why.text);
 		survey_put(w, "): ");
 		break;
 	}

@@ -26,18 +26,6 @@ survey_put_safe(struct survey_writing *w, const char *text)
 }
 
 void
-survey_put_told(struct survey_writing *w, const char *text)
-{
-	struct slice rest = slice_str(text), part;
-
-	while (slice_cut(rest, '\\', &part, &rest)) {
-		(void)log_escape(w->out, part);
-		(void)buf_byte(w->out, '\\');
-	}
-	(void)log_escape(w->out, part);
-}
-
-void
 survey_put_moment(struct survey_writing *w, int64_t moment)
 {
 	char text[CLOCK_RFC3339_SIZE];
@@ -71,11 +59,11 @@ survey_begin_fault(struct survey_writing *w, enum look_level level)
 
 void
 survey_fault(struct survey_writing *w, enum look_level level, const char *text,
-    const char *told)
+    const char *rest)
 {
 	survey_begin_fault(w, level);
 	survey_put(w, text);
-	survey_put_told(w, told);
+	(void)log_escape_most(w->out, slice_str(rest));
 	survey_put(w, "\n");
 }
 

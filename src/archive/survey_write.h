@@ -18,10 +18,6 @@ void survey_put(struct survey_writing *w, const char *text);
 
 /* What a stranger said, as part of a line: never the end of it. */
 void survey_put_safe(struct survey_writing *w, const char *text);
-
-/* Why something failed: strangers' bytes in it are escaped already, and their
- * backslashes stay. */
-void survey_put_told(struct survey_writing *w, const char *text);
 void survey_put_moment(struct survey_writing *w, int64_t moment);
 
 /* "3 hours", "1 day". */
@@ -30,9 +26,9 @@ void survey_put_age(struct survey_writing *w, int64_t seconds);
 /* Begins a line that says what is wrong with the look, whose level rises. */
 void survey_begin_fault(struct survey_writing *w, enum look_level level);
 
-/* All of such a line: words of ours, then what we were told. */
+/* All of such a line: words of ours, then a stranger's, or why. */
 void survey_fault(struct survey_writing *w, enum look_level level,
-    const char *text, const char *told);
+    const char *text, const char *rest);
 
 /* The level of a delay; LOOK_WELL: a short one. */
 enum look_level survey_delay_level(int64_t seconds);

@@ -49,7 +49,7 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 /* Makes st say what the current release is, be it the highest serial or one that
  * was gone back to. False and why. */
 static bool
-describe(const struct store *s, struct state *st, struct buf *why)
+describe(const struct store *s, struct state *st, struct why *why)
 {
 	struct manifest m;
 
@@ -65,7 +65,7 @@ describe(const struct store *s, struct state *st, struct buf *why)
 
 bool
 trace_write(
-    struct store *s, const struct state *st, int64_t now, struct buf *why)
+    struct store *s, const struct state *st, int64_t now, struct why *why)
 {
 	struct state shown = *st;
 	struct buf text;
@@ -75,7 +75,7 @@ trace_write(
 	ok = describe(s, &shown, why);
 	if (ok && !trace_format(&shown, now, &text)) {
 		ok = false;
-		(void)buf_str(why, "it has become too long");
+		why_set(why, "it has become too long");
 	}
 	ok = ok && store_write_trace(s, buf_view(&text), why);
 	buf_fini(&text);

@@ -5,6 +5,7 @@
 #define ARCHIVE_TRACE_H
 
 #include "archive/state.h"
+#include "util/why.h"
 
 enum { TRACE_MAX = 8 * 1024 }; /* bytes of one */
 
@@ -17,7 +18,7 @@ bool trace_format(const struct state *st, int64_t now, struct buf *out);
  * one of st's keys must have signed; all else as st does. The lock must be held.
  * False and why: the trace is what it was. */
 bool trace_write(
-    struct store *s, const struct state *st, int64_t now, struct buf *why);
+    struct store *s, const struct state *st, int64_t now, struct why *why);
 
 /* What a survey reads of another's; "" and 0: not said. */
 struct trace {

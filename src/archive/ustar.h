@@ -6,6 +6,7 @@
 #define ARCHIVE_USTAR_H
 
 #include "util/buf.h"
+#include "util/why.h"
 
 enum {
 	USTAR_BLOCK = 512,
@@ -71,10 +72,10 @@ struct ustar_reader *ustar_reader_new(const struct ustar_visitor *v);
 /* False and why, with the byte ("byte 512: ..."); and again for all that
  * follows. When the visitor stopped it, why says "stopped". */
 bool
-ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why);
+ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct why *why);
 
 /* Nothing follows. */
-bool ustar_reader_end(struct ustar_reader *r, struct buf *why);
+bool ustar_reader_end(struct ustar_reader *r, struct why *why);
 void ustar_reader_free(struct ustar_reader **r);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "archive/ustar.h"
 #include "archive/ustar_header.h"
+#include "util/why.h"
 
 enum { PAX_MAX = 4096 }; /* bytes of the records before a file */
 
@@ -53,19 +54,17 @@ ustar_reader_free(struct ustar_reader **r)
 }
 
 static bool
-fault(struct ustar_reader *r, uint64_t at, struct buf *why, const char *text)
+fault(struct ustar_reader *r, uint64_t at, struct why *why, const char *text)
 {
 	r->state = AT_FAULT;
-	(void)buf_printf(why, "byte %llu: %s", (unsigned long long)at, text);
-	return false;
+	return why_set(why, "byte %llu: %s", (unsigned long long)at, text);
 }
 
 static bool
-stopped(struct ustar_reader *r, struct buf *why)
+stopped(struct ustar_reader *r, struct why *why)
 {
 	r->state = AT_FAULT;
-	(void)buf_str(why, "stopped");
-	return false;
+	return why_set(why, "stopped");
 }
 
 static bool
@@ -156,7 +155,7 @@ after_bytes(struct ustar_reader *r)
 }
 
 static bool
-begin_file(struct ustar_reader *r, struct slice path, struct buf *why)
+begin_file(struct ustar_reader *r, struct slice path, struct why *why)
 {
 	const struct ustar_visitor *v = &r->visitor;
 
@@ -172,7 +171,7 @@ begin_file(struct ustar_reader *r, struct slice path, struct buf *why)
 
 /* A whole header has come. */
 static bool
-take_header(struct ustar_reader *r, struct buf *why)
+take_header(struct ustar_reader *r, struct why *why)
 {
 	const struct ustar_header *h = &r->in.header;
 	uint64_t start = r->at - USTAR_BLOCK;
@@ -250,7 +249,7 @@ take_record(struct ustar_reader *r, struct slice *rest)
 }
 
 static bool
-take_records(struct ustar_reader *r, struct buf *why)
+take_records(struct ustar_reader *r, struct why *why)
 {
 	struct slice rest = slice_of(r->in.bytes, r->have);
 
@@ -277,7 +276,7 @@ collect(struct ustar_reader *r, struct slice *bytes, size_t want)
 }
 
 static bool
-take_bytes(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+take_bytes(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
 	const struct ustar_visitor *v = &r->visitor;
 	size_t n = bytes->len < r->left ? bytes->len : (size_t)r->left;
@@ -296,7 +295,7 @@ take_bytes(struct ustar_reader *r, struct slice *bytes, struct buf *why)
 
 static bool
 take_zeros(struct ustar_reader *r, struct slice *bytes, uint64_t most,
-    struct buf *why, const char *otherwise)
+    struct why *why, const char *otherwise)
 {
 	size_t n = bytes->len < most ? bytes->len : (size_t)most;
 
@@ -309,7 +308,7 @@ take_zeros(struct ustar_reader *r, struct slice *bytes, uint64_t most,
 
 /* The empty blocks at the end: two, and then up to a whole record. */
 static bool
-take_end(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+take_end(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
 	uint64_t unit = r->state == AT_SECOND ? USTAR_BLOCK : USTAR_RECORD;
 	uint64_t most = (unit - r->at % unit) % unit;
@@ -326,7 +325,7 @@ take_end(struct ustar_reader *r, struct slice *bytes, struct buf *why)
 }
 
 static bool
-step(struct ustar_reader *r, struct slice *bytes, struct buf *why)
+step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
 	size_t before = bytes->len;
 
@@ -356,7 +355,7 @@ step(struct ustar_reader *r, struct slice *bytes, struct buf *why)
 }
 
 bool
-ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why)
+ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct why *why)
 {
 	while (bytes.len > 0)
 		if (!step(r, &bytes, why))
@@ -365,7 +364,7 @@ ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct buf *why)
 }
 
 bool
-ustar_reader_end(struct ustar_reader *r, struct buf *why)
+ustar_reader_end(struct ustar_reader *r, struct why *why)
 {
 	if (r->state == AT_FAULT)
 		return stopped(r, why);

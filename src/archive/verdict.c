@@ -23,7 +23,7 @@ found_fini(struct found *f)
 /* Serials alone. */
 static enum verdict
 compare(const struct found *f, const struct state *st, uint64_t allowed,
-    struct buf *why)
+    struct why *why)
 {
 	uint64_t serial = f->m.serial;
 
@@ -32,18 +32,17 @@ compare(const struct found *f, const struct state *st, uint64_t allowed,
 	if (serial == st->serial && digest_equal(f->digest, st->manifest))
 		return VERDICT_SAME;
 	if (serial == st->serial) {
-		buf_str(why, "another manifest had this serial (equivocation)");
+		why_set(why, "another manifest had this serial (equivocation)");
 		return VERDICT_EQUIVOCATION;
 	}
 	if (serial == allowed)
 		return VERDICT_NEWER;
 	if (serial < st->serial) {
-		buf_printf(
-		    why, "older than %" PRIu64 " (rollback)", st->serial);
+		why_set(why, "older than %" PRIu64 " (rollback)", st->serial);
 		return VERDICT_ROLLBACK;
 	}
 	if (serial - st->serial > VERDICT_AHEAD_MAX) {
-		buf_printf(why, "more than %d ahead of %" PRIu64,
+		why_set(why, "more than %d ahead of %" PRIu64,
 		    (int)VERDICT_AHEAD_MAX, st->serial);
 		return VERDICT_FAR_AHEAD;
 	}
@@ -52,7 +51,7 @@ compare(const struct found *f, const struct state *st, uint64_t allowed,
 
 enum verdict
 verdict_of(
-    struct found *f, const struct state *st, uint64_t allowed, struct buf *why)
+    struct found *f, const struct state *st, uint64_t allowed, struct why *why)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
 	enum verdict v;
@@ -72,7 +71,7 @@ verdict_of(
 	f->held = true;
 	digest_sha256(signed_part, f->digest);
 	if (st->origin[0] != '\0' && strcmp(st->origin, f->m.origin) != 0) {
-		buf_printf(
+		why_set(
 		    why, "its origin is %s, not %s", f->m.origin, st->origin);
 		return VERDICT_OTHER_ORIGIN;
 	}
@@ -80,7 +79,7 @@ verdict_of(
 	/* What a retired key once signed may still lie on a slow mirror; new is
 	 * nothing of it. */
 	if (v == VERDICT_NEWER && st->key[f->key].retired) {
-		buf_str(why, "signed with a key that is retired");
+		why_set(why, "signed with a key that is retired");
 		return VERDICT_UNSIGNED;
 	}
 	return v;

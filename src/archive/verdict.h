@@ -5,6 +5,7 @@
 #define ARCHIVE_VERDICT_H
 
 #include "archive/state.h"
+#include "util/why.h"
 
 enum { VERDICT_AHEAD_MAX = 1000000 }; /* serials */
 
@@ -36,7 +37,7 @@ void found_fini(struct found *f);
  * (or too high) serial that the operator lets pass; 0: none. why: half a sentence
  * for a refusal. f->m is there unless it is unsigned or unsound. */
 enum verdict verdict_of(
-    struct found *f, const struct state *st, uint64_t allowed, struct buf *why);
+    struct found *f, const struct state *st, uint64_t allowed, struct why *why);
 
 bool verdict_refuses(enum verdict v);
 

@@ -43,23 +43,23 @@ verify_fault(struct verify *v, size_t i, enum verify_news news)
 }
 
 enum verify_result
-verify_open(struct verify *v, const char *what, struct buf *why)
+verify_open(struct verify *v, const char *what, struct why *why)
 {
-	size_t before = why->len, which;
+	size_t which;
 
 	if (v->n_keys == 0)
 		return VERIFY_KEYLESS;
-	(void)buf_printf(why, "%s: ", what);
 	if (manifest_open(buf_view(&v->text), v->keys, v->n_keys, &which,
-		&v->manifest, NULL, why) != MANIFEST_GOOD)
+		&v->manifest, NULL, why) != MANIFEST_GOOD) {
+		why_at(why, "%s", what);
 		return VERIFY_REFUSED;
-	buf_truncate(why, before);
+	}
 	v->opened = true;
 	v->signer = v->keys[which];
 	v->mark = calloc(v->manifest.n + 1, sizeof(*v->mark));
 	if (v->mark != NULL)
 		return VERIFY_GOOD;
-	(void)buf_str(why, strerror(ENOMEM));
+	why_memory(why);
 	return VERIFY_LOCAL;
 }
 

@@ -7,8 +7,7 @@
 #define ARCHIVE_VERIFY_H
 
 #include "archive/manifest.h"
-
-enum { VERIFY_WHY_MAX = 16 * 1024 }; /* bytes that why needs room for */
+#include "util/why.h"
 
 /* What is told of a file. */
 enum verify_news {
@@ -58,28 +57,28 @@ struct verify {
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
  * same. mirror/trace and mirror/objects/ are not looked at. */
 enum verify_result
-verify_dir(struct verify *v, const char *path, struct buf *why);
+verify_dir(struct verify *v, const char *path, struct why *why);
 
 /* An archive as mirror/capsule.tar is, in a file; memory does not grow with it. */
 enum verify_result
-verify_archive(struct verify *v, const char *path, struct buf *why);
+verify_archive(struct verify *v, const char *path, struct why *why);
 
 /* What is served at base ("gemini://host[:port]/"): the manifest and each file that
  * it lists, one after the other. SIGPIPE must be ignored. */
 enum verify_result
-verify_host(struct verify *v, const char *base, struct buf *why);
+verify_host(struct verify *v, const char *base, struct why *why);
 
 /* A store: each of its releases as a directory, each object of any of them. Without keys those that it pins count, retired ones too. What has
  * rotted in a mirror's store (not in an author's) is fetched anew and put back in
  * every release; then all is verified again. SIGPIPE must be ignored. */
 enum verify_result
-verify_store(struct verify *v, const char *path, struct buf *why);
+verify_store(struct verify *v, const char *path, struct why *why);
 
 /* One release of an open store, with its archive, as verify_dir; nothing is mended.
  * Keys must be given. */
 struct store;
 enum verify_result verify_release(
-    struct verify *v, const struct store *s, uint64_t serial, struct buf *why);
+    struct verify *v, const struct store *s, uint64_t serial, struct why *why);
 
 /* Frees the answer. */
 void verify_fini(struct verify *v);

@@ -123,7 +123,7 @@ judge(const struct members *r, ssize_t n, bool whole)
 
 /* All of fd, or as far as the visitor wants it. VERIFY_LOCAL: it cannot be read. */
 static enum verify_result
-read_through(struct members *r, int fd, struct buf *why)
+read_through(struct members *r, int fd, struct why *why)
 {
 	const struct ustar_visitor visitor = {
 		.file = begin, .bytes = take, .end = end, .arg = r
@@ -131,7 +131,6 @@ read_through(struct members *r, int fd, struct buf *why)
 	struct ustar_reader *reader = ustar_reader_new(&visitor);
 	uint8_t chunk[VERIFY_CHUNK];
 	enum verify_result result;
-	size_t before = why->len;
 	const char *fault = NULL;
 	ssize_t n = 0;
 	bool ok = true;
@@ -148,17 +147,17 @@ read_through(struct members *r, int fd, struct buf *why)
 		fault = strerror(ENOMEM);
 	else if (result == VERIFY_REFUSED)
 		fault = r->fault;
-	if (fault != NULL || result == VERIFY_GOOD)
-		buf_truncate(why, before);
 	if (fault != NULL)
-		(void)buf_str(why, fault);
+		why_set(why, "%s", fault);
+	else if (result == VERIFY_GOOD)
+		why_clear(why);
 	ustar_reader_free(&reader);
 	digest_fini(&r->digest);
 	return result;
 }
 
 enum verify_result
-verify_extract(struct verify *v, int fd, struct buf *why)
+verify_extract(struct verify *v, int fd, struct why *why)
 {
 	struct members r = { .v = v, .extracting = true };
 	enum verify_result result;
@@ -168,12 +167,12 @@ verify_extract(struct verify *v, int fd, struct buf *why)
 	result = read_through(&r, fd, why);
 	if (result != VERIFY_GOOD || r.found)
 		return result;
-	(void)buf_str(why, "no " MANIFEST_PATH " is in it");
+	why_set(why, "no " MANIFEST_PATH " is in it");
 	return VERIFY_REFUSED;
 }
 
 enum verify_result
-verify_members(struct verify *v, int fd, struct buf *why)
+verify_members(struct verify *v, int fd, struct why *why)
 {
 	struct members r = { .v = v };
 	enum verify_result result = read_through(&r, fd, why);
@@ -181,7 +180,7 @@ verify_members(struct verify *v, int fd, struct buf *why)
 	if (result != VERIFY_GOOD)
 		return result;
 	if (!r.found) {
-		(void)buf_str(why, "no " MANIFEST_PATH " is in it");
+		why_set(why, "no " MANIFEST_PATH " is in it");
 		return VERIFY_REFUSED;
 	}
 	for (size_t i = 0; i < v->manifest.n; i++)
@@ -191,33 +190,28 @@ verify_members(struct verify *v, int fd, struct buf *why)
 }
 
 static enum verify_result
-check(struct verify *v, int fd, const char *path, struct buf *why)
+check(struct verify *v, int fd, const char *path, struct why *why)
 {
-	size_t before = why->len;
-	enum verify_result result;
+	enum verify_result result = verify_extract(v, fd, why);
 
-	(void)buf_printf(why, "%s: ", path);
-	result = verify_extract(v, fd, why);
-	if (result != VERIFY_GOOD)
-		return result;
-	buf_truncate(why, before);
-	result = verify_open(v, MANIFEST_PATH, why);
-	if (result != VERIFY_GOOD)
-		return result;
-	(void)buf_printf(why, "%s: ", path);
-	if (lseek(fd, 0, SEEK_SET) == -1) {
-		(void)buf_str(why, strerror(errno));
-		return VERIFY_LOCAL;
+	if (result == VERIFY_GOOD) {
+		result = verify_open(v, MANIFEST_PATH, why);
+		if (result != VERIFY_GOOD)
+			return result;
+		if (lseek(fd, 0, SEEK_SET) == -1) {
+			why_errno(why, path);
+			return VERIFY_LOCAL;
+		}
+		result = verify_members(v, fd, why);
 	}
-	result = verify_members(v, fd, why);
-	if (result != VERIFY_GOOD)
-		return result;
-	buf_truncate(why, before);
-	return verify_conclude(v);
+	if (result == VERIFY_GOOD)
+		return verify_conclude(v);
+	why_at(why, "%s", path);
+	return result;
 }
 
 enum verify_result
-verify_archive(struct verify *v, const char *path, struct buf *why)
+verify_archive(struct verify *v, const char *path, struct why *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
 	struct stat st;
@@ -227,10 +221,10 @@ verify_archive(struct verify *v, const char *path, struct buf *why)
 		return VERIFY_KEYLESS;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 || fstat(fd, &st) == -1)
-		(void)buf_printf(why, "%s: %s", path, strerror(errno));
+		why_errno(why, path);
 	else if (!S_ISREG(st.st_mode))
-		(void)buf_printf(why,
-		    "%s: an archive must be a file: it is read twice", path);
+		why_set(why, "%s: an archive must be a file: it is read twice",
+		    path);
 	else
 		result = check(v, fd, path, why);
 	if (fd != -1)

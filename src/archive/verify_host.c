@@ -23,7 +23,7 @@ put_digest(void *arg, struct slice bytes)
 /* One file; a second time when the network failed it, and we are not to wait for
  * longer than we do. */
 static enum errand_result
-fetch_file(struct visit *x, size_t i, bool *same, struct buf *why)
+fetch_file(struct visit *x, size_t i, bool *same, struct why *why)
 {
 	const struct manifest_entry *e = &x->v->manifest.entry[i];
 	enum errand_result result = ERRAND_FAILED;
@@ -37,13 +37,12 @@ fetch_file(struct visit *x, size_t i, bool *same, struct buf *why)
 
 	for (int try = 0;
 	     try < TRIES && result == ERRAND_FAILED && !x->source.out; try++) {
-		buf_reset(why);
 		digest_init(&d);
 		result =
 		    courier_fetch(&x->courier, &x->source, &order, &cut, why);
 		*same = digest_end(&d, got) && digest_equal(got, e->digest);
 		if (result == ERRAND_DONE && cut && !*same) {
-			(void)buf_str(why, "broke off without close_notify");
+			why_set(why, "broke off without close_notify");
 			result = ERRAND_FAILED;
 		}
 	}
@@ -76,43 +75,34 @@ judge(struct verify *v, size_t i, enum errand_result result, bool same)
 }
 
 static enum verify_result
-check_files(struct visit *x, struct buf *why)
+check_files(struct visit *x, struct why *why)
 {
 	struct verify *v = x->v;
 	bool same = false, all = true;
 	enum errand_result got;
-	struct buf said;
+	struct why said;
 
-	buf_init(&said, VERIFY_WHY_MAX / 2);
 	for (size_t i = 0; all && i < v->manifest.n; i++) {
 		got = fetch_file(x, i, &same, &said);
 		all = judge(v, i, got, same);
 		if (!all)
-			(void)buf_printf(why,
-			    "%s: %.*s; %zu of %zu files were not looked at",
-			    v->manifest.entry[i].path,
-			    SLICE_ARGS(buf_view(&said)), v->manifest.n - i,
-			    v->manifest.n);
+			why_set(why,
+			    "%s: %s; %zu of %zu files were not looked at",
+			    v->manifest.entry[i].path, said.text,
+			    v->manifest.n - i, v->manifest.n);
 	}
-	buf_fini(&said);
 	if (!all && verify_conclude(v) == VERIFY_GOOD)
 		return VERIFY_LATER;
 	return verify_conclude(v);
 }
 
 static enum verify_result
-open_manifest(struct visit *x, struct buf *why)
+fetch_manifest(struct visit *x, bool *cut, struct why *why)
 {
-	enum verify_result result;
-	struct verify *v = x->v;
-	bool cut;
-
-	buf_init(&v->text, MANIFEST_MAX);
-	(void)buf_printf(why, "%s" MANIFEST_PATH ": ", x->source.base);
 	switch (
-	    courier_manifest(&x->courier, &x->source, &v->text, &cut, why)) {
+	    courier_manifest(&x->courier, &x->source, &x->v->text, cut, why)) {
 	case ERRAND_DONE:
-		break;
+		return VERIFY_GOOD;
 	case ERRAND_STOPPED:
 		return VERIFY_LOCAL;
 	case ERRAND_TOO_LONG:
@@ -122,20 +112,36 @@ open_manifest(struct visit *x, struct buf *why)
 	case ERRAND_FAILED:
 	case ERRAND_DISTRUSTED:
 	case ERRAND_GOING:
-		return VERIFY_LATER;
+		break;
 	}
-	buf_reset(why);
+	return VERIFY_LATER;
+}
+
+static enum verify_result
+open_manifest(struct visit *x, struct why *why)
+{
+	enum verify_result result;
+	struct verify *v = x->v;
+	bool cut;
+
+	buf_init(&v->text, MANIFEST_MAX);
+	result = fetch_manifest(x, &cut, why);
+	if (result != VERIFY_GOOD) {
+		why_at(why, "%s" MANIFEST_PATH, x->source.base);
+		return result;
+	}
 	result = verify_open(v, MANIFEST_PATH, why);
 	/* The rest may come another time. */
 	if (result == VERIFY_REFUSED && cut) {
-		(void)buf_str(why, "; no close_notify came: it may be cut");
+		why_set(
+		    why, "%s; no close_notify came: it may be cut", why->text);
 		result = VERIFY_LATER;
 	}
 	return result;
 }
 
 enum verify_result
-verify_host(struct verify *v, const char *base, struct buf *why)
+verify_host(struct verify *v, const char *base, struct why *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
 	struct visit x = { .v = v };

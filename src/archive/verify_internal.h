@@ -7,6 +7,7 @@
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/verify.h"
+#include "util/why.h"
 
 enum { VERIFY_CHUNK = 64 * 1024 };
 
@@ -24,7 +25,7 @@ void verify_fault(struct verify *v, size_t i, enum verify_news news);
 
 /* Opens the manifest in v->text; what names it in why. */
 enum verify_result
-verify_open(struct verify *v, const char *what, struct buf *why);
+verify_open(struct verify *v, const char *what, struct why *why);
 
 /* Of all that was told. */
 enum verify_result verify_conclude(const struct verify *v);
@@ -40,16 +41,16 @@ bool verify_find(const struct verify *v, const char *path, size_t *i);
 /* Each entry beneath root, which is the caller's, and mirror/capsule.tar; then what
  * is there besides. release: that of a store, where nothing else may be under
  * mirror/ and the archive must be there. False and why: local trouble. */
-bool verify_tree(struct verify *v, int root, bool release, struct buf *why);
+bool verify_tree(struct verify *v, int root, bool release, struct why *why);
 
 /* The archive in fd, from where it stands to its end, against v's manifest, marks
  * and news. VERIFY_REFUSED and why when its form is broken, or it holds another
  * manifest; VERIFY_LOCAL and why when it cannot be read; else VERIFY_GOOD. */
-enum verify_result verify_members(struct verify *v, int fd, struct buf *why);
+enum verify_result verify_members(struct verify *v, int fd, struct why *why);
 
 /* The manifest that an archive holds, from the start of fd into v->text.
  * VERIFY_REFUSED and why: there is none; VERIFY_LOCAL and why: it cannot be read. */
-enum verify_result verify_extract(struct verify *v, int fd, struct buf *why);
+enum verify_result verify_extract(struct verify *v, int fd, struct why *why);
 
 /* SHA-256 of a file from its start, and its size; false and errno. */
 bool verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size);
@@ -79,7 +80,7 @@ struct verify_scan {
 };
 
 /* All of a store, once. */
-enum verify_result verify_scan(struct verify_scan *x, struct buf *why);
+enum verify_result verify_scan(struct verify_scan *x, struct why *why);
 void verify_scan_fini(struct verify_scan *x);
 
 /* Hashes an object that the current release does not list; one that is not *sound is
@@ -97,16 +98,16 @@ bool verify_is_linked(
  * what they were reported for is not reported again. One that is pruned meanwhile
  * is passed over. False and why: local trouble. */
 bool verify_older_files(struct verify_scan *x, uint64_t serial,
-    const struct manifest *m, struct buf *why);
+    const struct manifest *m, struct why *why);
 
 /* The part of a scan that is about older releases: their manifests and files, and each
  * object that they list and the current one does not. why also tells of releases that
  * have lost theirs. False: memory is short, or the store cannot be read (why). */
-bool verify_older(struct verify_scan *x, struct buf *why);
+bool verify_older(struct verify_scan *x, struct why *why);
 
 /* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what
  * could be done is done; another scan tells. */
-enum verify_result verify_repair(struct verify_scan *x, struct buf *why);
+enum verify_result verify_repair(struct verify_scan *x, struct why *why);
 
 enum verify_object {
 	VERIFY_OBJECT_SOUND,
@@ -121,13 +122,13 @@ enum verify_object verify_object(
  * where it came from, into v->text; opened. why is begun anew. VERIFY_REFUSED: it
  * takes a key that was not given. */
 enum verify_result
-verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why);
+verify_recover(struct verify_scan *x, uint64_t serial, struct why *why);
 
 /* Whether a manifest that v's keys do not open has not rotted: another key that the
  * store knows opens it (then half a sentence is appended to why), or it is what the
  * store took over, signed by whomever. */
 bool verify_is_foreign(
-    const struct verify_scan *x, struct slice text, struct buf *why);
+    const struct verify_scan *x, struct slice text, struct why *why);
 
 /* A manifest of an older release into *m: also a key that the store pins, though it
  * be retired, may have signed it. */
@@ -142,12 +143,12 @@ struct verify_others {
 
 /* False and why. verify_others_close is due in any case. */
 bool verify_others_open(
-    struct verify_others *o, const struct verify_scan *x, struct buf *why);
+    struct verify_others *o, const struct verify_scan *x, struct why *why);
 void verify_others_close(struct verify_others *o);
 
 /* A source's own manifest into text, which is begun anew. False and why. */
 bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
-    struct buf *why);
+    struct why *why);
 
 /* Calls visit for each release, ascending, with its manifest: the current one's is
  * v's. NULL: it is not to be had, and news says why: it has rotten, is gone, or may
@@ -156,17 +157,17 @@ bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
 typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m,
     enum verify_news news);
 bool verify_releases(const struct verify_scan *x, verify_visit *visit,
-    void *arg, struct buf *why);
+    void *arg, struct why *why);
 
 /* Looks again at what has rotted, each hash once from now on: another run may have
  * been here before the lock was ours, and what cannot be opened now (*closed of
  * them) may be sound. What is lost is put back where a release has it in a file of
  * its own. False and why: local trouble. */
-bool verify_salvage(struct verify_scan *x, size_t *closed, struct buf *why);
+bool verify_salvage(struct verify_scan *x, size_t *closed, struct why *why);
 
 /* Whether the open manifest is the one that the store took over as serial; what
  * holds it, for why. */
 bool verify_is_serial(const struct verify_scan *x, uint64_t serial,
-    const char *what, struct buf *why);
+    const char *what, struct why *why);
 
 #endif

@@ -13,7 +13,7 @@
 /* All that releases list which were looked at so far: sorted, each once. */
 struct known {
 	struct verify_scan *x;
-	struct buf *why;
+	struct why *why;
 	uint8_t (*digest)[DIGEST_SIZE];
 	size_t n;
 	uint8_t (*bad)[DIGEST_SIZE]; /* what of them was told: sorted */
@@ -114,26 +114,22 @@ bool
 verify_open_older(
     const struct verify_scan *x, struct slice text, struct manifest *m)
 {
-	uint8_t memory[VERIFY_WHY_MAX];
 	const struct state *st = x->state;
 	enum manifest_result result;
-	struct buf unused;
+	struct why unused;
 
-	buf_wrap(&unused, memory, sizeof(memory));
 	result = manifest_open(
 	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
-	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++) {
-		buf_reset(&unused);
+	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++)
 		result = manifest_open(
 		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
-	}
 	return result == MANIFEST_GOOD;
 }
 
 /* False and why: neither there nor gone, for want of something of ours. */
 static bool
 visit_unread(const struct verify_scan *x, uint64_t serial, int error,
-    verify_visit *visit, void *arg, struct buf *why)
+    verify_visit *visit, void *arg, struct why *why)
 {
 	int release = store_release_fd(x->store, serial);
 
@@ -144,14 +140,13 @@ visit_unread(const struct verify_scan *x, uint64_t serial, int error,
 		(void)close(release);
 	if (error != EMFILE && error != ENFILE && error != ENOMEM)
 		return visit(arg, serial, NULL, verify_news_of(error));
-	(void)buf_printf(why, "releases/%" PRIu64 "/" MANIFEST_PATH ": %s",
+	return why_set(why, "releases/%" PRIu64 "/" MANIFEST_PATH ": %s",
 	    serial, strerror(error));
-	return false;
 }
 
 static bool
 visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
-    void *arg, struct buf *why)
+    void *arg, struct why *why)
 {
 	struct buf text;
 	struct manifest m;
@@ -172,7 +167,7 @@ visit_older(const struct verify_scan *x, uint64_t serial, verify_visit *visit,
 
 bool
 verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
-    struct buf *why)
+    struct why *why)
 {
 	const struct manifest *current = &x->v->manifest;
 	size_t n;
@@ -180,7 +175,7 @@ verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
 	bool ok = serial != NULL || n == 0;
 
 	if (!ok)
-		(void)buf_printf(why, "releases: %s", strerror(errno));
+		why_errno(why, "releases");
 	for (size_t i = 0; ok && i < n; i++)
 		ok = serial[i] == current->serial
 			 ? visit(arg, serial[i], current, VERIFY_NEWS)
@@ -194,22 +189,23 @@ verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
 static void
 tell_unlisted(struct known *k, uint64_t serial, enum verify_news news)
 {
+	const char *more = k->why->text[0] != '\0' ? "; " : "";
 	uint8_t memory[64];
 	struct buf path;
 
 	buf_wrap(&path, memory, sizeof(memory));
 	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
 	verify_tell(k->x->v, news, buf_cstr(&path));
-	(void)buf_str(k->why, k->why->len > 0 ? "; " : "");
 	if (news == VERIFY_UNREADABLE)
-		(void)buf_printf(k->why,
-		    "%s cannot be read: releases/%" PRIu64 " was not verified",
-		    buf_cstr(&path), serial);
+		why_set(k->why,
+		    "%s%s%s cannot be read: releases/%" PRIu64
+		    " was not verified",
+		    k->why->text, more, buf_cstr(&path), serial);
 	else
-		(void)buf_printf(k->why,
-		    "releases/%" PRIu64 " has lost its list of files: do not "
-		    "roll back to it; carnation prune can remove it",
-		    serial);
+		why_set(k->why,
+		    "%s%sreleases/%" PRIu64 " has lost its list of files: do "
+		    "not roll back to it; carnation prune can remove it",
+		    k->why->text, more, serial);
 }
 
 static bool
@@ -269,7 +265,7 @@ check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 }
 
 bool
-verify_older(struct verify_scan *x, struct buf *why)
+verify_older(struct verify_scan *x, struct why *why)
 {
 	struct known k = { .x = x, .why = why };
 	bool ok;

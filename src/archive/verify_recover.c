@@ -16,7 +16,7 @@ enum { NUMBER_AT = 2 }; /* of the key, in a signature */
 
 bool
 verify_others_open(
-    struct verify_others *o, const struct verify_scan *x, struct buf *why)
+    struct verify_others *o, const struct verify_scan *x, struct why *why)
 {
 	const struct state *st = x->state;
 
@@ -35,7 +35,7 @@ verify_others_close(struct verify_others *o)
 
 bool
 verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
-    struct buf *why)
+    struct why *why)
 {
 	bool cut;
 
@@ -48,24 +48,19 @@ verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
 
 bool
 verify_is_serial(const struct verify_scan *x, uint64_t serial, const char *what,
-    struct buf *why)
+    struct why *why)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE], digest[DIGEST_SIZE];
 	const struct manifest *m = &x->v->manifest;
 	struct slice name, text;
 
-	if (m->serial != serial) {
-		(void)buf_printf(why,
-		    "%s holds serial %" PRIu64 ", not %" PRIu64, what,
-		    m->serial, serial);
-		return false;
-	}
+	if (m->serial != serial)
+		return why_set(why, "%s holds serial %" PRIu64 ", not %" PRIu64,
+		    what, m->serial, serial);
 	if (x->state->origin[0] != '\0' &&
-	    strcmp(x->state->origin, m->origin) != 0) {
-		(void)buf_printf(why, "%s is of %s, the store of %s", what,
+	    strcmp(x->state->origin, m->origin) != 0)
+		return why_set(why, "%s is of %s, the store of %s", what,
 		    m->origin, x->state->origin);
-		return false;
-	}
 	if (serial != x->state->serial)
 		return true;
 	if (!signify_split(buf_view(&x->v->text), &name, signature, &text))
@@ -73,11 +68,10 @@ verify_is_serial(const struct verify_scan *x, uint64_t serial, const char *what,
 	digest_sha256(text, digest);
 	if (digest_equal(digest, x->state->manifest))
 		return true;
-	(void)buf_printf(why,
+	return why_set(why,
 	    "%s: serial %" PRIu64 " is not the one that this store took over: "
 	    "there are two of that number",
 	    what, serial);
-	return false;
 }
 
 /* Whether the key made the signature, rot in the latter apart. */
@@ -117,20 +111,20 @@ is_strangers(const struct verify_scan *x, struct slice text)
 
 bool
 verify_is_foreign(
-    const struct verify_scan *x, struct slice text, struct buf *why)
+    const struct verify_scan *x, struct slice text, struct why *why)
 {
 	struct manifest m;
 
 	if (!verify_open_older(x, text, &m))
 		return is_strangers(x, text);
 	manifest_fini(&m);
-	(void)buf_str(why, ": the store knows it, but it was not given");
+	why_set(why, "%s: the store knows it, but it was not given", why->text);
 	return true;
 }
 
 /* v->text, opened, when it is the one that was asked for. */
 static bool
-is_it(struct verify_scan *x, uint64_t serial, const char *what, struct buf *why)
+is_it(struct verify_scan *x, uint64_t serial, const char *what, struct why *why)
 {
 	if (verify_open(x->v, what, why) != VERIFY_GOOD)
 		return false;
@@ -146,7 +140,7 @@ is_it(struct verify_scan *x, uint64_t serial, const char *what, struct buf *why)
 /* -------------------------------------------------------------- whence */
 
 static enum verify_result
-judge_archived(struct verify_scan *x, uint64_t serial, struct buf *why)
+judge_archived(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	if (is_it(x, serial, MANIFEST_ARCHIVE, why))
 		return VERIFY_GOOD;
@@ -156,7 +150,7 @@ judge_archived(struct verify_scan *x, uint64_t serial, struct buf *why)
 
 /* VERIFY_LATER: nothing is here; VERIFY_REFUSED and why: it takes another key. */
 static enum verify_result
-recover_here(struct verify_scan *x, uint64_t serial, struct buf *why)
+recover_here(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	enum verify_result result = VERIFY_LATER;
 	int fd = -1, release = store_release_fd(x->store, serial);
@@ -171,39 +165,37 @@ recover_here(struct verify_scan *x, uint64_t serial, struct buf *why)
 	if (release != -1)
 		(void)close(release);
 	if (result != VERIFY_REFUSED)
-		buf_reset(why);
+		why_clear(why);
 	return result;
 }
 
 /* What is wrong with each is said. */
 static bool
 recover_there(struct verify_scan *x, struct verify_others *o, uint64_t serial,
-    struct buf *why)
+    struct why *why)
 {
+	struct why one;
+
 	for (size_t i = 0; i < o->sources.n; i++) {
 		struct source *s = &o->sources.at[i];
-		size_t before;
 
-		(void)buf_str(why, i > 0 ? "; " : "");
-		before = why->len;
-		(void)buf_printf(why, "%s: ", s->base);
-		if (!verify_fetch(o, s, &x->v->text, why))
-			continue;
-		buf_truncate(why, before);
-		if (is_it(x, serial, s->base, why))
+		if (!verify_fetch(o, s, &x->v->text, &one))
+			why_at(&one, "%s", s->base);
+		else if (is_it(x, serial, s->base, &one))
 			return true;
+		why_set(why, "%s%s%s", why->text, i > 0 ? "; " : "", one.text);
 	}
 	return false;
 }
 
 enum verify_result
-verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
+verify_recover(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	enum verify_result result;
 	struct verify_others o;
 	bool found;
 
-	buf_reset(why);
+	why_clear(why);
 	result = recover_here(x, serial, why);
 	if (result != VERIFY_LATER)
 		return result;
@@ -214,13 +206,13 @@ verify_recover(struct verify_scan *x, uint64_t serial, struct buf *why)
 	}
 	verify_others_close(&o);
 	if (result == VERIFY_GOOD)
-		buf_reset(why);
+		why_clear(why);
 	/* What is newer than all that was ever here mends this too. */
 	if (result == VERIFY_LATER)
-		(void)buf_printf(why,
-		    "; no copy of " MANIFEST_PATH " of serial %" PRIu64
+		why_set(why,
+		    "%s%sno copy of " MANIFEST_PATH " of serial %" PRIu64
 		    " is to be had: %s",
-		    serial,
+		    why->text, why->text[0] != '\0' ? "; " : "", serial,
 		    serial >= x->state->serial
 			? "run carnation mirror"
 			: "carnation rollback leads to other releases");

@@ -3,6 +3,7 @@
  * scan. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,27 +13,27 @@
 
 enum verify_result
 verify_release(
-    struct verify *v, const struct store *s, uint64_t serial, struct buf *why)
+    struct verify *v, const struct store *s, uint64_t serial, struct why *why)
 {
 	enum verify_result result;
 	int release;
 
 	buf_init(&v->text, MANIFEST_MAX);
 	if (!store_manifest(s, serial, &v->text)) {
-		(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(errno));
+		why_errno(why, MANIFEST_PATH);
 		return VERIFY_LOCAL;
 	}
 	result = verify_open(v, MANIFEST_PATH, why);
 	if (result != VERIFY_GOOD)
 		return result;
 	if (v->manifest.serial != serial) {
-		(void)buf_printf(why, MANIFEST_PATH " is of serial %" PRIu64,
+		why_set(why, MANIFEST_PATH " is of serial %" PRIu64,
 		    v->manifest.serial);
 		return VERIFY_REFUSED;
 	}
 	release = store_release_fd(s, serial);
 	if (release == -1) {
-		(void)buf_str(why, strerror(errno));
+		why_set(why, "%s", strerror(errno));
 		return VERIFY_LOCAL;
 	}
 	result = verify_tree(v, release, true, why) ? verify_conclude(v)
@@ -66,36 +67,33 @@ tell(void *arg, enum verify_news news, const char *path)
 	const struct older *o = arg;
 	const struct manifest_entry *e = manifest_find(o->m, path);
 	const char *shown = NULL;
+	uint8_t memory[PATH_MAX + 64];
 	struct buf text;
 
 	if (e != NULL && is_reported(o, e))
 		return;
 	if (e != NULL)
 		o->x->to_relink = true;
-	buf_init(&text, VERIFY_WHY_MAX);
+	buf_wrap(&text, memory, sizeof(memory));
 	if (buf_printf(&text, "releases/%" PRIu64 "/%s", o->serial, path))
 		shown = buf_cstr(&text);
 	verify_tell(o->x->v, news, shown != NULL ? shown : path);
-	buf_fini(&text);
 }
 
 static bool
-check(struct older *o, struct buf *why)
+check(struct older *o, struct why *why)
 {
 	struct verify v = { .tell = tell, .arg = o, .manifest = *o->m };
-	size_t before = why->len;
 	bool ok;
 
 	buf_init(&v.text, MANIFEST_MAX);
-	(void)buf_printf(
-	    why, "%sreleases/%" PRIu64 ": ", before > 0 ? "; " : "", o->serial);
 	v.mark = calloc(v.manifest.n + 1, sizeof(*v.mark));
 	ok = v.mark != NULL && store_manifest(o->x->store, o->serial, &v.text);
 	if (!ok)
-		(void)buf_str(why, strerror(v.mark == NULL ? ENOMEM : errno));
+		why_set(why, "%s", strerror(v.mark == NULL ? ENOMEM : errno));
 	ok = ok && verify_tree(&v, o->release, true, why);
-	if (ok)
-		buf_truncate(why, before);
+	if (!ok)
+		why_at(why, "releases/%" PRIu64, o->serial);
 	free(v.mark);
 	buf_fini(&v.text);
 	return ok;
@@ -103,7 +101,7 @@ check(struct older *o, struct buf *why)
 
 bool
 verify_older_files(struct verify_scan *x, uint64_t serial,
-    const struct manifest *m, struct buf *why)
+    const struct manifest *m, struct why *why)
 {
 	struct older o = { .x = x, .m = m, .serial = serial };
 	bool ok = true;
@@ -111,11 +109,9 @@ verify_older_files(struct verify_scan *x, uint64_t serial,
 	o.release = store_release_fd(x->store, serial);
 	if (o.release == -1 && errno == ENOENT)
 		return true;
-	if (o.release == -1) {
-		(void)buf_printf(
+	if (o.release == -1)
+		return why_set(
 		    why, "releases/%" PRIu64 ": %s", serial, strerror(errno));
-		return false;
-	}
 	/* So that prune leaves it until it has been read; one that prune is
 	 * removing is no longer kept. */
 	if (flock(o.release, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)

@@ -18,7 +18,7 @@ struct repair {
 
 /* What is to be brought, its rotten form taken away. */
 static bool
-plan(struct repair *r, struct download *d, struct buf *why)
+plan(struct repair *r, struct download *d, struct why *why)
 {
 	struct verify_scan *x = r->x;
 
@@ -31,10 +31,8 @@ plan(struct repair *r, struct download *d, struct buf *why)
 			continue;
 		if (!store_discard(x->store, rot->digest, why))
 			return false;
-		if (!download_add(d, rot->digest, rot->path)) {
-			(void)buf_str(why, "out of memory");
-			return false;
-		}
+		if (!download_add(d, rot->digest, rot->path))
+			return why_memory(why);
 	}
 	download_drop_twins(d);
 	return true;
@@ -44,17 +42,16 @@ plan(struct repair *r, struct download *d, struct buf *why)
 static const char *
 who_moved_on(struct repair *r)
 {
-	uint8_t memory[VERIFY_WHY_MAX];
 	const struct verify *v = r->x->v;
 	const char *who = NULL;
-	struct buf text = { 0 }, why;
+	struct buf text = { 0 };
+	struct why why;
 	struct manifest m;
 
 	sources_revive(&r->others.sources);
 	for (size_t i = 0; i < r->others.sources.n && who == NULL; i++) {
 		struct source *s = &r->others.sources.at[i];
 
-		buf_wrap(&why, memory, sizeof(memory));
 		if (!verify_fetch(&r->others, s, &text, &why) ||
 		    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m,
 			NULL, &why) != MANIFEST_GOOD)
@@ -70,31 +67,33 @@ who_moved_on(struct repair *r)
 
 /* What each source said last; nothing, when all that they said was no. */
 static void
-quote(const struct sources *s, struct buf *why)
+quote(const struct sources *s, struct why *why)
 {
-	size_t before = why->len;
+	bool any = false;
 
-	for (size_t i = 0; i < s->n; i++)
-		if (s->at[i].said[0] != '\0')
-			(void)buf_printf(
-			    why, "; %s: %s", s->at[i].base, s->at[i].said);
-	if (why->len == before)
-		(void)buf_str(why, "; no source has them");
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->at[i].said.text[0] == '\0')
+			continue;
+		any = true;
+		why_set(why, "%s; %s: %s", why->text, s->at[i].base,
+		    s->at[i].said.text);
+	}
+	if (!any)
+		why_set(why, "%s; no source has them", why->text);
 }
 
 /* Some of it could not be brought: why, and what that makes. */
 static enum verify_result
-heed_lacking(struct repair *r, const struct download *d, struct buf *why)
+heed_lacking(struct repair *r, const struct download *d, struct why *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
 
-	(void)buf_printf(why, "%zu of %zu files could not be brought anew",
-	    d->failures + r->closed, d->n_missing + r->closed);
-	if (r->closed > 0)
-		(void)buf_str(why, "; an object cannot be opened");
+	why_set(why, "%zu of %zu files could not be brought anew%s",
+	    d->failures + r->closed, d->n_missing + r->closed,
+	    r->closed > 0 ? "; an object cannot be opened" : "");
 	if (later != NULL)
-		(void)buf_printf(why,
-		    "; %s has a later serial: run carnation mirror", later);
+		why_set(why, "%s; %s has a later serial: run carnation mirror",
+		    why->text, later);
 	else if (d->failures > 0)
 		quote(&r->others.sources, why);
 	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
@@ -102,7 +101,7 @@ heed_lacking(struct repair *r, const struct download *d, struct buf *why)
 
 struct relink {
 	struct store *store;
-	struct buf *why;
+	struct why *why;
 };
 
 /* Sound objects get their names back. Without its list a release has none to give. */
@@ -139,7 +138,7 @@ is_whole(const struct verify_scan *x)
 }
 
 static bool
-restore_archive(struct verify_scan *x, struct buf *why)
+restore_archive(struct verify_scan *x, struct why *why)
 {
 	return !x->v->archive_faulty || !is_whole(x) ||
 	       store_restore(
@@ -148,12 +147,12 @@ restore_archive(struct verify_scan *x, struct buf *why)
 
 /* What has been brought counts, whether or not all was. */
 static enum verify_result
-repair(struct repair *r, struct download *d, struct buf *why)
+repair(struct repair *r, struct download *d, struct why *why)
 {
 	enum download_result brought;
 	struct relink l = { .store = r->x->store, .why = why };
 	bool linked, archived;
-	struct buf unsaid;
+	struct why unsaid;
 
 	if (!plan(r, d, why))
 		return VERIFY_LOCAL;
@@ -161,9 +160,7 @@ repair(struct repair *r, struct download *d, struct buf *why)
 	if (brought == DOWNLOAD_LOCAL)
 		return VERIFY_LOCAL;
 	linked = verify_releases(r->x, relink, &l, why);
-	buf_init(&unsaid, VERIFY_WHY_MAX);
 	archived = restore_archive(r->x, linked ? why : &unsaid);
-	buf_fini(&unsaid);
 	if (!linked || !archived)
 		return VERIFY_LOCAL;
 	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
@@ -173,7 +170,7 @@ repair(struct repair *r, struct download *d, struct buf *why)
 
 /* All of it; the lock is held. */
 static enum verify_result
-repair_locked(struct verify_scan *x, struct buf *why)
+repair_locked(struct verify_scan *x, struct why *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
 	struct repair r = { .x = x };
@@ -198,12 +195,10 @@ repair_locked(struct verify_scan *x, struct buf *why)
 }
 
 enum verify_result
-verify_repair(struct verify_scan *x, struct buf *why)
+verify_repair(struct verify_scan *x, struct why *why)
 {
 	switch (store_lock(x->store, why)) {
 	case STORE_BUSY:
-		if (why->len == 0)
-			(void)buf_str(why, "the store is in use: try later");
 		return VERIFY_LATER;
 	case STORE_LOCK_FAILED:
 		return VERIFY_LOCAL;
@@ -211,8 +206,8 @@ verify_repair(struct verify_scan *x, struct buf *why)
 		break;
 	}
 	if (store_current(x->store) != x->v->manifest.serial) {
-		(void)buf_str(why, "another release came meanwhile: run this "
-				   "again");
+		why_set(why, "another release came meanwhile: run this "
+			     "again");
 		return VERIFY_LATER;
 	}
 	return repair_locked(x, why);

@@ -13,7 +13,7 @@
 
 struct salvage {
 	struct verify_scan *x;
-	struct buf *why;
+	struct why *why;
 };
 
 static int
@@ -70,7 +70,7 @@ is_object(const struct store *s, const uint8_t digest[DIGEST_SIZE],
  * its hash. False and why: the store cannot be written to. */
 static bool
 copy(struct store *s, int fd, const uint8_t digest[DIGEST_SIZE], bool *kept,
-    struct buf *why)
+    struct why *why)
 {
 	struct store_object *o = store_object_new(s, why);
 	uint8_t chunk[VERIFY_CHUNK];
@@ -142,7 +142,7 @@ search_release(
 }
 
 bool
-verify_salvage(struct verify_scan *x, size_t *closed, struct buf *why)
+verify_salvage(struct verify_scan *x, size_t *closed, struct why *why)
 {
 	struct salvage v = { .x = x, .why = why };
 	bool any = false;

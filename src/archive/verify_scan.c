@@ -130,7 +130,7 @@ check_behind(struct verify_scan *x, int release, size_t i)
 }
 
 static bool
-check_objects(struct verify_scan *x, int release, struct buf *why)
+check_objects(struct verify_scan *x, int release, struct why *why)
 {
 	bool ok = true;
 
@@ -140,19 +140,19 @@ check_objects(struct verify_scan *x, int release, struct buf *why)
 	x->v->in_older = true;
 	ok = ok && verify_older(x, why);
 	x->v->in_older = false;
-	if (!ok && why->len == 0)
-		(void)buf_str(why, strerror(ENOMEM));
+	if (!ok && why->text[0] == '\0')
+		why_memory(why);
 	return ok;
 }
 
 /* The current release's manifest cannot be read. VERIFY_REFUSED: another copy of it
  * will do, should there be one. */
 static enum verify_result
-no_manifest(struct verify_scan *x, int error, struct buf *why)
+no_manifest(struct verify_scan *x, int error, struct why *why)
 {
 	enum verify_news news = verify_news_of(error);
 
-	(void)buf_printf(why, MANIFEST_PATH ": %s", strerror(error));
+	why_set(why, MANIFEST_PATH ": %s", strerror(error));
 	if (error == EMFILE || error == ENFILE || error == ENOMEM)
 		return VERIFY_LOCAL;
 	verify_tell(x->v, news, MANIFEST_PATH);
@@ -165,7 +165,7 @@ no_manifest(struct verify_scan *x, int error, struct buf *why)
 
 /* The current release's, or another copy of the same. */
 static enum verify_result
-open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
+open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	enum verify_result result;
 
@@ -187,7 +187,7 @@ open_manifest(struct verify_scan *x, uint64_t serial, struct buf *why)
 }
 
 static enum verify_result
-scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
+scan_release(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	enum verify_result result = open_manifest(x, serial, why);
 	uint8_t memory[64];
@@ -203,8 +203,7 @@ scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
 	x->largest = x->v->manifest.largest;
 	release = store_release_fd(x->store, serial);
 	if (release == -1) {
-		(void)buf_printf(
-		    why, "%s: %s", buf_cstr(&name), strerror(errno));
+		why_errno(why, buf_cstr(&name));
 		return VERIFY_LOCAL;
 	}
 	result = verify_tree(x->v, release, true, why) &&
@@ -216,26 +215,27 @@ scan_release(struct verify_scan *x, uint64_t serial, struct buf *why)
 }
 
 enum verify_result
-verify_scan(struct verify_scan *x, struct buf *why)
+verify_scan(struct verify_scan *x, struct why *why)
 {
 	uint64_t serial = store_current(x->store);
 	enum verify_result result;
 
+	why_clear(why);
 	if (serial == 0 && file_is_absent(errno)) {
-		(void)buf_str(why, "current leads to no release");
+		why_set(why, "current leads to no release");
 		return VERIFY_REFUSED;
 	}
 	if (serial == 0) {
-		(void)buf_printf(why, "current: %s", strerror(errno));
+		why_errno(why, "current");
 		return VERIFY_LOCAL;
 	}
 	buf_init(&x->v->text, MANIFEST_MAX);
 	result = scan_release(x, serial, why);
 	if (result != VERIFY_GOOD && store_current(x->store) != serial) {
 		x->looked = false;
-		buf_reset(why);
-		(void)buf_str(why, "another release came meanwhile: run this "
-				   "again");
+		why_clear(why);
+		why_set(why, "another release came meanwhile: run this "
+			     "again");
 		return VERIFY_LATER;
 	}
 	return result;

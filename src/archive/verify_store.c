@@ -122,7 +122,7 @@ take_keys(struct verify *v, const struct state *st)
 /* After a repair: whether all is whole, and what has become so. */
 static enum verify_result
 scan_again(struct verify_scan *first, const struct notes *before,
-    enum verify_result repaired, struct buf *why)
+    enum verify_result repaired, struct why *why)
 {
 	struct notes after = { 0 };
 	struct verify v = { .keys = first->v->keys,
@@ -133,22 +133,20 @@ scan_again(struct verify_scan *first, const struct notes *before,
 		.v = &v, .store = first->store, .state = first->state
 	};
 	enum verify_result result;
-	struct buf said;
+	struct why said;
 
-	buf_init(&said, VERIFY_WHY_MAX);
 	after.from = &v;
 	result = verify_scan(&again, &said);
 	tell_repaired(before->v, before, &after);
 	settle(before->v, &again);
 	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
-		buf_reset(why);
+		why_clear(why);
 		repaired = result;
 	}
 	if (repaired == VERIFY_GOOD)
 		repaired = result;
-	if (repaired != VERIFY_GOOD && why->len == 0)
-		(void)buf_put(why, buf_view(&said));
-	buf_fini(&said);
+	if (repaired != VERIFY_GOOD && why->text[0] == '\0')
+		why_set(why, "%s", said.text);
 	notes_fini(&after);
 	verify_scan_fini(&again);
 	verify_fini(&v);
@@ -165,7 +163,7 @@ can_be_mended(const struct verify_scan *x)
 
 static enum verify_result
 scan_and_mend(
-    struct verify *v, struct store *s, const struct state *st, struct buf *why)
+    struct verify *v, struct store *s, const struct state *st, struct why *why)
 {
 	struct notes before = { .v = v };
 	struct verify first = { .keys = v->keys,
@@ -179,7 +177,7 @@ scan_and_mend(
 	result = verify_scan(&x, why);
 	settle(v, &x);
 	if (result != VERIFY_LATER && can_be_mended(&x)) {
-		buf_reset(why);
+		why_clear(why);
 		result = verify_repair(&x, why);
 		result = scan_again(&x, &before, result, why);
 	}
@@ -196,7 +194,7 @@ scan_and_mend(
 
 static enum verify_result
 verify_with(
-    struct verify *v, struct store *s, struct state *st, struct buf *why)
+    struct verify *v, struct store *s, struct state *st, struct why *why)
 {
 	switch (state_read(s, st, why)) {
 	case STATE_READ:
@@ -207,21 +205,21 @@ verify_with(
 		return VERIFY_LOCAL;
 	}
 	if (!take_keys(v, st)) {
-		(void)buf_str(why, "out of memory");
+		why_memory(why);
 		return VERIFY_LOCAL;
 	}
 	return v->n_keys == 0 ? VERIFY_KEYLESS : scan_and_mend(v, s, st, why);
 }
 
 enum verify_result
-verify_store(struct verify *v, const char *path, struct buf *why)
+verify_store(struct verify *v, const char *path, struct why *why)
 {
 	enum verify_result result = VERIFY_LOCAL;
 	struct store *s = store_open(path, false, why);
 	struct state *st = calloc(1, sizeof(*st));
 
 	if (s != NULL && st == NULL)
-		(void)buf_str(why, "out of memory");
+		why_memory(why);
 	if (s != NULL && st != NULL)
 		result = verify_with(v, s, st, why);
 	free(st);

@@ -88,7 +88,7 @@ is_plain(const struct tree *t, const char *path)
 
 /* False and why: our own trouble, not the copy's. */
 static bool
-check_entry(struct tree *t, size_t i, struct buf *why)
+check_entry(struct tree *t, size_t i, struct why *why)
 {
 	const struct manifest_entry *e = &t->v->manifest.entry[i];
 	uint8_t got[DIGEST_SIZE];
@@ -99,8 +99,7 @@ check_entry(struct tree *t, size_t i, struct buf *why)
 	case FILE_OPENED:
 		break;
 	case FILE_EXHAUSTED:
-		(void)buf_printf(why, "%s: %s", e->path, strerror(errno));
-		return false;
+		return why_errno(why, e->path);
 	case FILE_ABSENT:
 	case FILE_FAILED:
 		fault(t, i, news_of_closed(t->root, e->path));
@@ -135,7 +134,7 @@ archive_manifest(struct tree *t)
 }
 
 static bool
-check_entries(struct tree *t, struct buf *why)
+check_entries(struct tree *t, struct why *why)
 {
 	const struct manifest *m = &t->v->manifest;
 	bool told = false;
@@ -159,15 +158,13 @@ static enum verify_result
 check_members(const struct tree *t, int fd)
 {
 	enum verify_result result = VERIFY_LOCAL;
-	uint8_t memory[256];
 	struct verify quiet = {
 		.manifest = t->v->manifest,
 		.text = t->v->text,
 	};
-	struct buf why;
+	struct why why;
 
 	quiet.mark = calloc(quiet.manifest.n + 1, sizeof(*quiet.mark));
-	buf_wrap(&why, memory, sizeof(memory));
 	if (quiet.mark != NULL && lseek(fd, 0, SEEK_SET) == 0)
 		result = verify_members(&quiet, fd, &why);
 	if (result == VERIFY_GOOD)
@@ -205,7 +202,7 @@ no_archive(struct tree *t)
 
 /* False and why: our own trouble. */
 static bool
-check_archive(struct tree *t, struct buf *why)
+check_archive(struct tree *t, struct why *why)
 {
 	enum verify_result result = VERIFY_REFUSED;
 	struct stat st;
@@ -215,8 +212,7 @@ check_archive(struct tree *t, struct buf *why)
 	case FILE_OPENED:
 		break;
 	case FILE_EXHAUSTED:
-		(void)buf_printf(why, MANIFEST_ARCHIVE ": %s", strerror(errno));
-		return false;
+		return why_errno(why, MANIFEST_ARCHIVE);
 	case FILE_ABSENT:
 	case FILE_FAILED:
 		no_archive(t);
@@ -292,15 +288,13 @@ tell_unread(void *arg, const char *path)
 }
 
 bool
-verify_tree(struct verify *v, int root, bool release, struct buf *why)
+verify_tree(struct verify *v, int root, bool release, struct why *why)
 {
 	struct tree *t = calloc(1, sizeof(*t));
 	bool ok;
 
-	if (t == NULL) {
-		(void)buf_str(why, strerror(ENOMEM));
-		return false;
-	}
+	if (t == NULL)
+		return why_memory(why);
 	t->v = v;
 	t->root = root;
 	t->release = release;
@@ -312,7 +306,7 @@ verify_tree(struct verify *v, int root, bool release, struct buf *why)
 		ok = file_walk_plain(root, check_extra, tell_unread, t) &&
 		     t->visited < FILE_WALK_ENTRIES_MAX;
 		if (!ok)
-			(void)buf_printf(why, "not all of it can be looked at");
+			why_set(why, "not all of it can be looked at");
 	}
 	digest_fini(&t->archive);
 	free(t);
@@ -321,7 +315,7 @@ verify_tree(struct verify *v, int root, bool release, struct buf *why)
 
 /* A directory's manifest into v->text. What cannot be read is told as any page. */
 static enum verify_result
-read_manifest(struct verify *v, int root, const char *path, struct buf *why)
+read_manifest(struct verify *v, int root, const char *path, struct why *why)
 {
 	enum verify_news news = VERIFY_UNREADABLE;
 	struct stat st;
@@ -341,14 +335,12 @@ read_manifest(struct verify *v, int root, const char *path, struct buf *why)
 	if (read)
 		return VERIFY_GOOD;
 	if (news == VERIFY_MISSING)
-		(void)buf_printf(
-		    why, "%s: no " MANIFEST_PATH " is there", path);
+		why_set(why, "%s: no " MANIFEST_PATH " is there", path);
 	else if (news == VERIFY_CHANGED)
-		(void)buf_printf(
+		why_set(
 		    why, "%s: " MANIFEST_PATH " is not a regular file", path);
 	else
-		(void)buf_printf(
-		    why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
+		why_set(why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
 	if (news != VERIFY_UNREADABLE || error == EFBIG)
 		return VERIFY_REFUSED;
 	verify_tell(v, VERIFY_UNREADABLE, MANIFEST_PATH);
@@ -356,13 +348,13 @@ read_manifest(struct verify *v, int root, const char *path, struct buf *why)
 }
 
 enum verify_result
-verify_dir(struct verify *v, const char *path, struct buf *why)
+verify_dir(struct verify *v, const char *path, struct why *why)
 {
 	enum verify_result result;
 	int root = file_root(path);
 
 	if (root == -1) {
-		(void)buf_printf(why, "%s: %s", path, strerror(errno));
+		why_errno(why, path);
 		return VERIFY_LOCAL;
 	}
 	if (v->n_keys == 0) {

@@ -280,7 +280,7 @@ typedef bool content_reader(struct conf *c, struct conf_content *content,
 
 bool
 host_read_conf(
-    const struct host *h, struct buf *out, bool *there, struct buf *why)
+    const struct host *h, struct buf *out, bool *there, struct why *why)
 {
 	const char *fault = NULL;
 	enum file_open result;
@@ -300,9 +300,7 @@ host_read_conf(
 		*there = true;
 	if (fd != -1)
 		(void)close(fd);
-	if (fault != NULL)
-		(void)buf_str(why, fault);
-	return fault == NULL;
+	return fault == NULL || why_set(why, "%s", fault);
 }
 
 static bool
@@ -311,15 +309,13 @@ content_read(const struct hosts *hosts, const struct host *h, const char *name,
 {
 	const struct host_snapshot *s = &h->snapshot;
 	bool there = s->there, ok = true;
-	uint8_t memory[256];
-	struct buf bytes, why;
+	struct buf bytes;
+	struct why why;
 
 	buf_init(&bytes, HOST_CONF_MAX);
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	*content = h->conf->content;
 	if (!s->taken && !host_read_conf(h, &bytes, &there, &why)) {
-		report_add(r, REPORT_ERROR, name, 0, "%.*s",
-		    SLICE_ARGS(buf_view(&why)));
+		report_add(r, REPORT_ERROR, name, 0, "%s", why.text);
 		ok = false;
 	} else if (there) {
 		ok = reader(hosts->conf, content,

@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "proto/hostname.h"
+#include "util/why.h"
 
 enum {
 	HOST_CONF_MAX = 256 * 1024, /* bytes of a capsule.conf */
@@ -64,7 +65,7 @@ void hosts_free(struct hosts **h);
  * or, with below, the newest older than that serial. A release is held by a shared
  * flock(2) while it is open, so that nobody removes it. False and why; serial is then
  * that of the release that could not be opened, if there is one. */
-bool host_open(struct host *h, uint64_t below, struct buf *why);
+bool host_open(struct host *h, uint64_t below, struct why *why);
 void host_close(struct host *h);
 
 /* Lets h, which has no root, serve what from serves: the same directory, with the
@@ -78,7 +79,7 @@ bool host_snapshot(struct host *h, const uint8_t *bytes, size_t len);
 /* Reads h's capsule.conf beneath its root into out (HOST_CONF_MAX); *there is false
  * when there is none. False and why. */
 bool host_read_conf(
-    const struct host *h, struct buf *out, bool *there, struct buf *why);
+    const struct host *h, struct buf *out, bool *there, struct why *why);
 
 /* Whether this process may open what lies in a directory. Who opened the directory
  * could do more, perhaps. */

@@ -21,8 +21,6 @@
 #define CURRENT "current"
 #define RELEASES "releases"
 
-enum { WHY_MAX = 1024 };
-
 static bool
 has_kind(int dir, const char *name, mode_t kind)
 {
@@ -88,18 +86,16 @@ current_fault(int error)
 
 /* What `current` of the store says, into link. */
 static bool
-read_current(struct host *h, char *link, size_t size, struct buf *why)
+read_current(struct host *h, char *link, size_t size, struct why *why)
 {
 	ssize_t len = readlinkat(h->store, CURRENT, link, size - 1);
 
-	if (len == -1) {
-		(void)buf_str(why, current_fault(errno));
-		return false;
-	}
+	if (len == -1)
+		return why_set(why, "%s", current_fault(errno));
 	link[len] = '\0';
 	h->serial = serial_of(slice_of(link, (size_t)len));
 	if (h->serial == 0)
-		(void)buf_printf(why,
+		why_set(why,
 		    "a store whose link `" CURRENT "` leads to \"%s\", which "
 		    "is none of its releases",
 		    link);
@@ -144,7 +140,7 @@ hold_release(int store, const char *name, int fd)
 /* The link is read once and what it says is opened, so that the serial is that
  * of the directory, whatever is switched meanwhile. */
 static bool
-open_release(struct host *h, uint64_t below, struct buf *why)
+open_release(struct host *h, uint64_t below, struct why *why)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
@@ -153,24 +149,21 @@ open_release(struct host *h, uint64_t below, struct buf *why)
 		return false;
 	if (below != 0) {
 		h->serial = older_release(h->store, below);
-		if (h->serial == 0) {
-			(void)buf_str(why, "no older release");
-			return false;
-		}
+		if (h->serial == 0)
+			return why_set(why, "no older release");
 		(void)snprintf(
 		    name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
 	}
 	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
 	    S_ISDIR(st.st_mode) && hold_release(h->store, name, h->root))
 		return true;
-	(void)buf_printf(why,
+	return why_set(why,
 	    "a store whose %s release, %s, is not there or cannot be opened",
 	    below == 0 ? "current" : "newest older", name);
-	return false;
 }
 
 static bool
-open_directory(struct host *h, uint64_t below, struct buf *why)
+open_directory(struct host *h, uint64_t below, struct why *why)
 {
 	h->root = file_root(h->conf->root.text);
 	if (h->root != -1 && is_store(h->root)) {
@@ -180,12 +173,12 @@ open_directory(struct host *h, uint64_t below, struct buf *why)
 			return false;
 	}
 	if (h->root == -1)
-		(void)buf_str(why, strerror(errno));
-	return h->root != -1;
+		return why_set(why, "%s", strerror(errno));
+	return true;
 }
 
 bool
-host_open(struct host *h, uint64_t below, struct buf *why)
+host_open(struct host *h, uint64_t below, struct why *why)
 {
 	uint64_t serial;
 
@@ -211,15 +204,13 @@ bool
 host_root_open(struct host *h, struct report *r)
 {
 	const struct conf_text *root = &h->conf->root;
-	struct buf why;
+	struct why why;
 	bool ok;
 
-	buf_init(&why, WHY_MAX);
 	ok = host_open(h, 0, &why);
 	if (!ok)
 		report_add(r, REPORT_ERROR, root->file, root->line,
-		    "root %s: %s", root->text, buf_cstr(&why));
-	buf_fini(&why);
+		    "root %s: %s", root->text, why.text);
 	return ok;
 }
 

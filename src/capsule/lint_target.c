@@ -89,13 +89,11 @@ static unsigned
 listening_port(const struct conf_list *listen, int port)
 {
 	struct listen_address address[2];
-	uint8_t memory[LISTEN_TEXT_SIZE * 2];
 	unsigned first = 0, one;
-	struct buf why;
+	struct why why;
 	size_t n;
 
 	for (size_t i = 0; i < listen->n; i++) {
-		buf_wrap(&why, memory, sizeof(memory));
 		if (!listen_parse(listen->item[i].text, address, &n, &why))
 			continue;
 		one = listen_port(&address[0]);

@@ -92,7 +92,7 @@ find_known(struct dial_names *n, const char *host, unsigned port)
 }
 
 static struct addrinfo *
-look_up(const char *host, unsigned port, struct buf *why)
+look_up(const char *host, unsigned port, struct why *why)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
@@ -104,7 +104,7 @@ look_up(const char *host, unsigned port, struct buf *why)
 	error = getaddrinfo(host, service, &hints, &list);
 	if (error == 0)
 		return list;
-	buf_printf(why, "%s: %s", host,
+	why_set(why, "%s: %s", host,
 	    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
 	return NULL;
 }
@@ -128,7 +128,7 @@ new_known(struct dial_names *n, const char *host, unsigned port)
 
 /* d->list: from the names, where it stays, or d's own. */
 static bool
-find_addresses(struct dial *d, struct buf *why)
+find_addresses(struct dial *d, struct why *why)
 {
 	struct known *k = find_known(d->names, d->host, d->port);
 
@@ -198,7 +198,7 @@ try_from(struct dial *d, const struct addrinfo *from)
 
 bool
 dial_open(struct dial *d, struct dial_names *names, const char *host,
-    unsigned port, uint64_t deadline_ms, struct buf *why)
+    unsigned port, uint64_t deadline_ms, struct why *why)
 {
 	*d = (struct dial){ .names = names,
 		.host = host,
@@ -227,7 +227,7 @@ look(const struct dial *d)
 }
 
 enum dial_result
-dial_step(struct dial *d, struct buf *why)
+dial_step(struct dial *d, struct why *why)
 {
 	while (d->at != NULL) {
 		int error = look(d);
@@ -241,7 +241,7 @@ dial_step(struct dial *d, struct buf *why)
 		d->error = error;
 		try_from(d, d->at->ai_next);
 	}
-	buf_printf(why, "%s port %u: %s", d->host, d->port, strerror(d->error));
+	why_set(why, "%s port %u: %s", d->host, d->port, strerror(d->error));
 	return DIAL_FAILED;
 }
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "util/buf.h"
+#include "util/why.h"
 
 enum {
 	DIAL_NAMES_MAX = 32,
@@ -44,11 +45,11 @@ enum dial_result {
  * last one. host must live as long as d; so must names. False and why;
  * dial_close is then harmless. */
 bool dial_open(struct dial *d, struct dial_names *names, const char *host,
-    unsigned port, uint64_t deadline_ms, struct buf *why);
+    unsigned port, uint64_t deadline_ms, struct why *why);
 
 /* Goes on, to the next address when one is silent or refuses, IPv6 and IPv4 as
  * the system orders them. */
-enum dial_result dial_step(struct dial *d, struct buf *why);
+enum dial_result dial_step(struct dial *d, struct why *why);
 
 /* The connected, non-blocking socket, which is then the caller's. */
 int dial_take(struct dial *d);

@@ -62,9 +62,9 @@ end(struct exchange *x, enum fetch_result result)
 }
 
 static enum io
-fail(struct exchange *x, struct buf *why, const char *words)
+fail(struct exchange *x, struct why *why, const char *words)
 {
-	buf_str(why, words);
+	why_set(why, "%s", words);
 	return end(x, FETCH_FAILED);
 }
 
@@ -86,20 +86,19 @@ doing(const struct exchange *x)
 
 /* A step that went no further: waits, or fails. */
 static enum io
-stopped(struct exchange *x, enum io io, struct buf *why)
+stopped(struct exchange *x, enum io io, struct why *why)
 {
 	if (io == IO_WANT_READ || io == IO_WANT_WRITE)
 		return io;
 	if (io == IO_CLOSED)
-		buf_printf(
-		    why, "%s: the server closed the connection", doing(x));
+		why_set(why, "%s: the server closed the connection", doing(x));
 	else
-		buf_printf(why, "%s: %s", doing(x), tls_reason());
+		why_set(why, "%s: %s", doing(x), tls_reason());
 	return end(x, FETCH_FAILED);
 }
 
 static enum io
-step_connect(struct exchange *x, struct buf *why)
+step_connect(struct exchange *x, struct why *why)
 {
 	switch (dial_step(&x->dial, why)) {
 	case DIAL_WAITING:
@@ -117,7 +116,7 @@ step_connect(struct exchange *x, struct buf *why)
 }
 
 static enum io
-step_handshake(struct exchange *x, struct buf *why)
+step_handshake(struct exchange *x, struct why *why)
 {
 	enum io io = tls_conn_handshake(&x->tls);
 	struct cert *c;
@@ -137,7 +136,7 @@ step_handshake(struct exchange *x, struct buf *why)
 }
 
 static enum io
-step_ask(struct exchange *x, struct buf *why)
+step_ask(struct exchange *x, struct why *why)
 {
 	char line[REQUEST_LINE_MAX + 1];
 	int len = snprintf(line, sizeof(line), "%s\r\n", x->target->uri);
@@ -168,7 +167,7 @@ heed_body(struct exchange *x, struct slice bytes)
 /* The line that came, and what came behind it. */
 static enum io
 heed_header(
-    struct exchange *x, struct slice line, struct slice rest, struct buf *why)
+    struct exchange *x, struct slice line, struct slice rest, struct why *why)
 {
 	struct slice meta;
 
@@ -186,7 +185,7 @@ heed_header(
 }
 
 static enum io
-step_header(struct exchange *x, struct buf *why)
+step_header(struct exchange *x, struct why *why)
 {
 	const uint8_t *crlf;
 	size_t got;
@@ -209,7 +208,7 @@ step_header(struct exchange *x, struct buf *why)
 }
 
 static enum io
-step_body(struct exchange *x, struct buf *why)
+step_body(struct exchange *x, struct why *why)
 {
 	uint8_t chunk[TLS_RECORD_MAX];
 	size_t got;
@@ -225,7 +224,7 @@ step_body(struct exchange *x, struct buf *why)
 }
 
 static enum io
-step(struct exchange *x, struct buf *why)
+step(struct exchange *x, struct why *why)
 {
 	switch (x->state) {
 	case EXCHANGE_CONNECT:
@@ -246,15 +245,15 @@ step(struct exchange *x, struct buf *why)
 
 /* Ends what has taken too long. */
 static void
-heed_clock(struct exchange *x, struct buf *why)
+heed_clock(struct exchange *x, struct why *why)
 {
 	uint64_t now = clock_ms();
 
 	if (x->end_ms != 0 && now >= x->end_ms) {
-		buf_printf(why, "%s: not done within %u s", doing(x),
+		why_set(why, "%s: not done within %u s", doing(x),
 		    (unsigned)(x->limits.total_ms / 1000));
 	} else if (x->io != IO_DONE && now >= x->silence_ms) {
-		buf_printf(why, "%s: no answer within %u s", doing(x),
+		why_set(why, "%s: no answer within %u s", doing(x),
 		    (unsigned)(x->limits.silence_ms / 1000));
 	} else if (x->window_ms != 0 && now >= x->window_ms) {
 		if (x->in_window >= x->limits.floor) {
@@ -262,7 +261,7 @@ heed_clock(struct exchange *x, struct buf *why)
 			x->window_ms = now + x->limits.window_ms;
 			return;
 		}
-		buf_printf(why, "%s: too slow, %u bytes in %u s", doing(x),
+		why_set(why, "%s: too slow, %u bytes in %u s", doing(x),
 		    (unsigned)x->in_window,
 		    (unsigned)(x->limits.window_ms / 1000));
 	} else {
@@ -272,7 +271,7 @@ heed_clock(struct exchange *x, struct buf *why)
 }
 
 enum fetch_result
-exchange_step(struct exchange *x, struct buf *why)
+exchange_step(struct exchange *x, struct why *why)
 {
 	x->io = IO_DONE;
 	for (int i = 0; i < EXCHANGE_STEP_MAX && x->io == IO_DONE &&
@@ -307,12 +306,12 @@ exchange_resumed(const struct exchange *x)
 struct exchange *
 exchange_new(const struct target *t, const struct tls_client *tls,
     const struct exchange_limits *limits, const struct fetch_visitor *v,
-    struct buf *why)
+    struct why *why)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (x == NULL) {
-		buf_str(why, "out of memory");
+		why_memory(why);
 		return NULL;
 	}
 	x->target = t;

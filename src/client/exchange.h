@@ -8,6 +8,7 @@
 #include "client/dial.h"
 #include "client/target.h"
 #include "tls/conn.h"
+#include "util/why.h"
 
 enum {
 	EXCHANGE_STEP_MAX = 16, /* records of a body in one step: others, who
@@ -50,7 +51,7 @@ struct exchange;
  * ignored. NULL and why. */
 struct exchange *exchange_new(const struct target *t,
     const struct tls_client *tls, const struct exchange_limits *limits,
-    const struct fetch_visitor *v, struct buf *why);
+    const struct fetch_visitor *v, struct why *why);
 
 /* What to poll for, and the moment (clock_ms()) at which to step all the same. */
 void exchange_wants(
@@ -58,7 +59,7 @@ void exchange_wants(
 
 /* Goes on as far as it can without waiting (at most EXCHANGE_STEP_MAX records):
  * FETCH_GOING, or the end. Not to be called after that. */
-enum fetch_result exchange_step(struct exchange *x, struct buf *why);
+enum fetch_result exchange_step(struct exchange *x, struct why *why);
 
 /* Whether the server took up an earlier session. */
 bool exchange_resumed(const struct exchange *x);

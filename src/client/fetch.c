@@ -3,7 +3,7 @@
 
 enum fetch_result
 fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
-    const struct fetch_visitor *v, struct buf *why)
+    const struct fetch_visitor *v, struct why *why)
 {
 	const struct exchange_limits limits = {
 		.silence_ms = (uint64_t)timeout_s * 1000

@@ -5,6 +5,7 @@
 #define CLIENT_FETCH_H
 
 #include "client/exchange.h"
+#include "util/why.h"
 
 enum {
 	FETCH_TIMEOUT_S = 30,    /* unless the user says otherwise */
@@ -14,6 +15,6 @@ enum {
 /* timeout_s is for everything up to the header, and then for each silence in
  * the body. SIGPIPE must be ignored. */
 enum fetch_result fetch(const struct target *t, const struct tls_client *tls,
-    unsigned timeout_s, const struct fetch_visitor *v, struct buf *why);
+    unsigned timeout_s, const struct fetch_visitor *v, struct why *why);
 
 #endif

@@ -32,7 +32,7 @@ target_write(struct target *t, const struct uri *u)
 }
 
 static enum target_result
-target_take(struct slice text, struct target *out, struct buf *why)
+target_take(struct slice text, struct target *out, struct why *why)
 {
 	const char *wrong = "";
 	enum hostname_kind kind;
@@ -45,20 +45,20 @@ target_take(struct slice text, struct target *out, struct buf *why)
 	case URI_OTHER_SCHEME:
 		return TARGET_OTHER_SCHEME;
 	case URI_BAD:
-		buf_printf(why, "not a URL that can be asked for: %s", wrong);
+		why_set(why, "invalid URL: %s", wrong);
 		return TARGET_BAD;
 	case URI_OK:
 		break;
 	}
 	kind = hostname_canonical(u.host, t.host);
 	if (kind == HOSTNAME_BAD) {
-		buf_str(why, "not a host name");
+		why_set(why, "invalid host name");
 		return TARGET_BAD;
 	}
 	t.is_address = kind != HOSTNAME_NAME;
 	t.port = u.port < 0 ? TARGET_PORT : (unsigned)u.port;
 	if (!target_write(&t, &u)) {
-		buf_str(why, "the URL is longer than 1024 bytes");
+		why_set(why, "the URL is longer than 1024 bytes");
 		return TARGET_BAD;
 	}
 	*out = t;
@@ -72,7 +72,7 @@ has_authority(struct slice text)
 }
 
 enum target_result
-target_parse(struct slice text, struct target *out, struct buf *why)
+target_parse(struct slice text, struct target *out, struct why *why)
 {
 	uint8_t memory[TARGET_TEXT_MAX];
 	struct buf whole;
@@ -82,13 +82,13 @@ target_parse(struct slice text, struct target *out, struct buf *why)
 	buf_wrap(&whole, memory, sizeof(memory));
 	if (buf_str(&whole, scheme) && buf_put(&whole, text))
 		return target_take(buf_view(&whole), out, why);
-	buf_str(why, "the URL is longer than 1024 bytes");
+	why_set(why, "the URL is longer than 1024 bytes");
 	return TARGET_BAD;
 }
 
 enum target_result
 target_follow(const struct target *from, struct slice reference,
-    struct target *out, struct buf *why)
+    struct target *out, struct why *why)
 {
 	uint8_t memory[TARGET_TEXT_MAX];
 	struct slice protocol, rest;
@@ -101,7 +101,7 @@ target_follow(const struct target *from, struct slice reference,
 	assert(sane == URI_OK);
 	buf_wrap(&whole, memory, sizeof(memory));
 	if (!uri_resolve(&base, reference, &whole)) {
-		buf_str(why, "the redirect's target is too long");
+		why_set(why, "the redirect's target is too long");
 		return TARGET_BAD;
 	}
 	slice_cut(buf_view(&whole), ':', &protocol, &rest);

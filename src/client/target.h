@@ -5,6 +5,7 @@
 #define CLIENT_TARGET_H
 
 #include "proto/uri.h"
+#include "util/why.h"
 
 enum { TARGET_PORT = 1965 }; /* when a URL names none */
 
@@ -25,12 +26,12 @@ enum target_result {
 /* From what a person wrote: "gemini://" may be left out; a fragment is; names
  * and other text beyond ASCII are encoded; the default port is not sent. */
 enum target_result
-target_parse(struct slice text, struct target *out, struct buf *why);
+target_parse(struct slice text, struct target *out, struct why *why);
 
 /* What a redirect means, seen from the target that answered with it. from and
  * out may be one. */
 enum target_result target_follow(const struct target *from,
-    struct slice reference, struct target *out, struct buf *why);
+    struct slice reference, struct target *out, struct why *why);
 
 /* The same target with a person's answer as its query, whatever bytes that
  * holds; false when the URI would be too long. */

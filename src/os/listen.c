@@ -80,16 +80,14 @@ write_text(struct listen_address *a)
 }
 
 static bool
-parse_unix(struct slice path, struct listen_address *out, struct buf *why)
+parse_unix(struct slice path, struct listen_address *out, struct why *why)
 {
 	struct sockaddr_un *sun = (struct sockaddr_un *)&out->addr;
 
-	if (path.len == 0 || path.len >= sizeof(sun->sun_path)) {
-		(void)buf_printf(why,
+	if (path.len == 0 || path.len >= sizeof(sun->sun_path))
+		return why_set(why,
 		    "invalid unix socket path: must have 1 to %zu bytes",
 		    sizeof(sun->sun_path) - 1);
-		return false;
-	}
 	sun->sun_family = AF_UNIX;
 	memcpy(sun->sun_path, path.ptr, path.len);
 	out->len =
@@ -101,7 +99,7 @@ parse_unix(struct slice path, struct listen_address *out, struct buf *why)
  * address without brackets has more than one colon, hence no port. */
 static bool
 split_port(
-    struct slice text, struct slice *host, unsigned *port, struct buf *why)
+    struct slice text, struct slice *host, unsigned *port, struct why *why)
 {
 	struct slice rest = { 0 };
 	uint64_t number = LISTEN_PORT_DEFAULT;
@@ -109,10 +107,8 @@ split_port(
 
 	*host = text;
 	if (text.len > 0 && text.ptr[0] == '[') {
-		if (!slice_find(text, ']', &at)) {
-			(void)buf_str(why, "missing \"]\" after \"[\"");
-			return false;
-		}
+		if (!slice_find(text, ']', &at))
+			return why_set(why, "missing \"]\" after \"[\"");
 		*host = slice_skip(slice_head(text, at), 1);
 		rest = slice_skip(text, at + 1);
 	} else if (slice_find(text, ':', &at) &&
@@ -122,11 +118,9 @@ split_port(
 	}
 	if (rest.len > 0 &&
 	    (rest.ptr[0] != ':' ||
-		!slice_number(slice_skip(rest, 1), UINT16_MAX, &number))) {
-		(void)buf_str(
+		!slice_number(slice_skip(rest, 1), UINT16_MAX, &number)))
+		return why_set(
 		    why, "invalid port: must be a number from 0 to 65535");
-		return false;
-	}
 	*port = (unsigned)number;
 	return true;
 }
@@ -154,7 +148,7 @@ parse_ip6(char *host, unsigned port, struct listen_address *out)
 
 static bool
 parse_ip(struct slice text, unsigned port, struct listen_address *out,
-    struct buf *why)
+    struct why *why)
 {
 	char host[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
 	struct in_addr addr;
@@ -169,19 +163,18 @@ parse_ip(struct slice text, unsigned port, struct listen_address *out,
 		if (parse_ip6(host, port, out))
 			return true;
 	}
-	(void)buf_str(why,
+	return why_set(why,
 	    "invalid address: use numbers, as in 127.0.0.1:1965, "
 	    "[::1]:1965, *:1965, :1965 or unix:/run/carnation.sock");
-	return false;
 }
 
 bool
 listen_parse(
-    const char *text, struct listen_address out[2], size_t *n, struct buf *why)
+    const char *text, struct listen_address out[2], size_t *n, struct why *why)
 {
 	struct slice all = slice_str(text);
 	struct slice host;
-	unsigned port;
+	unsigned port = 0;
 	size_t i;
 
 	memset(out, 0, 2 * sizeof(*out));
@@ -191,8 +184,7 @@ listen_parse(
 			return false;
 		*n = 1;
 	} else if (all.len == 0) {
-		(void)buf_str(why, "empty address");
-		return false;
+		return why_set(why, "empty address");
 	} else if (!split_port(all, &host, &port, why)) {
 		return false;
 	} else if (slice_equal(host, SLICE("*")) ||

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "util/buf.h"
+#include "util/why.h"
 
 enum {
 	/* Gemini protocol specification, "Overview" */
@@ -28,7 +29,7 @@ struct listen_address {
  * system choose. Appends one or two to out (room for two), *n of them; false
  * and a reason in why when text is none of these. */
 bool listen_parse(
-    const char *text, struct listen_address out[2], size_t *n, struct buf *why);
+    const char *text, struct listen_address out[2], size_t *n, struct why *why);
 
 bool
 listen_equal(const struct listen_address *a, const struct listen_address *b);

@@ -19,7 +19,7 @@
 static const char *const default_users[] = { "carnation", "nobody" };
 
 static const struct passwd *
-find_user(const char *user, struct buf *why)
+find_user(const char *user, struct why *why)
 {
 	const struct passwd *pw = NULL;
 	size_t i;
@@ -27,47 +27,41 @@ find_user(const char *user, struct buf *why)
 	if (user != NULL) {
 		pw = getpwnam(user);
 		if (pw == NULL)
-			(void)buf_printf(why, "unknown user \"%s\"", user);
+			why_set(why, "unknown user \"%s\"", user);
 		return pw;
 	}
 	for (i = 0; pw == NULL && i < 2; i++)
 		pw = getpwnam(default_users[i]);
 	if (pw == NULL)
-		(void)buf_str(why, "neither user \"carnation\" nor user "
-				   "\"nobody\" exists: set \"user\"");
+		why_set(why, "neither user \"carnation\" nor user "
+			     "\"nobody\" exists: set \"user\"");
 	return pw;
 }
 
 static bool
-find_group(const char *group, gid_t *gid, struct buf *why)
+find_group(const char *group, gid_t *gid, struct why *why)
 {
 	const struct group *gr;
 
 	if (group == NULL)
 		return true;
 	gr = getgrnam(group);
-	if (gr == NULL) {
-		(void)buf_printf(why, "unknown group \"%s\"", group);
-		return false;
-	}
+	if (gr == NULL)
+		return why_set(why, "unknown group \"%s\"", group);
 	*gid = gr->gr_gid;
 	return true;
 }
 
 /* Only root can become another user: a configured one must be our own. */
 static bool
-already_is(uid_t uid, gid_t gid, const char *group, struct buf *why)
+already_is(uid_t uid, gid_t gid, const char *group, struct why *why)
 {
-	if (uid != geteuid()) {
-		(void)buf_str(why, "only root can change to another user: "
-				   "start as root or remove \"user\"");
-		return false;
-	}
-	if (group != NULL && gid != getegid()) {
-		(void)buf_str(why, "only root can change to another group: "
-				   "start as root or remove \"group\"");
-		return false;
-	}
+	if (uid != geteuid())
+		return why_set(why, "only root can change to another user: "
+				    "start as root or remove \"user\"");
+	if (group != NULL && gid != getegid())
+		return why_set(why, "only root can change to another group: "
+				    "start as root or remove \"group\"");
 	return true;
 }
 
@@ -86,7 +80,7 @@ name_user(struct privs *p)
 
 bool
 privs_find(
-    const char *user, const char *group, struct privs *out, struct buf *why)
+    const char *user, const char *group, struct privs *out, struct why *why)
 {
 	const struct passwd *pw;
 	bool root = geteuid() == 0;
@@ -108,11 +102,9 @@ privs_find(
 		return false;
 	if (!root)
 		return already_is(out->uid, out->gid, group, why);
-	if (out->uid == 0 || out->gid == 0) {
-		(void)buf_printf(why, "workers never run as %s: set another",
+	if (out->uid == 0 || out->gid == 0)
+		return why_set(why, "workers never run as %s: set another",
 		    out->uid == 0 ? "root" : "group 0");
-		return false;
-	}
 	return true;
 }
 

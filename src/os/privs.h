@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "util/buf.h"
+#include "util/why.h"
 
 struct privs {
 	bool wanted; /* false: not started as root, nothing to drop */
@@ -19,7 +20,7 @@ struct privs {
  * "nobody") and group (NULL: the user's). Not root: wanted is false; a
  * configured user other than ours is then an error. False and why. */
 bool privs_find(
-    const char *user, const char *group, struct privs *out, struct buf *why);
+    const char *user, const char *group, struct privs *out, struct why *why);
 
 /* Groups, gid, uid, when wanted; then proves that none of them can be regained.
  * Always clears the ambient, effective, permitted and inheritable capabilities

@@ -231,22 +231,19 @@ each_address(const struct conf *conf, struct report *r,
 	const struct conf_text *t, struct report *r),
     void *arg)
 {
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, 512);
 	for (size_t i = 0; i < conf->listen.n; i++) {
 		const struct conf_text *t = &conf->listen.item[i];
 		struct listen_address a[2];
 		size_t n = 0;
 
-		buf_reset(&why);
 		if (!listen_parse(t->text, a, &n, &why))
 			report_add(r, REPORT_ERROR, t->file, t->line,
-			    "listen: %s", buf_cstr(&why));
+			    "listen: %s", why.text);
 		for (size_t k = 0; k < n; k++)
 			use(arg, &a[k], t, r);
 	}
-	buf_fini(&why);
 }
 
 struct change {

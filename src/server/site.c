@@ -89,7 +89,7 @@ names_of(const struct host *h)
 
 static bool
 load_named(const struct conf_capsule *c, struct site_cert *out,
-    struct sign_key **key, struct buf *why)
+    struct sign_key **key, struct why *why)
 {
 	out->file = strdup(c->certificate.text);
 	out->cert = cert_load(c->certificate.text, why);
@@ -103,7 +103,7 @@ load_named(const struct conf_capsule *c, struct site_cert *out,
  * nothing may be made, perhaps not there yet. */
 static bool
 load_pair(const struct host *h, const struct site_options *o,
-    struct site_cert *out, struct sign_key **key, struct buf *why)
+    struct site_cert *out, struct sign_key **key, struct why *why)
 {
 	const char **names = names_of(h);
 	struct buf crt, key_file;
@@ -112,13 +112,13 @@ load_pair(const struct host *h, const struct site_options *o,
 	buf_init(&crt, 4096);
 	buf_init(&key_file, 4096);
 	if (o->certs_dir == NULL) {
-		buf_str(why, "no certificate, and no directory to create one "
+		why_set(why, "no certificate, and no directory to create one "
 			     "in: use --certs DIR");
 		goto out;
 	}
 	if (names == NULL ||
 	    !cert_paths(o->certs_dir, h->names[0], &crt, &key_file)) {
-		buf_str(why, "out of memory");
+		why_memory(why);
 		goto out;
 	}
 	if (o->look_only && access(buf_cstr(&crt), F_OK) == -1 &&
@@ -153,21 +153,19 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 {
 	const struct conf_capsule *c = h->conf;
 	struct sign_key *key = NULL;
-	struct buf why;
+	struct why why;
 	bool ok;
 
 	if ((c->certificate.text == NULL) != (c->key.text == NULL))
 		return; /* already reported for the pair */
-	buf_init(&why, 1024);
 	ok = c->certificate.text != NULL ? load_named(c, out, &key, &why)
 					 : load_pair(h, o, out, &key, &why);
 	if (ok && key != NULL)
 		ok = tls_server_add(
 		    base->tls, h->names[0], out->cert, key, &why);
 	if (!ok)
-		cert_problem(c, r, REPORT_ERROR, buf_cstr(&why));
+		cert_problem(c, r, REPORT_ERROR, why.text);
 	sign_key_free(&key);
-	buf_fini(&why);
 }
 
 /* A client must never be able to request a key. */
@@ -220,9 +218,8 @@ base_load(struct site_base *base, const struct hosts *hosts,
 		.suites = conf->tls.suites.text,
 		.tickets = conf->tls.tickets,
 	};
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, 1024);
 	base->mime = mime_new(conf, r);
 	base->certs = calloc(conf->n_capsules, sizeof(*base->certs));
 	base->tls =
@@ -231,13 +228,12 @@ base_load(struct site_base *base, const struct hosts *hosts,
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	else if (base->tls == NULL)
 		report_add(r, REPORT_ERROR, conf->tls.suites.file,
-		    conf->tls.suites.line, "tls: %s", buf_cstr(&why));
+		    conf->tls.suites.line, "tls: %s", why.text);
 	else
 		for (size_t i = 0; i < hosts->n; i++)
 			if (hosts->host[i].n_names > 0)
 				load_cert(base, &hosts->host[i],
 				    &base->certs[i], o, r);
-	buf_fini(&why);
 }
 
 /* Checked at start, because too few descriptors would only be noticed at the
@@ -274,20 +270,16 @@ static bool
 find_privs(const struct conf *conf, struct privs *out, struct report *r)
 {
 	const struct conf_text *at = &conf->user;
-	struct buf why, ignored;
+	struct why why, ignored;
 	struct privs alone;
 	bool ok;
 
-	buf_init(&why, 512);
-	buf_init(&ignored, 512);
 	ok = privs_find(conf->user.text, conf->group.text, out, &why);
 	if (!ok && privs_find(conf->user.text, NULL, &alone, &ignored))
 		at = &conf->group;
 	if (!ok)
 		report_add(r, REPORT_ERROR, at->file, at->line, "%s: %s",
-		    at == &conf->user ? "user" : "group", buf_cstr(&why));
-	buf_fini(&ignored);
-	buf_fini(&why);
+		    at == &conf->user ? "user" : "group", why.text);
 	return ok;
 }
 

@@ -12,7 +12,6 @@
 #include "util/log.h"
 
 enum {
-	WHY_MAX = 1024,
 	LOST_AFTER = 2, /* checks in which a root does not exist */
 };
 
@@ -60,7 +59,7 @@ log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
     const char *instead)
 {
 	const struct host *h = &s->hosts->host[i];
-	uint8_t memory[WHY_MAX];
+	uint8_t memory[LOG_LINE_MAX];
 	struct buf text;
 
 	buf_wrap(&text, memory, sizeof(memory) - 1);
@@ -92,11 +91,9 @@ say_kept(const struct host *h, bool closed)
 static bool
 open_older(struct host *h, uint64_t serial)
 {
-	uint8_t memory[WHY_MAX];
-	struct buf ignored;
+	struct why ignored;
 
 	while (serial != 0) {
-		buf_wrap(&ignored, memory, sizeof(memory) - 1);
 		if (host_open(h, serial, &ignored))
 			return true;
 		serial = h->serial;
@@ -151,21 +148,19 @@ open_root(struct site *s, size_t i, const struct site *old, struct report *r)
 	struct site_state *st = &s->states[i];
 	const struct conf_text *root = &h->conf->root;
 	bool alone = s->hosts->n == 1;
-	uint8_t memory[WHY_MAX];
-	struct buf why;
+	struct why why;
 
 	*st = (struct site_state){ .fresh = true, .tried = true };
 	host_mark(h, false, &st->mark);
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (host_open(h, 0, &why))
 		return true;
 	if (h->serial != 0 || find_known(old, h) != NULL ||
 	    (old == NULL && !alone)) {
-		if (fall_back(s, i, old, buf_cstr(&why)) || !alone)
+		if (fall_back(s, i, old, why.text) || !alone)
 			return true;
 	}
 	report_add(r, REPORT_ERROR, root->file, root->line, "root %s: %s",
-	    root->text, buf_cstr(&why));
+	    root->text, why.text);
 	return false;
 }
 
@@ -182,15 +177,13 @@ say_lost(const struct site *s, size_t i)
 {
 	const struct host *h = &s->hosts->host[i];
 	struct host probe = { .conf = h->conf };
-	uint8_t memory[WHY_MAX];
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (host_open(&probe, 0, &why)) {
 		host_close(&probe);
 		return false;
 	}
-	log_held(s, i, probe.serial, buf_cstr(&why),
+	log_held(s, i, probe.serial, why.text,
 	    h->root == -1 ? "clients get 41 until it is fixed"
 			  : say_kept(h, false));
 	return true;
@@ -300,20 +293,18 @@ site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
 {
 	struct host *h = &s->hosts->host[i];
 	const char *root = h->conf->root.text;
-	uint8_t memory[WHY_MAX];
 	size_t errors = r->errors;
-	struct buf why;
+	struct why why;
 	bool denied;
 
 	*there = false;
 	if (!host_may_enter(h->root))
 		return SITE_CONTENT_CLOSED;
 	warn_store(s, h, r);
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	if (!host_read_conf(h, bytes, there, &why)) {
 		denied = host_conf_is_denied(h);
 		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s%s%s",
-		    buf_cstr(&why), denied ? " by user " : "",
+		    why.text, denied ? " by user " : "",
 		    denied ? s->base->privs.user : "");
 	} else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len)) {
 		report_add(r, REPORT_ERROR, root, 0, "out of memory");
@@ -353,7 +344,7 @@ take_survey(struct site *s, size_t i, const struct site_finding *f)
 /* Puts into why the reason why the content of capsule i cannot be served;
  * nothing when it can. */
 static void
-judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
+judge(struct site *s, size_t i, const struct site_finding *f, struct why *why)
 {
 	struct site_state *st = &s->states[i];
 	const char *secret = f->surveyed ? f->survey.secret : "";
@@ -364,14 +355,14 @@ judge(struct site *s, size_t i, const struct site_finding *f, struct buf *why)
 	}
 	st->closed = f->content == SITE_CONTENT_CLOSED;
 	if (secret[0] != '\0')
-		(void)buf_printf(why, "it holds a private key: %s", secret);
+		why_set(why, "it holds a private key: %s", secret);
 	else if (st->closed)
-		(void)buf_printf(why, "user %s cannot enter that directory",
+		why_set(why, "user %s cannot enter that directory",
 		    s->base->privs.user);
 	else if (f->content != SITE_CONTENT_USABLE)
-		(void)buf_str(why, "its capsule.conf is not valid");
+		why_set(why, "its capsule.conf is not valid");
 	else if (!host_snapshot(&s->hosts->host[i], f->bytes, f->len))
-		(void)buf_str(why, "out of memory");
+		why_memory(why);
 }
 
 /* A new configuration names a root that the workers cannot enter: as if it could not
@@ -393,23 +384,22 @@ site_settle(struct site *s, const struct site *old,
 
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		const struct conf_text *root = &s->hosts->host[i].conf->root;
-		uint8_t memory[WHY_MAX];
-		struct buf why;
+		struct why why;
 
 		if (!s->states[i].fresh ||
 		    findings[i].content == SITE_CONTENT_UNSEEN)
 			continue;
 		none = false;
-		buf_wrap(&why, memory, sizeof(memory) - 1);
+		why_clear(&why);
 		judge(s, i, &findings[i], &why);
-		if (why.len == 0) {
+		if (why.text[0] == '\0') {
 			s->states[i].fresh = false;
 			take_survey(s, i, &findings[i]);
 		} else if (is_mistaken(s, i, old) ||
-			   (!fall_back(s, i, old, buf_cstr(&why)) &&
+			   (!fall_back(s, i, old, why.text) &&
 			       s->hosts->n == 1)) {
 			report_add(r, REPORT_ERROR, root->file, root->line,
-			    "root \"%s\": %s", root->text, buf_cstr(&why));
+			    "root \"%s\": %s", root->text, why.text);
 			return false;
 		}
 	}

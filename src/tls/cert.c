@@ -34,7 +34,7 @@ pem_is_at_end(void)
 /* What follows the leaf. A chain is never shortened: a client would see another
  * one than the operator installed. */
 static bool
-chain_parse(struct cert *c, BIO *bio, const char *path, struct buf *why)
+chain_parse(struct cert *c, BIO *bio, const char *path, struct why *why)
 {
 	X509 *x;
 
@@ -43,14 +43,14 @@ chain_parse(struct cert *c, BIO *bio, const char *path, struct buf *why)
 		if (x == NULL)
 			break;
 		if (sk_X509_num(c->chain) == CERT_CHAIN_MAX) {
-			buf_printf(why,
+			why_set(why,
 			    "%s: more than %d certificates after the first",
 			    path, CERT_CHAIN_MAX);
 			X509_free(x);
 			return false;
 		}
 		if (sk_X509_push(c->chain, x) == 0) {
-			buf_str(why, "out of memory");
+			why_memory(why);
 			X509_free(x);
 			return false;
 		}
@@ -63,19 +63,19 @@ chain_parse(struct cert *c, BIO *bio, const char *path, struct buf *why)
 }
 
 static struct cert *
-cert_parse(BIO *bio, const char *path, struct buf *why)
+cert_parse(BIO *bio, const char *path, struct why *why)
 {
 	struct cert *c = calloc(1, sizeof(*c));
 
 	if (c != NULL)
 		c->chain = sk_X509_new_null();
 	if (c == NULL || c->chain == NULL) {
-		buf_str(why, "out of memory");
+		why_memory(why);
 		goto fail;
 	}
 	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	if (c->leaf == NULL) {
-		buf_printf(why, "%s: no PEM certificate found", path);
+		why_set(why, "%s: no PEM certificate found", path);
 		goto fail;
 	}
 	if (chain_parse(c, bio, path, why))
@@ -86,7 +86,7 @@ fail:
 }
 
 struct cert *
-cert_load(const char *path, struct buf *why)
+cert_load(const char *path, struct why *why)
 {
 	struct cert *c = NULL;
 	struct buf pem;
@@ -95,14 +95,14 @@ cert_load(const char *path, struct buf *why)
 	buf_init(&pem, CERT_FILE_MAX);
 	ERR_clear_error();
 	if (!file_read_path(path, &pem)) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
+		why_errno(why, path);
 		goto out;
 	}
 	bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
 	if (bio != NULL)
 		c = cert_parse(bio, path, why);
 	else
-		buf_str(why, "out of memory");
+		why_memory(why);
 out:
 	ERR_clear_error();
 	BIO_free(bio);

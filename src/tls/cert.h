@@ -6,6 +6,7 @@
 #define TLS_CERT_H
 
 #include "tls/sign.h"
+#include "util/why.h"
 
 enum {
 	CERT_DIGEST_SIZE = 32,
@@ -19,7 +20,7 @@ struct cert;
 
 /* Reads a PEM chain, leaf first; the caller frees it. NULL and why when there is
  * none, when it is too long (CERT_CHAIN_MAX) or any part of it cannot be read. */
-struct cert *cert_load(const char *path, struct buf *why);
+struct cert *cert_load(const char *path, struct why *why);
 void cert_free(struct cert **c);
 
 /* Self-signed by key: CN = names[0], SAN = all names (canonical A-labels as DNS
@@ -82,6 +83,6 @@ enum cert_pair {
  * exists: directory 0700, key 0600, certificate 0644, both atomically. An
  * existing pair is never touched. */
 enum cert_pair cert_pair(const char *dir, const char *const *names,
-    size_t n_names, struct cert **c, struct sign_key **key, struct buf *why);
+    size_t n_names, struct cert **c, struct sign_key **key, struct why *why);
 
 #endif

@@ -156,13 +156,13 @@ cert_paths(const char *dir, const char *host, struct buf *crt, struct buf *key)
 
 static enum cert_pair
 pair_load(const char *crt, const char *key_path, struct cert **c,
-    struct sign_key **key, struct buf *why)
+    struct sign_key **key, struct why *why)
 {
 	*c = cert_load(crt, why);
 	if (*c != NULL)
 		*key = sign_key_load(key_path, why);
 	if (*c != NULL && *key != NULL && !cert_matches(*c, *key))
-		buf_printf(why,
+		why_set(why,
 		    "private key %s does not match certificate %s; restore the "
 		    "right one",
 		    key_path, crt);
@@ -177,25 +177,25 @@ pair_load(const char *crt, const char *key_path, struct cert **c,
  * nobody has. */
 static bool
 pair_write(const char *crt, const char *key_path, const struct cert *c,
-    const struct sign_key *key, struct buf *why)
+    const struct sign_key *key, struct why *why)
 {
 	struct buf pem;
 	bool done = false;
 
 	buf_init(&pem, CERT_PEM_MAX);
 	if (!sign_key_pem(key, &pem))
-		buf_str(why, "OpenSSL cannot write the new key");
+		why_set(why, "OpenSSL cannot write the new key");
 	else if (!file_write(key_path, buf_view(&pem), 0600))
-		buf_printf(why, "%s: %s", key_path, strerror(errno));
+		why_errno(why, key_path);
 	else
 		done = true;
 	OPENSSL_cleanse(pem.ptr, pem.len);
 	buf_reset(&pem);
 	if (done && !cert_pem(c, &pem)) {
-		buf_str(why, "OpenSSL cannot write the new certificate");
+		why_set(why, "OpenSSL cannot write the new certificate");
 		done = false;
 	} else if (done && !file_write(crt, buf_view(&pem), 0644)) {
-		buf_printf(why, "%s: %s", crt, strerror(errno));
+		why_errno(why, crt);
 		done = false;
 	}
 	buf_fini(&pem);
@@ -204,7 +204,7 @@ pair_write(const char *crt, const char *key_path, const struct cert *c,
 
 static enum cert_pair
 pair_make(const char *crt, const char *key_path, const char *const *names,
-    size_t n_names, struct cert **c, struct sign_key **key, struct buf *why)
+    size_t n_names, struct cert **c, struct sign_key **key, struct why *why)
 {
 	*key = sign_key_generate();
 	if (*key != NULL)
@@ -229,7 +229,7 @@ exists(const char *path)
 
 static enum cert_pair
 pair_settle(const char *crt, const char *key_path, const char *const *names,
-    size_t n_names, struct cert **c, struct sign_key **key, struct buf *why)
+    size_t n_names, struct cert **c, struct sign_key **key, struct why *why)
 {
 	bool has_crt = exists(crt);
 	bool has_key = exists(key_path);
@@ -238,7 +238,7 @@ pair_settle(const char *crt, const char *key_path, const char *const *names,
 		return pair_load(crt, key_path, c, key, why);
 	if (!has_crt && !has_key)
 		return pair_make(crt, key_path, names, n_names, c, key, why);
-	buf_printf(why,
+	why_set(why,
 	    "%s exists, but %s is missing: restore it from a copy, or move the "
 	    "first away to have a new pair made (clients will then warn their "
 	    "users)",
@@ -249,14 +249,14 @@ pair_settle(const char *crt, const char *key_path, const char *const *names,
 /* Locks out other processes that look for a pair here, until the result is
  * closed. A directory that cannot be opened needs no lock. */
 static int
-lock_directory(const char *dir, struct buf *why)
+lock_directory(const char *dir, struct why *why)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd == -1 && errno == ENOENT && file_make_dirs(dir, 0700))
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1) {
-		buf_printf(why, "%s: %s", dir, strerror(errno));
+		why_errno(why, dir);
 		return -1;
 	}
 	while (flock(fd, LOCK_EX) == -1 && errno == EINTR)
@@ -266,7 +266,7 @@ lock_directory(const char *dir, struct buf *why)
 
 enum cert_pair
 cert_pair(const char *dir, const char *const *names, size_t n_names,
-    struct cert **c, struct sign_key **key, struct buf *why)
+    struct cert **c, struct sign_key **key, struct why *why)
 {
 	enum cert_pair result = CERT_PAIR_FAILED;
 	struct buf crt, key_path;
@@ -283,7 +283,7 @@ cert_pair(const char *dir, const char *const *names, size_t n_names,
 		result = pair_settle(buf_cstr(&crt), buf_cstr(&key_path), names,
 		    n_names, c, key, why);
 	else
-		buf_printf(why, "%s: %s", dir, strerror(ENAMETOOLONG));
+		why_set(why, "%s: %s", dir, strerror(ENAMETOOLONG));
 	buf_fini(&crt);
 	buf_fini(&key_path);
 	close(lock);

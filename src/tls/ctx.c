@@ -40,19 +40,21 @@ tls_pem_take(BIO *bio, bool written, struct buf *out)
 	return written;
 }
 
-void
-tls_explain(struct buf *why, const char *format, ...)
+bool
+tls_explain(struct why *why, const char *format, ...)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = ERR_reason_error_string(code);
+	char text[WHY_MAX];
 	va_list ap;
 
 	va_start(ap, format);
-	buf_vprintf(why, format, ap);
+	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (code != 0 && reason != NULL)
-		buf_printf(why, ": %s", reason);
 	ERR_clear_error();
+	if (code != 0 && reason != NULL)
+		return why_set(why, "%s: %s", text, reason);
+	return why_set(why, "%s", text);
 }
 
 /* Both are needed besides the disabled session cache: SSL_OP_NO_TICKET alone
@@ -90,7 +92,7 @@ common_options(SSL_CTX *ctx)
 /* A context without a certificate yet. All capsules' are made here, alike:
  * SSL_set_SSL_CTX() copies only some of the settings. */
 static SSL_CTX *
-server_ctx(struct tls_server *s, struct buf *why)
+server_ctx(struct tls_server *s, struct why *why)
 {
 	int minimum = s->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
 	const char *new = s->suites13 != NULL ? s->suites13 : suites13;
@@ -146,7 +148,7 @@ suite12_known(struct slice name)
 /* One list for both versions: names that begin with TLS_ are those of 1.3. A
  * version without any keeps our defaults. */
 static bool
-sort_suites(struct tls_server *s, const char *list, struct buf *why)
+sort_suites(struct tls_server *s, const char *list, struct why *why)
 {
 	struct slice rest = slice_str(list), name;
 	struct buf sorted[2];
@@ -166,7 +168,7 @@ sort_suites(struct tls_server *s, const char *list, struct buf *why)
 		     buf_put(to, name);
 	}
 	if (!ok)
-		buf_printf(why,
+		why_set(why,
 		    "unknown suite, or one without forward secrecy: \"%.*s\"",
 		    SLICE_ARGS(name));
 	if (ok && sorted[0].len > 0)
@@ -182,13 +184,15 @@ sort_suites(struct tls_server *s, const char *list, struct buf *why)
 
 struct tls_server *
 tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
-    tls_find *find, const void *arg, struct buf *why)
+    tls_find *find, const void *arg, struct why *why)
 {
 	struct tls_server *s = calloc(1, sizeof(*s));
 	SSL_CTX *probe = NULL;
 
-	if (s == NULL)
-		goto fail;
+	if (s == NULL) {
+		why_memory(why);
+		return NULL;
+	}
 	s->tls13_only = settings->tls13_only;
 	s->tickets = settings->tickets ? tickets : NULL;
 	s->find = find;
@@ -201,8 +205,6 @@ tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
 	SSL_CTX_free(probe);
 	return s;
 fail:
-	if (why->len == 0)
-		buf_str(why, "out of memory");
 	tls_server_free(&s);
 	return NULL;
 }
@@ -220,7 +222,7 @@ separate_sessions(SSL_CTX *ctx, const char *name)
 
 /* Whether anyone can connect to ctx. False and why. */
 static bool
-try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct buf *why)
+try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct why *why)
 {
 	if (s->trial == NULL)
 		s->trial = trial_client();
@@ -233,21 +235,17 @@ try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct buf *why)
 
 bool
 tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
-    const struct sign_key *key, struct buf *why)
+    const struct sign_key *key, struct why *why)
 {
 	SSL_CTX **more;
 	SSL_CTX *ctx;
 
-	if (!cert_matches(cert, key)) {
-		buf_printf(why,
+	if (!cert_matches(cert, key))
+		return why_set(why,
 		    "%s: the private key does not match the certificate", name);
-		return false;
-	}
 	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
-	if (more == NULL) {
-		buf_str(why, "out of memory");
-		return false;
-	}
+	if (more == NULL)
+		return why_memory(why);
 	s->ctx = more;
 	ctx = server_ctx(s, why);
 	if (ctx == NULL)
@@ -283,7 +281,7 @@ tls_server_free(struct tls_server **s)
 
 struct tls_client *
 tls_client_new(
-    const struct cert *cert, const struct sign_key *key, struct buf *why)
+    const struct cert *cert, const struct sign_key *key, struct why *why)
 {
 	struct tls_client *c = calloc(1, sizeof(*c));
 
@@ -296,7 +294,7 @@ tls_client_new(
 	}
 	c->places = places_new();
 	if (c->places == NULL) {
-		buf_str(why, "out of memory");
+		why_memory(why);
 		goto fail;
 	}
 	common_options(c->ctx);
@@ -307,7 +305,7 @@ tls_client_new(
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !cert_matches(cert, key)) {
-		buf_str(why, "the private key does not match the certificate");
+		why_set(why, "the private key does not match the certificate");
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !sign_key_apply(key, c->ctx, cert)) {

@@ -7,6 +7,7 @@
 
 #include "tls/cert.h"
 #include "tls/tickets.h"
+#include "util/why.h"
 
 struct tls_settings {
 	bool tls13_only;
@@ -24,14 +25,14 @@ typedef int tls_find(const void *arg, struct slice name);
 /* tickets may be NULL: no resumption. find is asked once per ClientHello that
  * carries a name. NULL and why on a bad setting. */
 struct tls_server *tls_server_new(const struct tls_settings *settings,
-    struct tickets *tickets, tls_find *find, const void *arg, struct buf *why);
+    struct tickets *tickets, tls_find *find, const void *arg, struct why *why);
 
 /* Adds the next capsule; the first one added is the default. Certificate and
  * key remain the caller's and may be freed afterwards. name separates the
  * sessions of capsules (session id context). False and why when they do not
  * match, or when no client could finish a handshake with them. */
 bool tls_server_add(struct tls_server *s, const char *name,
-    const struct cert *cert, const struct sign_key *key, struct buf *why);
+    const struct cert *cert, const struct sign_key *key, struct why *why);
 
 void tls_server_free(struct tls_server **s);
 
@@ -42,7 +43,7 @@ void tls_server_free(struct tls_server **s);
  * must outlive its connections. */
 struct tls_client;
 struct tls_client *tls_client_new(
-    const struct cert *cert, const struct sign_key *key, struct buf *why);
+    const struct cert *cert, const struct sign_key *key, struct why *why);
 void tls_client_free(struct tls_client **c);
 
 /* "OpenSSL 3.0.17 1 Jul 2025": the library that runs. */

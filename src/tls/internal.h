@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 
 #include "tls/ctx.h"
+#include "util/why.h"
 
 struct cert {
 	X509 *leaf;
@@ -45,7 +46,7 @@ SSL_CTX *trial_client(void);
 /* Whether a handshake of client with a server of ctx succeeds. False and why,
  * with the name and the reason of the side that failed. */
 bool
-trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct buf *why);
+trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct why *why);
 
 /* ---- sessions of a client's, by place (places.c) */
 
@@ -64,9 +65,9 @@ places_offer(struct tls_places *p, SSL *ssl, const char *name, unsigned port);
 /* Whether host is an IPv4 or IPv6 address, without brackets. */
 bool cert_host_is_address(const char *host);
 
-/* Appends the message, then OpenSSL's reason when it has one; empties its
- * queue. */
-void tls_explain(struct buf *why, const char *format, ...)
+/* Sets why to the message and OpenSSL's reason, when it has one; empties its
+ * queue. False. */
+bool tls_explain(struct why *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* A memory BIO for PEM, and its text appended to out when written is true; the BIO

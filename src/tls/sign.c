@@ -45,7 +45,7 @@ no_passphrase(char *out, int size, int writing, void *asked)
 }
 
 static struct sign_key *
-key_parse(struct slice pem, const char *path, struct buf *why)
+key_parse(struct slice pem, const char *path, struct why *why)
 {
 	bool encrypted = false;
 	BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
@@ -56,17 +56,17 @@ key_parse(struct slice pem, const char *path, struct buf *why)
 		pkey = PEM_read_bio_PrivateKey(
 		    bio, NULL, no_passphrase, &encrypted);
 	if (pkey == NULL && encrypted)
-		buf_printf(why,
-		    "%s: the key is encrypted; remove its passphrase", path);
+		why_set(why, "%s: the key is encrypted; remove its passphrase",
+		    path);
 	else if (pkey == NULL)
-		buf_printf(why, "%s: no PEM private key found", path);
+		why_set(why, "%s: no PEM private key found", path);
 	ERR_clear_error();
 	BIO_free(bio);
 	return key_own(pkey);
 }
 
 struct sign_key *
-sign_key_load(const char *path, struct buf *why)
+sign_key_load(const char *path, struct why *why)
 {
 	uint8_t memory[SIGN_FILE_MAX];
 	struct sign_key *k = NULL;
@@ -75,7 +75,7 @@ sign_key_load(const char *path, struct buf *why)
 	/* On the stack, where it can be wiped whole. */
 	buf_wrap(&pem, memory, sizeof(memory));
 	if (!file_read_path(path, &pem))
-		buf_printf(why, "%s: %s", path, strerror(errno));
+		why_errno(why, path);
 	else
 		k = key_parse(buf_view(&pem), path, why);
 	OPENSSL_cleanse(memory, sizeof(memory));

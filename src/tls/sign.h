@@ -6,11 +6,12 @@
 #define TLS_SIGN_H
 
 #include "util/buf.h"
+#include "util/why.h"
 
 struct sign_key;
 
 /* Reads an unencrypted PEM private key; NULL and why. */
-struct sign_key *sign_key_load(const char *path, struct buf *why);
+struct sign_key *sign_key_load(const char *path, struct why *why);
 
 /* A new P-256 key, which every TLS client supports (RFC 8446 9.1); NULL when
  * OpenSSL fails. */

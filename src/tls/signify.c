@@ -158,7 +158,7 @@ secret_fault(const struct signify_secret *s)
 }
 
 struct signify_secret *
-signify_secret_parse(struct slice text, struct buf *why)
+signify_secret_parse(struct slice text, struct why *why)
 {
 	struct signify_secret *s = calloc(1, sizeof(*s));
 	const char *fault = "invalid signify secret key";
@@ -171,34 +171,32 @@ signify_secret_parse(struct slice text, struct buf *why)
 		fault = secret_fault(s);
 	if (fault == NULL)
 		return s;
-	(void)buf_str(why, fault);
+	why_set(why, "%s", fault);
 	signify_secret_free(&s);
 	return NULL;
 }
 
 struct signify_secret *
-signify_secret_load(const char *path, struct buf *why)
+signify_secret_load(const char *path, struct why *why)
 {
 	uint8_t memory[SIGNIFY_SECRET_MAX];
 	struct signify_secret *s = NULL;
-	size_t before = why->len;
 	struct buf text;
 	int error = 0;
 
 	/* On the stack, where it can be wiped whole. */
 	buf_wrap(&text, memory, sizeof(memory));
-	(void)buf_printf(why, "%s: ", path);
 	if (file_read_path(path, &text)) {
 		s = signify_secret_parse(buf_view(&text), why);
 	} else if (errno == EFBIG) {
-		(void)buf_str(why, "invalid signify secret key");
+		why_set(why, "invalid signify secret key");
 	} else {
 		error = errno;
-		(void)buf_str(why, strerror(error));
+		why_set(why, "%s", strerror(error));
 	}
 	OPENSSL_cleanse(memory, sizeof(memory));
-	if (s != NULL)
-		buf_truncate(why, before);
+	if (s == NULL)
+		why_at(why, "%s", path);
 	errno = error;
 	return s;
 }

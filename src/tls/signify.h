@@ -6,6 +6,7 @@
 #define TLS_SIGNIFY_H
 
 #include "util/buf.h"
+#include "util/why.h"
 
 enum {
 	SIGNIFY_NUMBER_SIZE = 8,
@@ -36,11 +37,11 @@ struct signify_secret *signify_generate(void);
 
 /* From the two lines of a secret key's file. A key with a passphrase is refused
  * and why says so. NULL and why. */
-struct signify_secret *signify_secret_parse(struct slice text, struct buf *why);
+struct signify_secret *signify_secret_parse(struct slice text, struct why *why);
 
 /* The same from a file; no copy of its bytes is left. errno is 0 when the file
  * was read but is not a valid key. */
-struct signify_secret *signify_secret_load(const char *path, struct buf *why);
+struct signify_secret *signify_secret_load(const char *path, struct why *why);
 
 void signify_secret_free(struct signify_secret **s);
 void signify_public(const struct signify_secret *s, struct signify_key *out);

@@ -112,7 +112,7 @@ trial_run(SSL *server, SSL *client)
 
 bool
 trial_shake(
-    SSL_CTX *ctx, SSL_CTX *client_ctx, const char *name, struct buf *why)
+    SSL_CTX *ctx, SSL_CTX *client_ctx, const char *name, struct why *why)
 {
 	SSL *server = SSL_new(ctx);
 	SSL *client = SSL_new(client_ctx);
@@ -121,7 +121,7 @@ trial_shake(
 	bool done = tied && trial_run(server, client);
 
 	if (!tied)
-		buf_str(why, "out of memory");
+		why_memory(why);
 	else if (!done)
 		tls_explain(why,
 		    "%s: no client can connect with this certificate", name);

@@ -8,6 +8,7 @@
 #include "conf/options.h"
 #include "proto/hostname.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/cert_list.h"
 #include "verbs/cert_renew.h"
@@ -19,10 +20,6 @@ enum {
 	OPTION_KEY,
 	OPTION_YES,
 	OPTION_JSON
-};
-
-enum {
-	CERT_WHY_MAX = 4096,
 };
 
 const char cert_usage[] =
@@ -92,9 +89,8 @@ run_new(const struct job *j)
 	struct sign_key *key = NULL;
 	struct cert *c = NULL;
 	enum cert_pair made = CERT_PAIR_FAILED;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, CERT_WHY_MAX);
 	if (names == NULL || list == NULL)
 		goto out;
 	for (size_t i = 0; i < j->n_words; i++)
@@ -110,13 +106,12 @@ run_new(const struct job *j)
 		    j->dir, names[0]);
 		break;
 	case CERT_PAIR_FAILED:
-		log_error("%s", buf_cstr(&why));
+		log_error("%s", why.text);
 		break;
 	}
 	cert_free(&c);
 	sign_key_free(&key);
 out:
-	buf_fini(&why);
 	free(list);
 	free(names);
 	return made == CERT_PAIR_MADE ? EXIT_GOOD : EXIT_FAILED;

@@ -12,6 +12,7 @@
 #include "tls/digest.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/why.h"
 
 enum {
 	LIST_TEXT_MAX = 256 * 1024,
@@ -181,15 +182,13 @@ print_json(const char *path, const struct shown *s)
 static bool
 show(const char *path, bool json, bool first)
 {
-	struct buf why;
+	struct why why;
 	struct shown s;
 	struct cert *c;
 
-	buf_init(&why, LIST_PATH_MAX);
 	c = cert_load(path, &why);
 	if (c == NULL)
-		log_error("%s", buf_cstr(&why));
-	buf_fini(&why);
+		log_error("%s", why.text);
 	if (c == NULL)
 		return false;
 	if (!look_at(c, &s))

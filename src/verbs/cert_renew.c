@@ -11,10 +11,11 @@
 #include "proto/hostname.h"
 #include "tls/cert.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/cert_list.h"
 
 enum {
-	CERT_WHY_MAX = 4096,
+	CERT_PATH_MAX = 4096,
 	CERT_TEXT_MAX = 256 * 1024,
 	CERT_NAMES_MAX = 256, /* of one certificate */
 };
@@ -53,8 +54,8 @@ pair_find(const struct cert_renewal *j, struct pair *p)
 {
 	char host[HOSTNAME_SIZE];
 
-	buf_init(&p->crt_path, CERT_WHY_MAX);
-	buf_init(&p->key_path, CERT_WHY_MAX);
+	buf_init(&p->crt_path, CERT_PATH_MAX);
+	buf_init(&p->key_path, CERT_PATH_MAX);
 	if (j->cert != NULL)
 		return buf_str(&p->crt_path, j->cert) &&
 		       buf_str(&p->key_path, j->key);
@@ -71,15 +72,13 @@ pair_find(const struct cert_renewal *j, struct pair *p)
 static bool
 pair_load(struct pair *p)
 {
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, CERT_WHY_MAX);
 	p->cert = cert_load(buf_cstr(&p->crt_path), &why);
 	if (p->cert != NULL)
 		p->key = sign_key_load(buf_cstr(&p->key_path), &why);
 	if (p->key == NULL)
-		log_error("%s", buf_cstr(&why));
-	buf_fini(&why);
+		log_error("%s", why.text);
 	if (p->key == NULL)
 		return false;
 	if (!cert_matches(p->cert, p->key))
@@ -177,7 +176,7 @@ keep_old(struct pair *p)
 	bool done;
 
 	buf_init(&old, CERT_TEXT_MAX);
-	buf_init(&path, CERT_WHY_MAX);
+	buf_init(&path, CERT_PATH_MAX);
 	done = buf_printf(&path, "%s.old", buf_cstr(&p->crt_path)) &&
 	       file_read_path(buf_cstr(&p->crt_path), &old) &&
 	       file_replace(buf_cstr(&path), buf_view(&old), 0644);

@@ -12,6 +12,7 @@
 #include "proto/response.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/fetch_output.h"
 #include "verbs/verbs.h"
@@ -20,7 +21,7 @@ enum { OPTION_TIMEOUT = ARGS_LONG, OPTION_CERT, OPTION_KEY, OPTION_KNOWN };
 
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
-	FETCH_SAID_MAX = 16 * 1024,
+	NOTES_MAX = 16 * 1024,
 	FETCH_CLASSES = 10, /* codes of one class; their first is the status */
 	CONTROL_C = 3,
 };
@@ -84,7 +85,7 @@ on_trust(void *arg, const struct target *t, const struct cert *c)
 	enum tofu verdict;
 	struct buf said;
 
-	buf_init(&said, FETCH_SAID_MAX);
+	buf_init(&said, NOTES_MAX);
 	verdict = tofu_judge(j->known_hosts, t, c, clock_wall(), &said);
 	if (!tofu_accepts(verdict))
 		say(log_error, buf_view(&said));
@@ -140,23 +141,21 @@ ask_once(struct job *j)
 		.body = on_body,
 		.arg = j };
 	enum fetch_result result;
-	struct buf why;
+	struct why why;
 	bool cut, success;
 
 	j->status = 0;
 	j->out = (struct fetch_output){ 0 };
-	buf_init(&why, FETCH_SAID_MAX);
 	result = fetch(
 	    &j->target, client_for(j), (unsigned)j->timeout_s, &visitor, &why);
 	cut = result == FETCH_CUT;
 	success = j->status / FETCH_CLASSES == 2;
 	if (result == FETCH_FAILED)
-		log_error("%s", buf_cstr(&why));
+		log_error("%s", why.text);
 	if (cut)
 		log_error("no close_notify came: %s",
 		    success ? "the page may have been cut off"
 			    : "the answer may not be the server's");
-	buf_fini(&why);
 	if (success && !fetch_output_close(&j->out, result == FETCH_DONE))
 		return false;
 	return result == FETCH_DONE;
@@ -225,16 +224,14 @@ static bool
 follow(struct job *j)
 {
 	enum target_result result;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, FETCH_SAID_MAX);
 	result = target_follow(
 	    &j->target, slice_of(j->meta, j->meta_len), &j->target, &why);
 	if (result == TARGET_OTHER_SCHEME)
 		log_error("the redirect leaves Gemini: not followed");
 	else if (result == TARGET_BAD)
-		log_error("the redirect is %s", buf_cstr(&why));
-	buf_fini(&why);
+		log_error("cannot follow the redirect: %s", why.text);
 	return result == TARGET_OK;
 }
 
@@ -265,7 +262,7 @@ converse(struct job *j)
 }
 
 static bool
-load_shown(struct job *j, struct buf *why)
+load_shown(struct job *j, struct why *why)
 {
 	struct sign_key *key = NULL;
 	struct cert *cert;
@@ -305,14 +302,13 @@ run(struct job *j)
 {
 	enum target_result parsed;
 	int status = EXIT_FAILED;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, FETCH_SAID_MAX);
 	parsed = target_parse(slice_str(j->url), &j->first, &why);
 	if (parsed == TARGET_OTHER_SCHEME)
-		buf_str(&why, "not a gemini URL");
+		why_set(&why, "not a gemini URL");
 	if (parsed != TARGET_OK) {
-		log_error("%s: %s", j->url, buf_cstr(&why));
+		log_error("%s: %s", j->url, why.text);
 		status = EXIT_USAGE;
 	} else if (find_known_hosts(j)) {
 		j->target = j->first;
@@ -320,9 +316,8 @@ run(struct job *j)
 		if (j->tls != NULL && load_shown(j, &why))
 			status = converse(j);
 		else
-			log_error("%s", buf_cstr(&why));
+			log_error("%s", why.text);
 	}
-	buf_fini(&why);
 	tls_client_free(&j->tls);
 	tls_client_free(&j->shown);
 	return status;

@@ -16,8 +16,7 @@ enum { OPTION_JSON = ARGS_LONG };
 
 enum {
 	KEY_PATH_MAX = 4096,
-	KEY_WHY_MAX = 8192,
-	KEY_JSON_MAX = 6 * KEY_PATH_MAX,
+	KEY_JSON_MAX = 6 * KEY_PATH_MAX + 1024,
 	PUBLIC_FILE_MAX = 512,
 	SECRET_MODE = 0600,
 	PUBLIC_MODE = 0644,
@@ -217,15 +216,15 @@ show(const char *word, bool json, bool first)
 {
 	struct shown s = { .word = word };
 	struct signify_key k;
+	struct why why;
 	struct buf out;
 
-	buf_init(&out, KEY_JSON_MAX + KEY_WHY_MAX);
-	s.kind = key_word_read(word, &k, &out);
+	s.kind = key_word_read(word, &k, &why);
 	if (!key_word_good(s.kind)) {
-		log_error("%.*s", SLICE_ARGS(buf_view(&out)));
-		buf_fini(&out);
+		log_error("%s", why.text);
 		return key_word_status(s.kind);
 	}
+	buf_init(&out, KEY_JSON_MAX);
 	if (s.kind == KEY_WORD_SECRET)
 		key_word_check_mode(word);
 	look_at(&k, &s);

@@ -13,28 +13,28 @@
 /* Which kind of key the file's text is. */
 static enum key_word
 parse(struct slice text, const char *path, struct signify_key *out,
-    struct buf *why)
+    struct why *why)
 {
 	struct signify_secret *secret;
 
 	if (signify_key_parse(text, out))
 		return KEY_WORD_PUBLIC;
 	if (!secret_spotted(text)) {
-		(void)buf_printf(why, "%s: holds no signify key", path);
+		why_set(why, "%s: holds no signify key", path);
 		return KEY_WORD_NONE;
 	}
-	(void)buf_printf(why, "%s: ", path);
 	secret = signify_secret_parse(text, why);
-	if (secret == NULL)
+	if (secret == NULL) {
+		why_at(why, "%s", path);
 		return KEY_WORD_NONE;
+	}
 	signify_public(secret, out);
 	signify_secret_free(&secret);
-	buf_reset(why);
 	return KEY_WORD_SECRET;
 }
 
 enum key_word
-key_word_read(const char *word, struct signify_key *out, struct buf *why)
+key_word_read(const char *word, struct signify_key *out, struct why *why)
 {
 	uint8_t memory[SIGNIFY_SECRET_MAX];
 	enum key_word kind = KEY_WORD_NONE;
@@ -48,10 +48,10 @@ key_word_read(const char *word, struct signify_key *out, struct buf *why)
 	if (file_read_path(word, &text)) {
 		kind = parse(buf_view(&text), word, out, why);
 	} else if (errno == EFBIG) {
-		(void)buf_printf(why, "%s: holds no signify key", word);
+		why_set(why, "%s: holds no signify key", word);
 	} else {
 		kind = KEY_WORD_UNREAD;
-		(void)buf_printf(why, "%s: %s", word, strerror(errno));
+		why_errno(why, word);
 	}
 	explicit_bzero(memory, sizeof(memory));
 	return kind;
@@ -72,7 +72,7 @@ key_word_status(enum key_word kind)
 }
 
 enum key_word
-key_word_read_public(const char *word, struct signify_key *out, struct buf *why)
+key_word_read_public(const char *word, struct signify_key *out, struct why *why)
 {
 	enum key_word kind = key_word_read(word, out, why);
 

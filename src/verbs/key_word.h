@@ -4,6 +4,7 @@
 #define VERBS_KEY_WORD_H
 
 #include "tls/signify.h"
+#include "util/why.h"
 
 enum key_word {
 	KEY_WORD_NONE, /* what it says is not a key: see why */
@@ -16,7 +17,7 @@ enum key_word {
 /* The public key that word means: its text, or a file that holds a public or a
  * secret key without a passphrase. Of a secret key nothing is left in memory. */
 enum key_word
-key_word_read(const char *word, struct signify_key *out, struct buf *why);
+key_word_read(const char *word, struct signify_key *out, struct why *why);
 
 /* Whether a key was read. */
 bool key_word_good(enum key_word kind);
@@ -28,7 +29,7 @@ int key_word_status(enum key_word kind);
 /* The same as key_word_read for those who only check what others signed: a secret key is good, with
  * a warning. */
 enum key_word key_word_read_public(
-    const char *word, struct signify_key *out, struct buf *why);
+    const char *word, struct signify_key *out, struct why *why);
 
 /* Warns when others can read the secret key in that file. */
 void key_word_check_mode(const char *file);

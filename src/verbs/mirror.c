@@ -8,6 +8,7 @@
 
 #include "archive/source.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/key_word.h"
 #include "verbs/mirror_output.h"
@@ -26,7 +27,6 @@ enum {
 	OPTION_MAX_FILES,
 	OPTION_JSON,
 	OPTION_SURVEY,
-	WHY_MAX = 1024,
 };
 
 const char mirror_usage[] =
@@ -140,16 +140,13 @@ static int
 read_key(struct job *j)
 {
 	enum key_word kind;
-	uint8_t memory[WHY_MAX];
-	struct buf why;
+	struct why why;
 
 	if (j->key_word == NULL)
 		return EXIT_GOOD;
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	kind = key_word_read_public(j->key_word, &j->key, &why);
 	if (!key_word_good(kind)) {
-		log_error(
-		    "--key %s (see carnation help mirror)", buf_cstr(&why));
+		log_error("--key %s (see carnation help mirror)", why.text);
 		return key_word_status(kind);
 	}
 	j->wish.key = &j->key;
@@ -311,7 +308,6 @@ run(struct job *j)
 	status = exit_status(out.result);
 	if (!mirror_output_close(&j->output, &out) && status == EXIT_GOOD)
 		status = EXIT_FAILED;
-	mirror_outcome_fini(&out);
 	return status;
 }
 

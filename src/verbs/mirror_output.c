@@ -15,7 +15,7 @@
 enum {
 	PROGRESS_MS = 200,
 	SIZE_TEXT = 16,
-	JSON_MAX = 6 * MIRROR_WHY_MAX + 4096,
+	JSON_MAX = 6 * WHY_MAX + 4096,
 };
 
 /* ------------------------------------------------------------- progress */
@@ -143,21 +143,19 @@ print_updated(const struct mirror_outcome *out)
 	    out->ms % 1000 / 100, serving(out, text));
 }
 
-/* Why, as one line that is harmless on a terminal. */
 static void
-print_refused(const struct mirror_outcome *out, struct buf *line)
+print_refused(const struct mirror_outcome *out)
 {
 	char text[64];
 
-	(void)log_escape(line, buf_view(&out->why));
 	printf("mirror: %.*s: REFUSED", SLICE_ARGS(name_of(out->origin)));
 	if (out->serial != 0)
 		printf(" serial %" PRIu64, out->serial);
-	printf(": %.*s; %s\n", SLICE_ARGS(buf_view(line)), serving(out, text));
+	printf(": %s; %s\n", out->why.text, serving(out, text));
 }
 
 static void
-print_line(const struct mirror_outcome *out, struct buf *line)
+print_line(const struct mirror_outcome *out)
 {
 	char text[64];
 
@@ -176,14 +174,14 @@ print_line(const struct mirror_outcome *out, struct buf *line)
 			    serving(out, text));
 		break;
 	case MIRROR_REFUSED:
-		print_refused(out, line);
+		print_refused(out);
 		break;
 	case MIRROR_LATER:
 	case MIRROR_USAGE:
 	case MIRROR_LOCAL:
-		log_error("mirror: %.*s: %.*s; %s",
-		    SLICE_ARGS(name_of(out->origin)),
-		    SLICE_ARGS(buf_view(&out->why)), serving(out, text));
+		log_error("mirror: %.*s: %s; %s",
+		    SLICE_ARGS(name_of(out->origin)), out->why.text,
+		    serving(out, text));
 		break;
 	}
 }
@@ -230,7 +228,7 @@ put_json(struct buf *line, const struct mirror_outcome *out)
 	       put_number(line, "requests", out->requests) &&
 	       put_number(line, "resumed", out->resumed) &&
 	       put_number(line, "milliseconds", out->ms) &&
-	       put_text(line, "why", buf_view(&out->why)) &&
+	       put_text(line, "why", slice_str(out->why.text)) &&
 	       buf_printf(
 		   line, "\"stale\":%s}\n", out->stale ? "true" : "false");
 }
@@ -243,7 +241,7 @@ mirror_output_close(struct mirror_output *o, const struct mirror_outcome *out)
 	wipe(o);
 	buf_init(&line, JSON_MAX);
 	if (!o->json)
-		print_line(out, &line);
+		print_line(out);
 	else if (put_json(&line, out))
 		fputs(buf_cstr(&line), stdout);
 	buf_fini(&line);

@@ -6,13 +6,14 @@
 
 #include "archive/survey.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/key_word.h"
 #include "verbs/verbs.h"
 
 enum { OPTION_SURVEY = ARGS_LONG, OPTION_KEY };
 
-enum { SURVEY_WORDS_KEYS_MAX = 8, SURVEY_SAID_MAX = 8192 };
+enum { SURVEY_WORDS_KEYS_MAX = 8 };
 
 struct words {
 	struct survey_options options;
@@ -52,15 +53,13 @@ static int
 read_keys(struct words *w)
 {
 	enum key_word kind;
-	uint8_t memory[SURVEY_SAID_MAX];
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory) - 1);
 	for (size_t i = 0; i < w->options.n_keys; i++) {
 		kind = key_word_read_public(w->key_word[i], &w->key[i], &why);
 		if (!key_word_good(kind)) {
-			log_error("--key %s (see carnation help mirror)",
-			    buf_cstr(&why));
+			log_error(
+			    "--key %s (see carnation help mirror)", why.text);
 			return key_word_status(kind);
 		}
 	}
@@ -132,7 +131,8 @@ mirror_survey(int argc, char **argv, const volatile sig_atomic_t *stop)
 {
 	struct words w = { .options = { .stop = stop } };
 	enum survey_result result;
-	struct buf page, why;
+	struct buf page;
+	struct why why;
 	bool written;
 	int status;
 
@@ -143,14 +143,13 @@ mirror_survey(int argc, char **argv, const volatile sig_atomic_t *stop)
 	if (status != EXIT_GOOD)
 		return status;
 	buf_init(&page, SURVEY_PAGE_MAX);
-	buf_init(&why, SURVEY_SAID_MAX);
+	why_clear(&why);
 	result = survey_run(&w.options, &page, &why);
-	if (why.len > 0)
-		log_error("%s", buf_cstr(&why));
+	if (why.text[0] != '\0')
+		log_error("%s", why.text);
 	written = (page.len == 0 ||
 		      fwrite(page.ptr, 1, page.len, stdout) == page.len) &&
 		  fflush(stdout) == 0;
-	buf_fini(&why);
 	buf_fini(&page);
 	return written ? exit_status(result) : EXIT_FAILED;
 }

@@ -9,6 +9,7 @@
 #include "archive/state.h"
 #include "archive/store.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/store_verb.h"
 #include "verbs/verbs.h"
@@ -98,16 +99,14 @@ tell(const struct store *s, const struct store_keeping *keep,
 /* A mirror's releases above the serial that it goes by were taken back, as those of
  * a thief. An author's serial counts as used, though the release was never finished. */
 static bool
-find_highest(const struct store *s, uint64_t *highest, struct buf *why)
+find_highest(const struct store *s, uint64_t *highest, struct why *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool known = true;
 
 	*highest = 0;
-	if (st == NULL) {
-		(void)buf_str(why, "out of memory");
-		return false;
-	}
+	if (st == NULL)
+		return why_memory(why);
 	switch (state_read(s, st, why)) {
 	case STATE_READ:
 		if (st->is_mirror)
@@ -115,7 +114,7 @@ find_highest(const struct store *s, uint64_t *highest, struct buf *why)
 		break;
 	case STATE_NONE:
 	case STATE_BROKEN:
-		buf_reset(why);
+		why_clear(why);
 		break;
 	case STATE_UNREAD:
 		known = false;
@@ -144,15 +143,12 @@ prune(struct store *s, unsigned newest)
 	struct store_keeping keep = { .newest = newest };
 	unsigned releases, objects;
 	uint64_t *before;
-	struct buf why;
+	struct why why;
 	int status = EXIT_GOOD;
 	size_t n;
 
-	buf_init(&why, STORE_WHY_MAX);
 	if (!find_highest(s, &keep.highest, &why)) {
-		status = store_failed(&why);
-		buf_fini(&why);
-		return status;
+		return store_failed(&why);
 	}
 	before = store_releases(s, &n);
 	if (!store_prune(s, &keep, &releases, &objects, &why))
@@ -168,7 +164,6 @@ prune(struct store *s, unsigned newest)
 		status = EXIT_FAILED;
 	}
 	free(before);
-	buf_fini(&why);
 	return status;
 }
 

@@ -27,7 +27,6 @@ enum {
 	OPTION_DRY_RUN,
 	OPTION_YES,
 	OPTION_JSON,
-	WHY_MAX = 8192,
 };
 
 /* The latest moment that RFC 3339 can say, and a list's dates with it. */
@@ -245,7 +244,7 @@ take_key_name(struct publish_job *j)
 
 /* The exit status, EXIT_GOOD when the key was read. */
 static int
-read_word(const char *word, struct signify_key *out, struct buf *why)
+read_word(const char *word, struct signify_key *out, struct why *why)
 {
 	enum key_word kind = key_word_read(word, out, why);
 
@@ -256,7 +255,7 @@ read_word(const char *word, struct signify_key *out, struct buf *why)
 
 /* The exit status. */
 static int
-read_key(struct publish_job *j, struct buf *why)
+read_key(struct publish_job *j, struct why *why)
 {
 	bool signs = j->unsigned_file == NULL && j->signed_file == NULL;
 
@@ -279,7 +278,7 @@ read_key(struct publish_job *j, struct buf *why)
 /* Whether the list may be written to OUT: neither over what is read nor where
  * only carnation, or nothing, writes. */
 static bool
-check_out(const struct publish_job *j, struct buf *why)
+check_out(const struct publish_job *j, struct why *why)
 {
 	const char *out = j->unsigned_file;
 	const struct {
@@ -292,30 +291,27 @@ check_out(const struct publish_job *j, struct buf *why)
 
 	if (out == NULL || j->to_stdout)
 		return true;
-	if (!file_target(out, target)) {
-		(void)buf_printf(
-		    why, "--unsigned %s: %s", out, strerror(errno));
-		return false;
-	}
+	if (!file_target(out, target))
+		return why_set(why, "--unsigned %s: %s", out, strerror(errno));
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (files[i].path != NULL && stat(target, &a) == 0 &&
 		    stat(files[i].path, &b) == 0 && is_same(&a, &b)) {
 			fit = false;
-			(void)buf_printf(why,
+			why_set(why,
 			    "--unsigned %s: is the file of %s, which would be "
 			    "lost",
 			    out, files[i].what);
 		}
 	if (fit && file_is_inside(target, j->o.store)) {
 		fit = false;
-		(void)buf_printf(why,
+		why_set(why,
 		    "--unsigned %s: lies in the store, where carnation alone "
 		    "writes",
 		    out);
 	}
 	if (fit && file_is_inside(target, j->o.src)) {
 		fit = false;
-		(void)buf_printf(why,
+		why_set(why,
 		    "--unsigned %s: lies in %s, which is not written to", out,
 		    j->o.src);
 	}
@@ -323,30 +319,26 @@ check_out(const struct publish_job *j, struct buf *why)
 }
 
 static bool
-read_signed(struct publish_job *j, struct buf *why)
+read_signed(struct publish_job *j, struct why *why)
 {
 	if (j->signed_file == NULL)
 		return true;
-	if (!file_read_path(j->signed_file, &j->sealed)) {
-		(void)buf_printf(
-		    why, "%s: %s", j->signed_file, strerror(errno));
-		return false;
-	}
+	if (!file_read_path(j->signed_file, &j->sealed))
+		return why_errno(why, j->signed_file);
 	j->o.sealed = buf_view(&j->sealed);
 	if (j->sealed.len > 0)
 		return true;
-	(void)buf_printf(why, "%s: is empty", j->signed_file);
-	return false;
+	return why_set(why, "%s: is empty", j->signed_file);
 }
 
 int
 publish_options_read(struct publish_job *j)
 {
 	int status = EXIT_LOCAL;
-	struct buf why;
+	struct why why;
 	bool ok;
 
-	buf_init(&why, WHY_MAX);
+	why_clear(&why);
 	if (check_out(j, &why))
 		status = read_key(j, &why);
 	if (status == EXIT_GOOD && j->next_file != NULL) {
@@ -356,11 +348,8 @@ publish_options_read(struct publish_job *j)
 	if (status == EXIT_GOOD && !read_signed(j, &why))
 		status = EXIT_LOCAL;
 	ok = status == EXIT_GOOD;
-	if (!ok && why.len > 0)
-		log_error("%.*s", SLICE_ARGS(buf_view(&why)));
-	else if (!ok && why.failed)
-		log_error("out of memory");
-	buf_fini(&why);
+	if (!ok && why.text[0] != '\0')
+		log_error("%s", why.text);
 	return status;
 }
 

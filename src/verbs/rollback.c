@@ -13,6 +13,7 @@
 #include "os/file.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/store_verb.h"
 #include "verbs/verbs.h"
@@ -113,15 +114,15 @@ tell_mirrors(const struct job *j, uint64_t now)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1];
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, STORE_WHY_MAX);
+	why_clear(&why);
 	if (st == NULL)
 		log_warn("out of memory");
 	else
 		(void)state_read(j->store, st, &why);
-	if (why.len > 0)
-		log_warn("%.*s", SLICE_ARGS(buf_view(&why)));
+	if (why.text[0] != '\0')
+		log_warn("%s", why.text);
 	if (st != NULL && (st->serial > highest || st->is_mirror))
 		highest = st->serial;
 	if (now >= highest)
@@ -135,7 +136,6 @@ tell_mirrors(const struct job *j, uint64_t now)
 			 "%" PRIu64 " until the pages are published again, as "
 			 "%" PRIu64,
 		    highest, highest + 1);
-	buf_fini(&why);
 	free(st);
 }
 
@@ -147,7 +147,7 @@ static const char *const faults[VERIFY_NEWS] = {
 };
 
 struct fault {
-	struct buf *why;
+	struct why *why;
 	bool found;
 };
 
@@ -160,14 +160,13 @@ note_fault(void *arg, enum verify_news news, const char *path)
 	if (f->found)
 		return;
 	f->found = true;
-	(void)(log_escape(f->why, slice_str(path)) &&
-	       buf_printf(f->why, ": %s", faults[news]));
+	why_set(f->why, "%s: %s", path, faults[news]);
 }
 
 /* Whether a release is what one of these keys has signed: each file is hashed. */
 static bool
 is_whole(const struct job *j, uint64_t serial, const struct state *st,
-    struct buf *why)
+    struct why *why)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
 	struct fault f = { .why = why };
@@ -188,15 +187,13 @@ is_whole(const struct job *j, uint64_t serial, const struct state *st,
  * A store that knows no keys, or whose state is broken, cannot tell: then it is no
  * time to refuse. */
 static bool
-is_fit(const struct job *j, uint64_t serial, struct buf *why)
+is_fit(const struct job *j, uint64_t serial, struct why *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool fit = false;
 
-	if (st == NULL) {
-		(void)buf_str(why, "out of memory");
-		return false;
-	}
+	if (st == NULL)
+		return why_memory(why);
 	switch (state_read(j->store, st, why)) {
 	case STATE_READ:
 		fit = st->n_keys == 0 || is_whole(j, serial, st, why);
@@ -218,11 +215,10 @@ write_trace(struct job *j)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool written = false;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, STORE_WHY_MAX);
 	if (st == NULL)
-		(void)buf_str(&why, "out of memory");
+		why_memory(&why);
 	/* A store that never had a state has no trace either; a broken one is
 	 * reported by tell_mirrors. */
 	else if (state_read(j->store, st, &why) != STATE_READ)
@@ -230,9 +226,7 @@ write_trace(struct job *j)
 	else
 		written = trace_write(j->store, st, clock_wall(), &why);
 	if (!written)
-		log_warn("the trace is an old one: %.*s",
-		    SLICE_ARGS(buf_view(&why)));
-	buf_fini(&why);
+		log_warn("the trace is an old one: %s", why.text);
 	free(st);
 }
 
@@ -240,9 +234,8 @@ static int
 switch_to(struct job *j, uint64_t from, uint64_t to)
 {
 	int status = EXIT_GOOD;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, STORE_WHY_MAX);
 	if (!store_switch(j->store, to, &why)) {
 		status = store_failed(&why);
 	} else if (from == 0) {
@@ -256,7 +249,6 @@ switch_to(struct job *j, uint64_t from, uint64_t to)
 		write_trace(j);
 		tell_mirrors(j, to);
 	}
-	buf_fini(&why);
 	return status;
 }
 
@@ -264,17 +256,15 @@ static int
 go_back(struct job *j, uint64_t from, uint64_t to)
 {
 	int status = EXIT_LOCAL;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, STORE_WHY_MAX);
 	if (is_fit(j, to, &why)) {
 		status = switch_to(j, from, to);
 	} else {
-		log_error("%s/releases/%" PRIu64 ": %.*s: not served", j->path,
-		    to, SLICE_ARGS(buf_view(&why)));
+		log_error("%s/releases/%" PRIu64 ": %s: not served", j->path,
+		    to, why.text);
 		tell_choice(j);
 	}
-	buf_fini(&why);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include "os/listen.h"
 #include "proto/hostname.h"
 #include "server/access.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/verbs.h"
 
@@ -106,18 +107,16 @@ check_names(const struct serve_options *o, const char *verb)
 {
 	struct listen_address addresses[2];
 	char canonical[HOSTNAME_SIZE];
-	struct buf why;
+	struct why why;
 	bool ok = true;
 	size_t n;
 
-	buf_init(&why, 512);
 	for (size_t i = 0; i < o->n_listen && ok; i++) {
 		ok = listen_parse(o->listen[i], addresses, &n, &why);
 		if (!ok)
 			fprintf(stderr, "carnation %s: --listen %s: %s\n", verb,
-			    o->listen[i], buf_cstr(&why));
+			    o->listen[i], why.text);
 	}
-	buf_fini(&why);
 	for (size_t i = 0; i < o->n_hosts && ok; i++) {
 		ok = hostname_canonical(slice_str(o->hosts[i]), canonical) !=
 		     HOSTNAME_BAD;

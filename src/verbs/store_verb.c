@@ -5,9 +5,9 @@
 #include "verbs/verbs.h"
 
 int
-store_failed(const struct buf *why)
+store_failed(const struct why *why)
 {
-	log_error("%.*s", SLICE_ARGS(buf_view(why)));
+	log_error("%s", why->text);
 	return EXIT_LOCAL;
 }
 
@@ -15,9 +15,8 @@ int
 store_take(const char *path, struct store **s)
 {
 	int status = EXIT_GOOD;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, STORE_WHY_MAX);
 	*s = store_open(path, false, &why);
 	if (*s == NULL) {
 		status = store_failed(&why);
@@ -36,6 +35,5 @@ store_take(const char *path, struct store **s)
 	}
 	if (status != EXIT_GOOD)
 		store_close(s);
-	buf_fini(&why);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "archive/store.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/why.h"
 #include "verbs/args.h"
 #include "verbs/key_word.h"
 #include "verbs/verbs.h"
@@ -150,14 +151,13 @@ is_refused(const struct verify *v, bool older)
 }
 
 static void
-print_unopened(const char *word, const struct buf *why)
+print_unopened(const char *word, const struct why *why)
 {
 	struct buf text;
 
-	buf_init(&text, PATH_TEXT_MAX + SCREEN * VERIFY_WHY_MAX);
+	buf_init(&text, PATH_TEXT_MAX + SCREEN * WHY_MAX);
 	(void)(log_escape(&text, slice_str(word)) &&
-	       buf_str(&text, ": REFUSED: ") &&
-	       log_escape(&text, buf_view(why)));
+	       buf_str(&text, ": REFUSED: ") && buf_str(&text, why->text));
 	printf("verify: %.*s\n", SLICE_ARGS(buf_view(&text)));
 	buf_fini(&text);
 }
@@ -209,7 +209,7 @@ print_summary(const struct verify *v, enum verify_result result)
 
 static void
 print_text(const struct job *j, const struct verify *v,
-    enum verify_result result, struct buf *why)
+    enum verify_result result, struct why *why)
 {
 	bool refused = result == VERIFY_REFUSED;
 
@@ -217,8 +217,8 @@ print_text(const struct job *j, const struct verify *v,
 		print_summary(v, result);
 	else if (refused)
 		print_unopened(j->word, why);
-	if (why->len > 0 && (v->opened || !refused))
-		log_error("%.*s", SLICE_ARGS(buf_view(why)));
+	if (why->text[0] != '\0' && (v->opened || !refused))
+		log_error("%s", why->text);
 }
 
 static void
@@ -251,13 +251,13 @@ put_manifest(struct buf *out, const struct verify *v)
 
 static void
 print_json(const struct job *j, const struct verify *v,
-    enum verify_result result, const struct buf *why)
+    enum verify_result result, const struct why *why)
 {
 	struct buf out;
 
-	buf_init(&out, PATH_TEXT_MAX + SCREEN * VERIFY_WHY_MAX);
+	buf_init(&out, PATH_TEXT_MAX + SCREEN * WHY_MAX);
 	put_string(&out, "result", slice_str(result_words[result]));
-	put_string(&out, "why", buf_view(why));
+	put_string(&out, "why", slice_str(why->text));
 	if (v->opened)
 		put_manifest(&out, v);
 	printf("{%.*s", SLICE_ARGS(buf_view(&out)));
@@ -284,7 +284,7 @@ warn_of_age(const struct verify *v)
 }
 
 static enum verify_result
-verify_word(struct verify *v, const char *word, struct buf *why)
+verify_word(struct verify *v, const char *word, struct why *why)
 {
 	char base[MANIFEST_ORIGIN_MAX];
 	struct stat st;
@@ -292,7 +292,7 @@ verify_word(struct verify *v, const char *word, struct buf *why)
 	if (manifest_origin(slice_str(word), base))
 		return verify_host(v, base, why);
 	if (stat(word, &st) == -1) {
-		(void)buf_printf(why, "%s: %s", word, strerror(errno));
+		why_errno(why, word);
 		return VERIFY_LOCAL;
 	}
 	if (!S_ISDIR(st.st_mode))
@@ -324,17 +324,17 @@ run(struct job *j)
 {
 	struct verify v = { .keys = j->keys, .n_keys = j->n_keys };
 	enum verify_result result;
-	struct buf why;
+	struct why why;
 
 	v.tell = j->json ? keep_json : print_line;
 	v.arg = j;
-	buf_init(&why, VERIFY_WHY_MAX);
+	why_clear(&why);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);
 	result = verify_word(&v, j->word, &why);
 	if (result == VERIFY_KEYLESS)
-		(void)buf_printf(&why,
-		    "%s: it takes the author's public key: --key", j->word);
+		why_set(&why, "%s: it takes the author's public key: --key",
+		    j->word);
 	if (j->json)
 		print_json(j, &v, result, &why);
 	else
@@ -342,7 +342,6 @@ run(struct job *j)
 	warn_of_age(&v);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_fini(&j->list[i]);
-	buf_fini(&why);
 	verify_fini(&v);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return result == VERIFY_GOOD ? EXIT_FAILED : exit_of(result);
@@ -356,16 +355,14 @@ static int
 add_key(struct job *j, const char *word)
 {
 	enum key_word kind = KEY_WORD_NONE;
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, VERIFY_WHY_MAX);
 	if (j->n_keys == KEYS_MAX)
-		(void)buf_str(&why, "too many keys");
+		why_set(&why, "too many keys");
 	else
 		kind = key_word_read_public(word, &j->keys[j->n_keys], &why);
 	if (!key_word_good(kind))
-		log_error("--key %.*s", SLICE_ARGS(buf_view(&why)));
-	buf_fini(&why);
+		log_error("--key %s", why.text);
 	j->n_keys += key_word_good(kind);
 	return key_word_status(kind);
 }

@@ -198,7 +198,7 @@ def test_other_scheme(fetch, evil, target):
 def test_bad_redirect(fetch, evil):
     r = fetch(evil(b"30 gemini://user@localhost/\r\n").url())
     assert r.returncode == 30
-    assert b"not a URL" in r.stderr
+    assert b"invalid URL: " in r.stderr
 
 
 @pytest.mark.parametrize("answer", [

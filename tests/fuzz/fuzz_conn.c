@@ -74,10 +74,9 @@ make_world(void)
 	struct report r = { 0 };
 	struct tls_server *server;
 	struct hosts *hosts;
-	struct buf why;
+	struct why why;
 
 	make_root();
-	buf_init(&why, 1024);
 	conf_set_text(conf, &c->host, "localhost");
 	conf_set_text(conf, &c->root, root);
 	hosts = hosts_open(conf, &r);
@@ -97,7 +96,6 @@ make_world(void)
 	world.limiter = limiter_new();
 	world.access = &no_log;
 	report_fini(&r);
-	buf_fini(&why);
 	cert_free(&cert);
 	sign_key_free(&key);
 }

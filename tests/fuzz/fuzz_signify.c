@@ -17,13 +17,11 @@ try_signature(struct slice text)
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
 	struct slice name, message;
 	struct manifest m;
-	char memory[256];
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, memory, sizeof(memory));
 	assert(manifest_open(text, &some_key, 1, NULL, &m, NULL, &why) !=
 	       MANIFEST_GOOD);
-	assert(why.len > 0);
+	assert(why.text[0] != '\0');
 	if (!signify_split(text, &name, signature, &message))
 		return;
 	assert(signify_name(name));
@@ -55,15 +53,15 @@ static void
 try_secret(struct slice text)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
-	char memory[SIGNIFY_SECRET_MAX], why_memory[256];
+	char memory[SIGNIFY_SECRET_MAX];
 	struct signify_secret *s;
 	struct slice name, message;
 	struct signify_key key;
-	struct buf out, why;
+	struct buf out;
+	struct why why;
 
-	buf_wrap(&why, why_memory, sizeof(why_memory));
 	s = signify_secret_parse(text, &why);
-	assert((s == NULL) == (why.len > 0));
+	assert((s == NULL) == (why.text[0] != '\0'));
 	if (s == NULL)
 		return;
 	signify_public(s, &key);

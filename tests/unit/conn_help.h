@@ -40,16 +40,14 @@ stage_open_tls(void)
 	const char *const name = "localhost";
 	struct sign_key *key = sign_key_generate();
 	struct cert *cert = cert_make(key, &name, 1);
-	struct buf why;
+	struct why why;
 
-	buf_init(&why, 1024);
 	stage.server =
 	    tls_server_new(&settings, NULL, stage_find, help.hosts, &why);
 	assert_non_null(stage.server);
 	assert_true(tls_server_add(stage.server, name, cert, key, &why));
 	stage.client = tls_client_new(NULL, NULL, &why);
 	assert_non_null(stage.client);
-	buf_fini(&why);
 	cert_free(&cert);
 	sign_key_free(&key);
 }

@@ -11,12 +11,10 @@ static inline struct listen_address
 address(const char *text)
 {
 	struct listen_address a[2];
-	struct buf why;
+	struct why why;
 	size_t n;
 
-	buf_init(&why, 1000);
 	assert_true(listen_parse(text, a, &n, &why));
-	buf_fini(&why);
 	return a[0];
 }
 

@@ -18,14 +18,13 @@
 /* store.s is locked, at store/; what went wrong is in store.why. */
 static struct {
 	struct store *s;
-	struct buf why;
+	struct why why;
 } help;
 
 static inline void
 help_close(void)
 {
 	store_close(&help.s);
-	buf_fini(&help.why);
 }
 
 /* Opens the store, or makes it. */
@@ -33,7 +32,6 @@ static inline bool
 help_try_open(bool create)
 {
 	help_close();
-	buf_init(&help.why, 4096);
 	help.s = store_open(tree_path("store"), create, &help.why);
 	return help.s != NULL;
 }
@@ -43,7 +41,7 @@ help_open(void)
 {
 	if (!help_try_open(true) ||
 	    store_lock(help.s, &help.why) != STORE_LOCKED)
-		fail_msg("no store: %s", buf_cstr(&help.why));
+		fail_msg("no store: %s", help.why.text);
 }
 
 static inline int
@@ -51,6 +49,7 @@ help_set_up(void **state)
 {
 	if (tree_set_up(state) != 0)
 		return -1;
+	why_clear(&help.why);
 	help_open();
 	return 0;
 }
@@ -66,11 +65,11 @@ help_tear_down(void **state)
 static inline bool
 help_told(const char *words)
 {
-	bool told = strstr(buf_cstr(&help.why), words) != NULL;
+	bool told = strstr(help.why.text, words) != NULL;
 
 	if (!told)
-		print_message("why: %s\n", buf_cstr(&help.why));
-	buf_reset(&help.why);
+		print_message("why: %s\n", help.why.text);
+	why_clear(&help.why);
 	return told;
 }
 
@@ -210,14 +209,14 @@ help_try_build(uint64_t serial, const char *text, const char *const *words)
 	do {                                                                   \
 		static const char *const words_[] = { __VA_ARGS__, NULL };     \
 		if (!help_try_build((serial), "manifest\n", words_))           \
-			fail_msg("%s", buf_cstr(&help.why));                   \
+			fail_msg("%s", help.why.text);                         \
 	} while (0)
 
 static inline void
 help_switch(uint64_t serial)
 {
 	if (!store_switch(help.s, serial, &help.why))
-		fail_msg("%s", buf_cstr(&help.why));
+		fail_msg("%s", help.why.text);
 }
 
 /* As if a release had been superseded so long ago. */

@@ -194,13 +194,13 @@ test_pem(void **state)
 	static const char *const name = "a.test";
 	struct cert *c = make(&name, 1);
 	struct cert *back;
-	char path[PATH_MAX], text[256];
+	char path[PATH_MAX];
 	uint8_t a[CERT_DIGEST_SIZE], b[CERT_DIGEST_SIZE];
-	struct buf pem, why;
+	struct buf pem;
+	struct why why;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/chain.pem", tree_root);
-	buf_wrap(&why, text, sizeof(text));
 	buf_init(&pem, 65536);
 	for (int i = 0; i < 3; i++) /* a chain of any certificates */
 		assert_true(cert_pem(c, &pem));
@@ -214,10 +214,10 @@ test_pem(void **state)
 	cert_free(&back);
 	assert_true(file_write(path, SLICE("no certificate"), 0644));
 	assert_null(cert_load(path, &why));
-	assert_non_null(strstr(buf_cstr(&why), "no PEM certificate found"));
-	buf_reset(&why);
+	assert_non_null(strstr(why.text, "no PEM certificate found"));
+	why_clear(&why);
 	assert_null(cert_load("/nonexistent/a.crt", &why));
-	assert_non_null(strstr(buf_cstr(&why), "No such file"));
+	assert_non_null(strstr(why.text, "No such file"));
 	buf_fini(&pem);
 	cert_free(&c);
 }
@@ -225,17 +225,17 @@ test_pem(void **state)
 /* The digest of what cert_pair gave, or NULL. */
 static const uint8_t *
 pair(const char *where, const char *const *names, size_t n, enum cert_pair want,
-    struct buf *why)
+    struct why *why)
 {
 	static uint8_t digest[CERT_DIGEST_SIZE];
 	struct cert *c;
 	struct sign_key *key;
 
-	buf_reset(why);
+	why_clear(why);
 	assert_int_equal(cert_pair(where, names, n, &c, &key, why), want);
 	assert_int_equal(c != NULL, want != CERT_PAIR_FAILED);
 	assert_int_equal(key != NULL, want != CERT_PAIR_FAILED);
-	assert_int_equal(why->len != 0, want == CERT_PAIR_FAILED);
+	assert_int_equal(why->text[0] != '\0', want == CERT_PAIR_FAILED);
 	if (c == NULL)
 		return NULL;
 	assert_true(cert_matches(c, key));
@@ -259,11 +259,10 @@ test_pair(void **state)
 {
 	static const char *const names[] = { "a.test", "b.test" };
 	char where[PATH_MAX / 2], crt[PATH_MAX], key[PATH_MAX], saved[PATH_MAX];
-	uint8_t text[2 * PATH_MAX], first[CERT_DIGEST_SIZE];
-	struct buf why;
+	uint8_t first[CERT_DIGEST_SIZE];
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	snprintf(where, sizeof(where), "%s/new/certs", tree_root);
 	snprintf(crt, sizeof(crt), "%s/a.test.crt", where);
 	snprintf(key, sizeof(key), "%s/a.test.key", where);
@@ -281,12 +280,12 @@ test_pair(void **state)
 	/* A half pair is never completed. */
 	assert_int_equal(rename(key, saved), 0);
 	pair(where, names, 2, CERT_PAIR_FAILED, &why);
-	assert_non_null(strstr(buf_cstr(&why), "a.test.key is missing"));
+	assert_non_null(strstr(why.text, "a.test.key is missing"));
 	assert_int_equal(access(key, F_OK), -1);
 	assert_int_equal(rename(saved, key), 0);
 	assert_int_equal(rename(crt, saved), 0);
 	pair(where, names, 2, CERT_PAIR_FAILED, &why);
-	assert_non_null(strstr(buf_cstr(&why), "a.test.crt is missing"));
+	assert_non_null(strstr(why.text, "a.test.crt is missing"));
 	assert_int_equal(access(crt, F_OK), -1);
 
 	/* Nor one whose halves do not belong together. */
@@ -294,7 +293,7 @@ test_pair(void **state)
 	snprintf(saved, sizeof(saved), "%s/b.test.crt", where);
 	assert_int_equal(rename(saved, crt), 0);
 	pair(where, names, 2, CERT_PAIR_FAILED, &why);
-	assert_non_null(strstr(buf_cstr(&why), "does not match certificate"));
+	assert_non_null(strstr(why.text, "does not match certificate"));
 
 	pair("/proc/certs", names, 1, CERT_PAIR_FAILED, &why);
 	pair("/dev/null", names, 1, CERT_PAIR_FAILED, &why);
@@ -307,12 +306,11 @@ test_pair_race(void **state)
 	static const char *const name = "race.test";
 	enum { RACERS = 8 };
 	char where[PATH_MAX];
-	uint8_t text[512], digest[RACERS][CERT_DIGEST_SIZE];
-	struct buf why;
+	uint8_t digest[RACERS][CERT_DIGEST_SIZE];
+	struct why why;
 	int out[2], made = 0;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	snprintf(where, sizeof(where), "%s/race", tree_root);
 	assert_int_equal(pipe(out), 0);
 	for (int i = 0; i < RACERS; i++)

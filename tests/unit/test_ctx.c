@@ -180,16 +180,14 @@ test_bad_settings(void **state)
 	static const struct tls_settings own = {
 		.suites = "TLS_CHACHA20_POLY1305_SHA256"
 	};
-	char text[256];
-	struct buf why;
+	struct why why;
 	struct tls_server *s;
 	SSL_CTX *ctx;
 	struct link l;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	assert_null(tls_server_new(&bad, NULL, help_find, NULL, &why));
-	assert_non_null(strstr(buf_cstr(&why), "TLS_NONSENSE"));
+	assert_non_null(strstr(why.text, "TLS_NONSENSE"));
 	s = help_server(&own, NULL);
 	ctx = help_client(TLS1_3_VERSION, 0);
 	link_open(&l, s, ctx, NULL, NULL);
@@ -203,8 +201,7 @@ test_bad_settings(void **state)
 static void
 test_wrong_key(void **state)
 {
-	char text[256];
-	struct buf why;
+	struct why why;
 	struct sign_key *a = sign_key_generate();
 	struct sign_key *b = sign_key_generate();
 	struct cert *cert = cert_make(a, help_hosts, 2);
@@ -212,11 +209,10 @@ test_wrong_key(void **state)
 	struct tls_client *c;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	s = tls_server_new(&defaults, NULL, help_find, NULL, &why);
 	assert_non_null(s);
 	assert_false(tls_server_add(s, "one.test", cert, b, &why));
-	assert_string_equal(buf_cstr(&why),
+	assert_string_equal(why.text,
 	    "one.test: the private key does not match the certificate");
 	assert_true(tls_server_add(s, "one.test", cert, a, &why));
 	assert_null(tls_client_new(cert, b, &why));

@@ -5,7 +5,7 @@
 
 static bool
 dial_to(struct dial_names *names, const char *host, unsigned port,
-    uint64_t patience_ms, struct buf *why)
+    uint64_t patience_ms, struct why *why)
 {
 	enum dial_result result = DIAL_FAILED;
 	struct dial d;
@@ -20,20 +20,18 @@ dial_to(struct dial_names *names, const char *host, unsigned port,
 static void
 test_failures(void **state)
 {
-	char text[256];
-	struct buf why;
+	struct why why;
 	unsigned port;
 	int fd;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	close(listen_here(&port)); /* nobody listens there now */
 	assert_false(dial_to(NULL, "127.0.0.1", port, 5000, &why));
-	assert_non_null(strstr(buf_cstr(&why), "Connection refused"));
-	buf_reset(&why);
+	assert_non_null(strstr(why.text, "Connection refused"));
+	why_clear(&why);
 	assert_false(dial_to(NULL, "nothing.invalid", 1965, 5000, &why));
-	assert_non_null(strstr(buf_cstr(&why), "nothing.invalid: "));
-	buf_reset(&why);
+	assert_non_null(strstr(why.text, "nothing.invalid: "));
+	why_clear(&why);
 	fd = listen_here(&port);
 	/* The time is over before it began. */
 	assert_false(dial_to(NULL, "127.0.0.1", port, 0, &why));
@@ -49,11 +47,9 @@ test_silence(void **state)
 	struct sockaddr_in full = a;
 	socklen_t len = sizeof(full);
 	int listener = socket(AF_INET, SOCK_STREAM, 0), fd[4];
-	char text[256];
-	struct buf why;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	full.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(
 	    bind(listener, (struct sockaddr *)&full, sizeof(full)), 0);
@@ -65,7 +61,7 @@ test_silence(void **state)
 	}
 	assert_false(
 	    dial_to(NULL, "127.0.0.1", ntohs(full.sin_port), 200, &why));
-	assert_non_null(strstr(buf_cstr(&why), "timed out"));
+	assert_non_null(strstr(why.text, "timed out"));
 	for (int i = 0; i < 4; i++)
 		close(fd[i]);
 	close(listener);
@@ -76,14 +72,13 @@ static void
 test_names(void **state)
 {
 	struct dial_names *names = dial_names_new();
-	char text[4096], host[32];
+	char host[32];
 	struct dial a, b, c;
-	struct buf why;
+	struct why why;
 	unsigned port;
 	int fd = listen_here(&port);
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	assert_non_null(names);
 	assert_true(
 	    dial_open(&a, names, "127.0.0.1", port, clock_ms() + 5000, &why));
@@ -99,7 +94,7 @@ test_names(void **state)
 	for (int i = 0; i < 2 * DIAL_NAMES_MAX; i++) {
 		snprintf(host, sizeof(host), "127.0.0.%d", i + 2);
 		(void)dial_to(names, host, port, 5000, &why);
-		buf_reset(&why);
+		why_clear(&why);
 	}
 	assert_true(dial_to(names, "127.0.0.1", port, 5000, &why));
 	dial_names_free(&names);

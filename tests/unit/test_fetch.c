@@ -4,7 +4,7 @@
 #include "fetch_help.h"
 
 static enum fetch_result
-play(const struct script *s, struct heard *h, struct buf *why)
+play(const struct script *s, struct heard *h, struct why *why)
 {
 	struct fetch_visitor visitor = { on_trust, on_header, on_body, h };
 	struct tls_server *server = help_server(&help_settings, NULL);
@@ -132,19 +132,17 @@ test_answers(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct script *s = &rows[i];
 		struct heard h = { .trust = true };
-		struct buf why;
+		struct why why;
 
-		buf_init(&why, 4096);
+		why_clear(&why);
 		check_row(play(s, &h, &why) == s->want, s->rule);
 		assert_int_equal(h.status, s->status);
 		if (s->meta != NULL)
 			assert_string_equal(h.meta, s->meta);
 		assert_int_equal(h.body, s->body);
-		check_row((why.len == 0) == (s->why == NULL), s->rule);
+		check_row((why.text[0] == '\0') == (s->why == NULL), s->rule);
 		if (s->why != NULL)
-			check_row(strstr(buf_cstr(&why), s->why) != NULL,
-			    buf_cstr(&why));
-		buf_fini(&why);
+			check_row(strstr(why.text, s->why) != NULL, why.text);
 	}
 }
 
@@ -157,13 +155,11 @@ test_slow_body(void **state)
 		.pause_ms = 200,
 		.timeout_s = 1 };
 	struct heard h = { .trust = true };
-	struct buf why;
+	struct why why;
 
 	(void)state;
-	buf_init(&why, 4096);
 	assert_int_equal(play(&s, &h, &why), FETCH_DONE);
 	assert_int_equal(h.body, 7 * s.bytes.len);
-	buf_fini(&why);
 }
 
 static void
@@ -173,22 +169,21 @@ test_stopped(void **state)
 	const struct script s = { .bytes = slice_of(page, sizeof(page)),
 		.repeat = 1000 };
 	struct heard h = { .trust = false };
-	struct buf why;
+	struct why why;
 
 	(void)state;
 	memset(page, 'x', sizeof(page));
 	memcpy(page, "20 x\r\n", 6);
-	buf_init(&why, 4096);
 	assert_int_equal(play(&s, &h, &why), FETCH_STOPPED);
 	assert_int_equal(h.status, 0); /* nothing was asked */
 	h = (struct heard){ .trust = true, .enough = 100000 };
 	assert_int_equal(play(&s, &h, &why), FETCH_STOPPED);
 	assert_in_range(h.body, 100000, 100000 + sizeof(page));
 	h = (struct heard){ .trust = true };
+	why_clear(&why);
 	assert_int_equal(play(&s, &h, &why), FETCH_DONE);
 	assert_int_equal(h.body, 1000 * sizeof(page) - 6);
-	assert_int_equal(why.len, 0);
-	buf_fini(&why);
+	assert_string_equal(why.text, "");
 }
 
 int

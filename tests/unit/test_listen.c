@@ -48,18 +48,17 @@ static void
 test_parse(void **state)
 {
 	struct listen_address a[2];
-	struct buf why;
+	struct why why;
 	size_t i, n;
 
 	(void)state;
-	buf_init(&why, 1000);
 	for (i = 0; i < sizeof(parsings) / sizeof(parsings[0]); i++) {
 		const struct parsing *row = &parsings[i];
 		bool ok = listen_parse(row->text, a, &n, &why);
 
 		check_row(ok == (row->first != NULL), row->text);
-		check_row(ok == (why.len == 0), row->text);
-		buf_reset(&why);
+		check_row(ok == (why.text[0] == '\0'), row->text);
+		why_clear(&why);
 		if (!ok)
 			continue;
 		check_row(n == (row->second == NULL ? 1 : 2), row->text);
@@ -68,7 +67,6 @@ test_parse(void **state)
 			check_row(
 			    strcmp(a[1].text, row->second) == 0, row->text);
 	}
-	buf_fini(&why);
 }
 
 static void
@@ -76,12 +74,11 @@ test_parse_of_what_is_too_long(void **state)
 {
 	struct listen_address a[2];
 	char text[300] = "unix:/";
-	struct buf why;
+	struct why why;
 	size_t n;
 
 	(void)state;
 	memset(text + 6, 'x', sizeof(text) - 7);
-	buf_init(&why, 1000);
 	text[5 + 107] = '\0';
 	assert_true(listen_parse(text, a, &n, &why));
 	assert_string_equal(a[0].text, text);
@@ -89,7 +86,6 @@ test_parse_of_what_is_too_long(void **state)
 	text[5 + 108] = '\0';
 	assert_false(listen_parse(text, a, &n, &why));
 	assert_false(listen_parse(text + 6, a, &n, &why));
-	buf_fini(&why);
 }
 
 static void

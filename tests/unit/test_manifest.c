@@ -8,8 +8,7 @@
 #include "tree.h"
 #include "util/clock.h"
 
-static char why_memory[512];
-static struct buf why;
+static struct why why;
 
 static const uint8_t some_digest[DIGEST_SIZE] = { 0xab, 0xcd };
 
@@ -39,7 +38,6 @@ refused(const struct manifest *m)
 	bool ok;
 
 	buf_init(&text, MANIFEST_MAX);
-	buf_wrap(&why, why_memory, sizeof(why_memory));
 	assert_true(manifest_format(m, &text));
 	ok = manifest_parse(buf_view(&text), &again, &why);
 	if (ok) {
@@ -47,7 +45,7 @@ refused(const struct manifest *m)
 		manifest_fini(&again);
 	}
 	buf_fini(&text);
-	return ok ? NULL : buf_cstr(&why);
+	return ok ? NULL : why.text;
 }
 
 static const struct {
@@ -110,14 +108,13 @@ test_counts_agree_with_the_list(void **state)
 		uint8_t *at = memmem(text.ptr, text.len, "files: ", 7);
 
 		at[7] = (uint8_t)n;
-		buf_wrap(&why, why_memory, sizeof(why_memory));
 		assert_int_equal(
 		    manifest_parse(buf_view(&text), &out, &why), n == '2');
 		if (n == '2')
 			manifest_fini(&out);
 		else
-			assert_non_null(strstr(
-			    buf_cstr(&why), "files than the header says"));
+			assert_non_null(
+			    strstr(why.text, "files than the header says"));
 	}
 	buf_fini(&text);
 	manifest_fini(&m);

@@ -13,8 +13,8 @@ static const char *const headers =
 
 static struct signify_secret *secret[2];
 static struct signify_key key[2];
-static struct buf file, why;
-static char why_memory[512];
+static struct buf file;
+static struct why why;
 static struct manifest out;
 
 static int
@@ -60,10 +60,10 @@ open_with(size_t n, size_t *which, struct slice *part)
 {
 	enum manifest_result result;
 
-	buf_wrap(&why, why_memory, sizeof(why_memory));
+	why_clear(&why);
 	result =
 	    manifest_open(buf_view(&file), key, n, which, &out, part, &why);
-	assert_int_equal(result == MANIFEST_GOOD, why.len == 0);
+	assert_int_equal(result == MANIFEST_GOOD, why.text[0] == '\0');
 	return result;
 }
 
@@ -92,11 +92,11 @@ test_signed_by_none_of_them(void **state)
 	sign(1, "k", "");
 	assert_int_equal(open_with(1, NULL, NULL), MANIFEST_UNSIGNED);
 	assert_string_equal(
-	    buf_cstr(&why), "signed by a key that is not trusted here");
+	    why.text, "signed by a key that is not trusted here");
 	assert_int_equal(open_with(0, NULL, NULL), MANIFEST_UNSIGNED);
 	memcpy(key[0].number, key[1].number, sizeof(key[0].number));
 	assert_int_equal(open_with(1, NULL, NULL), MANIFEST_UNSIGNED);
-	assert_string_equal(buf_cstr(&why), "the signature is wrong");
+	assert_string_equal(why.text, "the signature is wrong");
 	/* Two keys of one number: the right one is found. */
 	assert_int_equal(open_with(2, NULL, NULL), MANIFEST_GOOD);
 	manifest_fini(&out);
@@ -134,8 +134,8 @@ test_the_name_in_line_1(void **state)
 	manifest_fini(&out);
 	sign(0, "another", "# signed-with: k.pub\n");
 	assert_int_equal(open_with(2, NULL, NULL), MANIFEST_UNSIGNED);
-	assert_string_equal(buf_cstr(&why),
-	    "line 1 does not name the key that signed-with does");
+	assert_string_equal(
+	    why.text, "line 1 does not name the key that signed-with does");
 }
 
 static void
@@ -145,7 +145,7 @@ test_signed_and_yet_unsound(void **state)
 	sign(0, "k", "# signed-with: k.pub\n# a comment\n");
 	assert_int_equal(open_with(2, NULL, NULL), MANIFEST_UNSOUND);
 	assert_string_equal(
-	    buf_cstr(&why), "line 8: not \"# name: value\": # a comment");
+	    why.text, "line 8: not \"# name: value\": # a comment");
 }
 
 static void
@@ -156,7 +156,7 @@ test_what_is_no_manifest(void **state)
 	assert_int_equal(open_with(2, NULL, NULL), MANIFEST_UNSIGNED);
 	assert_true(buf_str(&file, "# Welcome\n\nA page.\n"));
 	assert_int_equal(open_with(2, NULL, NULL), MANIFEST_UNSIGNED);
-	assert_string_equal(buf_cstr(&why), "not a signed manifest");
+	assert_string_equal(why.text, "not a signed manifest");
 }
 
 int

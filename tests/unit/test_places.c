@@ -31,11 +31,9 @@ tear_down(void **state)
 static struct tls_client *
 new_client(void)
 {
-	char text[256];
-	struct buf why;
+	struct why why;
 	struct tls_client *c;
 
-	buf_wrap(&why, text, sizeof(text));
 	c = tls_client_new(NULL, NULL, &why);
 	assert_non_null(c);
 	return c;

@@ -11,13 +11,12 @@
 static bool
 find(const char *user, const char *group, struct privs *out)
 {
-	char text[256];
-	struct buf why;
+	struct why why;
 	bool ok;
 
-	buf_wrap(&why, text, sizeof(text));
+	why_clear(&why);
 	ok = privs_find(user, group, out, &why);
-	assert_int_equal(ok, why.len == 0);
+	assert_int_equal(ok, why.text[0] == '\0');
 	return ok;
 }
 

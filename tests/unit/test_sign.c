@@ -37,15 +37,15 @@ write_key(EVP_PKEY *key, char *passphrase)
 
 /* NULL on success, else the reason. */
 static const char *
-load(struct buf *why)
+load(struct why *why)
 {
 	struct sign_key *k;
 
-	buf_reset(why);
+	why_clear(why);
 	k = sign_key_load(path, why);
 	if (k == NULL)
-		return buf_cstr(why);
-	assert_int_equal(why->len, 0);
+		return why->text;
+	assert_string_equal(why->text, "");
 	sign_key_free(&k);
 	assert_null(k);
 	sign_key_free(&k);
@@ -55,13 +55,12 @@ load(struct buf *why)
 static void
 test_round_trip(void **state)
 {
-	uint8_t text[512];
 	struct sign_key *k = sign_key_generate();
-	struct buf pem, why;
+	struct buf pem;
+	struct why why;
 
 	(void)state;
 	buf_init(&pem, 4096);
-	buf_wrap(&why, text, sizeof(text));
 	assert_non_null(k);
 	assert_true(sign_key_pem(k, &pem));
 	assert_true(
@@ -87,11 +86,9 @@ test_round_trip(void **state)
 static void
 test_other_keys(void **state)
 {
-	uint8_t text[512];
-	struct buf why;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	write_key(EVP_RSA_gen(2048), NULL);
 	assert_null(load(&why));
 	write_key(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL);
@@ -123,23 +120,20 @@ test_refused(void **state)
 		    "no PEM private key found" },
 	};
 	char passphrase[] = "open sesame";
-	uint8_t text[512];
-	struct buf why;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		assert_true(file_write(path, slice_str(rows[i].content), 0600));
 		check_row(load(&why) != NULL, rows[i].rule);
-		check_row(
-		    strstr(buf_cstr(&why), rows[i].want) != NULL, rows[i].rule);
+		check_row(strstr(why.text, rows[i].want) != NULL, rows[i].rule);
 	}
 	write_key(EVP_EC_gen("P-256"), passphrase);
 	assert_non_null(strstr(load(&why), "encrypted"));
-	buf_reset(&why);
+	why_clear(&why);
 	assert_null(sign_key_load("/nonexistent/x.key", &why));
 	assert_string_equal(
-	    buf_cstr(&why), "/nonexistent/x.key: No such file or directory");
+	    why.text, "/nonexistent/x.key: No such file or directory");
 }
 
 static void

@@ -64,15 +64,15 @@ secret_text(const uint8_t *raw, size_t size)
 static struct signify_secret *
 rfc_secret(void)
 {
-	uint8_t raw[RAW_SIZE], text[256];
+	uint8_t raw[RAW_SIZE];
 	struct signify_secret *s;
-	struct buf why;
+	struct why why;
 
-	buf_wrap(&why, text, sizeof(text));
 	secret_bytes(raw);
+	why_clear(&why);
 	s = signify_secret_parse(secret_text(raw, sizeof(raw)), &why);
 	assert_non_null(s);
-	assert_int_equal(why.len, 0);
+	assert_string_equal(why.text, "");
 	return s;
 }
 
@@ -363,36 +363,33 @@ test_secret_refused(void **state)
 		{ "a seed", AT_SEED, "checksum" },
 		{ "a point", RAW_SIZE - 1, "checksum" },
 	};
-	uint8_t raw[RAW_SIZE], text[256], sum[64];
-	struct buf why;
+	uint8_t raw[RAW_SIZE], sum[64];
+	struct why why;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		secret_bytes(raw);
 		raw[rows[i].at] ^= 1;
-		buf_wrap(&why, text, sizeof(text));
 		check_row(signify_secret_parse(
 			      secret_text(raw, sizeof(raw)), &why) == NULL,
 		    rows[i].rule);
-		check_row(
-		    strstr(buf_cstr(&why), rows[i].want) != NULL, rows[i].rule);
+		check_row(strstr(why.text, rows[i].want) != NULL, rows[i].rule);
 	}
 	/* A checksum that fits does not make up for halves that do not. */
 	raw[RAW_SIZE - 1] ^= 2;
 	assert_int_equal(
 	    EVP_Digest(raw + AT_SEED, 64, sum, NULL, EVP_sha512(), NULL), 1);
 	memcpy(raw + AT_CHECKSUM, sum, 8);
-	buf_wrap(&why, text, sizeof(text));
 	assert_null(signify_secret_parse(secret_text(raw, sizeof(raw)), &why));
-	assert_non_null(strstr(buf_cstr(&why), "halves"));
-	buf_reset(&why);
+	assert_non_null(strstr(why.text, "halves"));
+	why_clear(&why);
 	assert_null(
 	    signify_secret_parse(secret_text(raw, sizeof(raw) - 1), &why));
-	buf_reset(&why);
+	why_clear(&why);
 	assert_null(signify_secret_parse(SLICE(PUBLIC), &why));
-	buf_reset(&why);
+	why_clear(&why);
 	assert_null(signify_secret_parse(SLICE(""), &why));
-	assert_string_equal(buf_cstr(&why), "invalid signify secret key");
+	assert_string_equal(why.text, "invalid signify secret key");
 }
 
 static void
@@ -400,9 +397,10 @@ test_generate(void **state)
 {
 	struct signify_secret *a = signify_generate(), *b = signify_generate();
 	struct signify_key first, second;
-	uint8_t memory[SIGNIFY_SECRET_MAX], text[512];
+	uint8_t memory[SIGNIFY_SECRET_MAX];
 	const char *path = tree_path("x.sec");
-	struct buf out, why;
+	struct buf out;
+	struct why why;
 
 	(void)state;
 	assert_non_null(a);
@@ -418,28 +416,26 @@ test_generate(void **state)
 	    slice_starts(buf_view(&out), SLICE(COMMENT "x secret key\nRWRCS")));
 	tree_bytes("x.sec", buf_view(&out));
 	signify_secret_free(&b);
-	buf_wrap(&why, text, sizeof(text));
-	assert_true(buf_str(&why, "as before"));
+	why_set(&why, "as before");
 	b = signify_secret_load(path, &why);
 	assert_non_null(b);
-	assert_string_equal(buf_cstr(&why), "as before");
+	assert_string_equal(why.text, "as before");
 	signify_public(b, &second);
 	assert_true(signify_key_equal(&first, &second));
 
 	tree_file("x.sec", PUBLIC);
-	buf_reset(&why);
+	why_clear(&why);
 	assert_null(signify_secret_load(path, &why));
-	assert_true(slice_starts(buf_view(&why), slice_str(path)));
+	assert_true(slice_starts(slice_str(why.text), slice_str(path)));
 	assert_true(slice_ends(
-	    buf_view(&why), SLICE("x.sec: invalid signify secret key")));
-	buf_reset(&why);
+	    slice_str(why.text), SLICE("x.sec: invalid signify secret key")));
+	why_clear(&why);
 	assert_null(signify_secret_load("/nonexistent/x.sec", &why));
 	assert_string_equal(
-	    buf_cstr(&why), "/nonexistent/x.sec: No such file or directory");
-	buf_reset(&why);
+	    why.text, "/nonexistent/x.sec: No such file or directory");
+	why_clear(&why);
 	assert_null(signify_secret_load("/dev/zero", &why));
-	assert_string_equal(
-	    buf_cstr(&why), "/dev/zero: invalid signify secret key");
+	assert_string_equal(why.text, "/dev/zero: invalid signify secret key");
 	signify_secret_free(&a);
 	signify_secret_free(&b);
 	assert_null(b);

@@ -187,24 +187,22 @@ static int
 use_as_nobody(void *arg)
 {
 	struct store *s;
-	struct buf why;
+	struct why why;
 	int result;
 
 	(void)arg;
-	buf_init(&why, 4096);
 	s = store_open(tree_path("store"), false, &why);
 	if (s == NULL)
 		return 1;
 	result = store_lock(s, &why) == STORE_LOCK_FAILED &&
-			 strstr(buf_cstr(&why), "Permission denied") != NULL
+			 strstr(why.text, "Permission denied") != NULL
 		     ? 0
 		     : 2;
 	store_close(&s);
-	buf_reset(&why);
+	why_clear(&why);
 	s = store_open(tree_path("mine/store"), true, &why);
-	if (s != NULL || strstr(buf_cstr(&why), "Permission denied") == NULL)
+	if (s != NULL || strstr(why.text, "Permission denied") == NULL)
 		result = 3;
-	buf_fini(&why);
 	return result;
 }
 

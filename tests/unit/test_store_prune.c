@@ -8,7 +8,7 @@ prune(unsigned keep)
 {
 	if (!store_prune(help.s, &(struct store_keeping){ .newest = keep },
 		&releases, &objects, &help.why))
-		fail_msg("%s", buf_cstr(&help.why));
+		fail_msg("%s", help.why.text);
 	assert_int_equal(help_entries("store/tmp"), 0);
 }
 
@@ -117,7 +117,7 @@ first_left_after(const int *days)
 	if (!store_prune(help.s,
 		&(struct store_keeping){ .newest = 3, .back_s = BACK }, NULL,
 		NULL, &help.why))
-		fail_msg("%s", buf_cstr(&help.why));
+		fail_msg("%s", help.why.text);
 	list = store_releases(help.s, &count);
 	assert_non_null(list);
 	assert_true(count <= 5);

@@ -30,7 +30,8 @@ list_end(void *arg)
 static void
 check_archive(const char *name, struct slice want)
 {
-	struct buf bytes, list, why;
+	struct buf bytes, list;
+	struct why why;
 	const struct ustar_visitor visitor = { .file = list_file,
 		.bytes = list_bytes,
 		.end = list_end,
@@ -39,16 +40,14 @@ check_archive(const char *name, struct slice want)
 
 	buf_init(&bytes, 1 << 20);
 	buf_init(&list, 1 << 20);
-	buf_init(&why, 1024);
 	assert_non_null(r);
 	assert_true(file_read_path(tree_path(name), &bytes));
 	assert_int_equal(bytes.len % USTAR_RECORD, 0);
 	if (!ustar_reader_put(r, buf_view(&bytes), &why) ||
 	    !ustar_reader_end(r, &why))
-		fail_msg("%s", buf_cstr(&why));
+		fail_msg("%s", why.text);
 	check_slice(buf_view(&list), want);
 	ustar_reader_free(&r);
-	buf_fini(&why);
 	buf_fini(&list);
 	buf_fini(&bytes);
 }
@@ -252,7 +251,7 @@ test_no_name_leaves_the_release(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		words[0] = rows[i];
 		check_row(!help_try_build(3, "m", words), rows[i]);
-		buf_reset(&help.why);
+		why_clear(&help.why);
 		check_row(help_entries("store/releases") == 0, rows[i]);
 		check_row(help_entries("store/tmp") == 0, rows[i]);
 	}
@@ -399,7 +398,7 @@ test_many_files_of_the_same_bytes(void **state)
 		memcpy(m.entry[m.n].digest, m.entry[0].digest, DIGEST_SIZE);
 	}
 	if (!store_build(help.s, &m, SLICE("m"), &help.why))
-		fail_msg("%s", buf_cstr(&help.why));
+		fail_msg("%s", help.why.text);
 	help_check_file("store/releases/1/d00/f00000", SLICE("same"));
 	help_check_file("store/releases/1/d69/f69999", SLICE("same"));
 	help_check_file(help_object_path("same"), SLICE("same"));

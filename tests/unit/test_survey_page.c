@@ -108,7 +108,8 @@ test_all_is_well(void **state)
 static void
 unreached(struct look *l)
 {
-	*l = (struct look){ .why = "Connection refused" };
+	*l = (struct look){ 0 };
+	why_set(&l->why, "Connection refused");
 	SET(l->base, "gemini://one.org/");
 }
 
@@ -119,14 +120,14 @@ unheard(struct look *l)
 	l->has_cert = l->cert_names_it = true;
 	l->cert_end = NOW + (int64_t)10000 * DAY;
 	l->manifest = LOOK_UNHEARD;
-	SET(l->why, "answers 51 Not found");
+	why_set(&l->why, "%s", "answers 51 Not found");
 }
 
 static void
 unheard_in_odd_words(struct look *l)
 {
 	unheard(l);
-	SET(l->why, "answers 51 a\\x1bb\a");
+	why_set(&l->why, "%s", "answers 51 a\\x1bb\a");
 }
 
 static void
@@ -134,7 +135,7 @@ unsigned_one(struct look *l)
 {
 	unheard(l);
 	l->manifest = LOOK_WRONG;
-	SET(l->why, "the signature is wrong");
+	why_set(&l->why, "%s", "the signature is wrong");
 }
 
 static void
@@ -240,7 +241,7 @@ static void
 late_trace(struct look *l)
 {
 	l->trace_came = TRACE_FAILED;
-	SET(l->trace_why, "too slow");
+	why_set(&l->trace_why, "%s", "too slow");
 }
 
 static void
@@ -295,7 +296,7 @@ static void
 sample_failed(struct look *l)
 {
 	l->sample_came = SAMPLE_FAILED;
-	SET(l->sample_why, "answers 40 Later");
+	why_set(&l->sample_why, "%s", "answers 40 Later");
 }
 
 static void
@@ -481,9 +482,9 @@ test_no_line_can_be_forged(void **state)
 		struct look *l = &looks[i];
 
 		SET(l->label, evil);
-		SET(l->why, evil);
-		SET(l->trace_why, evil);
-		SET(l->sample_why, evil);
+		why_set(&l->why, "%s", evil);
+		why_set(&l->trace_why, "%s", evil);
+		why_set(&l->sample_why, "%s", evil);
 		SET(l->sample, evil);
 		SET(l->trace.software, evil);
 		SET(l->trace.contact, evil);

@@ -37,11 +37,9 @@ static void
 memory_pair(
     struct tls_conn *server, struct tls_conn *client, struct tls_client **ctx)
 {
-	uint8_t text[256];
-	struct buf why;
+	struct why why;
 	enum io ours = IO_WANT_READ, theirs = IO_WANT_READ;
 
-	buf_wrap(&why, text, sizeof(text));
 	*ctx = tls_client_new(NULL, NULL, &why);
 	assert_non_null(*ctx);
 	assert_true(tls_conn_accept_memory(server, server_ctx));
@@ -95,14 +93,12 @@ test_client_bare_end(void **state)
 	char got[64];
 	size_t n;
 	int fd[2];
-	uint8_t text[256];
-	struct buf why;
+	struct why why;
 	struct tls_conn server, client;
 	struct tls_client *ctx;
 	enum io ours = IO_WANT_READ, theirs = IO_WANT_READ;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	ctx = tls_client_new(NULL, NULL, &why);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
@@ -155,13 +151,12 @@ static void
 test_mutated_hello(void **state)
 {
 	static uint8_t hello[4096], other[65536];
-	uint8_t text[256];
 	struct tls_client *ctx;
 	struct tls_conn client, server;
-	struct buf bytes, answer, why;
+	struct buf bytes, answer;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text));
 	buf_wrap(&bytes, hello, sizeof(hello));
 	ctx = tls_client_new(NULL, NULL, &why);
 	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
@@ -190,10 +185,9 @@ test_a_limit_on_the_handshake(void **state)
 {
 	struct tls_conn server = { 0 }, client = { 0 };
 	struct tls_client *ctx;
-	struct buf why;
+	struct why why;
 
 	(void)state;
-	buf_init(&why, 256);
 	ctx = tls_client_new(NULL, NULL, &why);
 	assert_true(tls_conn_accept_memory(&server, server_ctx));
 	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
@@ -204,7 +198,6 @@ test_a_limit_on_the_handshake(void **state)
 	tls_conn_fini(&client);
 	tls_conn_fini(&server);
 	tls_client_free(&ctx);
-	buf_fini(&why);
 }
 
 int

@@ -31,11 +31,9 @@ set_up(void **state)
 static struct target
 at(const char *url)
 {
-	uint8_t text[256];
-	struct buf why;
+	struct why why;
 	struct target t;
 
-	buf_wrap(&why, text, sizeof(text));
 	assert_int_equal(target_parse(slice_str(url), &t, &why), TARGET_OK);
 	return t;
 }

@@ -160,13 +160,13 @@ static void
 test_the_reader_takes_it(void **state)
 {
 	const size_t pieces[] = { 1, 7, 511, 512, 513, 10240, 1 << 20 };
-	char path[USTAR_PATH_MAX + 1], why_memory[256];
-	struct buf heard, wanted, why;
+	char path[USTAR_PATH_MAX + 1];
+	struct buf heard, wanted;
+	struct why why;
 
 	(void)state;
 	buf_init(&heard, HELP_ARCHIVE_MAX);
 	buf_init(&wanted, HELP_ARCHIVE_MAX);
-	buf_wrap(&why, why_memory, sizeof(why_memory));
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
 		help_add(&writer, path, slice_str(path));
@@ -340,8 +340,9 @@ static void
 test_what_tar_makes_is_read(void **state)
 {
 	const char *const formats[] = { "ustar", "pax" };
-	char command[512], why_memory[256];
-	struct buf said, heard, why;
+	char command[512];
+	struct buf said, heard;
+	struct why why;
 	uint8_t *bytes = malloc(HELP_ARCHIVE_MAX);
 
 	(void)state;
@@ -356,7 +357,6 @@ test_what_tar_makes_is_read(void **state)
 		size_t n;
 
 		buf_reset(&heard);
-		buf_wrap(&why, why_memory, sizeof(why_memory));
 		(void)snprintf(command, sizeof(command),
 		    "--format=%s --mode=0600 --owner=me:1000 -cf a.tar b empty "
 		    "\xc3\xa9.gmi",
@@ -367,7 +367,7 @@ test_what_tar_makes_is_read(void **state)
 		n = fread(bytes, 1, HELP_ARCHIVE_MAX, f);
 		assert_int_equal(fclose(f), 0);
 		if (!help_read(slice_of(bytes, n), 512, &heard, &why))
-			fail_msg("%s: %s", formats[i], buf_cstr(&why));
+			fail_msg("%s: %s", formats[i], why.text);
 		assert_string_equal(
 		    buf_cstr(&heard), "b:2=bb;empty:0=;\xc3\xa9.gmi:4=# e\n;");
 	}

@@ -8,8 +8,9 @@
 #include "archive/ustar_header.h"
 
 static uint8_t memory[4 * USTAR_RECORD];
-static struct buf archive, heard, why;
-static char heard_memory[8192], why_memory[256];
+static struct buf archive, heard;
+static struct why why;
+static char heard_memory[8192];
 
 /* One file, "a/b" with "hello", header at 0, bytes at 512, the end at 1024. */
 static void
@@ -35,10 +36,10 @@ read_it(void)
 
 	for (size_t i = 0; i < 2; i++) {
 		buf_wrap(&heard, heard_memory, sizeof(heard_memory));
-		buf_wrap(&why, why_memory, sizeof(why_memory));
+		why_clear(&why);
 		ok[i] = help_read(
 		    buf_view(&archive), i == 0 ? 1 : 100000, &heard, &why);
-		assert_int_equal(ok[i], why.len == 0);
+		assert_int_equal(ok[i], why.text[0] == '\0');
 	}
 	assert_int_equal(ok[0], ok[1]); /* in whatever pieces it comes */
 	return ok[0];
@@ -128,12 +129,11 @@ test_headers(void **state)
 		ok = read_mended();
 		check_row(ok == (bytes[i].fault == NULL), bytes[i].rule);
 		if (!ok)
-			check_row(
-			    strstr(buf_cstr(&why), bytes[i].fault) != NULL,
+			check_row(strstr(why.text, bytes[i].fault) != NULL,
 			    bytes[i].rule);
 		if (!ok)
-			check_row(
-			    slice_starts(buf_view(&why), SLICE("byte 0: ")),
+			check_row(slice_starts(
+				      slice_str(why.text), SLICE("byte 0: ")),
 			    bytes[i].rule);
 	}
 }
@@ -179,7 +179,7 @@ test_ends(void **state)
 	for (size_t n = 0; n < whole; n++) {
 		archive.len = n;
 		assert_false(read_it());
-		assert_non_null(strstr(buf_cstr(&why), "cut short"));
+		assert_non_null(strstr(why.text, "cut short"));
 	}
 	archive.len = whole;
 	assert_true(read_it());
@@ -187,7 +187,7 @@ test_ends(void **state)
 		archive.len = whole + more;
 		assert_false(read_it()); /* zeros that nobody wants */
 		assert_string_equal(
-		    buf_cstr(&why), "byte 10240: bytes behind the end");
+		    why.text, "byte 10240: bytes behind the end");
 	}
 }
 
@@ -261,7 +261,7 @@ test_records_out_of_place(void **state)
 	    archive.len - 2 * (size_t)USTAR_BLOCK);
 	assert_false(read_mended());
 	assert_string_equal(
-	    buf_cstr(&why), "byte 1024: no file behind its pax record");
+	    why.text, "byte 1024: no file behind its pax record");
 	make_pax("");
 	assert_false(read_mended());
 	/* A path of 1,024 bytes passes, one of 1,025 does not. */
@@ -278,8 +278,7 @@ test_records_out_of_place(void **state)
 	(void)read_mended();
 	assert_true(buf_put(&archive, slice_of(memory, 2 * USTAR_BLOCK)));
 	assert_false(read_it());
-	assert_string_equal(
-	    buf_cstr(&why), "byte 1024: pax records out of place");
+	assert_string_equal(why.text, "byte 1024: pax records out of place");
 	/* More of them than anybody needs. */
 	memset(text, ' ', sizeof(text));
 	buf_wrap(&archive, memory, sizeof(memory));
@@ -287,7 +286,7 @@ test_records_out_of_place(void **state)
 	help_add(&w, "PaxHeader", slice_of(text, 4097));
 	header()->type = USTAR_PAX;
 	assert_false(read_mended());
-	assert_string_equal(buf_cstr(&why), "byte 0: pax records out of place");
+	assert_string_equal(why.text, "byte 0: pax records out of place");
 }
 
 static bool
@@ -329,9 +328,8 @@ test_a_visitor_stops_it(void **state)
 		struct ustar_reader *r = ustar_reader_new(&visitors[i]);
 
 		buf_wrap(&heard, heard_memory, sizeof(heard_memory));
-		buf_wrap(&why, why_memory, sizeof(why_memory));
 		assert_false(ustar_reader_put(r, buf_view(&archive), &why));
-		assert_string_equal(buf_cstr(&why), "stopped");
+		assert_string_equal(why.text, "stopped");
 		assert_false(ustar_reader_put(r, SLICE("x"), &why));
 		assert_false(ustar_reader_end(r, &why));
 		ustar_reader_free(&r);

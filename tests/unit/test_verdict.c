@@ -99,13 +99,11 @@ test_serials(void **state)
 	};
 	struct state st = { .n_keys = 1 };
 	struct found f;
-	char text[512];
-	struct buf why;
+	struct why why;
 
 	(void)state;
 	st.key[0].key = key[0];
 	make(&f, 0, ORIGIN, 42, NULL, false);
-	buf_wrap(&why, text, sizeof(text) - 1);
 	/* A first run may begin anywhere. */
 	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
 	remember(&st, &f);
@@ -113,12 +111,11 @@ test_serials(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		make(
 		    &f, 0, rows[i].origin, rows[i].serial, rows[i].note, false);
-		buf_reset(&why);
+		why_clear(&why);
 		check_row(
 		    verdict_of(&f, &st, rows[i].allowed, &why) == rows[i].want,
 		    rows[i].rule);
-		check_row(strstr(buf_cstr(&why), rows[i].why) != NULL,
-		    buf_cstr(&why));
+		check_row(strstr(why.text, rows[i].why) != NULL, why.text);
 		check_row(
 		    verdict_refuses(rows[i].want) == (rows[i].why[0] != '\0'),
 		    rows[i].rule);
@@ -131,11 +128,12 @@ test_keys(void **state)
 {
 	struct state st = { .n_keys = 1 };
 	struct found f;
-	char text[1024];
-	struct buf why;
+	uint8_t memory[4096];
+	struct buf said;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text) - 1);
+	buf_wrap(&said, memory, sizeof(memory));
 	st.key[0].key = key[0];
 	/* A stranger's. */
 	make(&f, 1, ORIGIN, 1, NULL, false);
@@ -144,22 +142,22 @@ test_keys(void **state)
 	found_fini(&f);
 	/* Announced, hence pinned. */
 	make(&f, 0, ORIGIN, 2, NULL, true);
-	buf_reset(&why);
+	why_clear(&why);
 	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
 	assert_int_equal(st.n_keys, 1); /* not by being read */
-	assert_true(verdict_keys(&st, &f, &why));
+	assert_true(verdict_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, 2);
 	assert_true(signify_key_equal(&st.key[1].key, &key[1]));
 	assert_false(st.key[0].retired);
-	assert_true(verdict_keys(&st, &f, &why));
+	assert_true(verdict_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, 2); /* once */
 	remember(&st, &f);
 	found_fini(&f);
 	/* The new one signs: the old one is retired. */
 	make(&f, 1, ORIGIN, 3, NULL, false);
-	buf_reset(&why);
+	why_clear(&why);
 	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
-	assert_true(verdict_keys(&st, &f, &why));
+	assert_true(verdict_keys(&st, &f, &said));
 	assert_true(st.key[0].retired);
 	assert_false(st.key[1].retired);
 	remember(&st, &f);
@@ -178,20 +176,21 @@ test_room_for_keys(void **state)
 {
 	struct state st = { .n_keys = STATE_KEYS_MAX };
 	struct found f;
-	char text[4096];
-	struct buf why;
+	uint8_t memory[4096];
+	struct buf said;
+	struct why why;
 
 	(void)state;
-	buf_wrap(&why, text, sizeof(text) - 1);
+	buf_wrap(&said, memory, sizeof(memory));
 	for (size_t i = 0; i < STATE_KEYS_MAX; i++)
 		st.key[i].key.number[0] = (uint8_t)(i + 1);
 	st.key[0].key = key[0];
 	make(&f, 0, ORIGIN, 2, NULL, true);
 	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
-	assert_false(verdict_keys(&st, &f, &why));
+	assert_false(verdict_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
 	st.key[7].retired = true;
-	assert_true(verdict_keys(&st, &f, &why));
+	assert_true(verdict_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
 	assert_int_equal(st.key[7].key.number[0], 9);
 	assert_true(

@@ -33,11 +33,9 @@ help_find(const void *arg, struct slice name)
 static inline struct tls_server *
 help_server(const struct tls_settings *settings, struct tickets *tickets)
 {
-	char text[512];
-	struct buf why;
+	struct why why;
 	struct tls_server *s;
 
-	buf_wrap(&why, text, sizeof(text));
 	s = tls_server_new(settings, tickets, help_find, NULL, &why);
 	assert_non_null(s);
 	for (int i = 0; i < 2; i++) {

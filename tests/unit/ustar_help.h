@@ -45,7 +45,7 @@ help_end(void *arg)
 /* Reads an archive in pieces of so many bytes. */
 static inline bool
 help_read(
-    struct slice archive, size_t piece, struct buf *heard, struct buf *why)
+    struct slice archive, size_t piece, struct buf *heard, struct why *why)
 {
 	const struct ustar_visitor v = { help_file, help_bytes, help_end,
 		heard };
