@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capsule/host_internal.h"
+#include "capsule/policy.h"
 #include "os/file.h"
 
 #define CONTENT_FILE "capsule.conf"
@@ -274,10 +275,6 @@ content_fault(const struct host *h, enum file_open result)
 	return "is there, but is not a file that can be read beneath the root";
 }
 
-/* conf_read_content, or its like. */
-typedef bool content_reader(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r);
-
 bool
 host_read_conf(
     const struct host *h, struct buf *out, bool *there, struct why *why)
@@ -303,11 +300,16 @@ host_read_conf(
 	return fault == NULL || why_set(why, "%s", fault);
 }
 
+/* The capsule.conf of h under what the operator said, into content. False when
+ * nothing of it could be read or, if strict, when r gained an error: content is
+ * then what the operator said. */
 static bool
 content_read(const struct hosts *hosts, const struct host *h, const char *name,
-    content_reader *reader, struct conf_content *content, struct report *r)
+    bool strict, struct conf_content *content, struct report *r)
 {
 	const struct host_snapshot *s = &h->snapshot;
+	struct conf_content both = h->conf->content;
+	size_t before = r->errors;
 	bool there = s->there, ok = true;
 	struct buf bytes;
 	struct why why;
@@ -318,9 +320,18 @@ content_read(const struct hosts *hosts, const struct host *h, const char *name,
 		report_add(r, REPORT_ERROR, name, 0, "%s", why.text);
 		ok = false;
 	} else if (there) {
-		ok = reader(hosts->conf, content,
+		/* A newer author wrote what is in a store: options that this
+		 * version does not know are no reason not to serve the rest. */
+		ok = conf_read_content(hosts->conf, &both,
 		    s->taken ? slice_of(s->bytes, s->len) : buf_view(&bytes),
-		    name, r);
+		    name,
+		    strict && h->store != -1 ? REPORT_WARNING : REPORT_ERROR,
+		    r);
+		if (ok)
+			policy_check_content(&both, r);
+		ok = ok && (!strict || r->errors == before);
+		if (ok)
+			*content = both;
 	}
 	buf_fini(&bytes);
 	return ok;
@@ -347,60 +358,55 @@ bool
 host_salvage_content(const struct hosts *hosts, const struct host *h,
     const char *name, struct conf_content *content, struct report *r)
 {
-	return content_read(hosts, h, name, conf_salvage_content, content, r);
+	return content_read(hosts, h, name, false, content, r);
 }
 
 static bool
-read_content(struct hosts *hosts, struct host *h, content_reader *reader,
-    struct report *r)
+host_content_read(
+    struct hosts *hosts, struct host *h, bool strict, struct report *r)
 {
 	const char *root = h->conf->root.text;
 	struct buf name;
 	bool ok;
 
-	/* A newer author wrote what is in a store: options that this version does
-	 * not know are no reason not to serve the rest. */
-	if (h->store != -1 && reader == conf_read_content)
-		reader = conf_read_release;
 	buf_init(&name, strlen(root) + sizeof("/current/" CONTENT_FILE));
-	(void)buf_printf(&name, "%s/%s" CONTENT_FILE, root,
+	buf_printf(&name, "%s/%s" CONTENT_FILE, root,
 	    h->store != -1 ? "current/" : "");
-	ok = content_read(hosts, h, buf_cstr(&name), reader, &h->content, r);
+	ok = content_read(hosts, h, buf_cstr(&name), strict, &h->content, r);
 	buf_fini(&name);
 	return ok;
 }
 
 static bool
-read_all(struct hosts *h, content_reader *reader, struct report *r)
+hosts_content_read(struct hosts *h, bool strict, struct report *r)
 {
 	bool ok = true;
-	size_t i;
 
-	for (i = 0; i < h->n; i++)
+	for (size_t i = 0; i < h->n; i++)
 		if (h->host[i].root != -1)
-			ok = read_content(h, &h->host[i], reader, r) && ok;
+			ok = host_content_read(h, &h->host[i], strict, r) && ok;
 	return ok;
 }
 
 bool
 hosts_read_content(struct hosts *h, struct report *r)
 {
-	return read_all(h, conf_read_content, r);
+	return hosts_content_read(h, true, r);
 }
 
 bool
 host_read_content(struct hosts *hosts, struct host *h, struct report *r)
 {
-	return read_content(hosts, h, conf_read_content, r);
+	return host_content_read(hosts, h, true, r);
 }
 
 void
 hosts_salvage_content(struct hosts *h)
 {
-	struct report mistakes = { 0 };
+	struct report ignored = { 0 };
 
-	(void)read_all(h, conf_salvage_content, &mistakes);
-	report_fini(&mistakes);
+	hosts_content_read(h, false, &ignored);
+	report_fini(&ignored);
 }
 
 static int

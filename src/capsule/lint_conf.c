@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
+#include "capsule/policy.h"
 #include "os/file.h"
 
 /* At the place where an option was written: what stands in the operator's own
@@ -91,29 +92,27 @@ check_order(struct lint *l, const struct conf_list *order)
 }
 
 /* Whether something can lie where a redirect puts the rest of a path: files are
- * there, or another redirect goes on from there. */
+ * there, or another redirect applies there. */
 static bool
-carries_somewhere(struct lint *l, const char *to)
+carries_somewhere(struct lint *l, const struct conf_redirect *d)
 {
-	struct slice path = slice_str(to), ignored;
-	uint8_t memory[REQUEST_URI_MAX];
+	const struct uri no_query = { .port = -1 };
+	uint8_t memory[RESPONSE_META_MAX];
 	const struct lint_target *t;
-	struct uri_path normal;
+	struct slice target, query;
+	struct uri_path path;
 	struct buf text;
 
-	(void)slice_cut(path, '#', &path, &ignored);
-	(void)slice_cut(path, '?', &path, &ignored);
 	buf_wrap(&text, memory, sizeof(memory));
-	if (slice_ends(path, SLICE("*")))
-		path.len--;
-	if (!buf_put(&text, path) ||
-	    (path.len == strlen(to) && !slice_ends(path, SLICE("/")) &&
-		!buf_byte(&text, '/')) ||
-	    uri_path_normalise(buf_view(&text), &normal) != URI_PATH_OK)
+	if (!policy_redirect_path(d, "", &path) ||
+	    !status_is_redirect(policy_redirect(d, &path, &no_query, &text)))
 		return false;
-	if (inventory_has_prefix(&l->inventory, normal.decoded + 1))
+	(void)slice_cut(buf_view(&text), '?', &target, &query);
+	if (uri_path_normalise(target, &path) != URI_PATH_OK)
+		return false;
+	if (inventory_has_prefix(&l->inventory, path.decoded + 1))
 		return true;
-	t = lint_ask_path(l, slice_str(normal.decoded + 1));
+	t = lint_ask_path(l, slice_str(path.decoded + 1));
 	return t != NULL && t->status != STATUS_NOT_FOUND;
 }
 
@@ -122,15 +121,15 @@ leads_somewhere(struct lint *l, const struct conf_redirect *d)
 {
 	const struct lint_target *t;
 
-	if (d->to.text[0] == '/' &&
-	    slice_ends(slice_str(d->from.text), SLICE("/*")))
-		return carries_somewhere(l, d->to.text);
+	if (d->to.text[0] == '/' && policy_carries_rest(d))
+		return carries_somewhere(l, d);
 	t = lint_ask_path(l, slice_str(d->from.text + 1));
 	/* Gone, or moved by a redirect above this one: nobody comes here. */
-	if (t == NULL || !lint_redirects(t) || t->slash)
+	if (t == NULL || !status_is_redirect(t->status) || t->slash)
 		return true;
 	t = lint_follow(l, t);
-	return t == NULL || t->status == STATUS_SUCCESS || lint_redirects(t);
+	return t == NULL || t->status == STATUS_SUCCESS ||
+	       status_is_redirect(t->status);
 }
 
 static void
@@ -190,7 +189,7 @@ visit(void *arg, const char *path, const struct stat *st)
 	else if (t->status == STATUS_GONE)
 		lint_add(l, "C010", path, 0,
 		    "said to be gone, but the file still lies there");
-	else if (lint_redirects(t))
+	else if (status_is_redirect(t->status))
 		lint_add(l, "C013", path, 0, "not served: redirected to %s",
 		    t->meta);
 	else

@@ -14,7 +14,6 @@ enum {
 	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
 	LINT_TEXT_MAX = 4096,       /* of a finding, cut behind that */
 	LINT_FINDINGS_MAX = 100000, /* kept; further ones are only counted */
-	LINT_REDIRECTS_MAX = 5,     /* clients follow no more */
 };
 
 #define LINT_CONF_FILE "capsule.conf"
@@ -94,16 +93,13 @@ const struct lint_target *
 lint_ask_item(struct lint *l, const struct inventory_item *item);
 
 /* Where a client ends that follows t's redirects: t itself when it is none, a
- * redirect still after LINT_REDIRECTS_MAX of them. NULL: out of the capsules
+ * redirect still after STATUS_REDIRECTS_MAX of them. NULL: out of the capsules
  * here, or out of memory. */
 const struct lint_target *
 lint_follow(struct lint *l, const struct lint_target *t);
 
 /* Forgets all answers. */
 void lint_targets_fini(struct lint *l);
-
-/* Whether t is a redirect, one to a slash included. */
-bool lint_redirects(const struct lint_target *t);
 
 /* lint_page.c: a page, its bytes and its lines. */
 void lint_page(struct lint *l, const char *path, struct slice bytes);

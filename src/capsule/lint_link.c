@@ -165,7 +165,7 @@ check_failure(const struct link *k, const struct lint_target *t,
 	const char *code = end->status == STATUS_GONE ? "G013" : "G007";
 	const char *why = disappointment(end);
 
-	if (t == end || !lint_redirects(t))
+	if (t == end || !status_is_redirect(t->status))
 		tell(k, code, why, NULL);
 	else if (t->slash)
 		tell(

@@ -219,13 +219,6 @@ lint_targets_fini(struct lint *l)
 	l->targets = NULL;
 }
 
-bool
-lint_redirects(const struct lint_target *t)
-{
-	return t->status == STATUS_REDIRECT ||
-	       t->status == STATUS_REDIRECT_PERMANENT;
-}
-
 const struct lint_target *
 lint_follow(struct lint *l, const struct lint_target *t)
 {
@@ -234,7 +227,8 @@ lint_follow(struct lint *l, const struct lint_target *t)
 	const char *why;
 	struct buf line;
 
-	for (int i = 0; i < LINT_REDIRECTS_MAX && lint_redirects(t); i++) {
+	for (int i = 0;
+	     i < STATUS_REDIRECTS_MAX && status_is_redirect(t->status); i++) {
 		buf_wrap(&line, memory, sizeof(memory));
 		if (uri_parse(slice_str(t->line), &base, &why) != URI_OK ||
 		    !uri_resolve(&base, slice_str(t->meta), &line))

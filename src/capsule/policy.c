@@ -39,20 +39,31 @@ encoded_rest(
 	return true;
 }
 
-/* Whether a redirect is about this path; *prefix is then what goes before the
- * rest, and empty when there is none to carry. */
-static bool
-from_matches(
-    const char *from, const struct uri_path *path, struct slice *prefix)
+bool
+policy_carries_rest(const struct conf_redirect *redirect)
 {
-	struct slice text = slice_str(from);
+	return slice_ends(slice_str(redirect->from.text), SLICE("/*"));
+}
 
-	*prefix = SLICE("");
-	if (!slice_ends(text, SLICE("/*")))
-		return strcmp(from, path->decoded) == 0;
-	*prefix = slice_head(text, text.len - 1);
-	return slice_starts(
-	    slice_of(path->decoded, path->decoded_len), *prefix);
+/* What stands before the rest, and is empty when there is none to carry. */
+static struct slice
+redirect_prefix(const struct conf_redirect *redirect)
+{
+	struct slice from = slice_str(redirect->from.text);
+
+	return policy_carries_rest(redirect) ? slice_head(from, from.len - 1)
+					     : SLICE("");
+}
+
+static bool
+redirect_matches(
+    const struct conf_redirect *redirect, const struct uri_path *path)
+{
+	struct slice prefix = redirect_prefix(redirect);
+
+	if (prefix.len == 0)
+		return strcmp(redirect->from.text, path->decoded) == 0;
+	return slice_starts(slice_of(path->decoded, path->decoded_len), prefix);
 }
 
 /* Appends what an operator wrote, with whatever may not stand in a URI
@@ -92,13 +103,18 @@ put_with_rest(struct buf *out, struct slice to, struct slice rest)
 	       buf_put(out, rest) && put_safe(out, query);
 }
 
+/* Where a redirect that matches path leads. */
 static bool
-put_target(struct buf *out, const char *text, const struct slice *rest,
-    const struct uri *uri)
+put_target(struct buf *out, const struct conf_redirect *redirect,
+    const struct uri_path *path, const struct uri *uri)
 {
-	struct slice to = slice_str(text);
-	struct slice ignored;
+	struct slice prefix = redirect_prefix(redirect);
+	struct slice to = slice_str(redirect->to.text);
+	struct slice rest, ignored;
+	bool carries = prefix.len > 0;
 
+	if (carries && !encoded_rest(path, prefix, &rest))
+		return false;
 	/* A redirect should have no fragment (Gemini protocol specification,
 	 * "Redirection"). */
 	(void)slice_cut(to, '#', &to, &ignored);
@@ -106,9 +122,9 @@ put_target(struct buf *out, const char *text, const struct slice *rest,
 	 * rest alone could name another scheme. */
 	while (slice_starts(to, SLICE("//")))
 		to = slice_skip(to, 1);
-	if (rest != NULL && slice_equal(to, SLICE("*")) && !buf_byte(out, '/'))
+	if (carries && slice_equal(to, SLICE("*")) && !buf_byte(out, '/'))
 		return false;
-	if (!(rest == NULL ? put_safe(out, to) : put_with_rest(out, to, *rest)))
+	if (!(carries ? put_with_rest(out, to, rest) : put_safe(out, to)))
 		return false;
 	return !uri->has_query || slice_find(to, '?', NULL) ||
 	       (buf_byte(out, '?') && uri_encode_query(out, uri->query));
@@ -132,22 +148,17 @@ answer_with(enum status status, struct buf *meta)
 	return status;
 }
 
-/* The status of one redirect for a path; STATUS_NONE when it does not apply. */
-static enum status
-try_redirect(const struct conf_redirect *redirect, const struct uri_path *path,
-    const struct uri *uri, struct buf *meta)
+enum status
+policy_redirect(const struct conf_redirect *redirect,
+    const struct uri_path *path, const struct uri *uri, struct buf *meta)
 {
 	uint8_t bytes[RESPONSE_META_MAX];
-	struct slice prefix;
-	struct slice rest;
 	struct buf target;
 
-	if (!from_matches(redirect->from.text, path, &prefix))
+	if (!redirect_matches(redirect, path))
 		return STATUS_NONE;
 	buf_wrap(&target, bytes, sizeof(bytes));
-	if ((prefix.len > 0 && !encoded_rest(path, prefix, &rest)) ||
-	    !put_target(
-		&target, redirect->to.text, prefix.len > 0 ? &rest : NULL, uri))
+	if (!put_target(&target, redirect, path, uri))
 		return answer_with(STATUS_NOT_FOUND, meta);
 	if (target.len == 0 || is_itself(buf_view(&target), path))
 		return STATUS_NONE;
@@ -168,11 +179,114 @@ policy_decide(const struct host *h, const struct uri_path *path,
 		return answer_with(STATUS_GONE, meta);
 	for (i = 0; i < h->content.n_redirects; i++) {
 		status =
-		    try_redirect(&h->content.redirects[i], path, uri, meta);
+		    policy_redirect(&h->content.redirects[i], path, uri, meta);
 		if (status != STATUS_NONE)
 			return status;
 	}
 	return STATUS_NONE;
+}
+
+bool
+policy_redirect_path(const struct conf_redirect *redirect, const char *rest,
+    struct uri_path *out)
+{
+	struct slice prefix = redirect_prefix(redirect);
+	uint8_t memory[REQUEST_URI_MAX];
+	struct buf text;
+
+	if (prefix.len == 0) {
+		prefix = slice_str(redirect->from.text);
+		rest = "";
+	}
+	buf_wrap(&text, memory, sizeof(memory));
+	return uri_encode(&text, prefix, true) && buf_str(&text, rest) &&
+	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
+}
+
+static bool
+redirect_is_filled(const struct conf_redirect *redirect)
+{
+	return redirect->from.text != NULL && redirect->to.text != NULL;
+}
+
+static const struct conf_redirect *
+redirect_find(const struct conf_content *content, const struct uri_path *path)
+{
+	for (size_t i = 0; i < content->n_redirects; i++)
+		if (redirect_is_filled(&content->redirects[i]) &&
+		    redirect_matches(&content->redirects[i], path))
+			return &content->redirects[i];
+	return NULL;
+}
+
+/* Follows redirects as a client would, from a path that the first matches. */
+static bool
+redirect_ends(
+    const struct conf_content *content, const struct conf_redirect *redirect)
+{
+	const struct uri no_query = { .port = -1 };
+	uint8_t memory[RESPONSE_META_MAX];
+	struct uri_path path;
+	struct slice target, query;
+	struct buf text;
+
+	/* "*" stands for any rest: it is encoded as itself. */
+	if (!policy_redirect_path(redirect, "*", &path))
+		return true;
+	for (int i = 0; i < STATUS_REDIRECTS_MAX && redirect != NULL; i++) {
+		buf_wrap(&text, memory, sizeof(memory));
+		if (!put_target(&text, redirect, &path, &no_query))
+			return true;
+		(void)slice_cut(buf_view(&text), '?', &target, &query);
+		if (!slice_starts(target, SLICE("/")) ||
+		    uri_path_normalise(target, &path) != URI_PATH_OK)
+			return true;
+		redirect = redirect_find(content, &path);
+	}
+	return redirect == NULL;
+}
+
+static bool
+leaves_gemini(struct slice to)
+{
+	struct slice scheme, rest;
+
+	return uri_is_absolute(to) && slice_cut(to, ':', &scheme, &rest) &&
+	       !slice_equal_nocase(scheme, SLICE("gemini"));
+}
+
+bool
+policy_check_content(const struct conf_content *content, struct report *r)
+{
+	size_t before = r->errors;
+
+	for (size_t i = 0; i < content->n_redirects; i++) {
+		const struct conf_redirect *d = &content->redirects[i];
+
+		if (!redirect_is_filled(d))
+			continue;
+		if (leaves_gemini(slice_str(d->to.text)))
+			report_add(r, REPORT_WARNING, d->to.file, d->to.line,
+			    "redirects.to: \"%s\" is not a gemini URL: clients "
+			    "do not follow it",
+			    d->to.text);
+		if (!redirect_ends(content, d))
+			report_add(r, REPORT_ERROR, d->from.file, d->from.line,
+			    "redirects.from: \"%s\" leads in a circle, or "
+			    "over more than %d redirects",
+			    d->from.text, (int)STATUS_REDIRECTS_MAX);
+	}
+	return r->errors == before;
+}
+
+bool
+policy_check(const struct conf *conf, struct report *r)
+{
+	size_t before = r->errors;
+
+	for (size_t i = 0; i < conf->n_capsules; i++)
+		policy_check_content(&conf->capsules[i].content, r);
+	return r->errors == before;
 }
 
 /* A field of struct conf_path by its offset: the first glob's that says

@@ -5,11 +5,12 @@
 #define CLIENT_FETCH_H
 
 #include "client/exchange.h"
+#include "proto/status.h"
 #include "util/why.h"
 
 enum {
-	FETCH_TIMEOUT_S = 30,    /* unless the user says otherwise */
-	FETCH_REDIRECTS_MAX = 5, /* the specification's limit */
+	FETCH_TIMEOUT_S = 30, /* unless the user says otherwise */
+	FETCH_REDIRECTS_MAX = STATUS_REDIRECTS_MAX,
 };
 
 /* timeout_s is for everything up to the header, and then for each silence in

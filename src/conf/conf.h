@@ -152,23 +152,15 @@ bool conf_check(const struct conf *c, struct report *r);
  * the same configuration. */
 bool conf_dump(const struct conf *c, struct buf *out);
 
-/* A capsule's own settings from the bytes of its capsule.conf (name, for
- * messages; includes are refused: it can name nothing outside its root), laid
- * under what the operator said: scalars and lists of the operator's win, paths,
- * redirects and gone of the operator's come first. Memory is c's. False when r
- * gained an error; content is then as before. */
+/* Lays the settings of a capsule.conf, from its bytes (name, for messages),
+ * under what the operator said, in content: scalars and lists of the operator's
+ * win; paths, redirects and gone of the operator's come first. Includes are
+ * refused: it can name nothing outside its root. What has an error is reported
+ * and left out of content; an option that is not known is reported at the level
+ * unknown. Memory is c's. False when nothing could be read: content is then as
+ * before. */
 bool conf_read_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r);
-
-/* The same for a release of a store, which may be written for a newer version of this
- * program: an option that is not known is a warning. */
-bool conf_read_release(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r);
-
-/* The same for those who look for mistakes and serve nobody: content is what could
- * be read beside them, without any option or member of a list that has one.
- * False, and as before, when the bytes could not be taken apart at all. */
-bool conf_salvage_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r);
+    struct slice bytes, const char *name, enum report_level unknown,
+    struct report *r);
 
 #endif

@@ -272,7 +272,6 @@ check_capsule(const struct conf_capsule *capsule, struct report *r)
 	if (capsule->key.text != NULL && capsule->certificate.text == NULL)
 		text_error(r, &capsule->key,
 		    "capsules.key without capsules.certificate");
-	check_redirects(&capsule->content, r);
 }
 
 static void

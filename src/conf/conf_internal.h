@@ -82,9 +82,6 @@ void content_under(struct conf *c, struct conf_content *content,
 /* Whether t is there and o's row has nothing against it. */
 bool text_is_good(const struct option *o, const struct conf_text *t);
 
-/* Redirects that lead in circles or to another protocol. */
-void check_redirects(const struct conf_content *content, struct report *r);
-
 /* Errors that name what would have been right. */
 void range_error(struct report *r, const struct option *o, struct place place,
     long long value);

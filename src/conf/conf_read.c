@@ -531,71 +531,32 @@ conf_read(struct conf *c, const char *file, struct report *r)
 	return r->errors == before;
 }
 
-/* Fills said, which is zeroed. False: there is nothing in it to go by. */
-static bool
-content_read(struct conf *c, const struct conf_content *operators,
-    struct slice bytes, const char *name, struct conf_content *said,
-    enum report_level unknown, struct report *r)
+bool
+conf_read_content(struct conf *c, struct conf_content *content,
+    struct slice bytes, const char *name, enum report_level unknown,
+    struct report *r)
 {
+	struct conf_content own = { 0 };
 	struct source s;
 	config_t tree;
 	bool parsed;
 
 	source_init(&s, c, r);
 	config_init(&tree);
-	conf_defaults(c, "", OPTION_CAPSULE, said);
+	conf_defaults(c, "", OPTION_CAPSULE, &own);
 	parsed = source_bytes(&s, bytes, name) && source_parse(&s, &tree);
 	if (parsed) {
 		tree_read(c, &s, config_root_setting(&tree), "", OPTION_CAPSULE,
-		    said, unknown, r);
-		check_values("", OPTION_CAPSULE, said, r);
-		content_prune(said);
-		content_under(c, said, operators);
-		if (!arena_short(c))
-			check_redirects(said, r);
+		    &own, unknown, r);
+		check_values("", OPTION_CAPSULE, &own, r);
+		content_prune(&own);
+		content_under(c, &own, content);
 	}
 	memory_check(c, name, r);
 	config_destroy(&tree);
 	source_fini(&s);
-	return parsed && !arena_short(c);
-}
-
-static bool
-content_take(struct conf *c, struct conf_content *content, struct slice bytes,
-    const char *name, enum report_level unknown, struct report *r)
-{
-	struct conf_content said = { 0 };
-	size_t before = r->errors;
-
-	(void)content_read(c, content, bytes, name, &said, unknown, r);
-	if (r->errors != before)
+	if (!parsed || arena_short(c))
 		return false;
-	*content = said;
-	return true;
-}
-
-bool
-conf_read_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r)
-{
-	return content_take(c, content, bytes, name, REPORT_ERROR, r);
-}
-
-bool
-conf_read_release(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r)
-{
-	return content_take(c, content, bytes, name, REPORT_WARNING, r);
-}
-
-bool
-conf_salvage_content(struct conf *c, struct conf_content *content,
-    struct slice bytes, const char *name, struct report *r)
-{
-	struct conf_content said = { 0 };
-
-	if (!content_read(c, content, bytes, name, &said, REPORT_ERROR, r))
-		return false;
-	*content = said;
+	*content = own;
 	return true;
 }

@@ -61,3 +61,9 @@ status_text(enum status code)
 
 	return text != NULL ? text : "No status";
 }
+
+bool
+status_is_redirect(enum status code)
+{
+	return code == STATUS_REDIRECT || code == STATUS_REDIRECT_PERMANENT;
+}

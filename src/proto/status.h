@@ -31,11 +31,18 @@ enum status {
 	STATUS_CERTIFICATE_NOT_VALID = 62,
 };
 
+/* How many redirects a client follows one after another (Gemini protocol
+ * specification, "Redirection"). */
+enum { STATUS_REDIRECTS_MAX = 5 };
+
 /* Whether code is one of the above but STATUS_NONE. */
 bool status_known(int code);
 
 /* What we say with a code when there is nothing better: never empty, plain
  * ASCII, constant. */
 const char *status_text(enum status code);
+
+/* 30 or 31. */
+bool status_is_redirect(enum status code);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capsule/policy.h"
 #include "conf/options.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -195,7 +196,7 @@ run(const struct job *j, struct conf *conf, struct report *r)
 	if (j->file != NULL && !conf_read(conf, j->file, r))
 		goto out;
 	ours = choose(j, conf, r);
-	if (r->errors > 0 || !conf_check(conf, r))
+	if (r->errors > 0 || !conf_check(conf, r) || !policy_check(conf, r))
 		goto out;
 	hosts = open_hosts(conf, ours, r);
 	mime = mime_new(conf, r);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capsule/policy.h"
 #include "os/listen.h"
 #include "proto/hostname.h"
 #include "server/access.h"
@@ -277,6 +278,7 @@ serve_options_conf(const struct serve_options *o, struct report *r)
 	if (!set_capsule(o, conf, r) || !set_server(o, conf))
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	conf_check(conf, r);
+	policy_check(conf, r);
 	access_check_roots(conf, r);
 	return conf;
 }

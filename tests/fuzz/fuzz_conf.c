@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
+#include "capsule/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,9 +24,11 @@ try_content(struct slice bytes)
 	assert(c != NULL);
 	capsule = conf_add_capsule(c);
 	assert(capsule != NULL);
-	if (!conf_read_content(c, &capsule->content, bytes, "capsule.conf", &r))
+	if (!conf_read_content(c, &capsule->content, bytes, "capsule.conf",
+		REPORT_WARNING, &r))
 		assert(r.errors > 0);
-	(void)conf_check(c, &r);
+	conf_check(c, &r);
+	policy_check(c, &r);
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -40,7 +42,8 @@ try_salvage(struct slice bytes)
 	struct report r = { 0 };
 
 	assert(c != NULL);
-	if (!conf_salvage_content(c, &content, bytes, "capsule.conf", &r))
+	if (!conf_read_content(
+		c, &content, bytes, "capsule.conf", REPORT_ERROR, &r))
 		assert(r.errors > 0);
 	for (size_t i = 0; i < content.n_redirects; i++)
 		assert(content.redirects[i].from.text != NULL &&

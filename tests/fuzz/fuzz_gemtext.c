@@ -36,7 +36,7 @@ make_capsule(void)
 	assert(conf_read_content(conf, &c->content,
 	    SLICE("redirects = ({ from = \"/old/*\"; to = \"/new/\"; });\n"
 		  "gone = [\"/gone\"];\nlisting = true;\n"),
-	    "capsule.conf", &r));
+	    "capsule.conf", REPORT_ERROR, &r));
 	hosts = hosts_open(conf, &r);
 	mime = mime_new(conf, &r);
 	assert(hosts != NULL && mime != NULL);

@@ -54,11 +54,6 @@ test_checking_reports(void **state)
 			  "{ extension = \".A\"; type = \"b/d\"; } );",
 		    { "carnation.conf:2: error: extension \".A\" was said at "
 		      "carnation.conf:1 already" } },
-		{ "a redirect to itself",
-		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
-		    "redirects = ( { from = \"/a\"; to = \"/a\"; } ); } );",
-		    { "carnation.conf:2: error: redirects.from: \"/a\" leads "
-		      "in a circle, or over more than 5 redirects" } },
 	};
 
 	(void)state;
@@ -129,29 +124,10 @@ test_what_was_not_read_is_not_checked(void **state)
 	conf_free(&c);
 }
 
-/* It cannot lead out of gemini as well. */
-static void
-test_a_target_that_is_none(void **state)
-{
-	struct report r = { 0 };
-	struct conf *c = conf_of("capsules = ( { host = \"h\"; root = \"/r\";\n"
-				 "redirects = ( { from = \"/a\"; "
-				 "to = \"n/a.gmi\"; } ); } );",
-	    &r);
-
-	(void)state;
-	(void)conf_check(c, &r);
-	assert_true(r.errors > 0);
-	assert_int_equal(r.warnings, 0);
-	report_fini(&r);
-	conf_free(&c);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_target_that_is_none),
 		cmocka_unit_test(test_checking_reports),
 		cmocka_unit_test(test_checking_the_command_line),
 		cmocka_unit_test(test_what_was_not_read_is_not_checked),

@@ -183,6 +183,26 @@ test_content_that_is_wrong(void **state)
 }
 
 static void
+test_content_with_an_error_changes_nothing(void **state)
+{
+	(void)state;
+	help_open_one("redirects = ( { from = \"/o\"; to = \"/oo\"; } );");
+	tree_file("root/capsule.conf",
+	    "title = \"T\"; gone = [\"/x\"]; lsting = true;");
+	assert_false(hosts_read_content(help.hosts, &help.report));
+	assert_memory_equal(&help_host()->content, &help_host()->conf->content,
+	    sizeof(struct conf_content));
+	/* An operator's redirect and a capsule's can make a circle together. */
+	tree_file("root/capsule.conf",
+	    "redirects = ( { from = \"/oo\"; to = \"/o\"; } );");
+	assert_false(hosts_read_content(help.hosts, &help.report));
+	assert_true(help_told(REPORT_ERROR, 1, "circle"));
+	assert_int_equal(help_host()->content.n_redirects, 1);
+	hosts_salvage_content(help.hosts);
+	assert_int_equal(help_host()->content.n_redirects, 2);
+}
+
+static void
 test_content_when_descriptors_are_short(void **state)
 {
 	struct rlimit before, none;
@@ -304,6 +324,7 @@ main(void)
 		in_a_capsule(test_known_fits_in_a_header),
 		in_a_capsule(test_content_lies_under_the_operators),
 		in_a_capsule(test_content_that_is_wrong),
+		in_a_capsule(test_content_with_an_error_changes_nothing),
 		in_a_capsule(test_content_when_descriptors_are_short),
 		in_a_capsule(test_moved),
 		in_a_capsule(test_index_names),

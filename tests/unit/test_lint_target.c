@@ -73,7 +73,7 @@ test_redirects_are_followed(void **state)
 	const struct lint_target *end = lint_follow(lint, t);
 
 	(void)state;
-	assert_true(lint_redirects(t));
+	assert_true(status_is_redirect(t->status));
 	assert_false(t->slash);
 	assert_string_equal(t->meta, "/p");
 	assert_string_equal(end->line, "gemini://[::1]/d/");

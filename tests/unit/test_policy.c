@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule_help.h"
+#include "conf_help.h"
 
 #include "capsule/policy.h"
 
@@ -234,6 +235,136 @@ test_settings_by_glob(void **state)
 	check_slice(policy_charset(h, "/"), SLICE(""));
 }
 
+static void
+check_redirects(struct slice text, const char *want, const char *row)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+
+	check_row(conf_read_content(c, &capsule->content, text, "capsule.conf",
+		      REPORT_ERROR, &r),
+	    row);
+	check_row(
+	    policy_check_content(&capsule->content, &r) == (r.errors == 0),
+	    row);
+	conf_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_redirects_that_lead_nowhere(void **state)
+{
+#define CIRCLE(line, from)                                                     \
+	"capsule.conf:" line ": error: redirects.from: \"" from                \
+	"\" leads in a circle, or over more than 5 redirects"
+	static const struct {
+		const char *what;
+		struct slice text;
+		const char *want;
+	} circles[] = {
+		{ "to a part of itself",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/a/b/\"; } "
+			  ");"),
+		    CIRCLE("1", "/a/*") },
+		{ "out of itself",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/a\"; } );"),
+		    CIRCLE("1", "/a/*") },
+		{ "the whole capsule into itself",
+		    BYTES("redirects = ( { from = \"/*\"; to = \"/z\"; } );"),
+		    CIRCLE("1", "/*") },
+		{ "out of itself, leaving the rest",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/b\"; } );"),
+		    NULL },
+		{ "the rest decides",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/*\"; } );"),
+		    NULL },
+		{ "to itself, encoded",
+		    BYTES("redirects = ( { from = \"/a b\"; to = \"/%61%20b\"; "
+			  "} );"),
+		    CIRCLE("1", "/a b") },
+		{ "to itself with a query",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/a?q\"; } );"),
+		    CIRCLE("1", "/a") },
+		{ "percent signs that encode nothing",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/%zz%1\"; } "
+			  ");"),
+		    NULL },
+		{ "on to another one that ends",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; } );"),
+		    NULL },
+		{ "out of the capsule and perhaps back",
+		    BYTES("redirects = ( { from = \"/a\"; to = "
+			  "\"gemini://h/a\"; } );"),
+		    NULL },
+		{ "to where most clients do not follow",
+		    BYTES("redirects = ( { from = \"/a\";\nto = "
+			  "\"https://h/a\"; } );"),
+		    "capsule.conf:2: warning: redirects.to: \"https://h/a\" is "
+		    "not a gemini URL: clients do not follow it" },
+		{ "the first that matches counts",
+		    BYTES("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; },\n"
+			  "{ from = \"/c\"; to = \"/d/a\"; },\n"
+			  "{ from = \"/d/*\"; to = \"/e/*\"; },\n"
+			  "{ from = \"/e/a\"; to = \"/f\"; } );"),
+		    NULL },
+		{ "over more than five",
+		    BYTES("redirects = (\n{ from = \"/a\"; to = \"/b\"; },\n"
+			  "{ from = \"/b\"; to = \"/c\"; },\n"
+			  "{ from = \"/c\"; to = \"/d/a\"; },\n"
+			  "{ from = \"/d/*\"; to = \"/e/*\"; },\n"
+			  "{ from = \"/e/a\"; to = \"/f\"; },\n"
+			  "{ from = \"/f\"; to = \"/g\"; } );"),
+		    CIRCLE("2", "/a") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(circles) / sizeof(circles[0]); i++)
+		check_redirects(
+		    circles[i].text, circles[i].want, circles[i].what);
+}
+
+static void
+test_a_circle_of_two(void **state)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+
+	(void)state;
+	assert_true(conf_read_content(c, &capsule->content,
+	    SLICE("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
+		  "{ from = \"/b\"; to = \"/a\"; } );"),
+	    "capsule.conf", REPORT_ERROR, &r));
+	assert_false(policy_check_content(&capsule->content, &r));
+	assert_int_equal(r.errors, 2);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+/* The operator's, by themselves: their place is in the operator's file. */
+static void
+test_the_operators_redirects_are_checked(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of("capsules = ( { host = \"h\"; root = \"/r\";\n"
+				 "redirects = ( { from = \"/a\"; to = \"/a\"; "
+				 "} ); } );",
+	    &r);
+
+	(void)state;
+	assert_false(policy_check(c, &r));
+	conf_check_item(&r, 0,
+	    "carnation.conf:2: error: redirects.from: \"/a\" leads in a "
+	    "circle, or over more than 5 redirects",
+	    "the operator's");
+	report_fini(&r);
+	conf_free(&c);
+}
+
 int
 main(void)
 {
@@ -242,6 +373,11 @@ main(void)
 		in_a_capsule(test_targets_that_are_strange),
 		in_a_capsule(test_too_long_is_not_cut),
 		in_a_capsule(test_settings_by_glob),
+		cmocka_unit_test(test_redirects_that_lead_nowhere),
+		cmocka_unit_test(test_a_circle_of_two),
+		cmocka_unit_test_setup_teardown(
+		    test_the_operators_redirects_are_checked, conf_enter,
+		    conf_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
