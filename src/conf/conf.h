@@ -130,8 +130,9 @@ void conf_free(struct conf **c);
 /* Reads file (and what it includes) over the defaults. Relative roots,
  * certificates, keys, logs and sockets are relative to the directory of the file
  * that names them, and become absolute. All
- * problems go to r: the first syntax error, then every semantic one; unknown
- * options with the nearest known one. False when r gained an error. */
+ * problems go to r: the first syntax error, or every option that is unknown (with
+ * the nearest known one), of the wrong type or out of range; what texts say is
+ * checked by conf_check(). False when r gained an error. */
 bool conf_read(struct conf *c, const char *file, struct report *r);
 
 /* Sets what a command line says, over the file; text is copied. The first text
@@ -142,10 +143,11 @@ bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
 bool conf_list_add(struct conf *c, struct conf_list *list, const char *text);
 struct conf_capsule *conf_add_capsule(struct conf *c);
 
-/* Checks that need no file: contradictions, duplicates of hosts, ranges, the
- * presence of a host and a root in each capsule. After conf_read and the command
- * line. False when r gained an error, or when conf_read could not read the file:
- * then nothing more is said. */
+/* Checks that need no file: each text by its row of the table, contradictions,
+ * duplicate hosts, the presence of a host and a root in each capsule. After
+ * conf_read and the command line, which sets numbers in range only. False when r
+ * gained an error, or when conf_read could not read the file: then nothing more is
+ * reported. */
 bool conf_check(const struct conf *c, struct report *r);
 
 /* The effective configuration in the file's own syntax: reading it again gives

@@ -6,17 +6,17 @@
 
 #include "util/array.h"
 
-/* A name that may be said only once. */
+/* A name that may occur only once. */
 struct name {
 	struct slice key;
 	const struct conf_text *text;
-	size_t order; /* of being said: the later one is at fault */
+	size_t order; /* in the file: the later one is reported */
 };
 
 struct names {
 	struct name *name;
 	size_t n;
-	bool is_short; /* of memory: not all names are here */
+	bool is_short; /* out of memory: not all names are here */
 };
 
 bool
@@ -35,7 +35,7 @@ range_error(struct report *r, const struct option *o, struct place place,
 	const char *unit = o->unit == NULL ? "" : o->unit;
 
 	report_add(r, REPORT_ERROR, place.file, place.line,
-	    "%s: %lld is out of range: %ld to %ld%s%s", o->name, value, o->min,
+	    "%s: %lld is out of range (%ld to %ld%s%s)", o->name, value, o->min,
 	    o->max, unit[0] == '\0' ? "" : " ", unit);
 }
 
@@ -54,7 +54,7 @@ choice_error(struct report *r, const struct option *o, struct place place,
 						: ", ",
 		    o->choices[i]);
 	report_add(r, REPORT_ERROR, place.file, place.line,
-	    "%s: \"%s\" is none of %.*s", o->name, text,
+	    "%s: invalid value \"%s\": expected %.*s", o->name, text,
 	    SLICE_ARGS(buf_view(&out)));
 }
 
@@ -74,7 +74,7 @@ check_text(const struct option *o, const struct conf_text *t, struct report *r)
 
 	if (t->text == NULL) {
 		if (o->required)
-			text_error(r, t, "%s is missing", o->name);
+			text_error(r, t, "missing option \"%s\"", o->name);
 		return;
 	}
 	if (o->type == OPTION_TEXT && o->choices != NULL &&
@@ -83,7 +83,8 @@ check_text(const struct option *o, const struct conf_text *t, struct report *r)
 	if (o->check != NULL)
 		wrong = o->check(slice_str(t->text));
 	if (wrong != NULL)
-		text_error(r, t, "%s: \"%s\" %s", o->name, t->text, wrong);
+		text_error(r, t, "%s: invalid value \"%s\": %s", o->name,
+		    t->text, wrong);
 }
 
 static void
@@ -134,29 +135,6 @@ check_values(
 	}
 }
 
-/* The command line can put any number into a field. */
-static void
-check_ranges(const struct conf *c, const char *prefix, const void *base,
-    struct report *r)
-{
-	const struct option *o = NULL;
-	char inner[OPTION_NAME_MAX];
-
-	while ((o = option_next(o, prefix, OPTION_OPERATOR)) != NULL) {
-		const void *field = option_field(o, base);
-
-		if (o->type == OPTION_NUMBER || o->type == OPTION_SECONDS) {
-			int value = *(const int *)field;
-
-			if (value < o->min || value > o->max)
-				range_error(r, o, *arena_place(c, o), value);
-		} else if (o->type == OPTION_GROUP) {
-			option_prefix(o, inner);
-			check_ranges(c, inner, field, r);
-		}
-	}
-}
-
 static void
 names_add(struct names *names, const struct conf_text *t)
 {
@@ -200,7 +178,7 @@ name_compare(const void *left, const void *right)
 	return a->order < b->order ? -1 : 1;
 }
 
-/* Reports every name that was said before; frees names. */
+/* Reports every duplicate; frees names. */
 static void
 names_check(struct names *names, const char *what, struct report *r)
 {
@@ -216,11 +194,11 @@ names_check(struct names *names, const char *what, struct report *r)
 		if (!slice_equal_nocase(first->key, again->key))
 			continue;
 		if (first->text->file == NULL)
-			text_error(r, again->text, "%s \"%s\" is said twice",
-			    what, again->text->text);
+			text_error(r, again->text, "duplicate %s \"%s\"", what,
+			    again->text->text);
 		else
 			text_error(r, again->text,
-			    "%s \"%s\" was said at %s:%u already", what,
+			    "duplicate %s \"%s\" (first at %s:%u)", what,
 			    again->text->text, first->text->file,
 			    first->text->line);
 	}
@@ -263,15 +241,17 @@ static void
 check_capsule(const struct conf_capsule *capsule, struct report *r)
 {
 	if (capsule->host.text == NULL)
-		text_error(r, &capsule->host, "capsules.host is missing");
+		text_error(
+		    r, &capsule->host, "missing option \"capsules.host\"");
 	if (capsule->root.text == NULL)
-		text_error(r, &capsule->root, "capsules.root is missing");
+		text_error(
+		    r, &capsule->root, "missing option \"capsules.root\"");
 	if (capsule->certificate.text != NULL && capsule->key.text == NULL)
 		text_error(r, &capsule->certificate,
-		    "capsules.certificate without capsules.key");
+		    "capsules.certificate requires capsules.key");
 	if (capsule->key.text != NULL && capsule->certificate.text == NULL)
 		text_error(r, &capsule->key,
-		    "capsules.key without capsules.certificate");
+		    "capsules.key requires capsules.certificate");
 }
 
 static void
@@ -296,7 +276,6 @@ conf_check(const struct conf *c, struct report *r)
 	if (conf_is_unread(c))
 		return false;
 	check_values("", OPTION_OPERATOR, c, r);
-	check_ranges(c, "", c, r);
 	check_limits(c, r);
 	check_types(c, r);
 	check_hosts(c, r);

@@ -56,7 +56,7 @@ wrong_type(struct reading *rd, const struct option *o,
 	struct place place = setting_place(rd, s);
 
 	report_add(rd->report, REPORT_ERROR, place.file, place.line,
-	    "%s: wants %s, not %s", o->name, wanted, setting_kind(s));
+	    "%s: expected %s, not %s", o->name, wanted, setting_kind(s));
 }
 
 static bool
@@ -68,7 +68,7 @@ too_many(struct reading *rd, const struct option *o, const config_setting_t *s,
 	if (o->max == 0 || n <= o->max)
 		return false;
 	report_add(rd->report, REPORT_ERROR, place.file, place.line,
-	    "%s: %d entries; at most %ld are allowed", o->name, n, o->max);
+	    "%s: too many entries: %d (limit %ld)", o->name, n, o->max);
 	return true;
 }
 
@@ -521,7 +521,6 @@ conf_read(struct conf *c, const char *file, struct report *r)
 	if (source_file(&s, file) && source_parse(&s, &tree)) {
 		tree_read(c, &s, config_root_setting(&tree), "",
 		    OPTION_OPERATOR, c, REPORT_ERROR, r);
-		check_values("", OPTION_OPERATOR, c, r);
 	} else {
 		conf_unread(c);
 	}

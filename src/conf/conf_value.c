@@ -53,7 +53,7 @@ check_filled(struct slice text)
 const char *
 check_line(struct slice text)
 {
-	return has_control(text) ? "holds a control character" : NULL;
+	return has_control(text) ? "contains a control character" : NULL;
 }
 
 const char *
@@ -63,14 +63,14 @@ check_suites(struct slice text)
 		return "must not be empty";
 	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f)
-			return "is not a list of suites joined by ':'";
+			return "not a list of cipher suites separated by ':'";
 	return NULL;
 }
 
 const char *
 check_network(struct slice text)
 {
-	static const char wrong[] = "is neither an address nor address/bits";
+	static const char wrong[] = "not an address or ADDRESS/BITS";
 	uint8_t address[16];
 	char name[INET6_ADDRSTRLEN] = "";
 	struct slice bits;
@@ -97,10 +97,10 @@ check_extension(struct slice text)
 	if (text.len == 0)
 		return "must not be empty";
 	if (slice_find(text, '.', NULL))
-		return "must hold no second dot: only the last part of a "
-		       "name counts";
+		return "contains a dot: only what follows a name's last "
+		       "dot counts";
 	return slice_find(text, '/', NULL) || has_control(text)
-		   ? "is not an extension"
+		   ? "contains '/' or a control character"
 		   : NULL;
 }
 
@@ -136,7 +136,7 @@ check_media_type(struct slice text)
 		if (is_token(subtype) && (!more || is_parameters(parameters)))
 			return NULL;
 	}
-	return "is not a media type such as text/plain";
+	return "not a media type such as text/plain";
 }
 
 const char *
@@ -149,10 +149,10 @@ const char *
 check_hidden(struct slice text)
 {
 	if (!slice_starts(text, SLICE(".")))
-		return "needs no mention: it does not begin with a dot";
+		return "does not begin with a dot, so it is never hidden";
 	if (slice_equal(text, SLICE(".")) || slice_equal(text, SLICE("..")) ||
 	    slice_find(text, '/', NULL))
-		return "is not the name of a file";
+		return "not a file name";
 	return NULL;
 }
 
@@ -180,7 +180,7 @@ const char *
 check_lang(struct slice text)
 {
 	static const char wrong[] =
-	    "is not a list of language tags such as \"en\" or \"az,en-GB\"";
+	    "not a list of language tags such as \"en\" or \"az,en-GB\"";
 	struct slice tag;
 	bool more;
 
@@ -202,7 +202,7 @@ check_charset(struct slice text)
 	if (text.len == 0)
 		return NULL;
 	return !is_token(text) || text.len > META_PART_MAX
-		   ? "is not the name of a character set"
+		   ? "not the name of a character set"
 		   : NULL;
 }
 
@@ -213,12 +213,12 @@ check_name(struct slice text)
 		return "must not be empty";
 	return slice_find(text, '/', NULL) || slice_equal(text, SLICE(".")) ||
 		       slice_equal(text, SLICE(".."))
-		   ? "is not the name of a file"
+		   ? "not a file name"
 		   : NULL;
 }
 
-static const char glob_too_long[] = "is longer than 255 bytes";
-_Static_assert(GLOB_MAX == 255, "what is said above");
+static const char glob_too_long[] = "longer than 255 bytes";
+_Static_assert(GLOB_MAX == 255, "the text above");
 
 const char *
 check_glob(struct slice text)
@@ -237,7 +237,7 @@ check_from(struct slice text)
 		return "must begin with '/'";
 	if (slice_find(text, '*', &star) &&
 	    (star != text.len - 1 || !slice_ends(text, SLICE("/*"))))
-		return "may have a '*' only as its end, \"/*\"";
+		return "'*' is only allowed at the end, after '/'";
 	return NULL;
 }
 
@@ -263,10 +263,10 @@ check_target(struct slice text)
 	if (slice_starts(text, SLICE("//")))
 		return "must not begin with \"//\", which names another host";
 	if (!slice_starts(text, SLICE("/")) && !has_scheme(text))
-		return "is neither a path that begins with '/' nor a URL";
+		return "neither a path that begins with '/' nor a URL";
 	if (has_control(text))
-		return "holds a control character";
-	return text.len > META_MAX ? "is longer than a header can carry" : NULL;
+		return "contains a control character";
+	return text.len > META_MAX ? "too long for a response header" : NULL;
 }
 
 const char *
@@ -291,7 +291,8 @@ check_file(struct slice text)
 	if (text.len == 0)
 		return "must not be empty";
 	if (text.ptr[0] == '/')
-		return "must not begin with '/': it is beneath the root";
+		return "must not begin with '/': paths are relative to the "
+		       "root";
 	do {
 		more = slice_cut(rest, '/', &part, &rest);
 		if (slice_equal(part, SLICE("..")))

@@ -28,8 +28,7 @@ enum option_place {
 	    2, /* capsule.conf(5), and in the operator's capsules */
 };
 
-/* What is wrong with a text, as the end of a sentence that begins with the
- * option's name and the text; NULL: nothing. */
+/* Why a text is invalid, in a few words; NULL: it is valid. */
 typedef const char *option_check(struct slice text);
 
 struct option {
@@ -43,7 +42,6 @@ struct option {
 	const char *const *choices; /* ends with NULL; of a text: the only ones
 				     * allowed; of a path: words that are none */
 	const char *unit;
-	const char *help;    /* half a sentence */
 	option_check *check; /* of a text, or of each text in a list */
 	bool required;       /* a group without it is an error */
 	size_t count;        /* of a list of groups: where its length is */

@@ -8,10 +8,9 @@
 #include "util/array.h"
 #include "util/log.h"
 
-enum { REPORT_TEXT_MAX = 2048 }; /* bytes of one message, cut behind that */
+enum { REPORT_TEXT_MAX = 2048 }; /* bytes of one message; the rest is cut */
 
-/* The same complaint about the same place: values are looked at when they are
- * read and once more when the command line has had its say. */
+/* Capsules may share a root, whose capsule.conf is then read for each. */
 static bool
 item_same(const struct report_item *a, enum report_level level,
     const char *file, unsigned line, const char *text)
@@ -106,7 +105,7 @@ report_format(const struct report_item *i, struct buf *out)
 	       buf_str(out, i->text);
 }
 
-/* log_error and log_warn say the level themselves. */
+/* log_error and log_warn add the level themselves. */
 static void
 item_log(const struct report_item *i)
 {

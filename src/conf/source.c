@@ -79,11 +79,11 @@ static void
 report_unread(struct source *s, const char *file, int error)
 {
 	if (error == EINVAL)
-		report_add(
-		    s->report, REPORT_ERROR, file, 0, "not a regular file");
-	else
 		report_add(s->report, REPORT_ERROR, file, 0,
-		    "cannot be read: %s", strerror(error));
+		    "cannot read: not a regular file");
+	else
+		report_add(s->report, REPORT_ERROR, file, 0, "cannot read: %s",
+		    strerror(error));
 }
 
 bool

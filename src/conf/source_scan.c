@@ -69,7 +69,7 @@ scan_put(struct scan *p, struct slice bytes)
 {
 	p->source->lines += lines_in(bytes);
 	return buf_put(&p->source->text, bytes) ||
-	       scan_error(p, p->at, "the configuration is too long");
+	       scan_error(p, p->at, "configuration larger than 4 MiB");
 }
 
 /* Hands on what was scanned so far. */
@@ -114,7 +114,7 @@ scan_comment(struct scan *p)
 			return true;
 		}
 	}
-	return scan_error(p, start, "this comment is not closed");
+	return scan_error(p, start, "unclosed comment");
 }
 
 static bool
@@ -142,8 +142,8 @@ scan_text(struct scan *p)
 
 	if (!text_expected(p))
 		return scan_error(p, start,
-		    "syntax error: text is out of place here, or a '=' or ',' "
-		    "is missing before it");
+		    "syntax error: unexpected text, or missing '=' or ',' "
+		    "before it");
 	p->at++;
 	for (; p->at < p->in.len; p->at++) {
 		uint8_t c = p->in.ptr[p->at];
@@ -155,11 +155,11 @@ scan_text(struct scan *p)
 		if (c != '\\')
 			continue;
 		if (is_escaped_nul(p))
-			return scan_error(p, p->at, "a text holds a NUL");
+			return scan_error(p, p->at, "text contains a NUL");
 		if (scan_peek(p, 1) == '"' || scan_peek(p, 1) == '\\')
 			p->at++;
 	}
-	return scan_error(p, start, "this text is not closed");
+	return scan_error(p, start, "unclosed text");
 }
 
 static bool
@@ -202,14 +202,14 @@ scan_number(struct scan *p)
 		small = false;
 	while (is_name(scan_peek(p, 0)) || scan_peek(p, 0) == '.')
 		p->at++;
-	return small || scan_error(p, start, "this number is too large");
+	return small || scan_error(p, start, "number too large");
 }
 
 static bool
 scan_open(struct scan *p)
 {
 	if (p->depth == SOURCE_DEPTH_MAX)
-		return scan_error(p, p->at, "too many brackets in brackets");
+		return scan_error(p, p->at, "brackets nested too deeply");
 	p->depth++;
 	p->open[p->depth] = p->at;
 	p->settings[p->depth] = 0;
@@ -224,7 +224,7 @@ scan_unclosed(const struct scan *p)
 	size_t open = p->open[p->depth];
 
 	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, open),
-	    "syntax error: this '%c' is not closed", p->in.ptr[open]);
+	    "syntax error: unclosed '%c'", p->in.ptr[open]);
 	return false;
 }
 
@@ -249,7 +249,7 @@ scan_close(struct scan *p)
 
 	if (p->depth == 0)
 		return scan_error(
-		    p, p->at, "syntax error: this bracket closes nothing");
+		    p, p->at, "syntax error: unmatched closing bracket");
 	if (strchr(pairs, p->in.ptr[p->open[p->depth]])[1] != (char)c)
 		return scan_crossed(p);
 	p->depth--;
@@ -299,12 +299,12 @@ scan_include(struct scan *p)
 	if (!s->may_include)
 		return scan_error(p, start, "@include is not allowed here");
 	if (s->depth > SOURCE_INCLUDES_MAX)
-		return scan_error(p, start, "too many files within files");
+		return scan_error(p, start, "@include nested too deeply");
 	if (!scan_flush(p))
 		return false;
 	if (!scan_included(p, &name))
 		return scan_error(
-		    p, start, "@include wants a file's name in quotes");
+		    p, start, "@include requires a file name in quotes");
 	p->copied = p->at;
 	file = arena_text(s->conf, name);
 	if (file != NULL)
@@ -368,11 +368,11 @@ source_scan(struct source *s, struct slice in, char *file)
 
 	if (in.len > CONF_FILE_MAX) {
 		report_add(s->report, REPORT_ERROR, file, 0,
-		    "is larger than %d bytes", CONF_FILE_MAX);
+		    "larger than %d bytes", CONF_FILE_MAX);
 		return false;
 	}
 	if (slice_find(in, '\0', &nul))
-		return scan_error(&p, nul, "a NUL byte, which no text holds");
+		return scan_error(&p, nul, "file contains a NUL byte");
 	if (!scan_mark(&p))
 		return false;
 	while (p.at < in.len)

@@ -33,7 +33,7 @@ def test_entries(setup, name):
     done = setup.check()
     assert done.returncode != 0
     assert [e for e in errors(done) if f"capsule.conf:2: error: {name}: "
-            "257 entries; at most 256 " in e], done.stdout
+            "too many entries: 257 (limit 256)" in e], done.stdout
 
 
 @pytest.mark.parametrize("text", [

@@ -37,13 +37,14 @@ test_refusals(void **state)
 		{ "in a text it is text",
 		    BYTES("title = \"\\\n@include "
 			  "\\\"x\\\"\";"),
-		    "capsule.conf:1: error: title: \"\\x5c\\x0a@include "
-		    "\"x\"\" holds a control character" },
+		    "capsule.conf:1: error: title: invalid value "
+		    "\"\\x5c\\x0a@include \"x\"\": contains a control "
+		    "character" },
 		{ "behind a comment that only seems open",
 		    BYTES("title = \"/*\";\n@include \"x\""),
 		    "capsule.conf:2: error: @include is not allowed here" },
 		{ "a NUL hides nothing", BYTES("title = \"x\";\0lng = 1;"),
-		    "capsule.conf:1: error: a NUL byte, which no text holds" },
+		    "capsule.conf:1: error: file contains a NUL byte" },
 		{ "the operator's option", BYTES("hidden = [\".ssh\"];"),
 		    "capsule.conf:1: error: unknown option \"hidden\"" },
 		{ "another one", BYTES("root = \"/\";"),
@@ -52,15 +53,15 @@ test_refusals(void **state)
 		    "capsule.conf:2: error: unknown option \"lisitng\"; did "
 		    "you mean \"listing\"?" },
 		{ "a wrong kind", BYTES("listing = 1;"),
-		    "capsule.conf:1: error: listing: wants true or false, not "
-		    "a number" },
+		    "capsule.conf:1: error: listing: expected true or false, "
+		    "not a number" },
 		{ "syntax", BYTES("title = ;"),
 		    "capsule.conf:1: error: syntax error" },
 		{ "a redirect without its target",
 		    BYTES("redirects = (\n{ from = \"/a\"; } );"),
-		    "capsule.conf:2: error: redirects.to is missing" },
+		    "capsule.conf:2: error: missing option \"redirects.to\"" },
 		{ "settings for no path", BYTES("paths = ( { } );"),
-		    "capsule.conf:1: error: paths.glob is missing" },
+		    "capsule.conf:1: error: missing option \"paths.glob\"" },
 	};
 
 	(void)state;

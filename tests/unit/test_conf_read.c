@@ -30,63 +30,60 @@ test_reading_reports(void **state)
 		    { "carnation.conf:1: error: mismatched element type in "
 		      "array" } },
 		{ "text after a name", BYTES("user \"x\";"),
-		    { "carnation.conf:1: error: syntax error: text is out of "
-		      "place here, or a '=' or ',' is missing before it" } },
+		    { "carnation.conf:1: error: syntax error: unexpected text, "
+		      "or missing '=' or ',' before it" } },
 		{ "text after a number", BYTES("listen = (1 \"x\");"),
-		    { "carnation.conf:1: error: syntax error: text is out of "
-		      "place here, or a '=' or ',' is missing before it" } },
+		    { "carnation.conf:1: error: syntax error: unexpected text, "
+		      "or missing '=' or ',' before it" } },
 		{ "text in a group", BYTES("tls = { \"x\" };"),
-		    { "carnation.conf:1: error: syntax error: text is out of "
-		      "place here, or a '=' or ',' is missing before it" } },
+		    { "carnation.conf:1: error: syntax error: unexpected text, "
+		      "or missing '=' or ',' before it" } },
 		{ "a text that does not end", BYTES("a = 1;\nuser = \"x\n\n"),
-		    { "carnation.conf:2: error: this text is not closed" } },
+		    { "carnation.conf:2: error: unclosed text" } },
 		{ "a backslash at the end", BYTES("user = \"x\\"),
-		    { "carnation.conf:1: error: this text is not closed" } },
+		    { "carnation.conf:1: error: unclosed text" } },
 		{ "a comment that does not end", BYTES("\n/* x *"),
-		    { "carnation.conf:2: error: this comment is not closed" } },
+		    { "carnation.conf:2: error: unclosed comment" } },
 		{ "a group that does not end", BYTES("\ntls = {\n\n"),
-		    { "carnation.conf:2: error: syntax error: this '{' is not "
-		      "closed" } },
+		    { "carnation.conf:2: error: syntax error: unclosed '{'" } },
 		{ "brackets that cross", BYTES("listen = [\n\"x\" );\n"),
 		    { "carnation.conf:2: error: syntax error: the '[' of line "
 		      "1 is not closed before this" } },
 		{ "a bracket too many", BYTES("tls = { }; }"),
-		    { "carnation.conf:1: error: syntax error: this bracket "
-		      "closes nothing" } },
+		    { "carnation.conf:1: error: syntax error: unmatched "
+		      "closing bracket" } },
 		{ "brackets without end", BYTES("a = (((((((((((((((((((("),
-		    { "carnation.conf:1: error: too many brackets in "
-		      "brackets" } },
+		    { "carnation.conf:1: error: brackets nested too deeply" } },
 		{ "an at sign", BYTES("@inc"),
 		    { "carnation.conf:1: error: syntax error" } },
 		{ "a NUL would hide the rest", BYTES("a = 1;\n\0workers = x;"),
-		    { "carnation.conf:2: error: a NUL byte, which no text "
-		      "holds" } },
+		    { "carnation.conf:2: error: file contains a NUL byte" } },
 		{ "a NUL would hide the end of a text",
 		    BYTES("user = \"a\\x00b\";"),
-		    { "carnation.conf:1: error: a text holds a NUL" } },
+		    { "carnation.conf:1: error: text contains a NUL" } },
 		{ "a number that would wrap to 1",
 		    BYTES("workers = 4294967297;"),
-		    { "carnation.conf:1: error: this number is too large" } },
+		    { "carnation.conf:1: error: number too large" } },
 		{ "a negative number that would wrap",
 		    BYTES("workers = -4294967295;"),
-		    { "carnation.conf:1: error: this number is too large" } },
+		    { "carnation.conf:1: error: number too large" } },
 		{ "a hexadecimal number that would wrap",
 		    BYTES("workers = 0x100000001;"),
-		    { "carnation.conf:1: error: this number is too large" } },
+		    { "carnation.conf:1: error: number too large" } },
 		{ "a number that no type holds",
 		    BYTES("workers = 99999999999999999999L;"),
-		    { "carnation.conf:1: error: this number is too large" } },
+		    { "carnation.conf:1: error: number too large" } },
 		{ "a large number within its type",
 		    BYTES("workers = 4294967297L;"),
 		    { "carnation.conf:1: error: workers: 4294967297 is out of "
-		      "range: 0 to 64 processes" } },
+		      "range (0 to 64 processes)" } },
 		{ "below the range", BYTES("\npublic_port = -1;"),
 		    { "carnation.conf:2: error: public_port: -1 is out of "
-		      "range: 0 to 65535" } },
+		      "range (0 to 65535)" } },
 		{ "a request may take 5 seconds",
 		    BYTES("limits = {\nrequest = 5; };"),
 		    { "carnation.conf:2: error: limits.request: 5 is out of "
-		      "range: 6 to 3600 seconds" } },
+		      "range (6 to 3600 seconds)" } },
 		{ "unknown, with the nearest", BYTES("limts = { };"),
 		    { "carnation.conf:1: error: unknown option \"limts\"; did "
 		      "you mean \"limits\"?" } },
@@ -98,36 +95,34 @@ test_reading_reports(void **state)
 			  "limits = ();\ntls = { tickets = 1;\n"
 			  "minimum = 1.2; };\nlog = { format = true; };\n"
 			  "types = { };"),
-		    { "carnation.conf:1: error: listen: wants a list of texts, "
-		      "not a number",
-			"carnation.conf:2: error: workers: wants a whole "
+		    { "carnation.conf:1: error: listen: expected a list of "
+		      "texts, not a number",
+			"carnation.conf:2: error: workers: expected a whole "
 			"number, not text in quotes",
-			"carnation.conf:3: error: user: wants text in quotes, "
-			"not an array [ ]",
-			"carnation.conf:4: error: limits: wants a group { }, "
-			"not a list ( )",
-			"carnation.conf:5: error: tls.tickets: wants true or "
-			"false, not a number",
-			"carnation.conf:6: error: tls.minimum: wants text in "
-			"quotes, not a fraction",
-			"carnation.conf:7: error: log.format: wants text in "
+			"carnation.conf:3: error: user: expected text in "
+			"quotes, not an array [ ]",
+			"carnation.conf:4: error: limits: expected a group { "
+			"}, not a list ( )",
+			"carnation.conf:5: error: tls.tickets: expected true "
+			"or false, not a number",
+			"carnation.conf:6: error: tls.minimum: expected text "
+			"in quotes, not a fraction",
+			"carnation.conf:7: error: log.format: expected text in "
 			"quotes, not true or false",
-			"carnation.conf:8: error: types: wants a list of "
+			"carnation.conf:8: error: types: expected a list of "
 			"groups ( { }, ... ), not a group { }" } },
 		{ "elements of a wrong kind",
 		    BYTES("listen = (\"*:1\", 2L, { });\ncapsules = (1);"),
-		    { "carnation.conf:1: error: listen: wants text in quotes, "
-		      "not a number",
-			"carnation.conf:1: error: listen: wants text in "
+		    { "carnation.conf:1: error: listen: expected text in "
+		      "quotes, not a number",
+			"carnation.conf:1: error: listen: expected text in "
 			"quotes, not a group { }",
-			"carnation.conf:2: error: capsules: wants groups { }, "
-			"not a number" } },
+			"carnation.conf:2: error: capsules: expected groups { "
+			"}, not a number" } },
 		{ "no such choice", BYTES("log = { addresses = \"some\"; };"),
-		    { "carnation.conf:1: error: log.addresses: \"some\" is "
-		      "none of \"none\", \"truncated\" or \"full\"" } },
-		{ "no such version of TLS", BYTES("tls={minimum=\"1.1\";};"),
-		    { "carnation.conf:1: error: tls.minimum: \"1.1\" is none "
-		      "of \"1.2\" or \"1.3\"" } },
+		    { "carnation.conf:1: error: log.addresses: invalid value "
+		      "\"some\": expected \"none\", \"truncated\" or "
+		      "\"full\"" } },
 		{ "misspelt within groups",
 		    BYTES("capsules = ( {\nhsot = \"x\";\ntitel = \"x\";\n"
 			  "paths = ( { glob = \"*\"; lnag = \"en\"; } );\n"
@@ -138,26 +133,10 @@ test_reading_reports(void **state)
 			"did you mean \"title\"?",
 			"carnation.conf:4: error: unknown option \"lnag\"; did "
 			"you mean \"lang\"?" } },
-		{ "values that make no sense",
-		    BYTES("listen = [\"\"]; user = \"\";\n"
-			  "limits = { exempt = [\"10.0.0.0/33\"]; };\n"
-			  "types = ( { extension = \"a\"; } );\n"
-			  "capsules = ( { hidden = [\"x\"]; lang = \"e n\"; } "
-			  ");"),
-		    { "carnation.conf:1: error: listen: \"\" must not be empty",
-			"carnation.conf:1: error: user: \"\" must not be empty",
-			"carnation.conf:2: error: limits.exempt: "
-			"\"10.0.0.0/33\" is neither an address nor "
-			"address/bits",
-			"carnation.conf:3: error: types.type is missing",
-			"carnation.conf:4: error: capsules.hidden: \"x\" needs "
-			"no mention: it does not begin with a dot",
-			"carnation.conf:4: error: lang: \"e n\" is not a list "
-			"of language tags such as \"en\" or \"az,en-GB\"" } },
 		{ "a message shows no control byte",
 		    BYTES("user = 1;\n\"\x1b[2J\""),
-		    { "carnation.conf:2: error: syntax error: text is out of "
-		      "place here, or a '=' or ',' is missing before it" } },
+		    { "carnation.conf:2: error: syntax error: unexpected text, "
+		      "or missing '=' or ',' before it" } },
 	};
 
 	(void)state;

@@ -158,7 +158,8 @@ test_operators_values(void **state)
 {
 #define EXEMPT "limits = { exempt = [\"%s\"]; };"
 #define EXTENSION "types = ( { extension = \"%s\"; type = \"a/b\"; } );"
-#define HIDDEN "capsules = ( { hidden = [\"%s\"]; } );"
+#define HIDDEN                                                                 \
+	"capsules = ( { host = \"h\"; root = \"/r\"; hidden = [\"%s\"]; } );"
 	static const struct {
 		const char *option;
 		const char *value;
@@ -208,7 +209,11 @@ test_operators_values(void **state)
 		    slice_of(rows[i].option, (size_t)(at - rows[i].option)));
 		buf_str(&text, rows[i].value);
 		buf_str(&text, at + 2);
+		if (strncmp(buf_cstr(&text), "capsules", 8) != 0)
+			buf_str(&text,
+			    "capsules = ( { host = \"h\"; root = \"/r\"; } );");
 		c = conf_of(buf_cstr(&text), &r);
+		conf_check(c, &r);
 		check_row((r.errors == 0) == rows[i].good, buf_cstr(&text));
 		check_row(
 		    rows[i].good || r.items[0].line == 1, buf_cstr(&text));

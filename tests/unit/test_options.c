@@ -191,7 +191,6 @@ test_the_table_is_sound(void **state)
 		check_row(
 		    o->places == OPTION_OPERATOR || o->places == OPTION_CAPSULE,
 		    o->name);
-		check_row(o->help != NULL && o->help[0] != '\0', o->name);
 		check_row(number == (o->unit != NULL), o->name);
 		check_row(!number || o->min < o->max, o->name);
 		check_row(!number || o->fallback != NULL, o->name);

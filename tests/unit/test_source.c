@@ -17,8 +17,8 @@ test_too_much_of_something(void **state)
 	(void)state;
 	memset(big, '\n', CONF_FILE_MAX + 1);
 	c = conf_of(big, &r);
-	conf_check_item(&r, 0,
-	    "carnation.conf: error: is larger than 1048576 bytes", "bytes");
+	conf_check_item(
+	    &r, 0, "carnation.conf: error: larger than 1048576 bytes", "bytes");
 	report_fini(&r);
 	conf_free(&c);
 	for (unsigned i = 0; i < 65; i++)
@@ -35,8 +35,8 @@ test_too_much_of_something(void **state)
 	(void)snprintf(big + at, 16, "{});");
 	c = conf_of(big, &r);
 	conf_check_item(&r, 0,
-	    "carnation.conf:1: error: capsules: 1025 entries; at most 1024 are "
-	    "allowed",
+	    "carnation.conf:1: error: capsules: too many entries: 1025 (limit "
+	    "1024)",
 	    "capsules");
 	report_fini(&r);
 	conf_free(&c);
@@ -52,10 +52,10 @@ test_a_file_that_cannot_be_read(void **state)
 	assert_false(conf_read(c, "missing.conf", &r));
 	assert_false(conf_read(c, "parts", &r));
 	conf_check_item(&r, 0,
-	    "missing.conf: error: cannot be read: No such file or directory",
+	    "missing.conf: error: cannot read: No such file or directory",
 	    "missing");
 	conf_check_item(
-	    &r, 1, "parts: error: cannot be read: Is a directory", "directory");
+	    &r, 1, "parts: error: cannot read: Is a directory", "directory");
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -95,31 +95,31 @@ test_includes(void **state)
 		{ "brackets end where they begin",
 		    "limits = {\n@include \"parts/a.conf\"\n", "rate = 7; };",
 		    "",
-		    "parts/a.conf:1: error: syntax error: this bracket closes "
-		    "nothing" },
+		    "parts/a.conf:1: error: syntax error: unmatched closing "
+		    "bracket" },
 		{ "in a text it is text",
 		    "user = \"x\n@include \\\"y\\\"\n\";\n/*\n@include \"z\"\n"
 		    "*/\n# @include \"z\"\n",
 		    "", "", NULL },
 		{ "missing", "\n@include \"nothing.conf\"", "", "",
-		    "nothing.conf: error: cannot be read: No such file or "
+		    "nothing.conf: error: cannot read: No such file or "
 		    "directory" },
 		{ "not a file", "@include \"parts\"", "", "",
-		    "parts: error: cannot be read: Is a directory" },
+		    "parts: error: cannot read: Is a directory" },
 		{ "nothing to wait for", "@include \"/dev/zero\"", "", "",
-		    "/dev/zero: error: not a regular file" },
+		    "/dev/zero: error: cannot read: not a regular file" },
 		{ "no name", "@include \"\"", "", "",
-		    "carnation.conf:1: error: @include wants a file's name in "
+		    "carnation.conf:1: error: @include requires a file name in "
 		    "quotes" },
 		{ "no quotes", "@include x", "", "",
-		    "carnation.conf:1: error: @include wants a file's name in "
+		    "carnation.conf:1: error: @include requires a file name in "
 		    "quotes" },
 		{ "itself", "@include \"carnation.conf\"", "", "",
-		    "carnation.conf:1: error: too many files within files" },
+		    "carnation.conf:1: error: @include nested too deeply" },
 		{ "text before settings",
 		    "listen = [\n@include \"parts/a.conf\"\n];", "\"*:1\"", "",
-		    "parts/a.conf:1: error: syntax error: text is out of "
-		    "place here, or a '=' or ',' is missing before it" },
+		    "parts/a.conf:1: error: syntax error: unexpected text, or "
+		    "missing '=' or ',' before it" },
 	};
 
 	(void)state;
@@ -153,7 +153,8 @@ test_nothing_waits_for_an_included_pipe(void **state)
 	c = conf_of("@include \"parts/pipe\"", &r);
 	alarm(0);
 	assert_int_equal(remove("parts/pipe"), 0);
-	conf_check_item(&r, 0, "parts/pipe: error: not a regular file", "pipe");
+	conf_check_item(&r, 0,
+	    "parts/pipe: error: cannot read: not a regular file", "pipe");
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -174,7 +175,7 @@ test_includes_end_some_time(void **state)
 	c = conf_of(
 	    "@include \"parts/a.conf\"\n@include \"parts/a.conf\"\n", &r);
 	assert_int_equal(r.n, 1);
-	assert_non_null(strstr(r.items[0].text, "the configuration is too"));
+	assert_non_null(strstr(r.items[0].text, "configuration larger"));
 	report_fini(&r);
 	conf_free(&c);
 }
