@@ -13,8 +13,10 @@ from harness import LONG, Server
 from life import carnation
 from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
                        second)
+from preload import hurry  # noqa: F401
 from signed import CAPSULE, MANIFEST, Author, Key, make_store, sha256
 
+pytestmark = pytest.mark.usefixtures("hurry")
 NOWHERE = "gemini://nothing.invalid/"
 NEW = b"# Version 2\n"
 
@@ -222,18 +224,19 @@ def test_the_origin_ends_halfway(fresh, origin, second):
 
 # ----------------------------------------------------------------- status 44
 
-def test_slow_down(mirror, origin):
+def test_slow_down(mirror, origin, hurry):  # noqa: F811
     origin.publish(page(2))
     origin.on("page.gmi", o.answer("44 2"), times=1)
     mirror.updated()
     asked = [t.at for t in origin.log if t.path == "page.gmi"]
-    assert len(asked) == 2 and asked[1] - asked[0] >= 1.9
+    assert len(asked) == 2 and asked[1] - asked[0] >= 1.9 / hurry
 
 
 @pytest.mark.soak
-def test_a_server_with_a_rate(place, key):
+def test_a_server_with_a_rate(place, key, monkeypatch):
     """carnation's own, as it is to strangers: ten a second after sixty. A run
     takes its time, and gets all."""
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
     n = 900 if LONG else 100
     author = Author(key, "gemini://localhost/", CAPSULE)
     store = make_store(place / "store", [author.publish(
@@ -248,13 +251,13 @@ def test_a_server_with_a_rate(place, key):
     assert done.returncode == 0, done.stderr
 
 
-def test_slow_down_holds_for_all(fresh, origin):
+def test_slow_down_holds_for_all(fresh, origin, hurry):  # noqa: F811
     origin.publish({f"many/{n}.txt": f"{n}\n" for n in range(20)})
     origin.on("many/7.txt", o.answer("44 2"), times=1)
     fresh.updated("--key", fresh.pub)
     at = next(t.at for t in origin.log if t.path == "many/7.txt")
     # what was under way may still have come
-    quiet = [t for t in origin.log if at < t.at < at + 1.9]
+    quiet = [t for t in origin.log if at < t.at < at + 1.9 / hurry]
     assert len(quiet) <= 1
 
 
@@ -265,10 +268,9 @@ def test_slow_down_for_ever(mirror, origin, second):
     origin.on("mirror/objects/*", o.answer("44 61"))
     mirror.updated("--also", second.url())
     origin.publish(page(3))
-    began = time.monotonic()
-    said = mirror.fails(1)
-    assert "asks to wait 61 s" in said
-    assert time.monotonic() - began < 30
+    origin.clear()
+    assert "asks to wait 61 s" in mirror.fails(1)
+    assert origin.paths.count("page.gmi") == 1, "not waited for"
     origin.on(MANIFEST, o.answer("44 3600"))
     assert "asks to wait 3600 s" in mirror.fails(1)
 
@@ -357,26 +359,27 @@ def test_odd_answers(mirror, origin, fault):
 
 
 @pytest.mark.parametrize("fault", [
-    o.drip(1.0), o.drip(1.0, header=False), o.silence()],
+    o.drip, lambda s: o.drip(s, header=False), lambda s: o.silence()],
     ids=["drip", "dripping header", "silence"])
 @pytest.mark.parametrize("which", [MANIFEST, "p*"])
 @pytest.mark.soak
-def test_too_slow(mirror, origin, second, which, fault):
+def test_too_slow(mirror, origin, second, which, fault, hurry):  # noqa: F811
     """1 byte a second does not hold the run: the other mirror is asked."""
     origin.publish({"page.gmi": b"x" * 9000})
     second.serve(origin.files)
-    origin.on(which, fault)
+    origin.on(which, fault(1 / hurry))
     began = time.monotonic()
     mirror.updated("--also", second.url())
-    assert 5 < time.monotonic() - began < 40
+    assert 5 / hurry < time.monotonic() - began
 
 
 @pytest.mark.soak
-def test_slow_and_right_is_asked_last(mirror, origin, second):
+def test_slow_and_right_is_asked_last(
+        mirror, origin, second, hurry):  # noqa: F811
     """Each file comes in the end, but the other has them at once."""
     origin.publish({f"p{n}.gmi": f"{n}\n" * 5000 for n in range(12)})
     second.serve(origin.files)
-    origin.on("p*", o.drip(1.0, 1500))
+    origin.on("p*", o.drip(1 / hurry, 1500))
     mirror.updated("--also", second.url())
     # two that were on their way when it was found out
     assert sum(p.startswith("p") for p in origin.paths) == 2
@@ -387,8 +390,8 @@ def test_slow_and_right_is_asked_last(mirror, origin, second):
 
 
 @pytest.mark.soak
-def test_slow_but_steady(mirror, origin):
+def test_slow_but_steady(mirror, origin, hurry):  # noqa: F811
     """As much as the floor asks for is enough, however long it takes."""
     origin.publish({"page.gmi": b"x" * 9000})
-    origin.on("page.gmi", o.drip(1.0, 700))
+    origin.on("page.gmi", o.drip(1 / hurry, 700))
     mirror.updated()

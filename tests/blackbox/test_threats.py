@@ -11,9 +11,11 @@ import origin as o
 from harness import LONG, PATIENCE
 from life import carnation
 from origin import Origin
+from preload import hurry  # noqa: F401
 from signed import (CAPSULE, MANIFEST, Author, Key, check_store, object_path,
                     read_tree, sha256)
 
+pytestmark = pytest.mark.usefixtures("hurry")
 GOOD, LATER, REFUSED, LOCAL = 0, 1, 3, 4
 PAGES = {path: data for path, data in CAPSULE.items() if data}
 
@@ -294,17 +296,17 @@ def test_more_than_the_limits_is_not_begun(site, kept, fields):
 
 # ----------------------------------------------- it cannot hold a run for ever
 
-SLOW = {"body": o.drip(1), "header": o.drip(1, header=False),
-        "silence": o.silence()}
+SLOW = {"body": o.drip, "header": lambda s: o.drip(s, header=False),
+        "silence": lambda s: o.silence()}
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("path, slow", [
     (path, slow) for path in ("new.txt", MANIFEST) for slow in SLOW
     if LONG or (path, slow) in (("new.txt", "body"), (MANIFEST, "header"))])
-def test_one_byte_a_second(site, kept, path, slow):
+def test_one_byte_a_second(site, kept, path, slow, hurry):  # noqa: F811
     site.publish({"new.txt": "new\n" * 500})
-    spoil(site, path, SLOW[slow])
+    spoil(site, path, SLOW[slow](1 / hurry))
     kept.run(status=LATER, timeout=120)
     assert kept.served() == kept.before
 

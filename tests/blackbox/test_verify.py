@@ -16,7 +16,7 @@ import origin as o
 from harness import CARNATION
 from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from origin import Origin
-from preload import built, needed
+from preload import built, hurry, needed  # noqa: F401
 from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
                     check_store, make_store, object_path, opened, sha256,
                     ustar_header, padded)
@@ -578,7 +578,7 @@ def test_memory_stays_flat(place, author):
 
 # ----------------------------------------------------------------------- host
 
-def test_a_host_that_answers_badly(place, author):
+def test_a_host_that_answers_badly(place, author, hurry):  # noqa: F811
     with Origin(place, author.publish()) as origin:
         words = [origin.url(), "--key", author.key.public]
         for fault, lines in (
@@ -628,10 +628,10 @@ def test_a_host_whose_manifest_is_not_to_be_had(place, author):
         verify(*words, status=LATER)
 
 
-def test_a_host_that_trickles(place, author):
+def test_a_host_that_trickles(place, author, hurry):  # noqa: F811
     """A byte a second holds nobody for ever."""
     with Origin(place, author.publish()) as origin:
-        origin.on("page.gmi", o.drip(1.0))
+        origin.on("page.gmi", o.drip(1 / hurry))
         verify(origin.url(), "--key", author.key.public, status=LATER,
                timeout=120)
         assert "page.gmi: " in verify.said
@@ -650,14 +650,14 @@ def test_junk_without_end_behind_a_refusal(place, author, path, header,
                timeout=10)
 
 
-def test_slow_down_is_obeyed(place, author):
+def test_slow_down_is_obeyed(place, author, hurry):  # noqa: F811
     """Waited for, or not asked again."""
     with Origin(place, author.publish()) as origin:
         words = [origin.url(), "--key", author.key.public]
         origin.on("page.gmi", o.answer("44 2"), times=1)
         verify(*words)
         asked = [t.at for t in origin.log if t.path == "page.gmi"]
-        assert len(asked) == 2 and asked[1] - asked[0] >= 1.9
+        assert len(asked) == 2 and asked[1] - asked[0] >= 1.9 / hurry
         origin.clear()
         origin.on("page.gmi", o.answer("44 3600"))
         verify(*words, status=LATER)
@@ -1386,7 +1386,7 @@ def test_rot_in_a_store_copied_without_hard_links(mirror, place):
 
 
 @pytest.mark.soak
-def test_rot_and_a_source_that_is_slow(mirror, place):
+def test_rot_and_a_source_that_is_slow(mirror, place, hurry):  # noqa: F811
     """It is asked last: others have the files at once."""
     files = third_release(
         mirror, {f"p{n}.gmi": f"{n}\n" * 5000 for n in range(12)})
@@ -1395,7 +1395,7 @@ def test_rot_and_a_source_that_is_slow(mirror, place):
                     upstream=other.url())
         for n in range(12):
             rot(mirror.current / f"p{n}.gmi")
-        other.on("*", o.drip(1.0, 1500))
+        other.on("*", o.drip(1 / hurry, 1500))
         assert len(mirror.verify()) == 24
         assert len(other.log) == 2  # on their way when it was found out
     assert len(mirror.source.log) == 12
