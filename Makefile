@@ -33,7 +33,7 @@ INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
-PYTEST_JOBS  ?= 6
+PYTEST_JOBS  ?= 8
 
 # 64 bits of file sizes and of times on 32-bit systems, too: certificates of
 # ours last until 2099.
@@ -185,8 +185,8 @@ check-units: $(TESTS)
 
 soak: $(BIN)
 	$(Q)CARNATION_LONG=1 CARNATION=$(BIN) PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) -m pytest -q -n $(PYTEST_JOBS) -ra -p no:cacheprovider \
-	    -m soak tests/blackbox
+	    $(PYTHON) -m pytest -q -n $(PYTEST_JOBS) --dist loadgroup -ra \
+	    -p no:cacheprovider -m soak tests/blackbox
 	$(Q)CARNATION_ARCH=i386 scripts/fresh-machine
 
 lint: $(B)/headers $(B)/testheaders

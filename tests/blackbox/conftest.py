@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What all black-box tests share: the site most of them ask, the four ways to
 reach it, and the question after each test: is it still alive?"""
+import collections
 import os
 import socket
 import stat
@@ -25,21 +26,25 @@ def pytest_configure(config):
         "markers", "soak: takes seconds; CARNATION_LONG=1 runs the whole form")
 
 
-@pytest.hookimpl(trylast=True)
+TOGETHER = 40  # tests that start servers of their own, in one process
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that wait, rather than compute, come first and are dealt out: with
-    -n 4 each process gets a sixteenth of the list to begin with."""
-    waits = [i for i in items if "place" in i.fixturenames
-             or i.get_closest_marker("soak")]
-    others = [i for i in items if i not in set(waits)]
-    if len(waits) < 16 or len(others) < len(items) / 2:
-        return
-    size, dealt = len(items) // 16, []
-    for hand in (waits[n::4] for n in range(4)):
-        fill = max(size - len(hand), 0)
-        dealt += hand + others[:fill]
-        others = others[fill:]
-    items[:] = dealt + others
+    """For -n N --dist loadgroup: tests that wait, rather than compute, come
+    first, each for itself. Of the others those of a file stay together, with
+    the servers that they share."""
+    rank, before = {}, collections.Counter()
+    for item in items:
+        if item.get_closest_marker("soak"):
+            rank[item] = 0
+            continue
+        own = "place" in item.fixturenames
+        rank[item] = 1 if own else 2
+        number = before[item.path, own] // TOGETHER if own else "shared"
+        before[item.path, own] += 1
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{number}"))
+    items.sort(key=rank.get)
 
 
 @pytest.fixture(params=VIAS, ids=lambda v: f"tls{v.tls}-v{v.family}")

@@ -12,6 +12,7 @@ from life import root_only
 
 
 @root_only
+@pytest.mark.soak
 def test_the_demonstration_of_mirrors():
     done = subprocess.run(
         [ROOT / "scripts/demo-mirrors"], capture_output=True, text=True,

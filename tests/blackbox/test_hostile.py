@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import HOME, VIAS, own_directory
-from harness import (HOST, SANITIZED, Client, Server, connect, reset, tree,
-                     wait_for)
+from harness import (HOST, LONG, SANITIZED, Client, Server, connect, reset,
+                     tree, wait_for)
 from OpenSSL import SSL
 from rawtls import (EXTENSIONS, SUITES, Puppet, answer_to, client_hello,
                     extension, vector)
@@ -137,6 +137,7 @@ def test_hellos_of_many_kilobytes(site):
     assert site.memory() - before < 8 << 20
 
 
+@pytest.mark.soak
 def test_R1_2_33_random_request_lines_get_a_valid_header(site):
     """Only codes that are defined. Reply() checks the grammar of whatever
     comes (1.2.28-34). Seeded."""
@@ -146,7 +147,7 @@ def test_R1_2_33_random_request_lines_get_a_valid_header(site):
              b"]", b"::1", b"a.txt", b"dir", b" ", b"\t", b"\n", b"\r", b"\0",
              "é".encode(), b"\xff", b"//", b"http", b"%C3%A9", b"\x1b[2J",
              b"xn--caf-dma.example", b".", b";", b"\xef\xbb\xbf", b"x" * 200]
-    for _ in range(250 if SANITIZED else 2000):
+    for _ in range(2000 if LONG else 250 if SANITIZED else 700):
         line = b"".join(rng.choice(words)
                         for _ in range(rng.randrange(0, 14)))
         if rng.randrange(2):

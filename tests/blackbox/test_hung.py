@@ -5,9 +5,11 @@ import os
 import signal
 import time
 
+import pytest
 from harness import Client, Server, wait_for
 from life import free_port, hup, mark, settle
 
+pytestmark = pytest.mark.soak
 HANGS_S = 30  # ten heartbeats, on a busy machine
 
 

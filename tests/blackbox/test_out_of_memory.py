@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from binary import LONG
 from life import carnation
 from preload import built, needed
 from signed import Author, Key, make_store
@@ -52,7 +53,7 @@ void *realloc(void *p, size_t n)
 { return fails() ? NULL : __libc_realloc(p, n); }
 """
 
-pytestmark = needed
+pytestmark = [*needed, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module", name="library")
@@ -60,10 +61,16 @@ def library_fixture():
     yield from built(LIBRARY)
 
 
-failing = pytest.mark.parametrize("more", [0, 1, 10 ** 6])
+MORE = [0, 1, 10 ** 6]
+failing = pytest.mark.parametrize("more", MORE)
 
 # Each of our own allocations, then some of the thousands that OpenSSL makes.
 NUMBERS = [*range(1, 200), *(int(200 * 1.2 ** i) for i in range(30))]
+
+
+def numbers(more):
+    """In the short form a third for each of MORE."""
+    return NUMBERS if LONG else NUMBERS[MORE.index(more)::len(MORE)]
 
 
 def short(library, number, more):
@@ -73,7 +80,7 @@ def short(library, number, more):
 
 def each_failure(library, more, *words):
     """Runs a verb again and again, with another allocation that fails."""
-    for number in NUMBERS:
+    for number in numbers(more):
         yield number, carnation(*words, env=short(library, number, more))
 
 
@@ -126,7 +133,7 @@ def test_prune_counts_no_release_that_was_taken_back(place, library, more):
     for release in (store / "releases").iterdir():
         os.utime(release, (1, 1))
     copy = place / "copy"
-    for allowed in NUMBERS:
+    for allowed in numbers(more):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(store, copy, symlinks=True)
         done = carnation("prune", "--keep", 1, copy, env=short(

@@ -13,8 +13,7 @@ import pytest
 
 from certs import pair
 from crowd import answered, hello, open_one
-from harness import (CARNATION, LONG, SANITIZED, Client, Server, tree,
-                     wait_for)
+from harness import CARNATION, LONG, Client, Server, tree, wait_for
 from life import (NOBODY, PYTHON, Load, Plain, carnation, exists, free_port, hup,
                   hup_refused, mark, refused, root_only, settle, wrapper)
 
@@ -348,8 +347,8 @@ def test_reloads_that_pile_up_all_end_in_one_configuration(place):
 
 
 @pytest.mark.soak
-def test_200_reloads_under_load_lose_no_request(place):
-    times = 50 if SANITIZED and not LONG else 200
+def test_reloads_under_load_lose_no_request(place):
+    times = 200 if LONG else 50
     bodies = {"/": "# One\n" * 4, "/a.gmi": "a" * 50000}
 
     def good(reply, began):

@@ -404,7 +404,7 @@ PATHS = ("/", "/deep/page.gmi", "/same.txt", "/mirror/trace",
 @pytest.mark.soak
 def test_switches_under_load_mix_and_lose_nothing(place):
     rng = random.Random(1990)
-    times = 200 if LONG else 50
+    times = 200 if LONG else 20
     store = make_store(place / "store", 1)
     for serial in range(2, 11):
         add_release(store, serial)
@@ -427,7 +427,7 @@ def test_switches_under_load_mix_and_lose_nothing(place):
 def test_publishing_every_200_ms_is_followed(place):
     """More switches than generations: there is one change at a time, and it is
     to the newest. Old releases are pruned as a publisher does, late enough."""
-    times = 100 if LONG else 30
+    times = 100 if LONG else 12
     store = make_store(place / "store", 1)
     watched = Watched(store)
     with served(place, store=store, workers=2) as server:
