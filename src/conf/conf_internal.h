@@ -92,7 +92,7 @@ void choice_error(struct report *r, const struct option *o, struct place place,
 #define text_error(r, t, ...)                                                  \
 	report_add((r), REPORT_ERROR, (t)->file, (t)->line, __VA_ARGS__)
 
-/* The checks of conf_value.c, named by the table. */
+/* The checks that the table of options names. */
 option_check check_filled, check_line, check_suites, check_network,
     check_extension, check_media_type, check_media_type_or_none, check_hidden,
     check_lang, check_charset, check_name, check_glob, check_from, check_target,

@@ -190,3 +190,46 @@ option_next(const struct option *o, const char *prefix, unsigned place)
 			return o;
 	return NULL;
 }
+
+/* Splits "group.word": the prefix with its dot goes to prefix. */
+static const char *
+name_split(const char *name, char prefix[OPTION_NAME_MAX])
+{
+	const char *dot = strrchr(name, '.');
+	size_t n = dot == NULL ? 0 : (size_t)(dot - name) + 1;
+
+	prefix[0] = '\0';
+	if (n >= OPTION_NAME_MAX)
+		return NULL;
+	memcpy(prefix, name, n);
+	prefix[n] = '\0';
+	return name + n;
+}
+
+/* word_nearest() among the names of one group. */
+static void
+group_nearest(const char *word, const char *prefix, unsigned place,
+    const char **nearest, size_t *best)
+{
+	const struct option *o = NULL;
+
+	while ((o = option_next(o, prefix, place)) != NULL)
+		if (word_nearer(word, option_word(o), best))
+			*nearest = o->name;
+}
+
+const char *
+option_nearest(const char *name, unsigned place)
+{
+	char prefix[OPTION_NAME_MAX];
+	const char *word = name_split(name, prefix), *nearest = NULL;
+	size_t best = SIZE_MAX;
+
+	if (word == NULL)
+		return NULL;
+	group_nearest(word, prefix, place, &nearest, &best);
+	/* The operator may write a capsule's own settings there. */
+	if (strcmp(prefix, "capsules.") == 0)
+		group_nearest(word, "", OPTION_CAPSULE, &nearest, &best);
+	return nearest;
+}

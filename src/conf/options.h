@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of options: one row says an option's name, type, default, range and
- * meaning; checking, defaults, the dump and the comparison with the man pages are
+/* The table of options: one row has an option's name, type, default and range;
+ * checking, defaults, the dump and the comparison with the man pages are
  * loops over it. Depends on conf. */
 #ifndef CONF_OPTIONS_H
 #define CONF_OPTIONS_H
@@ -24,8 +24,7 @@ enum option_type {
 /* Where an option may be written. */
 enum option_place {
 	OPTION_OPERATOR = 1, /* carnation.conf(5) */
-	OPTION_CAPSULE =
-	    2, /* capsule.conf(5), and in the operator's capsules */
+	OPTION_CAPSULE = 2,  /* capsule.conf(5), and the operator's capsules */
 };
 
 /* Why a text is invalid, in a few words; NULL: it is valid. */
@@ -39,13 +38,14 @@ struct option {
 	const char *fallback; /* default, as it would be written; NULL: none */
 	long min;
 	long max;
-	const char *const *choices; /* ends with NULL; of a text: the only ones
-				     * allowed; of a path: words that are none */
+	/* Ends with NULL. Of a text: the only ones allowed; of a path: words
+	 * that are none. */
+	const char *const *choices;
 	const char *unit;
 	option_check *check; /* of a text, or of each text in a list */
 	bool required;       /* a group without it is an error */
-	size_t count;        /* of a list of groups: where its length is */
-	size_t size;         /* and how many bytes an element takes */
+	size_t count; /* of a list of groups: offset of its length */
+	size_t size;  /* and bytes of an element */
 };
 
 enum { OPTION_NAME_MAX = 64 }; /* bytes of a full name, NUL included */
@@ -56,21 +56,17 @@ const struct option *options_all(size_t *n);
 /* The row of that name, or NULL. */
 const struct option *option_find(const char *name);
 
-/* The name as it is written inside its group: behind the last dot. */
+/* The name as it is written inside its group: after the last dot. */
 const char *option_word(const struct option *o);
 
-/* The row behind o, or the first for NULL, that is written directly in the group
+/* The row after o, or the first for NULL, that is written directly in the group
  * that prefix and place name: "" for the top of either file, "limits." and so
  * on; NULL at the end. */
 const struct option *
 option_next(const struct option *o, const char *prefix, unsigned place);
 
 /* The known name in the same group and place that is nearest to a mistyped one
- * (edit distance at most a third of the longer's length; two letters that
- * changed places count once), or NULL. */
+ * (see word_nearer), or NULL. */
 const char *option_nearest(const char *name, unsigned place);
-
-/* For any set of words (verbs, command-line options): the nearest, or NULL. */
-const char *word_nearest(const char *word, const char *const *words);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,389 @@ source_place(const struct source *s, unsigned line)
 		place.line += line - s->marks[i].at;
 	}
 	return place;
+}
+
+/* One file on its way into the whole. Offsets count in in. */
+struct scan {
+	struct source *source;
+	struct slice in;
+	char *file;
+	size_t at;
+	size_t copied; /* what lies before is in the whole */
+	size_t open[SOURCE_DEPTH_MAX + 1]; /* where brackets were opened */
+	unsigned settings[SOURCE_DEPTH_MAX + 1];
+	size_t depth;
+	uint8_t last; /* first byte of the last token; 0: none, or a file */
+};
+
+static unsigned
+lines_in(struct slice s)
+{
+	unsigned n = 0;
+	size_t at;
+
+	while (slice_find(s, '\n', &at)) {
+		s = slice_skip(s, at + 1);
+		n++;
+	}
+	return n;
+}
+
+/* The line of an offset, from 1. */
+static unsigned
+scan_line(const struct scan *p, size_t at)
+{
+	return lines_in(slice_head(p->in, at)) + 1;
+}
+
+static bool
+scan_error(const struct scan *p, size_t at, const char *text)
+{
+	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, at),
+	    "%s", text);
+	return false;
+}
+
+/* What is appended next stands at p->at of p's file. */
+static bool
+scan_mark(struct scan *p)
+{
+	struct source *s = p->source;
+	struct mark *marks =
+	    arena_append(s->conf, s->marks, s->n_marks, sizeof(*marks));
+
+	if (marks == NULL)
+		return false;
+	s->marks = marks;
+	s->marks[s->n_marks++] = (struct mark){
+		.at = s->lines,
+		.place = { p->file, scan_line(p, p->at) },
+	};
+	return true;
+}
+
+/* Adds bytes that were read up to p->at. */
+static bool
+scan_put(struct scan *p, struct slice bytes)
+{
+	p->source->lines += lines_in(bytes);
+	return buf_put(&p->source->text, bytes) ||
+	       scan_error(p, p->at, "configuration larger than 4 MiB");
+}
+
+/* Hands on what was scanned so far. */
+static bool
+scan_flush(struct scan *p)
+{
+	struct slice seen = slice_head(p->in, p->at);
+	struct slice fresh = slice_skip(seen, p->copied);
+
+	p->copied = p->at;
+	return scan_put(p, fresh);
+}
+
+/* The byte n places on, or 0 behind the end. */
+static uint8_t
+scan_peek(const struct scan *p, size_t n)
+{
+	return n < p->in.len - p->at ? p->in.ptr[p->at + n] : 0;
+}
+
+static bool
+scan_starts(const struct scan *p, const char *text)
+{
+	return slice_starts(slice_skip(p->in, p->at), slice_str(text));
+}
+
+static void
+scan_line_comment(struct scan *p)
+{
+	while (p->at < p->in.len && p->in.ptr[p->at] != '\n')
+		p->at++;
+}
+
+static bool
+scan_comment(struct scan *p)
+{
+	size_t start = p->at;
+
+	for (p->at += 2; p->at < p->in.len; p->at++) {
+		if (scan_starts(p, "*/")) {
+			p->at += 2;
+			return true;
+		}
+	}
+	return scan_error(p, start, "unclosed comment");
+}
+
+static bool
+is_escaped_nul(const struct scan *p)
+{
+	return (scan_peek(p, 1) | 0x20) == 'x' && scan_peek(p, 2) == '0' &&
+	       scan_peek(p, 3) == '0';
+}
+
+/* libconfig 1.5 leaks a text that it did not expect, so it gets none. */
+static bool
+text_expected(const struct scan *p)
+{
+	if (p->last == '=' || p->last == ':' || p->last == '"')
+		return true;
+	if (p->depth == 0 || p->in.ptr[p->open[p->depth]] == '{')
+		return false;
+	return p->last == ',' || p->last == '(' || p->last == '[';
+}
+
+static bool
+scan_text(struct scan *p)
+{
+	size_t start = p->at;
+
+	if (!text_expected(p))
+		return scan_error(p, start,
+		    "syntax error: unexpected text, or missing '=' or ',' "
+		    "before it");
+	p->at++;
+	for (; p->at < p->in.len; p->at++) {
+		uint8_t c = p->in.ptr[p->at];
+
+		if (c == '"') {
+			p->at++;
+			return true;
+		}
+		if (c != '\\')
+			continue;
+		if (is_escaped_nul(p))
+			return scan_error(p, p->at, "text contains a NUL");
+		if (scan_peek(p, 1) == '"' || scan_peek(p, 1) == '\\')
+			p->at++;
+	}
+	return scan_error(p, start, "unclosed text");
+}
+
+static bool
+is_name(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '*';
+}
+
+static void
+scan_name(struct scan *p)
+{
+	while (is_name(scan_peek(p, 0)))
+		p->at++;
+}
+
+/* libconfig hands 4294967297 on as 1. */
+static bool
+scan_number(struct scan *p)
+{
+	size_t start = p->at;
+	bool hex = scan_starts(p, "0x") || scan_starts(p, "0X");
+	unsigned base = hex ? 16 : 10;
+	uint64_t value = 0;
+	bool small = true;
+
+	if (hex)
+		p->at += 2;
+	for (;; p->at++) {
+		int digit = hex_value(scan_peek(p, 0));
+
+		if (digit < 0 || (unsigned)digit >= base)
+			break;
+		if (value > (INT64_MAX - (uint64_t)digit) / base)
+			small = false;
+		else
+			value = value * base + (uint64_t)digit;
+	}
+	if (scan_peek(p, 0) != 'L' && value > INT_MAX)
+		small = false;
+	while (is_name(scan_peek(p, 0)) || scan_peek(p, 0) == '.')
+		p->at++;
+	return small || scan_error(p, start, "number too large");
+}
+
+static bool
+scan_open(struct scan *p)
+{
+	if (p->depth == SOURCE_DEPTH_MAX)
+		return scan_error(p, p->at, "brackets nested too deeply");
+	p->depth++;
+	p->open[p->depth] = p->at;
+	p->settings[p->depth] = 0;
+	p->at++;
+	return true;
+}
+
+/* At the end of a file people look for where the bracket was opened. */
+static bool
+scan_unclosed(const struct scan *p)
+{
+	size_t open = p->open[p->depth];
+
+	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, open),
+	    "syntax error: unclosed '%c'", p->in.ptr[open]);
+	return false;
+}
+
+/* At a bracket of another kind, where this one was to be closed. */
+static bool
+scan_crossed(const struct scan *p)
+{
+	size_t open = p->open[p->depth];
+
+	report_add(p->source->report, REPORT_ERROR, p->file,
+	    scan_line(p, p->at),
+	    "syntax error: the '%c' of line %u is not closed before this",
+	    p->in.ptr[open], scan_line(p, open));
+	return false;
+}
+
+static bool
+scan_close(struct scan *p)
+{
+	static const char pairs[] = "(){}[]";
+	uint8_t c = p->in.ptr[p->at];
+
+	if (p->depth == 0)
+		return scan_error(
+		    p, p->at, "syntax error: unmatched closing bracket");
+	if (strchr(pairs, p->in.ptr[p->open[p->depth]])[1] != (char)c)
+		return scan_crossed(p);
+	p->depth--;
+	p->at++;
+	return true;
+}
+
+static bool
+scan_setting(struct scan *p)
+{
+	p->at++;
+	if (p->settings[p->depth]++ < SOURCE_SETTINGS_MAX)
+		return true;
+	return scan_error(p, p->at, "too many settings in one group");
+}
+
+/* Reads the quoted name behind @include. */
+static bool
+scan_included(struct scan *p, struct slice *name)
+{
+	size_t start = p->at;
+
+	p->at += strlen("@include");
+	while (scan_peek(p, 0) == ' ' || scan_peek(p, 0) == '\t')
+		p->at++;
+	*name = slice_skip(p->in, p->at);
+	if (!slice_starts(*name, SLICE("\"")) ||
+	    !slice_cut(slice_skip(*name, 1), '"', name, &(struct slice){ 0 }) ||
+	    name->len == 0 || slice_find(*name, '\n', NULL)) {
+		p->at = start;
+		return false;
+	}
+	p->at += name->len + 2;
+	return true;
+}
+
+static bool
+scan_include(struct scan *p)
+{
+	struct source *s = p->source;
+	size_t start = p->at;
+	struct slice name;
+	char *file;
+
+	if (!scan_starts(p, "@include"))
+		return scan_error(p, start, "syntax error");
+	if (!s->may_include)
+		return scan_error(p, start, "@include is not allowed here");
+	if (s->depth > SOURCE_INCLUDES_MAX)
+		return scan_error(p, start, "@include nested too deeply");
+	if (!scan_flush(p))
+		return false;
+	if (!scan_included(p, &name))
+		return scan_error(
+		    p, start, "@include requires a file name in quotes");
+	p->copied = p->at;
+	file = arena_text(s->conf, name);
+	if (file != NULL)
+		file = path_beside(s->conf, p->file, file);
+	if (file == NULL || !source_file(s, file))
+		return false;
+	return scan_mark(p);
+}
+
+static bool
+scan_token(struct scan *p)
+{
+	uint8_t c = p->in.ptr[p->at];
+
+	if (c == '"')
+		return scan_text(p);
+	else if (c == '@')
+		return scan_include(p);
+	else if (c == '(' || c == '{' || c == '[')
+		return scan_open(p);
+	else if (c == ')' || c == '}' || c == ']')
+		return scan_close(p);
+	else if (c == '=' || c == ':')
+		return scan_setting(p);
+	else if (c >= '0' && c <= '9')
+		return scan_number(p);
+	else if (is_name(c) && c != '-')
+		scan_name(p);
+	else
+		p->at++;
+	return true;
+}
+
+/* A token, or what may stand between two. */
+static bool
+scan_next(struct scan *p)
+{
+	uint8_t c = p->in.ptr[p->at];
+	bool good;
+
+	if (c == '#' || scan_starts(p, "//")) {
+		scan_line_comment(p);
+		return true;
+	}
+	if (scan_starts(p, "/*"))
+		return scan_comment(p);
+	if (memchr(" \t\r\n\f", c, 5) != NULL) {
+		p->at++;
+		return true;
+	}
+	good = scan_token(p);
+	p->last = c == '@' ? 0 : c;
+	return good;
+}
+
+/* The whole of one file or of a capsule.conf; file is the arena's. From one file to
+ * the next by way of @include, SOURCE_INCLUDES_MAX times. */
+static bool
+source_scan(struct source *s, struct slice in, char *file)
+{
+	struct scan p = { .source = s, .in = in, .file = file };
+	size_t nul;
+
+	if (in.len > CONF_FILE_MAX) {
+		report_add(s->report, REPORT_ERROR, file, 0,
+		    "larger than %d bytes", CONF_FILE_MAX);
+		return false;
+	}
+	if (slice_find(in, '\0', &nul))
+		return scan_error(&p, nul, "file contains a NUL byte");
+	if (!scan_mark(&p))
+		return false;
+	while (p.at < in.len)
+		if (!scan_next(&p))
+			return false;
+	if (p.depth > 0)
+		return scan_unclosed(&p);
+	/* To libconfig a comment without a line's end is an error. */
+	return scan_flush(&p) &&
+	       (slice_ends(in, SLICE("\n")) || scan_put(&p, SLICE("\n")));
 }
 
 /* All that can be read from fd, or some more than is allowed. */

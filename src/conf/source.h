@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The text of a configuration: files with what they include, laid one behind the
- * other, and which line of the whole came from where. Also refuses here what
- * libconfig 1.5 lets pass: a NUL that hides the rest, numbers that wrap round,
+/* The text of a configuration: files with what they include, one after the
+ * other, and which line of the whole came from where. Also refuses what
+ * libconfig 1.5 accepts: a NUL that hides the rest, numbers that wrap round,
  * brackets nested without bound. Depends on conf_internal. */
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
@@ -36,15 +36,11 @@ struct source {
 void source_init(struct source *s, struct conf *c, struct report *r);
 void source_fini(struct source *s);
 
-/* Appends a file and what it includes. False after a complaint. */
+/* Appends a file and what it includes. False after an error was reported. */
 bool source_file(struct source *s, const char *file);
 
-/* Appends bytes that may include nothing. False after a complaint. */
+/* Appends bytes that may include nothing. False as above. */
 bool source_bytes(struct source *s, struct slice bytes, const char *name);
-
-/* The same for bytes of a file that was read, whose name is the arena's: from one
- * to the next of these two by way of @include, SOURCE_INCLUDES_MAX times. */
-bool source_scan(struct source *s, struct slice in, char *file);
 
 /* Where a line of the whole came from. */
 struct place source_place(const struct source *s, unsigned line);

@@ -227,3 +227,69 @@ hex_value(uint8_t c)
 		return c - 'a' + 10;
 	return -1;
 }
+
+enum { WORD_MAX = 64 }; /* bytes of a word that is compared, NUL included */
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours that make b of a;
+ * SIZE_MAX when one of them is too long. Three rows of the
+ * usual table are enough. */
+static size_t
+word_distance(const char *a, const char *b)
+{
+	size_t rows[3][WORD_MAX];
+	size_t *before = rows[0], *above = rows[1], *row = rows[2];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n >= WORD_MAX || m >= WORD_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= m; j++)
+		before[j] = above[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t *spare = before;
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
+
+			row[j] = least(above[j - 1] + cost,
+			    least(above[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				row[j] = least(row[j], before[j - 2] + 1);
+		}
+		before = above;
+		above = row;
+		row = spare;
+	}
+	return above[m];
+}
+
+bool
+word_nearer(const char *word, const char *candidate, size_t *best)
+{
+	size_t n = strlen(word), m = strlen(candidate);
+	size_t distance = word_distance(word, candidate);
+
+	if (distance > (n > m ? n : m) / 3 || distance >= *best)
+		return false;
+	*best = distance;
+	return true;
+}
+
+const char *
+word_nearest(const char *word, const char *const *words)
+{
+	const char *nearest = NULL;
+	size_t best = SIZE_MAX;
+
+	for (; *words != NULL; words++)
+		if (word_nearer(word, *words, &best))
+			nearest = *words;
+	return nearest;
+}

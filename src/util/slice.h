@@ -66,4 +66,13 @@ bool slice_utf8(struct slice s);
 /* -1 when c is not a hexadecimal digit. */
 int hex_value(uint8_t c);
 
+/* Whether candidate may be what was meant with word, and is nearer to it than
+ * *best, which is then set (SIZE_MAX at the start). The distance counts letters
+ * put in, left out, replaced, or swapped with their neighbour; it may be a third
+ * of the longer word's length. */
+bool word_nearer(const char *word, const char *candidate, size_t *best);
+
+/* The nearest of words, which end with NULL, or NULL. */
+const char *word_nearest(const char *word, const char *const *words);
+
 #endif

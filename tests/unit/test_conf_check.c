@@ -140,6 +140,226 @@ test_what_was_not_read_is_not_checked(void **state)
 	conf_free(&c);
 }
 
+/* Whether a value is taken by the option of that name. */
+static void
+test_values(void **state)
+{
+	static const struct {
+		const char *option;
+		const char *value;
+		bool good;
+	} rows[] = {
+		{ "title = \"%s\";", "Qara Yanvar \xc3\xa9", true },
+		{ "title = \"%s\";", "", true },
+		{ "title = \"%s\";", "two\\nlines", false },
+		{ "lang = \"%s\";", "", true },
+		{ "lang = \"%s\";", "en", true },
+		{ "lang = \"%s\";", "az-Latn-AZ,en,x-a", true },
+		{ "lang = \"%s\";", "en,", false },
+		{ "lang = \"%s\";", "en, fr", false },
+		{ "lang = \"%s\";", "-en", false },
+		{ "lang = \"%s\";", "12", false },
+		{ "lang = \"%s\";", "en--gb", false },
+		{ "lang = \"%s\";", "abcdefghi", false },
+		{ "lang = \"%s\";", "en\\r\\n20", false },
+		{ "lang = \"%s\";", "en;charset=x", false },
+		{ "lang = \"%s\";", "e\\\"n", false },
+		{ "charset = \"%s\";", "", true },
+		{ "charset = \"%s\";", "utf-8", true },
+		{ "charset = \"%s\";", "utf 8", false },
+		{ "charset = \"%s\";", "utf-8;x", false },
+		{ "charset = \"%s\";", "utf-8\\n", false },
+		{ "charset = \"%s\";", "\xc3\xa9", false },
+		{ "index = [\"%s\"];", "index.gmi", true },
+		{ "index = [\"%s\"];", "", false },
+		{ "index = [\"%s\"];", "a/b", false },
+		{ "index = [\"%s\"];", ".", false },
+		{ "index = [\"%s\"];", "..", false },
+		{ "gone = [\"%s\"];", "/a*", true },
+		{ "gone = [\"%s\"];", "a", false },
+		{ "gone = [\"%s\"];", "", false },
+		{ "feed = \"%s\";", "log/updates.gmi", true },
+		{ "feed = \"%s\";", "..x/a..", true },
+		{ "feed = \"%s\";", "", false },
+		{ "feed = \"%s\";", "/updates.gmi", false },
+		{ "feed = \"%s\";", "a/../../b", false },
+		{ "feed = \"%s\";", "..", false },
+		{ "order = [\"a.gmi\", \"%s\"];", "b.gmi", true },
+		{ "order = [\"a.gmi\", \"%s\"];", "../b.gmi", false },
+		{ "paths = ( { glob = \"%s\"; } );", "/a", true },
+		{ "paths = ( { glob = \"%s\"; } );", "*.gmi", true },
+		{ "paths = ( { glob = \"%s\"; } );", "a", false },
+		{ "paths = ( { glob = \"%s\"; } );", "", false },
+#define TYPE "paths = ( { glob = \"*\"; type = \"%s\"; } );"
+		{ TYPE, "", true },
+		{ TYPE, "text/x-diff", true },
+		{ TYPE, "text/plain; format=flowed;x=\\\"y z\\\"", true },
+		{ TYPE, "text", false },
+		{ TYPE, "text/", false },
+		{ TYPE, "/plain", false },
+		{ TYPE, "text/plain\\r\\n", false },
+		{ TYPE, "text/plain;", false },
+		{ TYPE, "text/plain; x", false },
+		{ TYPE, "text/plain; =x", false },
+		{ TYPE, "text/plain; x=", false },
+		{ TYPE, "text/plain; x=\\ty", false },
+		{ TYPE, "text /plain", false },
+#define FROM "redirects = ( { from = \"%s\"; to = \"/z\"; } );"
+		{ FROM, "/a", true },
+		{ FROM, "/a/*", true },
+		{ FROM, "/*", true },
+		{ FROM, "a", false },
+		{ FROM, "", false },
+		{ FROM, "/a*", false },
+		{ FROM, "/*/a", false },
+		{ FROM, "/*/a/*", false },
+#define TO "redirects = ( { from = \"/a\"; to = \"%s\"; } );"
+		{ TO, "/b?q#f", true },
+		{ TO, "gemini://example.org/", true },
+		{ TO, "GEMINI://example.org/a", true },
+		{ TO, "//example.org/", false },
+		{ TO, "b", false },
+		{ TO, "", false },
+		{ TO, ":b", false },
+		{ TO, "1:b", false },
+		{ TO, "a_b:c", false },
+		{ TO, "/b\\r\\n", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c = conf_new();
+		struct conf_capsule *capsule = conf_add_capsule(c);
+		struct report r = { 0 };
+		const char *at = strstr(rows[i].option, "%s");
+		struct buf text;
+		bool good;
+
+		buf_init(&text, 1000);
+		buf_put(&text,
+		    slice_of(rows[i].option, (size_t)(at - rows[i].option)));
+		buf_str(&text, rows[i].value);
+		buf_str(&text, at + 2);
+		conf_read_content(c, &capsule->content, buf_view(&text), "x",
+		    REPORT_ERROR, &r);
+		good = r.errors == 0;
+		check_row(good == rows[i].good, buf_cstr(&text));
+		check_row(good || r.items[0].line == 1, buf_cstr(&text));
+		buf_fini(&text);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
+/* What would not fit a header is refused. */
+static void
+test_values_that_are_too_long(void **state)
+{
+	static const struct {
+		const char *before;
+		const char *after;
+		size_t longest;
+	} rows[] = {
+		{ "lang = \"", "\";", 255 },
+		{ "charset = \"", "\";", 255 },
+		{ "paths = ( { glob = \"*\"; type = \"a/", "\"; } );", 253 },
+		{ "redirects = ( { from = \"/b\"; to = \"/", "\"; } );", 1023 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c = conf_new();
+		struct conf_capsule *capsule = conf_add_capsule(c);
+		struct report r = { 0 };
+		struct buf text;
+
+		buf_init(&text, 2000);
+		buf_str(&text, rows[i / 2].before);
+		for (size_t n = 0; n < rows[i / 2].longest + i % 2; n++)
+			buf_byte(&text, n % 8 == 7 ? '-' : 'a');
+		if (buf_view(&text).ptr[text.len - 1] == '-')
+			text.ptr[text.len - 1] = 'a';
+		buf_str(&text, rows[i / 2].after);
+		conf_read_content(c, &capsule->content, buf_view(&text), "x",
+		    REPORT_ERROR, &r);
+		check_row((r.errors == 0) == (i % 2 == 0), rows[i / 2].before);
+		buf_fini(&text);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
+/* The same for the operator's options. */
+static void
+test_operators_values(void **state)
+{
+#define EXEMPT "limits = { exempt = [\"%s\"]; };"
+#define EXTENSION "types = ( { extension = \"%s\"; type = \"a/b\"; } );"
+#define HIDDEN                                                                 \
+	"capsules = ( { host = \"h\"; root = \"/r\"; hidden = [\"%s\"]; } );"
+	static const struct {
+		const char *option;
+		const char *value;
+		bool good;
+	} rows[] = {
+		{ EXEMPT, "192.0.2.1", true },
+		{ EXEMPT, "0.0.0.0/0", true },
+		{ EXEMPT, "192.0.2.0/32", true },
+		{ EXEMPT, "192.0.2.0/33", false },
+		{ EXEMPT, "2001:db8::/128", true },
+		{ EXEMPT, "2001:db8::/129", false },
+		{ EXEMPT, "2001:db8::/", false },
+		{ EXEMPT, "2001:db8::/-1", false },
+		{ EXEMPT, "192.0.2", false },
+		{ EXEMPT, "localhost", false },
+		{ EXEMPT, "", false },
+		{ EXEMPT, "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
+		    false },
+		{ EXTENSION, "gmi", true },
+		{ EXTENSION, ".GMI", true },
+		{ EXTENSION, "", false },
+		{ EXTENSION, ".", false },
+		{ EXTENSION, "tar.gz", false },
+		{ EXTENSION, "a/b", false },
+		{ EXTENSION, "a\\n", false },
+		{ HIDDEN, ".config", true },
+		{ HIDDEN, "config", false },
+		{ HIDDEN, ".", false },
+		{ HIDDEN, "..", false },
+		{ HIDDEN, ".a/b", false },
+		{ "tls = { suites = \"%s\"; };", "A:B-C_D!E", true },
+		{ "tls = { suites = \"%s\"; };", "", false },
+		{ "tls = { suites = \"%s\"; };", "A B", false },
+		{ "log = { access = \"%s\"; };", "x.log", true },
+		{ "log = { access = \"%s\"; };", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *at = strstr(rows[i].option, "%s");
+		struct report r = { 0 };
+		struct conf *c;
+		struct buf text;
+
+		buf_init(&text, 1000);
+		buf_put(&text,
+		    slice_of(rows[i].option, (size_t)(at - rows[i].option)));
+		buf_str(&text, rows[i].value);
+		buf_str(&text, at + 2);
+		if (strncmp(buf_cstr(&text), "capsules", 8) != 0)
+			buf_str(&text,
+			    "capsules = ( { host = \"h\"; root = \"/r\"; } );");
+		c = conf_of(buf_cstr(&text), &r);
+		conf_check(c, &r);
+		check_row((r.errors == 0) == rows[i].good, buf_cstr(&text));
+		check_row(
+		    rows[i].good || r.items[0].line == 1, buf_cstr(&text));
+		buf_fini(&text);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
 int
 main(void)
 {
@@ -147,6 +367,9 @@ main(void)
 		cmocka_unit_test(test_checking_reports),
 		cmocka_unit_test(test_checking_the_command_line),
 		cmocka_unit_test(test_what_was_not_read_is_not_checked),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_values_that_are_too_long),
+		cmocka_unit_test(test_operators_values),
 	};
 
 	return cmocka_run_group_tests(tests, conf_enter, conf_leave);

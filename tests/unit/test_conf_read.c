@@ -152,11 +152,222 @@ test_reading_reports(void **state)
 	}
 }
 
+/* Reads a capsule.conf under an operator who says nothing. */
+static void
+check_content(struct slice text, const char *want, const char *row)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+
+	conf_read_content(
+	    c, &capsule->content, text, "capsule.conf", REPORT_ERROR, &r);
+	if (want != NULL)
+		conf_check_item(&r, 0, want, row);
+	conf_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_refusals(void **state)
+{
+	static const struct {
+		const char *what;
+		struct slice text;
+		const char *want;
+	} rows[] = {
+		{ "nothing", BYTES(""), NULL },
+		{ "a file from elsewhere", BYTES("@include \"/etc/passwd\"\n"),
+		    "capsule.conf:1: error: @include is not allowed here" },
+		{ "behind blanks", BYTES("\n \t@include \"x\"\n"),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "within a group",
+		    BYTES("paths = (\n@include \"/etc/passwd\"\n);"),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "in a text it is text",
+		    BYTES("title = \"\\\n@include "
+			  "\\\"x\\\"\";"),
+		    "capsule.conf:1: error: title: invalid value "
+		    "\"\\x5c\\x0a@include \"x\"\": contains a control "
+		    "character" },
+		{ "behind a comment that only seems open",
+		    BYTES("title = \"/*\";\n@include \"x\""),
+		    "capsule.conf:2: error: @include is not allowed here" },
+		{ "a NUL hides nothing", BYTES("title = \"x\";\0lng = 1;"),
+		    "capsule.conf:1: error: file contains a NUL byte" },
+		{ "the operator's option", BYTES("hidden = [\".ssh\"];"),
+		    "capsule.conf:1: error: unknown option \"hidden\"" },
+		{ "another one", BYTES("root = \"/\";"),
+		    "capsule.conf:1: error: unknown option \"root\"" },
+		{ "misspelt", BYTES("\nlisitng = true;"),
+		    "capsule.conf:2: error: unknown option \"lisitng\"; did "
+		    "you mean \"listing\"?" },
+		{ "a wrong kind", BYTES("listing = 1;"),
+		    "capsule.conf:1: error: listing: expected true or false, "
+		    "not a number" },
+		{ "syntax", BYTES("title = ;"),
+		    "capsule.conf:1: error: syntax error" },
+		{ "a redirect without its target",
+		    BYTES("redirects = (\n{ from = \"/a\"; } );"),
+		    "capsule.conf:2: error: missing option \"redirects.to\"" },
+		{ "settings for no path", BYTES("paths = ( { } );"),
+		    "capsule.conf:1: error: missing option \"paths.glob\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_content(rows[i].text, rows[i].want, rows[i].what);
+}
+
+static const char operator_file[] =
+    "capsules = ( { host = \"h\"; root = \"/r\"; lang = \"az\";\n"
+    "index = [\"o.gmi\"]; listing = false; order = [];\n"
+    "paths = ( { glob = \"/o\"; } ); gone = [\"/og\"];\n"
+    "redirects = ( { from = \"/o\"; to = \"/oo\"; } ); } );";
+
+static const char capsule_file[] =
+    "title = \"T\"; lang = \"en\"; charset = \"utf-8\";\n"
+    "index = [\"c.gmi\"]; listing = true; feed = \"f.gmi\"; copy = \"f.txt\";\n"
+    "order = [\"c.gmi\"]; gone = [\"/c1\", \"/c2\"];\n"
+    "paths = ( { glob = \"/c\"; }, { glob = \"/d\"; listing = true; } );\n"
+    "redirects = ( { from = \"/c\"; to = \"/cc\"; permanent = true; } );";
+
+static void
+test_the_operators_word_wins(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of(operator_file, &r);
+	struct conf_content content = c->capsules[0].content;
+
+	(void)state;
+	assert_true(conf_read_content(c, &content, slice_str(capsule_file),
+	    "capsule.conf", REPORT_ERROR, &r));
+	assert_string_equal(content.title.text, "T");
+	assert_string_equal(content.title.file, "capsule.conf");
+	assert_string_equal(content.lang.text, "az");
+	assert_string_equal(content.charset.text, "utf-8");
+	assert_int_equal(content.index.n, 1);
+	assert_string_equal(content.index.item[0].text, "o.gmi");
+	assert_int_equal(content.listing, 0);
+	assert_string_equal(content.feed.text, "f.gmi");
+	assert_string_equal(content.copy.text, "f.txt");
+	assert_int_equal(content.order.n, 0);
+	assert_int_equal(content.gone.n, 3);
+	assert_string_equal(content.gone.item[0].text, "/og");
+	assert_string_equal(content.gone.item[2].text, "/c2");
+	assert_int_equal(content.n_paths, 3);
+	assert_string_equal(content.paths[0].glob.text, "/o");
+	assert_int_equal(content.paths[0].listing, CONF_UNSET);
+	assert_int_equal(content.paths[2].listing, 1);
+	assert_int_equal(content.n_redirects, 2);
+	assert_string_equal(content.redirects[0].to.text, "/oo");
+	assert_true(content.redirects[1].permanent);
+	/* The operator's own copy is as it was. */
+	assert_int_equal(c->capsules[0].content.n_paths, 1);
+	assert_null(c->capsules[0].content.title.text);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_the_capsules_word_where_nobody_else_says(void **state)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct conf_content content = capsule->content;
+	struct report r = { 0 };
+
+	(void)state;
+	assert_true(conf_read_content(c, &content, slice_str(capsule_file),
+	    "capsule.conf", REPORT_ERROR, &r));
+	assert_string_equal(content.lang.text, "en");
+	assert_string_equal(content.index.item[0].text, "c.gmi");
+	assert_int_equal(content.listing, 1);
+	assert_int_equal(content.order.n, 1);
+	assert_int_equal(content.n_paths, 2);
+	content = capsule->content;
+	assert_true(conf_read_content(
+	    c, &content, SLICE(""), "capsule.conf", REPORT_ERROR, &r));
+	assert_int_equal(content.index.n, 2);
+	assert_string_equal(content.index.item[0].text, "index.gmi");
+	assert_int_equal(content.listing, CONF_UNSET);
+	assert_false(content.gone.set);
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_an_unknown_option_may_be_a_warning(void **state)
+{
+	struct conf *c = conf_new();
+	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct report r = { 0 };
+
+	(void)state;
+	assert_true(conf_read_content(c, &capsule->content,
+	    SLICE("lsting = true; title = \"T\";"), "capsule.conf",
+	    REPORT_WARNING, &r));
+	assert_int_equal(r.errors, 0);
+	assert_int_equal(r.warnings, 1);
+	assert_string_equal(capsule->content.title.text, "T");
+	report_fini(&r);
+	conf_free(&c);
+}
+
+static void
+test_what_is_left_of_a_file_with_mistakes(void **state)
+{
+	struct report r = { 0 };
+	struct conf *c = conf_of(operator_file, &r);
+	struct conf_content content = c->capsules[0].content;
+	const size_t redirects = content.n_redirects, paths = content.n_paths;
+
+	(void)state;
+	assert_true(conf_read_content(c, &content,
+	    SLICE("title = \"T\"; lsting = true; lang = \"en\"; feed = [];\n"
+		  "charset = \"a b\"; index = [\"a/b\"];\n"
+		  "gone = (\"/x\", \"y\", 3, \"/z\"); listing = 7;\n"
+		  "redirects = ( { from = \"a\"; to = \"/b\"; },\n"
+		  "{ from = \"/k\"; to = \"/l\"; permanent = true; },\n"
+		  "{ from = \"/c\"; }, { to = \"/d\"; } );\n"
+		  "paths = ( { lang = \"en\"; },\n"
+		  "{ glob = \"/a/*\"; lang = \"?\"; listing = true; } );"),
+	    "capsule.conf", REPORT_ERROR, &r));
+	assert_int_equal(r.errors, 12);
+	assert_string_equal(content.title.text, "T");
+	assert_string_equal(content.lang.text, "az"); /* the operator's */
+	assert_null(content.feed.text);
+	assert_null(content.charset.text);
+	assert_string_equal(content.index.item[0].text, "o.gmi");
+	assert_int_equal(content.listing, c->capsules[0].content.listing);
+	assert_int_equal(content.n_redirects, redirects + 1);
+	assert_string_equal(content.redirects[redirects].from.text, "/k");
+	assert_true(content.redirects[redirects].permanent);
+	assert_int_equal(content.n_paths, paths + 1);
+	assert_string_equal(content.paths[paths].glob.text, "/a/*");
+	assert_null(content.paths[paths].lang.text);
+	assert_int_equal(content.paths[paths].listing, 1);
+	assert_string_equal(content.gone.item[content.gone.n - 1].text, "/z");
+	content = c->capsules[0].content;
+	assert_false(
+	    conf_read_content(c, &content, SLICE("title = \"T\"; lang = ;"),
+		"capsule.conf", REPORT_ERROR, &r));
+	assert_memory_equal(&content, &c->capsules[0].content, sizeof(content));
+	report_fini(&r);
+	conf_free(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_reports),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_the_operators_word_wins),
+		cmocka_unit_test(test_the_capsules_word_where_nobody_else_says),
+		cmocka_unit_test(test_an_unknown_option_may_be_a_warning),
+		cmocka_unit_test(test_what_is_left_of_a_file_with_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, conf_enter, conf_leave);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "check.h"
 
+#include <string.h>
+
 static const struct slice none; /* the NULL that an empty view may hold */
 
 static void
@@ -192,10 +194,65 @@ hexadecimal(void **state)
 	assert_int_equal(hex_value(0x10), -1);
 }
 
+static const char long_word[] =
+    "limits_limits_limits_limits_limits_limits_limits_limits_limits_l";
+
+static void
+check_nearest(const char *word, const char *got, const char *want)
+{
+	if ((got == NULL) != (want == NULL) ||
+	    (got != NULL && strcmp(got, want) != 0))
+		fail_msg("\"%s\": got %s, want %s", word,
+		    got == NULL ? "nothing" : got,
+		    want == NULL ? "nothing" : want);
+}
+
+static void
+the_nearest_word(void **state)
+{
+	static const char *const words[] = { "serve", "check", "cert", "fetch",
+		"help", "ab", long_word, NULL };
+	static const char *const no_words[] = { NULL };
+	static const struct {
+		const char *word;
+		const char *nearest;
+	} rows[] = {
+		{ "serve", "serve" },
+		{ "sevre", "serve" }, /* two letters changed places */
+		{ "srve", "serve" }, { "sserve", "serve" },
+		{ "swrve", "serve" }, { "evres", NULL }, { "chekc", "check" },
+		{ "fetcj", "fetch" }, { "cret", "cert" }, { "hlp", "help" },
+		{ "hp", NULL }, { "a", NULL }, /* half of it is not a third */
+		{ "ba", NULL }, { "", NULL }, { "frobnicate", NULL },
+		{ "HELP", NULL },
+		{ long_word, NULL }, /* longer than any name */
+	};
+
+	(void)state;
+	assert_true(strlen(long_word) >= 64);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		check_nearest(rows[i].word, word_nearest(rows[i].word, words),
+		    rows[i].nearest);
+	check_nearest("serve", word_nearest("serve", no_words), NULL);
+}
+
+/* Of two as near, the one that comes first. */
+static void
+the_first_of_two_words_as_near(void **state)
+{
+	static const char *const words[] = { "bare", "bard", "barn", NULL };
+
+	(void)state;
+	check_nearest("bart", word_nearest("bart", words), "bare");
+	check_nearest("barn", word_nearest("barn", words), "barn");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_nearest_word),
+		cmocka_unit_test(the_first_of_two_words_as_near),
 		cmocka_unit_test(comparisons),
 		cmocka_unit_test(cutting),
 		cmocka_unit_test(lines),
