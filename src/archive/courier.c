@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
-#include "client/fetch.h"
-#include "proto/status.h"
+#include "client/exchange.h"
+#include "proto/response.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -164,9 +164,9 @@ redirected(struct errand *e, struct why *why)
 {
 	struct target to;
 
-	if (++e->redirects > FETCH_REDIRECTS_MAX) {
+	if (++e->redirects > STATUS_REDIRECTS_MAX) {
 		why_set(
-		    why, "more than %d redirects", (int)FETCH_REDIRECTS_MAX);
+		    why, "more than %d redirects", (int)STATUS_REDIRECTS_MAX);
 		return ERRAND_DENIED;
 	}
 	if (target_follow(&e->target, slice_of(e->meta, e->meta_len), &to,

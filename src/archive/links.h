@@ -7,7 +7,7 @@
 
 #include "archive/manifest.h"
 #include "capsule/inventory.h"
-#include "proto/status.h"
+#include "proto/response.h"
 
 enum {
 	LINKS_PAGE_MAX = 16

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "capsule/feed_entries.h"
-#include "capsule/page.h"
+#include "capsule/feed.h"
+#include "capsule/inventory.h"
 #include "capsule/plain.h"
 #include "proto/gemtext.h"
 #include "proto/uri.h"

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capsule/host_internal.h"
 #include "capsule/policy.h"
 #include "os/file.h"
 

@@ -158,4 +158,8 @@ host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out);
 void host_survey_store(
     const struct host *h, uint64_t until_ms, struct host_survey *out);
 
+/* Opens the root that h's configuration names, or the current release of the store
+ * there. False, told in r: it cannot be opened, or the store has none. */
+bool host_root_open(struct host *h, struct report *r);
+
 #endif

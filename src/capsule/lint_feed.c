@@ -6,9 +6,8 @@
 
 #include "capsule/atom.h"
 #include "capsule/feed.h"
-#include "capsule/feed_entries.h"
+#include "capsule/inventory.h"
 #include "capsule/lint_internal.h"
-#include "capsule/page.h"
 #include "capsule/plain.h"
 
 #define RUN "; carnation feed writes it anew"

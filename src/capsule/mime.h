@@ -34,4 +34,8 @@ mime_type(struct mime *m, const char *path, int fd, const struct stat *st);
 /* Version of libmagic, as 544 for 5.44. */
 int mime_library(void);
 
+/* The type of a file name (without directories), by the whole name or by what
+ * follows its last dot, letters of any case; NULL when the table has none. */
+const char *mime_table_find(struct slice name);
+
 #endif

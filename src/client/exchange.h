@@ -67,4 +67,11 @@ bool exchange_resumed(const struct exchange *x);
 /* Ends it, with our close_notify, whatever its state. */
 void exchange_free(struct exchange **x);
 
+enum { FETCH_TIMEOUT_S = 30 }; /* unless the user sets another */
+
+/* A whole exchange, waited for. timeout_s is for everything up to the header, and then for each silence in
+ * the body. SIGPIPE must be ignored. */
+enum fetch_result fetch(const struct target *t, const struct tls_client *tls,
+    unsigned timeout_s, const struct fetch_visitor *v, struct why *why);
+
 #endif

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "conf/conf.h"
-#include "proto/status.h"
+#include "proto/response.h"
 
 enum {
 	ACCESS_WARN_MS = 60000, /* a log that cannot be written: one warning */

@@ -38,4 +38,21 @@ bool log_escape_json(struct buf *out, struct slice s);
  * caller's, 0 at first. */
 bool log_due(uint64_t *last_ms, uint64_t period_ms);
 
+/* Bytes from strangers, made safe for a terminal as they come: line feeds, tabs
+ * and printable UTF-8 pass; every other byte is shown as \xHH. */
+enum { SCREEN_GROWTH = 4 }; /* a byte may become "\xHH" */
+
+/* Zeroed at the start: bytes whose meaning depends on what follows. */
+struct screen {
+	uint8_t kept[4];
+	size_t n;
+};
+
+/* Appends what can be shown so far; out must have room for SCREEN_GROWTH times
+ * the bytes and those kept. */
+bool screen_put(struct screen *s, struct slice bytes, struct buf *out);
+
+/* Shows what was kept: nothing follows. */
+bool screen_end(struct screen *s, struct buf *out);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "client/fetch.h"
+#include "client/exchange.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -251,9 +251,9 @@ converse(struct job *j)
 			continue;
 		if (class != 3)
 			return class * FETCH_CLASSES;
-		if (++redirects > FETCH_REDIRECTS_MAX) {
-			log_error(
-			    "more than %d redirects", (int)FETCH_REDIRECTS_MAX);
+		if (++redirects > STATUS_REDIRECTS_MAX) {
+			log_error("more than %d redirects",
+			    (int)STATUS_REDIRECTS_MAX);
 			return class * FETCH_CLASSES;
 		}
 		if (!follow(j))

@@ -5,7 +5,7 @@
 #ifndef VERBS_FETCH_OUTPUT_H
 #define VERBS_FETCH_OUTPUT_H
 
-#include "client/screen.h"
+#include "util/log.h"
 
 struct fetch_output {
 	const char *file; /* NULL: stdout */

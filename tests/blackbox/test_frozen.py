@@ -90,7 +90,7 @@ def test_wrong_use_is_2(verb):
 
 
 def test_lint_codes():
-    table = (ROOT / "src/capsule/lint_rules.c").read_text()
+    table = (ROOT / "src/capsule/lint.c").read_text()
     for level in ("error", "warning", "info"):
         assert set(NAME.findall(point(f"{level}: "))) == set(re.findall(
             rf'^\t\{{\s*"(\w+)",\s*LINT_{level.upper()},', table, re.M))

@@ -10,7 +10,7 @@
 
 #include "capsule/atom.h"
 #include "capsule/copy.h"
-#include "capsule/feed_entries.h"
+#include "capsule/feed.h"
 
 #define PAGE "d/u.gmi"
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "client/fetch.h"
+#include "client/exchange.h"
 #include "tls_help.h"
 #include "util/clock.h"
 
