@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/child.h"
 #include "server/process.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -373,7 +374,7 @@ generation_kill_all(void)
 
 	LIST_EACH (l, &generations)
 		generation_kill(LIST_ENTRY(l, struct generation, link));
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+	while (child_wait(-1) != -1)
 		;
 }
 

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/inspection.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "os/shared.h"
-#include "server/descriptors.h"
+#include "server/child.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -26,7 +24,21 @@ struct shared_finding {
 	uint8_t bytes[HOST_CONF_MAX];
 };
 
-typedef void examine(const struct site *site, struct shared_finding *out);
+enum { FOUND_MAX = 16 * 1024 * 1024 };
+
+/* What a child of check writes. */
+struct shared_report {
+	const struct site *site;
+	_Atomic uint32_t len;
+	uint8_t bytes[FOUND_MAX]; /* of each problem: found, file, text */
+};
+
+/* Before the file's name and the text, each with its NUL. */
+struct found {
+	uint32_t level;
+	uint32_t line;
+	uint32_t has_file;
+};
 
 struct child {
 	struct inspection *owner;
@@ -46,11 +58,14 @@ struct inspection {
 };
 
 /* Without privileges, as in the workers. */
-static void
-examine_content(const struct site *site, struct shared_finding *out)
+static bool
+examine_content(void *arg)
 {
+	const struct inspection *inspection = arg;
+	const struct site *site = inspection->site;
+
 	for (size_t i = 0; i < site->hosts->n; i++) {
-		struct shared_finding *f = &out[i];
+		struct shared_finding *f = &inspection->shared[i];
 		struct report r = { 0 };
 		struct buf bytes;
 		enum site_content found;
@@ -70,11 +85,15 @@ examine_content(const struct site *site, struct shared_finding *out)
 		buf_fini(&bytes);
 		atomic_store(&f->content, found);
 	}
+	return true;
 }
 
-static void
-examine_roots(const struct site *site, struct shared_finding *out)
+static bool
+examine_roots(void *arg)
 {
+	const struct inspection *inspection = arg;
+	const struct site *site = inspection->site;
+	struct shared_finding *out = inspection->shared;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
 	for (size_t i = 0; i < site->hosts->n; i++) {
@@ -83,59 +102,39 @@ examine_roots(const struct site *site, struct shared_finding *out)
 		site_survey(site, i, until, &out[i].survey);
 		atomic_store(&out[i].surveyed, 1);
 	}
+	return true;
 }
 
-static void
-give_up_foreign(const struct site *site)
+/* What a child that inspects site may keep open, *n of them; the caller frees.
+ * NULL: out of memory. */
+static int *
+site_descriptors(const struct site *site, size_t *n)
 {
-	int *own = calloc(2 * site->hosts->n + 1, sizeof(*own));
+	int *own;
 
-	if (own == NULL)
-		exit(EXIT_FAILURE);
-	for (size_t i = 0; i < site->hosts->n; i++) {
+	*n = 2 * site->hosts->n;
+	own = calloc(*n + 1, sizeof(*own));
+	for (size_t i = 0; own != NULL && i < site->hosts->n; i++) {
 		own[2 * i] = site->hosts->host[i].root;
 		own[2 * i + 1] = site->hosts->host[i].store;
 	}
-	descriptors_keep(own, 2 * site->hosts->n);
-	free(own);
-}
-
-/* In the child. privs: NULL keeps those of the parent. */
-_Noreturn static void
-child_run(const struct inspection *i, const struct privs *privs, pid_t parent,
-    examine *look)
-{
-	privs_quiet_signals();
-	give_up_foreign(i->site);
-	if (privs != NULL && !privs_drop(privs)) {
-		log_error("cannot drop privileges: %s", strerror(errno));
-		_exit(EXIT_FAILURE);
-	}
-	if (!privs_die_with(parent))
-		_exit(EXIT_FAILURE);
-	look(i->site, i->shared);
-	_exit(EXIT_SUCCESS);
+	return own;
 }
 
 static void on_child(struct ev_loop *loop, ev_child *w, int events);
 
 static bool
-child_start(struct inspection *i, struct child *c, const struct privs *privs,
-    examine *look)
+child_watch(struct inspection *i, struct child *c, const struct privs *privs,
+    child_job *job)
 {
-	pid_t parent = getpid();
-	sigset_t all, before;
+	size_t n;
+	int *keep = site_descriptors(i->site, &n);
+	pid_t pid = keep == NULL ? -1 : child_start(privs, keep, n, job, i);
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	c->pid = fork();
-	if (c->pid == 0)
-		child_run(i, privs, parent, look);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (c->pid == -1) {
-		c->pid = 0;
+	free(keep);
+	if (pid == -1)
 		return false;
-	}
+	c->pid = pid;
 	ev_child_init(&c->watcher, on_child, c->pid, 0);
 	c->watcher.data = c;
 	ev_child_start(EV_DEFAULT, &c->watcher);
@@ -214,9 +213,9 @@ inspection_start(const struct site *site, inspection_done *done, void *arg)
 	ev_timer_init(&i->limit, on_limit, INSPECTION_MS / 1000., 0);
 	i->limit.data = i;
 	if (i->shared == NULL || i->findings == NULL ||
-	    !child_start(
+	    !child_watch(
 		i, &i->children[0], &site->base->privs, examine_content) ||
-	    !child_start(i, &i->children[1], NULL, examine_roots)) {
+	    !child_watch(i, &i->children[1], NULL, examine_roots)) {
 		inspection_free(&i);
 		return NULL;
 	}
@@ -237,9 +236,7 @@ inspection_free(struct inspection **ip)
 		if (i->children[k].pid == 0)
 			continue;
 		ev_child_stop(EV_DEFAULT, &i->children[k].watcher);
-		while (waitpid(i->children[k].pid, NULL, 0) == -1 &&
-		       errno == EINTR)
-			;
+		child_wait(i->children[k].pid);
 	}
 	ev_timer_stop(EV_DEFAULT, &i->limit);
 	if (i->shared != NULL)
@@ -247,4 +244,167 @@ inspection_free(struct inspection **ip)
 	free(i->findings);
 	free(i);
 	*ip = NULL;
+}
+
+static void
+check_content(const struct site *s, struct report *r)
+{
+	for (size_t i = 0; i < s->hosts->n; i++) {
+		const struct conf_text *root = &s->hosts->host[i].conf->root;
+		struct buf bytes;
+		bool there;
+
+		if (s->hosts->host[i].root == -1)
+			continue;
+		buf_init(&bytes, HOST_CONF_MAX);
+		if (site_examine(s, i, &bytes, &there, r) ==
+		    SITE_CONTENT_CLOSED)
+			report_add(r, REPORT_ERROR, root->file, root->line,
+			    "root \"%s\": user %s cannot enter that directory",
+			    root->text, s->base->privs.user);
+		buf_fini(&bytes);
+	}
+}
+
+static int
+hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Undoes the escaping of report_add, because the parent's call escapes the text
+ * again. */
+static void
+unescape(char *text)
+{
+	char *to = text;
+
+	while (*text != '\0') {
+		int high = -1, low = -1;
+		char byte = *text;
+
+		if (text[0] == '\\' && text[1] == 'x')
+			high = hex_digit(text[2]);
+		if (high >= 0)
+			low = hex_digit(text[3]);
+		if (low >= 0)
+			byte = (char)(16 * high + low);
+		*to++ = byte;
+		text += low >= 0 ? 4 : 1;
+	}
+	*to = '\0';
+}
+
+/* Appends a problem to what the parent will read. */
+static void
+found_put(struct buf *out, const struct report_item *item)
+{
+	const char *file = item->file == NULL ? "" : item->file;
+	const struct found head = {
+		.level = item->level,
+		.line = item->line,
+		.has_file = item->file != NULL,
+	};
+
+	unescape(item->text);
+	buf_put(out, slice_of(&head, sizeof(head)));
+	buf_put(out, slice_of(file, strlen(file) + 1));
+	buf_put(out, slice_of(item->text, strlen(item->text) + 1));
+}
+
+/* In a child that has become the workers' user. */
+static bool
+check_as_user(void *arg)
+{
+	struct shared_report *to = arg;
+	struct report r = { 0 };
+	struct buf out;
+
+	check_content(to->site, &r);
+	buf_wrap(&out, to->bytes, sizeof(to->bytes));
+	for (size_t i = 0; i < r.n && !out.failed; i++)
+		found_put(&out, &r.items[i]);
+	atomic_store(&to->len, (uint32_t)out.len);
+	return !out.failed && r.n == r.errors + r.warnings;
+}
+
+/* A string from what the child wrote; NULL: none. */
+static const char *
+found_take_text(struct slice *from)
+{
+	const char *text = (const char *)from->ptr;
+	const uint8_t *end =
+	    from->len == 0 ? NULL : memchr(from->ptr, '\0', from->len);
+
+	if (end == NULL)
+		return NULL;
+	*from = slice_skip(*from, (size_t)(end - from->ptr) + 1);
+	return text;
+}
+
+/* The parent trusts nothing that a child writes. False: not a valid
+ * report. */
+static bool
+found_take(struct slice *from, struct report *r)
+{
+	const char *file, *text;
+	struct found head;
+
+	if (from->len < sizeof(head))
+		return false;
+	memcpy(&head, from->ptr, sizeof(head));
+	*from = slice_skip(*from, sizeof(head));
+	file = found_take_text(from);
+	text = found_take_text(from);
+	if (file == NULL || text == NULL)
+		return false;
+	report_add(r,
+	    head.level == REPORT_WARNING ? REPORT_WARNING : REPORT_ERROR,
+	    head.has_file != 0 ? file : NULL, head.line, "%s", text);
+	return true;
+}
+
+/* False: not everything was checked, or had room. */
+static bool
+check_in_child(const struct site *site, struct report *r)
+{
+	struct shared_report *found = shared_new(sizeof(*found));
+	bool good = false;
+	struct slice rest;
+	size_t n, len;
+	int *keep = site_descriptors(site, &n);
+	pid_t pid = -1;
+
+	if (found != NULL && keep != NULL) {
+		found->site = site;
+		signal(SIGCHLD, SIG_DFL); /* or its status would be lost */
+		pid = child_start(
+		    &site->base->privs, keep, n, check_as_user, found);
+	}
+	if (pid != -1) {
+		good = child_wait(pid) == 0;
+		len = atomic_load(&found->len);
+		rest =
+		    slice_of(found->bytes, len < FOUND_MAX ? len : FOUND_MAX);
+		while (rest.len > 0 && found_take(&rest, r))
+			;
+		good = good && rest.len == 0;
+	}
+	shared_free(found, sizeof(*found), NULL);
+	free(keep);
+	return good;
+}
+
+void
+inspection_check(const struct site *site, struct report *r)
+{
+	if (!site->base->privs.wanted)
+		check_content(site, r);
+	else if (!check_in_child(site, r))
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "not all capsules could be checked as user %s",
+		    site->base->privs.user);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Two short-lived children that look at what a new site would serve, so that nothing
- * in a capsule can stop or hang the parent: one, without privileges, reads each
- * capsule.conf; the other looks through the roots for private keys.
- * Depends on site and os; uses libev's default loop. */
+/* Two short-lived children that look at what a new site would serve, so that
+ * nothing in a capsule can stop or hang the parent: one, without privileges,
+ * reads each capsule.conf; the other looks through the roots for private keys.
+ * Depends on site, child and os; uses libev's default loop. */
 #ifndef SERVER_INSPECTION_H
 #define SERVER_INSPECTION_H
 
@@ -27,5 +27,10 @@ inspection_start(const struct site *site, inspection_done *done, void *arg);
 
 /* Also ends what is still running; done is then not called. */
 void inspection_free(struct inspection **i);
+
+/* For check: reads what the workers would read, as their user where that can
+ * be, and reports in r all that is wrong with it. For a site loaded with
+ * look_only. */
+void inspection_check(const struct site *site, struct report *r);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/child.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -26,26 +27,20 @@ process_init(struct process *p, unsigned number,
 	p->word.data = data;
 }
 
-/* With all signals blocked: a worker must not run the parent's handlers. */
 static pid_t
-fork_worker(const struct process *p, const struct worker_world *template,
+worker_fork(const struct process *p, const struct worker_world *template,
     const int pair[2])
 {
 	struct worker_world world = *template;
-	sigset_t all, before;
 	pid_t pid;
 
 	world.parent = getpid();
 	world.control = pair[1];
 	world.row = p->row;
 	world.number = p->number;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	if (pid == 0) {
+	pid = child_fork();
+	if (pid == 0)
 		worker_run(&world);
-	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
 
@@ -69,7 +64,7 @@ process_start(struct process *p, const struct worker_world *template)
 	errno = EAGAIN;
 	p->row = limiter_take_row(template->limiter);
 	if (p->row != -1 && socketpair(AF_UNIX, type, 0, pair) == 0) {
-		p->pid = fork_worker(p, template, pair);
+		p->pid = worker_fork(p, template, pair);
 		p->control = pair[0];
 		close(pair[1]);
 		if (p->pid != -1) {

@@ -319,7 +319,7 @@ site_load(struct conf *conf, const struct site *old,
 		if (r->errors == errors || o->look_only)
 			base_load(base, hosts, o, r);
 		if (o->look_only)
-			site_look_at_roots(s, r);
+			site_check_roots(s, r);
 		(void)check_descriptors(conf, count_roots(hosts), r);
 	}
 	if (r->errors > errors && !o->look_only)

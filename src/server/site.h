@@ -91,7 +91,7 @@ struct site_options {
  * database of a checked configuration, which it takes over also on failure.
  * Roots that contain the certs directory, or are inside it, are errors. With
  * look_only, so are roots that cannot be opened or contain a private key
- * (site_look reports what is wrong in them); otherwise inspection and
+ * (inspection_check reports what is wrong in them); otherwise inspection and
  * site_settle decide what can be served of each capsule. Where the new content
  * cannot be used, what old (may be NULL) served is kept; a root that old does
  * not name and that cannot be opened is then an error. NULL when r gained an
@@ -122,11 +122,6 @@ bool site_any_fresh(const struct site *s);
  * closed. */
 enum site_content site_examine(const struct site *s, size_t i,
     struct buf *bytes, bool *there, struct report *r);
-
-/* For check: reads what the workers would read, as their user where that can
- * be, and reports all that is wrong with it. For a site loaded with
- * look_only. */
-void site_look(struct site *s, struct report *r);
 
 /* For the inspection: what the root of capsule i holds, found until until_ms. */
 void site_survey(

@@ -15,6 +15,6 @@ site_new(struct site_base *base, struct hosts *hosts, struct report *r);
 void site_open_roots(struct site *s, const struct site *old, struct report *r);
 
 /* For check: all that is wrong with the roots, here and now. */
-void site_look_at_roots(struct site *s, struct report *r);
+void site_check_roots(struct site *s, struct report *r);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "server/site_internal.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 enum {
@@ -326,6 +327,29 @@ site_survey(
 	 * was looked through when the configuration was loaded. */
 	if (s->whole && !out->unfinished)
 		host_survey_store(h, until_ms, out);
+}
+
+void
+site_check_roots(struct site *s, struct report *r)
+{
+	uint64_t until = clock_ms() + HOST_SURVEY_MS;
+
+	for (size_t i = 0; i < s->hosts->n; i++) {
+		const struct conf_text *root = &s->hosts->host[i].conf->root;
+
+		if (s->hosts->host[i].root == -1)
+			continue;
+		site_survey(s, i, until, &s->surveys[i]);
+		if (s->surveys[i].secret[0] != '\0')
+			report_add(r, REPORT_ERROR, root->file, root->line,
+			    "root \"%s\" holds a private key: %s", root->text,
+			    s->surveys[i].secret);
+		if (s->surveys[i].unfinished)
+			report_add(r, REPORT_WARNING, root->file, root->line,
+			    "root \"%s\" was not searched completely for "
+			    "private keys: it has too many files",
+			    root->text);
+	}
 }
 
 static void

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "server/access.h"
+#include "server/inspection.h"
 #include "server/limiter.h"
 #include "server/listeners.h"
 #include "server/site.h"
@@ -42,7 +43,7 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 	site = site_load(conf, NULL, &options, r);
 	if (site == NULL)
 		return;
-	site_look(site, r);
+	inspection_check(site, r);
 	site_warn(site, r);
 	site_free(&site);
 }

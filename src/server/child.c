@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/descriptors.h"
+#include "util/log.h"
+
+pid_t
+child_fork(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+pid_t
+child_start(
+    const struct privs *privs, int *keep, size_t n, child_job *job, void *arg)
+{
+	pid_t parent = getpid();
+	pid_t pid = child_fork();
+
+	if (pid != 0)
+		return pid;
+	privs_quiet_signals();
+	descriptors_keep(keep, n);
+	if (privs != NULL && !privs_drop(privs)) {
+		log_error("cannot drop privileges: %s", strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+	if (!privs_die_with(parent))
+		_exit(EXIT_FAILURE);
+	_exit(job(arg) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+int
+child_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			return -1;
+	return status;
+}
