@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/conf_internal.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/array.h"
 #include "util/glob.h"
+#include "util/network.h"
 
 /* A name that may occur only once. */
 struct name {
@@ -353,23 +353,10 @@ check_suites(struct slice text)
 const char *
 check_network(struct slice text)
 {
-	static const char wrong[] = "not an address or ADDRESS/BITS";
-	uint8_t address[16];
-	char name[INET6_ADDRSTRLEN] = "";
-	struct slice bits;
-	bool has_bits = slice_cut(text, '/', &text, &bits);
-	uint64_t n, max;
+	struct network ignored;
 
-	if (text.len >= sizeof(name))
-		return wrong;
-	memcpy(name, text.ptr, text.len);
-	if (inet_pton(AF_INET, name, address) == 1)
-		max = 32;
-	else if (inet_pton(AF_INET6, name, address) == 1)
-		max = 128;
-	else
-		return wrong;
-	return has_bits && !slice_number(bits, max, &n) ? wrong : NULL;
+	return network_parse(text, &ignored) ? NULL
+					     : "not an address or ADDRESS/BITS";
 }
 
 const char *

@@ -114,36 +114,9 @@ limiter_key(const struct sockaddr_storage *addr)
 	return 0;
 }
 
-/* "ADDR" or "ADDR/BITS". */
-static bool
-network_parse(const char *text, struct limiter_network *out)
-{
-	char addr[INET6_ADDRSTRLEN];
-	struct slice before, after;
-	uint64_t bits;
-	bool prefix = slice_cut(slice_str(text), '/', &before, &after);
-
-	if (before.len >= sizeof(addr))
-		return false;
-	memcpy(addr, before.ptr, before.len);
-	addr[before.len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, addr, out->addr) == 1)
-		out->family = AF_INET;
-	else if (inet_pton(AF_INET6, addr, out->addr) == 1)
-		out->family = AF_INET6;
-	else
-		return false;
-	bits = out->family == AF_INET ? 32 : 128;
-	if (prefix && !slice_number(after, bits, &bits))
-		return false;
-	out->bits = (unsigned)bits;
-	return true;
-}
-
 size_t
 limiter_networks(const struct conf_list *list,
-    struct limiter_network out[LIMITER_EXEMPT_MAX], struct report *r)
+    struct network out[LIMITER_EXEMPT_MAX], struct report *r)
 {
 	size_t n = 0;
 
@@ -154,7 +127,7 @@ limiter_networks(const struct conf_list *list,
 			report_add(r, REPORT_ERROR, t->file, t->line,
 			    "limits.exempt: more than %d entries",
 			    LIMITER_EXEMPT_MAX);
-		else if (!network_parse(t->text, &out[n]))
+		else if (!network_parse(slice_str(t->text), &out[n]))
 			report_add(r, REPORT_ERROR, t->file, t->line,
 			    "limits.exempt: invalid address or network \"%s\"",
 			    t->text);
@@ -164,28 +137,12 @@ limiter_networks(const struct conf_list *list,
 	return n;
 }
 
-static bool
-prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	uint8_t mask = (uint8_t)(0xff00u >> (bits % 8));
-
-	return memcmp(a, b, bits / 8) == 0 &&
-	       (bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0);
-}
-
 bool
-limiter_exempt(const struct limiter_network *networks, size_t n,
+limiter_exempt(const struct network *networks, size_t n,
     const struct sockaddr_storage *addr)
 {
-	const struct sockaddr_in *v4 = (const void *)addr;
-	const struct sockaddr_in6 *v6 = (const void *)addr;
-	const uint8_t *bytes = addr->ss_family == AF_INET
-				   ? (const void *)&v4->sin_addr
-				   : v6->sin6_addr.s6_addr;
-
 	for (size_t i = 0; i < n; i++)
-		if (networks[i].family == addr->ss_family &&
-		    prefix_equal(networks[i].addr, bytes, networks[i].bits))
+		if (network_has(&networks[i], addr))
 			return true;
 	return false;
 }

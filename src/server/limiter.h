@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "conf/conf.h"
+#include "util/network.h"
 
 enum {
 	LIMITER_RATES = 8192, /* addresses whose rate is remembered */
@@ -39,23 +40,17 @@ uint64_t limiter_key(const struct sockaddr_storage *addr);
 /* A hash of a key that clients can neither know nor choose. */
 uint64_t limiter_hash(const struct limiter *l, uint64_t key);
 
-/* One address or network that is not counted. */
-struct limiter_network {
-	int family;
-	unsigned bits;
-	uint8_t addr[16];
-};
-
-/* The networks of a list ("127.0.0.0/8", "::1"); invalid ones are reported in
- * r. Returns their number. */
+/* The networks of a list, whose addresses are not counted; invalid ones are
+ * reported in r. Returns their number. */
 size_t limiter_networks(const struct conf_list *list,
-    struct limiter_network out[LIMITER_EXEMPT_MAX], struct report *r);
+    struct network out[LIMITER_EXEMPT_MAX], struct report *r);
 
-bool limiter_exempt(const struct limiter_network *networks, size_t n,
+bool limiter_exempt(const struct network *networks, size_t n,
     const struct sockaddr_storage *addr);
 
-/* A request by key at now_us: 0 when it may be served, else whole seconds to wait
- * (at least 1). rate a second after a burst; refused ones are not counted. */
+/* A request by key at now_us: 0 when it may be served, else whole seconds to
+ * wait (at least 1). rate a second after a burst; refused ones are not
+ * counted. */
 unsigned limiter_request(struct limiter *l, uint64_t key, unsigned rate,
     unsigned burst, uint64_t now_us);
 

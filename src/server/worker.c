@@ -48,7 +48,7 @@ struct worker {
 	bool finishing;
 	uint64_t warned_ms;
 	uint64_t trimmed; /* pool_ended at the last give_back_memory */
-	struct limiter_network exempt[LIMITER_EXEMPT_MAX];
+	struct network exempt[LIMITER_EXEMPT_MAX];
 	size_t n_exempt;
 };
 
@@ -202,8 +202,8 @@ on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* What is in the queue when a server ends, or when a reload gives up an address, would
- * be reset; it was there first. */
+/* What is in the queue when a server ends, or when a reload gives up an
+ * address, would be reset; it was there first. */
 static void
 worker_accept_queued(struct worker *w)
 {

@@ -34,7 +34,7 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 		.certs_dir = o->certs_dir,
 		.look_only = true,
 	};
-	struct limiter_network networks[LIMITER_EXEMPT_MAX];
+	struct network networks[LIMITER_EXEMPT_MAX];
 	struct site *site;
 
 	listeners_check(conf, r);
