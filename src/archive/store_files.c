@@ -100,13 +100,8 @@ store_put_file(
 
 	if (fd == -1)
 		return false;
-	ok = file_write_all(fd, bytes) && fchmod(fd, mode) == 0 &&
-	     fsync(fd) == 0;
+	ok = file_fill(fd, NULL, bytes, mode);
 	error = errno;
-	if (close(fd) == -1 && ok) {
-		error = errno;
-		ok = false;
-	}
 	if (ok && renameat(s->tmp, tmp, dir, name) == -1) {
 		error = errno;
 		ok = false;

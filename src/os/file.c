@@ -16,6 +16,8 @@
 
 #include "os/file_internal.h"
 
+enum { LINKS_MAX = 40 }; /* one after the other, as the kernel's own limit */
+
 /* O_NONBLOCK: a FIFO must not hold us up. */
 enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
@@ -94,7 +96,7 @@ file_force_walk(bool force)
 }
 
 static enum file_open
-open_verdict(int error)
+open_result(int error)
 {
 	switch (error) {
 	case EMFILE:
@@ -117,11 +119,11 @@ open_check(int fd, int *out, struct stat *st)
 
 	if (fstat(fd, st) == -1) {
 		error = errno;
-		(void)close(fd);
-		return open_verdict(error);
+		close(fd);
+		return open_result(error);
 	}
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) {
-		(void)close(fd);
+		close(fd);
 		return FILE_ABSENT;
 	}
 	*out = fd;
@@ -138,11 +140,11 @@ file_open_kernel(int root, const char *path, int *fd, struct stat *st)
 		got = openat2_beneath(root, path[0] == '\0' ? "." : path);
 	} while (got == -1 &&
 		 (errno == EINTR || (errno == EAGAIN && ++tries < OPEN_TRIES)));
-	return got == -1 ? open_verdict(errno) : open_check(got, fd, st);
+	return got == -1 ? open_result(errno) : open_check(got, fd, st);
 }
 
 static int
-openat_again(int dir, const char *name, int flags)
+openat_retried(int dir, const char *name, int flags)
 {
 	int fd;
 
@@ -186,7 +188,7 @@ file_open_walk(int root, const char *path, int *fd, struct stat *st)
 		error = ENOENT;
 		if (!walk_component(&path, name))
 			break;
-		got = openat_again(dir, name,
+		got = openat_retried(dir, name,
 		    path[0] != '\0' ? STEP_FLAGS
 		    : slash         ? OPEN_FLAGS | O_NOFOLLOW | O_DIRECTORY
 				    : OPEN_FLAGS | O_NOFOLLOW);
@@ -194,12 +196,12 @@ file_open_walk(int root, const char *path, int *fd, struct stat *st)
 		if (got == -1 || path[0] == '\0')
 			break;
 		if (dir != root)
-			(void)close(dir);
+			close(dir);
 		dir = got;
 	}
 	if (dir != root)
-		(void)close(dir);
-	return got == -1 ? open_verdict(error) : open_check(got, fd, st);
+		close(dir);
+	return got == -1 ? open_result(error) : open_check(got, fd, st);
 }
 
 enum file_open
@@ -267,7 +269,7 @@ file_read(int fd, struct buf *out)
 bool
 file_read_path(const char *path, struct buf *out)
 {
-	int fd = openat_again(AT_FDCWD, path, OPEN_FLAGS);
+	int fd = openat_retried(AT_FDCWD, path, OPEN_FLAGS);
 	int error;
 	bool ok;
 
@@ -275,15 +277,219 @@ file_read_path(const char *path, struct buf *out)
 		return false;
 	ok = file_read(fd, out);
 	error = errno;
-	(void)close(fd);
+	close(fd);
 	errno = error;
 	return ok;
+}
+
+bool
+file_write_all(int fd, struct slice bytes)
+{
+	ssize_t n;
+
+	while (bytes.len > 0) {
+		n = write(fd, bytes.ptr, bytes.len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes = slice_skip(bytes, (size_t)n);
+	}
+	return true;
+}
+
+/* The directory that path lies in, opened; -1 and errno. */
+static int
+path_open_parent(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+
+	if (len >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	return file_root(len == 0 ? "." : dir);
+}
+
+bool
+file_give(int fd, const char *path)
+{
+	struct stat dir, file;
+	int parent;
+	bool known;
+
+	if (geteuid() != 0)
+		return true;
+	parent = path_open_parent(path);
+	if (parent == -1)
+		return false;
+	known = fstat(parent, &dir) == 0 && fstat(fd, &file) == 0;
+	close(parent);
+	if (!known)
+		return false;
+	return (file.st_uid == dir.st_uid && file.st_gid == dir.st_gid) ||
+	       fchown(fd, dir.st_uid, dir.st_gid) == 0;
+}
+
+/* The rename itself lasts only when the directory is on the disk as well; a
+ * file system that cannot do that must not make the write fail. */
+static void
+path_sync_parent(const char *path)
+{
+	int fd = path_open_parent(path);
+
+	if (fd != -1) {
+		fsync(fd);
+		close(fd);
+	}
+}
+
+static bool
+special_write(const char *path, struct slice bytes)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	bool ok = fd != -1 && file_write_all(fd, bytes);
+
+	if (fd != -1)
+		close(fd);
+	return ok;
+}
+
+bool
+file_fill(int fd, const char *path, struct slice bytes, mode_t mode)
+{
+	bool ok = file_write_all(fd, bytes) &&
+		  (path == NULL || file_give(fd, path)) &&
+		  fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	int error = errno;
+
+	if (close(fd) == -1 && ok)
+		return false;
+	errno = error;
+	return ok;
+}
+
+/* Fills the file just made as temporary and renames it to path, which may be
+ * the same. False and errno, and it is removed. */
+static bool
+file_complete(int fd, const char *temporary, const char *path,
+    struct slice bytes, mode_t mode)
+{
+	bool ok = file_fill(fd, path, bytes, mode) &&
+		  (temporary == path || rename(temporary, path) == 0);
+	int error = errno;
+
+	if (ok)
+		path_sync_parent(path);
+	else
+		unlink(temporary);
+	errno = error;
+	return ok;
+}
+
+/* Writes a new file beside path and renames it over path. */
+static bool
+path_replace(const char *path, struct slice bytes, mode_t mode)
+{
+	static const char suffix[] = ".XXXXXX";
+	char temporary[PATH_MAX];
+	size_t len = strlen(path);
+	int fd;
+
+	if (len >= sizeof(temporary) - sizeof(suffix)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(temporary, path, len);
+	memcpy(temporary + len, suffix, sizeof(suffix));
+	fd = mkostemp(temporary, O_CLOEXEC);
+	return fd != -1 && file_complete(fd, temporary, path, bytes, mode);
+}
+
+/* Reads one symbolic link at path. False and errno. */
+static bool
+link_follow(char path[PATH_MAX], const char *link, size_t len)
+{
+	const char *slash = strrchr(path, '/');
+	size_t at = 0;
+
+	if (link[0] != '/' && slash != NULL)
+		at = (size_t)(slash - path) + 1;
+	if (len >= PATH_MAX - at) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(path + at, link, len);
+	path[at + len] = '\0';
+	return true;
+}
+
+bool
+file_target(const char *path, char out[PATH_MAX])
+{
+	char link[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (strlen(path) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(out, path, strlen(path) + 1);
+	/* The kernel first: it knows links that must not be followed. */
+	if (stat(path, &st) == -1 && errno != ENOENT)
+		return false;
+	for (int i = 0; i < LINKS_MAX; i++) {
+		n = readlink(out, link, sizeof(link));
+		if (n == -1)
+			return errno == EINVAL || errno == ENOENT;
+		if (!link_follow(out, link, (size_t)n))
+			return false;
+	}
+	errno = ELOOP;
+	return false;
+}
+
+bool
+file_write(const char *path, struct slice bytes, mode_t mode)
+{
+	char target[PATH_MAX];
+	struct stat st;
+
+	/* A device, pipe or the like must never be replaced. Where a link in
+	 * /proc leads, only the kernel knows. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return special_write(path, bytes);
+	return file_target(path, target) && path_replace(target, bytes, mode);
+}
+
+bool
+file_replace(const char *path, struct slice bytes, mode_t mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISLNK(st.st_mode))
+		return special_write(path, bytes);
+	return path_replace(path, bytes, mode);
+}
+
+bool
+file_create(const char *path, struct slice bytes, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR);
+
+	return fd != -1 && file_complete(fd, path, path, bytes, mode);
 }
 
 /* O_NOFOLLOW: another user may replace the file in their directory at any
  * moment. */
 static bool
-make_dir(const char *path, mode_t mode)
+dir_make(const char *path, mode_t mode)
 {
 	bool ok;
 	int fd;
@@ -295,7 +501,7 @@ make_dir(const char *path, mode_t mode)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	ok = fd != -1 && file_give(fd, path);
 	if (fd != -1)
-		(void)close(fd);
+		close(fd);
 	return ok;
 }
 
@@ -316,7 +522,7 @@ file_make_dirs(const char *path, mode_t mode)
 		if (part[at] != '/' && part[at] != '\0')
 			continue;
 		part[at] = '\0';
-		if (!make_dir(part, mode))
+		if (!dir_make(part, mode))
 			return false;
 		part[at] = path[at];
 	}
@@ -332,7 +538,7 @@ file_make_dirs(const char *path, mode_t mode)
 /* The real path of path, or, for one that does not exist yet, of the nearest
  * parent that does. The caller frees. */
 static char *
-resolve_far(const char *path)
+path_resolve(const char *path)
 {
 	char *text = strdup(path[0] != '\0' ? path : ".");
 	char *real = NULL, *slash;
@@ -360,7 +566,7 @@ file_is_inside(const char *path, const char *dir)
 	size_t len;
 
 	errno = 0;
-	inner = resolve_far(path);
+	inner = path_resolve(path);
 	if (inner == NULL && errno == ENOMEM)
 		return true;
 	errno = 0;

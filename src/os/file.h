@@ -55,24 +55,28 @@ ssize_t file_read_at(int fd, void *out, size_t size, off_t at);
 /* Writes all of bytes to fd; false and errno when it could not. */
 bool file_write_all(int fd, struct slice bytes);
 
-/* Where path leads: itself, unless it is a symbolic link, be it one to a file that
- * is not there yet. False and errno: ELOOP; EACCES for a link that the kernel does
- * not follow; no room. */
+/* Writes all of bytes to a new file, gives it its mode and, as in file_give for
+ * path (NULL: not), its owner, syncs it and closes fd, also on failure: false
+ * and errno. */
+bool file_fill(int fd, const char *path, struct slice bytes, mode_t mode);
+
+/* Where path leads: itself, unless it is a symbolic link, be it one to a file
+ * that does not exist yet. False and errno: ELOOP; EACCES for a link that the
+ * kernel does not follow; no room. */
 bool file_target(const char *path, char out[PATH_MAX]);
 
 /* Writes bytes beside path and renames them onto it; mode as in chmod, owner as
- * in file_give; so do the next two. A symbolic
- * link stays, and what it leads to is written. False and errno on failure, when
- * nothing at path has changed. Into a device or pipe the bytes are written as they
- * are. */
+ * in file_give; so do the next two. A symbolic link stays, and what it leads to
+ * is written. False and errno on failure, when nothing at path has changed.
+ * Into a device or pipe the bytes are written as they are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
 
 /* The same in a directory that others may fill: a symbolic link at path is
  * replaced by the file. */
 bool file_replace(const char *path, struct slice bytes, mode_t mode);
 
-/* The same for a file that is not there yet: false and EEXIST, and nothing has
- * changed, when anything lies at path. */
+/* The same for a file that does not exist yet: false and EEXIST, and nothing
+ * has changed, when anything lies at path. */
 bool file_create(const char *path, struct slice bytes, mode_t mode);
 
 /* Run by root, gives the open file or directory at path to the owner and group

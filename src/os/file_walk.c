@@ -41,7 +41,7 @@ struct walk {
 };
 
 static int
-compare_names(const void *a, const void *b)
+names_compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -80,23 +80,23 @@ level_read(struct level *l, int fd)
 
 	*l = (struct level){ 0 };
 	if (dir == NULL) {
-		(void)close(fd);
+		close(fd);
 		return false;
 	}
 	while (ok && (errno = 0, e = readdir(dir)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			ok = level_add(l, e->d_name);
 	ok = ok && errno == 0;
-	(void)closedir(dir);
+	closedir(dir);
 	if (!ok)
 		level_fini(l);
 	else if (l->n > 0)
-		qsort(l->names, l->n, sizeof(*l->names), compare_names);
+		qsort(l->names, l->n, sizeof(*l->names), names_compare);
 	return ok;
 }
 
 static int
-compare_places(const void *a, const void *b)
+place_compare(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 
@@ -115,7 +115,7 @@ walk_is_new(struct walk *w, const struct stat *st)
 	if (p == NULL)
 		return false;
 	*p = (struct place){ st->st_dev, st->st_ino };
-	node = tsearch(p, &w->entered, compare_places);
+	node = tsearch(p, &w->entered, place_compare);
 	if (node == NULL || *(struct place **)node != p) {
 		free(p);
 		return false;
@@ -134,7 +134,7 @@ walk_enter(struct walk *w, int fd, const struct stat *st)
 	bool deep = w->depth > FILE_WALK_DEPTH_MAX;
 
 	if (deep || !walk_is_new(w, st) || len + 1 >= sizeof(w->path)) {
-		(void)close(fd);
+		close(fd);
 		return deep;
 	}
 	if (!level_read(&w->levels[w->depth], fd))
@@ -183,7 +183,7 @@ walk_at_link(const struct walk *w)
 
 /* Enters the next deferred directory. */
 static bool
-walk_go_on(struct walk *w)
+walk_resume(struct walk *w)
 {
 	struct level *later = &w->later;
 	struct stat st;
@@ -194,7 +194,7 @@ walk_go_on(struct walk *w)
 
 		memcpy(w->path, path, strlen(path) + 1);
 		if (file_open_beneath(w->root, path, &fd, &st) == FILE_OPENED)
-			(void)walk_enter(w, fd, &st);
+			walk_enter(w, fd, &st);
 	}
 	return w->depth > 0;
 }
@@ -224,15 +224,15 @@ walk_step(struct walk *w)
 		return w->visit(w->arg, w->path, &st);
 	}
 	if (!w->visit(w->arg, w->path, &st)) {
-		(void)close(fd);
+		close(fd);
 		return false;
 	}
 	/* A directory has its own name before those that links give it. */
 	if (S_ISDIR(st.st_mode) && !walk_at_link(w)) {
-		(void)walk_enter(w, fd, &st);
+		walk_enter(w, fd, &st);
 		return true;
 	}
-	(void)close(fd);
+	close(fd);
 	return !S_ISDIR(st.st_mode) || level_add(&w->later, w->path);
 }
 
@@ -254,9 +254,9 @@ walk(int root, file_visit *visit, file_unread *unread, void *arg, bool plain)
 		.plain = plain,
 	};
 	if (file_open_beneath(root, "", &fd, &st) == FILE_OPENED)
-		(void)walk_enter(w, fd, &st);
+		walk_enter(w, fd, &st);
 	ok = w->depth > 0;
-	while (ok && w->visited < FILE_WALK_ENTRIES_MAX && walk_go_on(w)) {
+	while (ok && w->visited < FILE_WALK_ENTRIES_MAX && walk_resume(w)) {
 		if (w->levels[w->depth - 1].next < w->levels[w->depth - 1].n)
 			ok = walk_step(w);
 		else

@@ -62,20 +62,20 @@ write_text(struct listen_address *a)
 	char zone[IF_NAMESIZE] = "";
 
 	if (a->addr.ss_family == AF_UNIX) {
-		(void)snprintf(a->text, sizeof(a->text), "unix:%.*s",
+		snprintf(a->text, sizeof(a->text), "unix:%.*s",
 		    a->len > path ? (int)(a->len - path) : 0, sun->sun_path);
 		return;
 	}
 	if (a->addr.ss_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
-		(void)snprintf(
+		inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
+		snprintf(
 		    a->text, sizeof(a->text), "%s:%u", host, listen_port(a));
 		return;
 	}
-	(void)inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof(host));
+	inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof(host));
 	if (sin6->sin6_scope_id != 0)
-		(void)if_indextoname(sin6->sin6_scope_id, zone);
-	(void)snprintf(a->text, sizeof(a->text), "[%s%s%s]:%u", host,
+		if_indextoname(sin6->sin6_scope_id, zone);
+	snprintf(a->text, sizeof(a->text), "[%s%s%s]:%u", host,
 	    zone[0] == '\0' ? "" : "%", zone, listen_port(a));
 }
 
@@ -240,7 +240,7 @@ unix_is_stale(const struct listen_address *a)
 		return false;
 	stale = connect(fd, (const struct sockaddr *)&a->addr, a->len) == -1 &&
 		errno == ECONNREFUSED;
-	(void)close(fd);
+	close(fd);
 	return stale;
 }
 
@@ -309,7 +309,7 @@ open_socket(struct listen_address *a, bool shared)
 	return fd;
 fail:
 	error = errno;
-	(void)close(fd);
+	close(fd);
 	errno = error;
 	return -1;
 }
@@ -378,8 +378,8 @@ listen_inherit(int *fds, struct listen_address *addresses)
 				 "manager, is not a listening socket: ignored",
 			    fd);
 	}
-	(void)unsetenv("LISTEN_PID");
-	(void)unsetenv("LISTEN_FDS");
-	(void)unsetenv("LISTEN_FDNAMES");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
 	return n;
 }

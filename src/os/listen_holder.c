@@ -30,12 +30,12 @@ proc_address(const struct listen_address *a, char out[ADDRESS_DIGITS_MAX + 1])
 	uint32_t word[4];
 
 	if (a->addr.ss_family == AF_INET) {
-		(void)snprintf(out, ADDRESS_DIGITS_MAX + 1, "%08" PRIX32,
+		snprintf(out, ADDRESS_DIGITS_MAX + 1, "%08" PRIX32,
 		    sin->sin_addr.s_addr);
 		return;
 	}
 	memcpy(word, &sin6->sin6_addr, sizeof(word));
-	(void)snprintf(out, ADDRESS_DIGITS_MAX + 1,
+	snprintf(out, ADDRESS_DIGITS_MAX + 1,
 	    "%08" PRIX32 "%08" PRIX32 "%08" PRIX32 "%08" PRIX32, word[0],
 	    word[1], word[2], word[3]);
 }
@@ -80,7 +80,7 @@ find_holders(const char *path, const struct listen_address *a, bool other,
 			    (is_any(ours) || strcmp(theirs, ours) == 0))))
 			out[n++] = (struct holder){ inode, uid };
 	}
-	(void)fclose(f);
+	fclose(f);
 	return n;
 }
 
@@ -110,8 +110,8 @@ process_has(const char *pid, unsigned long inode)
 	ssize_t len;
 	DIR *dir;
 
-	(void)snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
-	(void)snprintf(want, sizeof(want), "socket:[%lu]", inode);
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	snprintf(want, sizeof(want), "socket:[%lu]", inode);
 	dir = opendir(path);
 	if (dir == NULL)
 		return false;
@@ -122,7 +122,7 @@ process_has(const char *pid, unsigned long inode)
 		link[len] = '\0';
 		has = strcmp(link, want) == 0;
 	}
-	(void)closedir(dir);
+	closedir(dir);
 	return has;
 }
 
@@ -134,13 +134,13 @@ process_name(const char *pid, char name[COMM_SIZE])
 	FILE *f;
 
 	memcpy(name, "?", sizeof("?"));
-	(void)snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
 	f = fopen(path, "re");
 	if (f == NULL)
 		return;
 	if (fgets(name, COMM_SIZE, f) != NULL)
 		name[strcspn(name, "\n")] = '\0';
-	(void)fclose(f);
+	fclose(f);
 }
 
 static bool
@@ -181,10 +181,10 @@ process_owns(const char *pid, const struct holder *h, const char *name)
 	same = strcmp(theirs, name) == 0;
 	if (process_has(pid, h->inode))
 		return same ? OWNER_OURS : OWNER_OTHER;
-	(void)snprintf(path, sizeof(path), "/proc/%.16s", pid);
+	snprintf(path, sizeof(path), "/proc/%.16s", pid);
 	if (!same || stat(path, &st) == -1 || st.st_uid != h->uid)
 		return OWNER_NOT;
-	(void)snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
 	return access(path, R_OK) == -1 ? OWNER_LIKELY : OWNER_NOT;
 }
 
@@ -225,7 +225,7 @@ listen_is_ours(const struct listen_address *a)
 	for (size_t i = 0; ours && i < n; i++)
 		ours = holder_is_ours(proc, &holders[i], name);
 	if (proc != NULL)
-		(void)closedir(proc);
+		closedir(proc);
 	return ours;
 }
 
@@ -270,6 +270,6 @@ listen_holder(const struct listen_address *a, struct buf *out)
 	}
 	for (size_t i = 0; !found && i < n; i++)
 		found = describe_likely(proc, &holders[i], out);
-	(void)closedir(proc);
+	closedir(proc);
 	return found;
 }

@@ -72,10 +72,9 @@ name_user(struct privs *p)
 	const struct passwd *pw = getpwuid(p->uid);
 
 	if (pw != NULL)
-		(void)snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+		snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
 	else
-		(void)snprintf(
-		    p->user, sizeof(p->user), "%ju", (uintmax_t)p->uid);
+		snprintf(p->user, sizeof(p->user), "%ju", (uintmax_t)p->uid);
 }
 
 bool
@@ -97,7 +96,7 @@ privs_find(
 	out->wanted = root;
 	out->uid = pw->pw_uid;
 	out->gid = pw->pw_gid;
-	(void)snprintf(out->user, sizeof(out->user), "%s", pw->pw_name);
+	snprintf(out->user, sizeof(out->user), "%s", pw->pw_name);
 	if (!find_group(group, &out->gid, why))
 		return false;
 	if (!root)
@@ -225,8 +224,8 @@ privs_no_core(void)
 {
 	const struct rlimit none = { 0, 0 };
 
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
 }
 
 size_t

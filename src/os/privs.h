@@ -29,7 +29,8 @@ bool privs_find(
 bool privs_drop(const struct privs *p);
 
 /* Ends this process (SIGKILL) when its parent does; false when it already has.
- * To be called after privs_drop: the kernel forgets it when the user changes. */
+ * To be called after privs_drop: the kernel forgets it when the user
+ * changes. */
 bool privs_die_with(pid_t parent);
 
 /* Ignores signals that would end a process for nothing: a peer that is gone, a

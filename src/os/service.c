@@ -43,9 +43,9 @@ service_notify(const char *state)
 	if (fd == -1)
 		return;
 	/* A manager that has exited or does not read must not delay us. */
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
 	    (const struct sockaddr *)&to, len);
-	(void)close(fd);
+	close(fd);
 }
 
 void
@@ -53,7 +53,7 @@ service_notify_reloading(void)
 {
 	char state[64];
 
-	(void)snprintf(state, sizeof(state),
-	    "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us());
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+	    clock_us());
 	service_notify(state);
 }

@@ -5,8 +5,8 @@
 #define OS_SERVICE_H
 
 /* Sends state ("READY=1", "RELOADING=1\nMONOTONIC_USEC=...", "STOPPING=1") to
- * $NOTIFY_SOCKET; nothing at all when there is none. Never waits: what does not fit
- * into the queue of a manager that does not read is lost. */
+ * $NOTIFY_SOCKET; nothing at all when there is none. Never waits: what does not
+ * fit into the queue of a manager that does not read is lost. */
 void service_notify(const char *state);
 
 /* RELOADING=1 with the monotonic time that Type=notify-reload asks for. */

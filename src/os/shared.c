@@ -31,8 +31,8 @@ shared_new_sealed(size_t size, int *fd)
 	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1) {
 		error = errno;
 		if (memory != MAP_FAILED)
-			(void)munmap(memory, size);
-		(void)close(*fd);
+			munmap(memory, size);
+		close(*fd);
 		*fd = -1;
 		errno = error;
 		return NULL;
@@ -52,7 +52,7 @@ shared_read_only(void *memory, size_t size, int *fd)
 	if (mmap(memory, size, PROT_READ, MAP_SHARED | MAP_FIXED, *fd, 0) ==
 	    MAP_FAILED)
 		return -1;
-	(void)close(*fd);
+	close(*fd);
 	*fd = -1;
 	return 0;
 }
@@ -61,9 +61,9 @@ void
 shared_free(void *memory, size_t size, int *fd)
 {
 	if (memory != NULL)
-		(void)munmap(memory, size);
+		munmap(memory, size);
 	if (fd != NULL && *fd != -1) {
-		(void)close(*fd);
+		close(*fd);
 		*fd = -1;
 	}
 }
