@@ -12,8 +12,8 @@
 
 enum {
 	ACCESS_WARN_MS = 60000, /* a log that cannot be written: one warning */
-	/* A request of 1,024 bytes, each written as \xHH or \u00HH, the rest and
-	 * the LF. */
+	/* A request of 1,024 bytes, each written as \xHH or \u00HH, the rest
+	 * and the LF. */
 	ACCESS_LINE_MAX = 8192,
 };
 

@@ -367,8 +367,8 @@ conn_read_body(const struct conn *c, uint8_t *out, size_t len, uint64_t at)
 }
 
 /* The next record to send, in chunk: the header with the first bytes of the
- * body, or 16 KiB of body. The same bytes until c->sent moves on. False when the
- * body has become shorter than it was. */
+ * body, or 16 KiB of body. The same bytes until c->sent moves on. False when
+ * the body has become shorter than it was. */
 static bool
 conn_record(
     const struct conn *c, uint8_t chunk[TLS_RECORD_MAX], struct slice *record)
@@ -447,8 +447,8 @@ conn_send(struct conn *c, struct conn_world *w)
 	return IO_DONE;
 }
 
-/* Writes the access line if there was a request, once: as soon as the answer has
- * been sent, because CONN_DISCARD is not part of the time it took. */
+/* Writes the access line if there was a request, once: as soon as the answer
+ * has been sent, because CONN_DISCARD is not part of the time it took. */
 static void
 conn_log(struct conn *c, struct conn_world *w)
 {

@@ -58,7 +58,8 @@ compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* close_range(2) by its number: the C library's wrapper came with glibc 2.34. */
+/* close_range(2) by its number: the C library's wrapper came with glibc
+ * 2.34. */
 static bool
 range_close(unsigned first, unsigned last)
 {

@@ -110,8 +110,8 @@ has_real(const struct listeners *l, const struct listen_address *a)
 	return false;
 }
 
-/* Lets all of our sockets on a's port share it with another one of ours, or ends
- * that; returns how many they are. */
+/* Lets all of our sockets on a's port share it with another one of ours, or
+ * ends that; returns how many they are. */
 static size_t
 share_port(
     const struct listeners *now, const struct listen_address *a, bool share)
@@ -142,7 +142,8 @@ open_beside(struct listener *l, const struct listeners *now)
 
 	if (fd != -1 || error != EADDRINUSE)
 		return fd;
-	/* The very same address, on a port that the system chose, stays taken. */
+	/* The very same address, on a port that the system chose, stays
+	 * taken. */
 	if (!has_real(now, &l->real) && share_port(now, &l->real, true) > 0) {
 		fd = listen_open_shared(&l->real);
 		(void)share_port(now, &l->real, false);
@@ -163,8 +164,8 @@ is_any(const struct listen_address *a)
 			 IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr);
 }
 
-/* Whether a and b are two addresses of one port, one of which is any address: only
- * one of them can be listened on. */
+/* Whether a and b are two addresses of one port, one of which is any address:
+ * only one of them can be listened on. */
 static bool
 overlap(const struct listen_address *a, const struct listen_address *b)
 {

@@ -36,8 +36,8 @@ void listeners_inherit(struct listeners *l);
 bool listeners_open(struct listeners *next, const struct listeners *now,
     const struct conf *conf, struct report *r);
 
-/* Closes those of l that are not in keep (which may be NULL); whether there were
- * any. */
+/* Closes those of l that are not in keep (which may be NULL); whether there
+ * were any. */
 bool listeners_close(struct listeners *l, const struct listeners *keep);
 
 /* Whether a descriptor is one of l's; l may be NULL. */

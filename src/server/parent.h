@@ -8,7 +8,8 @@
 
 /* Where configurations come from, at start and at every reload. */
 struct parent_source {
-	/* A checked configuration, the caller's; NULL when r gained an error. */
+	/* A checked configuration, the caller's; NULL when r gained an
+	 * error. */
 	struct conf *(*load)(void *arg, struct report *r);
 	/* Called when the first generation accepts, to print the summary. May
 	 * be NULL. */

@@ -425,8 +425,8 @@ slot_watch(struct slot *s, int events)
 	ev_io_start(loop, &s->io);
 }
 
-/* A new deadline for a new state, and, while sending, for each progress. All up to
- * the end of the handshake is one. */
+/* A new deadline for a new state, and, while sending, for each progress. All up
+ * to the end of the handshake is one. */
 static void
 slot_arm(struct slot *s)
 {

@@ -61,5 +61,4 @@ size_t pool_count(const struct pool *p);
  * buffers. */
 uint64_t pool_ended(const struct pool *p);
 
-
 #endif

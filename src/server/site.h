@@ -123,7 +123,8 @@ bool site_any_fresh(const struct site *s);
 enum site_content site_examine(const struct site *s, size_t i,
     struct buf *bytes, bool *there, struct report *r);
 
-/* For the inspection: what the root of capsule i holds, found until until_ms. */
+/* For the inspection: what the root of capsule i holds, found until
+ * until_ms. */
 void site_survey(
     const struct site *s, size_t i, uint64_t until_ms, struct host_survey *out);
 

@@ -10,8 +10,8 @@
 struct site *
 site_new(struct site_base *base, struct hosts *hosts, struct report *r);
 
-/* Opens the roots of a new site: all of them are fresh then, but those that could
- * not be opened, which are settled. */
+/* Opens the roots of a new site: all of them are fresh then, but those that
+ * could not be opened, which are settled. */
 void site_open_roots(struct site *s, const struct site *old, struct report *r);
 
 /* For check: all that is wrong with the roots, here and now. */

@@ -323,8 +323,8 @@ site_survey(
 	const struct host *h = &s->hosts->host[i];
 
 	host_survey(h, until_ms, out);
-	/* At a switch only the release that comes: the rest, which may be large,
-	 * was looked through when the configuration was loaded. */
+	/* At a switch only the release that comes: the rest, which may be
+	 * large, was looked through when the configuration was loaded. */
 	if (s->whole && !out->unfinished)
 		host_survey_store(h, until_ms, out);
 }
@@ -389,8 +389,8 @@ judge(struct site *s, size_t i, const struct site_finding *f, struct why *why)
 		why_memory(why);
 }
 
-/* A new configuration names a root that the workers cannot enter: as if it could not
- * be opened. */
+/* A new configuration names a root that the workers cannot enter: as if it
+ * could not be opened. */
 static bool
 is_mistaken(const struct site *s, size_t i, const struct site *old)
 {

@@ -19,8 +19,8 @@ enum {
 	    3, /* times limits.connections may wait for a handshake */
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
 	WORKER_FULL_PAUSE_MS = 1000,  /* when no connection can be dropped */
-	/* Handshakes and connections ended, after which memory is given back; at most
-	 * once a heartbeat. */
+	/* Handshakes and connections ended, after which memory is given back;
+	 * at most once a heartbeat. */
 	WORKER_TRIM_AFTER = 64,
 	WORKER_FINISH_S = 60, /* for the connections of an old generation */
 };
@@ -51,8 +51,8 @@ struct worker_world {
 };
 
 /* Runs a worker in a freshly forked process, with signals blocked; never
- * returns. Exits 0 after finishing, 1 when it could not start, having logged the
- * reason. */
+ * returns. Exits 0 after finishing, 1 when it could not start, having logged
+ * the reason. */
 _Noreturn void worker_run(const struct worker_world *w);
 
 #endif

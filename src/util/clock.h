@@ -10,7 +10,8 @@
 
 enum { CLOCK_RFC3339_SIZE = sizeof("2026-11-22T10:00:00.000Z") };
 
-/* Milliseconds and microseconds since some moment before start (CLOCK_MONOTONIC). */
+/* Milliseconds and microseconds since some moment before start
+ * (CLOCK_MONOTONIC). */
 uint64_t clock_ms(void);
 uint64_t clock_us(void);
 

@@ -2,7 +2,8 @@
 /* A glob of n elements, each a set of bytes, is a machine of n + 1 states:
  * state i means that the first i elements have been matched. All states that
  * the machine may be in are kept at once, a bit each, so that no byte is read
- * twice: fnmatch(3) goes back at each '*', and parses a class again each time. */
+ * twice: fnmatch(3) goes back at each '*', and parses a class again each
+ * time. */
 #include "util/glob.h"
 
 #include <ctype.h>

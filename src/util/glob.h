@@ -10,8 +10,9 @@ enum { GLOB_MAX = 255 }; /* bytes of a glob with wildcards */
 
 /* Whether glob matches all of text, byte by byte, as fnmatch(3) with no flags
  * does in the C locale: '*', '?', '[...]' with ranges, '!' or '^' and [:alpha:]
- * and the like, '\' before a byte that means itself; '*' and '?' take '/' too. A
- * glob that is longer than GLOB_MAX, counted from its first wildcard, matches nothing. */
+ * and the like, '\' before a byte that means itself; '*' and '?' take '/' too.
+ * A glob that is longer than GLOB_MAX, counted from its first wildcard, matches
+ * nothing. */
 bool glob_match(const char *glob, const char *text);
 
 /* Whether glob has a wildcard or a '\': without, it only matches itself. */
