@@ -315,7 +315,9 @@ path_open_parent(const char *path)
 	return file_root(len == 0 ? "." : dir);
 }
 
-bool
+/* Run by root, gives the open file or directory at path to the owner and group
+ * of the directory that it lies in. False and errno. */
+static bool
 file_give(int fd, const char *path)
 {
 	struct stat dir, file;

@@ -31,9 +31,6 @@ int file_root(const char *path);
 enum file_open
 file_open_beneath(int root, const char *path, int *fd, struct stat *st);
 
-/* Whether the kernel gives us openat2 (asked once). */
-bool file_has_openat2(void);
-
 /* Whether a call failed with an errno meaning that the name does not exist, or
  * that a link or file is where a directory should be. After any other errno the
  * file may well exist and be valid. */
@@ -55,9 +52,10 @@ ssize_t file_read_at(int fd, void *out, size_t size, off_t at);
 /* Writes all of bytes to fd; false and errno when it could not. */
 bool file_write_all(int fd, struct slice bytes);
 
-/* Writes all of bytes to a new file, gives it its mode and, as in file_give for
- * path (NULL: not), its owner, syncs it and closes fd, also on failure: false
- * and errno. */
+/* Writes all of bytes to a new file, sets its mode, syncs it and closes fd,
+ * also on failure: false and errno. Run by root, it also gives the file to the
+ * owner and group of the directory that path (may be NULL) lies in, so that a
+ * service's user can read what root made for it. */
 bool file_fill(int fd, const char *path, struct slice bytes, mode_t mode);
 
 /* Where path leads: itself, unless it is a symbolic link, be it one to a file
@@ -66,7 +64,7 @@ bool file_fill(int fd, const char *path, struct slice bytes, mode_t mode);
 bool file_target(const char *path, char out[PATH_MAX]);
 
 /* Writes bytes beside path and renames them onto it; mode as in chmod, owner as
- * in file_give; so do the next two. A symbolic link stays, and what it leads to
+ * in file_fill; so do the next two. A symbolic link stays, and what it leads to
  * is written. False and errno on failure, when nothing at path has changed.
  * Into a device or pipe the bytes are written as they are. */
 bool file_write(const char *path, struct slice bytes, mode_t mode);
@@ -78,11 +76,6 @@ bool file_replace(const char *path, struct slice bytes, mode_t mode);
 /* The same for a file that does not exist yet: false and EEXIST, and nothing
  * has changed, when anything lies at path. */
 bool file_create(const char *path, struct slice bytes, mode_t mode);
-
-/* Run by root, gives the open file or directory at path to the owner and group
- * of the directory that it lies in, so that a service's user can read what root
- * made for it; run by others, does nothing. False and errno. */
-bool file_give(int fd, const char *path);
 
 /* Makes the directory and its missing parents; run by root, each new one
  * belongs to the owner of its parent. False and errno. */

@@ -14,6 +14,9 @@ file_open_kernel(int root, const char *path, int *fd, struct stat *st);
 enum file_open
 file_open_walk(int root, const char *path, int *fd, struct stat *st);
 
+/* Whether the kernel has openat2 (tried once). */
+bool file_has_openat2(void);
+
 /* Makes file_open_beneath use the walk from now on, or the kernel again. */
 void file_force_walk(bool force);
 

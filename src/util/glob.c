@@ -202,16 +202,10 @@ machine_run(const struct machine *m, const char *text)
 	return bit_get(state, m->n);
 }
 
-bool
-glob_has_wildcards(const char *glob)
-{
-	return strpbrk(glob, specials) != NULL;
-}
-
 /* Whether text ends as every text must that glob, which begins with a wildcard
  * or a '\\', matches: with what follows the last of those in glob. */
 static bool
-tail_matches(const char *glob, const char *text)
+glob_tail_matches(const char *glob, const char *text)
 {
 	size_t len = strlen(glob), at = len, n = strlen(text);
 
@@ -238,6 +232,6 @@ glob_match(const char *glob, const char *text)
 	if (strcmp(glob, "*") == 0)
 		return true;
 	return strnlen(glob, GLOB_MAX + 1) <= GLOB_MAX &&
-	       tail_matches(glob, text) && machine_build(&m, glob) &&
+	       glob_tail_matches(glob, text) && machine_build(&m, glob) &&
 	       machine_run(&m, text);
 }

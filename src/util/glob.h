@@ -15,7 +15,4 @@ enum { GLOB_MAX = 255 }; /* bytes of a glob with wildcards */
  * nothing. */
 bool glob_match(const char *glob, const char *text);
 
-/* Whether glob has a wildcard or a '\': without, it only matches itself. */
-bool glob_has_wildcards(const char *glob);
-
 #endif

@@ -5,6 +5,7 @@
 
 #include "capsule/listing.h"
 #include "os/file.h"
+#include "os/file_internal.h"
 
 /* The page of a directory as it now is. */
 static struct listing *
