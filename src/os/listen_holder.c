@@ -23,7 +23,8 @@ enum {
 
 /* The address as /proc/net/tcp and tcp6 write it. */
 static void
-proc_address(const struct listen_address *a, char out[ADDRESS_DIGITS_MAX + 1])
+address_as_proc(
+    const struct listen_address *a, char out[ADDRESS_DIGITS_MAX + 1])
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)&a->addr;
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&a->addr;
@@ -41,7 +42,7 @@ proc_address(const struct listen_address *a, char out[ADDRESS_DIGITS_MAX + 1])
 }
 
 static bool
-is_any(const char *digits)
+digits_are_any(const char *digits)
 {
 	return strspn(digits, "0") == strlen(digits);
 }
@@ -55,7 +56,7 @@ struct holder {
 /* Adds the sockets conflicting with a in the table at path to the n of out. In
  * the table of the other family only "any" conflicts. */
 static size_t
-find_holders(const char *path, const struct listen_address *a, bool other,
+table_find_holders(const char *path, const struct listen_address *a, bool other,
     struct holder *out, size_t n)
 {
 	FILE *f = fopen(path, "re");
@@ -64,7 +65,7 @@ find_holders(const char *path, const struct listen_address *a, bool other,
 
 	if (f == NULL)
 		return n;
-	proc_address(a, ours);
+	address_as_proc(a, ours);
 	while (n < HOLDERS_MAX && fgets(line, sizeof(line), f) != NULL) {
 		char theirs[ADDRESS_DIGITS_MAX + 1];
 		unsigned long inode;
@@ -75,9 +76,9 @@ find_holders(const char *path, const struct listen_address *a, bool other,
 			theirs, &port, &state, &uid, &inode) == 5 &&
 		    state == STATE_LISTEN && port == listen_port(a) &&
 		    inode != 0 &&
-		    (is_any(theirs) ||
-			(!other &&
-			    (is_any(ours) || strcmp(theirs, ours) == 0))))
+		    (digits_are_any(theirs) ||
+			(!other && (digits_are_any(ours) ||
+				       strcmp(theirs, ours) == 0))))
 			out[n++] = (struct holder){ inode, uid };
 	}
 	fclose(f);
@@ -86,15 +87,16 @@ find_holders(const char *path, const struct listen_address *a, bool other,
 
 /* All of them; self/net is there also in a /proc that shows only processes. */
 static size_t
-all_holders(const struct listen_address *a, struct holder out[HOLDERS_MAX])
+address_find_holders(
+    const struct listen_address *a, struct holder out[HOLDERS_MAX])
 {
 	size_t n = 0;
 
 	if (a->addr.ss_family == AF_INET)
-		n = find_holders("/proc/self/net/tcp", a, false, out, n);
+		n = table_find_holders("/proc/self/net/tcp", a, false, out, n);
 	/* A socket on [::] without V6ONLY covers all of IPv4 too. */
 	if (n == 0 && a->addr.ss_family != AF_UNIX)
-		n = find_holders("/proc/self/net/tcp6", a,
+		n = table_find_holders("/proc/self/net/tcp6", a,
 		    a->addr.ss_family == AF_INET, out, n);
 	return n;
 }
@@ -144,7 +146,7 @@ process_name(const char *pid, char name[COMM_SIZE])
 }
 
 static bool
-describe(const char *pid, struct buf *out)
+process_describe(const char *pid, struct buf *out)
 {
 	char name[COMM_SIZE];
 
@@ -155,7 +157,7 @@ describe(const char *pid, struct buf *out)
 
 /* The next process of a directory that is /proc; NULL at the end. */
 static const char *
-next_process(DIR *proc)
+proc_next_process(DIR *proc)
 {
 	struct dirent *e;
 
@@ -199,7 +201,7 @@ holder_is_ours(DIR *proc, const struct holder *h, const char *name)
 	if (geteuid() != 0 && h->uid == geteuid())
 		most = OWNER_LIKELY;
 	rewinddir(proc);
-	while ((pid = next_process(proc)) != NULL) {
+	while ((pid = proc_next_process(proc)) != NULL) {
 		enum owner owner = process_owns(pid, h, name);
 
 		/* What this process holds does not belong to another server. */
@@ -216,7 +218,7 @@ bool
 listen_is_ours(const struct listen_address *a)
 {
 	struct holder holders[HOLDERS_MAX];
-	size_t n = all_holders(a, holders);
+	size_t n = address_find_holders(a, holders);
 	DIR *proc = n == 0 ? NULL : opendir("/proc");
 	char name[COMM_SIZE];
 	bool ours = proc != NULL;
@@ -233,14 +235,14 @@ listen_is_ours(const struct listen_address *a)
  * program and of the socket's owner must suffice. Which of several it is
  * remains unknown. */
 static bool
-describe_likely(DIR *proc, const struct holder *h, struct buf *out)
+holder_describe_likely(DIR *proc, const struct holder *h, struct buf *out)
 {
 	char name[COMM_SIZE];
 	const char *pid;
 
 	process_name("self", name);
 	rewinddir(proc);
-	while ((pid = next_process(proc)) != NULL)
+	while ((pid = proc_next_process(proc)) != NULL)
 		if (strtol(pid, NULL, 10) != (long)getpid() &&
 		    process_owns(pid, h, name) == OWNER_LIKELY)
 			return log_escape(out, slice_str(name));
@@ -251,7 +253,7 @@ bool
 listen_holder(const struct listen_address *a, struct buf *out)
 {
 	struct holder holders[HOLDERS_MAX];
-	size_t n = all_holders(a, holders);
+	size_t n = address_find_holders(a, holders);
 	DIR *proc = n == 0 ? NULL : opendir("/proc");
 	bool found = false;
 	const char *pid;
@@ -264,12 +266,12 @@ listen_holder(const struct listen_address *a, struct buf *out)
 		if (i + 1 < n && process_has("self", holders[i].inode))
 			continue;
 		rewinddir(proc);
-		while (!found && (pid = next_process(proc)) != NULL)
+		while (!found && (pid = proc_next_process(proc)) != NULL)
 			if (process_has(pid, holders[i].inode))
-				found = describe(pid, out);
+				found = process_describe(pid, out);
 	}
 	for (size_t i = 0; !found && i < n; i++)
-		found = describe_likely(proc, &holders[i], out);
+		found = holder_describe_likely(proc, &holders[i], out);
 	closedir(proc);
 	return found;
 }

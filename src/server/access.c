@@ -21,7 +21,7 @@
 enum { V4_KEPT = 3, V6_KEPT = 6 };
 
 static bool
-is_file(const char *where)
+log_is_file(const char *where)
 {
 	return where != NULL && strcmp(where, "none") != 0 &&
 	       strcmp(where, "stderr") != 0;
@@ -31,7 +31,7 @@ is_file(const char *where)
  * somebody else put there (a symbolic link, a device) is not written to: the
  * owner of the directory must not choose what root appends to. */
 static int
-file_open(const char *path, int create)
+log_open(const char *path, int create)
 {
 	int fd = open(path,
 	    O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
@@ -68,7 +68,7 @@ access_error(int error)
 /* Whether the last line of the file at path lacks its LF: the disk was full, or
  * the machine stopped, while it was written. */
 static bool
-file_is_cut(const char *path)
+log_is_cut(const char *path)
 {
 	int fd = open(
 	    path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
@@ -100,15 +100,15 @@ access_init(struct access *a, const struct conf *conf)
 	a->cut = shared_new(sizeof(*a->cut));
 	if (a->cut == NULL)
 		return false;
-	if (is_file(where))
-		a->fd = file_open(where, O_CREAT);
+	if (log_is_file(where))
+		a->fd = log_open(where, O_CREAT);
 	else
 		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (a->fd == -1)
 		return false;
-	if (is_file(where))
-		atomic_store(a->cut, file_is_cut(where));
-	a->named = is_file(where);
+	if (log_is_file(where))
+		atomic_store(a->cut, log_is_cut(where));
+	a->named = log_is_file(where);
 	a->may_block = fstat(a->fd, &st) == 0 && !S_ISREG(st.st_mode);
 	return true;
 }
@@ -129,7 +129,7 @@ access_name(const struct access *a, char *out, size_t size)
 
 /* Whether a file could be created at path, without creating it. */
 static bool
-may_create(const char *path)
+log_may_be_created(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX] = ".";
@@ -150,10 +150,10 @@ access_check(const struct conf *conf, struct report *r)
 	const struct conf_text *where = &conf->log.access;
 	int fd;
 
-	if (!is_file(where->text))
+	if (!log_is_file(where->text))
 		return;
-	fd = file_open(where->text, 0);
-	if (fd == -1 && (errno != ENOENT || !may_create(where->text)))
+	fd = log_open(where->text, 0);
+	if (fd == -1 && (errno != ENOENT || !log_may_be_created(where->text)))
 		report_add(r, REPORT_ERROR, where->file, where->line,
 		    "log.access: %s: %s", where->text, access_error(errno));
 	if (fd != -1)
@@ -165,7 +165,7 @@ access_check_roots(const struct conf *conf, struct report *r)
 {
 	const struct conf_text *where = &conf->log.access;
 
-	if (!is_file(where->text))
+	if (!log_is_file(where->text))
 		return;
 	for (size_t i = 0; i < conf->n_capsules; i++) {
 		const char *root = conf->capsules[i].root.text;
@@ -193,7 +193,7 @@ access_fini(struct access *a)
 
 /* Truncated to /24 and /48: enough to see a pattern, not a person. */
 static void
-put_address(const struct access *a, const struct sockaddr_storage *from,
+line_put_address(const struct access *a, const struct sockaddr_storage *from,
     struct buf *out)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -221,11 +221,11 @@ put_address(const struct access *a, const struct sockaddr_storage *from,
 }
 
 static void
-format_text(const struct access *a, const struct access_entry *e,
+line_format_text(const struct access *a, const struct access_entry *e,
     const char *time, struct buf *out)
 {
 	buf_printf(out, "%s ", time);
-	put_address(a, e->from, out);
+	line_put_address(a, e->from, out);
 	buf_printf(out, " %s ", e->host != NULL ? e->host : "-");
 	if (e->status == STATUS_NONE)
 		buf_byte(out, '-');
@@ -245,11 +245,11 @@ format_text(const struct access *a, const struct access_entry *e,
 }
 
 static void
-format_json(const struct access *a, const struct access_entry *e,
+line_format_json(const struct access *a, const struct access_entry *e,
     const char *time, struct buf *out)
 {
 	buf_printf(out, "{\"time\":\"%s\",\"address\":\"", time);
-	put_address(a, e->from, out);
+	line_put_address(a, e->from, out);
 	buf_printf(out, "\",\"host\":\"%s\",\"status\":%d",
 	    e->host != NULL ? e->host : "-", e->status);
 	buf_printf(out, ",\"bytes\":%llu,\"ms\":%llu,\"tls\":\"%s\"",
@@ -272,15 +272,15 @@ access_format(
 
 	clock_rfc3339_now(time);
 	if (a->json)
-		format_json(a, e, time, out);
+		line_format_json(a, e, time, out);
 	else
-		format_text(a, e, time, out);
+		line_format_text(a, e, time, out);
 }
 
 /* poll(2) promises room for PIPE_BUF bytes only, and another worker may take
  * them first; before Linux 6.4 pipes do not know RWF_NOWAIT. */
 static ssize_t
-write_now(const struct access *a, uint8_t *line, size_t len)
+access_write_now(const struct access *a, uint8_t *line, size_t len)
 {
 	struct iovec v = { line, len };
 	ssize_t n;
@@ -302,7 +302,7 @@ write_now(const struct access *a, uint8_t *line, size_t len)
 
 /* A reader that has stopped reading our stderr must not stop the server. */
 static bool
-would_block(const struct access *a)
+access_would_block(const struct access *a)
 {
 	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
 
@@ -311,7 +311,7 @@ would_block(const struct access *a)
 
 /* A file that was truncated in place no longer has an incomplete line. */
 static bool
-is_empty(const struct access *a)
+access_is_empty(const struct access *a)
 {
 	struct stat st;
 
@@ -322,13 +322,13 @@ is_empty(const struct access *a)
  * of any worker was truncated the LF is written first, so that this line is
  * whole. */
 static ssize_t
-write_line(const struct access *a, uint8_t *memory, size_t len)
+access_write_line(const struct access *a, uint8_t *memory, size_t len)
 {
-	bool cut =
-	    a->cut != NULL && atomic_exchange(a->cut, false) && !is_empty(a);
+	bool cut = a->cut != NULL && atomic_exchange(a->cut, false) &&
+		   !access_is_empty(a);
 	size_t lead = cut ? 1 : 0;
 	uint8_t *start = memory + 1 - lead;
-	ssize_t n = write_now(a, start, len + lead);
+	ssize_t n = access_write_now(a, start, len + lead);
 
 	if (a->cut != NULL && (n > 0 ? start[n - 1] != '\n' : cut))
 		atomic_store(a->cut, true);
@@ -348,9 +348,9 @@ access_write(struct access *a, const struct access_entry *e)
 	access_format(a, e, &line);
 	if (line.len == 0 || memory[line.len] != '\n')
 		memory[++line.len] = '\n'; /* truncated, but still a line */
-	if (would_block(a))
+	if (access_would_block(a))
 		return;
-	n = write_line(a, memory, line.len);
+	n = access_write_line(a, memory, line.len);
 	if (n != (ssize_t)line.len && log_due(&a->warned_ms, ACCESS_WARN_MS))
 		log_warn("access log: %s; serving continues",
 		    n == -1 ? strerror(errno) : "a line was truncated");

@@ -51,7 +51,7 @@ spares_highest(const struct spares *s)
 }
 
 static int
-compare(const void *a, const void *b)
+descriptor_compare(const void *a, const void *b)
 {
 	const int *x = a, *y = b;
 
@@ -96,7 +96,8 @@ listed_close(DIR *dir, const int *own, size_t n, size_t *foreign)
 		int fd = (int)strtol(e->d_name, NULL, 10);
 
 		if (fd <= STDERR_FILENO || fd == dirfd(dir) ||
-		    bsearch(&fd, own, n, sizeof(*own), compare) != NULL)
+		    bsearch(&fd, own, n, sizeof(*own), descriptor_compare) !=
+			NULL)
 			continue;
 		(void)close(fd);
 		++*foreign;
@@ -127,6 +128,6 @@ each_close(const int *own, size_t n)
 bool
 descriptors_keep(int *own, size_t n)
 {
-	qsort(own, n, sizeof(*own), compare);
+	qsort(own, n, sizeof(*own), descriptor_compare);
 	return ranges_close(own, n) || each_close(own, n);
 }

@@ -93,13 +93,13 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 
 /* All workers accept: only now does the generation serve. */
 static void
-on_word(struct ev_loop *loop, ev_io *w, int events)
+on_message(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct seat *s = w->data;
 	struct generation *g = s->generation;
 
 	(void)events;
-	if (!process_hear(&s->process) || g->state != STARTING)
+	if (!process_receive(&s->process) || g->state != STARTING)
 		return;
 	for (size_t i = 0; i < g->n; i++)
 		if (!g->seats[i].process.ready)
@@ -111,14 +111,14 @@ on_word(struct ev_loop *loop, ev_io *w, int events)
 
 /* A generation that cannot start ends as a whole. */
 static void
-start_failed(struct generation *g)
+generation_fail(struct generation *g)
 {
 	g->failed = true;
 	generation_kill(g);
 }
 
 static void
-all_ended(struct generation *g)
+generation_report_end(struct generation *g)
 {
 	const struct generation_events *e = &g->common->events;
 
@@ -144,9 +144,9 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	if (g->state == SERVING)
 		seat_refill_later(s);
 	else if (g->state == STARTING)
-		start_failed(g);
+		generation_fail(g);
 	if (g->state == ENDING && g->running == 0)
-		all_ended(g);
+		generation_report_end(g);
 }
 
 static void
@@ -156,12 +156,12 @@ on_start_limit(struct ev_loop *loop, ev_timer *t, int events)
 	(void)events;
 	log_error("the workers were not ready within %d s",
 	    GENERATION_START_MS / 1000);
-	start_failed(t->data);
+	generation_fail(t->data);
 }
 
 /* Workers that are not ready yet need no heartbeat. */
 static bool
-has_hung(struct seat *s)
+seat_has_hung(struct seat *s)
 {
 	const unsigned start = GENERATION_START_MS / HEARTBEAT_MS;
 
@@ -186,7 +186,7 @@ on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 	for (size_t i = 0; g->state != STARTING && i < g->n; i++) {
 		struct seat *s = &g->seats[i];
 
-		if (!has_hung(s))
+		if (!seat_has_hung(s))
 			continue;
 		log_error("worker %u (process %d) does not respond: killed",
 		    s->process.number, (int)s->process.pid);
@@ -196,7 +196,7 @@ on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 }
 
 static void
-kill_workers(const struct generation *g)
+generation_kill_workers(const struct generation *g)
 {
 	for (size_t i = 0; i < g->n; i++)
 		if (g->seats[i].process.pid > 0)
@@ -212,7 +212,7 @@ on_end_limit(struct ev_loop *loop, ev_timer *t, int events)
 	(void)events;
 	log_error("%zu worker%s did not exit in time: killed", g->running,
 	    g->running == 1 ? "" : "s");
-	kill_workers(g);
+	generation_kill_workers(g);
 }
 
 size_t
@@ -254,7 +254,7 @@ generation_new(const struct generation_common *common, struct site *site,
 		struct seat *s = &g->seats[i];
 
 		s->generation = g;
-		process_init(&s->process, (unsigned)i, on_child, on_word, s);
+		process_init(&s->process, (unsigned)i, on_child, on_message, s);
 		ev_timer_init(&s->restart, on_restart, 0, 0);
 		s->restart.data = s;
 	}
@@ -283,7 +283,7 @@ generation_start(const struct generation_common *common, struct site *site,
 	ev_timer_start(EV_DEFAULT, &g->pulses);
 	for (size_t i = 0; i < g->n && !g->failed; i++)
 		if (!seat_fill(&g->seats[i]))
-			start_failed(g);
+			generation_fail(g);
 	if (g->failed && g->running == 0)
 		generation_free(&g);
 	return g;
@@ -312,7 +312,7 @@ generation_log(const struct generation *g, char *out, size_t size)
 }
 
 static void
-stop_timers(struct generation *g)
+generation_stop_timers(struct generation *g)
 {
 	ev_timer_stop(EV_DEFAULT, &g->start_limit);
 	ev_timer_stop(EV_DEFAULT, &g->end_limit);
@@ -322,31 +322,32 @@ stop_timers(struct generation *g)
 }
 
 static void
-on_nobody_left(int revents, void *arg)
+on_no_worker_left(int revents, void *arg)
 {
 	(void)revents;
-	all_ended(arg);
+	generation_report_end(arg);
 }
 
 void
-generation_finish(struct generation *g, enum worker_word word)
+generation_finish(struct generation *g, enum worker_message message)
 {
 	bool first = g->state != ENDING;
-	int seconds = word != WORKER_STOP ? WORKER_FINISH_S
-					  : g->site->base->conf->limits.drain;
+	int seconds = message != WORKER_STOP
+			  ? WORKER_FINISH_S
+			  : g->site->base->conf->limits.drain;
 
 	g->state = ENDING;
-	stop_timers(g);
+	generation_stop_timers(g);
 	ev_now_update(EV_DEFAULT);
 	ev_timer_again(EV_DEFAULT, &g->pulses);
 	ev_timer_set(&g->end_limit, seconds + GENERATION_LATE_S, 0);
 	ev_timer_start(EV_DEFAULT, &g->end_limit);
 	for (size_t i = 0; i < g->n; i++)
-		process_tell(&g->seats[i].process, word);
+		process_send(&g->seats[i].process, message);
 	/* The event follows in the loop's next iteration, never from within
 	 * this call. */
 	if (g->running == 0 && first)
-		ev_once(EV_DEFAULT, -1, 0, 0., on_nobody_left, g);
+		ev_once(EV_DEFAULT, -1, 0, 0., on_no_worker_left, g);
 }
 
 void
@@ -363,8 +364,8 @@ void
 generation_kill(struct generation *g)
 {
 	g->state = ENDING;
-	stop_timers(g);
-	kill_workers(g);
+	generation_stop_timers(g);
+	generation_kill_workers(g);
 }
 
 void
@@ -386,7 +387,7 @@ generation_free(struct generation **gp)
 	if (g == NULL)
 		return;
 	assert(g->running == 0);
-	stop_timers(g);
+	generation_stop_timers(g);
 	list_remove(&g->link);
 	access_fini(&g->access);
 	site_free(&g->site);

@@ -57,7 +57,7 @@ size_t generation_wants(const struct conf *conf);
 /* Asks every worker to stop accepting and finish: WORKER_FINISH, WORKER_LEAVE
  * or WORKER_STOP. Those still running GENERATION_LATE_S after their time limit
  * are killed. events.gone follows. */
-void generation_finish(struct generation *g, enum worker_word word);
+void generation_finish(struct generation *g, enum worker_message message);
 
 /* Ends every worker at once; events.gone follows. */
 void generation_kill(struct generation *g);

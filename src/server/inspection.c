@@ -59,7 +59,7 @@ struct inspection {
 
 /* Without privileges, as in the workers. */
 static bool
-examine_content(void *arg)
+inspection_read_content(void *arg)
 {
 	const struct inspection *inspection = arg;
 	const struct site *site = inspection->site;
@@ -89,7 +89,7 @@ examine_content(void *arg)
 }
 
 static bool
-examine_roots(void *arg)
+inspection_survey_roots(void *arg)
 {
 	const struct inspection *inspection = arg;
 	const struct site *site = inspection->site;
@@ -143,7 +143,7 @@ child_watch(struct inspection *i, struct child *c, const struct privs *privs,
 
 /* Copies what is valid in the children's memory. */
 static void
-collect(struct inspection *i)
+inspection_collect(struct inspection *i)
 {
 	for (size_t k = 0; k < i->n; k++) {
 		struct shared_finding *from = &i->shared[k];
@@ -175,12 +175,12 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	if (i->children[0].pid != 0 || i->children[1].pid != 0)
 		return;
 	ev_timer_stop(loop, &i->limit);
-	collect(i);
+	inspection_collect(i);
 	i->done(i->arg, i->findings);
 }
 
 static void
-kill_children(struct inspection *i)
+inspection_kill_children(struct inspection *i)
 {
 	for (size_t k = 0; k < 2; k++)
 		if (i->children[k].pid > 0)
@@ -192,7 +192,7 @@ on_limit(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)loop;
 	(void)events;
-	kill_children(w->data);
+	inspection_kill_children(w->data);
 }
 
 struct inspection *
@@ -213,9 +213,9 @@ inspection_start(const struct site *site, inspection_done *done, void *arg)
 	ev_timer_init(&i->limit, on_limit, INSPECTION_MS / 1000., 0);
 	i->limit.data = i;
 	if (i->shared == NULL || i->findings == NULL ||
-	    !child_watch(
-		i, &i->children[0], &site->base->privs, examine_content) ||
-	    !child_watch(i, &i->children[1], NULL, examine_roots)) {
+	    !child_watch(i, &i->children[0], &site->base->privs,
+		inspection_read_content) ||
+	    !child_watch(i, &i->children[1], NULL, inspection_survey_roots)) {
 		inspection_free(&i);
 		return NULL;
 	}
@@ -231,7 +231,7 @@ inspection_free(struct inspection **ip)
 
 	if (i == NULL)
 		return;
-	kill_children(i);
+	inspection_kill_children(i);
 	for (size_t k = 0; k < 2; k++) {
 		if (i->children[k].pid == 0)
 			continue;
@@ -247,7 +247,7 @@ inspection_free(struct inspection **ip)
 }
 
 static void
-check_content(const struct site *s, struct report *r)
+site_check_content(const struct site *s, struct report *r)
 {
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		const struct conf_text *root = &s->hosts->host[i].conf->root;
@@ -266,19 +266,10 @@ check_content(const struct site *s, struct report *r)
 	}
 }
 
-static int
-hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Undoes the escaping of report_add, because the parent's call escapes the text
  * again. */
 static void
-unescape(char *text)
+text_unescape(char *text)
 {
 	char *to = text;
 
@@ -287,9 +278,9 @@ unescape(char *text)
 		char byte = *text;
 
 		if (text[0] == '\\' && text[1] == 'x')
-			high = hex_digit(text[2]);
+			high = hex_value((uint8_t)text[2]);
 		if (high >= 0)
-			low = hex_digit(text[3]);
+			low = hex_value((uint8_t)text[3]);
 		if (low >= 0)
 			byte = (char)(16 * high + low);
 		*to++ = byte;
@@ -309,7 +300,7 @@ found_put(struct buf *out, const struct report_item *item)
 		.has_file = item->file != NULL,
 	};
 
-	unescape(item->text);
+	text_unescape(item->text);
 	buf_put(out, slice_of(&head, sizeof(head)));
 	buf_put(out, slice_of(file, strlen(file) + 1));
 	buf_put(out, slice_of(item->text, strlen(item->text) + 1));
@@ -317,13 +308,13 @@ found_put(struct buf *out, const struct report_item *item)
 
 /* In a child that has become the workers' user. */
 static bool
-check_as_user(void *arg)
+site_check_as_user(void *arg)
 {
 	struct shared_report *to = arg;
 	struct report r = { 0 };
 	struct buf out;
 
-	check_content(to->site, &r);
+	site_check_content(to->site, &r);
 	buf_wrap(&out, to->bytes, sizeof(to->bytes));
 	for (size_t i = 0; i < r.n && !out.failed; i++)
 		found_put(&out, &r.items[i]);
@@ -369,7 +360,7 @@ found_take(struct slice *from, struct report *r)
 
 /* False: not everything was checked, or had room. */
 static bool
-check_in_child(const struct site *site, struct report *r)
+site_check_in_child(const struct site *site, struct report *r)
 {
 	struct shared_report *found = shared_new(sizeof(*found));
 	bool good = false;
@@ -382,7 +373,7 @@ check_in_child(const struct site *site, struct report *r)
 		found->site = site;
 		signal(SIGCHLD, SIG_DFL); /* or its status would be lost */
 		pid = child_start(
-		    &site->base->privs, keep, n, check_as_user, found);
+		    &site->base->privs, keep, n, site_check_as_user, found);
 	}
 	if (pid != -1) {
 		good = child_wait(pid) == 0;
@@ -402,8 +393,8 @@ void
 inspection_check(const struct site *site, struct report *r)
 {
 	if (!site->base->privs.wanted)
-		check_content(site, r);
-	else if (!check_in_child(site, r))
+		site_check_content(site, r);
+	else if (!site_check_in_child(site, r))
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "not all capsules could be checked as user %s",
 		    site->base->privs.user);

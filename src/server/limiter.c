@@ -71,7 +71,7 @@ limiter_free(struct limiter **l)
 }
 
 static uint64_t
-big_endian(const uint8_t *bytes, size_t n)
+bytes_big_endian(const uint8_t *bytes, size_t n)
 {
 	uint64_t v = 0;
 
@@ -107,7 +107,7 @@ limiter_key(const struct sockaddr_storage *addr)
 	}
 	if (addr->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const void *)addr;
-		uint64_t key = big_endian(v6->sin6_addr.s6_addr, 8);
+		uint64_t key = bytes_big_endian(v6->sin6_addr.s6_addr, 8);
 
 		return key != 0 ? key : 1; /* ::1 is in ::/64 */
 	}

@@ -44,7 +44,7 @@ struct parent {
 };
 
 static struct site *
-load_configuration(struct parent *p, struct report *r)
+parent_load_configuration(struct parent *p, struct report *r)
 {
 	const struct site_options o = {
 		.certs_dir = p->source->certs_dir,
@@ -65,10 +65,10 @@ load_configuration(struct parent *p, struct report *r)
 }
 
 static struct site *
-load_site(struct parent *p, enum change change, struct report *r)
+parent_load_site(struct parent *p, enum change change, struct report *r)
 {
 	if (change == CHANGE_CONFIGURATION)
-		return load_configuration(p, r);
+		return parent_load_configuration(p, r);
 	p->next = p->listeners;
 	if (change == CHANGE_ROOTS)
 		return site_again(p->site, r);
@@ -77,7 +77,7 @@ load_site(struct parent *p, enum change change, struct report *r)
 
 /* The message names what was requested. */
 static void
-say_refused(const struct parent *p)
+parent_log_refusal(const struct parent *p)
 {
 	char log[PATH_MAX];
 
@@ -100,7 +100,7 @@ say_refused(const struct parent *p)
 }
 
 static void
-refused(struct parent *p)
+parent_refuse(struct parent *p)
 {
 	inspection_free(&p->inspection);
 	/* Roots that moved are tried again when they move again, or at HUP. */
@@ -114,27 +114,27 @@ refused(struct parent *p)
 		return;
 	}
 	listeners_close(&p->next, &p->listeners);
-	say_refused(p);
+	parent_log_refusal(p);
 	service_notify("READY=1");
 }
 
-static void pursue(struct parent *p);
-static void inspect(struct parent *p);
+static void parent_pursue(struct parent *p);
+static void parent_inspect(struct parent *p);
 
 static void
-start_generation(struct parent *p)
+parent_start_generation(struct parent *p)
 {
 	p->starting =
 	    generation_start(&p->common, site_share(p->next_site), &p->next);
 	if (p->starting == NULL)
-		refused(p);
+		parent_refuse(p);
 	else
 		p->alive++;
 }
 
 /* Nothing that can be served has changed; what failed is not tried again. */
 static void
-stay(struct parent *p)
+parent_keep_generation(struct parent *p)
 {
 	site_remember(p->site, p->next_site);
 	site_free(&p->next_site);
@@ -152,50 +152,50 @@ on_inspected(void *arg, const struct site_finding *findings)
 	report_log(&report);
 	report_fini(&report);
 	if (!good)
-		refused(p);
+		parent_refuse(p);
 	else
-		inspect(p);
+		parent_inspect(p);
 	if (p->serving != NULL)
-		pursue(p); /* another change may have come meanwhile */
+		parent_pursue(p); /* another change may have come meanwhile */
 }
 
 /* New content is inspected first. */
 static void
-inspect(struct parent *p)
+parent_inspect(struct parent *p)
 {
 	if (site_any_fresh(p->next_site)) {
 		p->inspection = inspection_start(p->next_site, on_inspected, p);
 		if (p->inspection != NULL)
 			return;
 		log_error("cannot inspect capsules: %s", strerror(errno));
-		refused(p);
+		parent_refuse(p);
 	} else if (p->change == CHANGE_ROOTS &&
 		   !site_has_news(p->next_site, p->site)) {
-		stay(p);
+		parent_keep_generation(p);
 	} else {
-		start_generation(p);
+		parent_start_generation(p);
 	}
 }
 
 /* Every change of state goes through here. */
 static void
-next_generation(struct parent *p, enum change change)
+parent_change(struct parent *p, enum change change)
 {
 	struct report report = { 0 };
 
 	p->change = change;
-	p->next_site = load_site(p, change, &report);
+	p->next_site = parent_load_site(p, change, &report);
 	report_log(&report);
 	report_fini(&report);
 	if (p->next_site == NULL)
-		refused(p);
+		parent_refuse(p);
 	else
-		inspect(p);
+		parent_inspect(p);
 }
 
 /* One at a time; and while many old ones are still finishing, none. */
 static void
-pursue(struct parent *p)
+parent_pursue(struct parent *p)
 {
 	enum change change = p->wanted;
 
@@ -204,7 +204,7 @@ pursue(struct parent *p)
 	if (p->serving != NULL &&
 	    limiter_rows_free(p->common.limiter) <
 		generation_wants(generation_site(p->serving)->base->conf)) {
-		if (log_due(&p->waited_ms, PARENT_WAIT_SAID_MS))
+		if (log_due(&p->waited_ms, PARENT_WAIT_LOG_MS))
 			log_warn("reload delayed: too many old workers are "
 				 "still finishing");
 		return;
@@ -212,19 +212,19 @@ pursue(struct parent *p)
 	p->wanted = CHANGE_NONE;
 	if (p->serving != NULL)
 		service_notify_reloading();
-	next_generation(p, change);
+	parent_change(p, change);
 }
 
 static void
-want(struct parent *p, enum change change)
+parent_want(struct parent *p, enum change change)
 {
 	if (p->wanted < change)
 		p->wanted = change;
-	pursue(p);
+	parent_pursue(p);
 }
 
 static void
-say_listening(const struct listeners *now, const struct listeners *before)
+listeners_log_new(const struct listeners *now, const struct listeners *before)
 {
 	for (size_t i = 0; i < now->n; i++)
 		if (!listeners_have(before, now->item[i].fd))
@@ -233,7 +233,7 @@ say_listening(const struct listeners *now, const struct listeners *before)
 
 /* Logs what clients can get now that they could not get before. */
 static void
-say_releases(const struct hosts *now, const struct hosts *before)
+hosts_log_releases(const struct hosts *now, const struct hosts *before)
 {
 	for (size_t i = 0; i < now->n; i++) {
 		const struct host *h = &now->host[i];
@@ -246,7 +246,7 @@ say_releases(const struct hosts *now, const struct hosts *before)
 }
 
 static void
-say_workers(const char *what, const struct generation *g)
+generation_log_workers(const char *what, const struct generation *g)
 {
 	size_t n = generation_workers(g);
 
@@ -265,23 +265,23 @@ on_ready(void *arg, struct generation *g)
 	site_free(&p->site);
 	p->site = p->next_site;
 	p->next_site = NULL;
-	say_listening(
+	listeners_log_new(
 	    &p->next, old == NULL ? &(struct listeners){ 0 } : &p->listeners);
 	left = listeners_close(&p->listeners, &p->next);
 	p->listeners = p->next;
 	if (old != NULL) {
-		say_workers("reloaded", g);
-		say_releases(
+		generation_log_workers("reloaded", g);
+		hosts_log_releases(
 		    generation_site(g)->hosts, generation_site(old)->hosts);
 		generation_finish(old, left ? WORKER_LEAVE : WORKER_FINISH);
 	} else {
 		if (p->source->started != NULL)
 			p->source->started(
 			    p->source->arg, generation_site(g), &p->listeners);
-		say_workers("ready", g);
+		generation_log_workers("ready", g);
 	}
 	service_notify("READY=1");
-	pursue(p);
+	parent_pursue(p);
 }
 
 static void
@@ -294,7 +294,7 @@ on_gone(void *arg, struct generation *g)
 	generation_free(&g);
 	if (--p->alive == 0 && p->stopping)
 		ev_break(EV_DEFAULT_ EVBREAK_ALL);
-	pursue(p);
+	parent_pursue(p);
 }
 
 static void
@@ -304,7 +304,7 @@ on_failed(void *arg, struct generation *g)
 
 	p->starting = NULL;
 	if (!p->stopping)
-		refused(p);
+		parent_refuse(p);
 	on_gone(p, g); /* last: it may start the next one */
 }
 
@@ -313,7 +313,7 @@ on_hup(struct ev_loop *loop, ev_signal *w, int events)
 {
 	(void)loop;
 	(void)events;
-	want(w->data, CHANGE_CONFIGURATION);
+	parent_want(w->data, CHANGE_CONFIGURATION);
 }
 
 static void
@@ -321,11 +321,11 @@ on_usr1(struct ev_loop *loop, ev_signal *w, int events)
 {
 	(void)loop;
 	(void)events;
-	want(w->data, CHANGE_LOG);
+	parent_want(w->data, CHANGE_LOG);
 }
 
 static void
-stop(struct parent *p)
+parent_stop(struct parent *p)
 {
 	int seconds = generation_site(p->serving)->base->conf->limits.drain;
 
@@ -367,7 +367,7 @@ on_stop(struct ev_loop *loop, ev_signal *w, int events)
 	} else if (p->serving == NULL) {
 		ev_break(loop, EVBREAK_ALL);
 	} else if (!p->stopping) {
-		stop(p);
+		parent_stop(p);
 	}
 }
 
@@ -380,7 +380,7 @@ on_roots(struct ev_loop *loop, ev_timer *w, int events)
 	(void)events;
 	if (p->serving != NULL && p->next_site == NULL &&
 	    site_has_moved(p->site))
-		want(p, CHANGE_ROOTS);
+		parent_want(p, CHANGE_ROOTS);
 }
 
 static void
@@ -409,7 +409,7 @@ on_keys(struct ev_loop *loop, ev_timer *w, int events)
 }
 
 static void
-watch_signal(struct parent *p, ev_signal *w,
+parent_watch_signal(struct parent *p, ev_signal *w,
     void (*on)(struct ev_loop *, ev_signal *, int), int signum)
 {
 	ev_signal_init(w, on, signum);
@@ -418,7 +418,7 @@ watch_signal(struct parent *p, ev_signal *w,
 }
 
 static void
-watch_clock(struct parent *p, ev_timer *w,
+parent_watch_clock(struct parent *p, ev_timer *w,
     void (*on)(struct ev_loop *, ev_timer *, int), double seconds)
 {
 	ev_timer_init(w, on, seconds, seconds);
@@ -427,7 +427,7 @@ watch_clock(struct parent *p, ev_timer *w,
 }
 
 static bool
-prepare(struct parent *p)
+parent_prepare(struct parent *p)
 {
 	privs_ignore_signals();
 	privs_no_core();
@@ -446,13 +446,13 @@ prepare(struct parent *p)
 		return false;
 	}
 	privs_descriptors();
-	watch_signal(p, &p->hup, on_hup, SIGHUP);
-	watch_signal(p, &p->usr1, on_usr1, SIGUSR1);
-	watch_signal(p, &p->term, on_stop, SIGTERM);
-	watch_signal(p, &p->interrupt, on_stop, SIGINT);
-	watch_clock(p, &p->roots, on_roots, PARENT_ROOTS_MS / 1000.);
-	watch_clock(p, &p->expiry, on_expiry, PARENT_EXPIRY_S);
-	watch_clock(p, &p->keys, on_keys, TICKETS_ROTATE_S);
+	parent_watch_signal(p, &p->hup, on_hup, SIGHUP);
+	parent_watch_signal(p, &p->usr1, on_usr1, SIGUSR1);
+	parent_watch_signal(p, &p->term, on_stop, SIGTERM);
+	parent_watch_signal(p, &p->interrupt, on_stop, SIGINT);
+	parent_watch_clock(p, &p->roots, on_roots, PARENT_ROOTS_MS / 1000.);
+	parent_watch_clock(p, &p->expiry, on_expiry, PARENT_EXPIRY_S);
+	parent_watch_clock(p, &p->keys, on_keys, TICKETS_ROTATE_S);
 	ev_init(&p->timeout, on_timeout);
 	p->timeout.data = p;
 	listeners_inherit(&p->listeners);
@@ -468,9 +468,9 @@ parent_run(const struct parent_source *source)
 	if (p == NULL)
 		return EXIT_FAILURE;
 	p->source = source;
-	good = prepare(p);
+	good = parent_prepare(p);
 	if (good) {
-		want(p, CHANGE_CONFIGURATION);
+		parent_want(p, CHANGE_CONFIGURATION);
 		if (!p->start_failed)
 			ev_run(EV_DEFAULT_ 0);
 		good = !p->start_failed && !p->cut;

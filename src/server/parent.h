@@ -23,7 +23,7 @@ enum {
 	PARENT_ROOTS_MS = 500,          /* how often the roots are checked */
 	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
 	/* interval of the message of a delayed reload */
-	PARENT_WAIT_SAID_MS = 60000,
+	PARENT_WAIT_LOG_MS = 60000,
 	PARENT_TIMEOUT_S =
 	    GENERATION_LATE_S + 2, /* after limits.drain, for workers to end */
 };

@@ -15,16 +15,16 @@
 void
 process_init(struct process *p, unsigned number,
     void (*child)(struct ev_loop *, ev_child *, int),
-    void (*word)(struct ev_loop *, ev_io *, int), void *data)
+    void (*message)(struct ev_loop *, ev_io *, int), void *data)
 {
 	memset(p, 0, sizeof(*p));
 	p->control = -1;
 	p->row = -1;
 	p->number = number;
 	ev_init(&p->child, child);
-	ev_init(&p->word, word);
+	ev_init(&p->message, message);
 	p->child.data = data;
-	p->word.data = data;
+	p->message.data = data;
 }
 
 static pid_t
@@ -51,8 +51,8 @@ process_watch(struct process *p)
 	p->started_ms = clock_ms();
 	ev_child_set(&p->child, p->pid, 0);
 	ev_child_start(EV_DEFAULT, &p->child);
-	ev_io_set(&p->word, p->control, EV_READ);
-	ev_io_start(EV_DEFAULT, &p->word);
+	ev_io_set(&p->message, p->control, EV_READ);
+	ev_io_start(EV_DEFAULT, &p->message);
 }
 
 bool
@@ -82,29 +82,29 @@ process_start(struct process *p, const struct worker_world *template)
 }
 
 bool
-process_hear(struct process *p)
+process_receive(struct process *p)
 {
-	char word;
-	ssize_t n = read(p->control, &word, 1);
+	char byte;
+	ssize_t n = read(p->control, &byte, 1);
 
 	if (n == 1)
-		p->ready = p->ready || word == WORKER_READY;
+		p->ready = p->ready || byte == WORKER_READY;
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		ev_io_stop(EV_DEFAULT, &p->word); /* its end follows */
+		ev_io_stop(EV_DEFAULT, &p->message); /* its end follows */
 	return n == 1;
 }
 
 void
-process_tell(struct process *p, enum worker_word word)
+process_send(struct process *p, enum worker_message message)
 {
-	char byte = (char)word;
+	char byte = (char)message;
 
 	if (p->pid > 0 && write(p->control, &byte, 1) != 1)
 		kill(p->pid, SIGKILL);
 }
 
 static void
-say_how(const struct process *p)
+process_log_end(const struct process *p)
 {
 	int status = p->child.rstatus;
 
@@ -118,12 +118,12 @@ say_how(const struct process *p)
 }
 
 void
-process_ended(struct process *p, struct limiter *limiter, bool tell)
+process_ended(struct process *p, struct limiter *limiter, bool log)
 {
-	if (tell)
-		say_how(p);
+	if (log)
+		process_log_end(p);
 	ev_child_stop(EV_DEFAULT, &p->child);
-	ev_io_stop(EV_DEFAULT, &p->word);
+	ev_io_stop(EV_DEFAULT, &p->message);
 	close(p->control);
 	limiter_drop_row(limiter, p->row);
 	p->control = p->row = -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One worker as its parent sees it: forked, sent words, removed when it has
+/* One worker as its parent sees it: forked, sent messages, removed when it has
  * exited. Depends on worker; uses libev's default loop. */
 #ifndef SERVER_PROCESS_H
 #define SERVER_PROCESS_H
@@ -16,26 +16,26 @@ struct process {
 	bool ready; /* it has reported so */
 	uint64_t started_ms;
 	ev_child child; /* their callbacks and data are the owner's */
-	ev_io word;
+	ev_io message;
 };
 
 /* A worker that is not running; its events go to these, with data in each. */
 void process_init(struct process *p, unsigned number,
     void (*child)(struct ev_loop *, ev_child *, int),
-    void (*word)(struct ev_loop *, ev_io *, int), void *data);
+    void (*message)(struct ev_loop *, ev_io *, int), void *data);
 
 /* Forks a worker in the world of template (parent, control, row and number are
  * filled in). False after a message. */
 bool process_start(struct process *p, const struct worker_world *template);
 
 /* Reads one byte from the worker. False when there is none. */
-bool process_hear(struct process *p);
+bool process_receive(struct process *p);
 
-/* Sends it a word; a worker that does not read is killed. */
-void process_tell(struct process *p, enum worker_word word);
+/* Sends it a message; a worker that does not read is killed. */
+void process_send(struct process *p, enum worker_message message);
 
-/* After its child event: logs how it ended if tell is set, and removes it from
+/* After its child event: logs how it ended if log is set, and removes it from
  * the ledger. */
-void process_ended(struct process *p, struct limiter *limiter, bool tell);
+void process_ended(struct process *p, struct limiter *limiter, bool log);
 
 #endif

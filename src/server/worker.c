@@ -53,7 +53,7 @@ struct worker {
 };
 
 static void
-accepting(struct worker *w, bool yes)
+worker_set_accepting(struct worker *w, bool yes)
 {
 	for (size_t i = 0; i < w->n_gates; i++) {
 		if (yes)
@@ -67,9 +67,9 @@ accepting(struct worker *w, bool yes)
 }
 
 static void
-pause_for(struct worker *w, unsigned ms)
+worker_pause(struct worker *w, unsigned ms)
 {
-	accepting(w, false);
+	worker_set_accepting(w, false);
 	w->pause.repeat = ms / 1000.;
 	ev_timer_again(w->loop, &w->pause);
 }
@@ -77,7 +77,7 @@ pause_for(struct worker *w, unsigned ms)
 /* Out of descriptors: closes the connection at the head of the queue instead of
  * letting it wait, then pauses, so that the loop does not spin. */
 static void
-descriptors_gone(struct worker *w, int listening)
+worker_lacks_descriptors(struct worker *w, int listening)
 {
 	int fd;
 
@@ -91,15 +91,15 @@ descriptors_gone(struct worker *w, int listening)
 			close(fd);
 		spares_fill(&w->spares);
 	}
-	pause_for(w, WORKER_ACCEPT_PAUSE_MS);
+	worker_pause(w, WORKER_ACCEPT_PAUSE_MS);
 }
 
 /* None can be dropped yet: the queue waits for a free slot, or for a reader
  * that turns out to be too slow. */
 static void
-slots_gone(struct worker *w)
+worker_lacks_slots(struct worker *w)
 {
-	pause_for(w, WORKER_FULL_PAUSE_MS);
+	worker_pause(w, WORKER_FULL_PAUSE_MS);
 	w->full = true;
 }
 
@@ -112,9 +112,9 @@ on_pause_over(struct ev_loop *loop, ev_timer *t, int events)
 	(void)events;
 	spares_fill(&w->spares);
 	if (pool_has_room(w->pool))
-		accepting(w, true);
+		worker_set_accepting(w, true);
 	else
-		slots_gone(w);
+		worker_lacks_slots(w);
 }
 
 static void
@@ -132,14 +132,15 @@ on_freed(void *arg)
 
 	spares_fill(&w->spares);
 	if (w->paused && !w->finishing && (w->full || !ev_is_active(&w->pause)))
-		accepting(w, true);
+		worker_set_accepting(w, true);
 	worker_end_if_idle(w);
 }
 
 /* False when there is nothing to accept, or no means to. */
 static bool
-accept_one(struct worker *w, struct gate *g)
+gate_accept(struct gate *g)
 {
+	struct worker *w = g->worker;
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
 	int fd = accept4(g->io.fd, (struct sockaddr *)&from, &len,
@@ -151,7 +152,7 @@ accept_one(struct worker *w, struct gate *g)
 		case ENFILE:
 		case ENOBUFS:
 		case ENOMEM:
-			descriptors_gone(w, g->io.fd);
+			worker_lacks_descriptors(w, g->io.fd);
 			return false;
 		case ECONNABORTED:
 		case EINTR:
@@ -181,10 +182,10 @@ on_gate(struct ev_loop *loop, ev_io *io, int events)
 	(void)events;
 	for (unsigned i = 0; i < WORKER_ACCEPT_TURN; i++) {
 		if (!pool_has_room(w->pool)) {
-			slots_gone(w);
+			worker_lacks_slots(w);
 			return;
 		}
-		if (!accept_one(w, g))
+		if (!gate_accept(g))
 			return;
 	}
 }
@@ -209,7 +210,7 @@ worker_accept_queued(struct worker *w)
 {
 	for (size_t i = 0; i < w->n_gates; i++)
 		for (int n = 0; n < SOMAXCONN && pool_has_room(w->pool); n++)
-			if (!accept_one(w, &w->gates[i]))
+			if (!gate_accept(&w->gates[i]))
 				break;
 }
 
@@ -221,7 +222,7 @@ worker_finish(struct worker *w, unsigned seconds, bool rest)
 	else if (rest)
 		worker_accept_queued(w);
 	w->finishing = true;
-	accepting(w, false);
+	worker_set_accepting(w, false);
 	for (size_t i = 0; i < w->n_gates; i++)
 		close(w->gates[i].io.fd);
 	w->n_gates = 0;
@@ -234,23 +235,23 @@ static void
 on_control(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct worker *w = io->data;
-	char word;
-	ssize_t n = read(io->fd, &word, 1);
+	char byte;
+	ssize_t n = read(io->fd, &byte, 1);
 
 	(void)events;
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0)
 		ev_break(loop, EVBREAK_ALL); /* the parent has exited */
-	else if (word == WORKER_FINISH || word == WORKER_LEAVE)
-		worker_finish(w, WORKER_FINISH_S, word == WORKER_LEAVE);
-	else if (word == WORKER_STOP)
+	else if (byte == WORKER_FINISH || byte == WORKER_LEAVE)
+		worker_finish(w, WORKER_FINISH_S, byte == WORKER_LEAVE);
+	else if (byte == WORKER_STOP)
 		worker_finish(w,
 		    (unsigned)w->world->site->base->conf->limits.drain, true);
 }
 
 static size_t
-least(size_t a, size_t b)
+size_least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -258,16 +259,17 @@ least(size_t a, size_t b)
 /* Two descriptors a connection (socket and file), besides what we hold; one for
  * each queued connection. */
 static struct pool *
-make_pool(struct worker *w, size_t held)
+worker_make_pool(struct worker *w, size_t held)
 {
 	const struct conf *conf = w->world->site->base->conf;
-	size_t wanted = least((size_t)conf->limits.connections, LIMITER_SLOTS);
+	size_t wanted =
+	    size_least((size_t)conf->limits.connections, LIMITER_SLOTS);
 	size_t descriptors = privs_descriptors();
 	size_t own = held + LOOP_DESCRIPTORS;
 	size_t left = descriptors > own + 2 ? descriptors - own : 2;
-	size_t n = least(wanted, left / 2);
-	size_t queued = least(
-	    least(WORKER_QUEUED * n, left - 2 * n), (size_t)LIMITER_SLOTS - n);
+	size_t n = size_least(wanted, left / 2);
+	size_t queued = size_least(size_least(WORKER_QUEUED * n, left - 2 * n),
+	    (size_t)LIMITER_SLOTS - n);
 
 	if (n < wanted)
 		log_warn("limits.connections = %zu, but %zu descriptors are "
@@ -280,7 +282,7 @@ make_pool(struct worker *w, size_t held)
 /* What the parent holds for others (older roots and logs, other workers'
  * control sockets, its event loop) is closed in a worker. */
 static bool
-give_up_foreign(const struct worker_world *world)
+worker_close_foreign(const struct worker_world *world)
 {
 	const struct hosts *hosts = world->site->hosts;
 	const struct listeners *l = world->listeners;
@@ -343,7 +345,7 @@ worker_prepare(struct worker *w)
 	};
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	if (ok && w->loop != NULL)
-		w->pool = make_pool(w, held);
+		w->pool = worker_make_pool(w, held);
 	return ok && w->pool != NULL && w->conns.listings != NULL;
 }
 
@@ -351,7 +353,7 @@ worker_prepare(struct worker *w)
  * buffers still in use: malloc itself returns only memory at the end of its
  * heap. */
 static void
-give_back_memory(struct worker *w)
+worker_trim_memory(struct worker *w)
 {
 	if (pool_ended(w->pool) - w->trimmed < WORKER_TRIM_AFTER)
 		return;
@@ -368,7 +370,7 @@ on_heart(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	give_back_memory(w);
+	worker_trim_memory(w);
 	heartbeat(w->world->heartbeats, w->world->row);
 }
 
@@ -397,7 +399,7 @@ worker_open_gates(struct worker *w)
 	ev_timer_init(&w->heart, on_heart, 0, HEARTBEAT_MS / 1000.);
 	w->heart.data = w;
 	ev_timer_start(w->loop, &w->heart);
-	accepting(w, true);
+	worker_set_accepting(w, true);
 }
 
 void
@@ -410,7 +412,7 @@ worker_run(const struct worker_world *world)
 	snprintf(who, sizeof(who), "carnation worker %u", world->number);
 	log_identify(who);
 	privs_quiet_signals();
-	if (!give_up_foreign(world)) {
+	if (!worker_close_foreign(world)) {
 		log_error("cannot close the parent's descriptors: %s (needs "
 			  "close_range or /proc)",
 		    strerror(errno));

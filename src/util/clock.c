@@ -31,7 +31,7 @@ clock_wall(void)
 
 /* RFC 3339 has four digits for the year. */
 static void
-broken_down(int64_t wall, struct tm *tm)
+wall_to_tm(int64_t wall, struct tm *tm)
 {
 	const int64_t first = -62167219200; /* 0000-01-01T00:00:00Z */
 	const int64_t last = 253402300799;  /* 9999-12-31T23:59:59Z */
@@ -46,7 +46,7 @@ clock_rfc3339(int64_t wall, char *out)
 	char text[80];
 	struct tm tm;
 
-	broken_down(wall, &tm);
+	wall_to_tm(wall, &tm);
 	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
 	    tm.tm_sec);

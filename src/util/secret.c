@@ -8,7 +8,7 @@ enum {
 };
 
 static bool
-is_base64(struct slice s)
+line_is_base64(struct slice s)
 {
 	size_t i;
 	uint8_t c;
@@ -24,7 +24,7 @@ is_base64(struct slice s)
 
 /* "-----BEGIN EC PRIVATE KEY-----", with any algorithm or none. */
 static bool
-is_pem_begin(struct slice line)
+line_is_pem_begin(struct slice line)
 {
 	return slice_starts(line, SLICE("-----BEGIN ")) &&
 	       (slice_ends(line, SLICE("PRIVATE KEY-----")) ||
@@ -40,7 +40,7 @@ pem_body_follows(struct slice rest)
 
 	for (i = 0; i < HEADER_LINES_MAX && slice_line(&rest, &line); i++) {
 		line = slice_trim(line);
-		if (line.len >= BODY_LINE_MIN && is_base64(line))
+		if (line.len >= BODY_LINE_MIN && line_is_base64(line))
 			return true;
 		if (line.len > 0 && !slice_find(line, ':', NULL))
 			return false;
@@ -50,10 +50,10 @@ pem_body_follows(struct slice rest)
 
 /* "EdBK" in base64: an Ed25519 secret key, its passphrase by bcrypt. */
 static bool
-is_signify_secret(struct slice line)
+line_is_signify_secret(struct slice line)
 {
 	return line.len >= SIGNIFY_MIN && slice_starts(line, SLICE("RWRCS")) &&
-	       is_base64(line);
+	       line_is_base64(line);
 }
 
 bool
@@ -63,9 +63,9 @@ secret_spotted(struct slice bytes)
 
 	while (slice_line(&bytes, &line)) {
 		line = slice_trim(line);
-		if (is_signify_secret(line))
+		if (line_is_signify_secret(line))
 			return true;
-		if (is_pem_begin(line) && pem_body_follows(bytes))
+		if (line_is_pem_begin(line) && pem_body_follows(bytes))
 			return true;
 	}
 	return false;

@@ -24,7 +24,7 @@ slice_equal(struct slice a, struct slice b)
 }
 
 static uint8_t
-lower(uint8_t c)
+byte_lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
@@ -35,7 +35,7 @@ slice_equal_nocase(struct slice a, struct slice b)
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++) {
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
+		if (byte_lower(a.ptr[i]) != byte_lower(b.ptr[i]))
 			return false;
 	}
 	return true;
@@ -118,7 +118,7 @@ slice_line(struct slice *rest, struct slice *line)
 }
 
 static bool
-blank(uint8_t c)
+byte_is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
 }
@@ -126,9 +126,9 @@ blank(uint8_t c)
 struct slice
 slice_trim(struct slice s)
 {
-	while (s.len > 0 && blank(s.ptr[0]))
+	while (s.len > 0 && byte_is_blank(s.ptr[0]))
 		s = slice_skip(s, 1);
-	while (s.len > 0 && blank(s.ptr[s.len - 1]))
+	while (s.len > 0 && byte_is_blank(s.ptr[s.len - 1]))
 		s.len--;
 	return s;
 }
@@ -222,7 +222,7 @@ hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c = lower(c);
+	c = byte_lower(c);
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
 	return -1;
