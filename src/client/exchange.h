@@ -7,7 +7,7 @@
 
 #include "client/dial.h"
 #include "client/target.h"
-#include "tls/conn.h"
+#include "tls/tls_conn.h"
 #include "util/why.h"
 
 enum {

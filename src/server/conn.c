@@ -149,7 +149,7 @@ static enum io
 conn_begin(struct conn *c, struct conn_world *w)
 {
 	c->state = CONN_DONE;
-	if (tls_conn_accept(&c->tls, w->tls, c->fd)) {
+	if (tls_conn_accept(&c->tls, w->tls, w->hosts, c->fd)) {
 		tls_conn_limit(&c->tls, CONN_HANDSHAKE_MAX);
 		c->state = CONN_HANDSHAKE;
 	}

@@ -9,7 +9,7 @@
 #include "server/access.h"
 #include "server/descriptors.h"
 #include "server/limiter.h"
-#include "tls/conn.h"
+#include "tls/tls_conn.h"
 
 enum {
 	CONN_HELLO_MAX = TLS_RECORD_MAX, /* bytes of a ClientHello's records */

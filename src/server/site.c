@@ -15,11 +15,9 @@
 enum { DAY_S = 24 * 60 * 60 };
 
 static int
-find_name(const void *arg, struct slice name)
+hosts_find_sni(const void *hosts, struct slice name)
 {
-	const struct site_base *base = arg;
-
-	return hosts_find_raw(base->hosts, name);
+	return hosts_find_raw(hosts, name);
 }
 
 static void
@@ -222,8 +220,7 @@ base_load(struct site_base *base, const struct hosts *hosts,
 
 	base->mime = mime_new(conf, r);
 	base->certs = calloc(conf->n_capsules, sizeof(*base->certs));
-	base->tls =
-	    tls_server_new(&settings, o->tickets, find_name, base, &why);
+	base->tls = tls_server_new(&settings, o->tickets, hosts_find_sni, &why);
 	if (base->mime == NULL || base->certs == NULL)
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	else if (base->tls == NULL)

@@ -32,8 +32,7 @@ struct site_base {
 	struct privs privs; /* of the workers */
 	struct mime *mime;
 	struct tls_server *tls;
-	struct site_cert *certs;   /* one a capsule */
-	const struct hosts *hosts; /* in a worker: whose names SNI means */
+	struct site_cert *certs; /* one a capsule */
 };
 
 /* What is known of the content of one capsule. */

@@ -316,7 +316,6 @@ worker_prepare(struct worker *w)
 	size_t held;
 	bool ok;
 
-	base->hosts = world->site->hosts;
 	ok = privs_drop(world->privs);
 	if (!ok)
 		log_error("cannot drop privileges: %s", strerror(errno));

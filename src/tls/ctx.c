@@ -8,6 +8,7 @@
 
 #include "tls/digest.h"
 #include "tls/internal.h"
+#include "tls/tls_conn.h"
 
 /* AES-128 first: SHA-256 costs the key schedule less than SHA-384. */
 static const char suites13[] = "TLS_AES_128_GCM_SHA256:"
@@ -19,7 +20,10 @@ static const char suites12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
 			       "ECDHE-RSA-CHACHA20-POLY1305:"
 			       "ECDHE-ECDSA-AES256-GCM-SHA384:"
 			       "ECDHE-RSA-AES256-GCM-SHA384";
-enum { SUITES_MAX = 4096 }; /* bytes of tls.suites */
+enum {
+	SUITES_MAX = 4096, /* bytes of tls.suites */
+	SNI_HOST_NAME = 0,
+};
 
 static const char groups[] = "X25519:P-256:P-384";
 
@@ -87,6 +91,70 @@ common_options(SSL_CTX *ctx)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_options(
 	    ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+}
+
+/* Cuts a vector with a length of two bytes off the front of *in. */
+static bool
+slice_take_vector(struct slice *in, struct slice *out)
+{
+	size_t len;
+
+	if (in->len < 2)
+		return false;
+	len = (size_t)in->ptr[0] << 8 | in->ptr[1];
+	*in = slice_skip(*in, 2);
+	if (len > in->len)
+		return false;
+	*out = slice_head(*in, len);
+	*in = slice_skip(*in, len);
+	return true;
+}
+
+bool
+sni_parse(struct slice extension, struct slice *name)
+{
+	struct slice list;
+
+	if (!slice_take_vector(&extension, &list) || extension.len != 0)
+		return false;
+	while (list.len > 0) {
+		uint8_t type = list.ptr[0];
+
+		list = slice_skip(list, 1);
+		if (!slice_take_vector(&list, name))
+			return false;
+		if (type == SNI_HOST_NAME)
+			return name->len > 0;
+	}
+	return false;
+}
+
+/* SSL_CTX_set_client_hello_cb's: chooses the capsule; arg is the tls_server.
+ * Never ends a handshake. */
+static int
+sni_choose(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_server *server = arg;
+	struct tls_conn *conn = SSL_get_app_data(ssl);
+	const unsigned char *bytes;
+	struct slice name;
+	size_t len, at;
+
+	(void)alert;
+	if (!SSL_client_hello_get0_ext(
+		ssl, TLSEXT_TYPE_server_name, &bytes, &len))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	if (!sni_parse(slice_of(bytes, len), &name))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	conn->sni = server->find(conn->names, name);
+	if (conn->sni < 0 || (size_t)conn->sni >= server->n)
+		conn->sni = TLS_SNI_UNKNOWN;
+	/* A second ClientHello may name another capsule than the first:
+	 * reset. */
+	at = conn->sni < 0 ? 0 : (size_t)conn->sni;
+	if (server->ctx[at] != SSL_get_SSL_CTX(ssl))
+		SSL_set_SSL_CTX(ssl, server->ctx[at]);
+	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* A context without a certificate yet. All capsules' are made here, alike:
@@ -184,7 +252,7 @@ sort_suites(struct tls_server *s, const char *list, struct why *why)
 
 struct tls_server *
 tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
-    tls_find *find, const void *arg, struct why *why)
+    tls_find *find, struct why *why)
 {
 	struct tls_server *s = calloc(1, sizeof(*s));
 	SSL_CTX *probe = NULL;
@@ -196,7 +264,6 @@ tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
 	s->tls13_only = settings->tls13_only;
 	s->tickets = settings->tickets ? tickets : NULL;
 	s->find = find;
-	s->arg = arg;
 	if (settings->suites != NULL && !sort_suites(s, settings->suites, why))
 		goto fail;
 	probe = server_ctx(s, why);

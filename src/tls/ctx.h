@@ -19,13 +19,14 @@ struct tls_settings {
 struct tls_server;
 
 /* Which capsule a server name (raw bytes from ClientHello) belongs to: its
- * index in the order of tls_server_add, or -1. */
-typedef int tls_find(const void *arg, struct slice name);
+ * index in the order of tls_server_add, or -1. names is the connection's (see
+ * tls_conn_accept). */
+typedef int tls_find(const void *names, struct slice name);
 
 /* tickets may be NULL: no resumption. find is asked once per ClientHello that
  * carries a name. NULL and why on a bad setting. */
 struct tls_server *tls_server_new(const struct tls_settings *settings,
-    struct tickets *tickets, tls_find *find, const void *arg, struct why *why);
+    struct tickets *tickets, tls_find *find, struct why *why);
 
 /* Adds the next capsule; the first one added is the default. Certificate and
  * key remain the caller's and may be freed afterwards. name separates the

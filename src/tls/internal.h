@@ -21,7 +21,6 @@ struct tls_server {
 	char *suites12;          /* the same for TLS 1.2 */
 	struct tickets *tickets; /* borrowed; NULL: no resumption */
 	tls_find *find;
-	const void *arg;
 	SSL_CTX **ctx; /* by capsule; ctx[0] accepts every connection */
 	size_t n;
 	SSL_CTX *trial; /* the client of trial_shake; NULL: none needed yet */
@@ -84,8 +83,9 @@ bool sign_key_is_of(const struct sign_key *k, const X509 *x);
  * it. */
 bool tickets_apply(struct tickets *t, SSL_CTX *ctx);
 
-/* SSL_CTX_set_client_hello_cb's: chooses the capsule; arg is the tls_server,
- * the SSL's app data the tls_conn. Never ends a handshake. */
-int sni_choose(SSL *ssl, int *alert, void *arg);
+/* The first host_name in the bytes of a server_name extension (RFC 6066 3);
+ * false when they hold none or are malformed. The name itself is not checked.
+ * *name borrows. */
+bool sni_parse(struct slice extension, struct slice *name);
 
 #endif

@@ -84,7 +84,7 @@ make_world(void)
 	/* As if it were a store: so are its paths tried as well. */
 	hosts->host[0].store = dup(hosts->host[0].root);
 	assert(hosts->host[0].store != -1);
-	server = tls_server_new(&settings, NULL, find, hosts, &why);
+	server = tls_server_new(&settings, NULL, find, &why);
 	assert(server != NULL &&
 	       tls_server_add(server, "localhost", cert, key, &why));
 	client_ctx = tls_client_new(NULL, NULL, &why);
@@ -178,7 +178,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	conn_init(&c, -1, &from, 1965, 0, &text);
-	assert(tls_conn_accept_memory(&c.tls, world.tls));
+	assert(tls_conn_accept_memory(&c.tls, world.tls, world.hosts));
 	c.state = CONN_HANDSHAKE; /* there is no socket to look into */
 	if (data[0] % 2 == 0) {
 		tls_conn_give(&c.tls, slice_of(data + 1, size - 1));

@@ -42,8 +42,7 @@ stage_open_tls(void)
 	struct cert *cert = cert_make(key, &name, 1);
 	struct why why;
 
-	stage.server =
-	    tls_server_new(&settings, NULL, stage_find, help.hosts, &why);
+	stage.server = tls_server_new(&settings, NULL, stage_find, &why);
 	assert_non_null(stage.server);
 	assert_true(tls_server_add(stage.server, name, cert, key, &why));
 	stage.client = tls_client_new(NULL, NULL, &why);

@@ -95,7 +95,7 @@ serve(int listener, const struct tls_server *tls, const struct script *s)
 		_exit(0);
 	}
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	if (!tls_conn_accept(&c, tls, fd))
+	if (!tls_conn_accept(&c, tls, NULL, fd))
 		_exit(1);
 	serve_lines(&c, fd, s);
 	if (s->reset) {

@@ -186,7 +186,7 @@ test_bad_settings(void **state)
 	struct link l;
 
 	(void)state;
-	assert_null(tls_server_new(&bad, NULL, help_find, NULL, &why));
+	assert_null(tls_server_new(&bad, NULL, help_find, &why));
 	assert_non_null(strstr(why.text, "TLS_NONSENSE"));
 	s = help_server(&own, NULL);
 	ctx = help_client(TLS1_3_VERSION, 0);
@@ -209,7 +209,7 @@ test_wrong_key(void **state)
 	struct tls_client *c;
 
 	(void)state;
-	s = tls_server_new(&defaults, NULL, help_find, NULL, &why);
+	s = tls_server_new(&defaults, NULL, help_find, &why);
 	assert_non_null(s);
 	assert_false(tls_server_add(s, "one.test", cert, b, &why));
 	assert_string_equal(why.text,

@@ -72,7 +72,7 @@ visit(const struct tls_client *client, int listener,
 	for (int i = 0; i < 2; i++)
 		fcntl(fd[i], F_SETFL, O_NONBLOCK);
 	assert_true(tls_conn_connect(&c, client, fd[0], name));
-	assert_true(tls_conn_accept(&s, server, fd[1]));
+	assert_true(tls_conn_accept(&s, server, NULL, fd[1]));
 	for (int i = 0; i < 9 && (ours != IO_DONE || theirs != IO_DONE); i++) {
 		ours = tls_conn_handshake(&c);
 		theirs = tls_conn_handshake(&s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tls/sni.h"
+#include "tls/internal.h"
 
 #include <string.h>
 

@@ -200,7 +200,7 @@ test_plaintext(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		buf_wrap(&out, memory, sizeof(memory));
-		assert_true(tls_conn_accept_memory(&c, fixture.server));
+		assert_true(tls_conn_accept_memory(&c, fixture.server, NULL));
 		assert_true(tls_conn_give(&c, slice_str(rows[i])));
 		assert_int_equal(tls_conn_handshake(&c), IO_FAILED);
 		assert_true(strlen(tls_reason()) > 5);

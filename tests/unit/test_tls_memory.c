@@ -42,7 +42,7 @@ memory_pair(
 
 	*ctx = tls_client_new(NULL, NULL, &why);
 	assert_non_null(*ctx);
-	assert_true(tls_conn_accept_memory(server, server_ctx));
+	assert_true(tls_conn_accept_memory(server, server_ctx, NULL));
 	assert_true(tls_conn_connect_memory(client, *ctx, "two.test"));
 	assert_null(tls_conn_peer(client));
 	for (int i = 0; i < 5 && (ours != IO_DONE || theirs != IO_DONE); i++) {
@@ -102,7 +102,7 @@ test_client_bare_end(void **state)
 	ctx = tls_client_new(NULL, NULL, &why);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
-	assert_true(tls_conn_accept(&server, server_ctx, fd[0]));
+	assert_true(tls_conn_accept(&server, server_ctx, NULL, fd[0]));
 	assert_true(tls_conn_connect(&client, ctx, fd[1], "127.0.0.1"));
 	for (int i = 0; i < 5 && (ours != IO_DONE || theirs != IO_DONE); i++) {
 		theirs = tls_conn_handshake(&client);
@@ -168,7 +168,7 @@ test_mutated_hello(void **state)
 
 		hello[i / 3] ^= flip[i % 3];
 		buf_wrap(&answer, other, sizeof(other));
-		assert_true(tls_conn_accept_memory(&server, server_ctx));
+		assert_true(tls_conn_accept_memory(&server, server_ctx, NULL));
 		assert_true(tls_conn_give(&server, buf_view(&bytes)));
 		assert_int_not_equal(tls_conn_handshake(&server), IO_DONE);
 		assert_true(tls_conn_take(&server, &answer));
@@ -189,7 +189,7 @@ test_a_limit_on_the_handshake(void **state)
 
 	(void)state;
 	ctx = tls_client_new(NULL, NULL, &why);
-	assert_true(tls_conn_accept_memory(&server, server_ctx));
+	assert_true(tls_conn_accept_memory(&server, server_ctx, NULL));
 	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
 	tls_conn_limit(&server, 100); /* less than a ClientHello */
 	assert_int_equal(tls_conn_handshake(&client), IO_WANT_READ);

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tls/conn.h"
+#include "tls/tls_conn.h"
 
 /* Two capsules of their own names, the first the default one. */
 static const char *const help_hosts[] = { "one.test", "two.test" };
@@ -36,7 +36,7 @@ help_server(const struct tls_settings *settings, struct tickets *tickets)
 	struct why why;
 	struct tls_server *s;
 
-	s = tls_server_new(settings, tickets, help_find, NULL, &why);
+	s = tls_server_new(settings, tickets, help_find, &why);
 	assert_non_null(s);
 	for (int i = 0; i < 2; i++) {
 		struct sign_key *key = sign_key_generate();
@@ -98,7 +98,7 @@ link_open(struct link *l, const struct tls_server *s, SSL_CTX *ctx,
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, l->fd), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(fcntl(l->fd[i], F_SETFL, O_NONBLOCK), 0);
-	assert_true(tls_conn_accept(&l->conn, s, l->fd[0]));
+	assert_true(tls_conn_accept(&l->conn, s, NULL, l->fd[0]));
 	l->client = SSL_new(ctx);
 	assert_non_null(l->client);
 	SSL_set_app_data(l->client, &l->kept);

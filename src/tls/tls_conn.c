@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tls/conn.h"
+#include "tls/tls_conn.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -72,9 +72,9 @@ result(struct tls_conn *c, int returned, int error)
 }
 
 static bool
-conn_open(struct tls_conn *c, SSL_CTX *ctx)
+conn_open(struct tls_conn *c, SSL_CTX *ctx, const void *names)
 {
-	*c = (struct tls_conn){ .sni = TLS_SNI_NONE };
+	*c = (struct tls_conn){ .names = names, .sni = TLS_SNI_NONE };
 	ERR_clear_error();
 	c->ssl = SSL_new(ctx);
 	return c->ssl != NULL && SSL_set_app_data(c->ssl, c) == 1;
@@ -116,12 +116,13 @@ conn_settle(struct tls_conn *c, bool done)
 }
 
 bool
-tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd)
+tls_conn_accept(
+    struct tls_conn *c, const struct tls_server *s, const void *names, int fd)
 {
 	bool done;
 
 	assert(s->n > 0);
-	done = conn_open(c, s->ctx[0]) && SSL_set_fd(c->ssl, fd) == 1;
+	done = conn_open(c, s->ctx[0], names) && SSL_set_fd(c->ssl, fd) == 1;
 	if (done)
 		SSL_set_accept_state(c->ssl);
 	return conn_settle(c, done);
@@ -147,7 +148,7 @@ bool
 tls_conn_connect(
     struct tls_conn *c, const struct tls_client *s, int fd, const char *name)
 {
-	bool done = conn_open(c, s->ctx) && SSL_set_fd(c->ssl, fd) == 1 &&
+	bool done = conn_open(c, s->ctx, NULL) && SSL_set_fd(c->ssl, fd) == 1 &&
 		    conn_name(c, name);
 
 	if (done)
@@ -158,12 +159,13 @@ tls_conn_connect(
 }
 
 bool
-tls_conn_accept_memory(struct tls_conn *c, const struct tls_server *s)
+tls_conn_accept_memory(
+    struct tls_conn *c, const struct tls_server *s, const void *names)
 {
 	bool done;
 
 	assert(s->n > 0);
-	done = conn_open(c, s->ctx[0]) && conn_on_memory(c);
+	done = conn_open(c, s->ctx[0], names) && conn_on_memory(c);
 	if (done)
 		SSL_set_accept_state(c->ssl);
 	return conn_settle(c, done);
@@ -173,8 +175,8 @@ bool
 tls_conn_connect_memory(
     struct tls_conn *c, const struct tls_client *s, const char *name)
 {
-	bool done =
-	    conn_open(c, s->ctx) && conn_on_memory(c) && conn_name(c, name);
+	bool done = conn_open(c, s->ctx, NULL) && conn_on_memory(c) &&
+		    conn_name(c, name);
 
 	if (done)
 		SSL_set_connect_state(c->ssl);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* One TLS connection on a non-blocking socket; OpenSSL's answers are
  * translated here and nowhere else. Depends on ctx. */
-#ifndef TLS_CONN_H
-#define TLS_CONN_H
+#ifndef TLS_TLS_CONN_H
+#define TLS_TLS_CONN_H
 
 #include "tls/ctx.h"
 
@@ -25,16 +25,18 @@ enum {
 /* Embedded in its owner; zeroed = not open. Opaque but for its size. */
 struct tls_conn {
 	void *ssl;
+	const void *names; /* a server's: see tls_conn_accept */
 	int sni;
 	uint64_t limit;   /* see tls_conn_limit */
 	bool peer_closed; /* the peer's close_notify has come */
 	bool bye;         /* ours has been sent */
 };
 
-/* Starts a server connection on fd, which remains the caller's. False when out
- * of memory. The struct must not move until tls_conn_fini. SIGPIPE must be
+/* Starts a server connection on fd, which remains the caller's. names goes to
+ * s's tls_find when the client names a server. False when out of memory. The struct must not move until tls_conn_fini. SIGPIPE must be
  * ignored; s must have a capsule and outlive c. */
-bool tls_conn_accept(struct tls_conn *c, const struct tls_server *s, int fd);
+bool tls_conn_accept(
+    struct tls_conn *c, const struct tls_server *s, const void *names, int fd);
 
 /* A client connection; name goes out as SNI unless it is an address or NULL, and
  * with it the newest session that s has of that name and port. */
@@ -44,7 +46,8 @@ bool tls_conn_connect(
 /* Tests and fuzzing: the same on memory instead of a socket. Bytes for the
  * peer are taken with tls_conn_take, the peer's are given with tls_conn_give;
  * with nothing given, reads want more. */
-bool tls_conn_accept_memory(struct tls_conn *c, const struct tls_server *s);
+bool tls_conn_accept_memory(
+    struct tls_conn *c, const struct tls_server *s, const void *names);
 bool tls_conn_connect_memory(
     struct tls_conn *c, const struct tls_client *s, const char *name);
 bool tls_conn_give(struct tls_conn *c, struct slice bytes);
