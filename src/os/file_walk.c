@@ -21,7 +21,7 @@ struct level {
 	size_t path_len; /* of the directory's own path, with its '/' */
 };
 
-struct place {
+struct inode {
 	dev_t dev;
 	ino_t ino;
 };
@@ -35,7 +35,7 @@ struct walk {
 	size_t depth; /* levels in use */
 	struct level levels[FILE_WALK_DEPTH_MAX + 1];
 	char path[PATH_MAX];
-	void *entered;      /* tree of struct place */
+	void *entered;      /* tree of struct inode */
 	struct level later; /* paths of links to directories */
 	size_t visited;
 };
@@ -96,9 +96,9 @@ level_read(struct level *l, int fd)
 }
 
 static int
-place_compare(const void *a, const void *b)
+inode_compare(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct inode *x = a, *y = b;
 
 	if (x->dev != y->dev)
 		return x->dev < y->dev ? -1 : 1;
@@ -109,14 +109,14 @@ place_compare(const void *a, const void *b)
 static bool
 walk_is_new(struct walk *w, const struct stat *st)
 {
-	struct place *p = malloc(sizeof(*p));
+	struct inode *p = malloc(sizeof(*p));
 	void *node;
 
 	if (p == NULL)
 		return false;
-	*p = (struct place){ st->st_dev, st->st_ino };
-	node = tsearch(p, &w->entered, place_compare);
-	if (node == NULL || *(struct place **)node != p) {
+	*p = (struct inode){ st->st_dev, st->st_ino };
+	node = tsearch(p, &w->entered, inode_compare);
+	if (node == NULL || *(struct inode **)node != p) {
 		free(p);
 		return false;
 	}

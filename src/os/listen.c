@@ -27,7 +27,7 @@ _Static_assert(
     "any IPv6 address has room");
 
 static void
-set_ip4(struct listen_address *a, struct in_addr addr, unsigned port)
+address_set_ip4(struct listen_address *a, struct in_addr addr, unsigned port)
 {
 	struct sockaddr_in *sin = (struct sockaddr_in *)&a->addr;
 
@@ -38,7 +38,7 @@ set_ip4(struct listen_address *a, struct in_addr addr, unsigned port)
 }
 
 static void
-set_ip6(struct listen_address *a, struct in6_addr addr, unsigned scope,
+address_set_ip6(struct listen_address *a, struct in6_addr addr, unsigned scope,
     unsigned port)
 {
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&a->addr;
@@ -52,7 +52,7 @@ set_ip6(struct listen_address *a, struct in6_addr addr, unsigned scope,
 
 /* Fills a->text from a->addr. */
 static void
-write_text(struct listen_address *a)
+address_write_text(struct listen_address *a)
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)&a->addr;
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&a->addr;
@@ -80,7 +80,7 @@ write_text(struct listen_address *a)
 }
 
 static bool
-parse_unix(struct slice path, struct listen_address *out, struct why *why)
+unix_parse(struct slice path, struct listen_address *out, struct why *why)
 {
 	struct sockaddr_un *sun = (struct sockaddr_un *)&out->addr;
 
@@ -98,7 +98,7 @@ parse_unix(struct slice path, struct listen_address *out, struct why *why)
 /* Cuts the port off: "HOST:PORT", "[V6]:PORT", or no port at all. An IPv6
  * address without brackets has more than one colon, hence no port. */
 static bool
-split_port(
+port_split(
     struct slice text, struct slice *host, unsigned *port, struct why *why)
 {
 	struct slice rest = { 0 };
@@ -126,7 +126,7 @@ split_port(
 }
 
 static bool
-parse_ip6(char *host, unsigned port, struct listen_address *out)
+ip6_parse(char *host, unsigned port, struct listen_address *out)
 {
 	struct in6_addr addr;
 	unsigned scope = 0;
@@ -142,12 +142,12 @@ parse_ip6(char *host, unsigned port, struct listen_address *out)
 	if (inet_pton(AF_INET6, host, &addr) != 1 ||
 	    IN6_IS_ADDR_V4MAPPED(&addr))
 		return false;
-	set_ip6(out, addr, scope, port);
+	address_set_ip6(out, addr, scope, port);
 	return true;
 }
 
 static bool
-parse_ip(struct slice text, unsigned port, struct listen_address *out,
+ip_parse(struct slice text, unsigned port, struct listen_address *out,
     struct why *why)
 {
 	char host[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
@@ -157,10 +157,10 @@ parse_ip(struct slice text, unsigned port, struct listen_address *out,
 		memcpy(host, text.ptr, text.len);
 		host[text.len] = '\0';
 		if (inet_pton(AF_INET, host, &addr) == 1) {
-			set_ip4(out, addr, port);
+			address_set_ip4(out, addr, port);
 			return true;
 		}
-		if (parse_ip6(host, port, out))
+		if (ip6_parse(host, port, out))
 			return true;
 	}
 	return why_set(why,
@@ -180,25 +180,26 @@ listen_parse(
 	memset(out, 0, 2 * sizeof(*out));
 	*n = 0;
 	if (slice_starts(all, SLICE("unix:"))) {
-		if (!parse_unix(slice_skip(all, 5), &out[0], why))
+		if (!unix_parse(slice_skip(all, 5), &out[0], why))
 			return false;
 		*n = 1;
 	} else if (all.len == 0) {
 		return why_set(why, "empty address");
-	} else if (!split_port(all, &host, &port, why)) {
+	} else if (!port_split(all, &host, &port, why)) {
 		return false;
 	} else if (slice_equal(host, SLICE("*")) ||
 		   (host.len == 0 && text[0] == ':')) {
-		set_ip4(&out[0], (struct in_addr){ INADDR_ANY }, port);
-		set_ip6(&out[1], (struct in6_addr)IN6ADDR_ANY_INIT, 0, port);
+		address_set_ip4(&out[0], (struct in_addr){ INADDR_ANY }, port);
+		address_set_ip6(
+		    &out[1], (struct in6_addr)IN6ADDR_ANY_INIT, 0, port);
 		*n = 2;
 	} else {
-		if (!parse_ip(host, port, &out[0], why))
+		if (!ip_parse(host, port, &out[0], why))
 			return false;
 		*n = 1;
 	}
 	for (i = 0; i < *n; i++)
-		write_text(&out[i]);
+		address_write_text(&out[i]);
 	return true;
 }
 
@@ -245,7 +246,7 @@ unix_is_stale(const struct listen_address *a)
 }
 
 static int
-bind_address(int fd, const struct listen_address *a)
+address_bind(int fd, const struct listen_address *a)
 {
 	const struct sockaddr *addr = (const struct sockaddr *)&a->addr;
 
@@ -262,7 +263,7 @@ bind_address(int fd, const struct listen_address *a)
 }
 
 static int
-set_options(int fd, int family)
+socket_set_options(int fd, int family)
 {
 	int on = 1;
 
@@ -285,7 +286,7 @@ listen_share(int fd, bool share)
 }
 
 static int
-open_socket(struct listen_address *a, bool shared)
+address_open(struct listen_address *a, bool shared)
 {
 	socklen_t len = sizeof(a->addr);
 	int error;
@@ -295,9 +296,9 @@ open_socket(struct listen_address *a, bool shared)
 	    a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	if (set_options(fd, a->addr.ss_family) == -1 ||
+	if (socket_set_options(fd, a->addr.ss_family) == -1 ||
 	    (shared && listen_share(fd, true) == -1) ||
-	    bind_address(fd, a) == -1 || listen(fd, SOMAXCONN) == -1 ||
+	    address_bind(fd, a) == -1 || listen(fd, SOMAXCONN) == -1 ||
 	    (shared && listen_share(fd, false) == -1))
 		goto fail;
 	if (a->addr.ss_family != AF_UNIX) {
@@ -305,7 +306,7 @@ open_socket(struct listen_address *a, bool shared)
 			goto fail;
 		a->len = len;
 	}
-	write_text(a);
+	address_write_text(a);
 	return fd;
 fail:
 	error = errno;
@@ -317,18 +318,18 @@ fail:
 int
 listen_open(struct listen_address *a)
 {
-	return open_socket(a, false);
+	return address_open(a, false);
 }
 
 int
 listen_open_shared(struct listen_address *a)
 {
-	return open_socket(a, true);
+	return address_open(a, true);
 }
 
 /* Whether fd is a stream socket that listens, made ready for us. */
 static bool
-inherit_one(int fd, struct listen_address *a)
+descriptor_inherit(int fd, struct listen_address *a)
 {
 	socklen_t len = sizeof(int);
 	int flags;
@@ -350,7 +351,7 @@ inherit_one(int fd, struct listen_address *a)
 	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		return false;
-	write_text(a);
+	address_write_text(a);
 	return true;
 }
 
@@ -371,7 +372,7 @@ listen_inherit(int *fds, struct listen_address *addresses)
 		log_warn("invalid LISTEN_FDS=%s (must be at most %d): ignored",
 		    count, LISTEN_INHERIT_MAX);
 	for (fd = INHERIT_FIRST; fd < INHERIT_FIRST + (int)given; fd++) {
-		if (inherit_one(fd, &addresses[n]))
+		if (descriptor_inherit(fd, &addresses[n]))
 			fds[n++] = fd;
 		else
 			log_warn("descriptor %d, passed by the service "

@@ -19,7 +19,7 @@
 static const char *const default_users[] = { "carnation", "nobody" };
 
 static const struct passwd *
-find_user(const char *user, struct why *why)
+user_find(const char *user, struct why *why)
 {
 	const struct passwd *pw = NULL;
 	size_t i;
@@ -39,7 +39,7 @@ find_user(const char *user, struct why *why)
 }
 
 static bool
-find_group(const char *group, gid_t *gid, struct why *why)
+group_find(const char *group, gid_t *gid, struct why *why)
 {
 	const struct group *gr;
 
@@ -54,7 +54,7 @@ find_group(const char *group, gid_t *gid, struct why *why)
 
 /* Only root can become another user: a configured one must be our own. */
 static bool
-already_is(uid_t uid, gid_t gid, const char *group, struct why *why)
+user_is_ours(uid_t uid, gid_t gid, const char *group, struct why *why)
 {
 	if (uid != geteuid())
 		return why_set(why, "only root can change to another user: "
@@ -67,7 +67,7 @@ already_is(uid_t uid, gid_t gid, const char *group, struct why *why)
 
 /* For messages: a number where the user has no name. */
 static void
-name_user(struct privs *p)
+privs_name_user(struct privs *p)
 {
 	const struct passwd *pw = getpwuid(p->uid);
 
@@ -86,21 +86,21 @@ privs_find(
 	gid_t gid = getegid();
 
 	*out = (struct privs){ .uid = geteuid(), .gid = getegid() };
-	name_user(out);
+	privs_name_user(out);
 	if (!root && user == NULL)
-		return find_group(group, &gid, why) &&
-		       already_is(geteuid(), gid, group, why);
-	pw = find_user(user, why);
+		return group_find(group, &gid, why) &&
+		       user_is_ours(geteuid(), gid, group, why);
+	pw = user_find(user, why);
 	if (pw == NULL)
 		return false;
 	out->wanted = root;
 	out->uid = pw->pw_uid;
 	out->gid = pw->pw_gid;
 	snprintf(out->user, sizeof(out->user), "%s", pw->pw_name);
-	if (!find_group(group, &out->gid, why))
+	if (!group_find(group, &out->gid, why))
 		return false;
 	if (!root)
-		return already_is(out->uid, out->gid, group, why);
+		return user_is_ours(out->uid, out->gid, group, why);
 	if (out->uid == 0 || out->gid == 0)
 		return why_set(why, "workers never run as %s: set another",
 		    out->uid == 0 ? "root" : "group 0");
@@ -110,7 +110,7 @@ privs_find(
 /* Checks every identity as the kernel reports it, and that root cannot be
  * regained: trusting the result of setuid() alone has been a mistake often. */
 static bool
-prove_dropped(uid_t uid, gid_t gid)
+privs_prove_dropped(uid_t uid, gid_t gid)
 {
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid, groups[2];
@@ -130,7 +130,7 @@ prove_dropped(uid_t uid, gid_t gid)
 /* Whether the kernel reports all our capability sets as empty, except the
  * inheritable one when that is allowed. */
 static bool
-prove_powerless(bool inheritable)
+capabilities_prove_none(bool inheritable)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -151,7 +151,7 @@ prove_powerless(bool inheritable)
  * inheritable ones survive a change of user. The ambient set is never more than
  * what is permitted and inheritable: capabilities(7). */
 static bool
-drop_capabilities(void)
+capabilities_drop(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -165,7 +165,7 @@ drop_capabilities(void)
 	    errno != EINVAL)
 		return false;
 	return syscall(SYS_capset, &header, none) == 0 &&
-	       prove_powerless(false);
+	       capabilities_prove_none(false);
 }
 
 bool
@@ -179,11 +179,12 @@ privs_drop(const struct privs *p)
 		    setresuid(p->uid, p->uid, p->uid) == -1)
 			return false;
 		/* Root's capabilities can be kept across a change of user. */
-		if (!prove_dropped(p->uid, p->gid) || !prove_powerless(true))
+		if (!privs_prove_dropped(p->uid, p->gid) ||
+		    !capabilities_prove_none(true))
 			return false;
 	}
 	/* A change of user sets dumpable to fs.suid_dumpable: proc(5). */
-	return drop_capabilities() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
+	return capabilities_drop() && prctl(PR_SET_DUMPABLE, 0) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 

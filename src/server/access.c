@@ -119,7 +119,7 @@ access_name(const struct access *a, char *out, size_t size)
 	char path[64];
 	ssize_t len;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
 	len = a->fd == -1 || !a->named ? -1 : readlink(path, out, size - 1);
 	if (len == -1)
 		return false;

@@ -27,8 +27,7 @@ socket_bound_unsent(int fd)
 {
 	const int bytes = CONN_UNSENT_MAX;
 
-	(void)setsockopt(
-	    fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 /* Makes the close a reset (SO_LINGER in socket(7)), so that what the kernel
@@ -38,7 +37,7 @@ socket_reset_on_close(int fd)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 void

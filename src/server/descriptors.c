@@ -99,7 +99,7 @@ listed_close(DIR *dir, const int *own, size_t n, size_t *foreign)
 		    bsearch(&fd, own, n, sizeof(*own), descriptor_compare) !=
 			NULL)
 			continue;
-		(void)close(fd);
+		close(fd);
 		++*foreign;
 	}
 	return errno == 0;
@@ -120,7 +120,7 @@ each_close(const int *own, size_t n)
 	for (int look = 0; ok && look < 2; look++)
 		ok = listed_close(dir, own, n, &foreign);
 	error = ok ? EBADF : errno;
-	(void)closedir(dir);
+	closedir(dir);
 	errno = error;
 	return ok && foreign == 0;
 }

@@ -24,17 +24,17 @@ struct shared_finding {
 	uint8_t bytes[HOST_CONF_MAX];
 };
 
-enum { FOUND_MAX = 16 * 1024 * 1024 };
+enum { PROBLEMS_MAX = 16 * 1024 * 1024 };
 
 /* What a child of check writes. */
 struct shared_report {
 	const struct site *site;
 	_Atomic uint32_t len;
-	uint8_t bytes[FOUND_MAX]; /* of each problem: found, file, text */
+	uint8_t bytes[PROBLEMS_MAX]; /* for each: struct problem, file, text */
 };
 
-/* Before the file's name and the text, each with its NUL. */
-struct found {
+/* Is followed by the file's name and the text, each with its NUL. */
+struct problem {
 	uint32_t level;
 	uint32_t line;
 	uint32_t has_file;
@@ -291,10 +291,10 @@ text_unescape(char *text)
 
 /* Appends a problem to what the parent will read. */
 static void
-found_put(struct buf *out, const struct report_item *item)
+problem_put(struct buf *out, const struct report_item *item)
 {
 	const char *file = item->file == NULL ? "" : item->file;
-	const struct found head = {
+	const struct problem head = {
 		.level = item->level,
 		.line = item->line,
 		.has_file = item->file != NULL,
@@ -317,14 +317,14 @@ site_check_as_user(void *arg)
 	site_check_content(to->site, &r);
 	buf_wrap(&out, to->bytes, sizeof(to->bytes));
 	for (size_t i = 0; i < r.n && !out.failed; i++)
-		found_put(&out, &r.items[i]);
+		problem_put(&out, &r.items[i]);
 	atomic_store(&to->len, (uint32_t)out.len);
 	return !out.failed && r.n == r.errors + r.warnings;
 }
 
 /* A string from what the child wrote; NULL: none. */
 static const char *
-found_take_text(struct slice *from)
+problem_take_text(struct slice *from)
 {
 	const char *text = (const char *)from->ptr;
 	const uint8_t *end =
@@ -339,17 +339,17 @@ found_take_text(struct slice *from)
 /* The parent trusts nothing that a child writes. False: not a valid
  * report. */
 static bool
-found_take(struct slice *from, struct report *r)
+problem_take(struct slice *from, struct report *r)
 {
 	const char *file, *text;
-	struct found head;
+	struct problem head;
 
 	if (from->len < sizeof(head))
 		return false;
 	memcpy(&head, from->ptr, sizeof(head));
 	*from = slice_skip(*from, sizeof(head));
-	file = found_take_text(from);
-	text = found_take_text(from);
+	file = problem_take_text(from);
+	text = problem_take_text(from);
 	if (file == NULL || text == NULL)
 		return false;
 	report_add(r,
@@ -378,9 +378,9 @@ site_check_in_child(const struct site *site, struct report *r)
 	if (pid != -1) {
 		good = child_wait(pid) == 0;
 		len = atomic_load(&found->len);
-		rest =
-		    slice_of(found->bytes, len < FOUND_MAX ? len : FOUND_MAX);
-		while (rest.len > 0 && found_take(&rest, r))
+		rest = slice_of(
+		    found->bytes, len < PROBLEMS_MAX ? len : PROBLEMS_MAX);
+		while (rest.len > 0 && problem_take(&rest, r))
 			;
 		good = good && rest.len == 0;
 	}

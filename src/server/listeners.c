@@ -25,7 +25,7 @@ listeners_inherit(struct listeners *l)
 }
 
 static const struct listener *
-find(const struct listeners *l, const struct listen_address *asked)
+listeners_find(const struct listeners *l, const struct listen_address *asked)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (listen_equal(&l->item[i].asked, asked))
@@ -35,8 +35,8 @@ find(const struct listeners *l, const struct listen_address *asked)
 
 /* Why an address could not be opened, and what to do about it. */
 static void
-explain(const struct listen_address *a, int error, enum report_level level,
-    const struct conf_text *t, struct report *r)
+report_open_failure(const struct listen_address *a, int error,
+    enum report_level level, const struct conf_text *t, struct report *r)
 {
 	struct buf who;
 
@@ -59,14 +59,14 @@ explain(const struct listen_address *a, int error, enum report_level level,
 
 /* A host without IPv6 can still serve over IPv4. */
 static bool
-family_missing(const struct listen_address *a, int error)
+family_is_missing(const struct listen_address *a, int error)
 {
 	return error == EAFNOSUPPORT ||
 	       (error == EADDRNOTAVAIL && a->addr.ss_family == AF_INET6);
 }
 
 static const char *
-unix_path(const struct listener *l)
+listener_path(const struct listener *l)
 {
 	return l->real.addr.ss_family == AF_UNIX
 		   ? l->real.text + strlen("unix:")
@@ -75,9 +75,9 @@ unix_path(const struct listener *l)
 
 /* Notes which file was bound, so that no other is removed in its place. */
 static void
-remember_file(struct listener *l)
+listener_remember_file(struct listener *l)
 {
-	const char *path = unix_path(l);
+	const char *path = listener_path(l);
 	struct stat st;
 
 	l->device = 0;
@@ -91,18 +91,19 @@ remember_file(struct listener *l)
 /* The socket must still be open: it holds the inode, whose number cannot be
  * reused meanwhile. */
 static void
-remove_file(const struct listener *l)
+listener_remove_file(const struct listener *l)
 {
-	const char *path = unix_path(l);
+	const char *path = listener_path(l);
 	struct stat st;
 
 	if (path != NULL && l->inode != 0 && lstat(path, &st) == 0 &&
 	    st.st_dev == l->device && st.st_ino == l->inode)
-		(void)unlink(path);
+		unlink(path);
 }
 
 static bool
-has_real(const struct listeners *l, const struct listen_address *a)
+listeners_have_address(
+    const struct listeners *l, const struct listen_address *a)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (listen_equal(&l->item[i].real, a))
@@ -113,7 +114,7 @@ has_real(const struct listeners *l, const struct listen_address *a)
 /* Lets all of our sockets on a's port share it with another one of ours, or
  * ends that; returns how many they are. */
 static size_t
-share_port(
+listeners_share_port(
     const struct listeners *now, const struct listen_address *a, bool share)
 {
 	size_t n = 0;
@@ -135,7 +136,7 @@ share_port(
  * their port only during that time, so that a second server still gets an error
  * that names this one. */
 static int
-open_beside(struct listener *l, const struct listeners *now)
+listener_open_beside(struct listener *l, const struct listeners *now)
 {
 	int fd = listen_open(&l->real);
 	int error = errno;
@@ -144,16 +145,17 @@ open_beside(struct listener *l, const struct listeners *now)
 		return fd;
 	/* The very same address, on a port that the system chose, stays
 	 * taken. */
-	if (!has_real(now, &l->real) && share_port(now, &l->real, true) > 0) {
+	if (!listeners_have_address(now, &l->real) &&
+	    listeners_share_port(now, &l->real, true) > 0) {
 		fd = listen_open_shared(&l->real);
-		(void)share_port(now, &l->real, false);
+		listeners_share_port(now, &l->real, false);
 	}
 	errno = error;
 	return fd;
 }
 
 static bool
-is_any(const struct listen_address *a)
+address_is_any(const struct listen_address *a)
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)&a->addr;
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&a->addr;
@@ -167,22 +169,24 @@ is_any(const struct listen_address *a)
 /* Whether a and b are two addresses of one port, one of which is any address:
  * only one of them can be listened on. */
 static bool
-overlap(const struct listen_address *a, const struct listen_address *b)
+addresses_overlap(
+    const struct listen_address *a, const struct listen_address *b)
 {
 	return a->addr.ss_family == b->addr.ss_family && listen_port(a) != 0 &&
-	       listen_port(a) == listen_port(b) && is_any(a) != is_any(b);
+	       listen_port(a) == listen_port(b) &&
+	       address_is_any(a) != address_is_any(b);
 }
 
 /* An error where a and an address before it are one port's "any" and another: a
  * start could not open both, so a reload does not either. */
 static bool
-covered(const struct listeners *before, const struct listen_address *a,
-    const struct conf_text *t, struct report *r)
+address_is_covered(const struct listeners *before,
+    const struct listen_address *a, const struct conf_text *t, struct report *r)
 {
 	for (size_t i = 0; i < before->n; i++) {
 		const struct listen_address *b = &before->item[i].real;
 
-		if (!overlap(a, b))
+		if (!addresses_overlap(a, b))
 			continue;
 		report_add(r, REPORT_ERROR, t->file, t->line,
 		    "cannot listen on both %s and %s: remove one", b->text,
@@ -193,41 +197,41 @@ covered(const struct listeners *before, const struct listen_address *a,
 }
 
 static void
-open_one(struct listeners *next, const struct listeners *now,
+listeners_add(struct listeners *next, const struct listeners *now,
     const struct listen_address *asked, const struct conf_text *t,
     struct report *r)
 {
-	const struct listener *old = find(now, asked);
+	const struct listener *old = listeners_find(now, asked);
 	struct listener *l = &next->item[next->n];
 
-	if (find(next, asked) != NULL && listen_port(asked) != 0)
+	if (listeners_find(next, asked) != NULL && listen_port(asked) != 0)
 		return;
-	if (covered(next, asked, t, r))
+	if (address_is_covered(next, asked, t, r))
 		return;
 	if (next->n == LISTENERS_MAX) {
 		report_add(r, REPORT_ERROR, t->file, t->line,
 		    "more than %d addresses to listen on", LISTENERS_MAX);
 		return;
 	}
-	if (old != NULL && find(next, asked) == NULL) {
+	if (old != NULL && listeners_find(next, asked) == NULL) {
 		next->item[next->n++] = *old;
 		return;
 	}
 	l->asked = l->real = *asked;
-	l->fd = open_beside(l, now);
+	l->fd = listener_open_beside(l, now);
 	if (l->fd != -1) {
-		remember_file(l);
+		listener_remember_file(l);
 		next->n++;
 	} else {
-		explain(asked, errno,
-		    family_missing(asked, errno) ? REPORT_WARNING
-						 : REPORT_ERROR,
+		report_open_failure(asked, errno,
+		    family_is_missing(asked, errno) ? REPORT_WARNING
+						    : REPORT_ERROR,
 		    t, r);
 	}
 }
 
 static void
-each_address(const struct conf *conf, struct report *r,
+conf_each_address(const struct conf *conf, struct report *r,
     void (*use)(void *arg, const struct listen_address *a,
 	const struct conf_text *t, struct report *r),
     void *arg)
@@ -247,18 +251,18 @@ each_address(const struct conf *conf, struct report *r,
 	}
 }
 
-struct change {
+struct opening {
 	struct listeners *next;
 	const struct listeners *now;
 };
 
 static void
-use_address(void *arg, const struct listen_address *a,
+on_address_open(void *arg, const struct listen_address *a,
     const struct conf_text *t, struct report *r)
 {
-	struct change *c = arg;
+	struct opening *o = arg;
 
-	open_one(c->next, c->now, a, t, r);
+	listeners_add(o->next, o->now, a, t, r);
 }
 
 bool
@@ -266,14 +270,14 @@ listeners_open(struct listeners *next, const struct listeners *now,
     const struct conf *conf, struct report *r)
 {
 	size_t errors = r->errors;
-	struct change change = { next, now };
+	struct opening opening = { next, now };
 
 	if (now->inherited) {
 		*next = *now;
 		return true;
 	}
 	memset(next, 0, sizeof(*next));
-	each_address(conf, r, use_address, &change);
+	conf_each_address(conf, r, on_address_open, &opening);
 	if (next->n == 0 && r->errors == errors)
 		report_add(r, REPORT_ERROR, NULL, 0, "no address to listen on");
 	if (r->errors == errors)
@@ -299,7 +303,7 @@ listeners_close(struct listeners *l, const struct listeners *keep)
 	for (size_t i = 0; i < l->n; i++) {
 		if (listeners_have(keep, l->item[i].fd))
 			continue;
-		remove_file(&l->item[i]);
+		listener_remove_file(&l->item[i]);
 		close(l->item[i].fd);
 		any = true;
 	}
@@ -308,14 +312,14 @@ listeners_close(struct listeners *l, const struct listeners *keep)
 }
 
 static void
-try_address(void *arg, const struct listen_address *a,
+on_address_check(void *arg, const struct listen_address *a,
     const struct conf_text *t, struct report *r)
 {
 	struct listeners *seen = arg;
 	struct listen_address real = *a;
 	int fd, error;
 
-	if (seen->n < LISTENERS_MAX && !covered(seen, a, t, r))
+	if (seen->n < LISTENERS_MAX && !address_is_covered(seen, a, t, r))
 		seen->item[seen->n++].real = *a;
 	if (a->addr.ss_family == AF_UNIX)
 		return; /* trying would remove a running server's socket */
@@ -325,7 +329,7 @@ try_address(void *arg, const struct listen_address *a,
 		close(fd);
 	/* This server's own is kept by a reload, or moved. */
 	else if (error != EADDRINUSE || !listen_is_ours(a))
-		explain(a, error, REPORT_WARNING, t, r);
+		report_open_failure(a, error, REPORT_WARNING, t, r);
 }
 
 void
@@ -333,5 +337,5 @@ listeners_check(const struct conf *conf, struct report *r)
 {
 	struct listeners seen = { 0 };
 
-	each_address(conf, r, try_address, &seen);
+	conf_each_address(conf, r, on_address_check, &seen);
 }

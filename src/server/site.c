@@ -65,7 +65,7 @@ site_share(struct site *s)
 /* Where a problem with a capsule's certificate is reported: at its own setting
  * if it has one. */
 static void
-cert_problem(const struct conf_capsule *c, struct report *r,
+report_cert(const struct conf_capsule *c, struct report *r,
     enum report_level level, const char *text)
 {
 	const struct conf_text *at =
@@ -76,7 +76,7 @@ cert_problem(const struct conf_capsule *c, struct report *r,
 
 /* The capsule's host and aliases, as hosts.c made them canonical. */
 static const char **
-names_of(const struct host *h)
+host_copy_names(const struct host *h)
 {
 	const char **names = calloc(h->n_names, sizeof(*names));
 
@@ -86,7 +86,7 @@ names_of(const struct host *h)
 }
 
 static bool
-load_named(const struct conf_capsule *c, struct site_cert *out,
+cert_load_named(const struct conf_capsule *c, struct site_cert *out,
     struct sign_key **key, struct why *why)
 {
 	out->file = strdup(c->certificate.text);
@@ -100,10 +100,10 @@ load_named(const struct conf_capsule *c, struct site_cert *out,
 /* The pair named after the host in the certs directory: found, made, or, when
  * nothing may be made, perhaps not there yet. */
 static bool
-load_pair(const struct host *h, const struct site_options *o,
+cert_load_pair(const struct host *h, const struct site_options *o,
     struct site_cert *out, struct sign_key **key, struct why *why)
 {
-	const char **names = names_of(h);
+	const char **names = host_copy_names(h);
 	struct buf crt, key_file;
 	bool ok = false;
 
@@ -146,8 +146,8 @@ out:
 }
 
 static void
-load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
-    const struct site_options *o, struct report *r)
+base_load_cert(struct site_base *base, const struct host *h,
+    struct site_cert *out, const struct site_options *o, struct report *r)
 {
 	const struct conf_capsule *c = h->conf;
 	struct sign_key *key = NULL;
@@ -156,20 +156,21 @@ load_cert(struct site_base *base, const struct host *h, struct site_cert *out,
 
 	if ((c->certificate.text == NULL) != (c->key.text == NULL))
 		return; /* already reported for the pair */
-	ok = c->certificate.text != NULL ? load_named(c, out, &key, &why)
-					 : load_pair(h, o, out, &key, &why);
+	ok = c->certificate.text != NULL
+		 ? cert_load_named(c, out, &key, &why)
+		 : cert_load_pair(h, o, out, &key, &why);
 	if (ok && key != NULL)
 		ok = tls_server_add(
 		    base->tls, h->names[0], out->cert, key, &why);
 	if (!ok)
-		cert_problem(c, r, REPORT_ERROR, why.text);
+		report_cert(c, r, REPORT_ERROR, why.text);
 	sign_key_free(&key);
 }
 
 /* A client must never be able to request a key. */
 static void
-check_certs_dir(const struct conf_capsule *c, const struct site_options *o,
-    struct report *r)
+capsule_check_certs_dir(const struct conf_capsule *c,
+    const struct site_options *o, struct report *r)
 {
 	const struct conf_text *root = &c->root;
 
@@ -229,14 +230,14 @@ base_load(struct site_base *base, const struct hosts *hosts,
 	else
 		for (size_t i = 0; i < hosts->n; i++)
 			if (hosts->host[i].n_names > 0)
-				load_cert(base, &hosts->host[i],
+				base_load_cert(base, &hosts->host[i],
 				    &base->certs[i], o, r);
 }
 
 /* Checked at start, because too few descriptors would only be noticed at the
  * first reload. roots: the number open for one generation. */
 static bool
-check_descriptors(const struct conf *conf, size_t roots, struct report *r)
+conf_check_descriptors(const struct conf *conf, size_t roots, struct report *r)
 {
 	size_t need = SITE_GENERATIONS * roots + SITE_DESCRIPTORS;
 	size_t have = privs_descriptors();
@@ -251,7 +252,7 @@ check_descriptors(const struct conf *conf, size_t roots, struct report *r)
 }
 
 static size_t
-count_roots(const struct hosts *hosts)
+hosts_count_roots(const struct hosts *hosts)
 {
 	size_t n = 0;
 
@@ -264,7 +265,7 @@ count_roots(const struct hosts *hosts)
 
 /* The user that the workers change to. */
 static bool
-find_privs(const struct conf *conf, struct privs *out, struct report *r)
+conf_find_privs(const struct conf *conf, struct privs *out, struct report *r)
 {
 	const struct conf_text *at = &conf->user;
 	struct why why, ignored;
@@ -296,18 +297,18 @@ site_load(struct conf *conf, const struct site *old,
 	}
 	base->references = 1;
 	base->conf = conf;
-	if (!check_descriptors(conf, conf->n_capsules, r)) {
+	if (!conf_check_descriptors(conf, conf->n_capsules, r)) {
 		base_free(&base);
 		return NULL;
 	}
-	if (!find_privs(conf, &base->privs, r))
+	if (!conf_find_privs(conf, &base->privs, r))
 		base->privs.wanted = false;
 	hosts =
 	    o->look_only ? hosts_open_all(conf, r) : hosts_open_names(conf, r);
 	if (hosts != NULL)
 		s = site_new(base, hosts, r);
 	for (size_t i = 0; s != NULL && i < hosts->n; i++)
-		check_certs_dir(&conf->capsules[i], o, r);
+		capsule_check_certs_dir(&conf->capsules[i], o, r);
 	if (s != NULL && (r->errors == errors || o->look_only)) {
 		s->whole = true;
 		if (!o->look_only)
@@ -317,7 +318,7 @@ site_load(struct conf *conf, const struct site *old,
 			base_load(base, hosts, o, r);
 		if (o->look_only)
 			site_check_roots(s, r);
-		(void)check_descriptors(conf, count_roots(hosts), r);
+		conf_check_descriptors(conf, hosts_count_roots(hosts), r);
 	}
 	if (r->errors > errors && !o->look_only)
 		site_free(&s);
@@ -347,12 +348,12 @@ site_warn_expiry(const struct site *s, struct report *r)
 			     : "%s: the certificate expires in %" PRId64
 			       " day%s",
 		    s->hosts->host[i].names[0], days, days == 1 ? "" : "s");
-		cert_problem(s->hosts->host[i].conf, r, REPORT_WARNING, text);
+		report_cert(s->hosts->host[i].conf, r, REPORT_WARNING, text);
 	}
 }
 
 static void
-warn_cert(const struct host *h, const struct site_cert *c, struct report *r)
+cert_warn(const struct host *h, const struct site_cert *c, struct report *r)
 {
 	char text[HOSTNAME_SIZE + 128];
 
@@ -363,13 +364,13 @@ warn_cert(const struct host *h, const struct site_cert *c, struct report *r)
 		    "the certificate does not name \"%s\": clients will refuse "
 		    "it there",
 		    h->names[i]);
-		cert_problem(h->conf, r, REPORT_WARNING, text);
+		report_cert(h->conf, r, REPORT_WARNING, text);
 	}
 	if (c->cert != NULL && !c->key_is_private) {
 		snprintf(text, sizeof(text),
 		    "%s: the private key can be read by others: chmod 600",
 		    h->names[0]);
-		cert_problem(h->conf, r, REPORT_WARNING, text);
+		report_cert(h->conf, r, REPORT_WARNING, text);
 	}
 }
 
@@ -377,7 +378,7 @@ void
 site_warn(const struct site *s, struct report *r)
 {
 	for (size_t i = 0; i < s->hosts->n; i++)
-		warn_cert(&s->hosts->host[i], &s->base->certs[i], r);
+		cert_warn(&s->hosts->host[i], &s->base->certs[i], r);
 	site_warn_expiry(s, r);
 }
 

@@ -33,7 +33,7 @@ site_any_fresh(const struct site *s)
 
 /* The same capsule in old, with the same root; NULL: there is none. */
 static const struct host *
-find_known(const struct site *old, const struct host *h)
+site_find_known(const struct site *old, const struct host *h)
 {
 	int at = old == NULL ? -1 : hosts_find(old->hosts, h->names[0]);
 	const struct host *before;
@@ -47,16 +47,16 @@ find_known(const struct site *old, const struct host *h)
 
 /* "release 9 of ROOT", or ROOT. */
 static void
-put_what(struct buf *out, const struct host *h, uint64_t serial)
+text_put_content(struct buf *out, const struct host *h, uint64_t serial)
 {
 	if (serial != 0)
-		(void)buf_printf(out, "release %" PRIu64 " of ", serial);
-	(void)buf_str(out, h->conf->root.text);
+		buf_printf(out, "release %" PRIu64 " of ", serial);
+	buf_str(out, h->conf->root.text);
 }
 
 /* serial: of the release that cannot be used; 0: no store. */
 static void
-log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
+site_log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
     const char *instead)
 {
 	const struct host *h = &s->hosts->host[i];
@@ -64,20 +64,20 @@ log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
 	struct buf text;
 
 	buf_wrap(&text, memory, sizeof(memory) - 1);
-	(void)buf_printf(&text, "%s: cannot use ", h->names[0]);
-	put_what(&text, h, serial);
-	(void)buf_printf(&text, ": %s; ", why);
+	buf_printf(&text, "%s: cannot use ", h->names[0]);
+	text_put_content(&text, h, serial);
+	buf_printf(&text, ": %s; ", why);
 	if (h->root != -1 && h->serial != 0 && h->serial != serial)
-		(void)buf_printf(
+		buf_printf(
 		    &text, "serving release %" PRIu64 " instead", h->serial);
 	else
-		(void)buf_str(&text, instead);
+		buf_str(&text, instead);
 	log_error("%s", buf_cstr(&text));
 }
 
 /* What clients get from a root that was opened before. */
 static const char *
-say_kept(const struct host *h, bool closed)
+text_of_kept(const struct host *h, bool closed)
 {
 	struct stat st;
 
@@ -90,7 +90,7 @@ say_kept(const struct host *h, bool closed)
 
 /* Opens the newest release older than serial that can be opened. */
 static bool
-open_older(struct host *h, uint64_t serial)
+host_open_older(struct host *h, uint64_t serial)
 {
 	struct why ignored;
 
@@ -105,11 +105,12 @@ open_older(struct host *h, uint64_t serial)
 /* The newest content of capsule i cannot be used. False: nothing else can
  * either. */
 static bool
-fall_back(struct site *s, size_t i, const struct site *old, const char *why)
+site_fall_back(
+    struct site *s, size_t i, const struct site *old, const char *why)
 {
 	struct host *h = &s->hosts->host[i];
 	struct site_state *st = &s->states[i];
-	const struct host *before = find_known(old, h);
+	const struct host *before = site_find_known(old, h);
 	uint64_t serial = h->serial;
 	struct stat tried, kept;
 	bool same;
@@ -126,14 +127,14 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
 		same = fstat(h->root, &kept) == 0 &&
 		       kept.st_dev == tried.st_dev &&
 		       kept.st_ino == tried.st_ino;
-		log_held(
-		    s, i, st->refused, why, say_kept(h, st->closed && same));
-	} else if (open_older(h, serial)) {
+		site_log_held(s, i, st->refused, why,
+		    text_of_kept(h, st->closed && same));
+	} else if (host_open_older(h, serial)) {
 		st->fresh = true;
-		log_held(s, i, st->refused, why, "");
+		site_log_held(s, i, st->refused, why, "");
 		/* with a single capsule the start fails */
 	} else if (s->hosts->n > 1) {
-		log_held(
+		site_log_held(
 		    s, i, st->refused, why, "clients get 41 until it is fixed");
 	}
 	return h->root != -1;
@@ -143,7 +144,8 @@ fall_back(struct site *s, size_t i, const struct site *old, const char *why)
  * configuration names it and it cannot be opened, or there is nothing else to
  * serve. */
 static bool
-open_root(struct site *s, size_t i, const struct site *old, struct report *r)
+site_open_root(
+    struct site *s, size_t i, const struct site *old, struct report *r)
 {
 	struct host *h = &s->hosts->host[i];
 	struct site_state *st = &s->states[i];
@@ -155,9 +157,9 @@ open_root(struct site *s, size_t i, const struct site *old, struct report *r)
 	host_mark(h, false, &st->mark);
 	if (host_open(h, 0, &why))
 		return true;
-	if (h->serial != 0 || find_known(old, h) != NULL ||
+	if (h->serial != 0 || site_find_known(old, h) != NULL ||
 	    (old == NULL && !alone)) {
-		if (fall_back(s, i, old, why.text) || !alone)
+		if (site_fall_back(s, i, old, why.text) || !alone)
 			return true;
 	}
 	report_add(r, REPORT_ERROR, root->file, root->line, "root %s: %s",
@@ -169,12 +171,12 @@ void
 site_open_roots(struct site *s, const struct site *old, struct report *r)
 {
 	for (size_t i = 0; i < s->hosts->n; i++)
-		(void)open_root(s, i, old, r);
+		(void)site_open_root(s, i, old, r);
 }
 
 /* Logs that the root of capsule i does not exist. False: it exists again. */
 static bool
-say_lost(const struct site *s, size_t i)
+site_log_lost(const struct site *s, size_t i)
 {
 	const struct host *h = &s->hosts->host[i];
 	struct host probe = { .conf = h->conf };
@@ -184,16 +186,16 @@ say_lost(const struct site *s, size_t i)
 		host_close(&probe);
 		return false;
 	}
-	log_held(s, i, probe.serial, why.text,
+	site_log_held(s, i, probe.serial, why.text,
 	    h->root == -1 ? "clients get 41 until it is fixed"
-			  : say_kept(h, false));
+			  : text_of_kept(h, false));
 	return true;
 }
 
 /* Logged once, and not for the moment in which a root is replaced. A root that
  * never existed was logged when it was tried. */
 static void
-note_place(const struct site *s, size_t i, uint64_t place)
+site_note_place(const struct site *s, size_t i, uint64_t place)
 {
 	struct site_state *st = &s->states[i];
 	const struct host *h = &s->hosts->host[i];
@@ -206,7 +208,7 @@ note_place(const struct site *s, size_t i, uint64_t place)
 			    h->conf->root.text);
 		st->missed = 0;
 	} else if (st->missed < LOST_AFTER && ++st->missed == LOST_AFTER &&
-		   !say_lost(s, i)) {
+		   !site_log_lost(s, i)) {
 		st->missed = 0;
 	}
 }
@@ -214,7 +216,7 @@ note_place(const struct site *s, size_t i, uint64_t place)
 /* Whether capsule i is to be opened again. A cause must be seen gone twice: a
  * file that is being written is left alone. */
 static bool
-has_moved(const struct site *s, size_t i)
+root_has_moved(const struct site *s, size_t i)
 {
 	struct site_state *st = &s->states[i];
 	const struct host *h = &s->hosts->host[i];
@@ -222,7 +224,7 @@ has_moved(const struct site *s, size_t i)
 	uint64_t secret, seen = st->seen;
 
 	host_mark(h, !st->held, &now);
-	note_place(s, i, now.place);
+	site_note_place(s, i, now.place);
 	if (now.place == 0 || now.place != st->mark.place)
 		return now.place != 0;
 	if (!st->held)
@@ -239,13 +241,13 @@ bool
 site_has_moved(const struct site *s)
 {
 	for (size_t i = 0; i < s->hosts->n; i++)
-		if (has_moved(s, i))
+		if (root_has_moved(s, i))
 			return true;
 	return false;
 }
 
 static bool
-keep_root(struct site *s, size_t i, const struct site *old)
+site_keep_root(struct site *s, size_t i, const struct site *old)
 {
 	s->states[i] = old->states[i];
 	s->states[i].tried = false;
@@ -262,10 +264,10 @@ site_again(const struct site *old, struct report *r)
 	struct report ignored = { 0 };
 
 	for (size_t i = 0; s != NULL && i < hosts->n; i++) {
-		if (has_moved(old, i)) {
+		if (root_has_moved(old, i)) {
 			/* On failure the old content stays in use. */
-			(void)open_root(s, i, old, &ignored);
-		} else if (!keep_root(s, i, old)) {
+			(void)site_open_root(s, i, old, &ignored);
+		} else if (!site_keep_root(s, i, old)) {
 			report_add(r, REPORT_ERROR, NULL, 0, "%s: %s",
 			    hosts->host[i].conf->root.text, strerror(errno));
 			site_free(&s);
@@ -277,7 +279,7 @@ site_again(const struct site *old, struct report *r)
 
 /* Its pages are served all the same. */
 static void
-warn_store(const struct site *s, const struct host *h, struct report *r)
+site_warn_store(const struct site *s, const struct host *h, struct report *r)
 {
 	const struct conf_text *root = &h->conf->root;
 
@@ -301,7 +303,7 @@ site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
 	*there = false;
 	if (!host_may_enter(h->root))
 		return SITE_CONTENT_CLOSED;
-	warn_store(s, h, r);
+	site_warn_store(s, h, r);
 	if (!host_read_conf(h, bytes, there, &why)) {
 		denied = host_conf_is_denied(h);
 		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s%s%s",
@@ -353,7 +355,7 @@ site_check_roots(struct site *s, struct report *r)
 }
 
 static void
-take_survey(struct site *s, size_t i, const struct site_finding *f)
+site_take_survey(struct site *s, size_t i, const struct site_finding *f)
 {
 	const struct conf_text *root = &s->hosts->host[i].conf->root;
 
@@ -368,13 +370,14 @@ take_survey(struct site *s, size_t i, const struct site_finding *f)
 /* Puts into why the reason why the content of capsule i cannot be served;
  * nothing when it can. */
 static void
-judge(struct site *s, size_t i, const struct site_finding *f, struct why *why)
+site_judge(
+    struct site *s, size_t i, const struct site_finding *f, struct why *why)
 {
 	struct site_state *st = &s->states[i];
 	const char *secret = f->surveyed ? f->survey.secret : "";
 
 	if (!st->held) {
-		(void)snprintf(st->secret, sizeof(st->secret), "%s", secret);
+		snprintf(st->secret, sizeof(st->secret), "%s", secret);
 		st->secret_mark = f->survey.secret_mark;
 	}
 	st->closed = f->content == SITE_CONTENT_CLOSED;
@@ -392,12 +395,12 @@ judge(struct site *s, size_t i, const struct site_finding *f, struct why *why)
 /* A new configuration names a root that the workers cannot enter: as if it
  * could not be opened. */
 static bool
-is_mistaken(const struct site *s, size_t i, const struct site *old)
+root_is_mistaken(const struct site *s, size_t i, const struct site *old)
 {
 	const struct host *h = &s->hosts->host[i];
 
 	return s->states[i].closed && h->serial == 0 && old != NULL &&
-	       find_known(old, h) == NULL;
+	       site_find_known(old, h) == NULL;
 }
 
 bool
@@ -415,12 +418,12 @@ site_settle(struct site *s, const struct site *old,
 			continue;
 		none = false;
 		why_clear(&why);
-		judge(s, i, &findings[i], &why);
+		site_judge(s, i, &findings[i], &why);
 		if (why.text[0] == '\0') {
 			s->states[i].fresh = false;
-			take_survey(s, i, &findings[i]);
-		} else if (is_mistaken(s, i, old) ||
-			   (!fall_back(s, i, old, why.text) &&
+			site_take_survey(s, i, &findings[i]);
+		} else if (root_is_mistaken(s, i, old) ||
+			   (!site_fall_back(s, i, old, why.text) &&
 			       s->hosts->n == 1)) {
 			report_add(r, REPORT_ERROR, root->file, root->line,
 			    "root \"%s\": %s", root->text, why.text);

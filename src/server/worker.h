@@ -25,8 +25,8 @@ enum {
 	WORKER_FINISH_S = 60, /* for the connections of an old generation */
 };
 
-/* The messages between parent and worker, one byte each, over the worker's control
- * socket. End of file ends the worker. */
+/* The messages between parent and worker, one byte each, over the worker's
+ * control socket. End of file ends the worker. */
 enum worker_message {
 	WORKER_READY = 'r',  /* to the parent: accepting */
 	WORKER_FINISH = 'd', /* stop accepting; the connections may finish */

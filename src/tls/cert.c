@@ -155,7 +155,7 @@ asn1_text(const ASN1_STRING *s)
 /* The last common name, the most specific one; an empty slice when there is
  * none. */
 static struct slice
-common_name(const struct cert *c)
+cert_common_name(const struct cert *c)
 {
 	X509_NAME *subject = X509_get_subject_name(c->leaf);
 	int at = -1;
@@ -198,11 +198,11 @@ cert_names_loosely(const struct cert *c, const char *host)
 {
 	return cert_names(c, host) ||
 	       (cert_host_is_address(host) &&
-		   slice_equal(common_name(c), slice_str(host)));
+		   slice_equal(cert_common_name(c), slice_str(host)));
 }
 
 static bool
-put_name(struct buf *out, struct slice name)
+name_put(struct buf *out, struct slice name)
 {
 	return name.len == 0 || (log_escape(out, name) && buf_byte(out, '\n'));
 }
@@ -230,18 +230,18 @@ san_text(const GENERAL_NAME *name, char memory[INET6_ADDRSTRLEN])
 bool
 cert_list_names(const struct cert *c, struct buf *out)
 {
-	struct slice first = common_name(c);
+	struct slice first = cert_common_name(c);
 	char memory[INET6_ADDRSTRLEN];
 	GENERAL_NAMES *san =
 	    X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
-	bool done = put_name(out, first);
+	bool done = name_put(out, first);
 
 	for (int i = 0; done && i < sk_GENERAL_NAME_num(san); i++) {
 		struct slice name =
 		    san_text(sk_GENERAL_NAME_value(san, i), memory);
 
 		if (!slice_equal_nocase(name, first))
-			done = put_name(out, name);
+			done = name_put(out, name);
 	}
 	GENERAL_NAMES_free(san);
 	ERR_clear_error();
@@ -270,7 +270,7 @@ cert_not_after(const struct cert *c)
 
 /* Takes ownership of der, made by one of OpenSSL's i2d functions. */
 static void
-digest_der(uint8_t *der, int len, uint8_t out[CERT_DIGEST_SIZE])
+der_digest(uint8_t *der, int len, uint8_t out[CERT_DIGEST_SIZE])
 {
 	assert(len > 0); /* what was parsed or signed can be written again */
 	digest_sha256(slice_of(der, (size_t)len), out);
@@ -283,7 +283,7 @@ cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
 	uint8_t *der = NULL;
 	int len = i2d_X509(c->leaf, &der);
 
-	digest_der(der, len, out);
+	der_digest(der, len, out);
 }
 
 void
@@ -292,7 +292,7 @@ cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
 	uint8_t *der = NULL;
 	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->leaf), &der);
 
-	digest_der(der, len, out);
+	der_digest(der, len, out);
 }
 
 void

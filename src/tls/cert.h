@@ -18,8 +18,9 @@ enum {
 /* A chain, leaf first. */
 struct cert;
 
-/* Reads a PEM chain, leaf first; the caller frees it. NULL and why when there is
- * none, when it is too long (CERT_CHAIN_MAX) or any part of it cannot be read. */
+/* Reads a PEM chain, leaf first; the caller frees it. NULL and why when there
+ * is none, when it is too long (CERT_CHAIN_MAX) or any part of it cannot be
+ * read. */
 struct cert *cert_load(const char *path, struct why *why);
 void cert_free(struct cert **c);
 
@@ -38,8 +39,8 @@ bool cert_matches(const struct cert *c, const struct sign_key *key);
 bool cert_is_self_signed(const struct cert *c);
 
 /* Whether the leaf names host, canonical, as strict clients see it: a name in
- * the SAN, or as CN when there is no SAN; an address as an iPAddress entry of the
- * same bytes and nothing else (RFC 6125, B.2). */
+ * the SAN, or as CN when there is no SAN; an address as an iPAddress entry of
+ * the same bytes and nothing else (RFC 6125, B.2). */
 bool cert_names(const struct cert *c, const char *host);
 
 /* The same for our own client, which also accepts an address as CN, as

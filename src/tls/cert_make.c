@@ -30,7 +30,7 @@ static const char valid_from[] = "20200101000000Z";
 static const char valid_until[] = "20991231235959Z";
 
 static bool
-make_serial(X509 *x)
+cert_make_serial(X509 *x)
 {
 	BIGNUM *bn = BN_new();
 	bool done = bn != NULL &&
@@ -45,7 +45,7 @@ make_serial(X509 *x)
 /* Subject and issuer are the same. A host too long for a common name is only in
  * the SAN. */
 static bool
-make_subject(X509 *x, const char *host)
+cert_make_subject(X509 *x, const char *host)
 {
 	X509_NAME *subject = X509_get_subject_name(x);
 
@@ -56,9 +56,10 @@ make_subject(X509 *x, const char *host)
 	return X509_set_issuer_name(x, subject) == 1;
 }
 
-/* Takes value, an IA5STRING or an OCTET_STRING as type wants it; NULL: false. */
+/* Takes value, an IA5STRING or an OCTET_STRING as type wants it; NULL:
+ * false. */
 static bool
-add_name(GENERAL_NAMES *san, int type, ASN1_STRING *value)
+san_add(GENERAL_NAMES *san, int type, ASN1_STRING *value)
 {
 	GENERAL_NAME *name = GENERAL_NAME_new();
 
@@ -75,7 +76,7 @@ add_name(GENERAL_NAMES *san, int type, ASN1_STRING *value)
 }
 
 static bool
-add_dns(GENERAL_NAMES *san, const char *host)
+san_add_dns(GENERAL_NAMES *san, const char *host)
 {
 	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
 
@@ -83,14 +84,14 @@ add_dns(GENERAL_NAMES *san, const char *host)
 		ASN1_IA5STRING_free(text);
 		text = NULL;
 	}
-	return add_name(san, GEN_DNS, text);
+	return san_add(san, GEN_DNS, text);
 }
 
 /* An address is an iPAddress entry, never a dNSName (RFC 5280, 4.2.1.6), and
  * only a host that is one has such an entry: some clients mishandle an address
  * next to a name. */
 static bool
-make_names(X509 *x, const char *const *names, size_t n_names)
+cert_make_names(X509 *x, const char *const *names, size_t n_names)
 {
 	GENERAL_NAMES *san = GENERAL_NAMES_new();
 	bool nameless = X509_NAME_entry_count(X509_get_subject_name(x)) == 0;
@@ -98,8 +99,8 @@ make_names(X509 *x, const char *const *names, size_t n_names)
 
 	for (size_t i = 0; done && i < n_names; i++)
 		done = cert_host_is_address(names[i])
-			   ? add_name(san, GEN_IPADD, a2i_IPADDRESS(names[i]))
-			   : add_dns(san, names[i]);
+			   ? san_add(san, GEN_IPADD, a2i_IPADDRESS(names[i]))
+			   : san_add_dns(san, names[i]);
 	if (done && sk_GENERAL_NAME_num(san) > 0)
 		done = X509_add1_ext_i2d(x, NID_subject_alt_name, san, nameless,
 			   X509V3_ADD_DEFAULT) == 1;
@@ -108,7 +109,7 @@ make_names(X509 *x, const char *const *names, size_t n_names)
 }
 
 static bool
-make_leaf(X509 *x)
+cert_make_leaf(X509 *x)
 {
 	BASIC_CONSTRAINTS *constraints = BASIC_CONSTRAINTS_new();
 	bool done =
@@ -130,13 +131,13 @@ cert_make(const struct sign_key *key, const char *const *names, size_t n_names)
 		c->leaf = x;
 	if (c == NULL || x == NULL)
 		goto fail;
-	if (X509_set_version(x, X509_VERSION_3) == 1 && make_serial(x) &&
+	if (X509_set_version(x, X509_VERSION_3) == 1 && cert_make_serial(x) &&
 	    ASN1_TIME_set_string_X509(X509_getm_notBefore(x), valid_from) ==
 		1 &&
 	    ASN1_TIME_set_string_X509(X509_getm_notAfter(x), valid_until) ==
 		1 &&
-	    make_subject(x, names[0]) && make_leaf(x) &&
-	    make_names(x, names, n_names) && sign_key_certify(key, x))
+	    cert_make_subject(x, names[0]) && cert_make_leaf(x) &&
+	    cert_make_names(x, names, n_names) && sign_key_certify(key, x))
 		return c;
 fail:
 	if (c == NULL)
@@ -220,7 +221,7 @@ pair_make(const char *crt, const char *key_path, const char *const *names,
 
 /* A dangling link counts as existing: the write would follow it. */
 static bool
-exists(const char *path)
+file_exists(const char *path)
 {
 	struct stat st;
 
@@ -231,8 +232,8 @@ static enum cert_pair
 pair_settle(const char *crt, const char *key_path, const char *const *names,
     size_t n_names, struct cert **c, struct sign_key **key, struct why *why)
 {
-	bool has_crt = exists(crt);
-	bool has_key = exists(key_path);
+	bool has_crt = file_exists(crt);
+	bool has_key = file_exists(key_path);
 
 	if (has_crt && has_key)
 		return pair_load(crt, key_path, c, key, why);
@@ -249,7 +250,7 @@ pair_settle(const char *crt, const char *key_path, const char *const *names,
 /* Locks out other processes that look for a pair here, until the result is
  * closed. A directory that cannot be opened needs no lock. */
 static int
-lock_directory(const char *dir, struct why *why)
+directory_lock(const char *dir, struct why *why)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -274,7 +275,7 @@ cert_pair(const char *dir, const char *const *names, size_t n_names,
 
 	*c = NULL;
 	*key = NULL;
-	lock = lock_directory(dir, why);
+	lock = directory_lock(dir, why);
 	if (lock == -1)
 		return CERT_PAIR_FAILED;
 	buf_init(&crt, CERT_PATH_MAX);

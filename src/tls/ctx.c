@@ -53,7 +53,7 @@ tls_explain(struct why *why, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	ERR_clear_error();
 	if (code != 0 && reason != NULL)
@@ -79,7 +79,7 @@ resumption_on(SSL_CTX *ctx, struct tickets *tickets)
 }
 
 static void
-common_options(SSL_CTX *ctx)
+ctx_set_common(SSL_CTX *ctx)
 {
 	SSL_CTX_set_mode(ctx,
 	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -160,7 +160,7 @@ sni_choose(SSL *ssl, int *alert, void *arg)
 /* A context without a certificate yet. All capsules' are made here, alike:
  * SSL_set_SSL_CTX() copies only some of the settings. */
 static SSL_CTX *
-server_ctx(struct tls_server *s, struct why *why)
+server_make_ctx(struct tls_server *s, struct why *why)
 {
 	int minimum = s->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
 	const char *new = s->suites13 != NULL ? s->suites13 : suites13;
@@ -171,7 +171,7 @@ server_ctx(struct tls_server *s, struct why *why)
 		tls_explain(why, "cannot create a TLS context");
 		return NULL;
 	}
-	common_options(ctx);
+	ctx_set_common(ctx);
 	/* A client that only ends its TCP side may still read: end of file
 	 * without close_notify must not break the connection for our writes. */
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -216,7 +216,7 @@ suite12_known(struct slice name)
 /* One list for both versions: names that begin with TLS_ are those of 1.3. A
  * version without any keeps our defaults. */
 static bool
-sort_suites(struct tls_server *s, const char *list, struct why *why)
+suites_sort(struct tls_server *s, const char *list, struct why *why)
 {
 	struct slice rest = slice_str(list), name;
 	struct buf sorted[2];
@@ -264,9 +264,9 @@ tls_server_new(const struct tls_settings *settings, struct tickets *tickets,
 	s->tls13_only = settings->tls13_only;
 	s->tickets = settings->tickets ? tickets : NULL;
 	s->find = find;
-	if (settings->suites != NULL && !sort_suites(s, settings->suites, why))
+	if (settings->suites != NULL && !suites_sort(s, settings->suites, why))
 		goto fail;
-	probe = server_ctx(s, why);
+	probe = server_make_ctx(s, why);
 	if (probe == NULL)
 		goto fail;
 	SSL_CTX_free(probe);
@@ -279,7 +279,7 @@ fail:
 /* A session of one capsule must not be resumed for another, which may have
  * another certificate (RFC 8446 4.6.1). */
 static bool
-separate_sessions(SSL_CTX *ctx, const char *name)
+ctx_separate_sessions(SSL_CTX *ctx, const char *name)
 {
 	uint8_t id[DIGEST_SIZE];
 
@@ -289,7 +289,8 @@ separate_sessions(SSL_CTX *ctx, const char *name)
 
 /* Whether anyone can connect to ctx. False and why. */
 static bool
-try_ctx(struct tls_server *s, const char *name, SSL_CTX *ctx, struct why *why)
+server_try_ctx(
+    struct tls_server *s, const char *name, SSL_CTX *ctx, struct why *why)
 {
 	if (s->trial == NULL)
 		s->trial = trial_client();
@@ -314,16 +315,17 @@ tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
 	if (more == NULL)
 		return why_memory(why);
 	s->ctx = more;
-	ctx = server_ctx(s, why);
+	ctx = server_make_ctx(s, why);
 	if (ctx == NULL)
 		return false;
 	ERR_clear_error();
-	if (!separate_sessions(ctx, name) || !sign_key_apply(key, ctx, cert)) {
+	if (!ctx_separate_sessions(ctx, name) ||
+	    !sign_key_apply(key, ctx, cert)) {
 		tls_explain(why, "%s: certificate or key cannot be used", name);
 		SSL_CTX_free(ctx);
 		return false;
 	}
-	if (!trial_is_needless(cert) && !try_ctx(s, name, ctx, why)) {
+	if (!trial_is_needless(cert) && !server_try_ctx(s, name, ctx, why)) {
 		SSL_CTX_free(ctx);
 		return false;
 	}
@@ -359,13 +361,13 @@ tls_client_new(
 		tls_explain(why, "cannot create a TLS context");
 		goto fail;
 	}
-	c->places = places_new();
-	if (c->places == NULL) {
+	c->sessions = sessions_new();
+	if (c->sessions == NULL) {
 		why_memory(why);
 		goto fail;
 	}
-	common_options(c->ctx);
-	places_apply(c->ctx);
+	ctx_set_common(c->ctx);
+	sessions_apply(c->ctx);
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) != 1) {
 		tls_explain(why, "TLS settings");
@@ -391,7 +393,7 @@ tls_client_free(struct tls_client **c)
 	if (*c == NULL)
 		return;
 	SSL_CTX_free((*c)->ctx);
-	places_free(&(*c)->places);
+	sessions_free(&(*c)->sessions);
 	free(*c);
 	*c = NULL;
 }

@@ -37,11 +37,11 @@ bool tls_server_add(struct tls_server *s, const char *name,
 
 void tls_server_free(struct tls_server **s);
 
-/* A client's: accepts every certificate (trust is decided from it
- * afterwards). cert and key, for a client certificate, may be NULL. It keeps the
- * newest session of each place (name and port) and offers it there and nowhere
- * else; what a resumed server once showed is then its certificate. It
- * must outlive its connections. */
+/* A client's: accepts every certificate (trust is decided from it afterwards).
+ * cert and key, for a client certificate, may be NULL. It keeps the newest
+ * session of each server (name and port) and offers it there and nowhere else;
+ * what a resumed server once showed is then its certificate. It must outlive
+ * its connections. */
 struct tls_client;
 struct tls_client *tls_client_new(
     const struct cert *cert, const struct sign_key *key, struct why *why);

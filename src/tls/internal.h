@@ -26,11 +26,11 @@ struct tls_server {
 	SSL_CTX *trial; /* the client of trial_shake; NULL: none needed yet */
 };
 
-struct tls_places;
+struct tls_sessions;
 
 struct tls_client {
 	SSL_CTX *ctx;
-	struct tls_places *places; /* whose sessions it has */
+	struct tls_sessions *sessions;
 };
 
 /* ---- a handshake with ourselves (trial.c) */
@@ -47,19 +47,19 @@ SSL_CTX *trial_client(void);
 bool
 trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct why *why);
 
-/* ---- sessions of a client's, by place (places.c) */
+/* ---- a client's sessions, by server (sessions.c) */
 
-struct tls_places *places_new(void);
-void places_free(struct tls_places **p);
+struct tls_sessions *sessions_new(void);
+void sessions_free(struct tls_sessions **p);
 
-/* Makes ctx, a client's, keep the sessions it is given in whatever place
- * places_offer tied its connection to. */
-void places_apply(SSL_CTX *ctx);
+/* Makes ctx, a client's, keep the sessions it is given for the server that
+ * sessions_offer tied its connection to. */
+void sessions_apply(SSL_CTX *ctx);
 
-/* Ties ssl to the place of name at port, and offers the newest session from
- * there. With no room for one more place, nothing happens. */
-void
-places_offer(struct tls_places *p, SSL *ssl, const char *name, unsigned port);
+/* Ties ssl to the server of name at port, and offers the newest session with
+ * it. With no room for one more server, nothing happens. */
+void sessions_offer(
+    struct tls_sessions *p, SSL *ssl, const char *name, unsigned port);
 
 /* Whether host is an IPv4 or IPv6 address, without brackets. */
 bool cert_host_is_address(const char *host);
@@ -69,8 +69,8 @@ bool cert_host_is_address(const char *host);
 bool tls_explain(struct why *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A memory BIO for PEM, and its text appended to out when written is true; the BIO
- * is freed. False when it was not, or does not fit. */
+/* A memory BIO for PEM, and its text appended to out when written is true; the
+ * BIO is freed. False when it was not, or does not fit. */
 bool tls_pem_take(BIO *bio, bool written, struct buf *out);
 
 /* Operations on a key. Only sign.c sees the key itself. */

@@ -35,7 +35,7 @@ key_own(EVP_PKEY *pkey)
 
 /* Instead of OpenSSL's own, which would ask on the terminal. */
 static int
-no_passphrase(char *out, int size, int writing, void *asked)
+passphrase_refuse(char *out, int size, int writing, void *asked)
 {
 	(void)out;
 	(void)size;
@@ -54,7 +54,7 @@ key_parse(struct slice pem, const char *path, struct why *why)
 	ERR_clear_error();
 	if (bio != NULL)
 		pkey = PEM_read_bio_PrivateKey(
-		    bio, NULL, no_passphrase, &encrypted);
+		    bio, NULL, passphrase_refuse, &encrypted);
 	if (pkey == NULL && encrypted)
 		why_set(why, "%s: the key is encrypted; remove its passphrase",
 		    path);

@@ -64,22 +64,22 @@ signify_name(struct slice name)
 
 /* Cuts the first line, which must end with LF, off *rest. */
 static bool
-take_line(struct slice *rest, struct slice *line)
+line_take(struct slice *rest, struct slice *line)
 {
 	return slice_cut(*rest, '\n', line, rest);
 }
 
 /* The base64 of a key's file: its second line, the last one. */
 static bool
-second_line(struct slice text, struct slice *line)
+text_second_line(struct slice text, struct slice *line)
 {
 	struct slice comment;
 
-	if (!take_line(&text, &comment) ||
+	if (!line_take(&text, &comment) ||
 	    !slice_starts(comment, SLICE(COMMENT)) ||
 	    comment.len > SIGNIFY_COMMENT_MAX)
 		return false;
-	(void)take_line(&text, line);
+	(void)line_take(&text, line);
 	return text.len == 0;
 }
 
@@ -99,7 +99,7 @@ checksum(const uint8_t raw[SECRET_SIZE], uint8_t out[CHECKSUM_SIZE])
 
 /* The key that signs; NULL when OpenSSL fails. */
 static EVP_PKEY *
-signing_key(const struct signify_secret *s)
+secret_signing_key(const struct signify_secret *s)
 {
 	return EVP_PKEY_new_raw_private_key(
 	    EVP_PKEY_ED25519, NULL, s->raw + AT_SEED, AT_POINT - AT_SEED);
@@ -107,9 +107,9 @@ signing_key(const struct signify_secret *s)
 
 /* The point that belongs to the seed. */
 static bool
-seed_point(const struct signify_secret *s, uint8_t out[32])
+seed_to_point(const struct signify_secret *s, uint8_t out[32])
 {
-	EVP_PKEY *key = signing_key(s);
+	EVP_PKEY *key = secret_signing_key(s);
 	size_t len = 32;
 	bool ok = key != NULL &&
 		  EVP_PKEY_get_raw_public_key(key, out, &len) == 1 && len == 32;
@@ -129,7 +129,7 @@ signify_generate(void)
 	if (RAND_bytes(s->raw + AT_SALT, SALT_SIZE) != 1 ||
 	    RAND_bytes(s->raw + AT_NUMBER, SIGNIFY_NUMBER_SIZE) != 1 ||
 	    RAND_priv_bytes(s->raw + AT_SEED, AT_POINT - AT_SEED) != 1 ||
-	    !seed_point(s, s->raw + AT_POINT))
+	    !seed_to_point(s, s->raw + AT_POINT))
 		signify_secret_free(&s);
 	else
 		checksum(s->raw, s->raw + AT_CHECKSUM);
@@ -152,7 +152,8 @@ secret_fault(const struct signify_secret *s)
 	if (memcmp(sum, s->raw + AT_CHECKSUM, CHECKSUM_SIZE) != 0)
 		return "the key is damaged: its checksum does not match";
 	/* A signature with a point of another seed would give the seed away. */
-	if (!seed_point(s, point) || memcmp(point, s->raw + AT_POINT, 32) != 0)
+	if (!seed_to_point(s, point) ||
+	    memcmp(point, s->raw + AT_POINT, 32) != 0)
 		return "the key is damaged: its two halves do not match";
 	return NULL;
 }
@@ -166,7 +167,7 @@ signify_secret_parse(struct slice text, struct why *why)
 
 	if (s == NULL)
 		fault = "out of memory";
-	else if (second_line(text, &line) &&
+	else if (text_second_line(text, &line) &&
 		 base64_decode(line, s->raw, sizeof(s->raw)))
 		fault = secret_fault(s);
 	if (fault == NULL)
@@ -220,7 +221,7 @@ signify_public(const struct signify_secret *s, struct signify_key *out)
 
 /* A file of two lines, all or nothing. */
 static bool
-format_file(
+file_format(
     const char *name, const char *what, struct slice bytes, struct buf *out)
 {
 	size_t before = out->len;
@@ -237,7 +238,7 @@ bool
 signify_secret_format(
     const struct signify_secret *s, const char *name, struct buf *out)
 {
-	return format_file(name, "secret", slice_of(s->raw, SECRET_SIZE), out);
+	return file_format(name, "secret", slice_of(s->raw, SECRET_SIZE), out);
 }
 
 /* ------------------------------------------------------------ public keys */
@@ -249,7 +250,7 @@ signify_key_parse(struct slice text, struct signify_key *out)
 	struct slice line = text;
 
 	if (slice_starts(text, SLICE(COMMENT))) {
-		if (!second_line(text, &line))
+		if (!text_second_line(text, &line))
 			return false;
 	} else if (slice_ends(text, SLICE("\n"))) {
 		line.len--;
@@ -286,7 +287,7 @@ signify_key_format(
 	uint8_t raw[SIGNIFY_PUBLIC_SIZE];
 
 	key_bytes(k, raw);
-	return format_file(name, "public", slice_of(raw, sizeof(raw)), out);
+	return file_format(name, "public", slice_of(raw, sizeof(raw)), out);
 }
 
 bool
@@ -299,10 +300,10 @@ signify_key_equal(const struct signify_key *a, const struct signify_key *b)
 /* ------------------------------------------------------------- signatures */
 
 static bool
-sign(const struct signify_secret *s, struct slice message,
+secret_sign(const struct signify_secret *s, struct slice message,
     uint8_t out[ED25519_SIZE])
 {
-	EVP_PKEY *key = signing_key(s);
+	EVP_PKEY *key = secret_signing_key(s);
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	size_t len = ED25519_SIZE;
 	bool ok =
@@ -326,7 +327,7 @@ signify_sign(const struct signify_secret *s, const char *name,
 	memcpy(raw, ALGORITHM, 2);
 	memcpy(raw + 2, s->raw + AT_NUMBER, SIGNIFY_NUMBER_SIZE);
 	if (signify_name(slice_str(name)) &&
-	    sign(s, message, raw + 2 + SIGNIFY_NUMBER_SIZE) &&
+	    secret_sign(s, message, raw + 2 + SIGNIFY_NUMBER_SIZE) &&
 	    buf_printf(out, VERIFY_WITH "%s.pub\n", name) &&
 	    base64_encode(slice_of(raw, sizeof(raw)), out) &&
 	    buf_byte(out, '\n'))
@@ -342,13 +343,13 @@ signify_split(struct slice text, struct slice *name,
 	const struct slice before = SLICE(VERIFY_WITH), after = SLICE(".pub");
 	struct slice rest = text, first, second;
 
-	if (!take_line(&rest, &first) || !slice_starts(first, before) ||
+	if (!line_take(&rest, &first) || !slice_starts(first, before) ||
 	    !slice_ends(first, after) || first.len < before.len + after.len)
 		return false;
 	*name = slice_skip(first, before.len);
 	name->len -= after.len;
 	*message = rest;
-	return signify_name(*name) && take_line(message, &second) &&
+	return signify_name(*name) && line_take(message, &second) &&
 	       base64_decode(second, signature, SIGNIFY_SIGNATURE_SIZE) &&
 	       memcmp(signature, ALGORITHM, 2) == 0;
 }

@@ -196,8 +196,8 @@ ticket_open(const struct tickets *t, struct ticket_key *key,
 }
 
 /* What SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants: -1 failed, 0 unknown, 1
- * good, 2 good and to be renewed. In TLS 1.3 a ticket is used once, so that each
- * connection, a resumed one too, gets one for the next. */
+ * good, 2 good and to be renewed. In TLS 1.3 a ticket is used once, so that
+ * each connection, a resumed one too, gets one for the next. */
 static int
 ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing)

@@ -19,7 +19,7 @@ static struct {
 } failure;
 
 static enum io
-failed(int error)
+result_failed(int error)
 {
 	failure.code = ERR_peek_error();
 	failure.error = failure.code == 0 ? error : 0;
@@ -29,7 +29,7 @@ failed(int error)
 
 /* The peer's end came from TCP alone. Memory has no end. */
 static bool
-at_bare_end(SSL *ssl)
+ssl_is_at_bare_end(SSL *ssl)
 {
 	BIO *bio = SSL_get_rbio(ssl);
 
@@ -37,9 +37,9 @@ at_bare_end(SSL *ssl)
 }
 
 static enum io
-closed(struct tls_conn *c)
+conn_result_closed(struct tls_conn *c)
 {
-	if (!at_bare_end(c->ssl))
+	if (!ssl_is_at_bare_end(c->ssl))
 		c->peer_closed = true;
 	ERR_clear_error();
 	return IO_CLOSED;
@@ -48,7 +48,7 @@ closed(struct tls_conn *c)
 /* Every result of OpenSSL passes through here; error is errno as the call left
  * it. */
 static enum io
-result(struct tls_conn *c, int returned, int error)
+conn_result(struct tls_conn *c, int returned, int error)
 {
 	switch (SSL_get_error(c->ssl, returned)) {
 	case SSL_ERROR_NONE:
@@ -58,16 +58,16 @@ result(struct tls_conn *c, int returned, int error)
 	case SSL_ERROR_WANT_WRITE:
 		return IO_WANT_WRITE;
 	case SSL_ERROR_ZERO_RETURN:
-		return closed(c);
+		return conn_result_closed(c);
 	case SSL_ERROR_SSL:
 		if (ERR_GET_REASON(ERR_peek_error()) ==
 		    SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 			ERR_clear_error();
 			return IO_CLOSED;
 		}
-		return failed(0);
+		return result_failed(0);
 	default:
-		return failed(error);
+		return result_failed(error);
 	}
 }
 
@@ -130,7 +130,7 @@ tls_conn_accept(
 
 /* The port that fd is connected to; 0 when it is not an Internet socket. */
 static unsigned
-peer_port(int fd)
+socket_peer_port(int fd)
 {
 	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(peer);
@@ -154,7 +154,7 @@ tls_conn_connect(
 	if (done)
 		SSL_set_connect_state(c->ssl);
 	if (done && name != NULL)
-		places_offer(s->places, c->ssl, name, peer_port(fd));
+		sessions_offer(s->sessions, c->ssl, name, socket_peer_port(fd));
 	return conn_settle(c, done);
 }
 
@@ -181,7 +181,7 @@ tls_conn_connect_memory(
 	if (done)
 		SSL_set_connect_state(c->ssl);
 	if (done && name != NULL)
-		places_offer(s->places, c->ssl, name, 0);
+		sessions_offer(s->sessions, c->ssl, name, 0);
 	return conn_settle(c, done);
 }
 
@@ -211,7 +211,7 @@ tls_conn_take(struct tls_conn *c, struct buf *out)
 /* Before each read: bounds what the peer may still send. 0 without a retry flag
  * is a failure to OpenSSL. */
 static long
-count_down(BIO *bio, int op, const char *p, size_t len, int argi, long argl,
+bio_count_down(BIO *bio, int op, const char *p, size_t len, int argi, long argl,
     int ret, size_t *done)
 {
 	const struct tls_conn *c = (const void *)BIO_get_callback_arg(bio);
@@ -235,7 +235,7 @@ tls_conn_limit(struct tls_conn *c, uint64_t bytes)
 
 	c->limit = BIO_number_read(bio) + bytes;
 	BIO_set_callback_arg(bio, (char *)c);
-	BIO_set_callback_ex(bio, count_down);
+	BIO_set_callback_ex(bio, bio_count_down);
 }
 
 bool
@@ -259,7 +259,7 @@ tls_conn_handshake(struct tls_conn *c)
 	ERR_clear_error(); /* SSL_get_error() reads this queue too */
 	errno = 0;
 	returned = SSL_do_handshake(c->ssl);
-	return returned == 1 ? IO_DONE : result(c, returned, errno);
+	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
 }
 
 enum io
@@ -271,7 +271,7 @@ tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_read_ex(c->ssl, out, size, got);
-	return returned == 1 ? IO_DONE : result(c, returned, errno);
+	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
 }
 
 enum io
@@ -284,7 +284,7 @@ tls_conn_write(struct tls_conn *c, struct slice bytes)
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_write_ex(c->ssl, bytes.ptr, bytes.len, &written);
-	return returned == 1 ? IO_DONE : result(c, returned, errno);
+	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
 }
 
 enum io
@@ -299,7 +299,7 @@ tls_conn_close_notify(struct tls_conn *c)
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_shutdown(c->ssl);
-	io = returned >= 0 ? IO_DONE : result(c, returned, errno);
+	io = returned >= 0 ? IO_DONE : conn_result(c, returned, errno);
 	c->bye = io == IO_DONE;
 	return io;
 }

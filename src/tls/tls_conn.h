@@ -33,13 +33,14 @@ struct tls_conn {
 };
 
 /* Starts a server connection on fd, which remains the caller's. names goes to
- * s's tls_find when the client names a server. False when out of memory. The struct must not move until tls_conn_fini. SIGPIPE must be
- * ignored; s must have a capsule and outlive c. */
+ * s's tls_find when the client names a server. False when out of memory. The
+ * struct must not move until tls_conn_fini. SIGPIPE must be ignored; s must
+ * have a capsule and outlive c. */
 bool tls_conn_accept(
     struct tls_conn *c, const struct tls_server *s, const void *names, int fd);
 
-/* A client connection; name goes out as SNI unless it is an address or NULL, and
- * with it the newest session that s has of that name and port. */
+/* A client connection; name goes out as SNI unless it is an address or NULL,
+ * and with it the newest session that s has of that name and port. */
 bool tls_conn_connect(
     struct tls_conn *c, const struct tls_client *s, int fd, const char *name);
 

@@ -123,8 +123,7 @@ buf_vprintf(struct buf *b, const char *format, va_list ap)
 		return false;
 	}
 	if (buf_grow(b, b->len + (size_t)n + 1)) {
-		(void)vsnprintf(
-		    (char *)b->ptr + b->len, (size_t)n + 1, format, ap);
+		vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, format, ap);
 		b->len += (size_t)n;
 		return true;
 	}

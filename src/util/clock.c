@@ -10,7 +10,7 @@ clock_us(void)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail on Linux */
+	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail on Linux */
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
@@ -37,7 +37,7 @@ wall_to_tm(int64_t wall, struct tm *tm)
 	const int64_t last = 253402300799;  /* 9999-12-31T23:59:59Z */
 	time_t t = (time_t)(wall < first ? first : wall > last ? last : wall);
 
-	(void)gmtime_r(&t, tm);
+	gmtime_r(&t, tm);
 }
 
 void
@@ -47,7 +47,7 @@ clock_rfc3339(int64_t wall, char *out)
 	struct tm tm;
 
 	wall_to_tm(wall, &tm);
-	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ",
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
 	    tm.tm_sec);
 	memcpy(out, text, sizeof("2026-11-22T10:00:00Z"));
@@ -59,8 +59,8 @@ clock_rfc3339_now(char *out)
 	const size_t seconds = sizeof("2026-11-22T10:00:00") - 1;
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_REALTIME, &now);
 	clock_rfc3339((int64_t)now.tv_sec, out);
-	(void)snprintf(out + seconds, CLOCK_RFC3339_SIZE - seconds, ".%03uZ",
+	snprintf(out + seconds, CLOCK_RFC3339_SIZE - seconds, ".%03uZ",
 	    (unsigned)(now.tv_nsec / 1000000) % 1000);
 }

@@ -26,12 +26,13 @@ void log_identify(const char *who);
 bool log_escape(struct buf *out, struct slice s);
 
 /* The same for a message, which may hold what is escaped already: backslashes
- * stay, so that escaping twice changes nothing. Appends as many whole characters
- * as fit; false when that was not all. */
+ * stay, so that escaping twice changes nothing. Appends as many whole
+ * characters as fit; false when that was not all. */
 bool log_escape_most(struct buf *out, struct slice s);
 
-/* As log_escape, for a JSON string, without the quotes around it (RFC 8259 7): \u00HH
- * for a control, and for a byte that is not UTF-8 a backslash and xHH. */
+/* As log_escape, for a JSON string, without the quotes around it (RFC 8259 7):
+ * \u00HH for a control, and for a byte that is not UTF-8 a backslash and
+ * xHH. */
 bool log_escape_json(struct buf *out, struct slice s);
 
 /* At most one message a period: true when it is time for one. *last_ms is the

@@ -14,8 +14,8 @@ why_clear(struct why *why)
 	why->text[0] = '\0';
 }
 
-/* Replaces the text by the escaped form of raw, which may be cut already when it
- * fills its memory. */
+/* Replaces the text by the escaped form of raw, which may be cut already when
+ * it fills its memory. */
 static void
 text_put(struct why *why, const char *raw)
 {
