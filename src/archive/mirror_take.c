@@ -9,7 +9,7 @@
 
 #include "archive/mirror_internal.h"
 #include "archive/ustar.h"
-#include "os/file.h"
+#include "util/fd.h"
 #include "util/secret.h"
 
 enum {
@@ -231,7 +231,7 @@ is_secret(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 	if (fd == -1)
 		return false;
 	if (fstat(fd, &st) == 0 && st.st_nlink == 1)
-		n = file_read_at(fd, bytes, sizeof(bytes), 0);
+		n = fd_read_at(fd, bytes, sizeof(bytes), 0);
 	(void)close(fd);
 	return n > 0 && secret_spotted(slice_of(bytes, (size_t)n));
 }

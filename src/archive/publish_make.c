@@ -8,7 +8,7 @@
 
 #include "archive/links.h"
 #include "archive/publish_internal.h"
-#include "os/file.h"
+#include "util/fd.h"
 
 static int
 compare(const void *a, const void *b)
@@ -111,7 +111,7 @@ hash(int fd, struct publish_file *f)
 
 	digest_init(&d);
 	f->size = 0;
-	while ((n = file_read_some(fd, bytes, sizeof(bytes))) != 0) {
+	while ((n = fd_read(fd, bytes, sizeof(bytes))) != 0) {
 		if (n == -1)
 			break;
 		digest_add(&d, slice_of(bytes, (size_t)n));

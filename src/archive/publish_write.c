@@ -6,7 +6,7 @@
 
 #include "archive/publish_internal.h"
 #include "archive/trace.h"
-#include "os/file.h"
+#include "util/fd.h"
 
 /* From SRC's file into an object. */
 static enum publish_result
@@ -20,7 +20,7 @@ copy_bytes(const struct publish *p, const struct publish_file *f,
 
 	if (fd == -1)
 		return PUBLISH_FAILED;
-	while (kept && (n = file_read_some(fd, bytes, sizeof(bytes))) != 0) {
+	while (kept && (n = fd_read(fd, bytes, sizeof(bytes))) != 0) {
 		if (n == -1)
 			break;
 		kept = store_object_put(o, slice_of(bytes, (size_t)n), why);

@@ -9,6 +9,7 @@
 #include "os/file.h"
 #include "proto/gemtext.h"
 #include "util/clock.h"
+#include "util/fd.h"
 
 void
 sources_add(struct sources *s, const char *base)
@@ -79,7 +80,7 @@ sources_list(const struct store *store, struct buf *page, struct why *why)
 			? "nothing is published or mirrored here yet"
 			: strerror(errno));
 	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {
-		ok = file_read(fd, page);
+		ok = fd_read_all(fd, page);
 		if (!ok)
 			why_errno(why, SOURCES_LIST);
 		(void)close(fd);

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "archive/store_internal.h"
-#include "os/file.h"
 #include "proto/moment.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 #define STATE_FIRST "carnation-store: 1"
@@ -255,7 +255,7 @@ state_read(const struct store *s, struct state *out, struct why *why)
 	if (fd == -1 && errno == ENOENT)
 		return STATE_NONE;
 	buf_init(&text, STATE_MAX);
-	if (fd == -1 || !file_read(fd, &text)) {
+	if (fd == -1 || !fd_read_all(fd, &text)) {
 		/* Too long, a directory, a link: nothing that we wrote. */
 		if (errno != EFBIG && errno != EINVAL && errno != ELOOP)
 			result = STATE_UNREAD;

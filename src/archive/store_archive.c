@@ -9,7 +9,7 @@
 
 #include "archive/store_internal.h"
 #include "archive/ustar.h"
-#include "os/file.h"
+#include "util/fd.h"
 
 struct fill {
 	struct store *store;
@@ -33,7 +33,7 @@ struct fill {
 static bool
 flush(struct fill *f)
 {
-	bool ok = file_write_all(f->tar, slice_of(f->out, f->held));
+	bool ok = fd_write_all(f->tar, slice_of(f->out, f->held));
 
 	f->held = 0;
 	return ok || store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
@@ -143,7 +143,7 @@ archive_file(struct fill *f, const struct manifest_entry *e)
 	digest_init(&d);
 	ok = true;
 	for (left = size; ok && left > 0; left -= (uint64_t)n) {
-		n = file_read_some(fd, f->in,
+		n = fd_read(fd, f->in,
 		    left < sizeof(f->in) ? (size_t)left : sizeof(f->in));
 		if (n <= 0)
 			break;

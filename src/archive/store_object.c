@@ -11,6 +11,7 @@
 
 #include "archive/store_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 enum { FOLDER_DIGITS = 2, FOLDERS = 256 };
 
@@ -103,7 +104,7 @@ is_of_its_hash(
 	if (fd == -1)
 		return false;
 	digest_init(&d);
-	while ((n = file_read_some(fd, chunk, sizeof(chunk))) != 0) {
+	while ((n = fd_read(fd, chunk, sizeof(chunk))) != 0) {
 		if (n == -1)
 			break;
 		digest_add(&d, slice_of(chunk, (size_t)n));
@@ -183,7 +184,7 @@ store_object_new(struct store *s, struct why *why)
 bool
 store_object_put(struct store_object *o, struct slice bytes, struct why *why)
 {
-	if (!file_write_all(o->fd, bytes))
+	if (!fd_write_all(o->fd, bytes))
 		return store_fault(o->store, why, "tmp", NULL);
 	digest_add(&o->digest, bytes);
 	o->size += bytes.len;
@@ -271,8 +272,8 @@ object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 	bool ok = to != -1;
 	ssize_t n = -1;
 
-	while (ok && (n = file_read_some(from, chunk, sizeof(chunk))) > 0)
-		ok = file_write_all(to, slice_of(chunk, (size_t)n));
+	while (ok && (n = fd_read(from, chunk, sizeof(chunk))) > 0)
+		ok = fd_write_all(to, slice_of(chunk, (size_t)n));
 	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0;
 	store_shut(from);
 	if (ok)

@@ -14,6 +14,7 @@
 
 #include "archive/store_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 #define RELEASES "releases/"
 
@@ -50,7 +51,7 @@ store_manifest(const struct store *s, uint64_t serial, struct buf *out)
 	int mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
 	struct stat st;
 	int fd = mirror == -1 ? -1 : store_file_open(mirror, "MANIFEST", &st);
-	bool ok = fd != -1 && file_read(fd, out);
+	bool ok = fd != -1 && fd_read_all(fd, out);
 
 	store_shut(fd);
 	store_shut(mirror);

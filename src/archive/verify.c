@@ -8,6 +8,7 @@
 
 #include "archive/verify_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 void
 verify_fini(struct verify *v)
@@ -106,7 +107,7 @@ verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size)
 	if (lseek(fd, 0, SEEK_SET) == -1)
 		return false;
 	digest_init(&d);
-	while ((n = file_read_some(fd, chunk, sizeof(chunk))) > 0) {
+	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0) {
 		digest_add(&d, slice_of(chunk, (size_t)n));
 		*size += (uint64_t)n;
 	}

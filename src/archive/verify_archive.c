@@ -10,7 +10,7 @@
 
 #include "archive/ustar.h"
 #include "archive/verify_internal.h"
-#include "os/file.h"
+#include "util/fd.h"
 
 struct members {
 	struct verify *v;
@@ -136,8 +136,8 @@ read_through(struct members *r, int fd, struct why *why)
 	bool ok = true;
 
 	r->exhausted = reader == NULL;
-	while (ok && reader != NULL &&
-	       (n = file_read_some(fd, chunk, sizeof(chunk))) > 0)
+	while (
+	    ok && reader != NULL && (n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 		ok = ustar_reader_put(reader, slice_of(chunk, (size_t)n), why);
 	if (n == -1)
 		fault = strerror(errno);

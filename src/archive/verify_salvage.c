@@ -10,6 +10,7 @@
 
 #include "archive/verify_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 struct salvage {
 	struct verify_scan *x;
@@ -80,7 +81,7 @@ copy(struct store *s, int fd, const uint8_t digest[DIGEST_SIZE], bool *kept,
 	if (o == NULL)
 		return false;
 	if (lseek(fd, 0, SEEK_SET) == 0)
-		while ((n = file_read_some(fd, chunk, sizeof(chunk))) > 0)
+		while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 			if (!store_object_put(
 				o, slice_of(chunk, (size_t)n), why)) {
 				store_object_drop(&o);

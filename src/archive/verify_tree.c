@@ -10,6 +10,7 @@
 #include "archive/ustar.h"
 #include "archive/verify_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 struct tree {
 	struct verify *v;
@@ -40,7 +41,7 @@ read_entry(struct tree *t, int fd, uint8_t got[DIGEST_SIZE])
 	ssize_t n;
 
 	digest_init(&d);
-	while ((n = file_read_some(fd, t->chunk, sizeof(t->chunk))) > 0) {
+	while ((n = fd_read(fd, t->chunk, sizeof(t->chunk))) > 0) {
 		struct slice bytes = slice_of(t->chunk, (size_t)n);
 
 		digest_add(&d, bytes);
@@ -324,7 +325,7 @@ read_manifest(struct verify *v, int root, const char *path, struct why *why)
 
 	read =
 	    file_open_beneath(root, MANIFEST_PATH, &fd, &st) == FILE_OPENED &&
-	    S_ISREG(st.st_mode) && file_read(fd, &v->text);
+	    S_ISREG(st.st_mode) && fd_read_all(fd, &v->text);
 	error = errno;
 	if (fd == -1)
 		news = news_of_closed(root, MANIFEST_PATH);

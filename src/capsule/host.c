@@ -10,6 +10,7 @@
 
 #include "capsule/policy.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 #define CONTENT_FILE "capsule.conf"
 
@@ -289,7 +290,7 @@ host_read_conf(
 		fault = content_fault(h, result);
 	else if (!S_ISREG(st.st_mode))
 		fault = "is not a regular file";
-	else if (!file_read(fd, out))
+	else if (!fd_read_all(fd, out))
 		fault =
 		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
 	else

@@ -18,6 +18,7 @@
 #include "capsule/host.h"
 #include "os/file.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/secret.h"
 
 #define CURRENT "current"
@@ -346,8 +347,7 @@ first_bytes(struct survey *s, const char *path)
 
 	if (file_open_beneath(s->root, path, &fd, &st) != FILE_OPENED)
 		return SLICE("");
-	while ((n = file_read_some(
-		    fd, s->bytes + len, sizeof(s->bytes) - len)) > 0)
+	while ((n = fd_read(fd, s->bytes + len, sizeof(s->bytes) - len)) > 0)
 		len += (size_t)n;
 	(void)close(fd);
 	return slice_of(s->bytes, len);

@@ -14,6 +14,7 @@
 #include "os/file.h"
 #include "proto/uri.h"
 #include "util/array.h"
+#include "util/fd.h"
 
 struct reading {
 	const struct host *host;
@@ -433,7 +434,7 @@ inventory_load(const struct host *h, const char *path, struct buf *out)
 
 	if (file_open_beneath(h->root, path, &fd, &st) != FILE_OPENED)
 		return false;
-	ok = S_ISREG(st.st_mode) && file_read(fd, out);
+	ok = S_ISREG(st.st_mode) && fd_read_all(fd, out);
 	(void)close(fd);
 	return ok;
 }

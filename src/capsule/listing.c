@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "capsule/resolve.h"
-#include "os/file.h"
 #include "proto/gemtext.h"
 #include "util/array.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/list.h"
 #include "util/log.h"
 
@@ -244,7 +244,7 @@ page_read(struct page *p, int fd)
 static struct slice
 heading(int fd, uint8_t head[HEAD_MAX])
 {
-	ssize_t n = file_read_at(fd, head, HEAD_MAX, 0);
+	ssize_t n = fd_read_at(fd, head, HEAD_MAX, 0);
 	struct slice title;
 
 	if (n <= 0)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "os/file.h"
+#include "util/fd.h"
 
 enum {
 	TYPE_SIZE = 96, /* libmagic's longest is 73 bytes */
@@ -161,7 +161,7 @@ is_usable(const char *type)
 static bool
 read_head(struct mime *m, int fd, size_t *len)
 {
-	ssize_t n = file_read_at(fd, m->bytes, sizeof(m->bytes), 0);
+	ssize_t n = fd_read_at(fd, m->bytes, sizeof(m->bytes), 0);
 
 	*len = n == -1 ? 0 : (size_t)n;
 	return n != -1;

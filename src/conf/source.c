@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 8192 };
+#include "util/fd.h"
 
 void
 source_init(struct source *s, struct conf *c, struct report *r)
@@ -391,19 +391,14 @@ scan_next(struct scan *p)
 	return good;
 }
 
-/* The whole of one file or of a capsule.conf; file is the arena's. From one file to
- * the next by way of @include, SOURCE_INCLUDES_MAX times. */
+/* The whole of one file or of a capsule.conf; file is the arena's. From one
+ * file to the next by way of @include, SOURCE_INCLUDES_MAX times. */
 static bool
 source_scan(struct source *s, struct slice in, char *file)
 {
 	struct scan p = { .source = s, .in = in, .file = file };
 	size_t nul;
 
-	if (in.len > CONF_FILE_MAX) {
-		report_add(s->report, REPORT_ERROR, file, 0,
-		    "larger than %d bytes", CONF_FILE_MAX);
-		return false;
-	}
 	if (slice_find(in, '\0', &nul))
 		return scan_error(&p, nul, "file contains a NUL byte");
 	if (!scan_mark(&p))
@@ -418,29 +413,11 @@ source_scan(struct source *s, struct slice in, char *file)
 	       (slice_ends(in, SLICE("\n")) || scan_put(&p, SLICE("\n")));
 }
 
-/* All that can be read from fd, or some more than is allowed. */
+/* Reads a regular file, and nothing else: a pipe or a device could keep the
+ * server waiting, or never end. False, and errno; EINVAL: it is not a regular
+ * file; EFBIG: it is too large. */
 static bool
-fd_read(int fd, struct buf *out)
-{
-	uint8_t block[READ_SIZE];
-
-	while (out->len <= CONF_FILE_MAX) {
-		ssize_t n = read(fd, block, sizeof(block));
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0;
-		if (!buf_put(out, slice_of(block, (size_t)n)))
-			return false;
-	}
-	return true;
-}
-
-/* Reads a regular file, and nothing else: a pipe or a device could keep the server
- * waiting, or never end. False, and errno; EINVAL: it is not a regular file. */
-static bool
-file_read(const char *file, struct buf *out)
+source_read(const char *file, struct buf *out)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
@@ -451,7 +428,7 @@ file_read(const char *file, struct buf *out)
 		return false;
 	if (fstat(fd, &st) == 0) {
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		good = S_ISREG(st.st_mode) && fd_read(fd, out);
+		good = S_ISREG(st.st_mode) && fd_read_all(fd, out);
 	}
 	error = errno;
 	close(fd);
@@ -460,11 +437,14 @@ file_read(const char *file, struct buf *out)
 }
 
 static void
-report_unread(struct source *s, const char *file, int error)
+source_report_unread(struct source *s, const char *file, int error)
 {
 	if (error == EINVAL)
 		report_add(s->report, REPORT_ERROR, file, 0,
 		    "cannot read: not a regular file");
+	else if (error == EFBIG)
+		report_add(s->report, REPORT_ERROR, file, 0,
+		    "larger than %d bytes", CONF_FILE_MAX);
 	else
 		report_add(s->report, REPORT_ERROR, file, 0, "cannot read: %s",
 		    strerror(error));
@@ -477,11 +457,11 @@ source_file(struct source *s, const char *file)
 	struct buf bytes;
 	bool good = false;
 
-	buf_init(&bytes, CONF_FILE_MAX + READ_SIZE);
+	buf_init(&bytes, CONF_FILE_MAX);
 	if (name == NULL)
 		goto out;
-	if (!file_read(file, &bytes)) {
-		report_unread(s, file, errno);
+	if (!source_read(file, &bytes)) {
+		source_report_unread(s, file, errno);
 		goto out;
 	}
 	s->may_include = true;
@@ -498,5 +478,9 @@ source_bytes(struct source *s, struct slice bytes, const char *name)
 {
 	char *file = arena_text(s->conf, slice_str(name));
 
+	if (bytes.len > CONF_FILE_MAX) {
+		source_report_unread(s, name, EFBIG);
+		return false;
+	}
 	return file != NULL && source_scan(s, bytes, file);
 }

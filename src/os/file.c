@@ -15,6 +15,7 @@
 #endif
 
 #include "os/file_internal.h"
+#include "util/fd.h"
 
 enum { LINKS_MAX = 40 }; /* one after the other, as the kernel's own limit */
 
@@ -212,60 +213,6 @@ file_open_beneath(int root, const char *path, int *fd, struct stat *st)
 	return file_open_walk(root, path, fd, st);
 }
 
-ssize_t
-file_read_some(int fd, void *out, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, out, size);
-	while (n == -1 && errno == EINTR);
-	return n;
-}
-
-ssize_t
-file_read_at(int fd, void *out, size_t size, off_t at)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = pread(
-		    fd, (char *)out + done, size - done, at + (off_t)done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-bool
-file_read(int fd, struct buf *out)
-{
-	uint8_t chunk[16 * 1024];
-	ssize_t n;
-
-	for (;;) {
-		n = file_read_some(fd, chunk, sizeof(chunk));
-		if (n == 0)
-			return true;
-		if (n == -1)
-			return false;
-		if ((size_t)n > out->max - out->len) {
-			errno = EFBIG;
-			return false;
-		}
-		if (!buf_put(out, slice_of(chunk, (size_t)n))) {
-			errno = ENOMEM;
-			return false;
-		}
-	}
-}
-
 bool
 file_read_path(const char *path, struct buf *out)
 {
@@ -275,27 +222,11 @@ file_read_path(const char *path, struct buf *out)
 
 	if (fd == -1)
 		return false;
-	ok = file_read(fd, out);
+	ok = fd_read_all(fd, out);
 	error = errno;
 	close(fd);
 	errno = error;
 	return ok;
-}
-
-bool
-file_write_all(int fd, struct slice bytes)
-{
-	ssize_t n;
-
-	while (bytes.len > 0) {
-		n = write(fd, bytes.ptr, bytes.len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return true;
 }
 
 /* The directory that path lies in, opened; -1 and errno. */
@@ -354,7 +285,7 @@ static bool
 special_write(const char *path, struct slice bytes)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	bool ok = fd != -1 && file_write_all(fd, bytes);
+	bool ok = fd != -1 && fd_write_all(fd, bytes);
 
 	if (fd != -1)
 		close(fd);
@@ -364,7 +295,7 @@ special_write(const char *path, struct slice bytes)
 bool
 file_fill(int fd, const char *path, struct slice bytes, mode_t mode)
 {
-	bool ok = file_write_all(fd, bytes) &&
+	bool ok = fd_write_all(fd, bytes) &&
 		  (path == NULL || file_give(fd, path)) &&
 		  fchmod(fd, mode) == 0 && fsync(fd) == 0;
 	int error = errno;

@@ -36,21 +36,9 @@ file_open_beneath(int root, const char *path, int *fd, struct stat *st);
  * file may well exist and be valid. */
 bool file_is_absent(int error);
 
-/* Reads all of an open file, or of the one at path, into out: false when it is
- * longer than out's maximum (errno EFBIG) or cannot be read (errno). */
-bool file_read(int fd, struct buf *out);
+/* Reads all of the file at path into out: false when it is longer than out's
+ * maximum (errno EFBIG) or cannot be read (errno). */
 bool file_read_path(const char *path, struct buf *out);
-
-/* read(2) of up to size bytes, retried when a signal interrupts it: what read
- * returns, errno with -1. */
-ssize_t file_read_some(int fd, void *out, size_t size);
-
-/* pread(2) of all size bytes, fewer only at the file's end; retried as above.
- * -1 and errno. */
-ssize_t file_read_at(int fd, void *out, size_t size, off_t at);
-
-/* Writes all of bytes to fd; false and errno when it could not. */
-bool file_write_all(int fd, struct slice bytes);
 
 /* Writes all of bytes to a new file, sets its mode, syncs it and closes fd,
  * also on failure: false and errno. Run by root, it also gives the file to the

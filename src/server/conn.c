@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/file.h"
 #include "util/clock.h"
+#include "util/fd.h"
 
 enum {
 	RECORD_HEADER = 5, /* type, version, length (RFC 8446 5.1) */
@@ -361,7 +361,7 @@ conn_read_body(const struct conn *c, uint8_t *out, size_t len, uint64_t at)
 		memcpy(out, c->listing->body.ptr + at, len);
 		return true;
 	}
-	n = file_read_at(c->body, out, len, (off_t)at);
+	n = fd_read_at(c->body, out, len, (off_t)at);
 	return n != -1 && (size_t)n == len;
 }
 

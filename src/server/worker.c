@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/file.h"
 #include "server/descriptors.h"
 #include "server/pool.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum {
@@ -422,7 +422,7 @@ worker_run(const struct worker_world *world)
 	if (w == NULL || !worker_prepare(w))
 		exit(EXIT_FAILURE);
 	worker_open_gates(w);
-	if (!file_write_all(world->control, slice_of(&ready, 1)))
+	if (!fd_write_all(world->control, slice_of(&ready, 1)))
 		exit(EXIT_FAILURE);
 	ev_run(w->loop, 0);
 	pool_free(&w->pool);

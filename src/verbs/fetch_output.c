@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "os/file.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum {
@@ -78,7 +78,7 @@ fetch_output_open(struct fetch_output *o, const char *file)
 static bool
 write_all(const struct fetch_output *o, struct slice bytes)
 {
-	return file_write_all(o->fd, bytes) || complain(o);
+	return fd_write_all(o->fd, bytes) || complain(o);
 }
 
 static void
