@@ -129,7 +129,7 @@ on_start(void *arg, const char *name, const char **attributes)
 	struct reading *r = arg;
 
 	if (++r->depth > ATOM_DEPTH_MAX) {
-		stop(r, "elements lie too deep within each other");
+		stop(r, "elements nested too deeply");
 		return;
 	}
 	if (r->depth == 1) {
@@ -220,7 +220,7 @@ on_doctype(void *arg, const char *name, const char *system, const char *public,
 	(void)system;
 	(void)public;
 	(void)internal;
-	stop(arg, "a DOCTYPE, which a feed has no need of");
+	stop(arg, "a DOCTYPE is not allowed");
 }
 
 static void

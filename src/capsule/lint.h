@@ -18,7 +18,7 @@ struct lint_rule {
 				* subscription, A Atom, R robots.txt, F favicon.txt,
 				* W well-known */
 	enum lint_level level; /* unless told otherwise */
-	const char *what;      /* half a sentence: "a link to no page" */
+	const char *what;      /* as in carnation(8) */
 };
 
 /* All of them, *n, in order of codes. */

@@ -40,7 +40,7 @@ check_file(struct lint *l, const struct inventory_item *item)
 		lint_add(l, "C002", item->path, 0, RISKY_NAME);
 	if (item->size > FILE_SIZE_MAX)
 		lint_add(l, "C005", item->path, 0,
-		    "%llu MiB: some clients and networks give up before the "
+		    "%llu MiB: some clients and networks time out before the "
 		    "end",
 		    (unsigned long long)(item->size >> 20));
 	if (item->page && !slice_ends(path, SLICE(".gmi")) &&
@@ -83,8 +83,7 @@ check_directory(struct lint *l, size_t item, size_t len)
 	if (t != NULL && t->status == STATUS_NOT_FOUND &&
 	    strncmp(path, ".well-known/", len) != 0 && holds_file(l, item, len))
 		lint_add(l, "C003", name, 0,
-		    "a directory with files, but neither index page nor "
-		    "listing");
+		    "directory with files, but no index page or listing");
 }
 
 /* Each directory once, at the first item beneath it: items are in order. */
@@ -181,8 +180,7 @@ check_languages(struct lint *l)
 	}
 	if (lacking == pages && pages > 0) {
 		lint_add(l, "C001", NULL, 0,
-		    "no page has a language; lang in " LINT_CONF_FILE
-		    " sets it");
+		    "no page has a language; set lang in " LINT_CONF_FILE);
 		return;
 	}
 	for (size_t i = 0; lacking > 0 && i < l->inventory.n; i++)
@@ -203,8 +201,8 @@ check_root(struct lint *l)
 		l->linked[t->item - l->inventory.item] = true;
 	if (t != NULL && t->status != STATUS_SUCCESS)
 		lint_add(l, "C012", NULL, 0,
-		    "no index page: who visits the capsule's first page gets "
-		    "%d",
+		    "no index page: a request for the capsule's root is "
+		    "answered %d",
 		    (int)t->status);
 }
 
@@ -352,8 +350,7 @@ lint_favicon(struct lint *l)
 	buf_init(&bytes, FAVICON_MAX);
 	if (!inventory_load(l->host, FAVICON_FILE, &bytes) ||
 	    !is_one_emoji(buf_view(&bytes)))
-		lint_add(l, "F002", FAVICON_FILE, 1,
-		    "not one emoji and nothing else");
+		lint_add(l, "F002", FAVICON_FILE, 1, "not exactly one emoji");
 	buf_fini(&bytes);
 }
 
@@ -394,11 +391,11 @@ security_check_expires(struct lint *l, const struct security *s)
 	int64_t moment;
 
 	if (s->expires == 0)
-		lint_add(l, "W002", SECURITY_FILE, 0,
-		    "no Expires: nobody can tell whether it still holds");
+		lint_add(l, "W002", SECURITY_FILE, 0, "missing Expires");
 	else if (!moment_parse(s->when, &moment))
 		lint_add(l, "W002", SECURITY_FILE, s->expires,
-		    "Expires is no moment such as 2026-11-22T12:00:00Z");
+		    "invalid Expires: not a date and time such as "
+		    "2026-11-22T12:00:00Z");
 	else if (moment < l->now)
 		lint_add(l, "W002", SECURITY_FILE, s->expires,
 		    "expired at %.*s", SLICE_ARGS(s->when));
@@ -417,12 +414,12 @@ lint_well_known(struct lint *l)
 	if (inventory_load(l->host, SECURITY_FILE, &bytes)) {
 		security_read(buf_view(&bytes), &s);
 		if (s.contact == 0)
-			lint_add(l, "W002", SECURITY_FILE, 0, "no Contact");
+			lint_add(
+			    l, "W002", SECURITY_FILE, 0, "missing Contact");
 		security_check_expires(l, &s);
 	} else {
 		lint_add(l, "W002", SECURITY_FILE, 0,
-		    "cannot be read, or is larger than %d KiB",
-		    SECURITY_MAX / 1024);
+		    "unreadable, or larger than %d KiB", SECURITY_MAX / 1024);
 	}
 	buf_fini(&bytes);
 }

@@ -37,8 +37,8 @@ lint_conf_read(struct lint *l)
 			lint_add(l,
 			    item->level == REPORT_ERROR ? "C006" : "C014",
 			    item->file, item->line, "%s%s", item->text,
-			    l->unread ? "; nothing of this file is used here, "
-					"so links and languages are not judged"
+			    l->unread ? "; this file is ignored, so links and "
+					"languages are not checked"
 				      : "");
 	}
 	report_fini(&r);
@@ -61,7 +61,7 @@ check_index(struct lint *l, const struct conf_list *index)
 				return;
 	}
 	conf_add(l, "C007", "index", &index->item[0],
-	    "no directory has a file of that name");
+	    "no directory contains a file of that name");
 }
 
 static void
@@ -80,14 +80,14 @@ check_order(struct lint *l, const struct conf_list *order)
 			ordered[item - l->inventory.item] = true;
 		else
 			conf_add(l, "C007", "order", &order->item[i],
-			    item == NULL ? "no file that visitors get"
+			    item == NULL ? "not a file that is served"
 					 : "not served as text/gemini");
 	}
 	for (size_t i = 0; order->n > 0 && i < l->inventory.n; i++)
 		if (l->inventory.item[i].page && !ordered[i])
 			lint_add(l, "C008", l->inventory.item[i].path, 0,
-			    "not in order, which lists the pages to read in "
-			    "one piece");
+			    "missing from order, which lists the pages of the "
+			    "text copy");
 	free(ordered);
 }
 
@@ -140,8 +140,8 @@ check_redirects(struct lint *l, const struct conf_content *content)
 
 		if (d->from.text != NULL && d->from.text[0] == '/' &&
 		    d->to.text != NULL && !leads_somewhere(l, d))
-			conf_add(l, "C009", "redirects.to", &d->to,
-			    "no page is there");
+			conf_add(
+			    l, "C009", "redirects.to", &d->to, "no such page");
 	}
 }
 
@@ -176,8 +176,8 @@ visit(void *arg, const char *path, const struct stat *st)
 	}
 	if (st->st_mode == 0) {
 		lint_add(l, "C013", path, 0,
-		    "not served: cannot be read, is no file, or is a link "
-		    "that leads nowhere or out of the capsule");
+		    "not served: unreadable, not a regular file, or a symbolic "
+		    "link that is broken or leads out of the capsule");
 		return true;
 	}
 	if (!S_ISREG(st->st_mode))
@@ -185,15 +185,15 @@ visit(void *arg, const char *path, const struct stat *st)
 	t = lint_ask_path(l, slice_str(path));
 	if (t == NULL)
 		lint_add(l, "C013", path, 0,
-		    "not served: its path is longer than a request");
+		    "not served: path too long for a request");
 	else if (t->status == STATUS_GONE)
 		lint_add(l, "C010", path, 0,
-		    "said to be gone, but the file still lies there");
+		    "declared gone, but the file still exists");
 	else if (status_is_redirect(t->status))
 		lint_add(l, "C013", path, 0, "not served: redirected to %s",
 		    t->meta);
 	else
-		lint_add(l, "C013", path, 0, "not served: visitors get %d",
+		lint_add(l, "C013", path, 0, "not served: answered %d",
 		    (int)t->status);
 	return true;
 }

@@ -10,7 +10,7 @@
 #include "capsule/lint_internal.h"
 #include "capsule/plain.h"
 
-#define RUN "; carnation feed writes it anew"
+#define RUN "; run carnation feed to regenerate it"
 
 enum { DAY_S = 86400 };
 
@@ -42,7 +42,8 @@ check_url(const struct subscribed *s, const struct subscription_entry *entry)
 		first = first_of(s, buf_cstr(&target));
 	if (first != NULL && first->line != entry->line)
 		lint_add(s->l, "S005", s->path, entry->line,
-		    "the same URL as in line %u: readers show one of them",
+		    "duplicate URL (first on line %u): feed readers show only "
+		    "one",
 		    first->line);
 }
 
@@ -51,7 +52,7 @@ check_entry(const struct subscribed *s, const struct subscription_entry *entry)
 {
 	if (!entry->dated) {
 		lint_add(s->l, "S003", s->path, entry->line,
-		    "%.*s is no day of the calendar", SLICE_ARGS(entry->date));
+		    "invalid date: %.*s", SLICE_ARGS(entry->date));
 		return;
 	}
 	if (subscription_days(&entry->day) > s->l->now / DAY_S)
@@ -59,7 +60,7 @@ check_entry(const struct subscribed *s, const struct subscription_entry *entry)
 		    "%.*s is in the future", SLICE_ARGS(entry->date));
 	if (entry->title.len == 0)
 		lint_add(s->l, "S007", s->path, entry->line,
-		    "no title behind the date: some clients pass it over");
+		    "no title after the date: some clients skip the entry");
 	check_url(s, entry);
 }
 
@@ -73,7 +74,7 @@ check_page(struct lint *l, const char *path, struct slice text)
 
 	if (gemtext_title(text).len == 0)
 		lint_add(l, "S002", path, 0,
-		    "no title, a line that begins with \"# \"");
+		    "missing title, a line that begins with \"# \"");
 	switch (feed_entries_read(path, text, NULL, NULL, &s.first)) {
 	case FEED_READ:
 		break;
@@ -89,8 +90,8 @@ check_page(struct lint *l, const char *path, struct slice text)
 	}
 	if (dated == 0)
 		lint_add(l, "S006", path, 0,
-		    "no entry: a link whose label begins with a date, "
-		    "YYYY-MM-DD");
+		    "no entries: an entry is a link whose label begins with a "
+		    "date, YYYY-MM-DD");
 	feed_entries_fini(&s.first);
 }
 
@@ -120,11 +121,12 @@ subscription_check(struct lint *l)
 	if (path == NULL)
 		return;
 	if (lint_type(l, path).len == 0) {
-		add_missing(l, "no file that visitors get");
+		add_missing(l, "not a file that is served");
 		return;
 	}
 	if (!slice_equal_nocase(lint_type(l, path), SLICE("text/gemini"))) {
-		add_missing(l, "not text/gemini, so nobody can subscribe");
+		add_missing(l,
+		    "not served as text/gemini, so clients cannot subscribe");
 		return;
 	}
 	buf_init(&bytes, PAGE_MAX);
@@ -134,7 +136,7 @@ subscription_check(struct lint *l)
 			text = slice_skip(text, 3);
 		check_page(l, path, text);
 	} else {
-		add_missing(l, "cannot be read, or is too large");
+		add_missing(l, "unreadable, or too large");
 	}
 	buf_fini(&bytes);
 }
@@ -164,13 +166,13 @@ static const char *
 part_fault(const struct atom_part *p)
 {
 	if (!p->has_id)
-		return "no id";
+		return "missing id";
 	if (!p->has_title)
-		return "no title";
+		return "missing title";
 	if (!p->has_updated)
-		return "no updated";
+		return "missing updated";
 	return p->dated ? NULL
-			: "updated is no moment such as "
+			: "invalid updated: not a date and time such as "
 			  "2026-11-22T12:00:00Z";
 }
 
@@ -180,13 +182,12 @@ check_parts(struct lint *l, const struct atom *a)
 	const char *fault = part_fault(&a->feed);
 
 	if (fault != NULL)
-		lint_add(
-		    l, "A002", FEED_FILE, a->feed.line, "the feed: %s", fault);
+		lint_add(l, "A002", FEED_FILE, a->feed.line, "feed: %s", fault);
 	for (size_t i = 0; i < a->n; i++) {
 		fault = part_fault(&a->entry[i]);
 		if (fault != NULL)
 			lint_add(l, "A003", FEED_FILE, a->entry[i].line,
-			    "an entry: %s", fault);
+			    "entry: %s", fault);
 	}
 }
 
@@ -227,7 +228,7 @@ check_target(struct lint *l, const struct leading *e)
 
 	if (e->target == NULL) {
 		lint_add(l, "A006", FEED_FILE, e->part->line,
-		    "an entry without a link that could be followed");
+		    "entry without a usable link");
 		return;
 	}
 	if (e->target[0] != '/' || e->target[1] == '/')
@@ -239,7 +240,7 @@ check_target(struct lint *l, const struct leading *e)
 		t = lint_follow(l, t);
 	if (t != NULL && t->status != STATUS_SUCCESS)
 		lint_add(l, "A006", FEED_FILE, e->part->line,
-		    "an entry leads to %s: visitors get %d", e->target,
+		    "entry links to %s, which is answered %d", e->target,
 		    (int)t->status);
 }
 
@@ -275,12 +276,11 @@ add_stray(struct lint *l, const struct leading *e, const struct leading *before,
 	if (before != NULL && before->target != NULL &&
 	    strcmp(before->target, e->target) == 0)
 		lint_add(l, "A004", FEED_FILE, e->part->line,
-		    "a second entry for %s; the first is line %u" RUN,
-		    e->target, before->part->line);
+		    "duplicate entry for %s (first on line %u)" RUN, e->target,
+		    before->part->line);
 	else
 		lint_add(l, "A004", FEED_FILE, e->part->line,
-		    "an entry for %s, of which %s has none" RUN, e->target,
-		    page);
+		    "entry for %s, which is not in %s" RUN, e->target, page);
 }
 
 /* Whether the document says a title of the page's as carnation feed would. What is
@@ -314,13 +314,13 @@ compare_entry(struct lint *l, const struct leading *e,
 	if (e->part->dated &&
 	    subscription_days(&e->part->day) != subscription_days(d))
 		lint_add(l, "A004", FEED_FILE, e->part->line,
-		    "another date for %s than the %04d-%02d-%02d of %s:%u" RUN,
+		    "date of %s differs from %04d-%02d-%02d at %s:%u" RUN,
 		    entry->target, d->year, d->month, d->day, page,
 		    entry->line);
 	if (!same_title(e->part->title, title))
 		lint_add(l, "A004", FEED_FILE, e->part->line,
-		    "another title for %s than that of %s:%u" RUN,
-		    entry->target, page, entry->line);
+		    "title of %s differs from that at %s:%u" RUN, entry->target,
+		    page, entry->line);
 }
 
 /* Goes through both lists, which are in the order of targets. */
@@ -344,8 +344,8 @@ compare_lists(
 			i++;
 		} else if (order > 0) {
 			lint_add(f->l, "A004", FEED_FILE, 0,
-			    "no entry for %s of %s:%u" RUN, b[k].target, page,
-			    b[k].line);
+			    "missing entry for %s at %s:%u" RUN, b[k].target,
+			    page, b[k].line);
 			k++;
 		} else {
 			compare_entry(f->l, &a[i++], &b[k++], page);
@@ -394,7 +394,7 @@ compare_with_page(const struct feeding *f)
 			    sizeof(*page.entries.item), compare_entries);
 		if (!same_title(feed->title, feed_title(f->l->host, page.text)))
 			lint_add(f->l, "A004", FEED_FILE, feed->line,
-			    "another title than that of %s" RUN, page.path);
+			    "title differs from that of %s" RUN, page.path);
 		compare_lists(f, &page.entries, page.path);
 	}
 	page_close(&page);
@@ -412,7 +412,8 @@ check_absence(struct lint *l)
 	    !plain_is_blank(feed_title(l->host, page.text)) && t != NULL &&
 	    t->status == STATUS_NOT_FOUND)
 		lint_add(l, "A007", NULL, 0,
-		    "no " FEED_FILE " of the feed %s; carnation feed writes it",
+		    "missing " FEED_FILE
+		    ": run carnation feed to generate it from %s",
 		    page.path);
 	page_close(&page);
 }
@@ -455,7 +456,7 @@ check_document(struct lint *l, struct slice bytes)
 		    "not well-formed: %s", f.atom.fault);
 	} else if (!f.atom.is_feed) {
 		lint_add(l, "A002", FEED_FILE, f.atom.feed.line,
-		    "its first element is no Atom feed");
+		    "the root element is not an Atom feed");
 	} else {
 		check_parts(l, &f.atom);
 		check_entries(&f);
@@ -483,7 +484,7 @@ atom_check(struct lint *l)
 		check_document(l, buf_view(&bytes));
 	else
 		lint_add(l, "A001", FEED_FILE, 0,
-		    "cannot be read, or is larger than %d MiB",
+		    "unreadable, or larger than %d MiB",
 		    FEED_MAX / (1024 * 1024));
 	buf_fini(&bytes);
 }

@@ -92,8 +92,7 @@ check_characters(const struct link *k)
 	if (fault != NULL)
 		tell(k, "G009", fault, NULL);
 	else if (has_raw_letters(k))
-		tell(k, "G035", "letters beyond ASCII, not percent-encoded",
-		    NULL);
+		tell(k, "G035", "non-ASCII letters, not percent-encoded", NULL);
 	return fault == NULL;
 }
 
@@ -155,7 +154,7 @@ disappointment(const struct lint_target *end)
 		return "gone";
 	case STATUS_REDIRECT:
 	case STATUS_REDIRECT_PERMANENT:
-		return "redirected again and again";
+		return "too many redirects";
 	default:
 		return end->meta;
 	}
@@ -202,10 +201,10 @@ check_target(const struct link *k, const struct lint_target *t)
 	if (end != NULL)
 		count_link(k, end);
 	if (t->slash)
-		tell(
-		    k, "G011", "a directory, which wants its slash: ", t->meta);
+		tell(k, "G011", "directory without its final slash: use ",
+		    t->meta);
 	else if (t->status == STATUS_REDIRECT_PERMANENT)
-		tell(k, "G012", "moved for good to ", t->meta);
+		tell(k, "G012", "permanently redirected to ", t->meta);
 	else if (t->status == STATUS_REDIRECT)
 		tell(k, "G012", "redirected to ", t->meta);
 }
@@ -240,12 +239,11 @@ check_gemini(const struct link *k)
 	if (t == NULL)
 		return;
 	if (k->absolute && says_port(t))
-		tell(k, "G015", "port 1965 goes without saying", NULL);
+		tell(k, "G015", "1965 is the default port", NULL);
 	if (t->host != k->l->host && t->status != STATUS_BAD_REQUEST)
 		lint_link_list(k->l, k->page, k->line);
 	else if (k->absolute && t->host != NULL)
-		tell(
-		    k, "G014", "absolute, though to this capsule itself", NULL);
+		tell(k, "G014", "absolute URL of this capsule itself", NULL);
 	if (t->host == NULL && t->status == STATUS_PROXY_REFUSED)
 		return;
 	if (t->host == k->l->host && climbs(k))

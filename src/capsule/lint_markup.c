@@ -138,9 +138,10 @@ static const char *
 foreign_words(struct slice text)
 {
 	if (is_emphasised(text, '*') || is_emphasised(text, '_'))
-		return "marks of emphasis are shown as they are";
+		return "emphasis markers are shown as they are";
 	if (has_markdown_link(text))
-		return "a Markdown link: a link has its own line, => URL label";
+		return "a Markdown link: in gemtext, a link is a line of its "
+		       "own, => URL label";
 	if (has_html(text))
 		return "an HTML tag is shown as it is";
 	return NULL;
@@ -154,11 +155,11 @@ foreign_line(const struct gemtext_line *line)
 	size_t stars = run_of(raw, '*');
 
 	if (is_rule(line->text))
-		return "a rule is shown as it is";
+		return "a horizontal rule is shown as it is";
 	if (stars > 1 && stars < raw.len && is_blank(raw.ptr[stars]))
 		return "lists have one level";
 	if (is_blank(raw.ptr[0]) && slice_starts(line->text, SLICE("* ")))
-		return "lists have one level, whose mark begins the line";
+		return "lists have one level: the marker must begin the line";
 	return NULL;
 }
 
@@ -224,11 +225,12 @@ foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 						: 1;
 	m->number = number;
 	if (m->table == 2)
-		return "a table: keep its columns in a preformatted block";
+		return "a table: put it into a preformatted block";
 	if (m->numbered == 2)
-		return "a numbered list is nothing but text: * makes a list";
+		return "a numbered list is plain text: list items begin with *";
 	if (m->dashed == 2 && is_dashed(line))
-		return "lists have one level, whose mark, *, begins the line";
+		return "lists have one level: the marker, *, must begin the "
+		       "line";
 	return NULL;
 }
 
@@ -272,8 +274,8 @@ lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
 		return;
 	if (is_blank(line->raw.ptr[0]) && has_mark(line->text))
 		lint_add(l, "G033", path, line->number,
-		    "the blank in front makes this line plain text");
+		    "the leading space makes this line plain text");
 	if (is_item_unmarked(line))
 		lint_add(l, "G025", path, line->number,
-		    "a list item needs a blank behind its *");
+		    "a list item needs a space after *");
 }

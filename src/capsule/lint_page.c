@@ -56,7 +56,7 @@ bytes_check_end(struct bytes *b, enum line_end end)
 		b->ends = end;
 	if (end == END_NONE)
 		lint_add(b->l, "G006", b->path, b->number,
-		    "the last line has no line end");
+		    "the last line has no line ending");
 	else if (end != b->ends && !b->mixed) {
 		b->mixed = true;
 		lint_add(b->l, "G003", b->path, b->number,
@@ -75,16 +75,16 @@ bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *told)
 	if (rune == ESCAPE && !(*told & SEQUENCE)) {
 		*told |= SEQUENCE;
 		lint_add(b->l, "G005", b->path, b->number,
-		    "escape sequence for terminals");
+		    "terminal escape sequence");
 	} else if (rune == '\r' && !b->bare_cr) {
 		b->bare_cr = true;
-		lint_add(b->l, "G003", b->path, b->number,
-		    "CR without LF behind it");
+		lint_add(
+		    b->l, "G003", b->path, b->number, "CR without LF after it");
 	} else if (is_control(rune) && !(*told & CONTROL)) {
 		*told |= CONTROL;
 		lint_add(b->l, "G004", b->path, b->number,
 		    rune == 0x2028 || rune == 0x2029
-			? "line separator U+%04X, which ends no line here"
+			? "line separator U+%04X, which does not end a line"
 			: "control character U+%04X",
 		    (unsigned)rune);
 	}
@@ -206,8 +206,8 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 	read_scheme(line->url, scheme);
 	if (scheme[0] == '\0' && has_colon(line->url))
 		lint_link_add(l, "G036", path, line,
-		    "clients look for a scheme in front of the colon; begin "
-		    "it with ./",
+		    "clients take what precedes the colon for a scheme; begin "
+		    "the URL with ./",
 		    NULL);
 	if (scheme[0] == '\0' || strcmp(scheme, "gemini") == 0)
 		return true;
@@ -215,10 +215,10 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 		near = word_nearest(scheme, usual);
 		if (near != NULL)
 			lint_link_add(l, "G016", path, line,
-			    "the scheme is misspelt; did you mean ", near);
+			    "misspelt scheme; did you mean ", near);
 		else
-			lint_link_add(l, "G036", path, line,
-			    "nobody knows the scheme ", scheme);
+			lint_link_add(
+			    l, "G036", path, line, "unknown scheme ", scheme);
 	}
 	lint_link_list(l, path, line);
 	return false;
@@ -255,7 +255,7 @@ check_toggle(struct page *p, const struct gemtext_line *line)
 			    "preformatted block without a description");
 	} else if (line->text.len > 0) {
 		lint_add(p->l, "G022", p->path, line->number,
-		    "text behind the end of a preformatted block is not shown");
+		    "text after the end of a preformatted block is not shown");
 	}
 }
 
@@ -265,13 +265,14 @@ check_title(struct page *p, const struct gemtext_line *line)
 	p->titles++;
 	if (p->titles == 2)
 		lint_add(p->l, "G027", p->path, line->number,
-		    "a second level-1 heading; the first is line %u", p->title);
+		    "a second level-1 heading; the first is on line %u",
+		    p->title);
 	if (p->titles > 1)
 		return;
 	p->title = line->number;
 	if (p->first != line->number)
 		lint_add(p->l, "G028", p->path, p->first,
-		    "the title comes only in line %u", p->title);
+		    "the title is only on line %u", p->title);
 }
 
 static void
@@ -286,7 +287,7 @@ check_heading(struct page *p, const struct gemtext_line *line)
 		check_title(p, line);
 	if (p->level > 0 && line->level > p->level + 1)
 		lint_add(p->l, "G029", p->path, line->number,
-		    "heading of level %d behind one of level %d", line->level,
+		    "level %d heading after one of level %d", line->level,
 		    p->level);
 	p->level = line->level;
 }
@@ -342,8 +343,8 @@ check_runs(struct page *p, const struct gemtext_line *line)
 	p->wrapped = looks_wrapped(line) ? p->wrapped + 1 : 0;
 	if (p->wrapped == WRAPPED_MIN)
 		lint_add(p->l, "G031", p->path, line->number - WRAPPED_MIN + 1,
-		    "a paragraph broken into lines: clients fit lines to the "
-		    "screen themselves");
+		    "hard-wrapped paragraph: clients wrap lines to the screen "
+		    "themselves");
 	if (!blank && p->first == 0)
 		p->first = line->number;
 }
@@ -385,8 +386,8 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 	while (gemtext_next(&p.at, &line))
 		check_line(&p, &line);
 	if (p.at.preformatted)
-		lint_add(l, "G021", path, p.opened,
-		    "preformatted block that is never closed");
+		lint_add(
+		    l, "G021", path, p.opened, "unclosed preformatted block");
 	if (p.titles == 0)
 		lint_add(l, "G027", path, 0, "no level-1 heading");
 }

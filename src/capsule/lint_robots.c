@@ -85,10 +85,10 @@ check_agent(const struct robots *r, struct slice agent)
 
 	if (agent.len == 0)
 		lint_add(r->l, "R002", FILE_NAME, r->line,
-		    "User-agent without a name");
+		    "missing name after User-agent");
 	else if (near != NULL)
 		lint_add(r->l, "R002", FILE_NAME, r->line,
-		    "no kind of robot is called \"%.*s\"; did you mean %s?",
+		    "unknown robot \"%.*s\"; did you mean %s?",
 		    SLICE_ARGS(agent), near);
 }
 
@@ -112,23 +112,23 @@ check_path(const struct robots *r, struct slice path)
 		return;
 	if (path.ptr[0] != '/') {
 		lint_add(r->l, "R004", FILE_NAME, r->line,
-		    "\"%.*s\" is no path: it must begin with '/'",
+		    "invalid path \"%.*s\": must begin with '/'",
 		    SLICE_ARGS(path));
 		return;
 	}
 	if (slice_find(path, '*', NULL) || slice_find(path, '$', NULL))
 		lint_add(r->l, "R006", FILE_NAME, r->line,
-		    "a path is what others begin with: robots do not know "
-		    "'*' and '$'");
+		    "patterns are not supported: '*' and '$' stand for "
+		    "themselves");
 	if (slice_find(path, ' ', NULL) || slice_find(path, '#', NULL))
 		lint_add(r->l, "R006", FILE_NAME, r->line,
-		    "a comment has a line of its own; this is part of the "
-		    "path");
+		    "a comment needs a line of its own; this one is part of "
+		    "the path");
 	if (path.len > 1 && slice_ends(path, SLICE("/")) &&
 	    !slice_equal(path, SLICE(OBJECTS)) && !is_directory(r->l, path))
 		lint_add(r->l, "R005", FILE_NAME, r->line,
-		    "\"%.*s\" does not cover the same path without the final "
-		    "slash, nor with a query",
+		    "\"%.*s\" does not match the same path without the final "
+		    "slash, or with a query",
 		    SLICE_ARGS(path));
 }
 
@@ -143,8 +143,8 @@ check_other(const struct robots *r, struct slice field, bool colon)
 		    "neither a field nor a comment");
 	else
 		lint_add(r->l, "R006", FILE_NAME, r->line,
-		    "robots know User-agent and Disallow, not \"%.*s\"%s%s",
-		    SLICE_ARGS(field), near != NULL ? "; did you mean " : "",
+		    "unknown field \"%.*s\"%s%s", SLICE_ARGS(field),
+		    near != NULL ? "; did you mean " : "",
 		    near != NULL ? near : "");
 }
 
@@ -166,7 +166,8 @@ check_line(struct robots *r, struct slice line)
 	} else if (colon && slice_equal_nocase(field, SLICE("disallow"))) {
 		if (!r->named)
 			lint_add(r->l, "R003", FILE_NAME, r->line,
-			    "Disallow before any User-agent: it is for nobody");
+			    "Disallow before any User-agent: it applies to no "
+			    "robot");
 		note_path(r, value);
 		check_path(r, value);
 	} else {
@@ -191,8 +192,9 @@ check_objects(const struct robots *r)
 	for (unsigned i = 0; i < KINDS; i++)
 		if ((wanted & ~r->kept & 1u << i) != 0)
 			lint_add(r->l, "R007", FILE_NAME, 0,
-			    "no \"Disallow: " OBJECTS "\" for User-agent: %s, "
-			    "who may fetch every file twice",
+			    "no \"Disallow: " OBJECTS
+			    "\" for User-agent: %s, which may fetch every file "
+			    "twice",
 			    kinds[i]);
 }
 
@@ -206,8 +208,7 @@ check_file(struct robots *r)
 	buf_init(&bytes, ROBOTS_MAX);
 	if (!inventory_load(r->l->host, FILE_NAME, &bytes))
 		lint_add(r->l, "R001", FILE_NAME, 0,
-		    "cannot be read, or is larger than %d KiB",
-		    ROBOTS_MAX / 1024);
+		    "unreadable, or larger than %d KiB", ROBOTS_MAX / 1024);
 	rest = buf_view(&bytes);
 	while (slice_line(&rest, &line)) {
 		r->line++;

@@ -131,7 +131,7 @@ def test_json(place):
     assert (got["errors"], got["warnings"], got["infos"]) == (1, 1, 1)
     assert got["findings"][0] == {
         "code": "C001", "level": "warning", "file": None, "line": 0,
-        "text": "no page has a language; lang in capsule.conf sets it"}
+        "text": "no page has a language; set lang in capsule.conf"}
     assert got["findings"][1]["text"].startswith('link to "x": ')
     assert got["findings"][2] == {
         "code": "G020", "level": "info", "file": "page.gmi", "line": 3,
@@ -208,7 +208,7 @@ def test_one_mistake_in_capsule_conf_hides_nothing_else(place):
     (root / "capsule.conf").write_text(conf + "charset = ;\n")
     done = lint(root, status=1)
     assert [f[:3] for f in done] == [("C006", "capsule.conf", 5)]
-    assert "nothing of this file is used" in done[0][4]
+    assert "this file is ignored" in done[0][4]
 
 
 def test_what_is_there_and_is_not_served(place):
@@ -221,7 +221,7 @@ def test_what_is_there_and_is_not_served(place):
     done = carnation("lint", root,
                      wrapper=wrapper("user", NOBODY) if IS_ROOT else ())
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^C013 (\S+): info: not served: cannot be read",
+    assert re.findall(r"^C013 (\S+): info: not served: unreadable",
                       done.stdout, re.M) == [
         "closed.gmi", "fifo", "lost.gmi", "out.gmi"]
 

@@ -65,8 +65,8 @@ test_directories(void **state)
 	tree_file("root/.well-known/security.txt", "x\n");
 	help_open_one("paths = ( { glob = \"/listed/*\"; listing = true; } );");
 	lint_help_run();
-	lint_help_wants("C003", "bare/", 0, "neither index");
-	lint_help_wants("C003", "bare/deep/", 0, "neither index");
+	lint_help_wants("C003", "bare/", 0, "no index");
+	lint_help_wants("C003", "bare/deep/", 0, "no index");
 	assert_int_equal(lint_help_count("C003"), 2);
 	lint_help_wants("C012", NULL, 0, "51");
 	tree_file("root/index.gmi", "# x\n");

@@ -82,7 +82,7 @@ test_a_file_that_cannot_be_taken_apart(void **state)
 	(void)state;
 	tree_file("root/page.gmi", "# x\n=> old.gmi o\n=> e\\f o\n");
 	run_conf("", "lang = \"en\";\nredirects = ( {\n");
-	lint_help_wants("C006", "capsule.conf", 2, "nothing of this file");
+	lint_help_wants("C006", "capsule.conf", 2, "this file is ignored");
 	lint_help_wants("G009", "page.gmi", 3, "");
 	assert_int_equal(lint_count(lint, LINT_ERROR), 2);
 	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
@@ -124,7 +124,7 @@ test_names_of_files(void **state)
 	run_conf("",
 	    "order = [\"a.gmi\", \"d/b.gmi\",\n\"x.txt\",\n\"old\"];\n"
 	    "redirects = ( { from = \"/old\"; to = \"/a.gmi\"; } );\n");
-	lint_help_wants("C007", "capsule.conf", 3, "order \"old\": no file");
+	lint_help_wants("C007", "capsule.conf", 3, "order \"old\": not a file");
 	tree_file("root/x.txt", "x\n");
 	lint_help_run();
 	lint_help_wants("C007", "capsule.conf", 2, "text/gemini");
@@ -187,7 +187,7 @@ test_what_visitors_do_not_get(void **state)
 	run_conf("",
 	    "gone = [\"/g*\"];\nredirects = ( { from = \"/old.gmi\"; to "
 	    "= \"/a.gmi\"; } );");
-	lint_help_wants("C010", "g.gmi", 0, "still lies there");
+	lint_help_wants("C010", "g.gmi", 0, "still exists");
 	assert_int_equal(lint_help_count("C010"), 1);
 	lint_help_wants("C013", ".git", 0, "dot");
 	lint_help_wants("C013", ".hidden.gmi", 0, "dot");

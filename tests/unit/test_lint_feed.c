@@ -41,7 +41,7 @@ pages(void **state)
 	lint_help_wants("S007", "u.gmi", 1, "no title");
 	tree_file("root/u.gmi", "=> a.gmi 2026-11-221 A\n");
 	lint_help_run();
-	lint_help_wants("S003", "u.gmi", 1, "2026-11-221 is no day");
+	lint_help_wants("S003", "u.gmi", 1, "invalid date: 2026-11-221");
 	tree_file(
 	    "root/u.gmi", "=> a.gmi 2026-01-01 A\n\n=> ./a.gmi 2026-01-02 B\n");
 	lint_help_run();
@@ -57,16 +57,16 @@ a_feed_that_nobody_gets(void **state)
 	tree_file("root/capsule.conf", "\nfeed = \"none.gmi\";\n");
 	help_open_one("");
 	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 2, "no file that visitors");
+	lint_help_wants("S001", "capsule.conf", 2, "not a file that is served");
 	tree_file("root/capsule.conf", "feed = \"u.txt\";\n");
 	help_open_one("");
 	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 1, "not text/gemini");
+	lint_help_wants("S001", "capsule.conf", 1, "not served as text/gemini");
 	tree_file("root/capsule.conf", "feed = \"u.gmi\";\n"
 				       "gone = [\"/u.gmi\"];\n");
 	help_open_one("");
 	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 1, "no file that visitors");
+	lint_help_wants("S001", "capsule.conf", 1, "not a file that is served");
 	tree_file("root/capsule.conf", "feed = \"u.gmi\";\n");
 	help_open_one("");
 	lint_help_run();
@@ -241,17 +241,17 @@ a_feed_that_says_other_than_its_page(void **state)
 	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
 	assert_int_equal(lint_help_count("A004"), 0);
 	compare_with("# t\n=> a.gmi 2026-01-03 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 2, "2026-01-03 of u.gmi:2");
+	lint_help_wants("A004", "atom.xml", 2, "2026-01-03 at u.gmi:2");
 	assert_int_equal(lint_help_count("A004"), 1);
 	compare_with("# t\n=> b.gmi 2026-01-02 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 0, "no entry for /b.gmi");
-	lint_help_wants("A004", "atom.xml", 2, "an entry for /a.gmi");
+	lint_help_wants("A004", "atom.xml", 0, "missing entry for /b.gmi");
+	lint_help_wants("A004", "atom.xml", 2, "entry for /a.gmi");
 	assert_int_equal(lint_help_count("A004"), 2);
 	compare_with("# t\n", TITLE, entry);
 	lint_help_wants("A004", "atom.xml", 2, "carnation feed");
 	compare_with("# t\n=> b.gmi 2026-01-02 B\n=> a.gmi 2026-01-02 t\n",
 	    TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 0, "/b.gmi of u.gmi:2");
+	lint_help_wants("A004", "atom.xml", 0, "/b.gmi at u.gmi:2");
 	assert_int_equal(lint_help_count("A004"), 1);
 }
 
@@ -265,10 +265,10 @@ titles_that_were_changed(void **state)
 	tree_file("root/a.gmi", "# A\n");
 	compare_with("# t\n=> a.gmi 2026-01-02 T\n", TITLE, entry);
 	lint_help_wants(
-	    "A004", "atom.xml", 2, "another title for /a.gmi than that of u");
+	    "A004", "atom.xml", 2, "title of /a.gmi differs from that at u");
 	assert_int_equal(lint_help_count("A004"), 1);
 	compare_with("# T\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 1, "another title than that of u");
+	lint_help_wants("A004", "atom.xml", 1, "title differs from that of u");
 	assert_int_equal(lint_help_count("A004"), 1);
 	/* Not a word of what another program may have written otherwise. */
 	compare_with("# T\n=> a.gmi 2026-01-02 t\n", html, entry);
@@ -285,7 +285,7 @@ two_entries_of_one_target(void **state)
 	tree_file("root/a.gmi", "# A\n");
 	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, twice);
 	lint_help_wants("A004", "atom.xml", 3,
-	    "a second entry for /a.gmi; the first is line 2");
+	    "duplicate entry for /a.gmi (first on line 2)");
 	assert_int_equal(lint_help_count("A004"), 1);
 }
 
@@ -300,7 +300,8 @@ a_feed_that_nobody_has_written(void **state)
 	assert_int_equal(lint_help_count("A007"), 0);
 	help_open_one("feed = \"u.gmi\";");
 	lint_help_run();
-	lint_help_wants("A007", NULL, 0, "feed u.gmi; carnation feed writes");
+	lint_help_wants(
+	    "A007", NULL, 0, "run carnation feed to generate it from u.gmi");
 	/* That could not be made, as other checks tell. */
 	tree_file("root/u.gmi", "# U\n=> a.gmi A\n");
 	lint_help_run();

@@ -134,11 +134,11 @@ test_words(void **state)
 		    "page" },
 		{ "gemini:a", "G007", "link to gemini:a: no host in the URI" },
 		{ "d", "G011",
-		    "link to d: a directory, which wants its slash: /d/" },
+		    "link to d: directory without its final slash: use /d/" },
 		{ "old.gmi", "G012",
 		    "link to old.gmi: redirected to /page.gmi" },
 		{ "moved.gmi", "G012",
-		    "link to moved.gmi: moved for good to /page.gmi" },
+		    "link to moved.gmi: permanently redirected to /page.gmi" },
 		{ "gone.gmi", "G013", "link to gone.gmi: gone" },
 		{ "a\\b", "G009",
 		    "link to a\\b: a backslash, or one of <>\"{}|^`, that is "
