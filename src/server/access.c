@@ -15,10 +15,16 @@
 
 #include "os/file.h"
 #include "os/shared.h"
+#include "proto/request.h"
 #include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
 
-enum { V4_KEPT = 3, V6_KEPT = 6 };
+enum {
+	V4_KEPT = 3,
+	V6_KEPT = 6,
+	ADDRESS_TEXT_MAX = INET6_ADDRSTRLEN + sizeof("/48"),
+};
 
 static bool
 log_is_file(const char *where)
@@ -248,20 +254,31 @@ static void
 line_format_json(const struct access *a, const struct access_entry *e,
     const char *time, struct buf *out)
 {
-	buf_printf(out, "{\"time\":\"%s\",\"address\":\"", time);
-	line_put_address(a, e->from, out);
-	buf_printf(out, "\",\"host\":\"%s\",\"status\":%d",
-	    e->host != NULL ? e->host : "-", e->status);
-	buf_printf(out, ",\"bytes\":%llu,\"ms\":%llu,\"tls\":\"%s\"",
-	    (unsigned long long)e->bytes, (unsigned long long)e->ms, e->tls);
-	buf_printf(out, ",\"resumed\":%s,\"complete\":%s,\"path\":\"",
-	    e->resumed ? "true" : "false", e->complete ? "true" : "false");
-	log_escape_json(out, e->path);
+	uint8_t address_memory[ADDRESS_TEXT_MAX];
+	uint8_t path_memory[2 * REQUEST_LINE_MAX];
+	struct json j = { .out = out };
+	struct buf address, path;
+
+	buf_wrap(&address, address_memory, sizeof(address_memory));
+	line_put_address(a, e->from, &address);
+	buf_wrap(&path, path_memory, sizeof(path_memory));
+	buf_put(&path, e->path);
 	if (a->query && e->has_query) {
-		buf_byte(out, '?');
-		log_escape_json(out, e->query);
+		buf_byte(&path, '?');
+		buf_put(&path, e->query);
 	}
-	buf_str(out, "\"}\n");
+	json_object(&j, NULL);
+	json_text(&j, "time", time);
+	json_slice(&j, "address", buf_view(&address));
+	json_text(&j, "host", e->host != NULL ? e->host : "-");
+	json_number(&j, "status", (uint64_t)e->status);
+	json_number(&j, "bytes", e->bytes);
+	json_number(&j, "ms", e->ms);
+	json_text(&j, "tls", e->tls);
+	json_bool(&j, "resumed", e->resumed);
+	json_bool(&j, "complete", e->complete);
+	json_slice(&j, "path", buf_view(&path));
+	json_end(&j);
 }
 
 void

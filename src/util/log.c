@@ -11,8 +11,9 @@
 
 enum { LOG_WAIT_MS = 50 }; /* for a slow reader of stderr */
 
-/* What a line begins with. */
+/* What a line begins with: a message, and a warning or an error. */
 static char log_prefix[64] = "carnation: ";
+static char log_problem_prefix[64] = "carnation: ";
 
 /* Runes that make a line look like something it is not: controls move the
  * cursor, separators break lines for some readers, bidirectional controls
@@ -122,8 +123,8 @@ log_line(const char *level, const char *format, va_list ap)
 	struct pollfd reader = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	buf_wrap(&out, line, sizeof(line) - 1); /* the LF always fits */
-	(void)buf_str(&out, log_prefix);
-	(void)buf_str(&out, level);
+	buf_str(&out, level[0] == '\0' ? log_prefix : log_problem_prefix);
+	buf_str(&out, level);
 	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
 		(void)log_escape_most(&out, slice_str(message));
 	line[out.len] = '\n';
@@ -170,10 +171,18 @@ log_error(const char *format, ...)
 }
 
 void
+log_verb(const char *verb)
+{
+	snprintf(log_problem_prefix, sizeof(log_problem_prefix),
+	    "carnation %.40s: ", verb);
+}
+
+void
 log_identify(const char *who)
 {
-	(void)snprintf(log_prefix, sizeof(log_prefix), "%.40s[%ld]: ", who,
+	snprintf(log_prefix, sizeof(log_prefix), "%.40s[%ld]: ", who,
 	    (long)getpid());
+	memcpy(log_problem_prefix, log_prefix, sizeof(log_prefix));
 }
 
 bool

@@ -15,6 +15,9 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Begins warnings and errors with "carnation VERB: ". */
+void log_verb(const char *verb);
+
 /* Begins each line with "who[pid]: " instead of "carnation: ", for worker
  * processes. */
 void log_identify(const char *who);

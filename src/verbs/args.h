@@ -1,55 +1,85 @@
 /* SPDX-License-Identifier: ISC */
-/* Command-line options from a table; an unknown one is answered with the
- * nearest known one. Depends on conf (word_nearest) and capsule (plain). */
+/* The command line of a verb as a table: one row for each option and argument
+ * gives its parsing, its checks and its lines in the usage page.
+ * Depends on util. */
 #ifndef VERBS_ARGS_H
 #define VERBS_ARGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-#include "util/slice.h"
+#include "util/why.h"
 
-enum {
-	ARGS_MANY = 2,
-	/* A verb's options without a letter are numbered from here: a number
-	 * below is a letter, and works as "-l". */
-	ARGS_LONG = 256,
+enum arg_kind {
+	ARG_KIND_FLAG,   /* bool; takes no value */
+	ARG_KIND_TEXT,   /* const char *, never empty */
+	ARG_KIND_LIST,   /* struct arg_list: may be given up to max times */
+	ARG_KIND_NUMBER, /* uint64_t from min to max */
+	ARG_KIND_SIZE,   /* uint64_t from min to max, in bytes: 500, 64K, 4G */
 };
 
-struct args_option {
-	const char *name; /* "--listen" */
-	int letter;       /* 'l', which works as "-l" and is in the usage; or
-	                   * ARGS_LONG and above; what args_next returns */
-	int takes_value;  /* "--listen X", "--listen=X", "-l X": true, or
-	                   * ARGS_MANY when it may be given several times */
+/* The values of an option that may be repeated, or of the last argument. */
+struct arg_list {
+	const char **text;
+	size_t n;
 };
 
-enum {
-	ARGS_END = -1,
-	ARGS_WORD = -2, /* not an option: args.value is the word */
-	ARGS_BAD = -3,  /* a message was printed: exit 2 */
+struct arg {
+	const char *name;  /* "--key"; of an argument, what usage calls it */
+	char letter;       /* 'c' for "-c"; 0: none */
+	const char *value; /* what usage calls the value: "FILE" */
+	const char *help;  /* one sentence for the usage page, without a stop */
+	enum arg_kind kind;
+	size_t at; /* offset of the destination in the verb's job */
+	uint64_t min, max;
+	/* Whether a text is valid, else its reason. NULL: any text is. */
+	bool (*check)(const char *text, struct why *why);
+	bool optional; /* of an argument; options always are */
 };
 
-/* Zero but for the first four. A value given twice that cannot be is told. */
-struct args {
-	const char *verb;                  /* for messages */
-	const struct args_option *options; /* ends with a NULL name */
-	int argc;
-	char **argv;
-	int at;          /* the verb itself at argv[0] is skipped */
-	bool words_only; /* "--" was seen */
-	const char *value;
-	uint32_t seen; /* which of options, those with one value */
-};
+/* Kind and destination of a row. Does not compile when the member's type is not
+ * that of the kind. */
+#define ARG_AT(job, member, type)                                              \
+	_Generic(&((job *)0)->member, type * : offsetof(job, member))
+#define ARG_FLAG(job, member)                                                  \
+	.kind = ARG_KIND_FLAG, .at = ARG_AT(job, member, bool)
+#define ARG_TEXT(job, member)                                                  \
+	.kind = ARG_KIND_TEXT, .at = ARG_AT(job, member, const char *)
+#define ARG_LIST(job, member, most)                                            \
+	.kind = ARG_KIND_LIST, .at = ARG_AT(job, member, struct arg_list),     \
+	.max = (most)
+#define ARG_NUMBER(job, member, low, high)                                     \
+	.kind = ARG_KIND_NUMBER, .at = ARG_AT(job, member, uint64_t),          \
+	.min = (low), .max = (high)
+#define ARG_SIZE(job, member, low, high)                                       \
+	.kind = ARG_KIND_SIZE, .at = ARG_AT(job, member, uint64_t),            \
+	.min = (low), .max = (high)
 
-int args_next(struct args *a);
+enum { ARGS_MAX = 32 }; /* rows of a table */
 
-/* A whole number in min..max from text, or a message and false. */
-bool args_number(
-    const struct args *a, const char *what, long min, long max, long *out);
+/* Fills job, which holds the defaults, from the words after the verb, argc of
+ * them, by the rows of args, which end with a NULL name. Texts are borrowed from
+ * argv. False with the reason in why; args_free in any case. */
+bool args_parse(
+    const struct arg *args, int argc, char **argv, void *job, struct why *why);
 
-/* A name from value, borrowed; or a message and false when it is blank: an empty
- * variable of a script must not pass for the wish to name nobody. */
-bool args_name(const struct args *a, const char *what, struct slice *out);
+/* Frees the lists of a job. */
+void args_free(const struct arg *args, void *job);
+
+/* The lines of the usage page: "usage: carnation VERB [--key FILE] STORE", and
+ * a line or more for each option, both folded to width columns. */
+void args_print_synopsis(
+    FILE *out, const char *verb, const struct arg *args, unsigned width);
+void args_print_options(FILE *out, const struct arg *args, unsigned width);
+
+/* Prints words, the first at column at, each line after the first indented by
+ * indent columns. Ends with a line feed. */
+void args_print_folded(
+    FILE *out, const char *text, unsigned at, unsigned indent, unsigned width);
+
+/* Columns of the terminal that out is; 80 when it is none. */
+unsigned args_width(FILE *out);
 
 #endif

@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "server/access.h"
 #include "server/inspection.h"
 #include "server/limiter.h"
 #include "server/listeners.h"
 #include "server/site.h"
-#include "util/log.h"
-#include "verbs/serve_options.h"
+#include "util/json.h"
+#include "verbs/serve.h"
 #include "verbs/verbs.h"
-
-const char check_usage[] =
-    "usage: carnation check [-c FILE] [--json] [--dump] "
-    "[option of serve]... [DIR|STORE]\n"
-    "\n"
-    "Loads everything serve would load and lists every problem with its "
-    "place.\n"
-    "Exit status 1 when there is an error: serve would not start or reload, or "
-    "would\n"
-    "not serve a capsule as it is.\n"
-    "\n"
-    "  --json   the list as JSON\n"
-    "  --dump   print the effective configuration in the file's own syntax\n";
 
 enum { DUMP_MAX = 16 * 1024 * 1024, LINE_MAX_BYTES = 64 * 1024 };
 
@@ -66,40 +53,30 @@ print_text(const struct report *r)
 }
 
 static void
-print_string(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "\"%s\":", name);
-	if (text == NULL) {
-		buf_str(out, "null");
-		return;
-	}
-	buf_byte(out, '"');
-	log_escape_json(out, slice_str(text));
-	buf_byte(out, '"');
-}
-
-static void
 print_json(const struct report *r)
 {
 	struct buf out;
+	struct json j = { .out = &out };
 
 	buf_init(&out, DUMP_MAX);
-	buf_printf(&out, "{\"errors\":%zu,\"warnings\":%zu,\"problems\":[",
-	    r->errors, r->warnings);
+	json_object(&j, NULL);
+	json_number(&j, "errors", r->errors);
+	json_number(&j, "warnings", r->warnings);
+	json_list(&j, "problems");
 	for (size_t i = 0; i < r->n; i++) {
 		const struct report_item *item = &r->items[i];
 
-		buf_str(&out, i == 0 ? "\n{" : ",\n{");
-		print_string(&out, "level",
+		json_object(&j, NULL);
+		json_text(&j, "level",
 		    item->level == REPORT_ERROR ? "error" : "warning");
-		buf_byte(&out, ',');
-		print_string(&out, "file", item->file);
-		buf_printf(&out, ",\"line\":%u,", item->line);
-		print_string(&out, "text", item->text);
-		buf_byte(&out, '}');
+		json_text(&j, "file", item->file);
+		json_number(&j, "line", item->line);
+		json_text(&j, "text", item->text);
+		json_end(&j);
 	}
-	buf_str(&out, "]}");
-	puts(buf_cstr(&out));
+	json_end(&j);
+	json_end(&j);
+	verb_print(&out);
 	buf_fini(&out);
 }
 
@@ -110,14 +87,13 @@ print_dump(const struct conf *conf)
 	bool ok;
 
 	buf_init(&out, DUMP_MAX);
-	ok = conf_dump(conf, &out);
-	if (ok)
-		fputs(buf_cstr(&out), stdout);
+	conf_dump(conf, &out);
+	ok = verb_print(&out);
 	buf_fini(&out);
 	return ok;
 }
 
-static int
+static enum result
 dump(const struct serve_options *o)
 {
 	struct report r = { 0 };
@@ -127,15 +103,15 @@ dump(const struct serve_options *o)
 	report_log(&r);
 	report_fini(&r);
 	conf_free(&conf);
-	return ok ? EXIT_GOOD : EXIT_FAILED;
+	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
-int
-serve_options_check(const struct serve_options *o)
+enum result
+check_run(const struct serve_options *o)
 {
 	struct report r = { 0 };
 	struct conf *conf;
-	int status;
+	enum result status;
 
 	if (o->dump)
 		return dump(o);
@@ -148,22 +124,33 @@ serve_options_check(const struct serve_options *o)
 		print_json(&r);
 	else
 		print_text(&r);
-	status = r.errors > 0 ? EXIT_FAILED : EXIT_GOOD;
+	status = r.errors > 0 ? RESULT_FAILED : RESULT_GOOD;
 	report_fini(&r);
 	return status;
 }
 
-int
-verb_check(int argc, char **argv)
+static enum result
+check(void *job)
 {
-	struct serve_options o;
-	int status;
+	struct serve_options *o = job;
+	enum result result;
 
-	if (!serve_options_parse(&o, "check", argc, argv)) {
-		verb_misused("check");
-		return EXIT_USAGE;
-	}
-	status = serve_options_check(&o);
-	serve_options_fini(&o);
-	return status;
+	o->dry_run = true;
+	result = serve_options_check(o);
+	if (result == RESULT_GOOD)
+		result = check_run(o);
+	free(o->certs_dir);
+	return result;
 }
+
+const struct verb verb_check = {
+	.name = "check",
+	.summary = "load everything that serve would load",
+	.about = "Loads everything that serve would load, with the options of "
+		 "serve, and lists every problem with its place.\n",
+	.notes = "Exit status 1 when there is an error: serve would not start "
+		 "or reload, or would not serve a capsule as it is.\n",
+	.args = serve_args,
+	.job_size = sizeof(struct serve_options),
+	.run = check,
+};

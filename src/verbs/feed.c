@@ -3,103 +3,85 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capsule/copy.h"
 #include "os/file.h"
 #include "util/log.h"
-#include "verbs/args.h"
-#include "verbs/capsule_dir.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_ORIGIN = ARGS_LONG, OPTION_AUTHOR };
 enum { FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
 
-const char feed_usage[] =
-    "usage: carnation feed [--origin URL] [--author NAME] DIR\n"
-    "\n"
-    "Writes two files into a capsule, made from its pages: atom.xml, the Atom "
-    "feed of\n"
-    "the page that capsule.conf calls its feed, and the one-file text copy of "
-    "all pages\n"
-    "(capsule.txt, or what capsule.conf calls its copy). A file that is up to "
-    "date is\n"
-    "not touched. Without a feed in capsule.conf only the copy is written.\n"
-    "\n"
-    "  --origin URL   where the capsule is published, as gemini://example.org: "
-    "links and\n"
-    "                 identifiers of the feed are then absolute\n"
-    "  --author NAME  who wrote the pages, as the feed says it; otherwise the "
-    "capsule's\n"
-    "                 title\n";
-
-struct job {
+struct feed_job {
 	const char *dir;
+	const char *origin_text; /* NULL: none */
+	const char *author;      /* NULL: the capsule's title */
 	struct feed_origin origin;
-	const struct feed_origin *given; /* NULL: none */
-	struct slice author;             /* empty: the capsule's title */
-	struct capsule_dir capsule;
+	struct conf *conf;
+	struct hosts *hosts;
+	const struct host *host;
 	struct inventory pages;
 	struct buf atom;
 	struct buf copy;
 	struct report report;
 };
 
-/* False, and a message, when the words are no job. */
-static bool
-parse(struct job *j, int argc, char **argv)
+/* "capsule/" is "capsule": names of files are put behind a slash. */
+static char *
+without_slashes(const char *dir)
 {
-	static const struct args_option known[] = {
-		{ "--origin", OPTION_ORIGIN, true },
-		{ "--author", OPTION_AUTHOR, true },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "feed", .options = known, .argc = argc, .argv = argv
-	};
-	const char *why;
-	int letter;
+	size_t len = strlen(dir);
 
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == ARGS_BAD)
-			return false;
-		if (letter == ARGS_WORD && j->dir == NULL) {
-			j->dir = a.value;
-		} else if (letter == ARGS_WORD) {
-			fprintf(stderr,
-			    "carnation feed: one directory, not also \"%s\"\n",
-			    a.value);
-			return false;
-		} else if (letter == OPTION_AUTHOR) {
-			if (!args_name(&a, "--author", &j->author))
-				return false;
-		} else if (feed_origin(slice_str(a.value), &j->origin, &why)) {
-			j->given = &j->origin;
-		} else {
-			fprintf(stderr, "carnation feed: --origin \"%s\": %s\n",
-			    a.value, why);
-			return false;
-		}
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return strndup(dir, len);
+}
+
+static bool
+capsule_configure(struct conf *conf, const char *dir)
+{
+	struct conf_capsule *c = conf_add_capsule(conf);
+	char *root = c != NULL ? without_slashes(dir) : NULL;
+	bool ok = root != NULL && conf_set_text(conf, &c->root, root) &&
+		  conf_set_text(conf, &c->host, "localhost");
+
+	free(root);
+	return ok;
+}
+
+/* Reads the capsule as serve would. */
+static bool
+capsule_open(struct feed_job *j)
+{
+	j->conf = conf_new();
+	if (j->conf == NULL || !capsule_configure(j->conf, j->dir)) {
+		report_add(&j->report, REPORT_ERROR, NULL, 0, "out of memory");
+		return false;
 	}
-	if (j->dir == NULL)
-		fprintf(stderr, "carnation feed: name a directory\n");
-	return j->dir != NULL;
+	j->hosts = hosts_open(j->conf, &j->report);
+	if (j->hosts == NULL || !hosts_read_content(j->hosts, &j->report))
+		return false;
+	j->host = &j->hosts->host[0];
+	return true;
 }
 
 /* Both texts, before any file is touched. */
 static bool
-make(struct job *j)
+texts_make(struct feed_job *j)
 {
+	const struct feed_origin *origin =
+	    j->origin_text != NULL ? &j->origin : NULL;
+	struct slice author = slice_str(j->author != NULL ? j->author : "");
 	const struct host *h;
 	bool ok;
 
-	if (!capsule_dir_open(&j->capsule, j->dir, &j->report))
+	if (!capsule_open(j))
 		return false;
-	h = capsule_dir_host(&j->capsule);
+	h = j->host;
 	if (h->store != -1) {
 		report_add(&j->report, REPORT_ERROR, j->dir, 0,
-		    "is a store: the feed is made from the pages when they are "
-		    "published into it");
+		    "is a store; publish makes the feed of its releases");
 		return false;
 	}
 	if (!inventory_read(h, &j->pages)) {
@@ -108,12 +90,12 @@ make(struct job *j)
 		return false;
 	}
 	ok = h->content.feed.text == NULL ||
-	     feed_atom(j->author, h, &j->pages, j->given, &j->atom, &j->report);
-	return copy_text(h, &j->pages, j->given, &j->copy, &j->report) && ok;
+	     feed_atom(author, h, &j->pages, origin, &j->atom, &j->report);
+	return copy_text(h, &j->pages, origin, &j->copy, &j->report) && ok;
 }
 
 static bool
-is_up_to_date(const struct host *h, const char *name, struct slice bytes)
+file_is_current(const struct host *h, const char *name, struct slice bytes)
 {
 	struct buf old;
 	bool same;
@@ -125,10 +107,10 @@ is_up_to_date(const struct host *h, const char *name, struct slice bytes)
 	return same;
 }
 
-/* Into a pipe or a device one can write as well, but not into what visitors
- * are to get; a pipe would even hold us up. */
+/* A pipe or a device would take the text, but serve would never send it; a pipe
+ * may even block us. */
 static bool
-is_special(const char *path)
+file_is_special(const char *path)
 {
 	struct stat st;
 
@@ -137,7 +119,7 @@ is_special(const char *path)
 }
 
 static bool
-write_one(const struct host *h, const char *name, struct slice bytes)
+file_put(const struct host *h, const char *name, struct slice bytes)
 {
 	uint8_t memory[FEED_PATH_MAX];
 	struct buf path;
@@ -148,10 +130,10 @@ write_one(const struct host *h, const char *name, struct slice bytes)
 		log_error("%s: the path is too long", name);
 		return false;
 	}
-	if (is_special(buf_cstr(&path))) {
-		log_error("%s: is not a regular file", buf_cstr(&path));
+	if (file_is_special(buf_cstr(&path))) {
+		log_error("%s: not a regular file", buf_cstr(&path));
 		ok = false;
-	} else if (is_up_to_date(h, name, bytes)) {
+	} else if (file_is_current(h, name, bytes)) {
 		log_info("%s: up to date", buf_cstr(&path));
 	} else if (file_replace(buf_cstr(&path), bytes, FEED_MODE)) {
 		log_info("%s: written", buf_cstr(&path));
@@ -163,36 +145,76 @@ write_one(const struct host *h, const char *name, struct slice bytes)
 }
 
 static bool
-write_all(struct job *j)
+files_put(struct feed_job *j)
 {
-	const struct host *h = capsule_dir_host(&j->capsule);
+	const struct host *h = j->host;
 
 	if (h->content.feed.text == NULL)
-		log_info("%s/capsule.conf names no feed: no " FEED_FILE
-			 " is written",
+		log_info("%s/capsule.conf: no feed is set; " FEED_FILE
+			 " not written",
 		    h->conf->root.text);
-	else if (!write_one(h, FEED_FILE, buf_view(&j->atom)))
+	else if (!file_put(h, FEED_FILE, buf_view(&j->atom)))
 		return false;
-	return write_one(h, copy_file(h), buf_view(&j->copy));
+	return file_put(h, copy_file(h), buf_view(&j->copy));
 }
 
-int
-verb_feed(int argc, char **argv)
+static bool
+origin_check(const char *text, struct why *why)
 {
-	struct job j = { 0 };
+	struct feed_origin origin;
+	const char *reason;
+
+	return feed_origin(slice_str(text), &origin, &reason) ||
+	       why_set(why, "invalid origin \"%s\": %s", text, reason);
+}
+
+static enum result
+feed_run(void *job)
+{
+	struct feed_job *j = job;
+	const char *reason;
 	bool ok;
 
-	if (!parse(&j, argc, argv))
-		return verb_misused("feed");
-	buf_init(&j.atom, FEED_MAX);
-	buf_init(&j.copy, COPY_MAX);
-	ok = make(&j);
-	report_log(&j.report);
-	ok = ok && write_all(&j);
-	report_fini(&j.report);
-	buf_fini(&j.copy);
-	buf_fini(&j.atom);
-	inventory_fini(&j.pages);
-	capsule_dir_close(&j.capsule);
-	return ok ? EXIT_GOOD : EXIT_FAILED;
+	if (j->origin_text != NULL)
+		feed_origin(slice_str(j->origin_text), &j->origin, &reason);
+	buf_init(&j->atom, FEED_MAX);
+	buf_init(&j->copy, COPY_MAX);
+	ok = texts_make(j);
+	report_log(&j->report);
+	ok = ok && files_put(j);
+	report_fini(&j->report);
+	buf_fini(&j->copy);
+	buf_fini(&j->atom);
+	inventory_fini(&j->pages);
+	hosts_free(&j->hosts);
+	conf_free(&j->conf);
+	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
+
+/* clang-format off */
+const struct verb verb_feed = {
+	.name = "feed",
+	.summary = "write atom.xml and the one-file text copy",
+	.about =
+	    "Writes two files into a capsule, made from its pages: atom.xml, "
+	    "the Atom feed of the page that capsule.conf sets as its feed, and "
+	    "the one-file text copy of all pages (capsule.txt, or what "
+	    "capsule.conf sets as its copy). A file that is up to date is not "
+	    "touched. Without a feed in capsule.conf only the copy is "
+	    "written.\n",
+	.args = (const struct arg[]){
+		{ "--origin", 0, "URL",
+		    "where the capsule is published, as gemini://example.org: "
+		    "links and identifiers of the feed are then absolute",
+		    ARG_TEXT(struct feed_job, origin_text),
+		    .check = origin_check },
+		{ "--author", 0, "NAME",
+		    "the author in the feed (default: the capsule's title)",
+		    ARG_TEXT(struct feed_job, author) },
+		{ "DIR", 0, NULL, NULL, ARG_TEXT(struct feed_job, dir) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct feed_job),
+	.run = feed_run,
+};
+/* clang-format on */

@@ -1,68 +1,211 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/exchange.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "client/tofu.h"
+#include "os/file.h"
 #include "proto/response.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/log.h"
-#include "util/why.h"
-#include "verbs/args.h"
-#include "verbs/fetch_output.h"
 #include "verbs/verbs.h"
-
-enum { OPTION_TIMEOUT = ARGS_LONG, OPTION_CERT, OPTION_KEY, OPTION_KNOWN };
 
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
-	NOTES_MAX = 16 * 1024,
+	FETCH_NOTES_MAX = 16 * 1024,
 	FETCH_CLASSES = 10, /* codes of one class; their first is the status */
 	CONTROL_C = 3,
+	OUTPUT_CHUNK = 4096,
+	OUTPUT_PROGRESS_MS = 200,
+	OUTPUT_MODE = 0666,
 };
 
-const char fetch_usage[] =
-    "usage: carnation fetch [-o FILE] [--timeout SECONDS] [--cert FILE --key "
-    "FILE]\n"
-    "                       [--known-hosts FILE] URL\n"
-    "\n"
-    "Asks for a page and writes its body to stdout, its header to stderr.\n"
-    "\n"
-    "  -o, --output FILE    write the body to FILE, which appears when it is "
-    "whole\n"
-    "  --timeout SECONDS    patience with a silent server (30)\n"
-    "  --cert, --key FILE   a client certificate, shown to the URL's own "
-    "host only\n"
-    "  --known-hosts FILE   servers' keys as first seen "
-    "($XDG_DATA_HOME/carnation/\n"
-    "                       known_hosts)\n"
-    "\n"
-    "Follows up to 5 redirects to other gemini URLs. Passes the server's "
-    "questions on\n"
-    "when stdin is a terminal.\n"
-    "Exit status: 0 a page, whole; 1 none, or its end is missing; 2 wrong "
-    "usage; 10\n"
-    "input wanted; 30 too many redirects, or one to another scheme; 40, 50, "
-    "60 by the\n"
-    "class of the server's refusal.\n";
+/* ---------------------------------------------------- where the body goes */
 
-struct job {
+struct output {
+	const char *file; /* NULL: stdout */
+	char *temporary;  /* "FILE.part.XXXXXX", until all is there; NULL for a
+			   * device or a pipe */
+	int fd;
+	bool terminal; /* stdout is one */
+	bool progress; /* stderr is one, and stdout is not in use */
+	struct screen screen;
+	uint64_t bytes;
+	uint64_t shown_ms;
+};
+
+static bool
+output_failed(const struct output *o)
+{
+	log_error(
+	    "%s: %s", o->file != NULL ? o->file : "stdout", strerror(errno));
+	return false;
+}
+
+/* As open(2) would have made it. */
+static bool
+file_set_mode(int fd)
+{
+	mode_t mask = umask(0);
+
+	(void)umask(mask);
+	return fchmod(fd, OUTPUT_MODE & ~mask) == 0;
+}
+
+/* A name of our own: two runs do not share it, and nobody can have put a link
+ * there. */
+static int
+temporary_open(struct output *o)
+{
+	int fd;
+
+	if (asprintf(&o->temporary, "%s.part.XXXXXX", o->file) == -1) {
+		o->temporary = NULL;
+		return -1;
+	}
+	fd = mkostemp(o->temporary, O_CLOEXEC);
+	if (fd == -1 || file_set_mode(fd))
+		return fd;
+	(void)close(fd);
+	(void)unlink(o->temporary);
+	return -1;
+}
+
+static bool
+output_open(struct output *o, const char *file)
+{
+	struct stat st;
+
+	*o = (struct output){ .file = file, .fd = STDOUT_FILENO };
+	if (file == NULL) {
+		o->terminal = isatty(STDOUT_FILENO) == 1;
+		return true;
+	}
+	o->progress = isatty(STDERR_FILENO) == 1;
+	/* A device or a pipe is written to, never renamed over. */
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+		o->fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	else
+		o->fd = temporary_open(o);
+	return o->fd != -1 || output_failed(o);
+}
+
+static bool
+output_put(const struct output *o, struct slice bytes)
+{
+	return fd_write_all(o->fd, bytes) || output_failed(o);
+}
+
+static void
+progress_show(struct output *o)
+{
+	uint64_t now = clock_ms();
+
+	if (!o->progress || now - o->shown_ms < OUTPUT_PROGRESS_MS)
+		return;
+	o->shown_ms = now;
+	fprintf(stderr, "\r%s: %.1f MiB ", o->file,
+	    (double)o->bytes / (1024 * 1024));
+}
+
+static bool
+screen_write(struct output *o, struct slice bytes)
+{
+	uint8_t memory[SCREEN_GROWTH * (OUTPUT_CHUNK + sizeof(o->screen.kept))];
+	struct buf out;
+
+	while (bytes.len > 0) {
+		size_t n = bytes.len < OUTPUT_CHUNK ? bytes.len : OUTPUT_CHUNK;
+
+		buf_wrap(&out, memory, sizeof(memory));
+		if (!screen_put(&o->screen, slice_head(bytes, n), &out) ||
+		    !output_put(o, buf_view(&out)))
+			return false;
+		bytes = slice_skip(bytes, n);
+	}
+	return true;
+}
+
+static bool
+output_write(struct output *o, struct slice bytes)
+{
+	o->bytes += bytes.len;
+	progress_show(o);
+	return o->terminal ? screen_write(o, bytes) : output_put(o, bytes);
+}
+
+/* Under FILE.part, whatever lies there; a link there is replaced, not followed. */
+static void
+part_keep(const struct output *o)
+{
+	const char *kept = o->temporary;
+	char *part;
+
+	if (asprintf(&part, "%s.part", o->file) == -1)
+		part = NULL;
+	if (part != NULL && rename(o->temporary, part) == 0)
+		kept = part;
+	log_info("what was received is kept as %s", kept);
+	free(part);
+}
+
+static bool
+file_close(struct output *o, bool whole)
+{
+	bool done = true;
+
+	if (o->progress && o->shown_ms != 0)
+		fputs("\r\x1b[K", stderr);
+	if (o->fd != -1 && close(o->fd) == -1)
+		done = output_failed(o);
+	if (o->fd != -1 && o->temporary != NULL) {
+		if (done && whole && rename(o->temporary, o->file) == -1)
+			done = output_failed(o);
+		if (!(done && whole))
+			part_keep(o);
+	}
+	free(o->temporary);
+	o->temporary = NULL;
+	return done;
+}
+
+static bool
+output_close(struct output *o, bool whole)
+{
+	uint8_t memory[SCREEN_GROWTH * sizeof(o->screen.kept)];
+	struct buf out;
+
+	if (o->file != NULL)
+		return file_close(o, whole);
+	if (!o->terminal)
+		return true;
+	buf_wrap(&out, memory, sizeof(memory));
+	return screen_end(&o->screen, &out) && output_put(o, buf_view(&out));
+}
+
+/* ------------------------------------------------------------ the requests */
+
+struct fetch_job {
 	const char *url;
 	const char *file;
 	const char *cert;
 	const char *key;
-	char *known_hosts;
-	long timeout_s;
+	const char *known_hosts;
+	uint64_t timeout_s;
 	struct tls_client *tls;   /* shows nothing */
 	struct tls_client *shown; /* the client certificate, or NULL */
 	struct target first;
 	struct target target;
-	struct fetch_output out;
+	struct output out;
 	int status;
 	uint8_t meta[RESPONSE_META_MAX];
 	size_t meta_len;
@@ -70,7 +213,7 @@ struct job {
 
 /* Several lines for a person, as several messages. */
 static void
-say(void (*log)(const char *format, ...), struct slice lines)
+lines_log(void (*log)(const char *format, ...), struct slice lines)
 {
 	struct slice line;
 
@@ -81,25 +224,26 @@ say(void (*log)(const char *format, ...), struct slice lines)
 static bool
 on_trust(void *arg, const struct target *t, const struct cert *c)
 {
-	const struct job *j = arg;
-	enum tofu verdict;
-	struct buf said;
+	const struct fetch_job *j = arg;
+	enum tofu trust;
+	struct buf notes;
 
-	buf_init(&said, NOTES_MAX);
-	verdict = tofu_judge(j->known_hosts, t, c, clock_wall(), &said);
-	if (!tofu_accepts(verdict))
-		say(log_error, buf_view(&said));
+	buf_init(&notes, FETCH_NOTES_MAX);
+	trust = tofu_judge(j->known_hosts, t, c, clock_wall(), &notes);
+	if (!tofu_accepts(trust))
+		lines_log(log_error, buf_view(&notes));
 	else
-		say(verdict == TOFU_NEW ? log_info : log_warn, buf_view(&said));
-	buf_fini(&said);
-	return tofu_accepts(verdict);
+		lines_log(
+		    trust == TOFU_NEW ? log_info : log_warn, buf_view(&notes));
+	buf_fini(&notes);
+	return tofu_accepts(trust);
 }
 
 static bool
 on_header(void *arg, int status, struct slice meta)
 {
 	uint8_t memory[SCREEN_GROWTH * RESPONSE_HEADER_MAX];
-	struct job *j = arg;
+	struct fetch_job *j = arg;
 	struct buf line;
 
 	buf_wrap(&line, memory, sizeof(memory));
@@ -110,21 +254,20 @@ on_header(void *arg, int status, struct slice meta)
 	j->status = status;
 	j->meta_len = meta.len;
 	memcpy(j->meta, meta.ptr, meta.len);
-	return status / FETCH_CLASSES != 2 ||
-	       fetch_output_open(&j->out, j->file);
+	return status / FETCH_CLASSES != 2 || output_open(&j->out, j->file);
 }
 
 static bool
 on_body(void *arg, struct slice bytes)
 {
-	struct job *j = arg;
+	struct fetch_job *j = arg;
 
-	return fetch_output_write(&j->out, bytes);
+	return output_write(&j->out, bytes);
 }
 
-/* Redirects and questions lead elsewhere: a certificate is not for there. */
+/* A redirect may lead to another host, which must not see the certificate. */
 static const struct tls_client *
-client_for(const struct job *j)
+tls_choose(const struct fetch_job *j)
 {
 	bool home = strcmp(j->target.host, j->first.host) == 0 &&
 		    j->target.port == j->first.port;
@@ -132,9 +275,9 @@ client_for(const struct job *j)
 	return j->shown != NULL && home ? j->shown : j->tls;
 }
 
-/* One request: false when there is no answer to go by. */
+/* One request: false when it had no complete answer. */
 static bool
-ask_once(struct job *j)
+request_once(struct fetch_job *j)
 {
 	struct fetch_visitor visitor = { .trust = on_trust,
 		.header = on_header,
@@ -145,9 +288,9 @@ ask_once(struct job *j)
 	bool cut, success;
 
 	j->status = 0;
-	j->out = (struct fetch_output){ 0 };
+	j->out = (struct output){ 0 };
 	result = fetch(
-	    &j->target, client_for(j), (unsigned)j->timeout_s, &visitor, &why);
+	    &j->target, tls_choose(j), (unsigned)j->timeout_s, &visitor, &why);
 	cut = result == FETCH_CUT;
 	success = j->status / FETCH_CLASSES == 2;
 	if (result == FETCH_FAILED)
@@ -156,7 +299,7 @@ ask_once(struct job *j)
 		log_error("no close_notify came: %s",
 		    success ? "the page may have been cut off"
 			    : "the answer may not be the server's");
-	if (success && !fetch_output_close(&j->out, result == FETCH_DONE))
+	if (success && !output_close(&j->out, result == FETCH_DONE))
 		return false;
 	return result == FETCH_DONE;
 }
@@ -164,7 +307,7 @@ ask_once(struct job *j)
 /* A line from the terminal without its end, or NULL. The caller wipes and
  * frees. */
 static char *
-read_answer(bool secret, struct slice prompt)
+answer_read(bool secret, struct slice prompt)
 {
 	struct termios before, during;
 	size_t size = 0;
@@ -195,9 +338,9 @@ read_answer(bool secret, struct slice prompt)
 	return NULL;
 }
 
-/* The server's question, answered: false when there is nobody to ask. */
+/* Answers the server's question; false when there is no terminal. */
 static bool
-ask_person(struct job *j)
+input_ask(struct fetch_job *j)
 {
 	uint8_t memory[SCREEN_GROWTH * RESPONSE_META_MAX];
 	bool fits = false;
@@ -209,7 +352,7 @@ ask_person(struct job *j)
 	buf_wrap(&prompt, memory, sizeof(memory));
 	log_escape(&prompt, slice_of(j->meta, j->meta_len));
 	answer =
-	    read_answer(j->status == STATUS_SENSITIVE_INPUT, buf_view(&prompt));
+	    answer_read(j->status == STATUS_SENSITIVE_INPUT, buf_view(&prompt));
 	if (answer == NULL)
 		return false;
 	fits = target_answer(&j->target, slice_str(answer));
@@ -221,7 +364,7 @@ ask_person(struct job *j)
 }
 
 static bool
-follow(struct job *j)
+redirect_follow(struct fetch_job *j)
 {
 	enum target_result result;
 	struct why why;
@@ -229,40 +372,40 @@ follow(struct job *j)
 	result = target_follow(
 	    &j->target, slice_of(j->meta, j->meta_len), &j->target, &why);
 	if (result == TARGET_OTHER_SCHEME)
-		log_error("the redirect leaves Gemini: not followed");
+		log_error("cannot follow the redirect: not a gemini URL");
 	else if (result == TARGET_BAD)
 		log_error("cannot follow the redirect: %s", why.text);
 	return result == TARGET_OK;
 }
 
-/* From one answer to the next; the exit status. */
-static int
-converse(struct job *j)
+/* Requests until there is an answer that is not followed; the exit status. */
+static enum result
+fetch_all(struct fetch_job *j)
 {
 	int class, redirects = 0;
 
 	for (;;) {
-		if (!ask_once(j))
-			return EXIT_FAILED;
+		if (!request_once(j))
+			return RESULT_FAILED;
 		class = j->status / FETCH_CLASSES;
 		if (class == 2)
-			return EXIT_GOOD;
-		if (class == 1 && ask_person(j))
+			return RESULT_GOOD;
+		if (class == 1 && input_ask(j))
 			continue;
 		if (class != 3)
-			return class * FETCH_CLASSES;
+			return (enum result)(class * FETCH_CLASSES);
 		if (++redirects > STATUS_REDIRECTS_MAX) {
 			log_error("more than %d redirects",
 			    (int)STATUS_REDIRECTS_MAX);
-			return class * FETCH_CLASSES;
+			return (enum result)(class * FETCH_CLASSES);
 		}
-		if (!follow(j))
-			return class * FETCH_CLASSES;
+		if (!redirect_follow(j))
+			return (enum result)(class * FETCH_CLASSES);
 	}
 }
 
 static bool
-load_shown(struct job *j, struct why *why)
+shown_load(struct fetch_job *j, struct why *why)
 {
 	struct sign_key *key = NULL;
 	struct cert *cert;
@@ -279,117 +422,108 @@ load_shown(struct job *j, struct why *why)
 	return j->shown != NULL;
 }
 
-static bool
-find_known_hosts(struct job *j)
+/* The path of the known hosts, the caller's; NULL after a message. */
+static char *
+known_hosts_path(const char *given)
 {
-	char *data;
+	char *path = given != NULL ? strdup(given) : default_known_hosts();
 
-	if (j->known_hosts != NULL)
-		return true;
-	data = default_data_dir();
-	if (data == NULL ||
-	    asprintf(&j->known_hosts, "%s/known_hosts", data) == -1)
-		j->known_hosts = NULL;
-	free(data);
-	if (j->known_hosts == NULL)
-		log_error("no place for known hosts: neither XDG_DATA_HOME nor "
-			  "HOME is set; give --known-hosts");
-	return j->known_hosts != NULL;
+	if (path == NULL)
+		log_error("no directory for known hosts: neither XDG_DATA_HOME "
+			  "nor HOME is set; use --known-hosts");
+	return path;
 }
 
-static int
-run(struct job *j)
+static enum result
+fetch_start(struct fetch_job *j)
 {
-	enum target_result parsed;
-	int status = EXIT_FAILED;
+	enum result result = RESULT_FAILED;
 	struct why why;
 
-	parsed = target_parse(slice_str(j->url), &j->first, &why);
-	if (parsed == TARGET_OTHER_SCHEME)
-		why_set(&why, "not a gemini URL");
-	if (parsed != TARGET_OK) {
-		log_error("%s: %s", j->url, why.text);
-		status = EXIT_USAGE;
-	} else if (find_known_hosts(j)) {
-		j->target = j->first;
-		j->tls = tls_client_new(NULL, NULL, &why);
-		if (j->tls != NULL && load_shown(j, &why))
-			status = converse(j);
-		else
-			log_error("%s", why.text);
-	}
+	j->target = j->first;
+	j->tls = tls_client_new(NULL, NULL, &why);
+	if (j->tls != NULL && shown_load(j, &why))
+		result = fetch_all(j);
+	else
+		log_error("%s", why.text);
 	tls_client_free(&j->tls);
 	tls_client_free(&j->shown);
-	return status;
+	return result;
 }
 
 static bool
-wrong(const char *why)
+url_check(const char *text, struct why *why)
 {
-	fprintf(stderr, "carnation fetch: %s\n", why);
-	return false;
-}
+	struct target target;
 
-/* False when the command line is wrong. */
-static bool
-parse(struct job *j, int argc, char **argv)
-{
-	static const struct args_option options[] = {
-		{ "--output", 'o', true },
-		{ "--timeout", OPTION_TIMEOUT, true },
-		{ "--cert", OPTION_CERT, true },
-		{ "--key", OPTION_KEY, true },
-		{ "--known-hosts", OPTION_KNOWN, true },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "fetch", .options = options, .argc = argc, .argv = argv
-	};
-
-	for (;;) {
-		switch (args_next(&a)) {
-		case ARGS_END:
-			if (j->url == NULL)
-				return wrong("name a URL");
-			return (j->cert == NULL) == (j->key == NULL) ||
-			       wrong("--cert and --key go together");
-		case ARGS_WORD:
-			if (j->url != NULL)
-				return wrong("one URL, no more");
-			j->url = a.value;
-			break;
-		case 'o':
-			j->file = a.value;
-			break;
-		case OPTION_TIMEOUT:
-			if (!args_number(&a, "--timeout", 1,
-				FETCH_TIMEOUT_MAX_S, &j->timeout_s))
-				return false;
-			break;
-		case OPTION_CERT:
-			j->cert = a.value;
-			break;
-		case OPTION_KEY:
-			j->key = a.value;
-			break;
-		case OPTION_KNOWN:
-			free(j->known_hosts);
-			j->known_hosts = strdup(a.value);
-			break;
-		default:
-			return false;
-		}
+	switch (target_parse(slice_str(text), &target, why)) {
+	case TARGET_OK:
+		return true;
+	case TARGET_OTHER_SCHEME:
+		return why_set(why, "%s: not a gemini URL", text);
+	case TARGET_BAD:
+		break;
 	}
+	return why_at(why, "%s", text);
 }
 
-int
-verb_fetch(int argc, char **argv)
+static enum result
+fetch_run(void *job)
 {
-	struct job j = { .timeout_s = FETCH_TIMEOUT_S };
-	int status;
+	struct fetch_job *j = job;
+	enum result result = RESULT_FAILED;
+	struct why why;
+	char *path;
 
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe or socket is an error code */
-	status = parse(&j, argc, argv) ? run(&j) : verb_misused("fetch");
-	free(j.known_hosts);
-	return status;
+	if ((j->cert == NULL) != (j->key == NULL))
+		return verb_misused("--cert and --key must be given together");
+	target_parse(slice_str(j->url), &j->first, &why);
+	path = known_hosts_path(j->known_hosts);
+	j->known_hosts = path;
+	if (path != NULL)
+		result = fetch_start(j);
+	free(path);
+	return result;
 }
+
+/* clang-format off */
+const struct verb verb_fetch = {
+	.name = "fetch",
+	.summary = "a small client",
+	.about = "Requests a page and writes its body to stdout, its header to "
+		 "stderr.\n",
+	.notes =
+	    "Follows up to 5 redirects to other gemini URLs. Asks the server's "
+	    "questions when stdin is a terminal.\n"
+	    "Exit status: 0 a whole page; 1 none, or its end is missing; 2 "
+	    "wrong usage; 10 input wanted; 30 too many redirects, or one to "
+	    "another scheme; 40, 50, 60 by the class of the server's "
+	    "refusal.\n",
+	.args = (const struct arg[]){
+		{ "--output", 'o', "FILE",
+		    "write the body to FILE, which appears when it is whole",
+		    ARG_TEXT(struct fetch_job, file) },
+		{ "--timeout", 0, "SECONDS",
+		    "how long to wait for a silent server (30)",
+		    ARG_NUMBER(struct fetch_job, timeout_s, 1,
+			FETCH_TIMEOUT_MAX_S) },
+		{ "--cert", 0, "FILE",
+		    "a client certificate, shown to the URL's own host only; "
+		    "with --key",
+		    ARG_TEXT(struct fetch_job, cert) },
+		{ "--key", 0, "FILE", "the private key of --cert",
+		    ARG_TEXT(struct fetch_job, key) },
+		{ "--known-hosts", 0, "FILE",
+		    "the servers' keys as first seen "
+		    "($XDG_DATA_HOME/carnation/known_hosts)",
+		    ARG_TEXT(struct fetch_job, known_hosts) },
+		{ "URL", 0, NULL, NULL, ARG_TEXT(struct fetch_job, url),
+		    .check = url_check },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct fetch_job),
+	.defaults = &(const struct fetch_job){ .timeout_s = FETCH_TIMEOUT_S },
+	.run = fetch_run,
+};
+/* clang-format on */

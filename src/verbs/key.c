@@ -1,87 +1,139 @@
 /* SPDX-License-Identifier: ISC */
+#include "verbs/key.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/options.h"
 #include "os/file.h"
+#include "tls/sign.h"
+#include "util/json.h"
 #include "util/log.h"
-#include "verbs/args.h"
-#include "verbs/key_word.h"
+#include "util/secret.h"
 #include "verbs/verbs.h"
-
-enum { OPTION_JSON = ARGS_LONG };
 
 enum {
 	KEY_PATH_MAX = 4096,
-	KEY_JSON_MAX = 6 * KEY_PATH_MAX + 1024,
+	KEY_JSON_MAX = 16 * 1024 * 1024,
 	PUBLIC_FILE_MAX = 512,
 	SECRET_MODE = 0600,
 	PUBLIC_MODE = 0644,
 };
 
-const char key_usage[] =
-    "usage: carnation key new NAME\n"
-    "       carnation key show [--json] FILE...\n"
-    "\n"
-    "  new     makes a pair of keys to sign what is published: NAME.sec, the "
-    "secret one,\n"
-    "          for publish alone, and NAME.pub, for all who mirror the "
-    "capsule; never\n"
-    "          touches a file that is there\n"
-    "  show    the number and the text of the public key in each FILE, or of "
-    "the pair\n"
-    "          that a secret key in it belongs to; FILE may also be a public "
-    "key's text\n"
-    "\n"
-    "  --json  show as a JSON list\n"
-    "\n"
-    "signify(1) reads these keys, and its own (made with signify -G -n) are "
-    "read here.\n";
+/* ---------------------------------------------------------------- reading */
+
+static enum result
+key_parse(struct slice text, const char *path, struct signify_key *out,
+    enum key_kind *kind, struct why *why)
+{
+	struct signify_secret *secret;
+
+	*kind = KEY_PUBLIC;
+	if (signify_key_parse(text, out))
+		return RESULT_GOOD;
+	*kind = KEY_SECRET;
+	if (!secret_spotted(text)) {
+		why_set(why, "%s: not a signify key", path);
+		return RESULT_USAGE;
+	}
+	secret = signify_secret_parse(text, why);
+	if (secret == NULL) {
+		why_at(why, "%s", path);
+		return RESULT_USAGE;
+	}
+	signify_public(secret, out);
+	signify_secret_free(&secret);
+	return RESULT_GOOD;
+}
+
+enum result
+key_read(const char *word, struct signify_key *out, enum key_kind *kind,
+    struct why *why)
+{
+	uint8_t memory[SIGNIFY_SECRET_MAX];
+	enum result result = RESULT_USAGE;
+	struct buf text;
+
+	*kind = KEY_TEXT;
+	if (strlen(word) == SIGNIFY_PUBLIC_TEXT &&
+	    signify_key_parse(slice_str(word), out))
+		return RESULT_GOOD;
+	/* On the stack, where it can be wiped whole. */
+	buf_wrap(&text, memory, sizeof(memory));
+	if (file_read_path(word, &text)) {
+		result = key_parse(buf_view(&text), word, out, kind, why);
+	} else if (errno == EFBIG) {
+		why_set(why, "%s: not a signify key", word);
+	} else {
+		result = RESULT_LOCAL;
+		why_errno(why, word);
+	}
+	explicit_bzero(memory, sizeof(memory));
+	return result;
+}
+
+enum result
+key_read_public(const char *word, struct signify_key *out)
+{
+	enum key_kind kind;
+	struct why why;
+	enum result result = key_read(word, out, &kind, &why);
+
+	if (result != RESULT_GOOD)
+		log_error("--key: %s", why.text);
+	else if (kind == KEY_SECRET)
+		log_warn("%s: a secret key; keep it on the author's machine, "
+			 "not here",
+		    word);
+	return result;
+}
+
+void
+key_check_mode(const char *file)
+{
+	if (!sign_key_file_is_private(file))
+		log_warn("%s: other users can read this secret key (chmod 600)",
+		    file);
+}
 
 /* ------------------------------------------------------------------- new */
 
 struct pair {
-	const char *name; /* behind the last slash */
+	const char *name; /* after the last slash */
 	struct buf sec;   /* paths */
 	struct buf pub;
 };
 
-/* False, and a message, when no key can be called so. */
-static bool
-name_pair(const char *path, struct pair *p)
+/* RESULT_USAGE after a message when path cannot name a key. */
+static enum result
+pair_name(const char *path, struct pair *p)
 {
 	const char *slash = strrchr(path, '/');
 	struct slice name;
 
 	p->name = slash == NULL ? path : slash + 1;
 	name = slice_str(p->name);
-	if (slice_ends(name, SLICE(".pub")) ||
-	    slice_ends(name, SLICE(".sec"))) {
-		fprintf(stderr,
-		    "carnation key: leave out %.4s, which is added\n",
-		    p->name + name.len - strlen(".pub"));
-		return false;
-	}
-	if (!signify_name(name) || p->name[0] == '.') {
-		fprintf(stderr, "carnation key: no name for a key\n");
-		return false;
-	}
+	if (slice_ends(name, SLICE(".pub")) || slice_ends(name, SLICE(".sec")))
+		return verb_misused("invalid key name \"%s\" (leave out %s)",
+		    p->name, p->name + name.len - strlen(".pub"));
+	if (!signify_name(name) || p->name[0] == '.')
+		return verb_misused("invalid key name \"%s\"", p->name);
 	return buf_printf(&p->sec, "%s.sec", path) &&
-	       buf_printf(&p->pub, "%s.pub", path) &&
-	       buf_cstr(&p->sec) != NULL && buf_cstr(&p->pub) != NULL;
+		       buf_printf(&p->pub, "%s.pub", path) &&
+		       buf_cstr(&p->sec) != NULL && buf_cstr(&p->pub) != NULL
+		   ? RESULT_GOOD
+		   : verb_misused("%s: name too long", path);
 }
 
-/* Makes a file, or says why not. */
 static bool
-create(struct buf *path, struct slice bytes, mode_t mode)
+key_file_create(struct buf *path, struct slice bytes, mode_t mode)
 {
 	if (file_create(buf_cstr(path), bytes, mode))
 		return true;
 	if (errno == EEXIST)
-		log_error("%s is there already and has not been touched",
+		log_error("%s: exists already and has not been changed",
 		    buf_cstr(path));
 	else
 		log_error("%s: %s", buf_cstr(path), strerror(errno));
@@ -89,7 +141,7 @@ create(struct buf *path, struct slice bytes, mode_t mode)
 }
 
 static bool
-write_pair(struct pair *p, const struct signify_secret *s)
+pair_write(struct pair *p, const struct signify_secret *s)
 {
 	uint8_t secret_memory[SIGNIFY_SECRET_MAX];
 	uint8_t public_memory[PUBLIC_FILE_MAX];
@@ -103,11 +155,11 @@ write_pair(struct pair *p, const struct signify_secret *s)
 	ok = signify_secret_format(s, p->name, &secret) &&
 	     signify_key_format(&k, p->name, &public);
 	if (!ok)
-		log_error("%s: too long a name", p->name);
+		log_error("%s: name too long", p->name);
 	/* The public one first: a secret key is never thrown away again. */
-	ok = ok && create(&p->pub, buf_view(&public), PUBLIC_MODE);
-	if (ok && !create(&p->sec, buf_view(&secret), SECRET_MODE)) {
-		(void)unlink(buf_cstr(&p->pub));
+	ok = ok && key_file_create(&p->pub, buf_view(&public), PUBLIC_MODE);
+	if (ok && !key_file_create(&p->sec, buf_view(&secret), SECRET_MODE)) {
+		unlink(buf_cstr(&p->pub));
 		ok = false;
 	}
 	explicit_bzero(secret_memory, sizeof(secret_memory));
@@ -115,7 +167,7 @@ write_pair(struct pair *p, const struct signify_secret *s)
 }
 
 static bool
-print_made(struct pair *p, const struct signify_secret *s)
+pair_print(struct pair *p, const struct signify_secret *s)
 {
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
 	struct signify_key k;
@@ -125,217 +177,179 @@ print_made(struct pair *p, const struct signify_secret *s)
 	signify_public(s, &k);
 	if (signify_key_text(&k, &text))
 		printf("%s\n", buf_cstr(&text));
-	log_info("%s: the secret key, for carnation publish; it belongs on the "
-		 "author's own machine, never on the server, and in a backup: "
-		 "mirrors take nothing that another key has signed",
+	log_info("%s: the secret key, for carnation publish; keep it on the "
+		 "author's machine, never on the server, and in a backup: "
+		 "mirrors refuse what another key has signed",
 	    buf_cstr(&p->sec));
-	log_info("%s: the public key; give it to those who mirror the capsule "
-		 "by another way than the capsule itself: a letter, a "
-		 "telephone, a page elsewhere",
+	log_info("%s: the public key; give it to those who mirror the capsule, "
+		 "by another way than the capsule itself: by mail, by "
+		 "telephone, on another site",
 	    buf_cstr(&p->pub));
-	return fflush(stdout) == 0 && !ferror(stdout);
+	return verb_flush();
 }
 
-static int
-run_new(const char *path)
+struct new_job {
+	const char *name;
+};
+
+static enum result
+new_run(void *job)
 {
+	const struct new_job *j = job;
 	struct pair p = { 0 };
 	struct signify_secret *s = NULL;
-	int status = EXIT_FAILED;
+	enum result result;
 
 	buf_init(&p.sec, KEY_PATH_MAX);
 	buf_init(&p.pub, KEY_PATH_MAX);
-	if (!name_pair(path, &p)) {
-		status = EXIT_USAGE;
-		goto out;
+	result = pair_name(j->name, &p);
+	if (result == RESULT_GOOD) {
+		s = signify_generate();
+		if (s == NULL)
+			log_error("cannot generate a key");
+		result = s != NULL && pair_write(&p, s) && pair_print(&p, s)
+			     ? RESULT_GOOD
+			     : RESULT_FAILED;
 	}
-	s = signify_generate();
-	if (s == NULL)
-		log_error("no key could be made");
-	else if (write_pair(&p, s) && print_made(&p, s))
-		status = EXIT_GOOD;
-out:
 	signify_secret_free(&s);
 	buf_fini(&p.pub);
 	buf_fini(&p.sec);
-	return status;
+	return result;
 }
 
-/* ------------------------------------------------------------------ show */
+/* clang-format off */
+const struct verb verb_key_new = {
+	.name = "key new",
+	.summary = "make a pair of keys that sign what is published",
+	.about =
+	    "Makes a pair of keys to sign what is published: NAME.sec, the "
+	    "secret one, for publish alone, and NAME.pub, for all who mirror "
+	    "the capsule. A file that exists is never touched. signify(1) "
+	    "reads these keys.\n",
+	.args = (const struct arg[]){
+		{ "NAME", 0, NULL, NULL, ARG_TEXT(struct new_job, name) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct new_job),
+	.run = new_run,
+};
+/* clang-format on */
+
+/* ------------------------------------------------------------------- show */
+
+struct show_job {
+	struct arg_list words;
+	bool json;
+};
 
 struct shown {
 	const char *word;
-	enum key_word kind;
+	enum key_kind kind;
 	char number[2 * SIGNIFY_NUMBER_SIZE + 1];
 	char text[SIGNIFY_PUBLIC_TEXT + 1];
 };
 
 static void
-look_at(const struct signify_key *k, struct shown *s)
+shown_set(const struct signify_key *k, struct shown *s)
 {
 	struct buf text;
 
 	for (size_t i = 0; i < SIGNIFY_NUMBER_SIZE; i++)
-		(void)snprintf(&s->number[2 * i], 3, "%02x", k->number[i]);
+		snprintf(&s->number[2 * i], 3, "%02x", k->number[i]);
 	buf_wrap(&text, s->text, sizeof(s->text));
-	(void)(signify_key_text(k, &text) && buf_byte(&text, '\0'));
+	signify_key_text(k, &text);
+	buf_byte(&text, '\0');
 }
 
 static void
-print_text(const struct shown *s, struct buf *out)
+shown_put_text(const struct shown *s, struct buf *out)
 {
-	if (s->kind == KEY_WORD_TEXT)
-		(void)buf_str(out, "a key's text");
+	if (s->kind == KEY_TEXT)
+		buf_str(out, "a key's text");
 	else
-		(void)log_escape(out, slice_str(s->word));
-	(void)buf_printf(out, "%s\n  number       %s\n  public key   %s\n",
-	    s->kind == KEY_WORD_SECRET ? " (secret: for the author alone)" : "",
+		log_escape(out, slice_str(s->word));
+	buf_printf(out, "%s\n  number       %s\n  public key   %s\n",
+	    s->kind == KEY_SECRET ? " (secret: for the author alone)" : "",
 	    s->number, s->text);
 }
 
 static void
-print_json(const struct shown *s, struct buf *out)
+shown_put_json(const struct shown *s, struct json *out)
 {
-	static const char *const kinds[] = { "", "text", "public", "secret" };
+	static const char *const kinds[] = { "text", "public", "secret" };
 
-	(void)buf_str(out, "{\"file\":");
-	if (s->kind == KEY_WORD_TEXT)
-		(void)buf_str(out, "null");
-	else
-		(void)(buf_byte(out, '"') &&
-		       log_escape_json(out, slice_str(s->word)) &&
-		       buf_byte(out, '"'));
-	(void)buf_printf(out,
-	    ",\"kind\":\"%s\",\"number\":\"%s\",\"public_key\":\"%s\"}",
-	    kinds[s->kind], s->number, s->text);
+	json_object(out, NULL);
+	json_text(out, "file", s->kind == KEY_TEXT ? NULL : s->word);
+	json_text(out, "kind", kinds[s->kind]);
+	json_text(out, "number", s->number);
+	json_text(out, "public_key", s->text);
+	json_end(out);
 }
 
-/* first: no comma before it. The exit status. */
-static int
-show(const char *word, bool json, bool first)
+static enum result
+show(const char *word, bool as_json, struct json *json)
 {
 	struct shown s = { .word = word };
 	struct signify_key k;
 	struct why why;
-	struct buf out;
+	enum result result = key_read(word, &k, &s.kind, &why);
 
-	s.kind = key_word_read(word, &k, &why);
-	if (!key_word_good(s.kind)) {
+	if (result != RESULT_GOOD) {
 		log_error("%s", why.text);
-		return key_word_status(s.kind);
+		return result;
 	}
-	buf_init(&out, KEY_JSON_MAX);
-	if (s.kind == KEY_WORD_SECRET)
-		key_word_check_mode(word);
-	look_at(&k, &s);
-	if (json)
-		(void)buf_str(&out, first ? "\n" : ",\n");
-	(json ? print_json : print_text)(&s, &out);
-	(void)fwrite(out.ptr, 1, out.len, stdout);
-	buf_fini(&out);
-	return EXIT_GOOD;
-}
-
-static int
-run_show(const char *const *words, size_t n, bool json)
-{
-	int status = EXIT_GOOD;
-	bool first = true;
-
-	if (json)
-		fputs("[", stdout);
-	for (size_t i = 0; i < n; i++) {
-		int one = show(words[i], json, first);
-
-		first = first && one != EXIT_GOOD;
-		if (one > status)
-			status = one;
-	}
-	if (json)
-		fputs("\n]\n", stdout);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_GOOD)
-		status = EXIT_FAILED;
-	return status;
-}
-
-/* ---------------------------------------------------------- command line */
-
-struct job {
-	const char *what; /* "new", "show" */
-	bool json;
-	const char **words;
-	size_t n_words;
-};
-
-/* False when the command line is wrong. */
-static bool
-parse(struct job *j, int argc, char **argv)
-{
-	static const struct args_option options[] = {
-		{ "--json", OPTION_JSON, false },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "key", .options = options, .argc = argc, .argv = argv
-	};
-	int letter;
-
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == ARGS_BAD)
-			return false;
-		if (letter == OPTION_JSON)
-			j->json = true;
-		else if (j->what == NULL)
-			j->what = a.value;
-		else
-			j->words[j->n_words++] = a.value;
-	}
-	if (j->what == NULL)
-		fprintf(stderr, "carnation key: new or show?\n");
-	return j->what != NULL;
-}
-
-static int
-unknown(const char *what)
-{
-	static const char *const known[] = { "new", "show", NULL };
-	const char *near = word_nearest(what, known);
-
-	fprintf(stderr, "carnation key: unknown word %s%s%s%s\n", what,
-	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-	    near != NULL ? "?" : "");
-	return verb_misused("key");
-}
-
-static int
-run(const struct job *j)
-{
-	bool is_new = strcmp(j->what, "new") == 0;
-
-	if (!is_new && strcmp(j->what, "show") != 0)
-		return unknown(j->what);
-	if (j->n_words == 0 || (is_new && (j->n_words > 1 || j->json))) {
-		fprintf(stderr, "carnation key: %s\n",
-		    is_new ? "new takes one name and no option"
-			   : "show takes a file, or several");
-		return verb_misused("key");
-	}
-	return is_new ? run_new(j->words[0])
-		      : run_show(j->words, j->n_words, j->json);
-}
-
-int
-verb_key(int argc, char **argv)
-{
-	struct job j = { .words = calloc((size_t)argc, sizeof(char *)) };
-	int status = EXIT_FAILED;
-
-	if (j.words == NULL)
-		log_error("out of memory");
-	else if (!parse(&j, argc, argv))
-		status = verb_misused("key");
+	if (s.kind == KEY_SECRET)
+		key_check_mode(word);
+	shown_set(&k, &s);
+	if (as_json)
+		shown_put_json(&s, json);
 	else
-		status = run(&j);
-	free(j.words);
-	return status;
+		shown_put_text(&s, json->out);
+	return RESULT_GOOD;
 }
+
+static enum result
+show_run(void *job)
+{
+	const struct show_job *j = job;
+	enum result result = RESULT_GOOD;
+	struct buf out;
+	struct json json = { .out = &out };
+
+	buf_init(&out, KEY_JSON_MAX);
+	if (j->json)
+		json_list(&json, NULL);
+	for (size_t i = 0; i < j->words.n; i++) {
+		enum result one = show(j->words.text[i], j->json, &json);
+
+		if (one > result)
+			result = one;
+	}
+	if (j->json)
+		json_end(&json);
+	if (!verb_print(&out) && result == RESULT_GOOD)
+		result = RESULT_FAILED;
+	buf_fini(&out);
+	return result;
+}
+
+/* clang-format off */
+const struct verb verb_key_show = {
+	.name = "key show",
+	.summary = "print what keys contain",
+	.about =
+	    "Prints the number and the text of the public key in each FILE, or "
+	    "of the pair that a secret key belongs to; FILE may also be the "
+	    "text of a public key. Keys made with signify -G -n are read, "
+	    "too.\n",
+	.args = (const struct arg[]){
+		{ "--json", 0, NULL, "print a JSON list",
+		    ARG_FLAG(struct show_job, json) },
+		{ "FILE", 0, NULL, NULL,
+		    ARG_LIST(struct show_job, words, SIZE_MAX) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct show_job),
+	.run = show_run,
+};
+/* clang-format on */

@@ -7,47 +7,31 @@
 #include <string.h>
 
 #include "capsule/policy.h"
-#include "conf/options.h"
 #include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
-#include "verbs/args.h"
-#include "verbs/lint_output.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_JSON = ARGS_LONG };
+enum {
+	CODE_SIZE = 16,
+	CODES_MAX = 128,
+	LEVELS_MAX = 256,           /* of -W */
+	LINT_LINE_MAX = 256 * 1024, /* a path and a text, escaped */
+	LINT_JSON_MAX = 256 << 20,
+};
 
-const char lint_usage[] =
-    "usage: carnation lint [-c FILE] [--json] [-W CODE=off|warn|error]... DIR\n"
-    "\n"
-    "Reads the capsule in DIR as its visitors would, and lists what is wrong "
-    "with it, one\n"
-    "finding a line: pages, links (asked of the code that answers visitors), "
-    "capsule.conf,\n"
-    "feed, robots.txt. Nothing is fetched. Exit status 1 when there are "
-    "errors.\n"
-    "\n"
-    "  -c, --config FILE          the server's configuration: hosts, types, "
-    "redirects; DIR is\n"
-    "                             the root of one of its capsules, or stands "
-    "for the only one\n"
-    "  --json                     the list as JSON\n"
-    "  -W, --level CODE=LEVEL     off, warn or error for one check; may be "
-    "repeated\n"
-    "\n"
-    "The codes are explained in carnation(8).\n";
-
-enum { CODE_SIZE = 16, CODES_MAX = 128 };
-
-struct job {
-	struct lint *lint;
+struct lint_job {
 	const char *file; /* NULL: none */
 	const char *dir;
+	struct arg_list levels; /* "G031=off" */
 	bool json;
 };
 
+/* ----------------------------------------------------------------- levels */
+
 /* The codes are all capitals and digits. */
 static bool
-unknown_code(const char *code)
+code_unknown(const char *code, struct why *why)
 {
 	char upper[CODE_SIZE] = "";
 	const char *names[CODES_MAX + 1] = { NULL };
@@ -61,15 +45,14 @@ unknown_code(const char *code)
 	for (size_t i = 0; code[i] != '\0'; i++)
 		upper[i] = (char)toupper((unsigned char)code[i]);
 	near = word_nearest(upper, names);
-	fprintf(stderr, "carnation lint: -W: no check \"%s\"%s%s%s\n", code,
-	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-	    near != NULL ? "?" : "");
-	return false;
+	return near == NULL
+		   ? why_set(why, "unknown check \"%s\"", code)
+		   : why_set(why, "unknown check \"%s\"; did you mean %s?",
+			 code, near);
 }
 
-/* "G031=off". False after a message. */
 static bool
-set_level(struct job *j, const char *text)
+level_set(struct lint *l, const char *text, struct why *why)
 {
 	static const char *const names[] = { "off", "warn", "error", NULL };
 	static const enum lint_level levels[] = { LINT_OFF, LINT_WARNING,
@@ -83,52 +66,101 @@ set_level(struct job *j, const char *text)
 	for (size_t i = 0; equals != NULL && names[i] != NULL; i++) {
 		if (strcmp(equals + 1, names[i]) != 0)
 			continue;
-		return lint_set(j->lint, code, levels[i]) || unknown_code(code);
+		return lint_set(l, code, levels[i]) || code_unknown(code, why);
 	}
-	fprintf(stderr,
-	    "carnation lint: -W %s: say CODE=off, CODE=warn or CODE=error\n",
-	    text);
-	return false;
+	return why_set(why,
+	    "invalid level \"%s\" (CODE=off, CODE=warn or CODE=error)", text);
 }
 
-/* False after a message: wrong usage. */
-static bool
-parse(struct job *j, int argc, char **argv)
+/* ---------------------------------------------------------------- findings */
+
+static const char *const levels[] = { "off", "info", "warning", "error" };
+
+static void
+finding_print(const struct lint_finding *f, struct buf *line)
 {
-	static const struct args_option options[] = {
-		{ "--config", 'c', true },
-		{ "--json", OPTION_JSON, false },
-		{ "--level", 'W', ARGS_MANY },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "lint", .options = options, .argc = argc, .argv = argv
-	};
-	int letter;
+	buf_reset(line);
+	buf_printf(line, "%s ", f->rule->code);
+	log_escape(line, slice_str(f->file == NULL ? "." : f->file));
+	if (f->line != 0)
+		buf_printf(line, ":%u", f->line);
+	buf_str(line, ": ");
+	if (f->level != LINT_ERROR)
+		buf_printf(line, "%s: ", levels[f->level]);
+	log_escape(line, slice_str(f->text));
+	printf("%s\n", buf_cstr(line));
+}
 
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == 'c') {
-			j->file = a.value;
-		} else if (letter == OPTION_JSON) {
-			j->json = true;
-		} else if (letter == ARGS_WORD && j->dir == NULL) {
-			j->dir = a.value;
-		} else if (letter == ARGS_WORD) {
-			fprintf(stderr,
-			    "carnation lint: one directory, not also \"%s\"\n",
-			    a.value);
-			return false;
-		} else if (letter != 'W' || !set_level(j, a.value)) {
-			return false;
-		}
-	}
-	if (j->dir == NULL)
-		fprintf(stderr, "carnation lint: name a directory\n");
-	return j->dir != NULL;
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
 }
 
 static bool
-is_root(const char *dir, const struct conf_capsule *c)
+print_text(const struct lint *l)
+{
+	size_t errors = lint_count(l, LINT_ERROR);
+	size_t warnings = lint_count(l, LINT_WARNING);
+	size_t infos = lint_count(l, LINT_INFO);
+	const struct lint_finding *f;
+	size_t n, external = 0;
+	struct buf line;
+
+	f = lint_findings(l, &n);
+	buf_init(&line, LINT_LINE_MAX);
+	for (size_t i = 0; i < n; i++) {
+		finding_print(&f[i], &line);
+		external += f[i].level == LINT_INFO &&
+			    strcmp(f[i].rule->code, "G020") == 0;
+	}
+	buf_fini(&line);
+	fprintf(stderr,
+	    "%zu error%s, %zu warning%s, %zu external link%s, %zu other "
+	    "remark%s\n",
+	    errors, plural(errors), warnings, plural(warnings), external,
+	    plural(external), infos - external, plural(infos - external));
+	if (n < errors + warnings + infos)
+		fprintf(stderr, "only the first %zu are listed\n", n);
+	return verb_flush();
+}
+
+static bool
+print_json(const struct lint *l)
+{
+	const struct lint_finding *f;
+	struct buf out;
+	struct json j = { .out = &out };
+	size_t n;
+	bool ok;
+
+	f = lint_findings(l, &n);
+	buf_init(&out, LINT_JSON_MAX);
+	json_object(&j, NULL);
+	json_number(&j, "errors", lint_count(l, LINT_ERROR));
+	json_number(&j, "warnings", lint_count(l, LINT_WARNING));
+	json_number(&j, "infos", lint_count(l, LINT_INFO));
+	json_list(&j, "findings");
+	for (size_t i = 0; i < n; i++) {
+		json_object(&j, NULL);
+		json_text(&j, "code", f[i].rule->code);
+		json_text(&j, "level", levels[f[i].level]);
+		json_text(&j, "file", f[i].file);
+		json_number(&j, "line", f[i].line);
+		json_text(&j, "text", f[i].text);
+		json_end(&j);
+	}
+	json_end(&j);
+	json_end(&j);
+	ok = verb_print(&out);
+	buf_fini(&out);
+	return ok;
+}
+
+/* --------------------------------------------------------------- the work */
+
+static bool
+root_is(const char *dir, const struct conf_capsule *c)
 {
 	struct stat a, b;
 
@@ -137,20 +169,20 @@ is_root(const char *dir, const struct conf_capsule *c)
 	       a.st_ino == b.st_ino;
 }
 
-/* Which capsule of the configuration is in question; without one, a capsule of
- * our own. Problems go to r. */
+/* The capsule of the configuration that DIR is the root of; without a
+ * configuration, one of our own. Problems go to r. */
 static size_t
-choose(const struct job *j, struct conf *conf, struct report *r)
+capsule_choose(const struct lint_job *j, struct conf *conf, struct report *r)
 {
 	struct conf_capsule *c = conf->capsules;
 
 	if (conf->n_capsules > 1) {
 		for (size_t i = 0; i < conf->n_capsules; i++)
-			if (is_root(j->dir, &c[i]))
+			if (root_is(j->dir, &c[i]))
 				return i;
 		report_add(r, REPORT_ERROR, NULL, 0,
-		    "%s is the root of none of the %zu capsules in %s", j->dir,
-		    conf->n_capsules, j->file);
+		    "%s is not the root of one of the %zu capsules in %s",
+		    j->dir, conf->n_capsules, j->file);
 		return 0;
 	}
 	if (conf->n_capsules == 0) {
@@ -166,7 +198,7 @@ choose(const struct job *j, struct conf *conf, struct report *r)
 /* Opens what conf has. Other capsules than ours need not be on this machine, so
  * only what is wrong with ours goes to r. */
 static struct hosts *
-open_hosts(struct conf *conf, size_t ours, struct report *r)
+hosts_load(struct conf *conf, size_t ours, struct report *r)
 {
 	struct report all = { 0 };
 	struct hosts *hosts = hosts_open_all(conf, &all);
@@ -186,7 +218,8 @@ open_hosts(struct conf *conf, size_t ours, struct report *r)
 }
 
 static bool
-run(const struct job *j, struct conf *conf, struct report *r)
+lint_dir(const struct lint_job *j, struct lint *lint, struct conf *conf,
+    struct report *r)
 {
 	struct hosts *hosts = NULL;
 	struct mime *mime = NULL;
@@ -195,14 +228,14 @@ run(const struct job *j, struct conf *conf, struct report *r)
 
 	if (j->file != NULL && !conf_read(conf, j->file, r))
 		goto out;
-	ours = choose(j, conf, r);
+	ours = capsule_choose(j, conf, r);
 	if (r->errors > 0 || !conf_check(conf, r) || !policy_check(conf, r))
 		goto out;
-	hosts = open_hosts(conf, ours, r);
+	hosts = hosts_load(conf, ours, r);
 	mime = mime_new(conf, r);
 	if (hosts == NULL || mime == NULL)
 		goto out;
-	ok = lint_run(j->lint, hosts, &hosts->host[ours], mime);
+	ok = lint_run(lint, hosts, &hosts->host[ours], mime);
 	if (!ok)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s: %s", j->dir,
 		    strerror(errno));
@@ -212,39 +245,68 @@ out:
 	return ok;
 }
 
-static int
-lint(const struct job *j)
+static enum result
+lint(const struct lint_job *j, struct lint *lint)
 {
 	struct report r = { 0 };
 	struct conf *conf = conf_new();
-	bool ok = conf != NULL && run(j, conf, &r);
+	bool ok = conf != NULL && lint_dir(j, lint, conf, &r);
 
 	if (conf == NULL)
 		log_error("out of memory");
 	report_log(&r);
 	report_fini(&r);
 	conf_free(&conf);
-	if (!ok)
-		return EXIT_FAILED;
-	if (!(j->json ? lint_print_json(j->lint) : lint_print_text(j->lint))) {
-		log_error("the list cannot be written: %s", strerror(errno));
-		return EXIT_FAILED;
-	}
-	return lint_count(j->lint, LINT_ERROR) > 0 ? EXIT_FAILED : EXIT_GOOD;
+	ok = ok && (j->json ? print_json(lint) : print_text(lint));
+	return ok && lint_count(lint, LINT_ERROR) == 0 ? RESULT_GOOD
+						       : RESULT_FAILED;
 }
 
-int
-verb_lint(int argc, char **argv)
+static enum result
+lint_verb_run(void *job)
 {
-	struct job j = { .lint = lint_new(clock_wall()) };
-	int status = EXIT_FAILED;
+	struct lint_job *j = job;
+	struct lint *lint_state = lint_new(clock_wall());
+	enum result result = RESULT_GOOD;
+	struct why why;
 
-	if (j.lint == NULL)
+	if (lint_state == NULL) {
 		log_error("out of memory");
-	else if (!parse(&j, argc, argv))
-		status = verb_misused("lint");
-	else
-		status = lint(&j);
-	lint_free(&j.lint);
-	return status;
+		return RESULT_FAILED;
+	}
+	for (size_t i = 0; i < j->levels.n && result == RESULT_GOOD; i++)
+		if (!level_set(lint_state, j->levels.text[i], &why))
+			result = verb_misused("--level: %s", why.text);
+	if (result == RESULT_GOOD)
+		result = lint(j, lint_state);
+	lint_free(&lint_state);
+	return result;
 }
+
+/* clang-format off */
+const struct verb verb_lint = {
+	.name = "lint",
+	.summary = "find faults in pages and links",
+	.about = "Reads the capsule in DIR as its readers would, and lists "
+		 "what is wrong with it, a finding a line: pages, links "
+		 "(resolved by the code that answers requests), capsule.conf, "
+		 "feed, robots.txt. Nothing is fetched.\n",
+	.notes = "The codes are explained in carnation(8). Exit status 1 when "
+		 "there are errors.\n",
+	.args = (const struct arg[]){
+		{ "--config", 'c', "FILE",
+		    "the server's configuration: hosts, types, redirects; DIR "
+		    "is the root of one of its capsules, or stands for the "
+		    "only one", ARG_TEXT(struct lint_job, file) },
+		{ "--json", 0, NULL, "print a JSON object",
+		    ARG_FLAG(struct lint_job, json) },
+		{ "--level", 'W', "CODE=LEVEL",
+		    "off, warn or error for one check",
+		    ARG_LIST(struct lint_job, levels, LEVELS_MAX) },
+		{ "DIR", 0, NULL, NULL, ARG_TEXT(struct lint_job, dir) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct lint_job),
+	.run = lint_verb_run,
+};
+/* clang-format on */

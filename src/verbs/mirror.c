@@ -1,88 +1,49 @@
 /* SPDX-License-Identifier: ISC */
 #include "archive/mirror.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/source.h"
+#include "archive/survey.h"
+#include "capsule/listing.h"
+#include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
-#include "util/why.h"
-#include "verbs/args.h"
-#include "verbs/key_word.h"
-#include "verbs/mirror_output.h"
-#include "verbs/mirror_survey.h"
+#include "verbs/key.h"
 #include "verbs/verbs.h"
 
 enum {
-	OPTION_KEY = ARGS_LONG,
-	OPTION_ALSO,
-	OPTION_STRICT,
-	OPTION_ALLOW,
-	OPTION_HOST,
-	OPTION_CONTACT,
-	OPTION_MAX_FILE,
-	OPTION_MAX_BYTES,
-	OPTION_MAX_FILES,
-	OPTION_JSON,
-	OPTION_SURVEY,
+	PROGRESS_MS = 200,
+	SIZE_TEXT = 16,
+	MIRROR_JSON_MAX = 64 * 1024,
+	SURVEY_KEYS_MAX = 8,
 };
 
-const char mirror_usage[] =
-    "usage: carnation mirror URL STORE --key FILE|TEXT [--also URL]... "
-    "[--strict-tls]\n"
-    "                        [--allow-serial N] [--host NAME] [--contact "
-    "TEXT]\n"
-    "                        [--max-file SIZE] [--max-bytes SIZE] "
-    "[--max-files N] [--json]\n"
-    "       carnation mirror --survey [--key FILE|TEXT]... STORE|URL\n"
-    "\n"
-    "Takes over what is new of a published capsule into STORE, which carnation "
-    "serve\n"
-    "serves: all of it as the author has signed it, or nothing. URL is the "
-    "origin's or\n"
-    "another mirror's, as gemini://example.org/. To be run again and again: a "
-    "run that\n"
-    "was interrupted is gone on with, and says nothing when nothing is new.\n"
-    "\n"
-    "  --key FILE|TEXT    the author's public key, from a trusted hand; needed "
-    "once, then\n"
-    "                     remembered\n"
-    "  --also URL         another mirror, when URL does not answer or is not "
-    "right\n"
-    "  --strict-tls       do not ask a host that shows another certificate "
-    "than before\n"
-    "  --allow-serial N   take this serial, though it is lower than the last, "
-    "or far\n"
-    "                     above it\n"
-    "  --host NAME        the name of this mirror, for its trace; remembered\n"
-    "  --contact TEXT     how its operator is reached, for its trace; "
-    "remembered\n"
-    "  --max-file SIZE    the largest file that is taken (64M)\n"
-    "  --max-bytes SIZE   all files together (4G)\n"
-    "  --max-files N      how many files (100000)\n"
-    "  --json             tell the end as JSON\n"
-    "  --survey           take nothing over: ask the origin and all mirrors in "
-    "STORE's\n"
-    "                     (or URL's) mirrors.gmi how they are, and write a "
-    "page of it\n"
-    "\n"
-    "Exit status: 0 taken over, or nothing new; 1 try again later; 2 wrong "
-    "usage;\n"
-    "3 refused: signature, serial, names or hashes; 4 disk, permissions, "
-    "limits. Of a\n"
-    "survey: 0 all are well; 1 some are not, or nobody could be asked.\n";
-
-struct job {
-	struct mirror_wish wish;
-	char url[MANIFEST_ORIGIN_MAX];
+struct mirror_job {
+	const char *url;
+	const char *store;
+	struct arg_list key_words;
+	struct arg_list also_words;
+	const char *host;
+	const char *contact;
+	uint64_t allow_serial, max_file, max_bytes, max_files;
+	bool strict_tls, json, survey;
+	/* What the words mean. */
+	char base[MANIFEST_ORIGIN_MAX];
 	char also[SOURCES_MAX][MANIFEST_ORIGIN_MAX];
 	const char *also_list[SOURCES_MAX];
-	const char *key_word; /* as said; NULL: nothing was */
-	struct signify_key key;
-	char host[HOSTNAME_SIZE];
-	struct mirror_output output;
+	struct signify_key keys[SURVEY_KEYS_MAX];
+	char canonical[HOSTNAME_SIZE];
+	/* Progress. */
+	bool progress; /* stderr is a terminal */
+	bool shown;    /* a line of progress is on it */
+	uint64_t shown_ms;
+	uint64_t began_ms; /* the first progress */
 };
 
 static volatile sig_atomic_t stopping;
@@ -93,9 +54,9 @@ on_signal(int number)
 	stopping = number;
 }
 
-/* The first one ends the run in good order, the second at once. */
+/* The first one ends the run in good order, the second one at once. */
 static void
-heed_signals(void)
+signals_handle(void)
 {
 	const int numbers[] = { SIGINT, SIGTERM };
 	struct sigaction a = { .sa_handler = on_signal,
@@ -107,228 +68,466 @@ heed_signals(void)
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
 }
 
-static bool
-complain(const char *what, const char *value, const char *why)
+/* ------------------------------------------------------------- progress */
+
+/* "48 KiB", without a ".0". */
+static void
+size_text(uint64_t bytes, char out[SIZE_TEXT])
 {
-	fprintf(stderr, "carnation mirror: %s \"%s\": %s\n", what, value, why);
-	return false;
+	char *tenth;
+
+	listing_size(bytes, out);
+	tenth = strstr(out, ".0 ");
+	if (tenth != NULL)
+		memmove(tenth, tenth + 2, strlen(tenth + 2) + 1);
 }
 
-static bool
-take_url(const char *what, const char *value, char out[MANIFEST_ORIGIN_MAX])
+static void
+progress_clear(struct mirror_job *j)
 {
-	return manifest_origin(slice_str(value), out) ||
-	       complain(what, value,
-		   "not the root of a capsule, as gemini://example.org/");
+	if (j->shown)
+		fputs("\r\x1b[K", stderr);
+	j->shown = false;
 }
 
-static bool
-take_also(struct job *j, const char *value)
+static void
+progress_show(const struct mirror_progress *p, uint64_t took_ms)
 {
-	size_t n = j->wish.n_also;
+	uint64_t rate = took_ms == 0 ? 0 : p->bytes * 1000 / took_ms;
+	uint64_t left = p->bytes_all > p->bytes ? p->bytes_all - p->bytes : 0;
+	char done[SIZE_TEXT], all[SIZE_TEXT], speed[SIZE_TEXT];
 
-	if (n == SOURCES_MAX)
-		return complain("--also", value, "one too many");
-	j->also_list[n] = j->also[n];
-	j->wish.also = j->also_list;
-	j->wish.n_also++;
-	return take_url("--also", value, j->also[n]);
+	size_text(p->bytes, done);
+	size_text(p->bytes_all, all);
+	size_text(rate, speed);
+	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " files, %s of %s, %s/s",
+	    p->files, p->files_all, done, all, speed);
+	if (rate > 0)
+		fprintf(stderr, ", %" PRIu64 " s left", left / rate);
+	fputs("\x1b[K", stderr);
 }
 
-/* The exit status, after a message when it is not EXIT_GOOD. */
-static int
-read_key(struct job *j)
+static void
+on_progress(void *arg, const struct mirror_progress *p)
 {
-	enum key_word kind;
-	struct why why;
+	struct mirror_job *j = arg;
+	uint64_t now;
 
-	if (j->key_word == NULL)
-		return EXIT_GOOD;
-	kind = key_word_read_public(j->key_word, &j->key, &why);
-	if (!key_word_good(kind)) {
-		log_error("--key %s (see carnation help mirror)", why.text);
-		return key_word_status(kind);
-	}
-	j->wish.key = &j->key;
-	return EXIT_GOOD;
+	if (!j->progress)
+		return;
+	now = clock_ms();
+	if (j->began_ms == 0)
+		j->began_ms = now;
+	if (j->shown_ms != 0 && now - j->shown_ms < PROGRESS_MS)
+		return;
+	j->shown_ms = now;
+	j->shown = true;
+	progress_show(p, now - j->began_ms);
 }
 
-/* "500", "64K", "64M", "4G". */
-static bool
-take_size(const char *what, const char *value, uint64_t *out)
+static void
+on_say(void *arg, enum mirror_level level, const char *text)
 {
-	static const struct slice units = { (const uint8_t *)"KMG", 3 };
-	struct slice digits = slice_str(value);
-	unsigned shift = 0;
-
-	for (unsigned i = 0; i < units.len && digits.len > 0; i++)
-		if (digits.ptr[digits.len - 1] == units.ptr[i])
-			shift = 10 * (i + 1);
-	if (shift > 0)
-		digits = slice_head(digits, digits.len - 1);
-	if (!slice_number(digits, MANIFEST_NUMBER_MAX >> shift, out) ||
-	    *out == 0)
-		return complain(what, value,
-		    "not a number of bytes, as 500, 64K, 64M or 4G");
-	*out <<= shift;
-	return true;
-}
-
-static bool
-take_number(const char *what, const char *value, uint64_t max, uint64_t *out)
-{
-	return (slice_number(slice_str(value), max, out) && *out > 0) ||
-	       complain(what, value, "not such a number");
-}
-
-static bool
-take_host(struct job *j, const char *value)
-{
-	j->wish.host = j->host;
-	return hostname_canonical(slice_str(value), j->host) != HOSTNAME_BAD ||
-	       complain("--host", value, "not a host name");
-}
-
-static bool
-take_contact(struct job *j, const char *value)
-{
-	j->wish.contact = value;
-	return state_text_ok(slice_str(value)) ||
-	       complain("--contact", value, "not one short line of text");
-}
-
-static bool
-take_word(struct job *j, const char *value)
-{
-	if (j->wish.url == NULL) {
-		j->wish.url = j->url;
-		return take_url("URL", value, j->url);
-	}
-	if (j->wish.store != NULL)
-		return complain("word", value, "one too many");
-	j->wish.store = value;
-	return true;
-}
-
-static bool
-take_option(struct job *j, int letter, const char *value)
-{
-	switch (letter) {
-	case ARGS_WORD:
-		return take_word(j, value);
-	case OPTION_KEY:
-		j->key_word = value;
-		return true;
-	case OPTION_ALSO:
-		return take_also(j, value);
-	case OPTION_STRICT:
-		j->wish.strict_tls = true;
-		return true;
-	case OPTION_ALLOW:
-		return take_number("--allow-serial", value, MANIFEST_NUMBER_MAX,
-		    &j->wish.allow_serial);
-	case OPTION_HOST:
-		return take_host(j, value);
-	case OPTION_CONTACT:
-		return take_contact(j, value);
-	case OPTION_MAX_FILE:
-		return take_size("--max-file", value, &j->wish.max_file);
-	case OPTION_MAX_BYTES:
-		return take_size("--max-bytes", value, &j->wish.max_bytes);
-	case OPTION_MAX_FILES:
-		return take_number("--max-files", value, MANIFEST_FILES_MAX,
-		    &j->wish.max_files);
-	case OPTION_JSON:
-		j->output.json = true;
-		return true;
-	default:
-		return false;
+	progress_clear(arg);
+	switch (level) {
+	case MIRROR_INFO:
+		log_info("%s", text);
+		break;
+	case MIRROR_WARNING:
+		log_warn("%s", text);
+		break;
+	case MIRROR_ERROR:
+		log_error("%s", text);
+		break;
 	}
 }
 
-/* False, and a message, when the words are no job. */
-static bool
-parse(struct job *j, int argc, char **argv)
+/* -------------------------------------------------------------- the result */
+
+/* "example.org:1966" of "gemini://example.org:1966/". */
+static struct slice
+origin_place(const char *origin)
 {
-	static const struct args_option known[] = {
-		{ "--key", OPTION_KEY, true },
-		{ "--also", OPTION_ALSO, ARGS_MANY },
-		{ "--strict-tls", OPTION_STRICT, false },
-		{ "--allow-serial", OPTION_ALLOW, true },
-		{ "--host", OPTION_HOST, true },
-		{ "--contact", OPTION_CONTACT, true },
-		{ "--max-file", OPTION_MAX_FILE, true },
-		{ "--max-bytes", OPTION_MAX_BYTES, true },
-		{ "--max-files", OPTION_MAX_FILES, true },
-		{ "--json", OPTION_JSON, false },
-		/* For who mistypes it: it has a parser of its own. */
-		{ "--survey", OPTION_SURVEY, false },
-		{ NULL, 0, false },
+	struct slice name = slice_str(origin);
+
+	if (slice_starts(name, SLICE("gemini://")))
+		name = slice_skip(name, sizeof("gemini://") - 1);
+	if (slice_ends(name, SLICE("/")))
+		name = slice_head(name, name.len - 1);
+	return name;
+}
+
+static const char *
+serving_text(const struct mirror_outcome *out, char text[64])
+{
+	if (out->serving == 0)
+		return "nothing is served yet";
+	snprintf(text, 64, "%s serving %" PRIu64,
+	    out->switched || out->result == MIRROR_SAME ? "now" : "still",
+	    out->serving);
+	return text;
+}
+
+static void
+updated_print(const struct mirror_outcome *out)
+{
+	const struct changes *c = &out->changes;
+	char size[SIZE_TEXT], text[64];
+
+	printf("mirror: %.*s: serial ", SLICE_ARGS(origin_place(out->origin)));
+	if (out->before != 0)
+		printf("%" PRIu64 " -> ", out->before);
+	size_text(out->bytes, size);
+	printf("%" PRIu64 ": %" PRIu64 " new, %" PRIu64 " gone, %" PRIu64
+	       " kept; %s fetched in %" PRIu64 " request%s, %" PRIu64
+	       ".%" PRIu64 " s; %s\n",
+	    out->serial, c->added + c->changed, c->gone, c->kept, size,
+	    out->requests, out->requests == 1 ? "" : "s", out->ms / 1000,
+	    out->ms % 1000 / 100, serving_text(out, text));
+}
+
+static void
+refused_print(const struct mirror_outcome *out)
+{
+	char text[64];
+
+	printf("mirror: %.*s: REFUSED", SLICE_ARGS(origin_place(out->origin)));
+	if (out->serial != 0)
+		printf(" serial %" PRIu64, out->serial);
+	printf(": %s; %s\n", out->why.text, serving_text(out, text));
+}
+
+static void
+outcome_print(const struct mirror_outcome *out)
+{
+	char text[64];
+
+	switch (out->result) {
+	case MIRROR_UPDATED:
+		updated_print(out);
+		break;
+	case MIRROR_SAME:
+		if (isatty(STDOUT_FILENO) == 1)
+			printf("mirror: %.*s: serial %" PRIu64
+			       ": no change%s; %s\n",
+			    SLICE_ARGS(origin_place(out->origin)), out->serial,
+			    out->stale ? " (stale: the author intended to "
+					 "publish again)"
+				       : "",
+			    serving_text(out, text));
+		break;
+	case MIRROR_REFUSED:
+		refused_print(out);
+		break;
+	case MIRROR_LATER:
+	case MIRROR_USAGE:
+	case MIRROR_LOCAL:
+		log_error("%.*s: %s; %s", SLICE_ARGS(origin_place(out->origin)),
+		    out->why.text, serving_text(out, text));
+		break;
+	}
+}
+
+static void
+outcome_json(const struct mirror_outcome *out, struct json *j)
+{
+	static const char *const results[] = {
+		[MIRROR_UPDATED] = "updated",
+		[MIRROR_SAME] = "same",
+		[MIRROR_LATER] = "later",
+		[MIRROR_USAGE] = "usage",
+		[MIRROR_REFUSED] = "refused",
+		[MIRROR_LOCAL] = "local",
 	};
-	struct args a = {
-		.verb = "mirror", .options = known, .argc = argc, .argv = argv
-	};
-	int letter;
+	const struct changes *c = &out->changes;
 
-	while ((letter = args_next(&a)) != ARGS_END)
-		if (!take_option(j, letter, a.value))
-			return false;
-	if (j->wish.store == NULL)
-		fprintf(stderr, "carnation mirror: name a URL and a store\n");
-	return j->wish.store != NULL;
+	json_object(j, NULL);
+	json_text(j, "result", results[out->result]);
+	json_text(j, "origin", out->origin);
+	json_text(j, "source", out->source);
+	json_number(j, "before", out->before);
+	json_number(j, "serial", out->serial);
+	json_number(j, "serving", out->serving);
+	json_number(j, "new", c->added + c->changed);
+	json_number(j, "gone", c->gone);
+	json_number(j, "kept", c->kept);
+	json_number(j, "bytes", out->bytes);
+	json_number(j, "requests", out->requests);
+	json_number(j, "resumed", out->resumed);
+	json_number(j, "milliseconds", out->ms);
+	json_text(j, "why", out->why.text);
+	json_bool(j, "stale", out->stale);
+	json_end(j);
 }
 
-static int
-exit_status(enum mirror_result result)
+/* False after a message when it could not be written. */
+static bool
+outcome_report(struct mirror_job *j, const struct mirror_outcome *out)
+{
+	struct buf text;
+	struct json json = { .out = &text };
+	bool ok;
+
+	progress_clear(j);
+	if (!j->json) {
+		outcome_print(out);
+		return verb_flush();
+	}
+	buf_init(&text, MIRROR_JSON_MAX);
+	outcome_json(out, &json);
+	ok = verb_print(&text);
+	buf_fini(&text);
+	return ok;
+}
+
+/* --------------------------------------------------------------- the work */
+
+static enum result
+result_of(enum mirror_result result)
 {
 	switch (result) {
 	case MIRROR_UPDATED:
 	case MIRROR_SAME:
-		return EXIT_GOOD;
+		return RESULT_GOOD;
 	case MIRROR_LATER:
 		break;
 	case MIRROR_USAGE:
-		return EXIT_USAGE;
+		return RESULT_USAGE;
 	case MIRROR_REFUSED:
-		return EXIT_REFUSED;
+		return RESULT_REFUSED;
 	case MIRROR_LOCAL:
-		return EXIT_LOCAL;
+		return RESULT_LOCAL;
 	}
-	return EXIT_FAILED;
+	return RESULT_FAILED;
 }
 
-static int
-run(struct job *j)
+static bool
+origin_check(const char *text, struct why *why)
 {
+	char base[MANIFEST_ORIGIN_MAX];
+
+	return manifest_origin(slice_str(text), base) ||
+	       why_set(why,
+		   "invalid URL \"%s\" (a whole capsule, as "
+		   "gemini://example.org/)",
+		   text);
+}
+
+/* Whether URL is one that can be mirrored, into base. */
+static enum result
+base_set(struct mirror_job *j)
+{
+	struct why why;
+
+	if (!origin_check(j->url, &why))
+		return verb_misused("URL: %s", why.text);
+	manifest_origin(slice_str(j->url), j->base);
+	return RESULT_GOOD;
+}
+
+/* What mirror_run needs of the words, except for the key. */
+static struct mirror_wish
+wish_of(struct mirror_job *j)
+{
+	for (size_t i = 0; i < j->also_words.n; i++) {
+		manifest_origin(slice_str(j->also_words.text[i]), j->also[i]);
+		j->also_list[i] = j->also[i];
+	}
+	if (j->host != NULL)
+		hostname_canonical(slice_str(j->host), j->canonical);
+	return (struct mirror_wish){
+		.store = j->store,
+		.url = j->base,
+		.also = j->also_list,
+		.n_also = j->also_words.n,
+		.strict_tls = j->strict_tls,
+		.allow_serial = j->allow_serial,
+		.max_file = j->max_file,
+		.max_bytes = j->max_bytes,
+		.max_files = j->max_files,
+		.host = j->host != NULL ? j->canonical : NULL,
+		.contact = j->contact,
+		.stop = &stopping,
+		.listener = { on_say, on_progress, j },
+	};
+}
+
+static enum result
+mirror(struct mirror_job *j)
+{
+	struct mirror_wish wish;
 	struct mirror_outcome out;
-	int status;
+	enum result result = base_set(j);
 
-	j->wish.listener = mirror_output_open(&j->output);
-	mirror_run(&j->wish, &out);
-	status = exit_status(out.result);
-	if (!mirror_output_close(&j->output, &out) && status == EXIT_GOOD)
-		status = EXIT_FAILED;
-	return status;
+	if (result != RESULT_GOOD)
+		return result;
+	if (j->store == NULL)
+		return verb_misused("missing argument: STORE");
+	if (j->key_words.n > 1)
+		return verb_misused("duplicate option --key");
+	wish = wish_of(j);
+	if (j->key_words.n > 0)
+		wish.key = &j->keys[0];
+	j->progress = isatty(STDERR_FILENO) == 1;
+	mirror_run(&wish, &out);
+	result = result_of(out.result);
+	if (!outcome_report(j, &out) && result == RESULT_GOOD)
+		result = RESULT_FAILED;
+	return result;
 }
 
-int
-verb_mirror(int argc, char **argv)
+/* A URL names its scheme; everything else is a directory. */
+static enum result
+survey_place(struct mirror_job *j, struct survey_options *o)
 {
-	struct job j = { .wish = { .max_file = (uint64_t)MIRROR_FILE_MIB << 20,
-			     .max_bytes = (uint64_t)MIRROR_BYTES_GIB << 30,
-			     .max_files = MANIFEST_FILES_MAX,
-			     .stop = &stopping } };
-	int status;
-
-	if (mirror_survey_wanted(argc, argv)) {
-		heed_signals();
-		return mirror_survey(argc, argv, &stopping);
+	if (j->store != NULL)
+		return verb_misused("too many arguments: %s", j->store);
+	if (j->also_words.n > 0 || j->host != NULL || j->contact != NULL ||
+	    j->allow_serial > 0 || j->strict_tls || j->json)
+		return verb_misused("only --key goes with --survey");
+	if (strstr(j->url, "://") == NULL) {
+		o->store = j->url;
+		return RESULT_GOOD;
 	}
-	if (!parse(&j, argc, argv))
-		return verb_misused("mirror");
-	status = read_key(&j);
-	if (status != EXIT_GOOD)
-		return status;
-	heed_signals();
-	return run(&j);
+	o->url = j->base;
+	if (base_set(j) != RESULT_GOOD)
+		return RESULT_USAGE;
+	return o->n_keys > 0
+		   ? RESULT_GOOD
+		   : verb_misused("a survey of a URL needs the author's --key");
 }
+
+static enum result
+survey(struct mirror_job *j)
+{
+	struct survey_options o = {
+		.keys = j->keys, .n_keys = j->key_words.n, .stop = &stopping
+	};
+	enum result result = survey_place(j, &o);
+	enum survey_result surveyed;
+	struct buf page;
+	struct why why;
+
+	if (result != RESULT_GOOD)
+		return result;
+	why_clear(&why);
+	buf_init(&page, SURVEY_PAGE_MAX);
+	surveyed = survey_run(&o, &page, &why);
+	if (why.text[0] != '\0')
+		log_error("%s", why.text);
+	if (surveyed == SURVEY_LOCAL)
+		result = RESULT_LOCAL;
+	else if (surveyed != SURVEY_WELL)
+		result = RESULT_FAILED;
+	if (!verb_print(&page))
+		result = RESULT_FAILED;
+	buf_fini(&page);
+	return result;
+}
+
+/* ----------------------------------------------------------- command line */
+
+static bool
+host_check(const char *text, struct why *why)
+{
+	char canonical[HOSTNAME_SIZE];
+
+	return hostname_canonical(slice_str(text), canonical) != HOSTNAME_BAD ||
+	       why_set(why, "invalid host name \"%s\"", text);
+}
+
+static bool
+contact_check(const char *text, struct why *why)
+{
+	return state_text_ok(slice_str(text)) ||
+	       why_set(why, "invalid text \"%s\" (one short line)", text);
+}
+
+static enum result
+mirror_verb_run(void *job)
+{
+	struct mirror_job *j = job;
+	enum result result = RESULT_GOOD;
+
+	signals_handle();
+	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
+		result = key_read_public(j->key_words.text[i], &j->keys[i]);
+	if (result != RESULT_GOOD)
+		return result;
+	return j->survey ? survey(j) : mirror(j);
+}
+
+/* clang-format off */
+const struct verb verb_mirror = {
+	.name = "mirror",
+	.summary = "copy what is new of a published capsule",
+	.forms = (const char *const[]){
+		"URL STORE --key FILE|TEXT [OPTION]...",
+		"--survey [--key FILE|TEXT]... STORE|URL",
+		NULL,
+	},
+	.about =
+	    "Copies what is new of a published capsule into STORE, which "
+	    "carnation serve serves: all of it as the author has signed it, or "
+	    "nothing. URL is the origin's or another mirror's, as "
+	    "gemini://example.org/. Run it again and again: an interrupted run "
+	    "is resumed, and a run that finds nothing new prints nothing.\n",
+	.notes =
+	    "Exit status: 0 updated, or nothing new; 1 try again later; 2 "
+	    "wrong usage; 3 refused: signature, serial, names or hashes; 4 "
+	    "disk, permissions, limits. Of a survey: 0 all mirrors are well; 1 "
+	    "some are not, or none could be asked.\n",
+	.args = (const struct arg[]){
+		{ "--key", 0, "FILE|TEXT",
+		    "the author's public key, from a trusted source; needed "
+		    "once, then remembered",
+		    ARG_LIST(struct mirror_job, key_words, SURVEY_KEYS_MAX) },
+		{ "--also", 0, "URL",
+		    "another mirror, when URL does not answer or is wrong",
+		    ARG_LIST(struct mirror_job, also_words, SOURCES_MAX),
+		    .check = origin_check },
+		{ "--strict-tls", 0, NULL,
+		    "skip a host whose certificate is not the one it had before",
+		    ARG_FLAG(struct mirror_job, strict_tls) },
+		{ "--allow-serial", 0, "N",
+		    "accept this serial, though it is lower than the last, or "
+		    "far above it",
+		    ARG_NUMBER(struct mirror_job, allow_serial, 1,
+			MANIFEST_NUMBER_MAX) },
+		{ "--host", 0, "NAME",
+		    "the name of this mirror, for its trace; remembered",
+		    ARG_TEXT(struct mirror_job, host), .check = host_check },
+		{ "--contact", 0, "TEXT",
+		    "how to reach its operator, for its trace; remembered",
+		    ARG_TEXT(struct mirror_job, contact),
+		    .check = contact_check },
+		{ "--max-file", 0, "SIZE", "the largest file accepted (64M)",
+		    ARG_SIZE(struct mirror_job, max_file, 1,
+			MANIFEST_NUMBER_MAX) },
+		{ "--max-bytes", 0, "SIZE", "all files together (4G)",
+		    ARG_SIZE(struct mirror_job, max_bytes, 1,
+			MANIFEST_NUMBER_MAX) },
+		{ "--max-files", 0, "N", "how many files (100000)",
+		    ARG_NUMBER(struct mirror_job, max_files, 1,
+			MANIFEST_FILES_MAX) },
+		{ "--json", 0, NULL, "print the result as a JSON object",
+		    ARG_FLAG(struct mirror_job, json) },
+		{ "--survey", 0, NULL,
+		    "copy nothing: ask the origin and all mirrors in the "
+		    "mirrors.gmi of STORE (or of URL) for their state, and "
+		    "write a page about it",
+		    ARG_FLAG(struct mirror_job, survey) },
+		{ "URL", 0, NULL, NULL, ARG_TEXT(struct mirror_job, url) },
+		{ "STORE", 0, NULL, NULL, ARG_TEXT(struct mirror_job, store),
+		    .optional = true },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct mirror_job),
+	.defaults = &(const struct mirror_job){
+		.max_file = (uint64_t)MIRROR_FILE_MIB << 20,
+		.max_bytes = (uint64_t)MIRROR_BYTES_GIB << 30,
+		.max_files = MANIFEST_FILES_MAX,
+	},
+	.run = mirror_verb_run,
+};
+/* clang-format on */

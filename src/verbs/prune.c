@@ -3,68 +3,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "archive/state.h"
 #include "archive/store.h"
 #include "util/log.h"
-#include "util/why.h"
-#include "verbs/args.h"
-#include "verbs/store_verb.h"
 #include "verbs/verbs.h"
 
-enum { OPTION_KEEP = ARGS_LONG, KEEP_MAX = 1000000 };
+enum { KEEP_MAX = 1000000 };
 
-const char prune_usage[] =
-    "usage: carnation prune [--keep N] STORE\n"
-    "\n"
-    "Removes all but the newest releases of a store, and the objects that are "
-    "then in\n"
-    "none. The current release is never removed, nor one that was superseded "
-    "less than\n"
-    "two minutes ago and may still be on its way to a visitor.\n"
-    "\n"
-    "  --keep N   how many releases to keep (3)\n";
+struct prune_job {
+	const char *path;
+	uint64_t keep;
+};
 
-static bool
-parse(const char **path, unsigned *keep, int argc, char **argv)
-{
-	static const struct args_option known[] = {
-		{ "--keep", OPTION_KEEP, true },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "prune", .options = known, .argc = argc, .argv = argv
-	};
-	long number;
-	int letter;
-
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == ARGS_BAD)
-			return false;
-		if (letter == OPTION_KEEP) {
-			if (!args_number(&a, "--keep", 1, KEEP_MAX, &number))
-				return false;
-			*keep = (unsigned)number;
-		} else if (*path == NULL) {
-			*path = a.value;
-		} else {
-			fprintf(stderr,
-			    "carnation prune: one store, not also \"%s\"\n",
-			    a.value);
-			return false;
-		}
-	}
-	if (*path == NULL)
-		fprintf(stderr, "carnation prune: name a store\n");
-	return *path != NULL;
-}
-
-/* Each release that was there: gone, or why it was kept beyond the newest. What a
- * prune that succeeded (good_end) has left for no other reason was in use. */
+/* Each release of before: removed, or why it was kept though it is not among the
+ * newest. What a successful prune (good_end) kept for no other reason was in
+ * use. */
 static void
-tell(const struct store *s, const struct store_keeping *keep,
+releases_print(const struct store *s, const struct store_keeping *keep,
     const uint64_t *before, size_t n, bool good_end)
 {
 	uint64_t current = store_current(s);
@@ -81,7 +38,7 @@ tell(const struct store *s, const struct store_keeping *keep,
 			continue;
 		}
 		if (fd != -1)
-			(void)close(fd);
+			close(fd);
 		if (i < good && i + keep->newest >= good)
 			continue;
 		if (before[i] == current)
@@ -96,10 +53,11 @@ tell(const struct store *s, const struct store_keeping *keep,
 	}
 }
 
-/* A mirror's releases above the serial that it goes by were taken back, as those of
- * a thief. An author's serial counts as used, though the release was never finished. */
+/* Releases of a mirror above the serial in its state were revoked, as those of a
+ * thief. An author's serial counts as used though its release was never
+ * finished. */
 static bool
-find_highest(const struct store *s, uint64_t *highest, struct why *why)
+highest_find(const struct store *s, uint64_t *highest, struct why *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool known = true;
@@ -125,7 +83,7 @@ find_highest(const struct store *s, uint64_t *highest, struct why *why)
 }
 
 static void
-sum_up(const struct store *s, unsigned releases, unsigned objects)
+sum_print(const struct store *s, unsigned releases, unsigned objects)
 {
 	uint64_t current = store_current(s);
 
@@ -137,50 +95,67 @@ sum_up(const struct store *s, unsigned releases, unsigned objects)
 		printf("; now serving %" PRIu64 "\n", current);
 }
 
-static int
+static enum result
 prune(struct store *s, unsigned newest)
 {
 	struct store_keeping keep = { .newest = newest };
+	enum result result = RESULT_LOCAL;
 	unsigned releases, objects;
 	uint64_t *before;
 	struct why why;
-	int status = EXIT_GOOD;
 	size_t n;
 
-	if (!find_highest(s, &keep.highest, &why)) {
-		return store_failed(&why);
+	if (!highest_find(s, &keep.highest, &why)) {
+		log_error("%s", why.text);
+		return RESULT_LOCAL;
 	}
 	before = store_releases(s, &n);
-	if (!store_prune(s, &keep, &releases, &objects, &why))
-		status = store_failed(&why);
+	if (store_prune(s, &keep, &releases, &objects, &why))
+		result = RESULT_GOOD;
+	else
+		log_error("%s", why.text);
 	if (before != NULL)
-		tell(s, &keep, before, n, status == EXIT_GOOD);
-	/* After a failure the sums are not those of a prune: what went is named
-	 * above. */
-	if (status == EXIT_GOOD)
-		sum_up(s, releases, objects);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_GOOD) {
-		log_error("standard output: %s", strerror(errno));
-		status = EXIT_FAILED;
-	}
+		releases_print(s, &keep, before, n, result == RESULT_GOOD);
+	/* After a failure there is no sum; what was removed is listed above. */
+	if (result == RESULT_GOOD)
+		sum_print(s, releases, objects);
+	if (!verb_flush() && result == RESULT_GOOD)
+		result = RESULT_FAILED;
 	free(before);
-	return status;
+	return result;
 }
 
-int
-verb_prune(int argc, char **argv)
+static enum result
+prune_run(void *job)
 {
-	const char *path = NULL;
-	unsigned keep = STORE_KEEP;
+	const struct prune_job *j = job;
 	struct store *s;
-	int status;
+	enum result result = verb_store_take(j->path, &s);
 
-	if (!parse(&path, &keep, argc, argv))
-		return verb_misused("prune");
-	status = store_take(path, &s);
-	if (status != EXIT_GOOD)
-		return status;
-	status = prune(s, keep);
+	if (result != RESULT_GOOD)
+		return result;
+	result = prune(s, (unsigned)j->keep);
 	store_close(&s);
-	return status;
+	return result;
 }
+
+/* clang-format off */
+const struct verb verb_prune = {
+	.name = "prune",
+	.summary = "remove old releases from a store",
+	.about =
+	    "Removes all but the newest releases of a store, and the objects "
+	    "that no release needs any longer. The current release is never "
+	    "removed, nor one that was superseded less than two minutes ago "
+	    "and may still be on its way to a client.\n",
+	.args = (const struct arg[]){
+		{ "--keep", 0, "N", "how many releases to keep (3)",
+		    ARG_NUMBER(struct prune_job, keep, 1, KEEP_MAX) },
+		{ "STORE", 0, NULL, NULL, ARG_TEXT(struct prune_job, path) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct prune_job),
+	.defaults = &(const struct prune_job){ .keep = STORE_KEEP },
+	.run = prune_run,
+};
+/* clang-format on */

@@ -2,82 +2,448 @@
 #include "archive/publish.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/file.h"
+#include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
-#include "verbs/publish_options.h"
-#include "verbs/publish_output.h"
+#include "verbs/key.h"
 #include "verbs/verbs.h"
 
-const char publish_usage[] =
-    "usage: carnation publish SRC STORE --key FILE [--origin URL] [--author "
-    "NAME]\n"
-    "           [--final] [--refresh DAYS] [--next-key FILE] [--strict] "
-    "[--dry-run]\n"
-    "           [--yes] [--json]\n"
-    "       carnation publish SRC STORE --unsigned OUT [--key FILE] ...\n"
-    "       carnation publish SRC STORE --signed FILE [--key FILE] ...\n"
-    "\n"
-    "Makes the capsule in SRC the next release in STORE, which carnation serve "
-    "serves:\n"
-    "checks it as carnation lint does (errors stop it), adds atom.xml, the "
-    "text copy, an\n"
-    "archive and a signed list of all files, tells what changed, and switches. "
-    "SRC is\n"
-    "not written to.\n"
-    "\n"
-    "  --key FILE        the secret key, NAME.sec of carnation key new; the "
-    "first one\n"
-    "                    used is the store's for good\n"
-    "  --origin URL      where the capsule is found, as gemini://example.org; "
-    "needed the\n"
-    "                    first time\n"
-    "  --author NAME     who wrote the pages, as atom.xml says it; otherwise "
-    "the\n"
-    "                    capsule's title\n"
-    "  --final           the last release: mirrors need not look for another\n"
-    "  --refresh DAYS    mirrors call themselves stale after so long (365)\n"
-    "  --next-key FILE   announces the key that may sign later releases\n"
-    "  --unsigned OUT    writes the list to be signed elsewhere (- is the "
-    "standard\n"
-    "                    output), publishes nothing\n"
-    "  --signed FILE     publishes with what signify -S -e made of that list\n"
-    "  --strict          refuses what would be left out with a warning\n"
-    "  --dry-run         writes nothing\n"
-    "  --yes             does not ask before a page goes that others link to, "
-    "or after\n"
-    "                    --final\n"
-    "  --json            what changed as a JSON object\n";
+enum {
+	LIST_MODE = 0644,
+	LINES_MAX = 40, /* of changes, for people */
+	LOSSES_MAX = 20,
+	PATH_TEXT_MAX = 8 * 1024, /* a path, escaped */
+	PUBLISH_JSON_MAX = 256 << 20,
+};
 
-enum { LIST_MODE = 0644 };
+struct publish_job {
+	struct publish_options o;
+	const char *key_file, *next_file, *unsigned_file, *signed_file;
+	const char *origin_text, *author;
+	uint64_t refresh_days; /* 0: not given */
+	bool dry_run, yes, json;
+	bool to_stdout; /* the list is, and nothing else */
+	/* What o borrows. */
+	char *certs;
+	struct feed_origin origin;
+	struct signify_secret *secret;
+	struct signify_key key, next_key;
+	char key_name[SIGNIFY_NAME_MAX];
+	struct buf sealed;
+};
 
-static int
+/* ------------------------------------------------ options that go together */
+
+/* The latest moment that RFC 3339 can express, and a list's dates with it. */
+static const uint64_t created_max =
+    UINT64_C(253402300799) - UINT64_C(86400) * PUBLISH_REFRESH_DAYS_MAX;
+
+static bool
+file_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* "-", or what the standard output is, under a name such as /dev/stdout. */
+static bool
+file_is_stdout(const char *file)
+{
+	struct stat a, b;
+
+	if (file == NULL || strcmp(file, "-") == 0)
+		return file != NULL;
+	return stat(file, &a) == 0 && fstat(STDOUT_FILENO, &b) == 0 &&
+	       file_is_same(&a, &b);
+}
+
+static enum result
+options_check(const struct publish_job *j)
+{
+	bool is_signed = j->signed_file != NULL;
+
+	if (j->unsigned_file != NULL && (is_signed || j->dry_run))
+		return verb_misused("--unsigned cannot be combined with "
+				    "--signed or --dry-run");
+	if (j->json && j->to_stdout)
+		return verb_misused("--unsigned and --json cannot both write "
+				    "to the standard output");
+	if (j->o.final && j->refresh_days > 0)
+		return verb_misused("--final cannot be combined with "
+				    "--refresh: nothing follows");
+	if (is_signed &&
+	    (j->o.final || j->refresh_days > 0 || j->next_file != NULL))
+		return verb_misused("--final, --refresh and --next-key are in "
+				    "the signed list: give them with "
+				    "--unsigned");
+	if (j->key_file == NULL && j->unsigned_file == NULL && !is_signed &&
+	    !j->dry_run)
+		return verb_misused(
+		    "missing option --key (see carnation key new)");
+	return RESULT_GOOD;
+}
+
+/* The clock, or SOURCE_DATE_EPOCH for a build that is to be repeated
+ * (reproducible-builds.org). */
+static enum result
+time_set(struct publish_job *j)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	uint64_t seconds;
+
+	j->o.now = j->o.created = clock_wall();
+	if (text == NULL)
+		return RESULT_GOOD;
+	if (!slice_number(slice_str(text), created_max, &seconds))
+		return verb_misused(
+		    "SOURCE_DATE_EPOCH: invalid number of seconds \"%s\"",
+		    text);
+	j->o.created = (int64_t)seconds;
+	return RESULT_GOOD;
+}
+
+static enum result
+options_set(struct publish_job *j)
+{
+	const char *reason;
+	enum result result;
+
+	if (j->origin_text != NULL) {
+		feed_origin(slice_str(j->origin_text), &j->origin, &reason);
+		j->o.origin = &j->origin;
+	}
+	if (j->author != NULL)
+		j->o.author = slice_str(j->author);
+	j->o.refresh_days = j->refresh_days > 0 ? (unsigned)j->refresh_days
+						: PUBLISH_REFRESH_DAYS;
+	j->o.key_name = j->key_name;
+	j->o.certs = j->certs = default_certs_dir();
+	j->o.look_only = j->dry_run || j->unsigned_file != NULL;
+	j->to_stdout = file_is_stdout(j->unsigned_file);
+	result = options_check(j);
+	return result == RESULT_GOOD ? time_set(j) : result;
+}
+
+/* NAME of dir/NAME.sec. */
+static bool
+key_name_set(struct publish_job *j)
+{
+	const char *slash = strrchr(j->key_file, '/');
+	struct slice name = slice_str(slash == NULL ? j->key_file : slash + 1);
+
+	if (slice_ends(name, SLICE(".sec")) || slice_ends(name, SLICE(".pub")))
+		name = slice_head(name, name.len - strlen(".sec"));
+	if (!signify_name(name)) {
+		log_error("%s: no name for a key: NAME.sec", j->key_file);
+		return false;
+	}
+	memcpy(j->key_name, name.ptr, name.len);
+	j->key_name[name.len] = '\0';
+	return true;
+}
+
+static enum result
+key_load(const char *word, struct signify_key *out, struct why *why)
+{
+	enum key_kind kind;
+	enum result result = key_read(word, out, &kind, why);
+
+	if (result == RESULT_GOOD && kind == KEY_SECRET)
+		key_check_mode(word);
+	return result;
+}
+
+static enum result
+keys_load(struct publish_job *j, struct why *why)
+{
+	bool signs = j->unsigned_file == NULL && j->signed_file == NULL;
+
+	if (j->key_file == NULL)
+		return RESULT_GOOD;
+	if (!key_name_set(j))
+		return RESULT_LOCAL;
+	j->o.key = &j->key;
+	if (!signs)
+		return key_load(j->key_file, &j->key, why);
+	j->secret = signify_secret_load(j->key_file, why);
+	if (j->secret == NULL)
+		return errno == 0 ? RESULT_USAGE : RESULT_LOCAL;
+	key_check_mode(j->key_file);
+	signify_public(j->secret, &j->key);
+	j->o.secret = j->secret;
+	return RESULT_GOOD;
+}
+
+/* Whether the list may be written to OUT: not over a file that is read, and not
+ * into the store or the pages. */
+static bool
+out_check(const struct publish_job *j, struct why *why)
+{
+	const char *out = j->unsigned_file;
+	const struct {
+		const char *path, *what;
+	} files[] = { { j->key_file, "--key" },
+		{ j->next_file, "--next-key" } };
+	char target[PATH_MAX];
+	bool fit = true;
+	struct stat a, b;
+
+	if (out == NULL || j->to_stdout)
+		return true;
+	if (!file_target(out, target))
+		return why_set(why, "--unsigned %s: %s", out, strerror(errno));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].path != NULL && stat(target, &a) == 0 &&
+		    stat(files[i].path, &b) == 0 && file_is_same(&a, &b)) {
+			fit = false;
+			why_set(why,
+			    "--unsigned %s: is the file of %s, which would be "
+			    "lost",
+			    out, files[i].what);
+		}
+	if (fit && file_is_inside(target, j->o.store)) {
+		fit = false;
+		why_set(why,
+		    "--unsigned %s: lies in the store, where carnation alone "
+		    "writes",
+		    out);
+	}
+	if (fit && file_is_inside(target, j->o.src)) {
+		fit = false;
+		why_set(why,
+		    "--unsigned %s: lies in %s, which is not written to", out,
+		    j->o.src);
+	}
+	return fit;
+}
+
+static bool
+signed_read(struct publish_job *j, struct why *why)
+{
+	if (j->signed_file == NULL)
+		return true;
+	if (!file_read_path(j->signed_file, &j->sealed))
+		return why_errno(why, j->signed_file);
+	j->o.sealed = buf_view(&j->sealed);
+	if (j->sealed.len > 0)
+		return true;
+	return why_set(why, "%s: is empty", j->signed_file);
+}
+
+/* Reads keys and the signed list, after options_set. */
+static enum result
+files_read(struct publish_job *j, struct why *why)
+{
+	enum result result = RESULT_LOCAL;
+
+	if (out_check(j, why))
+		result = keys_load(j, why);
+	if (result == RESULT_GOOD && j->next_file != NULL) {
+		result = key_load(j->next_file, &j->next_key, why);
+		j->o.next_key = &j->next_key;
+	}
+	if (result == RESULT_GOOD && !signed_read(j, why))
+		result = RESULT_LOCAL;
+	return result;
+}
+
+/* ----------------------------------------------------------------- output */
+
+struct change_printer {
+	uint64_t lines;
+	struct buf line; /* of one path at a time */
+};
+
+static void
+change_print(void *arg, enum change change, const char *path)
+{
+	struct change_printer *p = arg;
+
+	if (++p->lines > LINES_MAX)
+		return;
+	buf_reset(&p->line);
+	if (log_escape(&p->line, slice_str(path)))
+		printf("%-8s %s\n", change_text(change), buf_cstr(&p->line));
+}
+
+static void
+changes_print(const struct publish_plan *plan)
+{
+	struct change_printer p = { 0 };
+
+	buf_init(&p.line, PATH_TEXT_MAX);
+	changes_between(plan->before, plan->after, change_print, &p);
+	buf_fini(&p.line);
+	if (p.lines > LINES_MAX)
+		printf("... and %" PRIu64 " more\n", p.lines - LINES_MAX);
+}
+
+/* "gemini://example.org/" without what goes without saying. */
+static struct slice
+origin_place(const struct manifest *m)
+{
+	struct slice origin = slice_str(m->origin);
+
+	origin = slice_skip(origin, strlen("gemini://"));
+	return slice_head(origin, origin.len - 1);
+}
+
+static void
+end_print(const struct publish_plan *plan, const char *end)
+{
+	const struct changes *c = &plan->changes;
+
+	printf("publish: %.*s: serial ", SLICE_ARGS(origin_place(plan->after)));
+	if (plan->before != NULL)
+		printf("%" PRIu64 " -> ", plan->before->serial);
+	printf("%" PRIu64 ": ", plan->after->serial);
+	if (changes_none(c))
+		printf("nothing changed, ");
+	if (c->added > 0)
+		printf("%" PRIu64 " added, ", c->added);
+	if (c->changed > 0)
+		printf("%" PRIu64 " changed, ", c->changed);
+	if (c->gone > 0)
+		printf("%" PRIu64 " gone, ", c->gone);
+	printf("%" PRIu64 " kept; %s\n", c->kept, end);
+}
+
+/* The paths of one kind of change. */
+struct listing_of {
+	enum change wanted;
+	struct json *out;
+};
+
+static void
+change_list(void *arg, enum change change, const char *path)
+{
+	struct listing_of *l = arg;
+
+	if (change == l->wanted)
+		json_text(l->out, NULL, path);
+}
+
+static void
+changes_put(
+    const struct publish_plan *plan, enum change wanted, struct json *out)
+{
+	struct listing_of l = { wanted, out };
+
+	json_list(out, change_text(wanted));
+	changes_between(plan->before, plan->after, change_list, &l);
+	json_end(out);
+}
+
+static bool
+plan_print_json(const struct publish_plan *plan, bool published)
+{
+	const struct manifest *m = plan->after;
+	struct buf text;
+	struct json out = { .out = &text };
+	bool ok;
+
+	buf_init(&text, PUBLISH_JSON_MAX);
+	json_object(&out, NULL);
+	json_text(&out, "origin", m->origin);
+	json_number(&out, "serial", m->serial);
+	if (plan->before != NULL)
+		json_number(&out, "previous", plan->before->serial);
+	else
+		json_null(&out, "previous");
+	json_bool(&out, "published", published);
+	json_bool(&out, "final", m->final);
+	json_number(&out, "files", m->files);
+	json_number(&out, "bytes", m->bytes);
+	changes_put(plan, CHANGE_ADDED, &out);
+	changes_put(plan, CHANGE_CHANGED, &out);
+	changes_put(plan, CHANGE_GONE, &out);
+	json_number(&out, "kept", plan->changes.kept);
+	json_number(&out, "left_out", plan->left_out);
+	json_number(&out, "lint_warnings", plan->lint_warnings);
+	json_end(&out);
+	ok = verb_print(&text);
+	buf_fini(&text);
+	return ok;
+}
+
+static void
+loss_warn(const struct publish_loss *loss)
+{
+	if (loss->links > 1)
+		log_warn("%s goes, and %s:%u links to it; %zu links in all",
+		    loss->path, loss->page, loss->line, loss->links);
+	else
+		log_warn("%s goes, and %s:%u links to it", loss->path,
+		    loss->page, loss->line);
+}
+
+/* Whether readers lose anything for good. */
+static bool
+losses_warn(const struct publish_plan *plan)
+{
+	if (plan->final_serial > 0)
+		log_warn("serial %" PRIu64 " was said to be the final one: "
+			 "mirrors need not look for another, and its readers "
+			 "were told that nothing more comes",
+		    plan->final_serial);
+	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++)
+		loss_warn(&plan->loss[i]);
+	if (plan->n_losses > LOSSES_MAX)
+		log_warn("and %zu pages more", plan->n_losses - LOSSES_MAX);
+	return plan->final_serial > 0 || plan->n_losses > 0;
+}
+
+/* Asks before pages go that others link to, and before a series that was final is
+ * continued. */
+static bool
+plan_agreed(const struct publish_plan *plan, bool yes)
+{
+	if (!losses_warn(plan) || yes)
+		return true;
+	if (plan->n_losses > 0)
+		log_info("a redirect in capsule.conf keeps such links working");
+	yes = verb_confirm(plan->final_serial > 0 ? "Publish all the same?"
+						  : "Publish without them?",
+	    yes);
+	if (!yes)
+		log_error("nothing has been published");
+	return yes;
+}
+
+/* --------------------------------------------------------------- the work */
+
+static enum result
 status_of(enum publish_result result)
 {
-	static const int status[] = {
-		[PUBLISH_GOOD] = EXIT_GOOD,
-		[PUBLISH_FAILED] = EXIT_FAILED,
-		[PUBLISH_MISUSED] = EXIT_USAGE,
-		[PUBLISH_REFUSED] = EXIT_REFUSED,
-		[PUBLISH_LOCAL] = EXIT_LOCAL,
+	static const enum result status[] = {
+		[PUBLISH_GOOD] = RESULT_GOOD,
+		[PUBLISH_FAILED] = RESULT_FAILED,
+		[PUBLISH_MISUSED] = RESULT_USAGE,
+		[PUBLISH_REFUSED] = RESULT_REFUSED,
+		[PUBLISH_LOCAL] = RESULT_LOCAL,
 	};
 
 	return status[result];
 }
 
 static void
-tell(struct report *r)
+report_flush(struct report *r)
 {
 	report_log(r);
 	report_fini(r);
 	*r = (struct report){ 0 };
 }
 
-/* The list, for somebody to sign. */
-static int
-write_list(const struct publish_job *j, const struct publish *p)
+/* Writes the list, to be signed elsewhere. */
+static enum result
+list_write(const struct publish_job *j, const struct publish *p)
 {
 	const char *out = j->to_stdout ? "LIST" : j->unsigned_file;
 	struct slice list = publish_list(p);
@@ -91,84 +457,165 @@ write_list(const struct publish_job *j, const struct publish *p)
 	if (!ok) {
 		log_error("%s: %s", j->to_stdout ? "standard output" : out,
 		    strerror(errno));
-		return EXIT_LOCAL;
+		return RESULT_LOCAL;
 	}
-	log_info("%s: written; have it signed (signify -S -e -s NAME.sec -m %s "
+	log_info("%s: written; sign it (signify -S -e -s NAME.sec -m %s "
 		 "-x %s.sig), then publish with --signed %s.sig",
 	    j->to_stdout ? "standard output" : out, out, out, out);
-	return EXIT_GOOD;
+	return RESULT_GOOD;
 }
 
 /* From the plan to the end. */
-static int
-go_on(const struct publish_job *j, struct publish *p, struct report *r)
+static enum result
+plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 {
 	const struct publish_plan *plan = publish_plan(p);
 	enum publish_result result = PUBLISH_GOOD;
 	bool publishes = j->unsigned_file == NULL && !j->dry_run;
-	int status = EXIT_GOOD;
+	enum result status = RESULT_GOOD;
 
 	if (plan->lint_warnings > 0)
 		log_info("%zu warning%s of the linter", plan->lint_warnings,
 		    plan->lint_warnings == 1 ? "" : "s");
 	if (plan->other_key)
-		log_warn("this key retires those before it: mirrors will take "
-			 "nothing more that they sign");
+		log_warn("this key retires the earlier ones: mirrors will "
+			 "refuse what those sign from now on");
 	if (!j->json && !j->to_stdout)
-		publish_print_changes(plan);
-	(void)fflush(stdout);
-	if (!publish_ask(plan, j->yes || !publishes))
-		return EXIT_FAILED;
+		changes_print(plan);
+	if (!plan_agreed(plan, j->yes || !publishes))
+		return RESULT_FAILED;
 	if (publishes) {
 		result = publish_commit(p, r);
-		tell(r);
+		report_flush(r);
 		status = status_of(result);
 	} else if (j->unsigned_file != NULL) {
-		status = write_list(j, p);
+		status = list_write(j, p);
 	}
-	if (status != EXIT_GOOD)
+	if (status != RESULT_GOOD)
 		return status;
 	if (j->json)
-		publish_print_json(plan, publishes);
-	else if (!j->to_stdout)
-		publish_print_end(
-		    plan, publishes ? "published" : "not published");
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_GOOD;
-	log_error("standard output: %s", strerror(errno));
-	return EXIT_FAILED;
+		return plan_print_json(plan, publishes) ? RESULT_GOOD
+							: RESULT_FAILED;
+	if (!j->to_stdout)
+		end_print(plan, publishes ? "published" : "not published");
+	return verb_flush() ? RESULT_GOOD : RESULT_FAILED;
 }
 
-static int
+static enum result
 publish(const struct publish_job *j)
 {
 	struct publish *p = publish_new(&j->o);
 	enum publish_result result = PUBLISH_LOCAL;
 	struct report r = { 0 };
-	int status;
+	enum result status;
 
 	if (p == NULL)
 		log_error("out of memory");
 	else
 		result = publish_prepare(p, &r);
-	tell(&r);
-	status = result == PUBLISH_GOOD ? go_on(j, p, &r) : status_of(result);
+	report_flush(&r);
+	status =
+	    result == PUBLISH_GOOD ? plan_commit(j, p, &r) : status_of(result);
 	publish_free(&p);
 	return status;
 }
 
-int
-verb_publish(int argc, char **argv)
+static bool
+origin_check(const char *text, struct why *why)
 {
-	struct publish_job j;
-	int status;
+	struct feed_origin origin;
+	const char *reason;
 
-	publish_options_init(&j);
-	status = publish_options_parse(&j, argc, argv)
-		     ? publish_options_read(&j)
-		     : verb_misused("publish");
-	if (status == EXIT_GOOD)
-		status = publish(&j);
-	publish_options_fini(&j);
-	return status;
+	return feed_origin(slice_str(text), &origin, &reason) ||
+	       why_set(why, "invalid origin \"%s\": %s", text, reason);
 }
+
+static enum result
+publish_run(void *job)
+{
+	struct publish_job *j = job;
+	enum result result;
+	struct why why;
+
+	buf_init(&j->sealed, MANIFEST_MAX);
+	result = options_set(j);
+	if (result == RESULT_GOOD) {
+		why_clear(&why);
+		result = files_read(j, &why);
+		if (result == RESULT_GOOD)
+			result = publish(j);
+		else
+			log_error("%s", why.text);
+	}
+	signify_secret_free(&j->secret);
+	buf_fini(&j->sealed);
+	free(j->certs);
+	return result;
+}
+
+/* clang-format off */
+const struct verb verb_publish = {
+	.name = "publish",
+	.summary = "make the next signed release of a capsule",
+	.forms = (const char *const[]){
+		"SRC STORE --key FILE [OPTION]...",
+		"SRC STORE --unsigned OUT [--key FILE] [OPTION]...",
+		"SRC STORE --signed FILE [--key FILE] [OPTION]...",
+		NULL,
+	},
+	.about =
+	    "Makes the capsule in SRC the next release in STORE, which "
+	    "carnation serve serves: checks it as carnation lint does (errors "
+	    "stop it), adds atom.xml, the text copy, an archive and a signed "
+	    "list of all files, prints what changed, and switches. SRC is not "
+	    "written to.\n",
+	.args = (const struct arg[]){
+		{ "--key", 0, "FILE",
+		    "the secret key, NAME.sec of carnation key new; the first "
+		    "one used is the store's from then on",
+		    ARG_TEXT(struct publish_job, key_file) },
+		{ "--origin", 0, "URL",
+		    "the address of the capsule, as gemini://example.org; "
+		    "needed the first time",
+		    ARG_TEXT(struct publish_job, origin_text),
+		    .check = origin_check },
+		{ "--author", 0, "NAME",
+		    "the author in atom.xml (default: the capsule's title)",
+		    ARG_TEXT(struct publish_job, author) },
+		{ "--final", 0, NULL,
+		    "the last release: mirrors need not look for another",
+		    ARG_FLAG(struct publish_job, o.final) },
+		{ "--refresh", 0, "DAYS",
+		    "after how long mirrors call themselves stale (365)",
+		    ARG_NUMBER(struct publish_job, refresh_days, 1,
+			PUBLISH_REFRESH_DAYS_MAX) },
+		{ "--next-key", 0, "FILE",
+		    "announce the key that may sign later releases",
+		    ARG_TEXT(struct publish_job, next_file) },
+		{ "--unsigned", 0, "OUT",
+		    "write the list that is to be signed elsewhere (- is the "
+		    "standard output), publish nothing",
+		    ARG_TEXT(struct publish_job, unsigned_file) },
+		{ "--signed", 0, "FILE",
+		    "publish with what signify -S -e made of that list",
+		    ARG_TEXT(struct publish_job, signed_file) },
+		{ "--strict", 0, NULL,
+		    "refuse to leave out files, instead of warning",
+		    ARG_FLAG(struct publish_job, o.strict) },
+		{ "--dry-run", 0, NULL, "write nothing",
+		    ARG_FLAG(struct publish_job, dry_run) },
+		{ "--yes", 0, NULL,
+		    "do not ask before a page goes that others link to, or "
+		    "after --final",
+		    ARG_FLAG(struct publish_job, yes) },
+		{ "--json", 0, NULL, "print what changed as a JSON object",
+		    ARG_FLAG(struct publish_job, json) },
+		{ "SRC", 0, NULL, NULL, ARG_TEXT(struct publish_job, o.src) },
+		{ "STORE", 0, NULL, NULL,
+		    ARG_TEXT(struct publish_job, o.store) },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct publish_job),
+	.run = publish_run,
+};
+/* clang-format on */

@@ -13,66 +13,18 @@
 #include "os/file.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/why.h"
-#include "verbs/args.h"
-#include "verbs/store_verb.h"
 #include "verbs/verbs.h"
 
-const char rollback_usage[] =
-    "usage: carnation rollback STORE [SERIAL]\n"
-    "\n"
-    "Serves the release before the current one again, or that with SERIAL, if "
-    "it has\n"
-    "not been pruned. Visitors see it at once. Mirrors do not: they follow "
-    "higher\n"
-    "serials alone, and what they have is replaced only by publishing again.\n"
-    "Every file of the release is hashed first; one that is not as signed is "
-    "not served.\n";
-
-struct job {
+struct rollback_job {
 	const char *path;
 	uint64_t wanted; /* 0: the one before */
 	struct store *store;
-	uint64_t *release; /* those that are there */
+	uint64_t *release; /* those in the store, in order */
 	size_t n;
 };
 
 static bool
-parse(struct job *j, int argc, char **argv)
-{
-	static const struct args_option known[] = { { NULL, 0, false } };
-	struct args a = {
-		.verb = "rollback", .options = known, .argc = argc, .argv = argv
-	};
-	int letter;
-
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == ARGS_BAD)
-			return false;
-		if (j->path == NULL) {
-			j->path = a.value;
-		} else if (j->wanted != 0) {
-			fprintf(stderr,
-			    "carnation rollback: one serial, not also "
-			    "\"%s\"\n",
-			    a.value);
-			return false;
-		} else if (!slice_number(slice_str(a.value), STORE_SERIAL_MAX,
-			       &j->wanted) ||
-			   j->wanted == 0) {
-			fprintf(stderr,
-			    "carnation rollback: \"%s\" is no serial\n",
-			    a.value);
-			return false;
-		}
-	}
-	if (j->path == NULL)
-		fprintf(stderr, "carnation rollback: name a store\n");
-	return j->path != NULL;
-}
-
-static bool
-is_there(const struct job *j, uint64_t serial)
+release_exists(const struct rollback_job *j, uint64_t serial)
 {
 	for (size_t i = 0; i < j->n; i++)
 		if (j->release[i] == serial)
@@ -82,7 +34,7 @@ is_there(const struct job *j, uint64_t serial)
 
 /* The last release before current; the last of all when nothing is served. */
 static uint64_t
-one_before(const struct job *j, uint64_t current)
+release_before(const struct rollback_job *j, uint64_t current)
 {
 	uint64_t found = 0;
 
@@ -93,24 +45,24 @@ one_before(const struct job *j, uint64_t current)
 }
 
 static void
-tell_choice(const struct job *j)
+releases_print(const struct rollback_job *j)
 {
 	struct buf text;
 
 	buf_init(&text, LOG_LINE_MAX);
 	for (size_t i = 0; i < j->n; i++)
-		(void)buf_printf(
+		buf_printf(
 		    &text, "%s%" PRIu64, i == 0 ? "" : ", ", j->release[i]);
 	if (j->n == 0)
-		(void)buf_str(&text, "none");
-	log_info("%s: the releases that are there: %.*s", j->path,
+		buf_str(&text, "none");
+	log_info("%s: releases in the store: %.*s", j->path,
 	    SLICE_ARGS(buf_view(&text)));
 	buf_fini(&text);
 }
 
-/* What it takes to reach those who have the higher serial already. */
+/* Mirrors that have a higher serial already do not follow. */
 static void
-tell_mirrors(const struct job *j, uint64_t now)
+mirrors_explain(const struct rollback_job *j, uint64_t now)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1];
@@ -120,7 +72,7 @@ tell_mirrors(const struct job *j, uint64_t now)
 	if (st == NULL)
 		log_warn("out of memory");
 	else
-		(void)state_read(j->store, st, &why);
+		state_read(j->store, st, &why);
 	if (why.text[0] != '\0')
 		log_warn("%s", why.text);
 	if (st != NULL && (st->serial > highest || st->is_mirror))
@@ -128,21 +80,20 @@ tell_mirrors(const struct job *j, uint64_t now)
 	if (now >= highest)
 		;
 	else if (st != NULL && st->is_mirror)
-		log_info("this mirror itself takes over only what is higher "
-			 "than serial %" PRIu64,
+		log_info("this mirror will accept only serials above %" PRIu64,
 		    highest);
 	else
-		log_info("mirrors follow higher serials alone: they stay at "
-			 "%" PRIu64 " until the pages are published again, as "
-			 "%" PRIu64,
+		log_info(
+		    "mirrors accept only higher serials: they keep %" PRIu64
+		    " until the pages are published again, as %" PRIu64,
 		    highest, highest + 1);
 	free(st);
 }
 
 static const char *const faults[VERIFY_NEWS] = {
-	[VERIFY_CHANGED] = "is not what was signed",
-	[VERIFY_MISSING] = "is missing",
-	[VERIFY_EXTRA] = "is not in the manifest",
+	[VERIFY_CHANGED] = "not as signed",
+	[VERIFY_MISSING] = "missing",
+	[VERIFY_EXTRA] = "not in the manifest",
 	[VERIFY_UNREADABLE] = "cannot be read",
 };
 
@@ -151,9 +102,9 @@ struct fault {
 	bool found;
 };
 
-/* The first fault is enough to refuse by; verify lists them all. */
+/* The first fault is enough to refuse; verify lists them all. */
 static void
-note_fault(void *arg, enum verify_news news, const char *path)
+fault_note(void *arg, enum verify_news news, const char *path)
 {
 	struct fault *f = arg;
 
@@ -165,14 +116,14 @@ note_fault(void *arg, enum verify_news news, const char *path)
 
 /* Whether a release is what one of these keys has signed: each file is hashed. */
 static bool
-is_whole(const struct job *j, uint64_t serial, const struct state *st,
-    struct why *why)
+release_is_whole(const struct rollback_job *j, uint64_t serial,
+    const struct state *st, struct why *why)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
 	struct fault f = { .why = why };
 	struct verify v = { .keys = keys,
 		.n_keys = st->n_keys,
-		.tell = note_fault,
+		.tell = fault_note,
 		.arg = &f };
 	bool whole;
 
@@ -183,11 +134,11 @@ is_whole(const struct job *j, uint64_t serial, const struct state *st,
 	return whole;
 }
 
-/* What an operator has taken a key away for is not put on the air again by a slip.
- * A store that knows no keys, or whose state is broken, cannot tell: then it is no
- * time to refuse. */
+/* A release that was signed by a key the operator has since removed is not served
+ * again by mistake. A store that has no keys, or whose state is broken, gives no
+ * reason to refuse. */
 static bool
-is_fit(const struct job *j, uint64_t serial, struct why *why)
+release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool fit = false;
@@ -196,7 +147,7 @@ is_fit(const struct job *j, uint64_t serial, struct why *why)
 		return why_memory(why);
 	switch (state_read(j->store, st, why)) {
 	case STATE_READ:
-		fit = st->n_keys == 0 || is_whole(j, serial, st, why);
+		fit = st->n_keys == 0 || release_is_whole(j, serial, st, why);
 		break;
 	case STATE_NONE:
 	case STATE_BROKEN:
@@ -209,9 +160,9 @@ is_fit(const struct job *j, uint64_t serial, struct why *why)
 	return fit;
 }
 
-/* The trace tells of what is served, whatever the highest serial is. */
+/* The trace describes what is served, whatever the highest serial is. */
 static void
-write_trace(struct job *j)
+trace_renew(struct rollback_job *j)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	bool written = false;
@@ -226,18 +177,19 @@ write_trace(struct job *j)
 	else
 		written = trace_write(j->store, st, clock_wall(), &why);
 	if (!written)
-		log_warn("the trace is an old one: %s", why.text);
+		log_warn("the trace has not been updated: %s", why.text);
 	free(st);
 }
 
-static int
-switch_to(struct job *j, uint64_t from, uint64_t to)
+static enum result
+release_switch(struct rollback_job *j, uint64_t from, uint64_t to)
 {
-	int status = EXIT_GOOD;
+	enum result status = RESULT_GOOD;
 	struct why why;
 
 	if (!store_switch(j->store, to, &why)) {
-		status = store_failed(&why);
+		log_error("%s", why.text);
+		status = RESULT_LOCAL;
 	} else if (from == 0) {
 		printf("rollback: now serving %" PRIu64 "\n", to);
 	} else {
@@ -245,75 +197,96 @@ switch_to(struct job *j, uint64_t from, uint64_t to)
 		       "; now serving %" PRIu64 "\n",
 		    from, to, to);
 	}
-	if (status == EXIT_GOOD) {
-		write_trace(j);
-		tell_mirrors(j, to);
+	if (status == RESULT_GOOD) {
+		trace_renew(j);
+		mirrors_explain(j, to);
 	}
 	return status;
 }
 
-static int
-go_back(struct job *j, uint64_t from, uint64_t to)
+static enum result
+release_restore(struct rollback_job *j, uint64_t from, uint64_t to)
 {
-	int status = EXIT_LOCAL;
+	enum result status = RESULT_LOCAL;
 	struct why why;
 
-	if (is_fit(j, to, &why)) {
-		status = switch_to(j, from, to);
+	if (release_is_fit(j, to, &why)) {
+		status = release_switch(j, from, to);
 	} else {
-		log_error("%s/releases/%" PRIu64 ": %s: not served", j->path,
+		log_error("%s/releases/%" PRIu64 ": not served: %s", j->path,
 		    to, why.text);
-		tell_choice(j);
+		releases_print(j);
 	}
 	return status;
 }
 
-static int
-roll_back(struct job *j)
+static enum result
+rollback(struct rollback_job *j)
 {
 	uint64_t current = store_current(j->store);
 	uint64_t to = j->wanted;
 
-	/* The one before what nobody knows could be any. */
+	/* Without the current one there is no "one before". */
 	if (to == 0 && current == 0 && !file_is_absent(errno)) {
 		log_error("%s/current: %s", j->path, strerror(errno));
-		return EXIT_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (to == 0)
-		to = one_before(j, current);
+		to = release_before(j, current);
 	if (to == 0 && current == 0)
-		log_error("%s: there is no release", j->path);
+		log_error("%s: the store has no release", j->path);
 	else if (to == 0)
-		log_error("%s: there is no release before %" PRIu64
+		log_error("%s: no release before %" PRIu64
 			  ", which is being served",
 		    j->path, current);
-	else if (!is_there(j, to))
-		log_error("%s: there is no release %" PRIu64, j->path, to);
+	else if (!release_exists(j, to))
+		log_error("%s: no release %" PRIu64, j->path, to);
 	else
-		return go_back(j, current, to);
-	tell_choice(j);
-	return EXIT_FAILED;
+		return release_restore(j, current, to);
+	releases_print(j);
+	return RESULT_FAILED;
 }
 
-int
-verb_rollback(int argc, char **argv)
+static enum result
+rollback_run(void *job)
 {
-	struct job j = { 0 };
-	int status;
+	struct rollback_job *j = job;
+	enum result result = verb_store_take(j->path, &j->store);
 
-	if (!parse(&j, argc, argv))
-		return verb_misused("rollback");
-	status = store_take(j.path, &j.store);
-	if (status != EXIT_GOOD)
-		return status;
-	j.release = store_releases(j.store, &j.n);
-	if (j.release == NULL && j.n != 0) {
-		log_error("%s/releases: %s", j.path, strerror(errno));
-		status = EXIT_LOCAL;
+	if (result != RESULT_GOOD)
+		return result;
+	j->release = store_releases(j->store, &j->n);
+	if (j->release == NULL && j->n != 0) {
+		log_error("%s/releases: %s", j->path, strerror(errno));
+		result = RESULT_LOCAL;
 	} else {
-		status = roll_back(&j);
+		result = rollback(j);
 	}
-	free(j.release);
-	store_close(&j.store);
-	return status;
+	free(j->release);
+	store_close(&j->store);
+	return result;
 }
+
+/* clang-format off */
+const struct verb verb_rollback = {
+	.name = "rollback",
+	.summary = "serve an earlier release again",
+	.about =
+	    "Serves the release before the current one again, or the one with "
+	    "SERIAL, unless it has been pruned. Clients see it at once. "
+	    "Mirrors do not: they accept only higher serials, so what they "
+	    "have is replaced only by publishing again. Every file of the "
+	    "release is hashed first; a release with a file that is not as "
+	    "signed is not served.\n",
+	.args = (const struct arg[]){
+		{ "STORE", 0, NULL, NULL,
+		    ARG_TEXT(struct rollback_job, path) },
+		{ "SERIAL", 0, NULL, NULL,
+		    ARG_NUMBER(struct rollback_job, wanted, 1,
+			STORE_SERIAL_MAX), .optional = true },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct rollback_job),
+	.run = rollback_run,
+};
+/* clang-format on */

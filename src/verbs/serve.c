@@ -1,45 +1,200 @@
 /* SPDX-License-Identifier: ISC */
+#include "verbs/serve.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capsule/listing.h"
+#include "capsule/policy.h"
+#include "os/listen.h"
 #include "proto/hostname.h"
+#include "server/access.h"
 #include "server/parent.h"
-#include "verbs/serve_options.h"
+#include "util/version.h"
 #include "verbs/verbs.h"
-
-const char serve_usage[] =
-    "usage: carnation serve [-c FILE] [--host NAME]... "
-    "[--listen ADDR[:PORT]]...\n"
-    "           [--certs DIR | --cert FILE --key FILE] [--workers N]\n"
-    "           [--log FILE|-] [-n] [DIR|STORE]\n"
-    "\n"
-    "Serves the capsule in DIR, the current release of a STORE, or the "
-    "capsules "
-    "of\n"
-    "a configuration file.\n"
-    "\n"
-    "  -c, --config FILE   configuration, see carnation.conf(5)\n"
-    "  --host NAME         a name it is served under; the first names the\n"
-    "                      certificate (default: localhost and this machine)\n"
-    "  --listen ADDR:PORT  where to listen (default: port 1965 everywhere)\n"
-    "  --certs DIR         where certificates are kept, and made when missing\n"
-    "  --cert, --key FILE  use these instead\n"
-    "  --workers N         processes (default: one per CPU)\n"
-    "  --log FILE          access log; - is stderr\n"
-    "  -n, --dry-run       only check, as carnation check does and with its\n"
-    "                      options\n"
-    "\n"
-    "TERM or Ctrl-C ends it when connections have finished, a second Ctrl-C "
-    "at\n"
-    "once; HUP reads the configuration again; USR1 opens the log again.\n";
 
 enum {
 	GEMINI_PORT = LISTEN_PORT_DEFAULT,
 	DISPLAY_SIZE = 4 * HOSTNAME_SIZE, /* of a name in its own letters */
 };
+
+/* ---------------------------------------------------------------- options */
+
+static bool
+host_check(const char *text, struct why *why)
+{
+	char canonical[HOSTNAME_SIZE];
+
+	return hostname_canonical(slice_str(text), canonical) != HOSTNAME_BAD ||
+	       why_set(why, "invalid host name \"%s\"", text);
+}
+
+static bool
+listen_check(const char *text, struct why *why)
+{
+	struct listen_address addresses[2];
+	size_t n;
+
+	return listen_parse(text, addresses, &n, why);
+}
+
+/* clang-format off */
+const struct arg serve_args[] = {
+	{ "--config", 'c', "FILE", "the configuration, see carnation.conf(5)",
+	    ARG_TEXT(struct serve_options, file) },
+	{ "--host", 0, "NAME",
+	    "a name that the capsule is served under; the first one names the "
+	    "certificate (default: localhost and this machine's name)",
+	    ARG_LIST(struct serve_options, hosts, SERVE_LIST_MAX), .check = host_check },
+	{ "--listen", 0, "ADDR[:PORT]",
+	    "where to listen (default: port 1965 of all addresses)",
+	    ARG_LIST(struct serve_options, listen, SERVE_LIST_MAX),
+	    .check = listen_check },
+	{ "--certs", 0, "DIR",
+	    "where certificates are kept, and made when missing",
+	    ARG_TEXT(struct serve_options, certs) },
+	{ "--cert", 0, "FILE", "use this certificate instead, with --key",
+	    ARG_TEXT(struct serve_options, cert) },
+	{ "--key", 0, "FILE", "the private key of --cert",
+	    ARG_TEXT(struct serve_options, key) },
+	{ "--workers", 0, "N", "worker processes (default: one per CPU)",
+	    ARG_NUMBER(struct serve_options, workers, 1, CONF_WORKERS_MAX) },
+	{ "--log", 0, "FILE", "the access log; - is stderr",
+	    ARG_TEXT(struct serve_options, log) },
+	{ "--dry-run", 'n', NULL, "only check, as carnation check does",
+	    ARG_FLAG(struct serve_options, dry_run) },
+	{ "--json", 0, NULL, "of check and -n: print the problems as JSON",
+	    ARG_FLAG(struct serve_options, json) },
+	{ "--dump", 0, NULL,
+	    "of check and -n: print the effective configuration in the syntax "
+	    "of carnation.conf(5)",
+	    ARG_FLAG(struct serve_options, dump) },
+	{ "DIR|STORE", 0, NULL, NULL, ARG_TEXT(struct serve_options, dir),
+	    .optional = true },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+enum result
+serve_options_check(struct serve_options *o)
+{
+	if ((o->json || o->dump) && !o->dry_run)
+		return verb_misused("--json and --dump need -n");
+	if (o->file == NULL && o->dir == NULL)
+		return verb_misused(
+		    "missing argument: DIR (or -c FILE for a configuration)");
+	if ((o->cert == NULL) != (o->key == NULL))
+		return verb_misused("--cert and --key must be given together");
+	if (o->cert != NULL && o->certs != NULL)
+		return verb_misused(
+		    "--certs cannot be combined with --cert and --key");
+	o->certs_dir =
+	    o->certs != NULL ? strdup(o->certs) : default_certs_dir();
+	return RESULT_GOOD;
+}
+
+/* With a directory and no name: localhost and this machine's name. */
+static bool
+default_hosts(struct conf *conf, struct conf_capsule *c)
+{
+	char machine[HOSTNAME_SIZE] = "";
+	char canonical[HOSTNAME_SIZE];
+
+	if (!conf_set_text(conf, &c->host, "localhost"))
+		return false;
+	if (gethostname(machine, sizeof(machine) - 1) == -1 ||
+	    hostname_canonical(slice_str(machine), canonical) !=
+		HOSTNAME_NAME ||
+	    strcmp(canonical, "localhost") == 0)
+		return true;
+	return conf_list_add(conf, &c->aliases, canonical);
+}
+
+static bool
+set_hosts(
+    const struct serve_options *o, struct conf *conf, struct conf_capsule *c)
+{
+	bool ok = conf_set_text(conf, &c->host, o->hosts.text[0]);
+
+	c->aliases.n = 0;
+	for (size_t i = 1; i < o->hosts.n; i++)
+		ok = ok && conf_list_add(conf, &c->aliases, o->hosts.text[i]);
+	return ok;
+}
+
+/* What the command line says of a capsule applies to the only one. */
+static bool
+set_capsule(const struct serve_options *o, struct conf *conf, struct report *r)
+{
+	struct conf_capsule *c;
+	bool fresh = conf->n_capsules == 0, ok = true;
+
+	if (o->dir == NULL && o->hosts.n == 0 && o->cert == NULL)
+		return true;
+	if (conf->n_capsules > 1) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "a directory, --host, --cert and --key go with one "
+		    "capsule, but %s has %zu",
+		    o->file, conf->n_capsules);
+		return true;
+	}
+	c = fresh ? conf_add_capsule(conf) : &conf->capsules[0];
+	if (c == NULL)
+		return false;
+	if (o->dir != NULL)
+		ok = conf_set_text(conf, &c->root, o->dir);
+	if (o->hosts.n > 0)
+		ok = ok && set_hosts(o, conf, c);
+	else if (fresh)
+		ok = ok && default_hosts(conf, c);
+	if (o->cert != NULL)
+		ok = ok && conf_set_text(conf, &c->certificate, o->cert) &&
+		     conf_set_text(conf, &c->key, o->key);
+	return ok;
+}
+
+static bool
+set_server(const struct serve_options *o, struct conf *conf)
+{
+	bool ok = true;
+
+	if (o->listen.n > 0)
+		conf->listen.n = 0;
+	for (size_t i = 0; i < o->listen.n; i++)
+		ok =
+		    ok && conf_list_add(conf, &conf->listen, o->listen.text[i]);
+	if (o->workers > 0)
+		conf->workers = (int)o->workers;
+	if (o->log != NULL)
+		ok = ok && conf_set_text(conf, &conf->log.access,
+			       strcmp(o->log, "-") == 0 ? "stderr" : o->log);
+	return ok;
+}
+
+struct conf *
+serve_options_conf(const struct serve_options *o, struct report *r)
+{
+	struct conf *conf = conf_new();
+
+	if (conf == NULL) {
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
+		return NULL;
+	}
+	/* A file that could not be parsed says nothing more to check. */
+	if (o->file != NULL && !conf_read(conf, o->file, r) &&
+	    conf->n_capsules == 0)
+		return conf;
+	if (!set_capsule(o, conf, r) || !set_server(o, conf))
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
+	conf_check(conf, r);
+	policy_check(conf, r);
+	access_check_roots(conf, r);
+	return conf;
+}
+
+/* ------------------------------------------------------------ the summary */
 
 static struct conf *
 load(void *arg, struct report *r)
@@ -121,24 +276,37 @@ started(void *arg, const struct site *site, const struct listeners *l)
 	fputs("  sandbox      none yet\n  stop         Ctrl-C\n", stderr);
 }
 
-int
-verb_serve(int argc, char **argv)
+static enum result
+serve_run(void *job)
 {
-	struct serve_options o;
+	struct serve_options *o = job;
 	struct parent_source source;
-	int status;
+	enum result result = serve_options_check(o);
 
-	if (!serve_options_parse(&o, "serve", argc, argv)) {
-		verb_misused("serve");
-		return EXIT_USAGE;
-	}
+	if (result != RESULT_GOOD)
+		return result;
 	source = (struct parent_source){
 		.load = load,
 		.started = started,
-		.certs_dir = o.certs_dir,
-		.arg = &o,
+		.certs_dir = o->certs_dir,
+		.arg = o,
 	};
-	status = o.dry_run ? serve_options_check(&o) : parent_run(&source);
-	serve_options_fini(&o);
-	return status;
+	result = o->dry_run ? check_run(o) : (enum result)parent_run(&source);
+	free(o->certs_dir);
+	return result;
 }
+
+const struct verb verb_serve = {
+	.name = "serve",
+	.summary = "serve capsules; a directory alone is enough",
+	.about =
+	    "Serves the capsule in DIR, the current release of a STORE, or the "
+	    "capsules of a configuration file.\n",
+	.notes =
+	    "TERM or Ctrl-C stops it when connections have finished, a second "
+	    "Ctrl-C at once; HUP reads the configuration again; USR1 reopens "
+	    "the log.\n",
+	.args = serve_args,
+	.job_size = sizeof(struct serve_options),
+	.run = serve_run,
+};

@@ -1,94 +1,366 @@
 /* SPDX-License-Identifier: ISC */
 #include "verbs/verbs.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "util/buf.h"
+#include "capsule/mime.h"
+#include "tls/ctx.h"
+#include "util/log.h"
+#include "util/version.h"
 
-#define SYSTEM_DATA_DIR "/var/lib/carnation"
+#define SYSTEM_CERTS_DIR "/var/lib/carnation/certs"
 
-const struct verb verbs[] = {
-	{ "serve", verb_serve, "serve capsules; a directory alone is enough",
-	    serve_usage },
-	{ "check", verb_check, "load everything serve would load",
-	    check_usage },
-	{ "cert", verb_cert, "certificates that clients go on trusting",
-	    cert_usage },
-	{ "fetch", verb_fetch, "a small client", fetch_usage },
-	{ "lint", verb_lint, "what is wrong with pages and links", lint_usage },
-	{ "feed", verb_feed, "write atom.xml and the one-file text copy",
-	    feed_usage },
-	{ "key", verb_key, "keys that sign what is published", key_usage },
-	{ "publish", verb_publish, "the next signed release of a capsule",
-	    publish_usage },
-	{ "rollback", verb_rollback, "serve an earlier release again",
-	    rollback_usage },
-	{ "prune", verb_prune, "remove old releases from a store",
-	    prune_usage },
-	{ "verify", verb_verify, "is a copy what its author signed?",
-	    verify_usage },
-	{ "mirror", verb_mirror, "take over what is new of a capsule",
-	    mirror_usage },
-	{ "help", verb_help, "this, or more on one verb", help_usage },
-	{ NULL, NULL, NULL, NULL },
+enum { NAME_MAX_BYTES = 32 }; /* of a verb */
+
+static const struct verb *const verbs[] = {
+	&verb_serve,
+	&verb_check,
+	&verb_cert_new,
+	&verb_cert_renew,
+	&verb_cert_show,
+	&verb_fetch,
+	&verb_lint,
+	&verb_feed,
+	&verb_key_new,
+	&verb_key_show,
+	&verb_publish,
+	&verb_rollback,
+	&verb_prune,
+	&verb_verify,
+	&verb_mirror,
+	NULL,
 };
 
-const struct verb *
-verb_find(const char *name)
+/* The verb that runs, for messages. */
+static const struct verb *running;
+
+/* ------------------------------------------------------------------- help */
+
+static void
+print_paragraphs(FILE *out, const char *text, unsigned width)
 {
-	for (const struct verb *v = verbs; v->name != NULL; v++)
-		if (strcmp(v->name, name) == 0)
-			return v;
+	char line[1024];
+	size_t n;
+
+	for (; text != NULL && *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)n, text);
+		args_print_folded(out, line, 0, 0, width);
+	}
+}
+
+static void
+print_usage(FILE *out, const struct verb *v)
+{
+	unsigned width = args_width(out);
+	const char *const *form = v->forms;
+
+	if (form == NULL)
+		args_print_synopsis(out, v->name, v->args, width);
+	for (; form != NULL && *form != NULL; form++) {
+		unsigned at = (unsigned)fprintf(out, "%s carnation %s ",
+		    form == v->forms ? "usage:" : "      ", v->name);
+
+		args_print_folded(out, *form, at, at, width);
+	}
+	putc('\n', out);
+	print_paragraphs(out, v->about, width);
+	putc('\n', out);
+	args_print_options(out, v->args, width);
+	if (v->notes != NULL)
+		putc('\n', out);
+	print_paragraphs(out, v->notes, width);
+}
+
+static void
+print_verbs(FILE *out)
+{
+	fputs("usage: carnation VERB [OPTION]... [ARGUMENT]...\n\n", out);
+	for (const struct verb *const *v = verbs; *v != NULL; v++)
+		fprintf(out, "  %-10s  %s\n", (*v)->name, (*v)->summary);
+	fputs("  help        explain a verb: carnation help VERB\n"
+	      "\n'carnation --version' names the libraries in use.\n",
+	    out);
+}
+
+/* --------------------------------------------------------------- dispatch */
+
+/* How many of the words name v: 1, 2, or 0 when they do not. */
+static int
+verb_words(const struct verb *v, int n, char **words)
+{
+	size_t len = n > 0 ? strlen(words[0]) : 0;
+
+	if (n > 0 && strcmp(v->name, words[0]) == 0)
+		return 1;
+	return n > 1 && strncmp(v->name, words[0], len) == 0 &&
+		       v->name[len] == ' ' &&
+		       strcmp(v->name + len + 1, words[1]) == 0
+		   ? 2
+		   : 0;
+}
+
+/* Whether word is the first of v's two words. */
+static bool
+verb_begins(const struct verb *v, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(v->name, word, len) == 0 && v->name[len] == ' ';
+}
+
+static const struct verb *
+verb_find(int n, char **words, int *used)
+{
+	for (const struct verb *const *v = verbs; *v != NULL; v++) {
+		*used = verb_words(*v, n, words);
+		if (*used > 0)
+			return *v;
+	}
 	return NULL;
 }
 
-int
-verb_misused(const char *name)
+/* Words that name no verb: what the person may have meant. */
+static enum result
+report_unknown(int n, char **words)
 {
-	fputs(verb_find(name)->usage, stderr);
-	return EXIT_USAGE;
+	const char *names[sizeof(verbs) / sizeof(verbs[0]) + 1] = { NULL };
+	char name[NAME_MAX_BYTES], choices[NAME_MAX_BYTES] = "";
+	bool begins = false;
+	const char *near;
+	size_t count = 0;
+
+	for (const struct verb *const *v = verbs; *v != NULL; v++) {
+		names[count++] = (*v)->name;
+		if (!verb_begins(*v, words[0]))
+			continue;
+		snprintf(choices + strlen(choices),
+		    sizeof(choices) - strlen(choices), "%s%s",
+		    begins ? ", " : "", (*v)->name + strlen(words[0]) + 1);
+		begins = true;
+	}
+	names[count] = "help";
+	if (begins && (n < 2 || words[1][0] == '-')) {
+		log_error("missing word after \"%s\": %s", words[0], choices);
+	} else {
+		snprintf(name, sizeof(name), "%s%s%s", words[0],
+		    begins ? " " : "", begins ? words[1] : "");
+		near = word_nearest(name, names);
+		if (near != NULL)
+			log_error("unknown verb \"%s\"; did you mean \"%s\"?",
+			    name, near);
+		else
+			log_error("unknown verb \"%s\"", name);
+	}
+	fprintf(stderr, "See 'carnation help%s%s'.\n", begins ? " " : "",
+	    begins ? words[0] : "");
+	return RESULT_USAGE;
 }
 
+/* The usage of a verb, or of all verbs that begin with one word. */
+static enum result
+help(int n, char **words)
+{
+	int used;
+	const struct verb *found = verb_find(n, words, &used);
+	bool any = false;
+
+	if (n == 0 || (n == 1 && strcmp(words[0], "help") == 0)) {
+		print_verbs(stdout);
+		return RESULT_GOOD;
+	}
+	if (found != NULL) {
+		print_usage(stdout, found);
+		return RESULT_GOOD;
+	}
+	for (const struct verb *const *v = verbs; *v != NULL; v++) {
+		if (!verb_begins(*v, words[0]) || n > 1)
+			continue;
+		if (any)
+			putchar('\n');
+		print_usage(stdout, *v);
+		any = true;
+	}
+	return any ? RESULT_GOOD : report_unknown(n, words);
+}
+
+/* Takes --help out of the words before "--". */
+static bool
+help_wanted(int *n, char **words)
+{
+	for (int i = 0; i < *n && strcmp(words[i], "--") != 0; i++) {
+		if (strcmp(words[i], "--help") != 0 &&
+		    strcmp(words[i], "-h") != 0)
+			continue;
+		*n = i;
+		return true;
+	}
+	return false;
+}
+
+static enum result
+run(const struct verb *v, int n, char **words)
+{
+	void *job = calloc(1, v->job_size);
+	enum result result;
+	struct why why;
+
+	running = v;
+	log_verb(v->name);
+	if (job == NULL) {
+		log_error("out of memory");
+		return RESULT_LOCAL;
+	}
+	if (v->defaults != NULL)
+		memcpy(job, v->defaults, v->job_size);
+	result = args_parse(v->args, n, words, job, &why)
+		     ? v->run(job)
+		     : verb_misused("%s", why.text);
+	args_free(v->args, job);
+	free(job);
+	return result;
+}
+
+static enum result
+version(void)
+{
+	int magic = mime_library();
+
+	printf("carnation %s (%s, libmagic %d.%02d)\n", CARNATION_VERSION,
+	    tls_library(), magic / 100, magic % 100);
+	return verb_flush() ? RESULT_GOOD : RESULT_FAILED;
+}
+
+enum result
+verbs_main(int argc, char **argv)
+{
+	int n = argc - 1, used;
+	char **words = argv + 1;
+	bool wants_help = help_wanted(&n, words);
+	const struct verb *v;
+
+	if (argc < 2) {
+		print_verbs(stderr);
+		return RESULT_USAGE;
+	}
+	if (n > 0 && strcmp(words[0], "--version") == 0)
+		return version();
+	if (n > 0 && strcmp(words[0], "help") == 0)
+		return help(n - 1, words + 1);
+	if (wants_help)
+		return help(n, words);
+	v = verb_find(n, words, &used);
+	return v == NULL ? report_unknown(n, words)
+			 : run(v, n - used, words + used);
+}
+
+/* ----------------------------------------------------- what verbs share */
+
+enum result
+verb_misused(const char *format, ...)
+{
+	struct why why;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why.text, sizeof(why.text), format, ap);
+	va_end(ap);
+	log_error("%s", why.text);
+	fprintf(stderr, "See 'carnation help %s'.\n", running->name);
+	return RESULT_USAGE;
+}
+
+bool
+verb_confirm(const char *question, bool yes)
+{
+	char *line = NULL;
+	size_t size = 0;
+
+	if (yes)
+		return true;
+	if (isatty(STDIN_FILENO) != 1) {
+		log_error("not a terminal; use --yes to proceed");
+		return false;
+	}
+	(void)fflush(stdout);
+	fprintf(stderr, "%s [y/N] ", question);
+	yes = getline(&line, &size, stdin) > 0 &&
+	      (line[0] == 'y' || line[0] == 'Y');
+	free(line);
+	return yes;
+}
+
+bool
+verb_flush(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	log_error("standard output: %s", strerror(errno));
+	return false;
+}
+
+bool
+verb_print(struct buf *out)
+{
+	if (out->failed) {
+		log_error("out of memory");
+		return false;
+	}
+	fwrite(out->ptr, 1, out->len, stdout);
+	return verb_flush();
+}
+
+enum result
+verb_store_take(const char *path, struct store **s)
+{
+	enum result result = RESULT_LOCAL;
+	struct why why;
+
+	*s = store_open(path, false, &why);
+	if (*s != NULL) {
+		switch (store_lock(*s, &why)) {
+		case STORE_LOCKED:
+			return RESULT_GOOD;
+		case STORE_BUSY:
+			result = RESULT_FAILED;
+			break;
+		case STORE_LOCK_FAILED:
+			break;
+		}
+		store_close(s);
+	}
+	log_error("%s", why.text);
+	return result;
+}
+
+/* $XDG_DATA_HOME/carnation/name, or below ~/.local/share, or NULL. */
 static char *
-join(const char *a, const char *b)
-{
-	struct buf out;
-	char *text = NULL;
-
-	buf_init(&out, 4096);
-	if (buf_printf(&out, "%s%s", a, b))
-		text = strdup(buf_cstr(&out));
-	buf_fini(&out);
-	return text;
-}
-
-char *
-default_data_dir(void)
+data_path(const char *name)
 {
 	const char *data = getenv("XDG_DATA_HOME");
 	const char *home = getenv("HOME");
+	char *path = NULL;
+	int n = -1;
 
 	if (data != NULL && data[0] == '/')
-		return join(data, "/carnation");
-	if (home != NULL && home[0] == '/')
-		return join(home, "/.local/share/carnation");
-	return NULL;
+		n = asprintf(&path, "%s/carnation%s", data, name);
+	else if (home != NULL && home[0] == '/')
+		n = asprintf(&path, "%s/.local/share/carnation%s", home, name);
+	return n == -1 ? NULL : path;
+}
+
+char *
+default_known_hosts(void)
+{
+	return data_path("/known_hosts");
 }
 
 char *
 default_certs_dir(void)
 {
-	char *data, *certs;
-
-	if (geteuid() == 0)
-		return strdup(SYSTEM_DATA_DIR "/certs");
-	data = default_data_dir();
-	if (data == NULL)
-		return NULL;
-	certs = join(data, "/certs");
-	free(data);
-	return certs;
+	return geteuid() == 0 ? strdup(SYSTEM_CERTS_DIR) : data_path("/certs");
 }

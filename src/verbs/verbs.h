@@ -1,64 +1,66 @@
 /* SPDX-License-Identifier: ISC */
 /* The verbs of the command line, one file each, and what they share.
- * Depends on all floors. */
+ * Depends on all layers. */
 #ifndef VERBS_VERBS_H
 #define VERBS_VERBS_H
 
-#include <stddef.h>
-
-#include "util/version.h"
-
-/* Exit status everywhere. */
-enum exit_status {
-	EXIT_GOOD = 0,
-	EXIT_FAILED = 1, /* it did not work, or try again later */
-	EXIT_USAGE = 2,
-	EXIT_REFUSED = 3, /* signature, rollback, names, hashes */
-	EXIT_LOCAL = 4,   /* disk, permissions, configuration */
-};
-
-/* argv[0] is the verb; returns the exit status. */
-typedef int verb_run(int argc, char **argv);
+#include "archive/store.h"
+#include "util/buf.h"
+#include "util/result.h"
+#include "verbs/args.h"
 
 struct verb {
-	const char *name;
-	verb_run *run;
-	const char *summary; /* one line */
-	const char *usage;   /* whole text, LF at the end */
+	const char *name;    /* one word, or two: "cert new" */
+	const char *summary; /* one line for the list of verbs */
+	/* The usage page: paragraphs before and after the options, each ended by
+	 * a line feed. forms are usage lines that replace the one made from args;
+	 * a NULL ends them. */
+	const char *about, *notes;
+	const char *const *forms;
+	const struct arg *args; /* ends with a NULL name */
+	/* What args fill: its size, and what it holds before (NULL: zeros). */
+	size_t job_size;
+	const void *defaults;
+	/* Returns the exit status, after messages. */
+	enum result (*run)(void *job);
 };
 
-extern const struct verb verbs[]; /* ends with a NULL name */
+extern const struct verb verb_serve, verb_check, verb_cert_new, verb_cert_renew,
+    verb_cert_show, verb_fetch, verb_lint, verb_feed, verb_key_new,
+    verb_key_show, verb_publish, verb_rollback, verb_prune, verb_verify,
+    verb_mirror;
 
-const struct verb *verb_find(const char *name);
+/* Runs the verb that argv[1] names; returns the exit status. */
+enum result verbs_main(int argc, char **argv);
 
-/* Prints the usage of a verb on stderr and returns EXIT_USAGE. */
-int verb_misused(const char *name);
+/* Reports wrong usage of the verb that runs, and where to read more. Returns
+ * RESULT_USAGE. */
+enum result
+verb_misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-verb_run verb_serve;
-verb_run verb_check;
-verb_run verb_cert;
-verb_run verb_fetch;
-verb_run verb_lint;
-verb_run verb_feed;
-verb_run verb_key;
-verb_run verb_publish;
-verb_run verb_rollback;
-verb_run verb_prune;
-verb_run verb_verify;
-verb_run verb_mirror;
-verb_run verb_help;
+/* Asks on the terminal and returns true for yes; also, without asking, when yes
+ * is true. When there is no terminal it says so and returns false. */
+bool verb_confirm(const char *question, bool yes);
 
-/* Each verb's usage text, beside its code. */
-extern const char serve_usage[], check_usage[], cert_usage[], fetch_usage[],
-    lint_usage[], feed_usage[], key_usage[], publish_usage[], rollback_usage[],
-    prune_usage[], verify_usage[], mirror_usage[], help_usage[];
+/* Flushes stdout. False after a message when something written there was
+ * lost. */
+bool verb_flush(void);
 
-/* Where certificates live when nobody says: /var/lib/carnation/certs for root,
- * else $XDG_DATA_HOME/carnation/certs. The caller frees; NULL when there is no
- * home. */
+/* Prints out and flushes stdout. False after a message when something was
+ * lost. */
+bool verb_print(struct buf *out);
+
+/* Opens the store at path and takes its lock, until store_close. Not RESULT_GOOD
+ * after a message. */
+enum result verb_store_take(const char *path, struct store **s);
+
+/* Where certificates are kept unless --certs names a directory:
+ * /var/lib/carnation/certs for root, else $XDG_DATA_HOME/carnation/certs (or
+ * below ~/.local/share). The caller frees; NULL when there is no home. */
 char *default_certs_dir(void);
 
-/* $XDG_DATA_HOME/carnation (or ~/.local/share/carnation). The caller frees. */
-char *default_data_dir(void);
+/* The file known_hosts beside it. The caller frees; NULL when there is no
+ * home. */
+char *default_known_hosts(void);
 
 #endif

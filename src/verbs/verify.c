@@ -11,49 +11,24 @@
 
 #include "archive/store.h"
 #include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
-#include "util/why.h"
-#include "verbs/args.h"
-#include "verbs/key_word.h"
+#include "verbs/key.h"
 #include "verbs/verbs.h"
-
-enum { OPTION_KEY = ARGS_LONG, OPTION_JSON };
 
 enum {
 	KEYS_MAX = 16,
 	PATH_TEXT_MAX = 16 * 1024, /* a path, escaped */
-	LIST_MAX = 64 << 20,       /* bytes of JSON for one kind of news */
-	SCREEN = 6,                /* a byte may become "\\u0000" */
+	LIST_MAX = 8 << 20,        /* bytes of the paths of one kind of news */
+	JSON_MAX = 32 * LIST_MAX,  /* 5 lists, each byte as \\u0000 */
 };
 
-const char verify_usage[] =
-    "usage: carnation verify [--key FILE|KEY]... [--json] "
-    "STORE|DIR|ARCHIVE|URL\n"
-    "\n"
-    "Hashes a copy of a published capsule anew and tells each file that is "
-    "not as its\n"
-    "author signed it: changed, missing, or extra. The copy is a store, a "
-    "directory\n"
-    "with mirror/MANIFEST in it, an archive (mirror/capsule.tar), or what "
-    "gemini://HOST/\n"
-    "serves. What has rotted in the store of a mirror is fetched anew.\n"
-    "\n"
-    "  --key FILE|KEY  the author's public key, or its text, from elsewhere "
-    "than the\n"
-    "                  copy; for a store the ones that it pins\n"
-    "  --json          one JSON object instead of lines\n"
-    "\n"
-    "Exit status: 0 all is as signed; 1 try again later (network, lock); 2 "
-    "wrong usage;\n"
-    "3 refused: it is not what the author signed; 4 local (disk, "
-    "permissions).\n";
-
-struct job {
-	const char *word;
+struct verify_job {
+	const char *copy;
+	struct arg_list key_words;
 	bool json;
 	struct signify_key keys[KEYS_MAX];
-	size_t n_keys;
-	struct buf list[VERIFY_NEWS]; /* of paths, as JSON */
+	struct buf list[VERIFY_NEWS]; /* paths, each ended by a NUL */
 };
 
 static const char *const news_words[] = {
@@ -75,33 +50,29 @@ static const char *const result_words[] = {
 /* ----------------------------------------------------------------- output */
 
 static void
-print_line(void *arg, enum verify_news news, const char *path)
+news_print(void *arg, enum verify_news news, const char *path)
 {
 	struct buf text;
 
 	(void)arg;
 	buf_init(&text, PATH_TEXT_MAX);
-	(void)log_escape(&text, slice_str(path));
+	log_escape(&text, slice_str(path));
 	printf("%s %.*s\n", news_words[news], SLICE_ARGS(buf_view(&text)));
 	buf_fini(&text);
 }
 
 static void
-keep_json(void *arg, enum verify_news news, const char *path)
+news_keep(void *arg, enum verify_news news, const char *path)
 {
-	struct job *j = arg;
-	struct buf *list = &j->list[news];
-	size_t before = list->len;
+	struct verify_job *j = arg;
 
-	/* An entry without room is left out whole. */
-	if (!buf_str(list, before > 0 ? ",\"" : "\"") ||
-	    !log_escape_json(list, slice_str(path)) || !buf_byte(list, '"'))
-		buf_truncate(list, before);
+	/* All of it with its NUL, or nothing. */
+	buf_put(&j->list[news], slice_of(path, strlen(path) + 1));
 }
 
 /* "example.org:1966" of "gemini://example.org:1966/". */
 static struct slice
-place_of(const char *origin)
+origin_place(const char *origin)
 {
 	struct slice place = slice_str(origin);
 
@@ -112,20 +83,20 @@ place_of(const char *origin)
 
 /* Of the current release, or of older ones. */
 static uint64_t
-count_of(const struct verify *v, bool older, int news)
+news_count(const struct verify *v, bool older, int news)
 {
 	return older ? v->older[news] : v->told[news] - v->older[news];
 }
 
 static void
-print_counts(const struct verify *v, bool older)
+counts_print(const struct verify *v, bool older)
 {
 	const char *comma = "";
 
 	for (int i = 0; i < VERIFY_NEWS; i++) {
-		if (count_of(v, older, i) == 0)
+		if (news_count(v, older, i) == 0)
 			continue;
-		printf("%s%" PRIu64 " %s", comma, count_of(v, older, i),
+		printf("%s%" PRIu64 " %s", comma, news_count(v, older, i),
 		    news_words[i]);
 		comma = ", ";
 	}
@@ -133,21 +104,21 @@ print_counts(const struct verify *v, bool older)
 }
 
 static bool
-any_told(const struct verify *v, bool older)
+news_any(const struct verify *v, bool older)
 {
 	bool any = false;
 
 	for (int i = 0; i < VERIFY_NEWS; i++)
-		any = any || count_of(v, older, i) > 0;
+		any = any || news_count(v, older, i) > 0;
 	return any;
 }
 
 static bool
 is_refused(const struct verify *v, bool older)
 {
-	return count_of(v, older, VERIFY_CHANGED) > 0 ||
-	       count_of(v, older, VERIFY_MISSING) > 0 ||
-	       count_of(v, older, VERIFY_EXTRA) > 0;
+	return news_count(v, older, VERIFY_CHANGED) > 0 ||
+	       news_count(v, older, VERIFY_MISSING) > 0 ||
+	       news_count(v, older, VERIFY_EXTRA) > 0;
 }
 
 static void
@@ -155,7 +126,7 @@ print_unopened(const char *word, const struct why *why)
 {
 	struct buf text;
 
-	buf_init(&text, PATH_TEXT_MAX + SCREEN * WHY_MAX);
+	buf_init(&text, PATH_TEXT_MAX + WHY_MAX);
 	(void)(log_escape(&text, slice_str(word)) &&
 	       buf_str(&text, ": REFUSED: ") && buf_str(&text, why->text));
 	printf("verify: %.*s\n", SLICE_ARGS(buf_view(&text)));
@@ -176,17 +147,17 @@ print_older(const struct verify *v, enum verify_result result)
 	for (size_t i = 0; i < v->n_serials; i++)
 		printf("%s%" PRIu64, i > 0 ? ", " : "", v->serial[i]);
 	printf(": ");
-	print_counts(v, true);
+	counts_print(v, true);
 }
 
 /* The last line: the release that is served first, then what is said of others. */
 static void
-print_summary(const struct verify *v, enum verify_result result)
+summary_print(const struct verify *v, enum verify_result result)
 {
 	bool sound = v->sound || result == VERIFY_GOOD;
-	bool older = any_told(v, true);
+	bool older = news_any(v, true);
 	const struct manifest *m = &v->manifest;
-	struct slice place = place_of(m->origin);
+	struct slice place = origin_place(m->origin);
 	char created[CLOCK_RFC3339_SIZE];
 
 	clock_rfc3339(m->created, created);
@@ -194,8 +165,8 @@ print_summary(const struct verify *v, enum verify_result result)
 	    "verify: %.*s: %sserial %" PRIu64 " of %.10s: ", SLICE_ARGS(place),
 	    result == VERIFY_REFUSED && !sound ? "REFUSED " : "", m->serial,
 	    created);
-	if (!sound || any_told(v, false)) {
-		print_counts(v, false);
+	if (!sound || news_any(v, false)) {
+		counts_print(v, false);
 		printf("; ");
 	}
 	printf("%zu file%s, %" PRIu64 " bytes%s", m->n, m->n == 1 ? "" : "s",
@@ -208,29 +179,22 @@ print_summary(const struct verify *v, enum verify_result result)
 }
 
 static void
-print_text(const struct job *j, const struct verify *v,
+print_text(const struct verify_job *j, const struct verify *v,
     enum verify_result result, struct why *why)
 {
 	bool refused = result == VERIFY_REFUSED;
 
 	if (v->opened)
-		print_summary(v, result);
+		summary_print(v, result);
 	else if (refused)
-		print_unopened(j->word, why);
+		print_unopened(j->copy, why);
 	if (why->text[0] != '\0' && (v->opened || !refused))
 		log_error("%s", why->text);
 }
 
-static void
-put_string(struct buf *out, const char *name, struct slice text)
-{
-	(void)(buf_printf(out, "\"%s\":\"", name) &&
-	       log_escape_json(out, text) && buf_str(out, "\","));
-}
-
 /* What the manifest says. */
 static void
-put_manifest(struct buf *out, const struct verify *v)
+manifest_put(struct json *out, const struct verify *v)
 {
 	const struct manifest *m = &v->manifest;
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT];
@@ -238,40 +202,47 @@ put_manifest(struct buf *out, const struct verify *v)
 	struct buf key;
 
 	buf_wrap(&key, memory, sizeof(memory));
-	(void)signify_key_text(&v->signer, &key);
+	signify_key_text(&v->signer, &key);
 	clock_rfc3339(m->created, created);
-	put_string(out, "origin", slice_str(m->origin));
-	put_string(out, "created", slice_str(created));
-	put_string(out, "key", buf_view(&key));
-	(void)buf_printf(out,
-	    "\"serial\":%" PRIu64 ",\"final\":%s,\"files\":%zu,"
-	    "\"bytes\":%" PRIu64 ",",
-	    m->serial, m->final ? "true" : "false", m->n, m->bytes);
+	json_text(out, "origin", m->origin);
+	json_text(out, "created", created);
+	json_slice(out, "key", buf_view(&key));
+	json_number(out, "serial", m->serial);
+	json_bool(out, "final", m->final);
+	json_number(out, "files", m->n);
+	json_number(out, "bytes", m->bytes);
 }
 
 static void
-print_json(const struct job *j, const struct verify *v,
+print_json(const struct verify_job *j, const struct verify *v,
     enum verify_result result, const struct why *why)
 {
 	struct buf out;
+	struct json json = { .out = &out };
 
-	buf_init(&out, PATH_TEXT_MAX + SCREEN * WHY_MAX);
-	put_string(&out, "result", slice_str(result_words[result]));
-	put_string(&out, "why", slice_str(why->text));
+	buf_init(&out, JSON_MAX);
+	json_object(&json, NULL);
+	json_text(&json, "result", result_words[result]);
+	json_text(&json, "why", why->text);
 	if (v->opened)
-		put_manifest(&out, v);
-	printf("{%.*s", SLICE_ARGS(buf_view(&out)));
-	for (int i = 0; i < VERIFY_NEWS; i++)
-		printf("%s\"%s\":[%.*s]", i > 0 ? "," : "", news_words[i],
-		    SLICE_ARGS(buf_view(&j->list[i])));
-	printf("}\n");
+		manifest_put(&json, v);
+	for (int i = 0; i < VERIFY_NEWS; i++) {
+		struct slice path, rest = buf_view(&j->list[i]);
+
+		json_list(&json, news_words[i]);
+		while (slice_cut(rest, '\0', &path, &rest))
+			json_slice(&json, NULL, path);
+		json_end(&json);
+	}
+	json_end(&json);
+	verb_print(&out);
 	buf_fini(&out);
 }
 
 /* --------------------------------------------------------------- the work */
 
 static void
-warn_of_age(const struct verify *v)
+age_warn(const struct verify *v)
 {
 	char refresh[CLOCK_RFC3339_SIZE];
 
@@ -284,7 +255,7 @@ warn_of_age(const struct verify *v)
 }
 
 static enum verify_result
-verify_word(struct verify *v, const char *word, struct why *why)
+copy_verify(struct verify *v, const char *word, struct why *why)
 {
 	char base[MANIFEST_ORIGIN_MAX];
 	struct stat st;
@@ -301,138 +272,107 @@ verify_word(struct verify *v, const char *word, struct why *why)
 			      : verify_dir(v, word, why);
 }
 
-static int
-exit_of(enum verify_result result)
+static enum result
+result_of(enum verify_result result)
 {
 	switch (result) {
 	case VERIFY_GOOD:
-		return EXIT_GOOD;
+		return RESULT_GOOD;
 	case VERIFY_LATER:
-		return EXIT_FAILED;
+		return RESULT_FAILED;
 	case VERIFY_KEYLESS:
-		return EXIT_USAGE;
+		return RESULT_USAGE;
 	case VERIFY_REFUSED:
-		return EXIT_REFUSED;
+		return RESULT_REFUSED;
 	case VERIFY_LOCAL:
 		break;
 	}
-	return EXIT_LOCAL;
+	return RESULT_LOCAL;
 }
 
-static int
-run(struct job *j)
+static enum result
+verify(struct verify_job *j)
 {
-	struct verify v = { .keys = j->keys, .n_keys = j->n_keys };
+	struct verify v = { .keys = j->keys, .n_keys = j->key_words.n };
 	enum verify_result result;
 	struct why why;
 
-	v.tell = j->json ? keep_json : print_line;
-	v.arg = j;
 	why_clear(&why);
+	v.tell = j->json ? news_keep : news_print;
+	v.arg = j;
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);
-	result = verify_word(&v, j->word, &why);
+	result = copy_verify(&v, j->copy, &why);
 	if (result == VERIFY_KEYLESS)
-		why_set(&why, "%s: it takes the author's public key: --key",
-		    j->word);
+		why_set(&why, "%s: missing public key (use --key)", j->copy);
 	if (j->json)
 		print_json(j, &v, result, &why);
 	else
 		print_text(j, &v, result, &why);
-	warn_of_age(&v);
+	age_warn(&v);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_fini(&j->list[i]);
 	verify_fini(&v);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return result == VERIFY_GOOD ? EXIT_FAILED : exit_of(result);
-	return exit_of(result);
+	if (!verb_flush() && result == VERIFY_GOOD)
+		return RESULT_FAILED;
+	return result_of(result);
 }
 
 /* ----------------------------------------------------------- command line */
 
-/* The exit status, EXIT_GOOD when the key was added. */
-static int
-add_key(struct job *j, const char *word)
-{
-	enum key_word kind = KEY_WORD_NONE;
-	struct why why;
-
-	if (j->n_keys == KEYS_MAX)
-		why_set(&why, "too many keys");
-	else
-		kind = key_word_read_public(word, &j->keys[j->n_keys], &why);
-	if (!key_word_good(kind))
-		log_error("--key %s", why.text);
-	j->n_keys += key_word_good(kind);
-	return key_word_status(kind);
-}
-
-/* What a person may have meant by a URL that verify cannot begin with. */
+/* A URL that verify cannot start with: a path, another scheme. */
 static bool
-word_is_sound(const char *word)
+copy_check(const char *word, struct why *why)
 {
 	char base[MANIFEST_ORIGIN_MAX];
 
-	if (strstr(word, "://") == NULL ||
-	    manifest_origin(slice_str(word), base))
-		return true;
-	fprintf(stderr, "carnation verify: of a host's files all are verified: "
-			"gemini://HOST/ without a path\n");
-	return false;
+	return strstr(word, "://") == NULL ||
+	       manifest_origin(slice_str(word), base) ||
+	       why_set(why,
+		   "invalid URL \"%s\" (gemini://HOST/ without a path: all "
+		   "files of a host are verified)",
+		   word);
 }
 
-/* EXIT_GOOD: go on. */
-static int
-parse(struct job *j, int argc, char **argv)
+static enum result
+verify_run(void *job)
 {
-	static const struct args_option options[] = {
-		{ "--key", OPTION_KEY, ARGS_MANY },
-		{ "--json", OPTION_JSON, false },
-		{ NULL, 0, false },
-	};
-	struct args a = {
-		.verb = "verify", .options = options, .argc = argc, .argv = argv
-	};
-	int letter, status;
-
-	while ((letter = args_next(&a)) != ARGS_END) {
-		if (letter == OPTION_KEY) {
-			status = add_key(j, a.value);
-			if (status != EXIT_GOOD)
-				return status;
-		} else if (letter == OPTION_JSON) {
-			j->json = true;
-		} else if (letter == ARGS_WORD && j->word == NULL) {
-			j->word = a.value;
-		} else {
-			if (letter == ARGS_WORD)
-				fprintf(stderr,
-				    "carnation verify: one copy, not also "
-				    "\"%s\"\n",
-				    a.value);
-			return verb_misused("verify");
-		}
-	}
-	if (j->word == NULL)
-		fprintf(stderr, "carnation verify: name a copy\n");
-	if (j->word == NULL || !word_is_sound(j->word))
-		return verb_misused("verify");
-	return EXIT_GOOD;
-}
-
-int
-verb_verify(int argc, char **argv)
-{
-	struct job *j = calloc(1, sizeof(*j));
-	int status = EXIT_LOCAL;
+	struct verify_job *j = job;
+	enum result result = RESULT_GOOD;
 
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
-	if (j == NULL)
-		log_error("out of memory");
-	else
-		status = parse(j, argc, argv);
-	if (j != NULL && status == EXIT_GOOD)
-		status = run(j);
-	free(j);
-	return status;
+	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
+		result = key_read_public(j->key_words.text[i], &j->keys[i]);
+	return result == RESULT_GOOD ? verify(j) : result;
 }
+
+/* clang-format off */
+const struct verb verb_verify = {
+	.name = "verify",
+	.summary = "compare a copy with what its author signed",
+	.about =
+	    "Hashes all files of a copy of a published capsule and reports "
+	    "each that is not as its author signed it: changed, missing, or "
+	    "extra. The copy is a store, a directory with mirror/MANIFEST in "
+	    "it, an archive (mirror/capsule.tar), or what gemini://HOST/ "
+	    "serves. Corrupt files in the store of a mirror are fetched "
+	    "again.\n",
+	.notes =
+	    "Exit status: 0 all is as signed; 1 try again later (network, "
+	    "lock); 2 wrong usage; 3 refused: it is not what the author "
+	    "signed; 4 local (disk, permissions).\n",
+	.args = (const struct arg[]){
+		{ "--key", 0, "FILE|KEY",
+		    "the author's public key or its text, not from the copy "
+		    "(default: the keys that the store pins)",
+		    ARG_LIST(struct verify_job, key_words, KEYS_MAX) },
+		{ "--json", 0, NULL, "print a JSON object",
+		    ARG_FLAG(struct verify_job, json) },
+		{ "STORE|DIR|ARCHIVE|URL", 0, NULL, NULL,
+		    ARG_TEXT(struct verify_job, copy), .check = copy_check },
+		{ .name = NULL },
+	},
+	.job_size = sizeof(struct verify_job),
+	.run = verify_run,
+};
+/* clang-format on */

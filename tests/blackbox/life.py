@@ -159,7 +159,7 @@ def hup(server, expect=r"^carnation: reloaded: ", seconds=None):
 
 def hup_refused(server):
     workers = server.workers()
-    said = hup(server, r"^carnation: .*reload refused: ")
+    said = hup(server, r"^carnation serve: error: .*reload refused: ")
     assert "the old configuration stays in use" in said
     assert server.workers() == workers
     assert server.ask("/").status == 20

@@ -90,7 +90,7 @@ def test_a_new_root_that_is_closed_refuses_the_reload(place):
         server.options["capsules"].append(
             {"host": "x.example", "root": str(place / "closed")})
         server.write_config()
-        said = hup(server, r"^carnation: .*reload refused: ")
+        said = hup(server, r"^carnation serve: error: .*reload refused: ")
         assert re.search(rf"carnation\.conf:\d+: root .*closed\": {CLOSED}",
                          said)
         assert one(server).text == "# One\n"

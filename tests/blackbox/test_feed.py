@@ -170,8 +170,7 @@ def test_the_author_is_named_on_request(place):
 def test_an_author_without_a_name_is_a_mistake(place, name):
     c = capsule(place)
     said = feed(c, "--author", name, status=2)
-    assert "--author: the name is empty" in said
-    assert "usage: carnation feed" in said
+    assert "error: --author: empty value\n" in said
     assert not (c / "atom.xml").exists()
 
 
@@ -208,7 +207,7 @@ def test_the_copy_is_written_over_no_other_file(place, name):
 def test_what_is_no_file_is_not_written_into(place):
     root = capsule(place)
     os.mkfifo(root / "atom.xml")
-    assert "atom.xml: is not a regular file" in feed(root, status=1, timeout=9)
+    assert "atom.xml: not a regular file" in feed(root, status=1, timeout=9)
     (root / "atom.xml").unlink()
     (place / "precious").write_text("precious")
     (root / "atom.xml").symlink_to(place / "precious")
@@ -223,7 +222,8 @@ def test_what_is_no_file_is_not_written_into(place):
 def test_what_is_no_origin(place, origin):
     c = capsule(place)
     said = feed(c, "--origin", origin, status=2)
-    assert f'--origin "{origin}": ' in said and "usage: carnation feed" in said
+    assert "--origin: " + (f'invalid origin "{origin}": ' if origin
+                           else "empty value\n") in said
     assert not (c / "atom.xml").exists()
 
 
@@ -231,7 +231,7 @@ def test_wrong_usage(place):
     for words in ([], [place, place], ["--orgin", "x", place]):
         done = carnation("feed", *words)
         assert done.returncode == 2, words
-        assert "usage: carnation feed" in done.stderr
+        assert done.stderr.endswith("See 'carnation help feed'.\n")
     assert "did you mean --origin" in done.stderr
 
 
@@ -256,7 +256,7 @@ def test_hostile_labels(place):
 def test_without_a_feed_there_is_the_copy_alone(place):
     c = capsule(place, capsule__conf="")
     said = feed(c)
-    assert f"{c}/capsule.conf names no feed" in said
+    assert f"{c}/capsule.conf: no feed is set" in said
     assert not (c / "atom.xml").exists()
     assert (c / "capsule.txt").read_text().startswith("This file holds all")
 

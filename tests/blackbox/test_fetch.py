@@ -192,13 +192,13 @@ def test_other_scheme(fetch, evil, target):
     r = fetch(s.url())
     assert r.returncode == 30
     assert len(s.lines) == 1
-    assert b"leaves Gemini" in r.stderr
+    assert b"cannot follow the redirect: not a gemini URL" in r.stderr
 
 
 def test_bad_redirect(fetch, evil):
     r = fetch(evil(b"30 gemini://user@localhost/\r\n").url())
     assert r.returncode == 30
-    assert b"invalid URL: " in r.stderr
+    assert b"cannot follow the redirect: invalid URL" in r.stderr
 
 
 @pytest.mark.parametrize("answer", [

@@ -30,7 +30,7 @@ def test_changed_key(fetch, evil, tmp_path):
     assert second.lines == []  # nothing was asked
     # of the known one only the key is remembered
     assert re.findall(
-        rb"^carnation: (?:error: )?  (\w+)  (\w+(?: key)?) +"
+        rb"^carnation fetch: error:   (\w+)  (\w+(?: key)?) +"
         rb"SHA256 (?:[0-9A-F]{2}:){31}[0-9A-F]{2}",
         r.stderr, re.M) == [(b"known", b"public key"),
                             (b"shown", b"certificate"),

@@ -96,7 +96,7 @@ def test_a_new_root_that_is_not_there_refuses_the_reload(place):
         server.options["capsules"].append(
             {"host": "x.example", "root": str(place / "nowhere")})
         server.write_config()
-        said = hup(server, r"^carnation: .*reload refused: ")
+        said = hup(server, r"^carnation serve: error: .*reload refused: ")
         assert re.search(r"carnation\.conf:\d+: root .*nowhere", said)
 
 

@@ -82,7 +82,7 @@ def test_nothing_is_overwritten(place, taken, by):
         (place / taken).write_text("precious\n")
     done = carnation("key", "new", "x", cwd=place)
     assert done.returncode == 1 and done.stdout == ""
-    assert f"{taken} is there already and has not been touched" in done.stderr
+    assert f"{taken}: exists already and has not been changed" in done.stderr
     assert os.listdir(place) == [taken]
     if by == "file":
         assert (place / taken).read_text() == "precious\n"
@@ -104,10 +104,11 @@ def test_names_that_are_none(place, name):
 def test_wrong_words(place, words):
     done = carnation("key", *words, cwd=place)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("carnation key: ")
+    error, hint = done.stderr.splitlines()
+    assert ": error: " in error and hint.startswith("See 'carnation help key")
     assert os.listdir(place) == []
     if words[:1] == ["old"]:
-        assert "unknown word old" in done.stderr
+        assert 'unknown verb "key old"' in error
 
 
 def test_show(place):
@@ -142,9 +143,9 @@ def test_show_tells_which_is_none(place):
                       f"{'A' if body[80] != 'A' else 'B'}{body[81:]}\n",
     })
     for name, status, want in (
-            ("page.gmi", 2, "holds no signify key"),
-            ("long", 2, "holds no signify key"),
-            ("cut.pub", 2, "holds no signify key"),
+            ("page.gmi", 2, "not a signify key"),
+            ("long", 2, "not a signify key"),
+            ("cut.pub", 2, "not a signify key"),
             ("cut.sec", 2, "invalid signify secret key"),
             ("rotten.sec", 2, "the key is damaged"),
             ("none", 4, "No such file or directory"),
@@ -162,7 +163,7 @@ def test_show_warns_when_others_can_read_a_secret_key(place):
     (place / "x.sec").chmod(0o640)
     done = carnation("key", "show", "x.sec", cwd=place)
     assert done.returncode == 0
-    assert "warning: x.sec: others can read this secret key" in done.stderr
+    assert "warning: x.sec: other users can read this secret key" in done.stderr
 
 
 @pytest.mark.parametrize("words", [
@@ -174,8 +175,8 @@ def test_a_secret_key_where_only_public_ones_belong(place, words):
     for name, times in (("x.sec", 1), ("x.pub", 0)):
         done = carnation(*words, "--key", name, cwd=place, timeout=60)
         assert done.stderr.count(
-            "warning: x.sec: is a secret key: it belongs on the author's "
-            "machine, not here") == times, done.stderr
+            "warning: x.sec: a secret key; keep it on the author's machine, "
+            "not here") == times, done.stderr
 
 
 # --------------------------------------------------- the other implementation

@@ -211,7 +211,7 @@ def test_one_flipped_bit_in_each_kind_of_file(fresh, origin, path):
     assert done.returncode == 3
     assert done.stdout.rstrip() == line(
         fresh, "1 file is not what the manifest says", 1, serving=0)
-    assert f"error: mirror: {path}: is not what the manifest says\n" in \
+    assert f"carnation mirror: error: {path}: is not what the manifest says\n" in \
         done.stderr
     assert "has other bytes than the manifest says" in done.stderr
     assert fresh.visible() is None and not list(fresh.store.glob("tmp/*"))

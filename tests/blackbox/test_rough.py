@@ -131,7 +131,7 @@ def end_between_generations(directory):
         victim, = wait_for(server.workers, 3)
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: len(re.findall(
-            r"^carnation: .*worker.*signal", server.log(), re.M)) > n, 3)
+            r"^carnation serve: .*worker.*signal", server.log(), re.M)) > n, 3)
     hup_seen(server, set())
     with stopped(server.process.pid):
         time.sleep(0.3 * min(SLOW, 2))  # it says that it is ready

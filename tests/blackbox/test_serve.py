@@ -142,7 +142,7 @@ def test_a_host_without_ipv6_gets_a_warning_and_a_server(place, root):
     port = free_port()
     with serve(place, root, "--listen", f"*:{port}",
                wrapper=wrapper("no-ipv6")) as server:
-        assert re.search(r"^carnation: warning: \[::\]:", server.log(), re.M)
+        assert re.search(r"^carnation serve: warning: \[::\]:", server.log(), re.M)
         assert server.ask("/").status == 20
 
 

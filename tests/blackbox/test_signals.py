@@ -207,7 +207,7 @@ def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
         logs.rename(place / "moved")
         since = mark(server)
         server.signal(signal.SIGUSR1)
-        server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.wait_log(r"^carnation serve: error: .*access\.log", since=since)
         server.wait_log("error: cannot reopen the log: see above; "
                         f"still writing {place}/moved/access.log$",
                         since=since)
@@ -305,7 +305,7 @@ def test_usr1_opens_nothing_but_a_file(place, kind):
             pytest.skip("needs root")
         since = mark(server)
         server.signal(signal.SIGUSR1)
-        server.wait_log(r"^carnation: error: .*access\.log", since=since)
+        server.wait_log(r"^carnation serve: error: .*access\.log", since=since)
         server.wait_log("error: cannot reopen the log: see above; "
                         f"still writing {logs}/old$", since=since)
         assert "reload refused" not in server.log()[since:]

@@ -56,7 +56,7 @@ def test_rollback_serves_the_release_before(place):
     store = store_of(place)
     result = done("rollback", store)
     assert result.stdout == "rollback: serial 5 -> 4; now serving 4\n"
-    assert re.search(r"mirrors follow higher serials alone: they stay at 5 "
+    assert re.search(r"mirrors accept only higher serials: they keep 5 "
                      r"until .* as 6\n", result.stderr)
     assert served(store) == 4
     assert done("rollback", store).stdout.endswith("now serving 3\n")
@@ -100,7 +100,7 @@ def test_rollback_on_a_mirror(place):
         f"carnation-store: 1\nmirror: yes\norigin: {ORIGIN}\nserial: 5\n"
         f"manifest: {'0' * 64}\n")
     said = done("rollback", store).stderr
-    assert "this mirror itself takes over only what is higher than serial 5" \
+    assert "this mirror will accept only serials above 5" \
         in said
 
 
@@ -186,7 +186,7 @@ def test_rollback_hashes_what_it_switches_to(place, fault):
     said = done("rollback", store, status=4).stderr
     name = {"extra": "extra.gmi", "archive": "mirror/capsule.tar"}.get(
         fault, "page.gmi")
-    assert f"releases/4: {name}: " in said and "not served" in said
+    assert f"releases/4: not served: {name}: " in said
     assert os.readlink(store / "current") == "releases/5"
     done("rollback", store, 3)
     assert os.readlink(store / "current") == "releases/3"
@@ -195,7 +195,7 @@ def test_rollback_hashes_what_it_switches_to(place, fault):
 def test_rollback_to_what_is_not_there(place):
     store = store_of(place, (3, 5))
     said = done("rollback", store, 4, status=1).stderr
-    assert "there is no release 4" in said and "3, 5" in said
+    assert ": no release 4\n" in said and "3, 5" in said
     done("rollback", store)
     said = done("rollback", store, status=1).stderr
     assert "no release before 3" in said and served(store) == 3
@@ -325,7 +325,8 @@ def test_wrong_usage(verb, rest, place):
         rest = ["STORE", "1", "--keep"]
     before = snapshot(store)
     said = done(verb, *[store if w == "STORE" else w for w in rest], status=2)
-    assert f"usage: carnation {verb}" in said.stderr and said.stdout == ""
+    assert said.stderr.endswith(f"See 'carnation help {verb}'.\n")
+    assert said.stdout == ""
     assert snapshot(store) == before
 
 

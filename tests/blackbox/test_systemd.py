@@ -153,7 +153,7 @@ def test_a_handed_over_file_that_is_no_socket(place, root):
     launcher = ["sh", "-c", 'exec 3</dev/null; LISTEN_PID=$$ exec "$@"', "sh"]
     server = Plain("--certs", place / "certs", "--listen", "127.0.0.1:0", root,
                    directory=place, ready=False, wrapper=launcher, env=env)
-    server.wait_log("^carnation: (error|warning): .*descriptor 3|not.*listen")
+    server.wait_log("^carnation serve: (error|warning): .*descriptor 3|not.*listen")
     server.kill()
 
 

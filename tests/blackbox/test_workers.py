@@ -47,7 +47,7 @@ def kill(server, pid, number):
 def test_a_worker_that_dies_is_replaced_within_a_second(two, number):
     since = mark(two)
     assert kill(two, two.workers()[0], number) < SECOND
-    two.wait_log(r"^carnation: (warning|error): .*worker.*(signal|SIG).*",
+    two.wait_log(r"^carnation serve: (warning|error): .*worker.*(signal|SIG).*",
                  since=since)
     two.expect_workers()
     for _ in range(10):

@@ -3,222 +3,252 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "util/buf.h"
 #include "verbs/args.h"
 
-static const struct args_option options[] = {
-	{ "--listen", 'l', true },
-	{ "--open", 'o', false },
-	{ "--workers", 1, true }, /* no letter that could be typed */
-	{ "--host", 2, ARGS_MANY },
-	{ NULL, 0, false },
+struct job {
+	const char *listen;
+	const char *word;
+	struct arg_list hosts;
+	struct arg_list rest;
+	uint64_t workers;
+	uint64_t size;
+	bool open;
 };
 
-static FILE *said; /* stands for stderr */
-static int real_stderr;
-
-static int
-set_up(void **state)
+static bool
+even_check(const char *text, struct why *why)
 {
-	(void)state;
-	said = tmpfile();
-	real_stderr = dup(STDERR_FILENO);
-	return said == NULL || dup2(fileno(said), STDERR_FILENO) == -1 ? -1 : 0;
+	return strlen(text) % 2 == 0 || why_set(why, "odd \"%s\"", text);
 }
 
-static int
-tear_down(void **state)
-{
-	(void)state;
-	dup2(real_stderr, STDERR_FILENO);
-	close(real_stderr);
-	return fclose(said);
-}
-
-/* What was said since the last time. */
-static const char *
-message(void)
-{
-	static char text[1024];
-	ssize_t n;
-
-	(void)fflush(stderr);
-	n = pread(fileno(said), text, sizeof(text) - 1, 0);
-	assert_true(n >= 0);
-	text[n] = '\0';
-	assert_int_equal(ftruncate(fileno(said), 0), 0);
-	(void)lseek(STDERR_FILENO, 0, SEEK_SET);
-	return text;
-}
-
-struct step {
-	int what; /* 0: the end of the row */
-	const char *value;
+/* clang-format off */
+static const struct arg args[] = {
+	{ "--listen", 'l', "ADDR", "where", ARG_TEXT(struct job, listen) },
+	{ "--open", 'o', NULL, "flag", ARG_FLAG(struct job, open) },
+	{ "--workers", 0, "N", "number", ARG_NUMBER(struct job, workers, 1, 64) },
+	{ "--max", 0, "SIZE", "size", ARG_SIZE(struct job, size, 2, 1 << 20) },
+	{ "--host", 0, "NAME", "list", ARG_LIST(struct job, hosts, 2),
+	    .check = even_check },
+	{ "WORD", 0, NULL, NULL, ARG_TEXT(struct job, word) },
+	{ "REST", 0, NULL, NULL, ARG_LIST(struct job, rest, 2),
+	    .optional = true },
+	{ .name = NULL },
 };
+/* clang-format on */
 
+/* What a command line makes of a job: "listen=a hosts=b,c"; or the error. */
 static const struct row {
 	const char *rule;
 	const char *words[8];
-	struct step steps[8];
-	const char *message; /* NULL: none */
+	const char *job;
+	const char *why; /* NULL: none */
 } rows[] = {
-	{ "nothing", { NULL }, { { ARGS_END, NULL } }, NULL },
-	{ "a word", { "dir", NULL }, { { ARGS_WORD, "dir" } }, NULL },
+	{ "a word", { "dir" }, "word=dir", NULL },
 	{ "a value in the next word", { "--listen", ":7", "x" },
-	    { { 'l', ":7" }, { ARGS_WORD, "x" }, { ARGS_END, NULL } }, NULL },
-	{ "a value behind =", { "--listen=:7", "x" },
-	    { { 'l', ":7" }, { ARGS_WORD, "x" } }, NULL },
-	{ "an empty value behind =", { "--listen=", "x" },
-	    { { 'l', "" }, { ARGS_WORD, "x" } }, NULL },
-	{ "a value with = in it", { "--listen=a=b" }, { { 'l', "a=b" } },
+	    "listen=:7 word=x", NULL },
+	{ "a value after =", { "--listen=:7", "x" }, "listen=:7 word=x", NULL },
+	{ "a value with = in it", { "--listen=a=b", "x" }, "listen=a=b word=x",
 	    NULL },
-	{ "a value behind a letter", { "-l:7", "x" },
-	    { { 'l', ":7" }, { ARGS_WORD, "x" } }, NULL },
-	{ "a value in the word behind a letter", { "-l", ":7" },
-	    { { 'l', ":7" }, { ARGS_END, NULL } }, NULL },
-	{ "a value that looks like an option", { "--listen", "--open" },
-	    { { 'l', "--open" }, { ARGS_END, NULL } }, NULL },
-	{ "a value that ends options elsewhere", { "-l", "--", "-o" },
-	    { { 'l', "--" }, { 'o', NULL } }, NULL },
-	{ "without a value", { "--open", "-o", "x" },
-	    { { 'o', NULL }, { 'o', NULL }, { ARGS_WORD, "x" } }, NULL },
-	{ "a code that is no letter", { "--workers", "3" }, { { 1, "3" } },
+	{ "a value after a letter", { "-l:7", "x" }, "listen=:7 word=x", NULL },
+	{ "a value in the word after a letter", { "x", "-l", ":7" },
+	    "listen=:7 word=x", NULL },
+	{ "a value that looks like an option", { "--listen", "--open", "x" },
+	    "listen=--open word=x", NULL },
+	{ "a flag", { "--open", "x" }, "word=x open", NULL },
+	{ "a flag twice", { "-o", "x", "--open" }, "word=x open", NULL },
+	{ "a list", { "--host", "aa", "--host=bb", "x" }, "word=x hosts=aa,bb",
 	    NULL },
-	{ "-- ends options", { "-o", "--", "--open", "--", "-x" },
-	    { { 'o', NULL }, { ARGS_WORD, "--open" }, { ARGS_WORD, "--" },
-		{ ARGS_WORD, "-x" }, { ARGS_END, NULL } },
+	{ "the last argument takes the rest", { "x", "y", "z" },
+	    "word=x rest=y,z", NULL },
+	{ "a dash is a word", { "-" }, "word=-", NULL },
+	{ "only words after --", { "--", "--open", "--" },
+	    "word=--open rest=--", NULL },
+	{ "the smallest number", { "--workers", "1", "x" }, "word=x workers=1",
 	    NULL },
-	{ "-- alone", { "--" }, { { ARGS_END, NULL } }, NULL },
-	{ "- is a word", { "-", "-o" }, { { ARGS_WORD, "-" }, { 'o', NULL } },
+	{ "the largest number", { "--workers=64", "x" }, "word=x workers=64",
 	    NULL },
-	{ "words between options", { "a", "-o", "b" },
-	    { { ARGS_WORD, "a" }, { 'o', NULL }, { ARGS_WORD, "b" } }, NULL },
-	{ "a value given twice", { "--listen", "a", "-lb" },
-	    { { 'l', "a" }, { ARGS_BAD, NULL } },
-	    "carnation serve: --listen given twice\n" },
-	{ "the same value given twice", { "--workers=3", "--workers=3" },
-	    { { 1, "3" }, { ARGS_BAD, NULL } },
-	    "carnation serve: --workers given twice\n" },
-	{ "what may be given several times", { "--host=a", "--host", "b" },
-	    { { 2, "a" }, { 2, "b" }, { ARGS_END, NULL } }, NULL },
-	{ "a value is missing", { "--listen" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: --listen needs a value\n" },
-	{ "a letter's value is missing", { "-l" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: --listen needs a value\n" },
-	{ "no value is taken", { "--open=yes" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: --open takes no value\n" },
-	{ "letters do not go together", { "-ol" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: --open takes no value\n" },
-	{ "mistyped", { "--lsiten", "x" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: unknown option --lsiten; did you mean "
-	    "--listen?\n" },
-	{ "cut short", { "--liste" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: unknown option --liste; did you mean "
-	    "--listen?\n" },
-	{ "like nothing known", { "--frobnicate" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: unknown option --frobnicate\n" },
-	{ "an unknown letter", { "-x" }, { { ARGS_BAD, NULL } },
-	    "carnation serve: unknown option -x\n" },
+	{ "a size in bytes", { "--max", "2", "x" }, "word=x size=2", NULL },
+	{ "a size with a unit", { "--max", "4K", "x" }, "word=x size=4096",
+	    NULL },
+	{ "the largest size", { "--max", "1M", "x" }, "word=x size=1048576",
+	    NULL },
+
+	{ "nothing", { NULL }, NULL, "missing argument: WORD" },
+	{ "too many words", { "x", "y", "z", "zz" }, NULL,
+	    "REST: more than 2" },
+	{ "no value", { "x", "--listen" }, NULL,
+	    "--listen: missing value: ADDR" },
+	{ "no value for a letter", { "x", "-l" }, NULL,
+	    "--listen: missing value: ADDR" },
+	{ "an empty value", { "--listen=", "x" }, NULL,
+	    "--listen: empty value" },
+	{ "a blank value", { "--listen", " ", "x" }, NULL,
+	    "--listen: empty value" },
+	{ "an empty argument", { "" }, NULL, "WORD: empty value" },
+	{ "a value for a flag", { "--open=1", "x" }, NULL,
+	    "--open takes no value" },
+	{ "a value for a flag's letter", { "-ox" }, NULL,
+	    "--open takes no value" },
+	{ "a value given twice", { "--listen", "a", "-lb" }, NULL,
+	    "duplicate option --listen" },
+	{ "a list beyond its limit", { "--host=aa", "--host=bb", "--host=cc" },
+	    NULL, "--host: more than 2" },
+	{ "a value that its check refuses", { "--host", "abc" }, NULL,
+	    "--host: odd \"abc\"" },
+	{ "an unknown option", { "--lsiten", "a" }, NULL,
+	    "unknown option --lsiten; did you mean --listen?" },
+	{ "an option like no other", { "--zzzzzz" }, NULL,
+	    "unknown option --zzzzzz" },
+	{ "an unknown letter", { "-x" }, NULL, "unknown option -x" },
+	{ "no number", { "--workers", "many" }, NULL,
+	    "--workers: invalid number \"many\" (from 1 to 64)" },
+	{ "a number too small", { "--workers", "0" }, NULL,
+	    "--workers: invalid number \"0\" (from 1 to 64)" },
+	{ "a number too large", { "--workers", "65" }, NULL,
+	    "--workers: invalid number \"65\" (from 1 to 64)" },
+	{ "a negative number", { "--workers", "-1" }, NULL,
+	    "--workers: invalid number \"-1\" (from 1 to 64)" },
+	{ "no size", { "--max", "K" }, NULL,
+	    "--max: invalid size \"K\" (bytes, or with a unit: 64K, 64M, 4G)" },
+	{ "a size too small", { "--max", "1" }, NULL,
+	    "--max: invalid size \"1\" (bytes, or with a unit: 64K, 64M, 4G)" },
+	{ "a size too large", { "--max", "1G" }, NULL,
+	    "--max: invalid size \"1G\" (bytes, or with a unit: 64K, 64M, "
+	    "4G)" },
+	{ "a unit that is none", { "--max", "1k" }, NULL,
+	    "--max: invalid size \"1k\" (bytes, or with a unit: 64K, 64M, "
+	    "4G)" },
 };
 
 static void
-test_rows(void **state)
+list_put(struct buf *out, const char *name, const struct arg_list *l)
 {
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		char *argv[10] = { (char *)(uintptr_t) "serve" };
-		struct args a = { .verb = "serve",
-			.options = options,
-			.argc = 1,
-			.argv = argv };
-		const struct step *step = rows[i].steps;
-
-		for (; rows[i].words[a.argc - 1] != NULL; a.argc++)
-			argv[a.argc] =
-			    (char *)(uintptr_t)rows[i].words[a.argc - 1];
-		for (; step->what != 0; step++) {
-			check_row(args_next(&a) == step->what, rows[i].rule);
-			check_row((a.value == NULL) == (step->value == NULL),
-			    rows[i].rule);
-			if (a.value != NULL)
-				check_row(strcmp(a.value, step->value) == 0,
-				    rows[i].rule);
-		}
-		check_slice(slice_str(message()),
-		    slice_str(rows[i].message == NULL ? "" : rows[i].message));
-	}
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(out, "%s%s", i == 0 ? name : ",", l->text[i]);
 }
 
 static void
-test_number(void **state)
+job_put(struct buf *out, const struct job *j)
 {
-	static const struct {
-		const char *text;
-		long number; /* -1: refused */
-	} numbers[] = {
-		{ "1", 1 },
-		{ "64", 64 },
-		{ "007", 7 },
-		{ "0", -1 },
-		{ "65", -1 },
-		{ "", -1 },
-		{ "-1", -1 },
-		{ "+1", -1 },
-		{ " 1", -1 },
-		{ "1 ", -1 },
-		{ "1x", -1 },
-		{ "0x1", -1 },
-		{ "18446744073709551617", -1 },
+	if (j->listen != NULL)
+		buf_printf(out, " listen=%s", j->listen);
+	if (j->word != NULL)
+		buf_printf(out, " word=%s", j->word);
+	list_put(out, " hosts=", &j->hosts);
+	list_put(out, " rest=", &j->rest);
+	if (j->workers != 0)
+		buf_printf(out, " workers=%d", (int)j->workers);
+	if (j->size != 0)
+		buf_printf(out, " size=%d", (int)j->size);
+	if (j->open)
+		buf_str(out, " open");
+}
+
+static void
+test_parse(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+		struct job j = { 0 };
+		struct why why;
+		struct buf text;
+		int argc = 0;
+		bool ok;
+
+		while (argc < 8 && r->words[argc] != NULL)
+			argc++;
+		why_clear(&why);
+		ok = args_parse(
+		    args, argc, (char **)(uintptr_t)r->words, &j, &why);
+		check_row(ok == (r->why == NULL), r->rule);
+		buf_init(&text, 256);
+		job_put(&text, &j);
+		if (ok)
+			assert_string_equal(buf_cstr(&text) + 1, r->job);
+		else
+			assert_string_equal(why.text, r->why);
+		buf_fini(&text);
+		args_free(args, &j);
+	}
+}
+
+/* What a function prints to a file. */
+static const char *
+printed(FILE *f)
+{
+	static char text[2048];
+	size_t n;
+
+	rewind(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void
+test_synopsis(void **state)
+{
+	FILE *f = tmpfile();
+
+	(void)state;
+	assert_non_null(f);
+	args_print_synopsis(f, "try", args, 40);
+	assert_string_equal(printed(f),
+	    "usage: carnation try [-l ADDR] [-o]\n"
+	    "                     [--workers N]\n"
+	    "                     [--max SIZE]\n"
+	    "                     [--host NAME]...\n"
+	    "                     WORD [REST]...\n");
+}
+
+static void
+test_options(void **state)
+{
+	/* clang-format off */
+	static const struct arg few[] = {
+		{ "--all", 'a', NULL, "short", ARG_FLAG(struct job, open) },
+		{ "--a-very-long-name", 0, "VALUE",
+		    "help that is folded at the width of a small terminal",
+		    ARG_TEXT(struct job, listen) },
+		{ "WORD", 0, NULL, NULL, ARG_TEXT(struct job, word) },
+		{ .name = NULL },
 	};
+	/* clang-format on */
+	FILE *f = tmpfile();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		const char *text = numbers[i].text;
-		struct args a = { .verb = "serve", .value = text };
-		char want[128];
-		long n = -1;
-
-		check_row(args_number(&a, "--workers", 1, 64, &n) ==
-			      (numbers[i].number != -1),
-		    text);
-		check_row(n == numbers[i].number, text);
-		(void)snprintf(want, sizeof(want),
-		    "carnation serve: --workers: \"%s\" is not a number from "
-		    "1 to 64\n",
-		    text);
-		check_slice(slice_str(message()),
-		    n != -1 ? SLICE("") : slice_str(want));
-	}
+	assert_non_null(f);
+	args_print_options(f, few, 40);
+	assert_string_equal(printed(f),
+	    "  -a, --all  short\n"
+	    "  --a-very-long-name VALUE\n"
+	    "             help that is folded at the\n"
+	    "             width of a small terminal\n");
 }
 
 static void
-test_name(void **state)
+test_width_of_a_file(void **state)
 {
-	static const char *const blank[] = { "", " ", "\t", "\x07\n" };
-	struct args a = { .verb = "feed", .value = "A B" };
-	struct slice name = SLICE("");
+	FILE *f = tmpfile();
 
 	(void)state;
-	assert_true(args_name(&a, "--author", &name));
-	check_slice(name, SLICE("A B"));
-	check_slice(slice_str(message()), SLICE(""));
-	for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++) {
-		a.value = blank[i];
-		assert_false(args_name(&a, "--author", &name));
-		check_slice(slice_str(message()),
-		    SLICE("carnation feed: --author: the name is empty\n"));
-		check_slice(name, SLICE("A B"));
-	}
+	assert_non_null(f);
+	assert_int_equal(args_width(f), 80);
+	fclose(f);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_number, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_name, set_up, tear_down),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_synopsis),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_width_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
