@@ -33,20 +33,6 @@ struct tls_client {
 	struct tls_sessions *sessions;
 };
 
-/* ---- a handshake with ourselves (trial.c) */
-
-/* Whether c is of the few kinds that every client accepts: a trial costs 1 ms,
- * and a server may have 1,024 capsules. */
-bool trial_is_needless(const struct cert *c);
-
-/* A client that accepts any certificate it can use; NULL when OpenSSL fails. */
-SSL_CTX *trial_client(void);
-
-/* Whether a handshake of client with a server of ctx succeeds. False and why,
- * with the name and the reason of the side that failed. */
-bool
-trial_shake(SSL_CTX *ctx, SSL_CTX *client, const char *name, struct why *why);
-
 /* ---- a client's sessions, by server (sessions.c) */
 
 struct tls_sessions *sessions_new(void);
