@@ -20,8 +20,8 @@ enum {
 struct listen_address {
 	struct sockaddr_storage addr;
 	socklen_t len;
-	char text[LISTEN_TEXT_SIZE]; /* canonical: "127.0.0.1:1965",
-	                              * "[::1]:1965", "unix:/run/x.sock" */
+	/* Canonical: "127.0.0.1:1965", "[::1]:1965", "unix:/run/x.sock". */
+	char text[LISTEN_TEXT_SIZE];
 };
 
 /* "ADDR", "ADDR:PORT", "[V6]:PORT", "V6", ":PORT", "*:PORT" (any IPv4 and any

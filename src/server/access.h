@@ -21,8 +21,9 @@ struct access {
 	int fd;         /* -1: no log */
 	bool named;     /* a file of the configuration, not stderr */
 	bool may_block; /* a pipe, socket or terminal: polled before writing */
-	_Atomic bool *cut; /* shared by a generation's workers: the last line
-			    * lacks its LF; NULL: not known */
+	/* Shared by a generation's workers: the last line lacks its LF. NULL:
+	 * not known. */
+	_Atomic bool *cut;
 	bool json;
 	bool query;
 	int addresses; /* enum conf_log_addresses */

@@ -16,8 +16,8 @@ enum {
 	CONN_HANDSHAKE_MAX = 64 * 1024,  /* bytes of a client's handshake */
 	/* bytes before the request line is complete */
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024,
-	CONN_FINISHED_MAX =
-	    512, /* bytes of a client's last handshake messages */
+	/* bytes of a client's last handshake messages */
+	CONN_FINISHED_MAX = 512,
 	CONN_RECORD_OVERHEAD = 30,      /* a record of one byte, at most */
 	CONN_DISCARD_MAX = 1024 * 1024, /* bytes read after the answer */
 	CONN_DISCARD_S = 2, /* for close_notify, and again in CONN_DISCARD */

@@ -16,8 +16,8 @@ enum {
 	GENERATION_BACKOFF_MAX_MS = 800,
 	GENERATION_STABLE_MS = 10000,
 	GENERATION_START_MS = 30000, /* to be ready, or it has failed */
-	GENERATION_LATE_S =
-	    2, /* after its time, a worker that ends is killed */
+	/* after its time, a worker that ends is killed */
+	GENERATION_LATE_S = 2,
 };
 
 struct generation;

@@ -21,8 +21,8 @@ struct listener {
 struct listeners {
 	struct listener item[LISTENERS_MAX];
 	size_t n;
-	bool inherited; /* by the service manager: the configuration's are not
-	                 * opened */
+	/* By the service manager: the configuration's are not opened. */
+	bool inherited;
 };
 
 /* Takes sockets handed over by the service manager, if any. */

@@ -24,8 +24,8 @@ enum {
 	PARENT_EXPIRY_S = 24 * 60 * 60, /* certificates, likewise */
 	/* interval of the message of a delayed reload */
 	PARENT_WAIT_LOG_MS = 60000,
-	PARENT_TIMEOUT_S =
-	    GENERATION_LATE_S + 2, /* after limits.drain, for workers to end */
+	/* after limits.drain, for workers to end */
+	PARENT_TIMEOUT_S = GENERATION_LATE_S + 2,
 };
 
 /* Serves until a signal ends it. Returns the exit status: 0 after finishing. */

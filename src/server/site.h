@@ -37,18 +37,17 @@ struct site_base {
 
 /* What is known of the content of one capsule. */
 struct site_state {
-	bool fresh;            /* just opened: not inspected yet */
-	bool tried;            /* opened again for this site */
-	bool held;             /* the newest cannot be used: it is retried when
-	                        * mark changes */
+	bool fresh; /* just opened: not inspected yet */
+	bool tried; /* opened again for this site */
+	/* The newest cannot be used: it is retried when mark changes. */
+	bool held;
 	struct host_mark mark; /* of what was tried last */
 	uint64_t refused;      /* the serial that cannot be used; 0: no store */
 	char secret[256];      /* the file that held a private key, or "" */
 	uint64_t secret_mark;  /* as it was then */
 	uint64_t seen;         /* what differed from them when last looked at */
 	bool closed;           /* the workers may not enter what was tried */
-	/* consecutive checks in which the root did not exist */
-	unsigned missed;
+	unsigned missed; /* consecutive checks in which the root was missing */
 };
 
 struct site {
@@ -78,10 +77,10 @@ struct site_finding {
 };
 
 struct site_options {
-	const char
-	    *certs_dir; /* for capsules without a certificate of their own;
-	                        * NULL: there is no such place */
-	/* check: make no certificate, continue after an error */
+	/* For capsules without a certificate of their own; NULL: there is no
+	 * such place. */
+	const char *certs_dir;
+	/* For check: make no certificate, continue after an error. */
 	bool look_only;
 	struct tickets *tickets;
 };

@@ -13,10 +13,10 @@
 #include "server/site.h"
 
 enum {
-	WORKER_ACCEPT_TURN =
-	    16, /* connections accepted before others are served */
-	WORKER_QUEUED =
-	    3, /* times limits.connections may wait for a handshake */
+	/* connections accepted before others are served */
+	WORKER_ACCEPT_TURN = 16,
+	/* times limits.connections may wait for a handshake */
+	WORKER_QUEUED = 3,
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
 	WORKER_FULL_PAUSE_MS = 1000,  /* when no connection can be dropped */
 	/* Handshakes and connections ended, after which memory is given back;

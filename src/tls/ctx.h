@@ -11,8 +11,8 @@
 
 struct tls_settings {
 	bool tls13_only;
-	const char *suites; /* TLS 1.3 suites, OpenSSL's syntax; NULL: ours,
-	                     * AES-128-GCM first */
+	/* TLS 1.3 suites, in OpenSSL's syntax; NULL: ours, AES-128-GCM first */
+	const char *suites;
 	bool tickets;
 };
 

@@ -16,9 +16,9 @@ enum io {
 };
 
 enum {
-	TLS_RECORD_MAX =
-	    16384,         /* plaintext of one record; write no more at once */
-	TLS_SNI_NONE = -1, /* the client named no server */
+	/* plaintext of one record; write no more at once */
+	TLS_RECORD_MAX = 16384,
+	TLS_SNI_NONE = -1,    /* the client named no server */
 	TLS_SNI_UNKNOWN = -2, /* it named an unknown one */
 };
 
