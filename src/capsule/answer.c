@@ -28,7 +28,7 @@ answer_refuse(struct answer *a, enum status status, const char *why)
 	buf_reset(&a->meta);
 	if (why == NULL || !buf_str(&a->meta, why)) {
 		buf_reset(&a->meta);
-		(void)buf_str(&a->meta, status_text(status));
+		buf_str(&a->meta, status_text(status));
 	}
 	a->status = status;
 	return status;
@@ -143,7 +143,7 @@ open_file(struct answer *a, struct mime *mime, const struct resolution *found,
 	if (type.len == 0)
 		type = mime_type(mime, path, found->fd, &found->st);
 	if (!put_type(a, path, type)) {
-		(void)close(found->fd);
+		close(found->fd);
 		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
 	}
 	a->fd = found->fd;
@@ -162,7 +162,7 @@ open_listing(struct answer *a, struct listings *listings,
 		    listings, a->host, found->path, found->fd, &found->st);
 		too_many = page == NULL && errno == EFBIG;
 	}
-	(void)close(found->fd);
+	close(found->fd);
 	if (page == NULL)
 		return answer_refuse(a,
 		    too_many ? STATUS_NOT_FOUND : STATUS_TEMPORARY_FAILURE,

@@ -152,7 +152,7 @@ on_text(void *arg, const char *text, int len)
 
 	/* What is cut off tells nothing that a check would ask for. */
 	if (r->wanted != WANT_NOTHING)
-		(void)buf_put(&r->text, slice_of(text, (size_t)len));
+		buf_put(&r->text, slice_of(text, (size_t)len));
 }
 
 static bool

@@ -105,7 +105,7 @@ linked_page(const struct place *from, struct slice url)
 	if (uri_is_absolute(url) || slice_starts(url, SLICE("//")) ||
 	    !feed_target(from->path, url, &out))
 		return NULL;
-	(void)slice_cut(buf_view(&out), '?', &target, &query);
+	slice_cut(buf_view(&out), '?', &target, &query);
 	if (target.len > REQUEST_URI_MAX ||
 	    uri_path_normalise(target, &decoded) != URI_PATH_OK)
 		return NULL;
@@ -145,8 +145,8 @@ put_heading(struct buf *out, struct slice text, int level)
 	if (level > 2 || width == 0)
 		return;
 	for (size_t i = 0; i < width; i++)
-		(void)buf_byte(out, level == 1 ? '=' : '-');
-	(void)buf_byte(out, '\n');
+		buf_byte(out, level == 1 ? '=' : '-');
+	buf_byte(out, '\n');
 }
 
 static void
@@ -183,14 +183,14 @@ put_line(const struct place *from, const struct gemtext_line *line, bool opens,
 		/* What it says to those who do not see the picture; clients
 		 * pass over words behind the closing one. */
 		if (opens && line->text.len > 0) {
-			(void)buf_byte(out, '[');
-			(void)plain_put(out, line->text);
-			(void)buf_str(out, "]\n");
+			buf_byte(out, '[');
+			plain_put(out, line->text);
+			buf_str(out, "]\n");
 		}
 		break;
 	case GEMTEXT_PREFORMATTED:
-		(void)plain_put(out, line->text);
-		(void)buf_byte(out, '\n');
+		plain_put(out, line->text);
+		buf_byte(out, '\n');
 		break;
 	}
 }
@@ -209,9 +209,9 @@ put_page(const struct host *h, const struct inventory *pages, const char *path,
 	struct gemtext_line line;
 	size_t start;
 
-	(void)buf_str(out, "\n" RULE "\n");
+	buf_str(out, "\n" RULE "\n");
 	put_wrapped(slice_str(path), "", "", out);
-	(void)buf_str(out, RULE "\n\n");
+	buf_str(out, RULE "\n\n");
 	start = out->len;
 	while (gemtext_next(&g, &line))
 		put_line(&from, &line, g.preformatted, out);
@@ -349,7 +349,7 @@ put_contents_line(struct copy *c, size_t i)
 	if (!page_read(c->host, path, &c->bytes, &text, c->report))
 		return false;
 	title = gemtext_title(text);
-	(void)snprintf(first, sizeof(first), "%3zu. ", i + 1);
+	snprintf(first, sizeof(first), "%3zu. ", i + 1);
 	if (plain_is_blank(title)) {
 		plain_words(&line, slice_str(path));
 	} else {
@@ -367,7 +367,7 @@ put_paragraph(struct buf *out, const char *text)
 
 	plain_words(&p, slice_str(text));
 	plain_end(&p);
-	(void)buf_byte(out, '\n');
+	buf_byte(out, '\n');
 }
 
 /* What the file is, and what is in it. */
@@ -381,18 +381,18 @@ put_head(struct copy *c, const struct feed_origin *origin)
 
 	if (title->text != NULL) {
 		put_heading(c->out, slice_str(title->text), 1);
-		(void)buf_byte(c->out, '\n');
+		buf_byte(c->out, '\n');
 	}
 	put_paragraph(c->out, about);
 	if (origin != NULL) {
 		buf_wrap(&url, memory, sizeof(memory));
-		(void)buf_str(&url, "The capsule: <");
-		(void)feed_origin_put(origin, &url);
-		(void)buf_str(&url, "/>");
+		buf_str(&url, "The capsule: <");
+		feed_origin_put(origin, &url);
+		buf_str(&url, "/>");
 		put_paragraph(c->out, buf_cstr(&url));
 	}
 	put_heading(c->out, SLICE("Contents"), 2);
-	(void)buf_byte(c->out, '\n');
+	buf_byte(c->out, '\n');
 	for (size_t i = 0; i < c->n; i++)
 		ok = put_contents_line(c, i) && ok;
 	return ok;

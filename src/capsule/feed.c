@@ -214,15 +214,15 @@ put_text(struct buf *out, struct slice text)
 
 	while (plain_next(&text, &character)) {
 		if (slice_equal(character, SLICE("&")))
-			(void)buf_str(out, "&amp;");
+			buf_str(out, "&amp;");
 		else if (slice_equal(character, SLICE("<")))
-			(void)buf_str(out, "&lt;");
+			buf_str(out, "&lt;");
 		else if (slice_equal(character, SLICE(">")))
-			(void)buf_str(out, "&gt;");
+			buf_str(out, "&gt;");
 		else if (slice_equal(character, SLICE("\"")))
-			(void)buf_str(out, "&quot;");
+			buf_str(out, "&quot;");
 		else
-			(void)buf_put(out, character);
+			buf_put(out, character);
 	}
 }
 
@@ -230,25 +230,25 @@ static void
 put_element(
     struct feed *f, const char *indent, const char *name, struct slice text)
 {
-	(void)buf_printf(f->out, "%s<%s>", indent, name);
+	buf_printf(f->out, "%s<%s>", indent, name);
 	put_text(f->out, text);
-	(void)buf_printf(f->out, "</%s>\n", name);
+	buf_printf(f->out, "</%s>\n", name);
 }
 
 /* "YYYY-MM-DD" */
 static void
 put_day(struct buf *out, const struct subscription_day *d)
 {
-	(void)buf_printf(out, "%04d-%02d-%02d", d->year, d->month, d->day);
+	buf_printf(out, "%04d-%02d-%02d", d->year, d->month, d->day);
 }
 
 static void
 put_updated(
     struct feed *f, const char *indent, const struct subscription_day *d)
 {
-	(void)buf_printf(f->out, "%s<updated>", indent);
+	buf_printf(f->out, "%s<updated>", indent);
 	put_day(f->out, d);
-	(void)buf_str(f->out, "T12:00:00Z</updated>\n");
+	buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
 /* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds is
@@ -260,7 +260,7 @@ put_specific(struct buf *out, struct slice target)
 		uint8_t c = target.ptr[i];
 
 		if (c >= 0x7f || c == '#' || c == '[' || c == ']')
-			(void)buf_printf(out, "%%%02X", c);
+			buf_printf(out, "%%%02X", c);
 		else
 			put_text(out, slice_of(&c, 1));
 	}
@@ -271,16 +271,16 @@ static void
 put_id(struct feed *f, const char *indent, const struct subscription_day *d,
     struct slice target)
 {
-	(void)buf_printf(f->out, "%s<id>tag:%s,", indent,
+	buf_printf(f->out, "%s<id>tag:%s,", indent,
 	    f->origin != NULL ? f->origin->host : nobody);
 	/* An entry may lead to the feed's own page, and has another id. */
 	if (d == NULL)
-		(void)buf_str(f->out, FEED_ID_DATE ":feed");
+		buf_str(f->out, FEED_ID_DATE ":feed");
 	else
 		put_day(f->out, d);
-	(void)buf_byte(f->out, ':');
+	buf_byte(f->out, ':');
 	put_specific(f->out, target);
-	(void)buf_str(f->out, "</id>\n");
+	buf_str(f->out, "</id>\n");
 }
 
 /* Whether a relative reference would be taken for something else: a colon in the
@@ -307,11 +307,11 @@ put_href(struct feed *f, struct slice target)
 	if (slice_starts(target, SLICE("/")) &&
 	    !slice_starts(target, SLICE("//"))) {
 		if (f->origin != NULL) {
-			(void)feed_origin_put(f->origin, f->out);
+			feed_origin_put(f->origin, f->out);
 		} else {
 			target = slice_skip(target, 1);
 			if (wants_dot(target))
-				(void)buf_str(f->out, "./");
+				buf_str(f->out, "./");
 		}
 	}
 	put_text(f->out, target);
@@ -321,12 +321,12 @@ static void
 put_link(struct feed *f, const char *indent, const char *rel,
     struct slice target, const char *type)
 {
-	(void)buf_printf(f->out, "%s<link rel=\"%s\" href=\"", indent, rel);
+	buf_printf(f->out, "%s<link rel=\"%s\" href=\"", indent, rel);
 	put_href(f, target);
-	(void)buf_byte(f->out, '"');
+	buf_byte(f->out, '"');
 	if (type != NULL)
-		(void)buf_printf(f->out, " type=\"%s\"", type);
-	(void)buf_str(f->out, "/>\n");
+		buf_printf(f->out, " type=\"%s\"", type);
+	buf_str(f->out, "/>\n");
 }
 
 static void
@@ -335,14 +335,14 @@ put_entry(struct feed *f, const struct feed_entry *entry)
 	const char *indent = "    ";
 	struct slice target = slice_str(entry->target);
 
-	(void)buf_str(f->out, "  <entry>\n");
+	buf_str(f->out, "  <entry>\n");
 	put_id(f, indent, &entry->day, target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
 	put_updated(f, indent, &entry->day);
 	put_link(f, indent, "alternate", target, NULL);
-	(void)buf_str(f->out, "  </entry>\n");
+	buf_str(f->out, "  </entry>\n");
 }
 
 /* The first of the page's language tags: XML takes one. */
@@ -351,16 +351,16 @@ put_start(struct feed *f, const char *path)
 {
 	struct slice lang = policy_lang(f->host, path), others;
 
-	(void)slice_cut(lang, ',', &lang, &others);
+	slice_cut(lang, ',', &lang, &others);
 	lang = slice_trim(lang);
-	(void)buf_str(f->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-			      "<feed xmlns=\"http://www.w3.org/2005/Atom\"");
+	buf_str(f->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+			"<feed xmlns=\"http://www.w3.org/2005/Atom\"");
 	if (lang.len > 0) {
-		(void)buf_str(f->out, " xml:lang=\"");
+		buf_str(f->out, " xml:lang=\"");
 		put_text(f->out, lang);
-		(void)buf_byte(f->out, '"');
+		buf_byte(f->out, '"');
 	}
-	(void)buf_str(f->out, ">\n");
+	buf_str(f->out, ">\n");
 }
 
 static void
@@ -373,24 +373,24 @@ put_document(struct feed *f, struct slice title, struct slice author)
 
 	/* The page's own path, as links have it and as settings do. */
 	buf_wrap(&path, memory, sizeof(memory));
-	(void)buf_printf(&path, "/%s", f->page);
+	buf_printf(&path, "/%s", f->page);
 	put_start(f, path.failed ? "/" : buf_cstr(&path));
 	buf_reset(&path);
-	(void)buf_byte(&path, '/');
-	(void)uri_encode(&path, slice_str(f->page), true);
+	buf_byte(&path, '/');
+	uri_encode(&path, slice_str(f->page), true);
 	put_id(f, "  ", NULL, buf_view(&path));
 	put_element(f, "  ", "title", title);
 	if (!plain_is_blank(subtitle))
 		put_element(f, "  ", "subtitle", subtitle);
 	put_updated(f, "  ", &first->day);
-	(void)buf_str(f->out, "  <author>\n");
+	buf_str(f->out, "  <author>\n");
 	put_element(f, "    ", "name", author);
-	(void)buf_str(f->out, "  </author>\n");
+	buf_str(f->out, "  </author>\n");
 	put_link(f, "  ", "self", SLICE("/" FEED_FILE), "application/atom+xml");
 	put_link(f, "  ", "alternate", buf_view(&path), "text/gemini");
 	for (size_t i = 0; i < f->entries.n; i++)
 		put_entry(f, &f->entries.item[i]);
-	(void)buf_str(f->out, "</feed>\n");
+	buf_str(f->out, "</feed>\n");
 }
 
 static void

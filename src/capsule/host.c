@@ -255,7 +255,7 @@ host_conf_is_denied(const struct host *h)
 
 	if (fd == -1)
 		return errno == EACCES;
-	(void)close(fd);
+	close(fd);
 	return false;
 }
 
@@ -296,7 +296,7 @@ host_read_conf(
 	else
 		*there = true;
 	if (fd != -1)
-		(void)close(fd);
+		close(fd);
 	return fault == NULL || why_set(why, "%s", fault);
 }
 

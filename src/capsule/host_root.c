@@ -117,7 +117,7 @@ older_release(int store, uint64_t below)
 
 	if (dir == NULL) {
 		if (fd != -1)
-			(void)close(fd);
+			close(fd);
 		return 0;
 	}
 	while ((e = readdir(dir)) != NULL) {
@@ -125,7 +125,7 @@ older_release(int store, uint64_t below)
 		if (serial < below && serial > newest)
 			newest = serial;
 	}
-	(void)closedir(dir);
+	closedir(dir);
 	return newest;
 }
 
@@ -154,8 +154,7 @@ open_release(struct host *h, uint64_t below, struct why *why)
 		h->serial = older_release(h->store, below);
 		if (h->serial == 0)
 			return why_set(why, "no older release");
-		(void)snprintf(
-		    name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
+		snprintf(name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
 	}
 	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
 	    S_ISDIR(st.st_mode) && hold_release(h->store, name, h->root))
@@ -221,9 +220,9 @@ void
 host_close(struct host *h)
 {
 	if (h->root != -1)
-		(void)close(h->root);
+		close(h->root);
 	if (h->store != -1)
-		(void)close(h->store);
+		close(h->store);
 	h->root = h->store = -1;
 	h->serial = 0;
 	free(h->snapshot.bytes);
@@ -284,7 +283,7 @@ open_place(const struct host *h)
 	if (dir == -1 || !is_store(dir))
 		return dir;
 	current = openat(dir, CURRENT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	(void)close(dir);
+	close(dir);
 	return current;
 }
 
@@ -305,7 +304,7 @@ host_mark(const struct host *h, bool place_only, struct host_mark *out)
 			out->cause = mix_file(
 			    mix_stat(out->place, &st), dir, "capsule.conf");
 	}
-	(void)close(dir);
+	close(dir);
 }
 
 uint64_t
@@ -321,9 +320,9 @@ host_secret_mark(const struct host *h, const char *path)
 	else if (dir != -1 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		mark = mix_stat(1, &st);
 	if (place != -1)
-		(void)close(place);
+		close(place);
 	if (dir != -1)
-		(void)close(dir);
+		close(dir);
 	return mark;
 }
 
@@ -349,7 +348,7 @@ first_bytes(struct survey *s, const char *path)
 		return SLICE("");
 	while ((n = fd_read(fd, s->bytes + len, sizeof(s->bytes) - len)) > 0)
 		len += (size_t)n;
-	(void)close(fd);
+	close(fd);
 	return slice_of(s->bytes, len);
 }
 
@@ -380,7 +379,7 @@ look_for_secret(struct survey *s, const char *path, const struct stat *st)
 	 * just now. */
 	out->secret_mark = host_secret_mark(s->host, path);
 	if (secret_spotted(first_bytes(s, path)))
-		(void)snprintf(out->secret, sizeof(out->secret), "%s", path);
+		snprintf(out->secret, sizeof(out->secret), "%s", path);
 }
 
 /* Whether the survey goes on: neither time nor entries have run out. */
@@ -431,7 +430,7 @@ host_has_index(const struct host *h)
 		result = file_open_beneath(h->root, name, &fd, &st);
 		if (result != FILE_OPENED)
 			continue;
-		(void)close(fd);
+		close(fd);
 		if (S_ISREG(st.st_mode))
 			return true;
 	}

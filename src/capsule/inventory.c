@@ -57,7 +57,7 @@ sends(const struct host *h, const struct uri_path *path, const char *wanted)
 
 	if (resolve(h, path, &found) != RESOLVED_FILE)
 		return false;
-	(void)close(found.fd);
+	close(found.fd);
 	return strcmp(found.path, wanted) == 0;
 }
 
@@ -298,7 +298,7 @@ judge(struct sorting *s, const char *path, const struct stat *st)
 		return leave_out(s, path, st, why);
 	switch (file_open_beneath(s->reading.host->root, path, &fd, &opened)) {
 	case FILE_OPENED:
-		(void)close(fd);
+		close(fd);
 		return S_ISDIR(st->st_mode) ||
 		       leave_out(s, path, st, unserved_why(s));
 	case FILE_ABSENT:
@@ -435,7 +435,7 @@ inventory_load(const struct host *h, const char *path, struct buf *out)
 	if (file_open_beneath(h->root, path, &fd, &st) != FILE_OPENED)
 		return false;
 	ok = S_ISREG(st.st_mode) && fd_read_all(fd, out);
-	(void)close(fd);
+	close(fd);
 	return ok;
 }
 
@@ -451,10 +451,10 @@ page_problem(struct report *r, enum report_level level, const struct host *h,
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	buf_init(&file, strlen(root) + strlen(path) + sizeof("/"));
-	(void)buf_printf(&file, "%s/%s", root, path);
+	buf_printf(&file, "%s/%s", root, path);
 	report_add(r, level, buf_cstr(&file), line, "%s", text);
 	buf_fini(&file);
 }

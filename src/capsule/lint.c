@@ -138,7 +138,7 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	if (l->n == LINT_FINDINGS_MAX)
 		return;
 	va_start(ap, format);
-	(void)vsnprintf(raw, sizeof(raw), format, ap);
+	vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
 	f.text = strdup(raw);
 	keep(l, &f, file);

@@ -107,7 +107,7 @@ carries_somewhere(struct lint *l, const struct conf_redirect *d)
 	if (!policy_redirect_path(d, "", &path) ||
 	    !status_is_redirect(policy_redirect(d, &path, &no_query, &text)))
 		return false;
-	(void)slice_cut(buf_view(&text), '?', &target, &query);
+	slice_cut(buf_view(&text), '?', &target, &query);
 	if (uri_path_normalise(target, &path) != URI_PATH_OK)
 		return false;
 	if (inventory_has_prefix(&l->inventory, path.decoded + 1))

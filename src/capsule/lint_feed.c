@@ -295,7 +295,7 @@ same_title(const char *said, struct slice title)
 	if (said == NULL)
 		return true;
 	buf_init(&text, title.len);
-	(void)plain_put(&text, title);
+	plain_put(&text, title);
 	plain = slice_trim(buf_view(&text));
 	same = slice_equal(slice_str(said), plain);
 	buf_fini(&text);

@@ -55,14 +55,14 @@ path_of(const struct link *k)
 	struct slice s = k->url, ignored;
 	size_t n;
 
-	(void)slice_cut(s, '#', &s, &ignored);
-	(void)slice_cut(s, '?', &s, &ignored);
+	slice_cut(s, '#', &s, &ignored);
+	slice_cut(s, '?', &s, &ignored);
 	if (!k->absolute)
 		return s;
 	if (uri_is_absolute(s))
-		(void)slice_cut(s, ':', &ignored, &s);
+		slice_cut(s, ':', &ignored, &s);
 	n = s.len;
-	(void)slice_find(slice_skip(s, 2), '/', &n);
+	slice_find(slice_skip(s, 2), '/', &n);
 	return slice_skip(s, n == s.len ? n : n + 2);
 }
 
@@ -128,7 +128,7 @@ climbs(const struct link *k)
 	if (!slice_starts(path, SLICE("/")))
 		for (const char *c = k->page; *c != '\0'; c++)
 			if (*c == '/')
-				(void)buf_str(&text, "x/");
+				buf_str(&text, "x/");
 	return buf_put(&text, path) && uri_path_normalise(buf_view(&text),
 					   &normal) == URI_PATH_ABOVE_ROOT;
 }
@@ -260,7 +260,7 @@ lint_link(struct lint *l, const char *path, const struct gemtext_line *line)
 
 	k.url = line->url;
 	if (uri_is_absolute(rest))
-		(void)slice_cut(rest, ':', &scheme, &rest);
+		slice_cut(rest, ':', &scheme, &rest);
 	k.absolute = slice_starts(rest, SLICE("//"));
 	if (!check_characters(&k))
 		return;
@@ -406,7 +406,7 @@ answer(struct lint *l, const char *line, struct answer *a, bool *slash)
 	*slash = false;
 	if (a->host != NULL && a->host->root == -1) {
 		/* Somebody else's affair: it could not be opened here. */
-		(void)answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
+		answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
 		return;
 	}
 	if (status != STATUS_NONE)
@@ -437,7 +437,7 @@ target_new(struct lint *l, char *line)
 	    a.host == l->host)
 		t->item = item_sent(l, &a);
 	if (a.fd != -1)
-		(void)close(a.fd);
+		close(a.fd);
 	if (a.listing != NULL)
 		listing_release(a.listing);
 	if (t->meta == NULL) {
@@ -536,7 +536,7 @@ lint_type(struct lint *l, const char *path)
 		t = lint_ask_item(l, item);
 	if (t == NULL || t->status != STATUS_SUCCESS)
 		return SLICE("");
-	(void)slice_cut(slice_str(t->meta), ';', &type, &parameters);
+	slice_cut(slice_str(t->meta), ';', &type, &parameters);
 	return slice_trim(type);
 }
 

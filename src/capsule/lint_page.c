@@ -175,7 +175,7 @@ read_scheme(struct slice url, char out[SCHEME_SIZE])
 	size_t n = 0;
 
 	if (uri_is_absolute(url))
-		(void)slice_cut(url, ':', &name, &rest);
+		slice_cut(url, ':', &name, &rest);
 	for (; n < name.len && n < SCHEME_SIZE - 1; n++) {
 		uint8_t c = name.ptr[n];
 

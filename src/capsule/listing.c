@@ -119,7 +119,7 @@ listing_size(uint64_t bytes, char out[16])
 	size_t unit = 0;
 
 	if (bytes < 1024) {
-		(void)snprintf(out, 16, "%u B", (unsigned)bytes);
+		snprintf(out, 16, "%u B", (unsigned)bytes);
 		return;
 	}
 	/* Rounding may make 1024.0 of 1023.97: that is one of the next. */
@@ -129,7 +129,7 @@ listing_size(uint64_t bytes, char out[16])
 		    (bytes >> (10 * unit)) * 10 +
 		    (((bytes >> (10 * unit - 10)) & 1023) * 10 + 512) / 1024;
 	} while (tenths >= 10240);
-	(void)snprintf(out, 16, "%u.%u %s", (unsigned)(tenths / 10),
+	snprintf(out, 16, "%u.%u %s", (unsigned)(tenths / 10),
 	    (unsigned)(tenths % 10), units[unit]);
 }
 
@@ -166,7 +166,7 @@ static void
 resolution_close(struct resolution *got)
 {
 	if (got->fd != -1)
-		(void)close(got->fd);
+		close(got->fd);
 }
 
 static void
@@ -229,14 +229,14 @@ page_read(struct page *p, int fd)
 
 	if (dir == NULL) {
 		if (own != -1)
-			(void)close(own);
+			close(own);
 		p->failed = true;
 		return;
 	}
 	while (!p->failed && p->names <= LISTING_NAMES_MAX &&
 	       (e = readdir(dir)) != NULL)
 		page_consider(p, e);
-	(void)closedir(dir);
+	closedir(dir);
 }
 
 /* The first heading of the page open at fd, not more than LABEL_MAX bytes of
@@ -317,19 +317,19 @@ page_write(struct page *p)
 	size_t shown = 0;
 	size_t i;
 
-	(void)buf_str(out, "# /");
-	(void)log_escape(out, slice_str(p->path));
-	(void)buf_str(out, "\n\n");
+	buf_str(out, "# /");
+	log_escape(out, slice_str(p->path));
+	buf_str(out, "\n\n");
 	if (p->path[0] != '\0')
-		(void)buf_str(out, "=> ../ ..\n");
+		buf_str(out, "=> ../ ..\n");
 	for (i = 0; i < p->n && shown < LISTING_ENTRIES_MAX && !p->failed; i++)
 		shown += page_entry(p, &p->entries[i]);
 	p->left_out += p->n - i;
 	if (p->left_out > 0)
-		(void)buf_printf(out, "\n%zu more %s not listed.\n",
-		    p->left_out, p->left_out == 1 ? "is" : "are");
+		buf_printf(out, "\n%zu more %s not listed.\n", p->left_out,
+		    p->left_out == 1 ? "is" : "are");
 	else if (shown == 0)
-		(void)buf_str(out, "Nothing is in this directory.\n");
+		buf_str(out, "Nothing is in this directory.\n");
 }
 
 /* Appends the page of the directory open at fd, at path beneath h's root (as

@@ -86,7 +86,7 @@ take_word(struct slice *text, struct buf *out)
 			continue;
 		}
 		if (out != NULL)
-			(void)buf_put(out, character);
+			buf_put(out, character);
 		n++;
 	}
 	return n;
@@ -97,7 +97,7 @@ start_line(struct plain *p)
 {
 	const char *prefix = p->begun ? p->next : p->first;
 
-	(void)buf_str(p->out, prefix);
+	buf_str(p->out, prefix);
 	p->column = strlen(prefix);
 	p->begun = true;
 }
@@ -112,13 +112,13 @@ plain_words(struct plain *p, struct slice text)
 		if (!p->begun) {
 			start_line(p);
 		} else if (p->column + 1 + n > PLAIN_WIDTH) {
-			(void)buf_byte(p->out, '\n');
+			buf_byte(p->out, '\n');
 			start_line(p);
 		} else {
-			(void)buf_byte(p->out, ' ');
+			buf_byte(p->out, ' ');
 			p->column++;
 		}
-		(void)take_word(&text, p->out);
+		take_word(&text, p->out);
 		p->column += n;
 		if (p->column > p->widest)
 			p->widest = p->column;
@@ -129,6 +129,6 @@ void
 plain_end(struct plain *p)
 {
 	if (!p->begun)
-		(void)plain_put(p->out, slice_trim(slice_str(p->first)));
-	(void)buf_byte(p->out, '\n');
+		plain_put(p->out, slice_trim(slice_str(p->first)));
+	buf_byte(p->out, '\n');
 }

@@ -117,7 +117,7 @@ put_target(struct buf *out, const struct conf_redirect *redirect,
 		return false;
 	/* A redirect should have no fragment (Gemini protocol specification,
 	 * "Redirection"). */
-	(void)slice_cut(to, '#', &to, &ignored);
+	slice_cut(to, '#', &to, &ignored);
 	/* Two slashes would name another host (RFC 3986 4.2), and a client's
 	 * rest alone could name another scheme. */
 	while (slice_starts(to, SLICE("//")))
@@ -136,7 +136,7 @@ is_itself(struct slice target, const struct uri_path *path)
 {
 	struct slice ignored;
 
-	(void)slice_cut(target, '?', &target, &ignored);
+	slice_cut(target, '?', &target, &ignored);
 	return path->encoded_len > 0 &&
 	       slice_equal(target, slice_of(path->encoded, path->encoded_len));
 }
@@ -144,7 +144,7 @@ is_itself(struct slice target, const struct uri_path *path)
 static enum status
 answer_with(enum status status, struct buf *meta)
 {
-	(void)buf_str(meta, status_text(status));
+	buf_str(meta, status_text(status));
 	return status;
 }
 
@@ -237,7 +237,7 @@ redirect_ends(
 		buf_wrap(&text, memory, sizeof(memory));
 		if (!put_target(&text, redirect, &path, &no_query))
 			return true;
-		(void)slice_cut(buf_view(&text), '?', &target, &query);
+		slice_cut(buf_view(&text), '?', &target, &query);
 		if (!slice_starts(target, SLICE("/")) ||
 		    uri_path_normalise(target, &path) != URI_PATH_OK)
 			return true;

@@ -54,7 +54,7 @@ static void
 forget(struct resolution *out)
 {
 	if (out->fd != -1)
-		(void)close(out->fd);
+		close(out->fd);
 	out->fd = -1;
 }
 
@@ -196,7 +196,7 @@ store_path(const struct host *h, struct slice path,
 	*type = "application/octet-stream";
 	path = slice_skip(path, below.len);
 	if (h->conf->objects && is_digest(path))
-		(void)snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
+		snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
 		    (const char *)path.ptr, (const char *)path.ptr + 2);
 	return true;
 }

@@ -50,7 +50,7 @@ choice_error(struct report *r, const struct option *o, struct place place,
 
 	buf_wrap(&out, choices, sizeof(choices));
 	for (size_t i = 0; o->choices[i] != NULL; i++)
-		(void)buf_printf(&out, "%s\"%s\"",
+		buf_printf(&out, "%s\"%s\"",
 		    i == 0                      ? ""
 		    : o->choices[i + 1] == NULL ? " or "
 						: ", ",

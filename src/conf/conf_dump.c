@@ -21,14 +21,14 @@ static void
 dump_indent(struct dump *d)
 {
 	for (unsigned i = 0; i < d->depth; i++)
-		(void)buf_byte(d->out, '\t');
+		buf_byte(d->out, '\t');
 }
 
 static void
 dump_name(struct dump *d, const struct option *o)
 {
 	dump_indent(d);
-	(void)buf_printf(d->out, "%s = ", option_word(o));
+	buf_printf(d->out, "%s = ", option_word(o));
 }
 
 /* In quotes. log_escape's \xHH is libconfig's as well; it leaves '"' alone. */
@@ -38,15 +38,15 @@ dump_quoted(struct dump *d, const char *directory, const char *text)
 	struct slice rest = slice_str(text), part;
 	bool more;
 
-	(void)buf_byte(d->out, '"');
-	(void)log_escape(d->out, slice_str(directory));
+	buf_byte(d->out, '"');
+	log_escape(d->out, slice_str(directory));
 	do {
 		more = slice_cut(rest, '"', &part, &rest);
-		(void)log_escape(d->out, part);
+		log_escape(d->out, part);
 		if (more)
-			(void)buf_str(d->out, "\\\"");
+			buf_str(d->out, "\\\"");
 	} while (more);
-	(void)buf_byte(d->out, '"');
+	buf_byte(d->out, '"');
 }
 
 /* A path from the command line is as seen from here; the dump may be read
@@ -86,20 +86,20 @@ dump_list(struct dump *d, const struct option *o, const struct conf_list *list)
 	if (!list->set && (list->n == 0 || (o->places & OPTION_CAPSULE) != 0))
 		return;
 	dump_name(d, o);
-	(void)buf_byte(d->out, '[');
+	buf_byte(d->out, '[');
 	for (size_t i = 0; i < list->n; i++) {
 		if (i > 0)
-			(void)buf_str(d->out, ", ");
+			buf_str(d->out, ", ");
 		dump_text(d, o, list->item[i].text);
 	}
-	(void)buf_str(d->out, "];\n");
+	buf_str(d->out, "];\n");
 }
 
 static void
 dump_bool(struct dump *d, const struct option *o, bool value)
 {
 	dump_name(d, o);
-	(void)buf_printf(d->out, "%s;\n", value ? "true" : "false");
+	buf_printf(d->out, "%s;\n", value ? "true" : "false");
 }
 
 static void
@@ -112,7 +112,7 @@ dump_elements(struct dump *d, const struct option *o, const void *base)
 		return;
 	option_prefix(o, prefix);
 	dump_name(d, o);
-	(void)buf_str(d->out, "(\n");
+	buf_str(d->out, "(\n");
 	for (size_t i = 0; i < n; i++) {
 		void *element = element_at(o, base, i);
 		const struct conf_content *content =
@@ -120,18 +120,18 @@ dump_elements(struct dump *d, const struct option *o, const void *base)
 
 		d->depth++;
 		dump_indent(d);
-		(void)buf_str(d->out, "{\n");
+		buf_str(d->out, "{\n");
 		d->depth++;
 		dump_members(d, prefix, o->places, element);
 		if (content != NULL)
 			dump_members(d, "", OPTION_CAPSULE, content);
 		d->depth--;
 		dump_indent(d);
-		(void)buf_str(d->out, i + 1 < n ? "},\n" : "}\n");
+		buf_str(d->out, i + 1 < n ? "},\n" : "}\n");
 		d->depth--;
 	}
 	dump_indent(d);
-	(void)buf_str(d->out, ");\n");
+	buf_str(d->out, ");\n");
 }
 
 static void
@@ -141,12 +141,12 @@ dump_group(struct dump *d, const struct option *o, const void *group)
 
 	option_prefix(o, prefix);
 	dump_name(d, o);
-	(void)buf_str(d->out, "{\n");
+	buf_str(d->out, "{\n");
 	d->depth++;
 	dump_members(d, prefix, o->places, group);
 	d->depth--;
 	dump_indent(d);
-	(void)buf_str(d->out, "};\n");
+	buf_str(d->out, "};\n");
 }
 
 static void
@@ -169,7 +169,7 @@ dump_option(struct dump *d, const struct option *o, const void *base)
 			break;
 		dump_name(d, o);
 		dump_text(d, o, text->text);
-		(void)buf_str(d->out, ";\n");
+		buf_str(d->out, ";\n");
 		break;
 	case OPTION_LIST:
 	case OPTION_LISTEN:
@@ -178,7 +178,7 @@ dump_option(struct dump *d, const struct option *o, const void *base)
 	case OPTION_NUMBER:
 	case OPTION_SECONDS:
 		dump_name(d, o);
-		(void)buf_printf(d->out, "%d;\n", *(const int *)field);
+		buf_printf(d->out, "%d;\n", *(const int *)field);
 		break;
 	case OPTION_BOOL:
 		dump_bool(d, o, *(const bool *)field);
@@ -190,7 +190,7 @@ dump_option(struct dump *d, const struct option *o, const void *base)
 	case OPTION_CHOICE:
 		dump_name(d, o);
 		dump_quoted(d, "", o->choices[*(const int *)field]);
-		(void)buf_str(d->out, ";\n");
+		buf_str(d->out, ";\n");
 		break;
 	}
 }

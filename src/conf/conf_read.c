@@ -310,7 +310,7 @@ read_option(struct reading *rd, const struct option *o, void *base,
 		read_number(rd, o, field, s);
 		break;
 	case OPTION_BOOL:
-		(void)read_bool(rd, o, s, field);
+		read_bool(rd, o, s, field);
 		break;
 	case OPTION_SWITCH:
 		read_switch(rd, o, field, s);
@@ -458,7 +458,7 @@ groups_prune(const char *name, void *base)
 static void
 content_prune(struct conf_content *content)
 {
-	(void)members_prune("", content);
+	members_prune("", content);
 	content->n_paths = groups_prune("paths", content);
 	content->n_redirects = groups_prune("redirects", content);
 }
@@ -497,8 +497,7 @@ read_fallback(struct conf *c, const struct option *o, void *base)
 	config_t tree;
 
 	memcpy(prefix, o->name, n);
-	(void)snprintf(
-	    text, sizeof(text), "%s = %s;", option_word(o), o->fallback);
+	snprintf(text, sizeof(text), "%s = %s;", option_word(o), o->fallback);
 	config_init(&tree);
 	if (config_read_string(&tree, text) == CONFIG_TRUE)
 		tree_read(c, NULL, config_root_setting(&tree), prefix,

@@ -66,7 +66,7 @@ report_add(struct report *r, enum report_level level, const char *file,
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(raw, sizeof(raw), format, ap);
+	vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
 	/* A byte becomes four at most, "\xHH". */
 	buf_init(&safe, (size_t)4 * REPORT_TEXT_MAX);

@@ -89,7 +89,7 @@ has_parameter(struct slice parameters, struct slice name)
 		struct slice key, value;
 		struct slice part = next_part(&parameters);
 
-		(void)slice_cut(part, '=', &key, &value);
+		slice_cut(part, '=', &key, &value);
 		if (slice_equal_nocase(slice_trim(key), name))
 			return true;
 	}

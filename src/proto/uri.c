@@ -54,13 +54,13 @@ reference_split(struct slice s, struct reference *r)
 	*r = (struct reference){ .scheme = slice_head(s, n) };
 	if (n > 0)
 		s = slice_skip(s, n + 1);
-	(void)slice_cut(s, '#', &s, &fragment);
+	slice_cut(s, '#', &s, &fragment);
 	r->has_query = slice_cut(s, '?', &s, &r->query);
 	r->has_authority = slice_starts(s, SLICE("//"));
 	if (r->has_authority) {
 		s = slice_skip(s, 2);
 		n = s.len;
-		(void)slice_find(s, '/', &n);
+		slice_find(s, '/', &n);
 		r->authority = slice_head(s, n);
 		s = slice_skip(s, n);
 	}
@@ -155,7 +155,7 @@ take_host(struct slice *authority, struct slice *host)
 		if (hostname_canonical(*host, address) != HOSTNAME_IPV6)
 			return "bad address in brackets";
 	} else {
-		(void)slice_find(*authority, ':', &n);
+		slice_find(*authority, ':', &n);
 		*host = slice_head(*authority, n);
 		if (slice_find(*host, '[', NULL) ||
 		    slice_find(*host, ']', NULL))
@@ -391,13 +391,13 @@ put_decoded(struct buf *out, struct slice segment, bool *impossible)
 		size_t n = segment.len;
 		int c;
 
-		(void)slice_find(segment, '%', &n);
-		(void)buf_put(out, slice_head(segment, n));
+		slice_find(segment, '%', &n);
+		buf_put(out, slice_head(segment, n));
 		segment = slice_skip(segment, n);
 		if (segment.len == 0)
 			break;
 		c = escaped_byte(segment, impossible);
-		(void)buf_byte(out, c == -1 ? segment.ptr[0] : (uint8_t)c);
+		buf_byte(out, c == -1 ? segment.ptr[0] : (uint8_t)c);
 		segment = slice_skip(segment, c == -1 ? 1 : 3);
 	}
 	assert(!out->failed); /* decoding never makes it longer */
@@ -442,10 +442,10 @@ put_segment(struct growing *p, struct slice segment, bool slash)
 			(void)climb(&p->encoded);
 		return;
 	}
-	(void)put_wire(&p->encoded, segment);
+	put_wire(&p->encoded, segment);
 	if (slash) {
-		(void)buf_byte(&p->decoded, '/');
-		(void)buf_byte(&p->encoded, '/');
+		buf_byte(&p->decoded, '/');
+		buf_byte(&p->encoded, '/');
 	}
 }
 
@@ -457,8 +457,8 @@ uri_path_normalise(struct slice path, struct uri_path *out)
 	assert(path.len <= REQUEST_URI_MAX);
 	buf_wrap(&p.decoded, out->decoded, sizeof(out->decoded) - 1);
 	buf_wrap(&p.encoded, out->encoded, sizeof(out->encoded) - 1);
-	(void)buf_byte(&p.decoded, '/');
-	(void)buf_byte(&p.encoded, '/');
+	buf_byte(&p.decoded, '/');
+	buf_byte(&p.encoded, '/');
 	while (path.len > 0) {
 		struct slice segment;
 		bool slash = slice_cut(path, '/', &segment, &path);

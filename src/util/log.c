@@ -126,7 +126,7 @@ log_line(const char *level, const char *format, va_list ap)
 	buf_str(&out, level[0] == '\0' ? log_prefix : log_problem_prefix);
 	buf_str(&out, level);
 	if (vsnprintf(message, sizeof(message), format, ap) >= 0)
-		(void)log_escape_most(&out, slice_str(message));
+		log_escape_most(&out, slice_str(message));
 	line[out.len] = '\n';
 	/* A reader that has stopped reading must not stop us: the line is lost
 	 * then, and there is no other place to report it. */

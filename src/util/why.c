@@ -36,7 +36,7 @@ why_set(struct why *why, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(raw, sizeof(raw), format, ap);
+	vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
 	text_put(why, raw);
 	return false;
@@ -49,7 +49,7 @@ why_at(struct why *why, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(place, sizeof(place), format, ap);
+	vsnprintf(place, sizeof(place), format, ap);
 	va_end(ap);
 	return why_set(why, "%s: %s", place, why->text);
 }
@@ -59,7 +59,7 @@ why_errno(struct why *why, const char *place)
 {
 	int error = errno;
 
-	(void)why_set(why, "%s: %s", place, strerror(error));
+	why_set(why, "%s: %s", place, strerror(error));
 	errno = error;
 	return false;
 }
