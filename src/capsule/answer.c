@@ -37,7 +37,7 @@ answer_refuse(struct answer *a, enum status status, const char *why)
 /* 53, with the names that would have been right: an operator whose host name is
  * misspelt somewhere finds out here. */
 static enum status
-refuse_host(struct answer *a, const struct hosts *hosts)
+answer_refuse_host(struct answer *a, const struct hosts *hosts)
 {
 	buf_reset(&a->meta);
 	if (hosts->n == 0 || !buf_str(&a->meta, "hosts served here: ") ||
@@ -48,7 +48,7 @@ refuse_host(struct answer *a, const struct hosts *hosts)
 }
 
 static enum status
-refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
+answer_refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
 {
 	buf_reset(&a->meta);
 	if (!buf_printf(
@@ -61,25 +61,25 @@ refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
 /* Which capsule, or the refusal. Without SNI, which clients leave out for an
  * address (RFC 6066 3), or with an unknown one, the URL's host decides alone. */
 static enum status
-route_host(struct answer *a, const struct hosts *hosts,
+answer_route_host(struct answer *a, const struct hosts *hosts,
     const struct answer_origin *origin)
 {
 	int index = hosts_find_raw(hosts, a->uri.host);
 
 	if (index < 0 || (origin->sni >= 0 && origin->sni != index))
-		return refuse_host(a, hosts);
+		return answer_refuse_host(a, hosts);
 	a->host = &hosts->host[index];
 	if (a->host->root == -1)
 		return answer_refuse(a, STATUS_UNAVAILABLE,
 		    "this capsule cannot be served at present");
 	if (a->uri.port >= 0 && origin->port != 0 &&
 	    (unsigned)a->uri.port != origin->port)
-		return refuse_port(a, hosts, origin->port);
+		return answer_refuse_port(a, hosts, origin->port);
 	return STATUS_NONE;
 }
 
 static enum status
-route_path(struct answer *a)
+answer_route_path(struct answer *a)
 {
 	switch (uri_path_normalise(a->uri.path, &a->path)) {
 	case URI_PATH_OK:
@@ -111,14 +111,14 @@ answer_route(struct answer *a, const struct hosts *hosts,
 		return answer_refuse(a, STATUS_PROXY_REFUSED,
 		    "only gemini URLs are answered, none is proxied");
 	}
-	status = route_host(a, hosts, origin);
-	return status != STATUS_NONE ? status : route_path(a);
+	status = answer_route_host(a, hosts, origin);
+	return status != STATUS_NONE ? status : answer_route_path(a);
 }
 
 /* META of a body of some type at path, which begins with '/'. False when it is
  * too long. */
 static bool
-put_type(struct answer *a, const char *path, struct slice type)
+answer_put_type(struct answer *a, const char *path, struct slice type)
 {
 	buf_reset(&a->meta);
 	return response_type(&a->meta, type, policy_lang(a->host, path),
@@ -126,7 +126,7 @@ put_type(struct answer *a, const char *path, struct slice type)
 }
 
 static enum status
-serve(struct answer *a, uint64_t size)
+answer_serve_found(struct answer *a, uint64_t size)
 {
 	a->size = size;
 	a->status = STATUS_SUCCESS;
@@ -134,30 +134,30 @@ serve(struct answer *a, uint64_t size)
 }
 
 static enum status
-open_file(struct answer *a, struct mime *mime, const struct resolution *found,
-    const char *path)
+answer_serve_file(struct answer *a, struct mime *mime,
+    const struct resolution *found, const char *path)
 {
 	struct slice type = found->type != NULL ? slice_str(found->type)
 						: policy_type(a->host, path);
 
 	if (type.len == 0)
 		type = mime_type(mime, path, found->fd, &found->st);
-	if (!put_type(a, path, type)) {
+	if (!answer_put_type(a, path, type)) {
 		close(found->fd);
 		return answer_refuse(a, STATUS_TEMPORARY_FAILURE, NULL);
 	}
 	a->fd = found->fd;
-	return serve(a, (uint64_t)found->st.st_size);
+	return answer_serve_found(a, (uint64_t)found->st.st_size);
 }
 
 static enum status
-open_listing(struct answer *a, struct listings *listings,
+answer_serve_listing(struct answer *a, struct listings *listings,
     const struct resolution *found, const char *path)
 {
 	struct listing *page = NULL;
 	bool too_many = false;
 
-	if (put_type(a, path, SLICE("text/gemini"))) {
+	if (answer_put_type(a, path, SLICE("text/gemini"))) {
 		page = listing_get(
 		    listings, a->host, found->path, found->fd, &found->st);
 		too_many = page == NULL && errno == EFBIG;
@@ -168,13 +168,13 @@ open_listing(struct answer *a, struct listings *listings,
 		    too_many ? STATUS_NOT_FOUND : STATUS_TEMPORARY_FAILURE,
 		    NULL);
 	a->listing = page;
-	return serve(a, page->body.len);
+	return answer_serve_found(a, page->body.len);
 }
 
 /* To the same path with its slash, so that relative links work: encoded as it
  * came, the query kept. A path, not a URL: right behind port forwarding, too. */
 static enum status
-redirect_slash(struct answer *a)
+answer_redirect_slash(struct answer *a)
 {
 	struct slice path = slice_of(a->path.encoded, a->path.encoded_len);
 
@@ -202,11 +202,11 @@ answer_open(struct answer *a, struct mime *mime, struct listings *listings)
 	memcpy(path + 1, found.path, strlen(found.path) + 1);
 	switch (result) {
 	case RESOLVED_FILE:
-		return open_file(a, mime, &found, path);
+		return answer_serve_file(a, mime, &found, path);
 	case RESOLVED_LISTING:
-		return open_listing(a, listings, &found, path);
+		return answer_serve_listing(a, listings, &found, path);
 	case RESOLVED_SLASH:
-		return redirect_slash(a);
+		return answer_redirect_slash(a);
 	case RESOLVED_ABSENT:
 		break;
 	case RESOLVED_EXHAUSTED:

@@ -30,7 +30,7 @@ struct reading {
 };
 
 static void
-stop(struct reading *r, const char *fault)
+atom_stop(struct reading *r, const char *fault)
 {
 	if (r->out->fault == NULL) {
 		r->out->fault = fault;
@@ -40,14 +40,14 @@ stop(struct reading *r, const char *fault)
 }
 
 static void
-stop_short_of_memory(struct reading *r)
+atom_stop_memory(struct reading *r)
 {
 	r->short_of_memory = true;
 	(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
 static bool
-is(const char *name, const char *local)
+atom_name_is(const char *name, const char *local)
 {
 	const size_t n = sizeof(ATOM) - 1;
 
@@ -55,7 +55,7 @@ is(const char *name, const char *local)
 }
 
 static const char *
-attribute(const char **attributes, const char *name)
+atom_attribute(const char **attributes, const char *name)
 {
 	for (; attributes[0] != NULL; attributes += 2)
 		if (strcmp(attributes[0], name) == 0)
@@ -64,18 +64,18 @@ attribute(const char **attributes, const char *name)
 }
 
 static void
-start_entry(struct reading *r)
+atom_start_entry(struct reading *r)
 {
 	struct atom *a = r->out;
 	struct atom_part *entry;
 
 	if (a->n == ATOM_ENTRIES_MAX) {
-		stop(r, "too many entries");
+		atom_stop(r, "too many entries");
 		return;
 	}
 	entry = array_grow(a->entry, a->n, sizeof(*entry));
 	if (entry == NULL) {
-		stop_short_of_memory(r);
+		atom_stop_memory(r);
 		return;
 	}
 	a->entry = entry;
@@ -86,10 +86,10 @@ start_entry(struct reading *r)
 }
 
 static void
-take_link(struct reading *r, const char **attributes)
+atom_take_link(struct reading *r, const char **attributes)
 {
-	const char *rel = attribute(attributes, "rel");
-	const char *href = attribute(attributes, "href");
+	const char *rel = atom_attribute(attributes, "rel");
+	const char *href = atom_attribute(attributes, "href");
 	char **kept = NULL;
 
 	if (rel == NULL || strcmp(rel, "alternate") == 0)
@@ -100,53 +100,54 @@ take_link(struct reading *r, const char **attributes)
 		return;
 	*kept = strdup(href);
 	if (*kept == NULL)
-		stop_short_of_memory(r);
+		atom_stop_memory(r);
 }
 
 /* A child of the feed or of an entry. */
 static void
-start_child(struct reading *r, const char *name, const char **attributes)
+atom_start_child(struct reading *r, const char *name, const char **attributes)
 {
 	const char *type;
 
-	if (is(name, "id"))
+	if (atom_name_is(name, "id"))
 		r->wanted = WANT_ID;
-	else if (is(name, "title"))
+	else if (atom_name_is(name, "title"))
 		r->wanted = WANT_TITLE;
-	else if (is(name, "updated"))
+	else if (atom_name_is(name, "updated"))
 		r->wanted = WANT_UPDATED;
-	else if (is(name, "link"))
-		take_link(r, attributes);
-	type = attribute(attributes, "type");
+	else if (atom_name_is(name, "link"))
+		atom_take_link(r, attributes);
+	type = atom_attribute(attributes, "type");
 	r->wanted_plain = type == NULL || strcmp(type, "text") == 0;
 	r->wanted_depth = r->depth;
 	buf_wrap(&r->text, r->memory, sizeof(r->memory));
 }
 
 static void XMLCALL
-on_start(void *arg, const char *name, const char **attributes)
+atom_element_start(void *arg, const char *name, const char **attributes)
 {
 	struct reading *r = arg;
 
 	if (++r->depth > ATOM_DEPTH_MAX) {
-		stop(r, "elements nested too deeply");
+		atom_stop(r, "elements nested too deeply");
 		return;
 	}
 	if (r->depth == 1) {
 		r->out->feed.line =
 		    (unsigned)XML_GetCurrentLineNumber(r->parser);
-		r->out->is_feed = is(name, "feed");
+		r->out->is_feed = atom_name_is(name, "feed");
 		r->part = r->out->is_feed ? &r->out->feed : NULL;
-	} else if (r->depth == 2 && r->out->is_feed && is(name, "entry")) {
-		start_entry(r);
+	} else if (r->depth == 2 && r->out->is_feed &&
+		   atom_name_is(name, "entry")) {
+		atom_start_entry(r);
 	} else if (r->part != NULL && r->wanted == WANT_NOTHING &&
 		   r->depth == (r->part == &r->out->feed ? 2U : 3U)) {
-		start_child(r, name, attributes);
+		atom_start_child(r, name, attributes);
 	}
 }
 
 static void XMLCALL
-on_text(void *arg, const char *text, int len)
+atom_text_add(void *arg, const char *text, int len)
 {
 	struct reading *r = arg;
 
@@ -156,38 +157,38 @@ on_text(void *arg, const char *text, int len)
 }
 
 static bool
-is_space(uint8_t c)
+atom_is_space(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 static void
-take_title(struct reading *r, struct slice text)
+atom_take_title(struct reading *r, struct slice text)
 {
 	r->part->has_title = true;
 	if (r->part->title != NULL || r->text.failed || !r->wanted_plain)
 		return;
 	r->part->title = strndup((const char *)text.ptr, text.len);
 	if (r->part->title == NULL)
-		stop_short_of_memory(r);
+		atom_stop_memory(r);
 }
 
 static void
-take_text(struct reading *r)
+atom_take_text(struct reading *r)
 {
 	struct slice text = buf_view(&r->text);
 	int64_t moment;
 
-	while (text.len > 0 && is_space(text.ptr[0]))
+	while (text.len > 0 && atom_is_space(text.ptr[0]))
 		text = slice_skip(text, 1);
-	while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+	while (text.len > 0 && atom_is_space(text.ptr[text.len - 1]))
 		text.len--;
 	if (text.len == 0 && !r->text.failed)
 		return;
 	if (r->wanted == WANT_ID) {
 		r->part->has_id = true;
 	} else if (r->wanted == WANT_TITLE) {
-		take_title(r, text);
+		atom_take_title(r, text);
 	} else {
 		r->part->has_updated = true;
 		/* The date alone says nothing against the rest. */
@@ -198,13 +199,13 @@ take_text(struct reading *r)
 }
 
 static void XMLCALL
-on_end(void *arg, const char *name)
+atom_element_end(void *arg, const char *name)
 {
 	struct reading *r = arg;
 
 	(void)name;
 	if (r->wanted != WANT_NOTHING && r->depth == r->wanted_depth) {
-		take_text(r);
+		atom_take_text(r);
 		r->wanted = WANT_NOTHING;
 	}
 	if (r->depth == 2 && r->part != NULL)
@@ -213,25 +214,25 @@ on_end(void *arg, const char *name)
 }
 
 static void XMLCALL
-on_doctype(void *arg, const char *name, const char *system, const char *public,
-    int internal)
+atom_doctype_refuse(void *arg, const char *name, const char *system,
+    const char *public, int internal)
 {
 	(void)name;
 	(void)system;
 	(void)public;
 	(void)internal;
-	stop(arg, "a DOCTYPE is not allowed");
+	atom_stop(arg, "a DOCTYPE is not allowed");
 }
 
 static void
-parse(struct reading *r, struct slice bytes)
+atom_parse(struct reading *r, struct slice bytes)
 {
 	enum XML_Error error;
 
 	XML_SetUserData(r->parser, r);
-	XML_SetElementHandler(r->parser, on_start, on_end);
-	XML_SetCharacterDataHandler(r->parser, on_text);
-	XML_SetStartDoctypeDeclHandler(r->parser, on_doctype);
+	XML_SetElementHandler(r->parser, atom_element_start, atom_element_end);
+	XML_SetCharacterDataHandler(r->parser, atom_text_add);
+	XML_SetStartDoctypeDeclHandler(r->parser, atom_doctype_refuse);
 	if (XML_Parse(r->parser, (const char *)bytes.ptr, (int)bytes.len, 1) ==
 	    XML_STATUS_OK)
 		return;
@@ -239,7 +240,7 @@ parse(struct reading *r, struct slice bytes)
 	if (error == XML_ERROR_NO_MEMORY)
 		r->short_of_memory = true;
 	else if (error != XML_ERROR_ABORTED)
-		stop(r, XML_ErrorString(error));
+		atom_stop(r, XML_ErrorString(error));
 }
 
 bool
@@ -255,7 +256,7 @@ atom_read(struct slice bytes, struct atom *out)
 	r.parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
 	if (r.parser == NULL)
 		return false;
-	parse(&r, bytes);
+	atom_parse(&r, bytes);
 	XML_ParserFree(r.parser);
 	if (r.short_of_memory)
 		atom_fini(out);

@@ -50,7 +50,7 @@ struct place {
 /* Appends a word made of three pieces to a paragraph; the buffer has failed when
  * out of memory. */
 static void
-put_word(
+copy_put_word(
     struct plain *p, const char *before, struct slice word, const char *after)
 {
 	struct buf whole;
@@ -65,7 +65,7 @@ put_word(
 }
 
 static const char *
-page_at(const struct inventory *pages, const char *path)
+copy_page_at(const struct inventory *pages, const char *path)
 {
 	const struct inventory_item *item = inventory_find(pages, path);
 
@@ -74,7 +74,7 @@ page_at(const struct inventory *pages, const char *path)
 
 /* The page that stands for a directory; path is "" or ends with '/'. */
 static const char *
-index_at(const struct place *from, const char *path)
+copy_index_at(const struct place *from, const char *path)
 {
 	char memory[REQUEST_URI_MAX + 256];
 	const char *index, *page = NULL;
@@ -86,14 +86,14 @@ index_at(const struct place *from, const char *path)
 			break;
 		buf_wrap(&name, memory, sizeof(memory) - 1);
 		if (buf_str(&name, path) && buf_str(&name, index))
-			page = page_at(from->pages, buf_cstr(&name));
+			page = copy_page_at(from->pages, buf_cstr(&name));
 	}
 	return page;
 }
 
 /* The page of the copy that a link leads to, or NULL. */
 static const char *
-linked_page(const struct place *from, struct slice url)
+copy_page_linked(const struct place *from, struct slice url)
 {
 	uint8_t memory[FEED_TARGET_MAX];
 	struct uri_path decoded;
@@ -111,28 +111,28 @@ linked_page(const struct place *from, struct slice url)
 		return NULL;
 	path = decoded.decoded + 1;
 	if (decoded.decoded[decoded.decoded_len - 1] == '/')
-		return index_at(from, path);
-	return page_at(from->pages, path);
+		return copy_index_at(from, path);
+	return copy_page_at(from->pages, path);
 }
 
 static void
-put_link(
+copy_put_link(
     const struct place *from, const struct gemtext_line *line, struct buf *out)
 {
 	struct plain p = { .out = out, .first = "", .next = "  " };
-	const char *page = linked_page(from, line->url);
+	const char *page = copy_page_linked(from, line->url);
 
 	plain_words(&p, line->text);
 	if (page == NULL && line->url.len > 0)
-		put_word(&p, "<", line->url, ">");
+		copy_put_word(&p, "<", line->url, ">");
 	else if (page != NULL)
-		put_word(&p, "(", slice_str(page), ")");
+		copy_put_word(&p, "(", slice_str(page), ")");
 	plain_end(&p);
 }
 
 /* Appends a heading and its underline. level is 1 to 3. */
 static void
-put_heading(struct buf *out, struct slice text, int level)
+copy_put_heading(struct buf *out, struct slice text, int level)
 {
 	struct plain p = { .out = out, .first = "", .next = "" };
 	size_t width;
@@ -150,7 +150,7 @@ put_heading(struct buf *out, struct slice text, int level)
 }
 
 static void
-put_wrapped(
+copy_put_wrapped(
     struct slice text, const char *first, const char *next, struct buf *out)
 {
 	struct plain p = { .out = out, .first = first, .next = next };
@@ -160,24 +160,24 @@ put_wrapped(
 }
 
 static void
-put_line(const struct place *from, const struct gemtext_line *line, bool opens,
-    struct buf *out)
+copy_put_line(const struct place *from, const struct gemtext_line *line,
+    bool opens, struct buf *out)
 {
 	switch (line->kind) {
 	case GEMTEXT_TEXT:
-		put_wrapped(line->text, "", "", out);
+		copy_put_wrapped(line->text, "", "", out);
 		break;
 	case GEMTEXT_LINK:
-		put_link(from, line, out);
+		copy_put_link(from, line, out);
 		break;
 	case GEMTEXT_HEADING:
-		put_heading(out, line->text, line->level);
+		copy_put_heading(out, line->text, line->level);
 		break;
 	case GEMTEXT_ITEM:
-		put_wrapped(line->text, "* ", "  ", out);
+		copy_put_wrapped(line->text, "* ", "  ", out);
 		break;
 	case GEMTEXT_QUOTE:
-		put_wrapped(line->text, "> ", "> ", out);
+		copy_put_wrapped(line->text, "> ", "> ", out);
 		break;
 	case GEMTEXT_TOGGLE:
 		/* What it says to those who do not see the picture; clients
@@ -201,8 +201,8 @@ put_line(const struct place *from, const struct gemtext_line *line, bool opens,
  * that h serves is "label (page.gmi)", any other "label <target>": without a word,
  * since pages are in any language. */
 static void
-put_page(const struct host *h, const struct inventory *pages, const char *path,
-    struct slice text, struct buf *out)
+copy_put_page(const struct host *h, const struct inventory *pages,
+    const char *path, struct slice text, struct buf *out)
 {
 	const struct place from = { .host = h, .pages = pages, .path = path };
 	struct gemtext g = { .rest = text };
@@ -210,11 +210,11 @@ put_page(const struct host *h, const struct inventory *pages, const char *path,
 	size_t start;
 
 	buf_str(out, "\n" RULE "\n");
-	put_wrapped(slice_str(path), "", "", out);
+	copy_put_wrapped(slice_str(path), "", "", out);
 	buf_str(out, RULE "\n\n");
 	start = out->len;
 	while (gemtext_next(&g, &line))
-		put_line(&from, &line, g.preformatted, out);
+		copy_put_line(&from, &line, g.preformatted, out);
 	while (out->len > start && slice_ends(buf_view(out), SLICE("\n\n")))
 		buf_truncate(out, out->len - 1);
 }
@@ -229,7 +229,7 @@ copy_file(const struct host *h)
 
 /* Whether a file of that name was made here before. */
 static bool
-is_earlier_copy(const struct host *h, const char *name)
+copy_is_earlier(const struct host *h, const char *name)
 {
 	struct slice text;
 	struct buf bytes;
@@ -245,7 +245,7 @@ is_earlier_copy(const struct host *h, const char *name)
 
 /* Whether there is anything of that name, be it a link to nowhere. */
 static bool
-is_there(const struct host *h, const char *name)
+copy_file_exists(const struct host *h, const char *name)
 {
 	struct stat st;
 
@@ -254,7 +254,7 @@ is_there(const struct host *h, const char *name)
 
 /* Why the copy must not have its name, or NULL. */
 static const char *
-name_fault(const struct host *h, const char *name)
+copy_name_fault(const struct host *h, const char *name)
 {
 	if (strcmp(name, FEED_FILE) == 0 || strcmp(name, CONF_FILE) == 0)
 		return "another file of the capsule";
@@ -262,18 +262,18 @@ name_fault(const struct host *h, const char *name)
 		return "the name of a page, and the copy is none";
 	if (host_hides(h, name, strlen(name)))
 		return "a name that is hidden from visitors";
-	if (is_there(h, name) && !is_earlier_copy(h, name))
+	if (copy_file_exists(h, name) && !copy_is_earlier(h, name))
 		return "another file of the capsule, and no earlier copy";
 	return NULL;
 }
 
 /* The copy is written over nothing but itself. */
 static bool
-name_is_free(const struct copy *c)
+copy_name_is_free(const struct copy *c)
 {
 	const struct conf_text *copy = &c->host->content.copy;
 	const char *name = copy_file(c->host);
-	const char *fault = name_fault(c->host, name);
+	const char *fault = copy_name_fault(c->host, name);
 
 	if (fault != NULL)
 		report_add(c->report, REPORT_ERROR, copy->file, copy->line,
@@ -282,14 +282,14 @@ name_is_free(const struct copy *c)
 }
 
 static void
-take(struct copy *c, const struct inventory_item *item)
+copy_take_page(struct copy *c, const struct inventory_item *item)
 {
 	c->taken[item - c->all->item] = true;
 	c->page[c->n++] = item->path;
 }
 
 static bool
-add_ordered(struct copy *c, const struct conf_text *name)
+copy_add_ordered(struct copy *c, const struct conf_text *name)
 {
 	const struct inventory_item *item = inventory_find(c->all, name->text);
 
@@ -304,27 +304,27 @@ add_ordered(struct copy *c, const struct conf_text *name)
 		report_add(c->report, REPORT_WARNING, name->file, name->line,
 		    "order: %s is there already", name->text);
 	else
-		take(c, item);
+		copy_take_page(c, item);
 	return true;
 }
 
 /* Pages in reading order; all that is wrong with it is told. */
 static bool
-put_in_order(struct copy *c)
+copy_order_pages(struct copy *c)
 {
 	const struct conf_list *order = &c->host->content.order;
 	bool ok = true;
 
 	for (size_t i = 0; i < order->n; i++)
-		ok = add_ordered(c, &order->item[i]) && ok;
+		ok = copy_add_ordered(c, &order->item[i]) && ok;
 	for (size_t i = 0; i < c->all->n; i++)
 		if (c->all->item[i].page && !c->taken[i])
-			take(c, &c->all->item[i]);
+			copy_take_page(c, &c->all->item[i]);
 	return ok;
 }
 
 static bool
-count_is_bearable(const struct copy *c)
+copy_check_count(const struct copy *c)
 {
 	const char *root = c->host->conf->root.text;
 
@@ -339,7 +339,7 @@ count_is_bearable(const struct copy *c)
 
 /* A line of the table of contents; what has no title is known by its name. */
 static bool
-put_contents_line(struct copy *c, size_t i)
+copy_put_contents_line(struct copy *c, size_t i)
 {
 	const char *path = c->page[i];
 	struct slice text, title;
@@ -354,14 +354,14 @@ put_contents_line(struct copy *c, size_t i)
 		plain_words(&line, slice_str(path));
 	} else {
 		plain_words(&line, title);
-		put_word(&line, "(", slice_str(path), ")");
+		copy_put_word(&line, "(", slice_str(path), ")");
 	}
 	plain_end(&line);
 	return true;
 }
 
 static void
-put_paragraph(struct buf *out, const char *text)
+copy_put_paragraph(struct buf *out, const char *text)
 {
 	struct plain p = { .out = out, .first = "", .next = "" };
 
@@ -372,7 +372,7 @@ put_paragraph(struct buf *out, const char *text)
 
 /* What the file is, and what is in it. */
 static bool
-put_head(struct copy *c, const struct feed_origin *origin)
+copy_put_head(struct copy *c, const struct feed_origin *origin)
 {
 	const struct conf_text *title = &c->host->content.title;
 	uint8_t memory[HOSTNAME_SIZE + 64];
@@ -380,26 +380,26 @@ put_head(struct copy *c, const struct feed_origin *origin)
 	bool ok = true;
 
 	if (title->text != NULL) {
-		put_heading(c->out, slice_str(title->text), 1);
+		copy_put_heading(c->out, slice_str(title->text), 1);
 		buf_byte(c->out, '\n');
 	}
-	put_paragraph(c->out, about);
+	copy_put_paragraph(c->out, about);
 	if (origin != NULL) {
 		buf_wrap(&url, memory, sizeof(memory));
 		buf_str(&url, "The capsule: <");
 		feed_origin_put(origin, &url);
 		buf_str(&url, "/>");
-		put_paragraph(c->out, buf_cstr(&url));
+		copy_put_paragraph(c->out, buf_cstr(&url));
 	}
-	put_heading(c->out, SLICE("Contents"), 2);
+	copy_put_heading(c->out, SLICE("Contents"), 2);
 	buf_byte(c->out, '\n');
 	for (size_t i = 0; i < c->n; i++)
-		ok = put_contents_line(c, i) && ok;
+		ok = copy_put_contents_line(c, i) && ok;
 	return ok;
 }
 
 static bool
-put_pages(struct copy *c)
+copy_put_pages(struct copy *c)
 {
 	struct slice text;
 
@@ -408,19 +408,19 @@ put_pages(struct copy *c)
 
 		if (!page_read(c->host, path, &c->bytes, &text, c->report))
 			return false;
-		put_page(c->host, c->all, path, text, c->out);
+		copy_put_page(c->host, c->all, path, text, c->out);
 	}
 	return true;
 }
 
 static bool
-write_copy(struct copy *c, const struct feed_origin *origin)
+copy_write(struct copy *c, const struct feed_origin *origin)
 {
-	bool ok = name_is_free(c);
+	bool ok = copy_name_is_free(c);
 
-	ok = put_in_order(c) && ok;
-	if (!ok || !count_is_bearable(c) || !put_head(c, origin) ||
-	    !put_pages(c))
+	ok = copy_order_pages(c) && ok;
+	if (!ok || !copy_check_count(c) || !copy_put_head(c, origin) ||
+	    !copy_put_pages(c))
 		return false;
 	if (c->out->failed)
 		report_add(c->report, REPORT_ERROR, c->host->conf->root.text, 0,
@@ -442,7 +442,7 @@ copy_text(const struct host *h, const struct inventory *pages,
 	if (c.page == NULL || c.taken == NULL)
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	else
-		ok = write_copy(&c, origin);
+		ok = copy_write(&c, origin);
 	buf_fini(&c.bytes);
 	free(c.taken);
 	free(c.page);

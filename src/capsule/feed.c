@@ -14,7 +14,7 @@
 #define BASE "gemini://capsule.invalid"
 
 static bool
-can_be_followed(struct slice url)
+feed_url_is_usable(struct slice url)
 {
 	return url.len > 0 && url.len <= FEED_TARGET_MAX && slice_utf8(url) &&
 	       uri_fault(url) == NULL;
@@ -22,7 +22,7 @@ can_be_followed(struct slice url)
 
 /* The URL of a page, for links on it. */
 static bool
-put_base(struct buf *out, const char *page)
+feed_put_base(struct buf *out, const char *page)
 {
 	return buf_byte(out, '/') && uri_encode(out, slice_str(page), true);
 }
@@ -37,12 +37,12 @@ feed_target(const char *page, struct slice url, struct buf *out)
 		.port = -1 };
 	struct buf path, whole;
 
-	if (!can_be_followed(url))
+	if (!feed_url_is_usable(url))
 		return false;
 	if (uri_is_absolute(url) || slice_starts(url, SLICE("//")))
 		return buf_put(out, url);
 	buf_wrap(&path, base_memory, sizeof(base_memory));
-	if (!put_base(&path, page))
+	if (!feed_put_base(&path, page))
 		return false;
 	base.path = buf_view(&path);
 	buf_wrap(&whole, memory, sizeof(memory));
@@ -52,7 +52,7 @@ feed_target(const char *page, struct slice url, struct buf *out)
 }
 
 static int
-by_target(const void *a, const void *b)
+feed_compare_targets(const void *a, const void *b)
 {
 	const struct feed_entry *x = a, *y = b;
 	int order = strcmp(x->target, y->target);
@@ -63,7 +63,7 @@ by_target(const void *a, const void *b)
 }
 
 static int
-newest_first(const void *a, const void *b)
+feed_compare_dates(const void *a, const void *b)
 {
 	const struct feed_entry *x = a, *y = b;
 	int64_t i = subscription_days(&x->day), j = subscription_days(&y->day);
@@ -75,13 +75,13 @@ newest_first(const void *a, const void *b)
 
 /* Keeps the first of each target, then sorts. */
 static void
-merge(struct feed_entries *e)
+feed_merge_entries(struct feed_entries *e)
 {
 	size_t kept = 0;
 
 	if (e->n == 0)
 		return;
-	qsort(e->item, e->n, sizeof(*e->item), by_target);
+	qsort(e->item, e->n, sizeof(*e->item), feed_compare_targets);
 	for (size_t i = 0; i < e->n; i++) {
 		if (kept > 0 &&
 		    strcmp(e->item[kept - 1].target, e->item[i].target) == 0)
@@ -90,11 +90,11 @@ merge(struct feed_entries *e)
 			e->item[kept++] = e->item[i];
 	}
 	e->n = kept;
-	qsort(e->item, e->n, sizeof(*e->item), newest_first);
+	qsort(e->item, e->n, sizeof(*e->item), feed_compare_dates);
 }
 
 static bool
-add(struct feed_entries *e, const struct subscription_entry *entry,
+feed_add_entry(struct feed_entries *e, const struct subscription_entry *entry,
     const char *target)
 {
 	struct feed_entry *item = array_grow(e->item, e->n, sizeof(*item));
@@ -116,7 +116,7 @@ add(struct feed_entries *e, const struct subscription_entry *entry,
 }
 
 static enum feed_read
-read_all(const char *page, struct slice text, feed_left_out *left_out,
+feed_read_all(const char *page, struct slice text, feed_left_out *left_out,
     void *arg, struct feed_entries *out)
 {
 	/* Each byte may become an escape of three. */
@@ -134,7 +134,7 @@ read_all(const char *page, struct slice text, feed_left_out *left_out,
 		}
 		if (out->n == FEED_ENTRIES_MAX)
 			return FEED_READ_TOO_MANY;
-		if (!add(out, &entry, buf_cstr(&target)))
+		if (!feed_add_entry(out, &entry, buf_cstr(&target)))
 			return FEED_READ_NO_MEMORY;
 	}
 	return FEED_READ;
@@ -147,9 +147,9 @@ feed_entries_read(const char *page, struct slice text, feed_left_out *left_out,
 	enum feed_read result;
 
 	*out = (struct feed_entries){ 0 };
-	result = read_all(page, text, left_out, arg, out);
+	result = feed_read_all(page, text, left_out, arg, out);
 	if (result == FEED_READ)
-		merge(out);
+		feed_merge_entries(out);
 	else
 		feed_entries_fini(out);
 	return result;
@@ -208,7 +208,7 @@ feed_origin_put(const struct feed_origin *origin, struct buf *out)
 }
 
 static void
-put_text(struct buf *out, struct slice text)
+feed_put_text(struct buf *out, struct slice text)
 {
 	struct slice character;
 
@@ -227,34 +227,34 @@ put_text(struct buf *out, struct slice text)
 }
 
 static void
-put_element(
+feed_put_element(
     struct feed *f, const char *indent, const char *name, struct slice text)
 {
 	buf_printf(f->out, "%s<%s>", indent, name);
-	put_text(f->out, text);
+	feed_put_text(f->out, text);
 	buf_printf(f->out, "</%s>\n", name);
 }
 
 /* "YYYY-MM-DD" */
 static void
-put_day(struct buf *out, const struct subscription_day *d)
+feed_put_day(struct buf *out, const struct subscription_day *d)
 {
 	buf_printf(out, "%04d-%02d-%02d", d->year, d->month, d->day);
 }
 
 static void
-put_updated(
+feed_put_updated(
     struct feed *f, const char *indent, const struct subscription_day *d)
 {
 	buf_printf(f->out, "%s<updated>", indent);
-	put_day(f->out, d);
+	feed_put_day(f->out, d);
 	buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
 /* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds is
  * in none of these. */
 static void
-put_specific(struct buf *out, struct slice target)
+feed_put_specific(struct buf *out, struct slice target)
 {
 	for (size_t i = 0; i < target.len; i++) {
 		uint8_t c = target.ptr[i];
@@ -262,14 +262,14 @@ put_specific(struct buf *out, struct slice target)
 		if (c >= 0x7f || c == '#' || c == '[' || c == ']')
 			buf_printf(out, "%%%02X", c);
 		else
-			put_text(out, slice_of(&c, 1));
+			feed_put_text(out, slice_of(&c, 1));
 	}
 }
 
 /* d is NULL for the feed. */
 static void
-put_id(struct feed *f, const char *indent, const struct subscription_day *d,
-    struct slice target)
+feed_put_id(struct feed *f, const char *indent,
+    const struct subscription_day *d, struct slice target)
 {
 	buf_printf(f->out, "%s<id>tag:%s,", indent,
 	    f->origin != NULL ? f->origin->host : nobody);
@@ -277,9 +277,9 @@ put_id(struct feed *f, const char *indent, const struct subscription_day *d,
 	if (d == NULL)
 		buf_str(f->out, FEED_ID_DATE ":feed");
 	else
-		put_day(f->out, d);
+		feed_put_day(f->out, d);
 	buf_byte(f->out, ':');
-	put_specific(f->out, target);
+	feed_put_specific(f->out, target);
 	buf_str(f->out, "</id>\n");
 }
 
@@ -287,7 +287,7 @@ put_id(struct feed *f, const char *indent, const struct subscription_day *d,
  * first segment for a scheme, a slash for a path or host, nothing for the
  * document itself (RFC 3986 4.2). */
 static bool
-wants_dot(struct slice relative)
+feed_href_needs_dot(struct slice relative)
 {
 	for (size_t i = 0; i < relative.len; i++) {
 		uint8_t c = relative.ptr[i];
@@ -302,7 +302,7 @@ wants_dot(struct slice relative)
 
 /* A target of the capsule's own as a link in a document at its root. */
 static void
-put_href(struct feed *f, struct slice target)
+feed_put_href(struct feed *f, struct slice target)
 {
 	if (slice_starts(target, SLICE("/")) &&
 	    !slice_starts(target, SLICE("//"))) {
@@ -310,19 +310,19 @@ put_href(struct feed *f, struct slice target)
 			feed_origin_put(f->origin, f->out);
 		} else {
 			target = slice_skip(target, 1);
-			if (wants_dot(target))
+			if (feed_href_needs_dot(target))
 				buf_str(f->out, "./");
 		}
 	}
-	put_text(f->out, target);
+	feed_put_text(f->out, target);
 }
 
 static void
-put_link(struct feed *f, const char *indent, const char *rel,
+feed_put_link(struct feed *f, const char *indent, const char *rel,
     struct slice target, const char *type)
 {
 	buf_printf(f->out, "%s<link rel=\"%s\" href=\"", indent, rel);
-	put_href(f, target);
+	feed_put_href(f, target);
 	buf_byte(f->out, '"');
 	if (type != NULL)
 		buf_printf(f->out, " type=\"%s\"", type);
@@ -330,24 +330,24 @@ put_link(struct feed *f, const char *indent, const char *rel,
 }
 
 static void
-put_entry(struct feed *f, const struct feed_entry *entry)
+feed_put_entry(struct feed *f, const struct feed_entry *entry)
 {
 	const char *indent = "    ";
 	struct slice target = slice_str(entry->target);
 
 	buf_str(f->out, "  <entry>\n");
-	put_id(f, indent, &entry->day, target);
+	feed_put_id(f, indent, &entry->day, target);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
-	put_element(f, indent, "title",
+	feed_put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
-	put_updated(f, indent, &entry->day);
-	put_link(f, indent, "alternate", target, NULL);
+	feed_put_updated(f, indent, &entry->day);
+	feed_put_link(f, indent, "alternate", target, NULL);
 	buf_str(f->out, "  </entry>\n");
 }
 
 /* The first of the page's language tags: XML takes one. */
 static void
-put_start(struct feed *f, const char *path)
+feed_put_start(struct feed *f, const char *path)
 {
 	struct slice lang = policy_lang(f->host, path), others;
 
@@ -357,14 +357,14 @@ put_start(struct feed *f, const char *path)
 			"<feed xmlns=\"http://www.w3.org/2005/Atom\"");
 	if (lang.len > 0) {
 		buf_str(f->out, " xml:lang=\"");
-		put_text(f->out, lang);
+		feed_put_text(f->out, lang);
 		buf_byte(f->out, '"');
 	}
 	buf_str(f->out, ">\n");
 }
 
 static void
-put_document(struct feed *f, struct slice title, struct slice author)
+feed_put_document(struct feed *f, struct slice title, struct slice author)
 {
 	struct slice subtitle = subscription_subtitle(f->text);
 	const struct feed_entry *first = &f->entries.item[0];
@@ -374,27 +374,28 @@ put_document(struct feed *f, struct slice title, struct slice author)
 	/* The page's own path, as links have it and as settings do. */
 	buf_wrap(&path, memory, sizeof(memory));
 	buf_printf(&path, "/%s", f->page);
-	put_start(f, path.failed ? "/" : buf_cstr(&path));
+	feed_put_start(f, path.failed ? "/" : buf_cstr(&path));
 	buf_reset(&path);
 	buf_byte(&path, '/');
 	uri_encode(&path, slice_str(f->page), true);
-	put_id(f, "  ", NULL, buf_view(&path));
-	put_element(f, "  ", "title", title);
+	feed_put_id(f, "  ", NULL, buf_view(&path));
+	feed_put_element(f, "  ", "title", title);
 	if (!plain_is_blank(subtitle))
-		put_element(f, "  ", "subtitle", subtitle);
-	put_updated(f, "  ", &first->day);
+		feed_put_element(f, "  ", "subtitle", subtitle);
+	feed_put_updated(f, "  ", &first->day);
 	buf_str(f->out, "  <author>\n");
-	put_element(f, "    ", "name", author);
+	feed_put_element(f, "    ", "name", author);
 	buf_str(f->out, "  </author>\n");
-	put_link(f, "  ", "self", SLICE("/" FEED_FILE), "application/atom+xml");
-	put_link(f, "  ", "alternate", buf_view(&path), "text/gemini");
+	feed_put_link(
+	    f, "  ", "self", SLICE("/" FEED_FILE), "application/atom+xml");
+	feed_put_link(f, "  ", "alternate", buf_view(&path), "text/gemini");
 	for (size_t i = 0; i < f->entries.n; i++)
-		put_entry(f, &f->entries.item[i]);
+		feed_put_entry(f, &f->entries.item[i]);
 	buf_str(f->out, "</feed>\n");
 }
 
 static void
-left_out(void *arg, const struct subscription_entry *entry)
+feed_report_left_out(void *arg, const struct subscription_entry *entry)
 {
 	const char *fault = uri_fault(entry->url);
 	struct feed *f = arg;
@@ -412,7 +413,7 @@ left_out(void *arg, const struct subscription_entry *entry)
 
 /* The page, or an error that says where it was asked for. */
 static bool
-find_page(struct feed *f, const struct inventory *pages)
+feed_find_page(struct feed *f, const struct inventory *pages)
 {
 	const struct conf_text *feed = &f->host->content.feed;
 	const struct inventory_item *item;
@@ -435,11 +436,12 @@ find_page(struct feed *f, const struct inventory *pages)
 }
 
 static bool
-read_entries(struct feed *f)
+feed_read_entries(struct feed *f)
 {
 	const char *why = NULL;
 
-	switch (feed_entries_read(f->page, f->text, left_out, f, &f->entries)) {
+	switch (feed_entries_read(
+	    f->page, f->text, feed_report_left_out, f, &f->entries)) {
 	case FEED_READ:
 		if (f->entries.n == 0)
 			why = "has no entry: a link whose label begins with "
@@ -459,7 +461,7 @@ read_entries(struct feed *f)
 }
 
 static struct slice
-capsule_title(const struct host *h)
+feed_capsule_title(const struct host *h)
 {
 	const char *title = h->content.title.text;
 
@@ -471,19 +473,19 @@ feed_title(const struct host *h, struct slice text)
 {
 	struct slice title = gemtext_title(text);
 
-	return plain_is_blank(title) ? capsule_title(h) : title;
+	return plain_is_blank(title) ? feed_capsule_title(h) : title;
 }
 
 /* From the page's text to the document. */
 static bool
-write_feed(struct feed *f)
+feed_write(struct feed *f)
 {
 	struct slice title = feed_title(f->host, f->text);
 	struct slice author = f->author;
 
 	/* An Atom feed must have one (RFC 4287 4.1.1). */
 	if (plain_is_blank(author))
-		author = capsule_title(f->host);
+		author = feed_capsule_title(f->host);
 	if (plain_is_blank(author))
 		author = title;
 	if (plain_is_blank(title)) {
@@ -492,9 +494,9 @@ write_feed(struct feed *f)
 		    "capsule.conf say one");
 		return false;
 	}
-	if (!read_entries(f))
+	if (!feed_read_entries(f))
 		return false;
-	put_document(f, title, author);
+	feed_put_document(f, title, author);
 	if (f->out->failed)
 		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
 		    "the feed would be too long");
@@ -516,10 +518,10 @@ feed_atom(struct slice author, const struct host *h,
 	struct buf bytes;
 	bool ok;
 
-	if (!find_page(&f, pages))
+	if (!feed_find_page(&f, pages))
 		return false;
 	buf_init(&bytes, PAGE_MAX);
-	ok = page_read(h, f.page, &bytes, &f.text, r) && write_feed(&f);
+	ok = page_read(h, f.page, &bytes, &f.text, r) && feed_write(&f);
 	feed_entries_fini(&f.entries);
 	buf_fini(&bytes);
 	return ok;

@@ -21,7 +21,7 @@ struct host_name {
 };
 
 static int
-compare_names(const void *a, const void *b)
+host_name_compare(const void *a, const void *b)
 {
 	const struct host_name *x = a;
 	const struct host_name *y = b;
@@ -35,7 +35,7 @@ compare_names(const void *a, const void *b)
 /* Takes one name of a capsule. In place of a bad one, which is told about, an
  * empty name keeps the others beside their texts. */
 static bool
-add_name(struct host *h, const struct conf_text *text, struct report *r)
+host_add_name(struct host *h, const struct conf_text *text, struct report *r)
 {
 	char *name = h->names[h->n_names++];
 
@@ -48,7 +48,7 @@ add_name(struct host *h, const struct conf_text *text, struct report *r)
 }
 
 static bool
-open_names(struct host *h, struct report *r)
+host_open_names(struct host *h, struct report *r)
 {
 	const struct conf_list *aliases = &h->conf->aliases;
 	size_t i;
@@ -57,21 +57,21 @@ open_names(struct host *h, struct report *r)
 	h->names = calloc(1 + aliases->n, sizeof(*h->names));
 	if (h->names == NULL)
 		return false;
-	ok = add_name(h, &h->conf->host, r);
+	ok = host_add_name(h, &h->conf->host, r);
 	for (i = 0; i < aliases->n; i++)
-		ok = add_name(h, &aliases->item[i], r) && ok;
+		ok = host_add_name(h, &aliases->item[i], r) && ok;
 	return ok;
 }
 
 static const struct conf_text *
-name_text(const struct host *h, size_t k)
+host_name_text(const struct host *h, size_t k)
 {
 	return k == 0 ? &h->conf->host : &h->conf->aliases.item[k - 1];
 }
 
 /* Puts all names in order. */
 static bool
-build_index(struct hosts *hosts)
+hosts_index(struct hosts *hosts)
 {
 	size_t total = 0;
 	size_t i, k, n = 0;
@@ -89,15 +89,15 @@ build_index(struct hosts *hosts)
 			index[n++] = (struct host_name){
 				.name = hosts->host[i].names[k],
 				.host = i,
-				.text = name_text(&hosts->host[i], k),
+				.text = host_name_text(&hosts->host[i], k),
 			};
-	qsort(index, total, sizeof(*index), compare_names);
+	qsort(index, total, sizeof(*index), host_name_compare);
 	return true;
 }
 
 /* Tells about names that two capsules want. */
 static bool
-check_index(const struct hosts *hosts, struct report *r)
+hosts_check_index(const struct hosts *hosts, struct report *r)
 {
 	bool ok = true;
 	size_t i;
@@ -126,7 +126,7 @@ check_index(const struct hosts *hosts, struct report *r)
 
 /* "a, b, c", or "a, b, ..." when the rest has no room. */
 static bool
-build_known(struct hosts *hosts)
+hosts_list_known(struct hosts *hosts)
 {
 	static const char more[] = ", ...";
 	char *known = calloc(1, HOST_KNOWN_MAX);
@@ -152,7 +152,7 @@ build_known(struct hosts *hosts)
 
 /* Of all that is wrong everything is told: no failure ends the loop. */
 static bool
-open_all(struct hosts *hosts, bool roots, struct report *r)
+hosts_open_each(struct hosts *hosts, bool roots, struct report *r)
 {
 	bool ok = true;
 	size_t i;
@@ -167,7 +167,7 @@ open_all(struct hosts *hosts, bool roots, struct report *r)
 			ok = false;
 			continue;
 		}
-		ok = open_names(h, r) && ok;
+		ok = host_open_names(h, r) && ok;
 		if (roots)
 			ok = host_root_open(h, r) && ok;
 	}
@@ -189,11 +189,11 @@ hosts_new(struct conf *conf, bool roots, struct report *r, bool *ok)
 		return NULL;
 	}
 	hosts->n = conf->n_capsules;
-	*ok = open_all(hosts, roots, r);
-	if (!build_index(hosts) || !build_known(hosts))
+	*ok = hosts_open_each(hosts, roots, r);
+	if (!hosts_index(hosts) || !hosts_list_known(hosts))
 		hosts_free(&hosts);
 	else
-		*ok = check_index(hosts, r) && *ok;
+		*ok = hosts_check_index(hosts, r) && *ok;
 	return hosts;
 }
 
@@ -206,7 +206,7 @@ hosts_open_all(struct conf *conf, struct report *r)
 }
 
 static struct hosts *
-hosts_strict(struct conf *conf, bool roots, struct report *r)
+hosts_new_strict(struct conf *conf, bool roots, struct report *r)
 {
 	bool ok = false;
 	struct hosts *hosts = hosts_new(conf, roots, r, &ok);
@@ -219,13 +219,13 @@ hosts_strict(struct conf *conf, bool roots, struct report *r)
 struct hosts *
 hosts_open(struct conf *conf, struct report *r)
 {
-	return hosts_strict(conf, true, r);
+	return hosts_new_strict(conf, true, r);
 }
 
 struct hosts *
 hosts_open_names(struct conf *conf, struct report *r)
 {
-	return hosts_strict(conf, false, r);
+	return hosts_new_strict(conf, false, r);
 }
 
 void
@@ -262,7 +262,7 @@ host_conf_is_denied(const struct host *h)
 /* What is wrong with a capsule.conf that could not be opened as a file; NULL
  * when there is simply none. */
 static const char *
-content_fault(const struct host *h, enum file_open result)
+host_content_fault(const struct host *h, enum file_open result)
 {
 	struct stat st;
 
@@ -287,7 +287,7 @@ host_read_conf(
 	*there = false;
 	result = file_open_beneath(h->root, CONTENT_FILE, &fd, &st);
 	if (result != FILE_OPENED)
-		fault = content_fault(h, result);
+		fault = host_content_fault(h, result);
 	else if (!S_ISREG(st.st_mode))
 		fault = "is not a regular file";
 	else if (!fd_read_all(fd, out))
@@ -304,8 +304,9 @@ host_read_conf(
  * nothing of it could be read or, if strict, when r gained an error: content is
  * then what the operator said. */
 static bool
-content_read(const struct hosts *hosts, const struct host *h, const char *name,
-    bool strict, struct conf_content *content, struct report *r)
+host_lay_content(const struct hosts *hosts, const struct host *h,
+    const char *name, bool strict, struct conf_content *content,
+    struct report *r)
 {
 	const struct host_snapshot *s = &h->snapshot;
 	struct conf_content both = h->conf->content;
@@ -358,7 +359,7 @@ bool
 host_salvage_content(const struct hosts *hosts, const struct host *h,
     const char *name, struct conf_content *content, struct report *r)
 {
-	return content_read(hosts, h, name, false, content, r);
+	return host_lay_content(hosts, h, name, false, content, r);
 }
 
 static bool
@@ -372,7 +373,8 @@ host_content_read(
 	buf_init(&name, strlen(root) + sizeof("/current/" CONTENT_FILE));
 	buf_printf(&name, "%s/%s" CONTENT_FILE, root,
 	    h->store != -1 ? "current/" : "");
-	ok = content_read(hosts, h, buf_cstr(&name), strict, &h->content, r);
+	ok =
+	    host_lay_content(hosts, h, buf_cstr(&name), strict, &h->content, r);
 	buf_fini(&name);
 	return ok;
 }
@@ -410,7 +412,7 @@ hosts_salvage_content(struct hosts *h)
 }
 
 static int
-compare_key(const void *key, const void *member)
+host_name_compare_key(const void *key, const void *member)
 {
 	return strcmp(key, ((const struct host_name *)member)->name);
 }
@@ -421,8 +423,8 @@ hosts_find(const struct hosts *h, const char *name)
 	const struct host_name *found = NULL;
 
 	if (h->n_index > 0)
-		found = bsearch(
-		    name, h->index, h->n_index, sizeof(*h->index), compare_key);
+		found = bsearch(name, h->index, h->n_index, sizeof(*h->index),
+		    host_name_compare_key);
 	return found == NULL ? -1 : (int)found->host;
 }
 

@@ -25,7 +25,7 @@
 #define RELEASES "releases"
 
 static bool
-has_kind(int dir, const char *name, mode_t kind)
+root_has_kind(int dir, const char *name, mode_t kind)
 {
 	struct stat st;
 
@@ -36,17 +36,17 @@ has_kind(int dir, const char *name, mode_t kind)
 /* As archive/store has it. A store that nothing was published into yet has no link:
  * its lock tells it from a capsule with directories of such names. */
 static bool
-is_store(int dir)
+root_is_store(int dir)
 {
-	return has_kind(dir, "objects", S_IFDIR) &&
-	       has_kind(dir, "releases", S_IFDIR) &&
-	       (has_kind(dir, CURRENT, S_IFLNK) ||
-		   has_kind(dir, "lock", S_IFREG));
+	return root_has_kind(dir, "objects", S_IFDIR) &&
+	       root_has_kind(dir, "releases", S_IFDIR) &&
+	       (root_has_kind(dir, CURRENT, S_IFLNK) ||
+		   root_has_kind(dir, "lock", S_IFREG));
 }
 
 /* The serial that a release's directory is named after; 0: it is something else. */
 static uint64_t
-serial_named(struct slice digits)
+release_serial(struct slice digits)
 {
 	uint64_t serial = 0;
 
@@ -65,17 +65,17 @@ serial_named(struct slice digits)
 /* The serial of "releases/42", as the link is written and not otherwise; 0: it is
  * something else. */
 static uint64_t
-serial_of(struct slice link)
+release_serial_of(struct slice link)
 {
 	const struct slice before = SLICE(RELEASES "/");
 
 	if (!slice_starts(link, before))
 		return 0;
-	return serial_named(slice_skip(link, before.len));
+	return release_serial(slice_skip(link, before.len));
 }
 
 static const char *
-current_fault(int error)
+root_current_fault(int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -89,14 +89,14 @@ current_fault(int error)
 
 /* What `current` of the store says, into link. */
 static bool
-read_current(struct host *h, char *link, size_t size, struct why *why)
+root_read_current(struct host *h, char *link, size_t size, struct why *why)
 {
 	ssize_t len = readlinkat(h->store, CURRENT, link, size - 1);
 
 	if (len == -1)
-		return why_set(why, "%s", current_fault(errno));
+		return why_set(why, "%s", root_current_fault(errno));
 	link[len] = '\0';
-	h->serial = serial_of(slice_of(link, (size_t)len));
+	h->serial = release_serial_of(slice_of(link, (size_t)len));
 	if (h->serial == 0)
 		why_set(why,
 		    "a store whose link `" CURRENT "` leads to \"%s\", which "
@@ -107,7 +107,7 @@ read_current(struct host *h, char *link, size_t size, struct why *why)
 
 /* The newest release older than below; 0: there is none. */
 static uint64_t
-older_release(int store, uint64_t below)
+release_find_older(int store, uint64_t below)
 {
 	int fd = openat(
 	    store, RELEASES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -121,7 +121,7 @@ older_release(int store, uint64_t below)
 		return 0;
 	}
 	while ((e = readdir(dir)) != NULL) {
-		serial = serial_named(slice_str(e->d_name));
+		serial = release_serial(slice_str(e->d_name));
 		if (serial < below && serial > newest)
 			newest = serial;
 	}
@@ -131,7 +131,7 @@ older_release(int store, uint64_t below)
 
 /* Whether what is open at fd is held from now on, and still has its name. */
 static bool
-hold_release(int store, const char *name, int fd)
+release_hold(int store, const char *name, int fd)
 {
 	struct stat now, st;
 
@@ -143,21 +143,21 @@ hold_release(int store, const char *name, int fd)
 /* The link is read once and what it says is opened, so that the serial is that
  * of the directory, whatever is switched meanwhile. */
 static bool
-open_release(struct host *h, uint64_t below, struct why *why)
+release_open(struct host *h, uint64_t below, struct why *why)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
 
-	if (below == 0 && !read_current(h, name, sizeof(name), why))
+	if (below == 0 && !root_read_current(h, name, sizeof(name), why))
 		return false;
 	if (below != 0) {
-		h->serial = older_release(h->store, below);
+		h->serial = release_find_older(h->store, below);
 		if (h->serial == 0)
 			return why_set(why, "no older release");
 		snprintf(name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
 	}
 	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
-	    S_ISDIR(st.st_mode) && hold_release(h->store, name, h->root))
+	    S_ISDIR(st.st_mode) && release_hold(h->store, name, h->root))
 		return true;
 	return why_set(why,
 	    "a store whose %s release, %s, is not there or cannot be opened",
@@ -165,13 +165,13 @@ open_release(struct host *h, uint64_t below, struct why *why)
 }
 
 static bool
-open_directory(struct host *h, uint64_t below, struct why *why)
+root_open_directory(struct host *h, uint64_t below, struct why *why)
 {
 	h->root = file_root(h->conf->root.text);
-	if (h->root != -1 && is_store(h->root)) {
+	if (h->root != -1 && root_is_store(h->root)) {
 		h->store = h->root;
 		h->root = -1;
-		if (!open_release(h, below, why))
+		if (!release_open(h, below, why))
 			return false;
 	}
 	if (h->root == -1)
@@ -186,7 +186,7 @@ host_open(struct host *h, uint64_t below, struct why *why)
 
 	h->root = h->store = -1;
 	h->serial = 0;
-	if (open_directory(h, below, why))
+	if (root_open_directory(h, below, why))
 		return true;
 	serial = h->serial;
 	host_close(h);
@@ -248,39 +248,39 @@ host_adopt(struct host *h, const struct host *from)
 /* FNV-1a, a number at a time: changes are noticed, nobody is kept from making two
  * places look alike. */
 static uint64_t
-mix(uint64_t sum, uint64_t n)
+mark_mix(uint64_t sum, uint64_t n)
 {
 	return (sum ^ n) * 0x100000001b3u;
 }
 
 static uint64_t
-mix_stat(uint64_t sum, const struct stat *st)
+mark_mix_stat(uint64_t sum, const struct stat *st)
 {
-	sum = mix(mix(sum, st->st_dev), st->st_ino);
-	sum = mix(mix(sum, (uint64_t)st->st_size), st->st_mode);
-	sum = mix(sum, (uint64_t)st->st_ctim.tv_sec);
-	return mix(sum, (uint64_t)st->st_ctim.tv_nsec);
+	sum = mark_mix(mark_mix(sum, st->st_dev), st->st_ino);
+	sum = mark_mix(mark_mix(sum, (uint64_t)st->st_size), st->st_mode);
+	sum = mark_mix(sum, (uint64_t)st->st_ctim.tv_sec);
+	return mark_mix(sum, (uint64_t)st->st_ctim.tv_nsec);
 }
 
 static uint64_t
-mix_file(uint64_t sum, int dir, const char *name)
+mark_mix_file(uint64_t sum, int dir, const char *name)
 {
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return mix(sum, (uint64_t)errno);
-	return mix_stat(sum, &st);
+		return mark_mix(sum, (uint64_t)errno);
+	return mark_mix_stat(sum, &st);
 }
 
 /* Where a capsule's path leads now: a store's, through its link. A directory that
  * has become a store, or is one no more, is another place, too. */
 static int
-open_place(const struct host *h)
+root_open_place(const struct host *h)
 {
 	int dir = file_root(h->conf->root.text);
 	int current;
 
-	if (dir == -1 || !is_store(dir))
+	if (dir == -1 || !root_is_store(dir))
 		return dir;
 	current = openat(dir, CURRENT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	close(dir);
@@ -290,19 +290,21 @@ open_place(const struct host *h)
 void
 host_mark(const struct host *h, bool place_only, struct host_mark *out)
 {
-	int dir = open_place(h);
+	int dir = root_open_place(h);
 	struct stat st;
 
 	*out = (struct host_mark){ 0 };
 	if (dir == -1)
 		return;
 	if (fstat(dir, &st) == 0) {
-		out->place = mix(mix(1, st.st_dev), st.st_ino);
-		out->place = mix(mix(out->place, st.st_mode), st.st_uid);
-		out->place = mix(out->place, st.st_gid);
+		out->place = mark_mix(mark_mix(1, st.st_dev), st.st_ino);
+		out->place =
+		    mark_mix(mark_mix(out->place, st.st_mode), st.st_uid);
+		out->place = mark_mix(out->place, st.st_gid);
 		if (!place_only)
-			out->cause = mix_file(
-			    mix_stat(out->place, &st), dir, "capsule.conf");
+			out->cause =
+			    mark_mix_file(mark_mix_stat(out->place, &st), dir,
+				"capsule.conf");
 	}
 	close(dir);
 }
@@ -311,14 +313,14 @@ uint64_t
 host_secret_mark(const struct host *h, const char *path)
 {
 	int dir = file_root(h->conf->root.text);
-	int place = open_place(h);
+	int place = root_open_place(h);
 	uint64_t mark = 0;
 	struct stat st;
 
 	if (place != -1 && fstatat(place, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		mark = mix_stat(1, &st);
+		mark = mark_mix_stat(1, &st);
 	else if (dir != -1 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		mark = mix_stat(1, &st);
+		mark = mark_mix_stat(1, &st);
 	if (place != -1)
 		close(place);
 	if (dir != -1)
@@ -337,7 +339,7 @@ struct survey {
 
 /* The first bytes of a file; none when it cannot be read. */
 static struct slice
-first_bytes(struct survey *s, const char *path)
+survey_read_first(struct survey *s, const char *path)
 {
 	struct stat st;
 	size_t len = 0;
@@ -354,7 +356,7 @@ first_bytes(struct survey *s, const char *path)
 
 /* Whether any segment of a path is one that visitors are not let see. */
 static bool
-is_hidden(const struct host *h, const char *path)
+survey_path_is_hidden(const struct host *h, const char *path)
 {
 	size_t len;
 
@@ -368,23 +370,23 @@ is_hidden(const struct host *h, const char *path)
 }
 
 static void
-look_for_secret(struct survey *s, const char *path, const struct stat *st)
+survey_find_secret(struct survey *s, const char *path, const struct stat *st)
 {
 	struct host_survey *out = s->out;
 
 	if (out->secret[0] != '\0' || st->st_size == 0 ||
-	    !secret_spotted(first_bytes(s, path)))
+	    !secret_spotted(survey_read_first(s, path)))
 		return;
 	/* The mark is that of a file that holds a key even if it is replaced
 	 * just now. */
 	out->secret_mark = host_secret_mark(s->host, path);
-	if (secret_spotted(first_bytes(s, path)))
+	if (secret_spotted(survey_read_first(s, path)))
 		snprintf(out->secret, sizeof(out->secret), "%s", path);
 }
 
 /* Whether the survey goes on: neither time nor entries have run out. */
 static bool
-has_time(struct survey *s)
+survey_continues(struct survey *s)
 {
 	s->entries++;
 	if (clock_ms() >= s->until_ms || s->entries >= FILE_WALK_ENTRIES_MAX)
@@ -393,20 +395,20 @@ has_time(struct survey *s)
 }
 
 static bool
-visit(void *arg, const char *path, const struct stat *st)
+survey_visit(void *arg, const char *path, const struct stat *st)
 {
 	struct survey *s = arg;
 	struct host_survey *out = s->out;
 	struct slice name = slice_str(path);
 
-	if (!has_time(s))
+	if (!survey_continues(s))
 		return false;
 	if (!S_ISREG(st->st_mode))
 		return true;
 	/* What is hidden now may be one option away from being seen. */
-	look_for_secret(s, path, st);
+	survey_find_secret(s, path, st);
 	/* A release has its archive and its list besides what it consists of. */
-	if (is_hidden(s->host, path) ||
+	if (survey_path_is_hidden(s->host, path) ||
 	    (s->host->store != -1 && slice_starts(name, SLICE("mirror/"))))
 		return true;
 	out->files++;
@@ -448,20 +450,20 @@ host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out)
 	};
 
 	*out = (struct host_survey){ 0 };
-	(void)file_walk(h->root, visit, &s);
+	(void)file_walk(h->root, survey_visit, &s);
 }
 
 /* Releases consist of objects, which are looked at. */
 static bool
-visit_store(void *arg, const char *path, const struct stat *st)
+survey_visit_store(void *arg, const char *path, const struct stat *st)
 {
 	struct survey *s = arg;
 
-	if (!has_time(s))
+	if (!survey_continues(s))
 		return false;
 	if (S_ISREG(st->st_mode) &&
 	    !slice_starts(slice_str(path), SLICE("releases/")))
-		look_for_secret(s, path, st);
+		survey_find_secret(s, path, st);
 	return s->out->secret[0] == '\0';
 }
 
@@ -477,5 +479,5 @@ host_survey_store(
 	};
 
 	if (h->store != -1 && out->secret[0] == '\0')
-		(void)file_walk_plain(h->store, visit_store, NULL, &s);
+		(void)file_walk_plain(h->store, survey_visit_store, NULL, &s);
 }

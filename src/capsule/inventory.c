@@ -26,7 +26,7 @@ struct reading {
 /* The normalised path that a client asks for a file by. False when no request
  * line holds it. */
 static bool
-path_asked_for(const char *path, struct uri_path *out)
+inventory_path(const char *path, struct uri_path *out)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf text;
@@ -39,7 +39,7 @@ path_asked_for(const char *path, struct uri_path *out)
 
 /* What is said of a path before any file is looked for. */
 static enum status
-decide(const struct host *h, const struct uri_path *path)
+inventory_decide(const struct host *h, const struct uri_path *path)
 {
 	const struct uri uri = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -51,7 +51,8 @@ decide(const struct host *h, const struct uri_path *path)
 
 /* Whether a request for path is answered with the file at wanted. */
 static bool
-sends(const struct host *h, const struct uri_path *path, const char *wanted)
+inventory_path_sends(
+    const struct host *h, const struct uri_path *path, const char *wanted)
 {
 	struct resolution found;
 
@@ -63,7 +64,7 @@ sends(const struct host *h, const struct uri_path *path, const char *wanted)
 
 /* The path of the directory that holds a file. */
 static void
-cut_name(struct uri_path *path)
+inventory_cut_name(struct uri_path *path)
 {
 	while (path->decoded[path->decoded_len - 1] != '/')
 		path->decoded_len--;
@@ -77,19 +78,20 @@ cut_name(struct uri_path *path)
 /* Whether visitors get the file: at its own path, or, when that is redirected,
  * as the index page of its directory. */
 static bool
-is_served(const struct host *h, const char *file, const struct uri_path *path)
+inventory_path_is_served(
+    const struct host *h, const char *file, const struct uri_path *path)
 {
 	struct uri_path directory;
 
-	switch (decide(h, path)) {
+	switch (inventory_decide(h, path)) {
 	case STATUS_NONE:
-		return sends(h, path, file);
+		return inventory_path_sends(h, path, file);
 	case STATUS_REDIRECT:
 	case STATUS_REDIRECT_PERMANENT:
 		directory = *path;
-		cut_name(&directory);
-		return decide(h, &directory) == STATUS_NONE &&
-		       sends(h, &directory, file);
+		inventory_cut_name(&directory);
+		return inventory_decide(h, &directory) == STATUS_NONE &&
+		       inventory_path_sends(h, &directory, file);
 	default:
 		return false;
 	}
@@ -97,7 +99,7 @@ is_served(const struct host *h, const char *file, const struct uri_path *path)
 
 /* path begins with '/'. */
 static bool
-is_page(const struct host *h, const char *path)
+inventory_path_is_page(const struct host *h, const char *path)
 {
 	struct slice type = policy_type(h, path);
 	const char *slash = strrchr(path, '/');
@@ -111,7 +113,7 @@ is_page(const struct host *h, const char *path)
 }
 
 static bool
-add(struct reading *r, const char *path, uint64_t size)
+inventory_add(struct reading *r, const char *path, uint64_t size)
 {
 	struct inventory *out = r->out;
 	struct inventory_item *item =
@@ -125,7 +127,7 @@ add(struct reading *r, const char *path, uint64_t size)
 	if (item->path == NULL)
 		return false;
 	item->size = size;
-	item->page = is_page(r->host, r->path.decoded);
+	item->page = inventory_path_is_page(r->host, r->path.decoded);
 	out->n++;
 	return true;
 }
@@ -133,19 +135,19 @@ add(struct reading *r, const char *path, uint64_t size)
 /* A file_visit for a struct reading: takes what is a file and served. False when
  * out of memory. */
 static bool
-visit(void *arg, const char *path, const struct stat *st)
+inventory_visit(void *arg, const char *path, const struct stat *st)
 {
 	struct reading *r = arg;
 
-	if (!S_ISREG(st->st_mode) || !path_asked_for(path, &r->path) ||
-	    !is_served(r->host, path, &r->path))
+	if (!S_ISREG(st->st_mode) || !inventory_path(path, &r->path) ||
+	    !inventory_path_is_served(r->host, path, &r->path))
 		return true;
-	r->short_of_memory = !add(r, path, (uint64_t)st->st_size);
+	r->short_of_memory = !inventory_add(r, path, (uint64_t)st->st_size);
 	return !r->short_of_memory;
 }
 
 static int
-compare(const void *a, const void *b)
+inventory_compare(const void *a, const void *b)
 {
 	const struct inventory_item *x = a, *y = b;
 
@@ -159,7 +161,7 @@ inventory_read(const struct host *h, struct inventory *out)
 	bool ok;
 
 	*out = (struct inventory){ 0 };
-	ok = file_walk(h->root, visit, &r);
+	ok = file_walk(h->root, inventory_visit, &r);
 	if (!ok) {
 		if (r.short_of_memory)
 			errno = ENOMEM;
@@ -168,7 +170,7 @@ inventory_read(const struct host *h, struct inventory *out)
 	}
 	/* The walk goes by directories: "a/b" comes before "a.gmi" there. */
 	if (out->n > 0)
-		qsort(out->item, out->n, sizeof(*out->item), compare);
+		qsort(out->item, out->n, sizeof(*out->item), inventory_compare);
 	return true;
 }
 
@@ -190,7 +192,8 @@ struct sorting {
 };
 
 static bool
-add_omission(struct sorting *s, const char *path, enum inventory_why why)
+inventory_add_omission(
+    struct sorting *s, const char *path, enum inventory_why why)
 {
 	struct inventory_omissions *left = s->left;
 	struct inventory_omission *item =
@@ -208,14 +211,14 @@ add_omission(struct sorting *s, const char *path, enum inventory_why why)
 
 /* Keeps it, and what lies in a directory from being told of once more. */
 static bool
-leave_out(struct sorting *s, const char *path, const struct stat *st,
+inventory_omit(struct sorting *s, const char *path, const struct stat *st,
     enum inventory_why why)
 {
 	if (S_ISDIR(st->st_mode)) {
 		free(s->closed);
 		s->closed = strdup(path);
 	}
-	if (add_omission(s, path, why) &&
+	if (inventory_add_omission(s, path, why) &&
 	    (!S_ISDIR(st->st_mode) || s->closed != NULL))
 		return true;
 	s->reading.short_of_memory = true;
@@ -224,7 +227,7 @@ leave_out(struct sorting *s, const char *path, const struct stat *st,
 
 /* Whether path lies in the directory that was left out. */
 static bool
-is_closed(const struct sorting *s, const char *path)
+inventory_is_omitted(const struct sorting *s, const char *path)
 {
 	size_t len = s->closed == NULL ? 0 : strlen(s->closed);
 
@@ -233,7 +236,7 @@ is_closed(const struct sorting *s, const char *path)
 }
 
 static bool
-is_too_deep(const char *path)
+inventory_is_too_deep(const char *path)
 {
 	size_t slashes = 0;
 
@@ -244,7 +247,7 @@ is_too_deep(const char *path)
 
 /* What is said of the file whose path was asked for last, which may be read. */
 static enum inventory_why
-unserved_why(const struct sorting *s)
+inventory_unserved_why(const struct sorting *s)
 {
 	const struct uri uri = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -263,7 +266,7 @@ unserved_why(const struct sorting *s)
 
 /* Whether a name can have no part in a release whatever capsule.conf says. */
 static bool
-is_unfit(struct sorting *s, const char *path, const struct stat *st,
+inventory_is_unfit(struct sorting *s, const char *path, const struct stat *st,
     enum inventory_why *why)
 {
 	const char *slash = strrchr(path, '/');
@@ -277,8 +280,8 @@ is_unfit(struct sorting *s, const char *path, const struct stat *st,
 		*why = INVENTORY_UNREADABLE;
 	else if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		*why = INVENTORY_SPECIAL;
-	else if (!path_asked_for(path, &s->reading.path) ||
-		 (S_ISDIR(st->st_mode) && is_too_deep(path)))
+	else if (!inventory_path(path, &s->reading.path) ||
+		 (S_ISDIR(st->st_mode) && inventory_is_too_deep(path)))
 		*why = INVENTORY_TOO_LONG;
 	else
 		return false;
@@ -288,21 +291,21 @@ is_unfit(struct sorting *s, const char *path, const struct stat *st,
 /* A file or directory that is not in the inventory. False when that may be
  * otherwise the next time. */
 static bool
-judge(struct sorting *s, const char *path, const struct stat *st)
+inventory_judge(struct sorting *s, const char *path, const struct stat *st)
 {
 	enum inventory_why why;
 	struct stat opened;
 	int fd;
 
-	if (is_unfit(s, path, st, &why))
-		return leave_out(s, path, st, why);
+	if (inventory_is_unfit(s, path, st, &why))
+		return inventory_omit(s, path, st, why);
 	switch (file_open_beneath(s->reading.host->root, path, &fd, &opened)) {
 	case FILE_OPENED:
 		close(fd);
 		return S_ISDIR(st->st_mode) ||
-		       leave_out(s, path, st, unserved_why(s));
+		       inventory_omit(s, path, st, inventory_unserved_why(s));
 	case FILE_ABSENT:
-		return leave_out(s, path, st, INVENTORY_UNREADABLE);
+		return inventory_omit(s, path, st, INVENTORY_UNREADABLE);
 	case FILE_EXHAUSTED:
 	case FILE_FAILED:
 		break;
@@ -312,7 +315,7 @@ judge(struct sorting *s, const char *path, const struct stat *st)
 }
 
 static bool
-sort(void *arg, const char *path, const struct stat *st)
+inventory_sort(void *arg, const char *path, const struct stat *st)
 {
 	struct sorting *s = arg;
 	size_t n = s->reading.out->n;
@@ -321,14 +324,14 @@ sort(void *arg, const char *path, const struct stat *st)
 		errno = EOVERFLOW;
 		return false;
 	}
-	if (is_closed(s, path))
+	if (inventory_is_omitted(s, path))
 		return true;
-	return visit(&s->reading, path, st) &&
-	       (s->reading.out->n > n || judge(s, path, st));
+	return inventory_visit(&s->reading, path, st) &&
+	       (s->reading.out->n > n || inventory_judge(s, path, st));
 }
 
 static int
-compare_omissions(const void *a, const void *b)
+inventory_compare_omissions(const void *a, const void *b)
 {
 	const struct inventory_omission *x = a, *y = b;
 
@@ -345,7 +348,7 @@ inventory_read_plain(const struct host *h, struct inventory *out,
 
 	*out = (struct inventory){ 0 };
 	*left = (struct inventory_omissions){ 0 };
-	ok = file_walk_plain(h->root, sort, NULL, &s);
+	ok = file_walk_plain(h->root, inventory_sort, NULL, &s);
 	if (!ok) {
 		if (s.reading.short_of_memory)
 			errno = ENOMEM;
@@ -356,10 +359,10 @@ inventory_read_plain(const struct host *h, struct inventory *out,
 	}
 	free(s.closed);
 	if (out->n > 0)
-		qsort(out->item, out->n, sizeof(*out->item), compare);
+		qsort(out->item, out->n, sizeof(*out->item), inventory_compare);
 	if (left->n > 0)
 		qsort(left->item, left->n, sizeof(*left->item),
-		    compare_omissions);
+		    inventory_compare_omissions);
 	return true;
 }
 
@@ -395,7 +398,8 @@ inventory_find(const struct inventory *i, const char *path)
 
 	if (i->n == 0)
 		return NULL;
-	return bsearch(&key, i->item, i->n, sizeof(*i->item), compare);
+	return bsearch(
+	    &key, i->item, i->n, sizeof(*i->item), inventory_compare);
 }
 
 bool
@@ -422,7 +426,8 @@ inventory_names_page(const struct host *h, const char *path)
 	struct buf text;
 
 	buf_wrap(&text, absolute, sizeof(absolute) - 1);
-	return buf_printf(&text, "/%s", path) && is_page(h, buf_cstr(&text));
+	return buf_printf(&text, "/%s", path) &&
+	       inventory_path_is_page(h, buf_cstr(&text));
 }
 
 bool
@@ -461,7 +466,7 @@ page_problem(struct report *r, enum report_level level, const struct host *h,
 
 /* The line in which the first byte lies that is not UTF-8; 0: there is none. */
 static unsigned
-bad_line(struct slice text)
+page_invalid_line(struct slice text)
 {
 	struct slice line;
 	unsigned number = 0;
@@ -488,7 +493,7 @@ page_read(const struct host *h, const char *path, struct buf *out,
 		return false;
 	}
 	*text = buf_view(out);
-	line = bad_line(*text);
+	line = page_invalid_line(*text);
 	if (line > 0) {
 		page_problem(r, REPORT_ERROR, h, path, line, "is not UTF-8");
 		return false;

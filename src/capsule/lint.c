@@ -34,7 +34,7 @@ lint_new(int64_t now)
 
 /* Makes ready for a run, or for the end. */
 static void
-forget(struct lint *l)
+lint_forget(struct lint *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		free(l->finding[i].file);
@@ -56,7 +56,7 @@ lint_free(struct lint **l)
 {
 	if (*l == NULL)
 		return;
-	forget(*l);
+	lint_forget(*l);
 	listings_free(&(*l)->listings);
 	free((*l)->levels);
 	free(*l);
@@ -65,7 +65,7 @@ lint_free(struct lint **l)
 
 /* Where a rule's level is kept; NULL when there is no such rule. */
 static enum lint_level *
-level_of(const struct lint *l, const char *code)
+lint_rule_level(const struct lint *l, const char *code)
 {
 	const struct lint_rule *rule = lint_rule_find(code);
 	size_t n;
@@ -76,7 +76,7 @@ level_of(const struct lint *l, const char *code)
 bool
 lint_set(struct lint *l, const char *code, enum lint_level level)
 {
-	enum lint_level *kept = level_of(l, code);
+	enum lint_level *kept = lint_rule_level(l, code);
 
 	if (kept != NULL)
 		*kept = level;
@@ -100,7 +100,7 @@ lint_published(struct lint *l)
 
 /* Takes text, which it frees, as the next finding. */
 static void
-keep(struct lint *l, const struct lint_finding *f, const char *file)
+lint_keep(struct lint *l, const struct lint_finding *f, const char *file)
 {
 	struct lint_finding *kept = array_grow(l->finding, l->n, sizeof(*kept));
 
@@ -130,7 +130,7 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	va_list ap;
 
 	assert(f.rule != NULL);
-	f.level = *level_of(l, code);
+	f.level = *lint_rule_level(l, code);
 	if (f.level == LINT_OFF ||
 	    (l->unread && lint_rule_hangs_on_conf(f.rule)))
 		return;
@@ -141,11 +141,11 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	vsnprintf(raw, sizeof(raw), format, ap);
 	va_end(ap);
 	f.text = strdup(raw);
-	keep(l, &f, file);
+	lint_keep(l, &f, file);
 }
 
 static int
-compare(const void *a, const void *b)
+lint_compare(const void *a, const void *b)
 {
 	const struct lint_finding *x = a, *y = b;
 	int order = strcmp(
@@ -159,7 +159,8 @@ compare(const void *a, const void *b)
 }
 
 static void
-check_page(struct lint *l, const struct inventory_item *item, struct buf *bytes)
+lint_check_page(
+    struct lint *l, const struct inventory_item *item, struct buf *bytes)
 {
 	if (item->size > LINT_INDEXED_MAX)
 		lint_add(l, "G034", item->path, 0,
@@ -174,14 +175,14 @@ check_page(struct lint *l, const struct inventory_item *item, struct buf *bytes)
 }
 
 static void
-check_pages(struct lint *l)
+lint_check_pages(struct lint *l)
 {
 	struct buf bytes;
 
 	buf_init(&bytes, LINT_PAGE_MAX);
 	for (size_t i = 0; i < l->inventory.n; i++)
 		if (l->inventory.item[i].page)
-			check_page(l, &l->inventory.item[i], &bytes);
+			lint_check_page(l, &l->inventory.item[i], &bytes);
 	buf_fini(&bytes);
 }
 
@@ -189,7 +190,7 @@ bool
 lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
     struct mime *mime)
 {
-	forget(l);
+	lint_forget(l);
 	l->hosts = hosts;
 	l->host = h;
 	l->mime = mime;
@@ -199,7 +200,7 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	if (l->linked == NULL)
 		return false;
 	lint_conf_read(l); /* in front of all that hangs on it */
-	check_pages(l);
+	lint_check_pages(l);
 	lint_capsule(l); /* behind the pages, whose links it counts */
 	lint_conf(l);
 	lint_feed(l);
@@ -207,7 +208,7 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	lint_favicon(l);
 	lint_well_known(l);
 	if (l->n > 0)
-		qsort(l->finding, l->n, sizeof(*l->finding), compare);
+		qsort(l->finding, l->n, sizeof(*l->finding), lint_compare);
 	if (l->short_of_memory)
 		errno = ENOMEM;
 	return !l->short_of_memory;

@@ -13,7 +13,7 @@
 enum { FILE_SIZE_MAX = 100 << 20 }; /* bytes that are worth a word */
 
 static bool
-is_plain(const char *name, size_t len)
+name_is_plain(const char *name, size_t len)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -23,7 +23,7 @@ is_plain(const char *name, size_t len)
 }
 
 static const char *
-base_name(const char *path)
+name_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -31,12 +31,12 @@ base_name(const char *path)
 }
 
 static void
-check_file(struct lint *l, const struct inventory_item *item)
+capsule_check_file(struct lint *l, const struct inventory_item *item)
 {
 	struct slice path = slice_str(item->path);
-	const char *name = base_name(item->path);
+	const char *name = name_base(item->path);
 
-	if (!is_plain(name, strlen(name)))
+	if (!name_is_plain(name, strlen(name)))
 		lint_add(l, "C002", item->path, 0, RISKY_NAME);
 	if (item->size > FILE_SIZE_MAX)
 		lint_add(l, "C005", item->path, 0,
@@ -52,7 +52,7 @@ check_file(struct lint *l, const struct inventory_item *item)
 /* Whether a directory, len bytes of item's path with the slash, holds a file and
  * not only directories. What it holds stands behind its first item. */
 static bool
-holds_file(const struct lint *l, size_t item, size_t len)
+directory_holds_file(const struct lint *l, size_t item, size_t len)
 {
 	const struct inventory *i = &l->inventory;
 	const char *directory = i->item[item].path;
@@ -65,7 +65,7 @@ holds_file(const struct lint *l, size_t item, size_t len)
 }
 
 static void
-check_directory(struct lint *l, size_t item, size_t len)
+capsule_check_directory(struct lint *l, size_t item, size_t len)
 {
 	const char *path = l->inventory.item[item].path;
 	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
@@ -78,17 +78,18 @@ check_directory(struct lint *l, size_t item, size_t len)
 	name[len] = '\0';
 	while (from > 0 && path[from - 1] != '/')
 		from--;
-	if (!is_plain(path + from, len - 1 - from))
+	if (!name_is_plain(path + from, len - 1 - from))
 		lint_add(l, "C002", name, 0, RISKY_NAME);
 	if (t != NULL && t->status == STATUS_NOT_FOUND &&
-	    strncmp(path, ".well-known/", len) != 0 && holds_file(l, item, len))
+	    strncmp(path, ".well-known/", len) != 0 &&
+	    directory_holds_file(l, item, len))
 		lint_add(l, "C003", name, 0,
 		    "directory with files, but no index page or listing");
 }
 
 /* Each directory once, at the first item beneath it: items are in order. */
 static void
-check_directories(struct lint *l, size_t item)
+capsule_check_directories(struct lint *l, size_t item)
 {
 	const char *path = l->inventory.item[item].path;
 	const char *above = item > 0 ? l->inventory.item[item - 1].path : "";
@@ -99,14 +100,14 @@ check_directories(struct lint *l, size_t item)
 		size_t len = (size_t)(slash - path) + 1;
 
 		if (strncmp(path, above, len) != 0)
-			check_directory(l, item, len);
+			capsule_check_directory(l, item, len);
 	}
 }
 
 /* Whether the listing of the directory that holds path, len bytes of it with the
  * slash, shows it. */
 static bool
-is_listed(struct lint *l, const char *path, size_t len)
+page_is_listed(struct lint *l, const char *path, size_t len)
 {
 	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
 
@@ -114,13 +115,13 @@ is_listed(struct lint *l, const char *path, size_t len)
 }
 
 static bool
-is_found(struct lint *l, size_t item)
+page_is_found(struct lint *l, size_t item)
 {
 	const char *path = l->inventory.item[item].path;
-	size_t len = (size_t)(base_name(path) - path);
+	size_t len = (size_t)(name_base(path) - path);
 	const struct lint_target *t = lint_ask_path(l, slice_of(path, len));
 
-	if (l->linked[item] || is_listed(l, path, len))
+	if (l->linked[item] || page_is_listed(l, path, len))
 		return true;
 	if (t == NULL || t->item != &l->inventory.item[item])
 		return false;
@@ -131,20 +132,20 @@ is_found(struct lint *l, size_t item)
 	len--;
 	while (len > 0 && path[len - 1] != '/')
 		len--;
-	return is_listed(l, path, len);
+	return page_is_listed(l, path, len);
 }
 
 static void
-check_orphans(struct lint *l)
+capsule_check_orphans(struct lint *l)
 {
 	for (size_t i = 0; i < l->inventory.n; i++)
-		if (l->inventory.item[i].page && !is_found(l, i))
+		if (l->inventory.item[i].page && !page_is_found(l, i))
 			lint_add(l, "C004", l->inventory.item[i].path, 0,
 			    "no other page links to this one");
 }
 
 static bool
-has_language(const struct lint_target *t)
+page_has_language(const struct lint_target *t)
 {
 	struct slice type, parameters = slice_str(t->meta), one;
 	bool more = slice_cut(parameters, ';', &type, &parameters);
@@ -158,25 +159,26 @@ has_language(const struct lint_target *t)
 }
 
 static bool
-lacks_language(struct lint *l, const struct inventory_item *item)
+page_lacks_language(struct lint *l, const struct inventory_item *item)
 {
 	const struct lint_target *t;
 
 	if (!item->page)
 		return false;
 	t = lint_ask_item(l, item);
-	return t != NULL && t->status == STATUS_SUCCESS && !has_language(t);
+	return t != NULL && t->status == STATUS_SUCCESS &&
+	       !page_has_language(t);
 }
 
 /* Where no page has a language, that is one mistake and not many. */
 static void
-check_languages(struct lint *l)
+capsule_check_languages(struct lint *l)
 {
 	size_t pages = 0, lacking = 0;
 
 	for (size_t i = 0; i < l->inventory.n; i++) {
 		pages += l->inventory.item[i].page;
-		lacking += lacks_language(l, &l->inventory.item[i]);
+		lacking += page_lacks_language(l, &l->inventory.item[i]);
 	}
 	if (lacking == pages && pages > 0) {
 		lint_add(l, "C001", NULL, 0,
@@ -184,13 +186,13 @@ check_languages(struct lint *l)
 		return;
 	}
 	for (size_t i = 0; lacking > 0 && i < l->inventory.n; i++)
-		if (lacks_language(l, &l->inventory.item[i]))
+		if (page_lacks_language(l, &l->inventory.item[i]))
 			lint_add(l, "C001", l->inventory.item[i].path, 0,
 			    "no language");
 }
 
 static void
-check_root(struct lint *l)
+capsule_check_root(struct lint *l)
 {
 	const struct lint_target *t = lint_ask_path(l, SLICE(""));
 
@@ -210,12 +212,12 @@ void
 lint_capsule(struct lint *l)
 {
 	for (size_t i = 0; i < l->inventory.n; i++) {
-		check_directories(l, i);
-		check_file(l, &l->inventory.item[i]);
+		capsule_check_directories(l, i);
+		capsule_check_file(l, &l->inventory.item[i]);
 	}
-	check_languages(l);
-	check_root(l);
-	check_orphans(l);
+	capsule_check_languages(l);
+	capsule_check_root(l);
+	capsule_check_orphans(l);
 }
 
 enum {
@@ -227,14 +229,14 @@ enum {
 };
 
 static bool
-within(uint32_t rune, uint32_t first, uint32_t last)
+rune_is_within(uint32_t rune, uint32_t first, uint32_t last)
 {
 	return rune >= first && rune <= last;
 }
 
 /* Where Unicode has emoji: whole blocks, as it adds some every year. */
 static bool
-is_emoji(uint32_t rune)
+rune_is_emoji(uint32_t rune)
 {
 	static const struct {
 		uint32_t first, last;
@@ -252,28 +254,29 @@ is_emoji(uint32_t rune)
 	};
 
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
-		if (within(rune, blocks[i].first, blocks[i].last))
+		if (rune_is_within(rune, blocks[i].first, blocks[i].last))
 			return true;
 	return false;
 }
 
 static bool
-is_regional(uint32_t rune)
+rune_is_regional(uint32_t rune)
 {
-	return within(rune, 0x1f1e6, 0x1f1ff);
+	return rune_is_within(rune, 0x1f1e6, 0x1f1ff);
 }
 
 /* What colours the emoji before it, or says more of it: variants, skin, tags. */
 static bool
-is_modifier(uint32_t rune)
+rune_is_modifier(uint32_t rune)
 {
 	return rune == VARIANT_TEXT || rune == VARIANT_EMOJI ||
-	       within(rune, 0x1f3fb, 0x1f3ff) || within(rune, 0xe0020, 0xe007f);
+	       rune_is_within(rune, 0x1f3fb, 0x1f3ff) ||
+	       rune_is_within(rune, 0xe0020, 0xe007f);
 }
 
 /* The rune at the front of s, which it stays at; 0 when there is none. */
 static uint32_t
-peek(struct slice s)
+emoji_peek(struct slice s)
 {
 	uint32_t rune = 0;
 
@@ -281,7 +284,7 @@ peek(struct slice s)
 }
 
 static void
-drop(struct slice *s)
+emoji_drop(struct slice *s)
 {
 	uint32_t rune;
 
@@ -290,52 +293,52 @@ drop(struct slice *s)
 
 /* Two letters of a flag, or a key: a digit in its box. */
 static bool
-take_pair(struct slice *s)
+emoji_take_pair(struct slice *s)
 {
-	uint32_t first = peek(*s);
+	uint32_t first = emoji_peek(*s);
 
-	drop(s);
-	if (is_regional(first)) {
-		if (!is_regional(peek(*s)))
+	emoji_drop(s);
+	if (rune_is_regional(first)) {
+		if (!rune_is_regional(emoji_peek(*s)))
 			return false;
-		drop(s);
+		emoji_drop(s);
 		return true;
 	}
-	if (peek(*s) == VARIANT_EMOJI)
-		drop(s);
-	if (peek(*s) != KEYCAP)
+	if (emoji_peek(*s) == VARIANT_EMOJI)
+		emoji_drop(s);
+	if (emoji_peek(*s) != KEYCAP)
 		return false;
-	drop(s);
+	emoji_drop(s);
 	return true;
 }
 
 /* Takes one emoji off *s, with all that a joiner joins to it. */
 static bool
-take_emoji(struct slice *s)
+emoji_take(struct slice *s)
 {
-	uint32_t first = peek(*s);
+	uint32_t first = emoji_peek(*s);
 
-	if (is_regional(first) || within(first, '0', '9') || first == '#' ||
-	    first == '*')
-		return take_pair(s);
+	if (rune_is_regional(first) || rune_is_within(first, '0', '9') ||
+	    first == '#' || first == '*')
+		return emoji_take_pair(s);
 	for (;;) {
-		if (!is_emoji(peek(*s)))
+		if (!rune_is_emoji(emoji_peek(*s)))
 			return false;
-		drop(s);
-		while (is_modifier(peek(*s)))
-			drop(s);
-		if (peek(*s) != JOINER)
+		emoji_drop(s);
+		while (rune_is_modifier(emoji_peek(*s)))
+			emoji_drop(s);
+		if (emoji_peek(*s) != JOINER)
 			return true;
-		drop(s);
+		emoji_drop(s);
 	}
 }
 
 static bool
-is_one_emoji(struct slice s)
+text_is_one_emoji(struct slice s)
 {
 	struct slice line, rest = s;
 
-	return slice_line(&rest, &line) && rest.len == 0 && take_emoji(&line) &&
+	return slice_line(&rest, &line) && rest.len == 0 && emoji_take(&line) &&
 	       line.len == 0;
 }
 
@@ -349,7 +352,7 @@ lint_favicon(struct lint *l)
 	lint_plain(l, "F001", FAVICON_FILE);
 	buf_init(&bytes, FAVICON_MAX);
 	if (!inventory_load(l->host, FAVICON_FILE, &bytes) ||
-	    !is_one_emoji(buf_view(&bytes)))
+	    !text_is_one_emoji(buf_view(&bytes)))
 		lint_add(l, "F002", FAVICON_FILE, 1, "not exactly one emoji");
 	buf_fini(&bytes);
 }

@@ -10,7 +10,7 @@
 /* At the place where an option was written: what stands in the operator's own
  * file is no line of the capsule's. */
 static void
-conf_add(struct lint *l, const char *code, const char *option,
+lint_conf_add(struct lint *l, const char *code, const char *option,
     const struct conf_text *text, const char *what)
 {
 	if (text->file == NULL || strcmp(text->file, LINT_CONF_FILE) == 0)
@@ -47,7 +47,7 @@ lint_conf_read(struct lint *l)
 /* Index names are tried one after the other, so one that is somewhere is
  * enough. */
 static void
-check_index(struct lint *l, const struct conf_list *index)
+lint_conf_check_index(struct lint *l, const struct conf_list *index)
 {
 	if (!index->set || index->n == 0)
 		return;
@@ -60,12 +60,12 @@ check_index(struct lint *l, const struct conf_list *index)
 				index->item[k].text) == 0)
 				return;
 	}
-	conf_add(l, "C007", "index", &index->item[0],
+	lint_conf_add(l, "C007", "index", &index->item[0],
 	    "no directory contains a file of that name");
 }
 
 static void
-check_order(struct lint *l, const struct conf_list *order)
+lint_conf_check_order(struct lint *l, const struct conf_list *order)
 {
 	bool *ordered = calloc(l->inventory.n + 1, sizeof(*ordered));
 	const struct inventory_item *item;
@@ -79,7 +79,7 @@ check_order(struct lint *l, const struct conf_list *order)
 		if (item != NULL && item->page)
 			ordered[item - l->inventory.item] = true;
 		else
-			conf_add(l, "C007", "order", &order->item[i],
+			lint_conf_add(l, "C007", "order", &order->item[i],
 			    item == NULL ? "not a file that is served"
 					 : "not served as text/gemini");
 	}
@@ -94,7 +94,7 @@ check_order(struct lint *l, const struct conf_list *order)
 /* Whether something can lie where a redirect puts the rest of a path: files are
  * there, or another redirect applies there. */
 static bool
-carries_somewhere(struct lint *l, const struct conf_redirect *d)
+redirect_carries_somewhere(struct lint *l, const struct conf_redirect *d)
 {
 	const struct uri no_query = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -117,12 +117,12 @@ carries_somewhere(struct lint *l, const struct conf_redirect *d)
 }
 
 static bool
-leads_somewhere(struct lint *l, const struct conf_redirect *d)
+redirect_leads_somewhere(struct lint *l, const struct conf_redirect *d)
 {
 	const struct lint_target *t;
 
 	if (d->to.text[0] == '/' && policy_carries_rest(d))
-		return carries_somewhere(l, d);
+		return redirect_carries_somewhere(l, d);
 	t = lint_ask_path(l, slice_str(d->from.text + 1));
 	/* Gone, or moved by a redirect above this one: nobody comes here. */
 	if (t == NULL || !status_is_redirect(t->status) || t->slash)
@@ -133,14 +133,14 @@ leads_somewhere(struct lint *l, const struct conf_redirect *d)
 }
 
 static void
-check_redirects(struct lint *l, const struct conf_content *content)
+lint_conf_check_redirects(struct lint *l, const struct conf_content *content)
 {
 	for (size_t i = 0; i < content->n_redirects; i++) {
 		const struct conf_redirect *d = &content->redirects[i];
 
 		if (d->from.text != NULL && d->from.text[0] == '/' &&
-		    d->to.text != NULL && !leads_somewhere(l, d))
-			conf_add(
+		    d->to.text != NULL && !redirect_leads_somewhere(l, d))
+			lint_conf_add(
 			    l, "C009", "redirects.to", &d->to, "no such page");
 	}
 }
@@ -148,7 +148,7 @@ check_redirects(struct lint *l, const struct conf_content *content)
 /* Whether a name above the last one is hidden: what lies in there is left out
  * with it. */
 static bool
-lies_hidden(const struct host *h, const char *path)
+path_lies_hidden(const struct host *h, const char *path)
 {
 	const char *slash;
 
@@ -159,14 +159,14 @@ lies_hidden(const struct host *h, const char *path)
 }
 
 static bool
-visit(void *arg, const char *path, const struct stat *st)
+lint_conf_visit(void *arg, const char *path, const struct stat *st)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash == NULL ? path : slash + 1;
 	const struct lint_target *t;
 	struct lint *l = arg;
 
-	if (lies_hidden(l->host, path) ||
+	if (path_lies_hidden(l->host, path) ||
 	    inventory_find(&l->inventory, path) != NULL)
 		return true;
 	if (host_hides(l->host, name, strlen(name))) {
@@ -201,8 +201,8 @@ visit(void *arg, const char *path, const struct stat *st)
 void
 lint_conf(struct lint *l)
 {
-	check_index(l, &l->content.index);
-	check_order(l, &l->content.order);
-	check_redirects(l, &l->content);
-	(void)file_walk(l->host->root, visit, l);
+	lint_conf_check_index(l, &l->content.index);
+	lint_conf_check_order(l, &l->content.order);
+	lint_conf_check_redirects(l, &l->content);
+	(void)file_walk(l->host->root, lint_conf_visit, l);
 }

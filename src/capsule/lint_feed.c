@@ -21,7 +21,7 @@ struct subscribed {
 };
 
 static const struct feed_entry *
-first_of(const struct subscribed *s, const char *target)
+subscription_first_url(const struct subscribed *s, const char *target)
 {
 	for (size_t i = 0; i < s->first.n; i++)
 		if (strcmp(s->first.item[i].target, target) == 0)
@@ -30,7 +30,8 @@ first_of(const struct subscribed *s, const char *target)
 }
 
 static void
-check_url(const struct subscribed *s, const struct subscription_entry *entry)
+subscription_check_url(
+    const struct subscribed *s, const struct subscription_entry *entry)
 {
 	uint8_t memory[REQUEST_URI_MAX * 3 + 1];
 	const struct feed_entry *first = NULL;
@@ -39,7 +40,7 @@ check_url(const struct subscribed *s, const struct subscription_entry *entry)
 	/* A link that is none is the link checks' affair. */
 	buf_wrap(&target, memory, sizeof(memory) - 1);
 	if (feed_target(s->path, entry->url, &target))
-		first = first_of(s, buf_cstr(&target));
+		first = subscription_first_url(s, buf_cstr(&target));
 	if (first != NULL && first->line != entry->line)
 		lint_add(s->l, "S005", s->path, entry->line,
 		    "duplicate URL (first on line %u): feed readers show only "
@@ -48,7 +49,8 @@ check_url(const struct subscribed *s, const struct subscription_entry *entry)
 }
 
 static void
-check_entry(const struct subscribed *s, const struct subscription_entry *entry)
+subscription_check_entry(
+    const struct subscribed *s, const struct subscription_entry *entry)
 {
 	if (!entry->dated) {
 		lint_add(s->l, "S003", s->path, entry->line,
@@ -61,11 +63,11 @@ check_entry(const struct subscribed *s, const struct subscription_entry *entry)
 	if (entry->title.len == 0)
 		lint_add(s->l, "S007", s->path, entry->line,
 		    "no title after the date: some clients skip the entry");
-	check_url(s, entry);
+	subscription_check_url(s, entry);
 }
 
 static void
-check_page(struct lint *l, const char *path, struct slice text)
+subscription_check_page(struct lint *l, const char *path, struct slice text)
 {
 	struct subscribed s = { .l = l, .path = path };
 	struct gemtext g = { .rest = text };
@@ -85,7 +87,7 @@ check_page(struct lint *l, const char *path, struct slice text)
 		return;
 	}
 	while (subscription_next(&g, &entry)) {
-		check_entry(&s, &entry);
+		subscription_check_entry(&s, &entry);
 		dated += entry.dated;
 	}
 	if (dated == 0)
@@ -98,7 +100,7 @@ check_page(struct lint *l, const char *path, struct slice text)
 /* At the line where the page was called the feed: the operator's own file is not
  * the capsule's. */
 static void
-add_missing(struct lint *l, const char *what)
+subscription_add_missing(struct lint *l, const char *what)
 {
 	const struct conf_text *feed = &l->host->content.feed;
 
@@ -121,11 +123,11 @@ subscription_check(struct lint *l)
 	if (path == NULL)
 		return;
 	if (lint_type(l, path).len == 0) {
-		add_missing(l, "not a file that is served");
+		subscription_add_missing(l, "not a file that is served");
 		return;
 	}
 	if (!slice_equal_nocase(lint_type(l, path), SLICE("text/gemini"))) {
-		add_missing(l,
+		subscription_add_missing(l,
 		    "not served as text/gemini, so clients cannot subscribe");
 		return;
 	}
@@ -134,9 +136,9 @@ subscription_check(struct lint *l)
 		text = buf_view(&bytes);
 		if (slice_starts(text, SLICE("\xef\xbb\xbf")))
 			text = slice_skip(text, 3);
-		check_page(l, path, text);
+		subscription_check_page(l, path, text);
 	} else {
-		add_missing(l, "unreadable, or too large");
+		subscription_add_missing(l, "unreadable, or too large");
 	}
 	buf_fini(&bytes);
 }
@@ -163,7 +165,7 @@ struct feed_page {
 
 /* What is missing, or NULL. */
 static const char *
-part_fault(const struct atom_part *p)
+atom_part_fault(const struct atom_part *p)
 {
 	if (!p->has_id)
 		return "missing id";
@@ -177,14 +179,14 @@ part_fault(const struct atom_part *p)
 }
 
 static void
-check_parts(struct lint *l, const struct atom *a)
+atom_check_parts(struct lint *l, const struct atom *a)
 {
-	const char *fault = part_fault(&a->feed);
+	const char *fault = atom_part_fault(&a->feed);
 
 	if (fault != NULL)
 		lint_add(l, "A002", FEED_FILE, a->feed.line, "feed: %s", fault);
 	for (size_t i = 0; i < a->n; i++) {
-		fault = part_fault(&a->entry[i]);
+		fault = atom_part_fault(&a->entry[i]);
 		if (fault != NULL)
 			lint_add(l, "A003", FEED_FILE, a->entry[i].line,
 			    "entry: %s", fault);
@@ -193,7 +195,7 @@ check_parts(struct lint *l, const struct atom *a)
 
 /* "gemini://example.org" of a feed that says where it lies. */
 static struct slice
-origin_of(const struct atom *a)
+atom_origin(const struct atom *a)
 {
 	struct slice self = slice_str(a->self != NULL ? a->self : "");
 
@@ -205,7 +207,7 @@ origin_of(const struct atom *a)
 /* Where an entry leads; absolute links to the feed's own origin lead into the
  * capsule, whatever it is called here. */
 static char *
-target_of(const struct feeding *f, const struct atom_part *part)
+atom_target(const struct feeding *f, const struct atom_part *part)
 {
 	uint8_t memory[3 * 2 * FEED_TARGET_MAX + 1];
 	struct slice link = slice_str(part->link != NULL ? part->link : "");
@@ -220,7 +222,7 @@ target_of(const struct feeding *f, const struct atom_part *part)
 }
 
 static void
-check_target(struct lint *l, const struct leading *e)
+atom_check_target(struct lint *l, const struct leading *e)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	const struct lint_target *t = NULL;
@@ -245,7 +247,7 @@ check_target(struct lint *l, const struct leading *e)
 }
 
 static int
-compare_leading(const void *a, const void *b)
+atom_compare_targets(const void *a, const void *b)
 {
 	const struct leading *x = a, *y = b;
 	int order = strcmp(x->target != NULL ? x->target : "",
@@ -258,7 +260,7 @@ compare_leading(const void *a, const void *b)
 }
 
 static int
-compare_entries(const void *a, const void *b)
+atom_compare_entries(const void *a, const void *b)
 {
 	const struct feed_entry *x = a, *y = b;
 
@@ -268,8 +270,8 @@ compare_entries(const void *a, const void *b)
 /* An entry that no line of the page is left for. before is the one above it in
  * the order of targets, or NULL. */
 static void
-add_stray(struct lint *l, const struct leading *e, const struct leading *before,
-    const char *page)
+atom_add_stray(struct lint *l, const struct leading *e,
+    const struct leading *before, const char *page)
 {
 	if (e->target == NULL)
 		return;
@@ -286,7 +288,7 @@ add_stray(struct lint *l, const struct leading *e, const struct leading *before,
 /* Whether the document says a title of the page's as carnation feed would. What is
  * no plain text is taken for right. */
 static bool
-same_title(const char *said, struct slice title)
+atom_title_is_same(const char *said, struct slice title)
 {
 	struct slice plain;
 	struct buf text;
@@ -303,7 +305,7 @@ same_title(const char *said, struct slice title)
 }
 
 static void
-compare_entry(struct lint *l, const struct leading *e,
+atom_compare_entry(struct lint *l, const struct leading *e,
     const struct feed_entry *entry, const char *page)
 {
 	struct slice title = plain_is_blank(entry->title)
@@ -317,7 +319,7 @@ compare_entry(struct lint *l, const struct leading *e,
 		    "date of %s differs from %04d-%02d-%02d at %s:%u" RUN,
 		    entry->target, d->year, d->month, d->day, page,
 		    entry->line);
-	if (!same_title(e->part->title, title))
+	if (!atom_title_is_same(e->part->title, title))
 		lint_add(l, "A004", FEED_FILE, e->part->line,
 		    "title of %s differs from that at %s:%u" RUN, entry->target,
 		    page, entry->line);
@@ -325,7 +327,7 @@ compare_entry(struct lint *l, const struct leading *e,
 
 /* Goes through both lists, which are in the order of targets. */
 static void
-compare_lists(
+atom_compare_lists(
     const struct feeding *f, struct feed_entries *entries, const char *page)
 {
 	const struct feed_entry *b = entries->item;
@@ -340,7 +342,8 @@ compare_lists(
 			order =
 			    target == NULL ? -1 : strcmp(target, b[k].target);
 		if (order < 0) {
-			add_stray(f->l, &a[i], i > 0 ? &a[i - 1] : NULL, page);
+			atom_add_stray(
+			    f->l, &a[i], i > 0 ? &a[i - 1] : NULL, page);
 			i++;
 		} else if (order > 0) {
 			lint_add(f->l, "A004", FEED_FILE, 0,
@@ -348,7 +351,7 @@ compare_lists(
 			    page, b[k].line);
 			k++;
 		} else {
-			compare_entry(f->l, &a[i++], &b[k++], page);
+			atom_compare_entry(f->l, &a[i++], &b[k++], page);
 		}
 	}
 }
@@ -383,7 +386,7 @@ page_close(struct feed_page *p)
 }
 
 static void
-compare_with_page(const struct feeding *f)
+atom_compare_page(const struct feeding *f)
 {
 	const struct atom_part *feed = &f->atom.feed;
 	struct feed_page page;
@@ -391,11 +394,12 @@ compare_with_page(const struct feeding *f)
 	if (page_open(f->l, &page)) {
 		if (page.entries.n > 0)
 			qsort(page.entries.item, page.entries.n,
-			    sizeof(*page.entries.item), compare_entries);
-		if (!same_title(feed->title, feed_title(f->l->host, page.text)))
+			    sizeof(*page.entries.item), atom_compare_entries);
+		if (!atom_title_is_same(
+			feed->title, feed_title(f->l->host, page.text)))
 			lint_add(f->l, "A004", FEED_FILE, feed->line,
 			    "title differs from that of %s" RUN, page.path);
-		compare_lists(f, &page.entries, page.path);
+		atom_compare_lists(f, &page.entries, page.path);
 	}
 	page_close(&page);
 }
@@ -403,7 +407,7 @@ compare_with_page(const struct feeding *f)
 /* No document, though it could be made. Whoever promises to make it is answered
  * with success here. */
 static void
-check_absence(struct lint *l)
+atom_check_absence(struct lint *l)
 {
 	const struct lint_target *t = lint_ask_path(l, SLICE(FEED_FILE));
 	struct feed_page page;
@@ -419,11 +423,11 @@ check_absence(struct lint *l)
 }
 
 static void
-check_entries(struct feeding *f)
+atom_check_entries(struct feeding *f)
 {
 	const struct atom *a = &f->atom;
 
-	f->origin = origin_of(a);
+	f->origin = atom_origin(a);
 	f->entry = calloc(a->n + 1, sizeof(*f->entry));
 	if (f->entry == NULL) {
 		f->l->short_of_memory = true;
@@ -431,19 +435,19 @@ check_entries(struct feeding *f)
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		f->entry[i].part = &a->entry[i];
-		f->entry[i].target = target_of(f, &a->entry[i]);
-		check_target(f->l, &f->entry[i]);
+		f->entry[i].target = atom_target(f, &a->entry[i]);
+		atom_check_target(f->l, &f->entry[i]);
 	}
 	if (a->n > 0)
-		qsort(f->entry, a->n, sizeof(*f->entry), compare_leading);
-	compare_with_page(f);
+		qsort(f->entry, a->n, sizeof(*f->entry), atom_compare_targets);
+	atom_compare_page(f);
 	for (size_t i = 0; i < a->n; i++)
 		free(f->entry[i].target);
 	free(f->entry);
 }
 
 static void
-check_document(struct lint *l, struct slice bytes)
+atom_check_document(struct lint *l, struct slice bytes)
 {
 	struct feeding f = { .l = l };
 
@@ -458,8 +462,8 @@ check_document(struct lint *l, struct slice bytes)
 		lint_add(l, "A002", FEED_FILE, f.atom.feed.line,
 		    "the root element is not an Atom feed");
 	} else {
-		check_parts(l, &f.atom);
-		check_entries(&f);
+		atom_check_parts(l, &f.atom);
+		atom_check_entries(&f);
 	}
 	atom_fini(&f.atom);
 }
@@ -471,7 +475,7 @@ atom_check(struct lint *l)
 	struct buf bytes;
 
 	if (inventory_find(&l->inventory, FEED_FILE) == NULL) {
-		check_absence(l);
+		atom_check_absence(l);
 		return;
 	}
 	type = lint_type(l, FEED_FILE);
@@ -481,7 +485,7 @@ atom_check(struct lint *l)
 		    SLICE_ARGS(type));
 	buf_init(&bytes, FEED_MAX);
 	if (inventory_load(l->host, FEED_FILE, &bytes))
-		check_document(l, buf_view(&bytes));
+		atom_check_document(l, buf_view(&bytes));
 	else
 		lint_add(l, "A001", FEED_FILE, 0,
 		    "unreadable, or larger than %d MiB",

@@ -43,14 +43,15 @@ lint_link_list(
 }
 
 static void
-tell(const struct link *k, const char *code, const char *what, const char *more)
+link_add(
+    const struct link *k, const char *code, const char *what, const char *more)
 {
 	lint_link_add(k->l, code, k->page, k->line, what, more);
 }
 
 /* The path of a reference: behind scheme and host, before query and fragment. */
 static struct slice
-path_of(const struct link *k)
+link_path(const struct link *k)
 {
 	struct slice s = k->url, ignored;
 	size_t n;
@@ -68,9 +69,9 @@ path_of(const struct link *k)
 
 /* Whether letters beyond ASCII stand behind the host, which may have them. */
 static bool
-has_raw_letters(const struct link *k)
+link_has_raw_letters(const struct link *k)
 {
-	size_t from = (size_t)(path_of(k).ptr - k->url.ptr);
+	size_t from = (size_t)(link_path(k).ptr - k->url.ptr);
 
 	for (size_t i = from; i < k->url.len; i++)
 		if (k->url.ptr[i] >= 0x80)
@@ -80,7 +81,7 @@ has_raw_letters(const struct link *k)
 
 /* False when there is no URL that could be followed. */
 static bool
-check_characters(const struct link *k)
+link_check_characters(const struct link *k)
 {
 	const char *fault = uri_fault(k->url);
 
@@ -90,37 +91,38 @@ check_characters(const struct link *k)
 		return false;
 	}
 	if (fault != NULL)
-		tell(k, "G009", fault, NULL);
-	else if (has_raw_letters(k))
-		tell(k, "G035", "non-ASCII letters, not percent-encoded", NULL);
+		link_add(k, "G009", fault, NULL);
+	else if (link_has_raw_letters(k))
+		link_add(
+		    k, "G035", "non-ASCII letters, not percent-encoded", NULL);
 	return fault == NULL;
 }
 
 static bool
-is_bare_url(struct slice label)
+label_is_url(struct slice label)
 {
 	return memmem(label.ptr, label.len, "://", 3) != NULL &&
 	       !slice_find(label, ' ', NULL) && !slice_find(label, '\t', NULL);
 }
 
 static void
-check_label(const struct link *k)
+link_check_label(const struct link *k)
 {
 	struct slice label = k->line->text;
 
 	if (label.len == 0)
-		tell(k, "G018", "no label", NULL);
-	else if (slice_equal(label, k->url) || is_bare_url(label))
-		tell(k, "G019", "the label is only a URL", NULL);
+		link_add(k, "G018", "no label", NULL);
+	else if (slice_equal(label, k->url) || label_is_url(label))
+		link_add(k, "G019", "the label is only a URL", NULL);
 }
 
 /* Whether ".." leads out of the capsule. A client takes it for the root, so the
  * request does not show it. Only how deep the page lies matters. */
 static bool
-climbs(const struct link *k)
+link_climbs(const struct link *k)
 {
 	uint8_t memory[REQUEST_URI_MAX];
-	struct slice path = path_of(k);
+	struct slice path = link_path(k);
 	struct uri_path normal;
 	struct buf text;
 
@@ -136,7 +138,7 @@ climbs(const struct link *k)
 /* Whether the last segment of a request has the name of something that is no
  * page. */
 static bool
-names_file(const char *line)
+target_names_file(const char *line)
 {
 	const char *type = mime_table_find(slice_str(strrchr(line, '/') + 1));
 
@@ -145,11 +147,12 @@ names_file(const char *line)
 
 /* What a reader finds where no success is, in words. */
 static const char *
-disappointment(const struct lint_target *end)
+target_fault(const struct lint_target *end)
 {
 	switch (end->status) {
 	case STATUS_NOT_FOUND:
-		return names_file(end->line) ? "no such file" : "no such page";
+		return target_names_file(end->line) ? "no such file"
+						    : "no such page";
 	case STATUS_GONE:
 		return "gone";
 	case STATUS_REDIRECT:
@@ -162,16 +165,16 @@ disappointment(const struct lint_target *end)
 
 /* t is the first answer, end the last. */
 static void
-check_failure(const struct link *k, const struct lint_target *t,
+link_check_failure(const struct link *k, const struct lint_target *t,
     const struct lint_target *end)
 {
 	const char *code = end->status == STATUS_GONE ? "G013" : "G007";
-	const char *why = disappointment(end);
+	const char *why = target_fault(end);
 
 	if (t == end || !status_is_redirect(t->status))
-		tell(k, code, why, NULL);
+		link_add(k, code, why, NULL);
 	else if (t->slash)
-		tell(
+		link_add(
 		    k, code, "a directory without index page or listing", NULL);
 	else
 		lint_add(k->l, code, k->page, k->line->number,
@@ -181,7 +184,7 @@ check_failure(const struct link *k, const struct lint_target *t,
 
 /* Another page's link is what saves one from being an orphan. */
 static void
-count_link(const struct link *k, const struct lint_target *end)
+link_count(const struct link *k, const struct lint_target *end)
 {
 	const struct inventory *i = &k->l->inventory;
 
@@ -190,28 +193,28 @@ count_link(const struct link *k, const struct lint_target *end)
 }
 
 static void
-check_target(const struct link *k, const struct lint_target *t)
+link_check_target(const struct link *k, const struct lint_target *t)
 {
 	const struct lint_target *end = lint_follow(k->l, t);
 
 	if (end != NULL && end->status != STATUS_SUCCESS) {
-		check_failure(k, t, end);
+		link_check_failure(k, t, end);
 		return;
 	}
 	if (end != NULL)
-		count_link(k, end);
+		link_count(k, end);
 	if (t->slash)
-		tell(k, "G011", "directory without its final slash: use ",
+		link_add(k, "G011", "directory without its final slash: use ",
 		    t->meta);
 	else if (t->status == STATUS_REDIRECT_PERMANENT)
-		tell(k, "G012", "permanently redirected to ", t->meta);
+		link_add(k, "G012", "permanently redirected to ", t->meta);
 	else if (t->status == STATUS_REDIRECT)
-		tell(k, "G012", "redirected to ", t->meta);
+		link_add(k, "G012", "redirected to ", t->meta);
 }
 
 /* A URL that says the port that goes without saying. */
 static bool
-says_port(const struct lint_target *t)
+target_has_port(const struct lint_target *t)
 {
 	const char *why;
 	struct uri u;
@@ -221,7 +224,7 @@ says_port(const struct lint_target *t)
 }
 
 static void
-check_gemini(const struct link *k)
+link_check_gemini(const struct link *k)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	const struct lint_target *t;
@@ -229,27 +232,28 @@ check_gemini(const struct link *k)
 
 	buf_wrap(&line, memory, sizeof(memory));
 	if (slice_find(k->url, '#', NULL))
-		tell(k, "G017", "gemini has no fragments", NULL);
+		link_add(k, "G017", "gemini has no fragments", NULL);
 	if (k->url.len > REQUEST_URI_MAX ||
 	    !lint_resolve(k->l, k->page, k->url, &line)) {
-		tell(k, "G007", "too long for a request", NULL);
+		link_add(k, "G007", "too long for a request", NULL);
 		return;
 	}
 	t = lint_ask(k->l, buf_view(&line));
 	if (t == NULL)
 		return;
-	if (k->absolute && says_port(t))
-		tell(k, "G015", "1965 is the default port", NULL);
+	if (k->absolute && target_has_port(t))
+		link_add(k, "G015", "1965 is the default port", NULL);
 	if (t->host != k->l->host && t->status != STATUS_BAD_REQUEST)
 		lint_link_list(k->l, k->page, k->line);
 	else if (k->absolute && t->host != NULL)
-		tell(k, "G014", "absolute URL of this capsule itself", NULL);
+		link_add(
+		    k, "G014", "absolute URL of this capsule itself", NULL);
 	if (t->host == NULL && t->status == STATUS_PROXY_REFUSED)
 		return;
-	if (t->host == k->l->host && climbs(k))
-		tell(k, "G010", "climbs above the root", NULL);
+	if (t->host == k->l->host && link_climbs(k))
+		link_add(k, "G010", "climbs above the root", NULL);
 	else
-		check_target(k, t);
+		link_check_target(k, t);
 }
 
 void
@@ -262,11 +266,11 @@ lint_link(struct lint *l, const char *path, const struct gemtext_line *line)
 	if (uri_is_absolute(rest))
 		slice_cut(rest, ':', &scheme, &rest);
 	k.absolute = slice_starts(rest, SLICE("//"));
-	if (!check_characters(&k))
+	if (!link_check_characters(&k))
 		return;
-	check_label(&k);
+	link_check_label(&k);
 	if (lint_scheme(l, path, line))
-		check_gemini(&k);
+		link_check_gemini(&k);
 }
 
 bool
@@ -299,7 +303,7 @@ lint_resolve(
 }
 
 static int
-compare(const void *a, const void *b)
+target_compare(const void *a, const void *b)
 {
 	const struct lint_target *x = a, *y = b;
 
@@ -319,7 +323,7 @@ target_free(void *target)
 /* The file of the capsule in question that went out as a's body: the one asked
  * for, or an index page. */
 static const struct inventory_item *
-item_sent(const struct lint *l, const struct answer *a)
+target_item(const struct lint *l, const struct answer *a)
 {
 	const char *path = a->path.decoded + 1;
 	char memory[sizeof(a->path.decoded) + 256];
@@ -346,7 +350,7 @@ item_sent(const struct lint *l, const struct answer *a)
  * (what systemd hands over is not known here), else the first that it listens on;
  * 0: on none. */
 static unsigned
-listening_port(const struct conf_list *listen, int port)
+target_listening_port(const struct conf_list *listen, int port)
 {
 	struct listen_address address[2];
 	unsigned first = 0, one;
@@ -368,7 +372,7 @@ listening_port(const struct conf_list *listen, int port)
 /* The port by which a visitor came who asks for that: the server compares the
  * two, unless it is told of another one. */
 static unsigned
-port_of(const struct conf *conf, struct slice line)
+target_port(const struct conf *conf, struct slice line)
 {
 	const char *why;
 	unsigned port;
@@ -376,14 +380,14 @@ port_of(const struct conf *conf, struct slice line)
 
 	if (conf->public_port != 0)
 		return (unsigned)conf->public_port;
-	port = listening_port(
+	port = target_listening_port(
 	    &conf->listen, uri_parse(line, &u, &why) == URI_OK ? u.port : -1);
 	return port != 0 ? port : LISTEN_PORT_DEFAULT;
 }
 
 /* What is not there yet but will be is answered as if it were. */
 static void
-keep_promise(const struct lint *l, struct answer *a)
+target_keep_promise(const struct lint *l, struct answer *a)
 {
 	for (size_t i = 0; i < l->n_promises; i++)
 		if (strcmp(a->path.decoded + 1, l->promise[i]) == 0) {
@@ -393,11 +397,12 @@ keep_promise(const struct lint *l, struct answer *a)
 }
 
 static void
-answer(struct lint *l, const char *line, struct answer *a, bool *slash)
+target_answer_line(
+    struct lint *l, const char *line, struct answer *a, bool *slash)
 {
 	const struct answer_origin origin = {
 		.sni = -1,
-		.port = port_of(l->hosts->conf, slice_str(line)),
+		.port = target_port(l->hosts->conf, slice_str(line)),
 	};
 	enum status status;
 
@@ -414,7 +419,7 @@ answer(struct lint *l, const char *line, struct answer *a, bool *slash)
 	status = answer_open(a, l->mime, l->listings);
 	*slash = status == STATUS_REDIRECT_PERMANENT;
 	if (status == STATUS_NOT_FOUND && a->host == l->host)
-		keep_promise(l, a);
+		target_keep_promise(l, a);
 }
 
 /* Takes line over. */
@@ -429,13 +434,13 @@ target_new(struct lint *l, char *line)
 		return NULL;
 	}
 	t->line = line;
-	answer(l, line, &a, &t->slash);
+	target_answer_line(l, line, &a, &t->slash);
 	t->status = a.status;
 	t->host = a.status == STATUS_PROXY_REFUSED ? NULL : a.host;
 	t->meta = strndup((const char *)a.meta.ptr, a.meta.len);
 	if (a.status == STATUS_SUCCESS && a.listing == NULL &&
 	    a.host == l->host)
-		t->item = item_sent(l, &a);
+		t->item = target_item(l, &a);
 	if (a.fd != -1)
 		close(a.fd);
 	if (a.listing != NULL)
@@ -456,14 +461,14 @@ lint_ask(struct lint *l, struct slice line)
 	void *node = NULL;
 
 	if (key.line != NULL)
-		node = tfind(&key, &l->targets, compare);
+		node = tfind(&key, &l->targets, target_compare);
 	if (node != NULL) {
 		free(key.line);
 		return *(struct lint_target **)node;
 	}
 	if (key.line != NULL)
 		t = target_new(l, key.line);
-	if (t == NULL || tsearch(t, &l->targets, compare) == NULL) {
+	if (t == NULL || tsearch(t, &l->targets, target_compare) == NULL) {
 		if (t != NULL)
 			target_free(t);
 		l->short_of_memory = true;

@@ -7,13 +7,13 @@
 enum { TAG_MAX = 10, ORDINAL_MAX = 999 };
 
 static bool
-is_blank(uint8_t c)
+markup_is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
 }
 
 static bool
-is_word(uint8_t c)
+markup_is_word(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 	       (c >= 'A' && c <= 'Z') || c >= 0x80;
@@ -21,7 +21,7 @@ is_word(uint8_t c)
 
 /* How many of s's first bytes are c. */
 static size_t
-run_of(struct slice s, uint8_t c)
+markup_run(struct slice s, uint8_t c)
 {
 	size_t n = 0;
 
@@ -32,23 +32,23 @@ run_of(struct slice s, uint8_t c)
 
 /* "---", "***", "___", "===" and longer. */
 static bool
-is_rule(struct slice s)
+markup_is_rule(struct slice s)
 {
 	return s.len >= 3 &&
 	       (s.ptr[0] == '-' || s.ptr[0] == '*' || s.ptr[0] == '_' ||
 		   s.ptr[0] == '=') &&
-	       run_of(s, s.ptr[0]) == s.len;
+	       markup_run(s, s.ptr[0]) == s.len;
 }
 
 static bool
-one_of(uint8_t c, struct slice set)
+markup_is_one_of(uint8_t c, struct slice set)
 {
 	return slice_find(set, c, NULL);
 }
 
 /* Whether words in s stand between marks: "*so*", "__so__". */
 static bool
-is_emphasised(struct slice s, uint8_t mark)
+markup_is_emphasised(struct slice s, uint8_t mark)
 {
 	bool open = false;
 	size_t n;
@@ -57,17 +57,19 @@ is_emphasised(struct slice s, uint8_t mark)
 		uint8_t before = i > 0 ? s.ptr[i - 1] : ' ';
 		uint8_t after;
 
-		n = run_of(slice_skip(s, i), mark);
+		n = markup_run(slice_skip(s, i), mark);
 		if (n == 0) {
 			n = 1;
 			continue;
 		}
 		after = i + n < s.len ? s.ptr[i + n] : ' ';
-		if (open && !is_blank(before) &&
-		    (is_blank(after) || one_of(after, SLICE(".,;:!?)]\"'-"))))
+		if (open && !markup_is_blank(before) &&
+		    (markup_is_blank(after) ||
+			markup_is_one_of(after, SLICE(".,;:!?)]\"'-"))))
 			return true;
-		if (is_word(after) &&
-		    (is_blank(before) || one_of(before, SLICE("([\"'-"))))
+		if (markup_is_word(after) &&
+		    (markup_is_blank(before) ||
+			markup_is_one_of(before, SLICE("([\"'-"))))
 			open = true;
 	}
 	return false;
@@ -75,7 +77,7 @@ is_emphasised(struct slice s, uint8_t mark)
 
 /* "[label](place)". */
 static bool
-has_markdown_link(struct slice s)
+markup_has_markdown_link(struct slice s)
 {
 	bool open = false, close = false, inside = false, place = false;
 
@@ -84,9 +86,9 @@ has_markdown_link(struct slice s)
 
 		if (inside && c == ')' && place)
 			return true;
-		if (inside && (c == ')' || is_blank(c)))
+		if (inside && (c == ')' || markup_is_blank(c)))
 			inside = false;
-		place = inside && (place || one_of(c, SLICE("/.#:")));
+		place = inside && (place || markup_is_one_of(c, SLICE("/.#:")));
 		if (close && c == '(')
 			inside = true;
 		close = open && c == ']';
@@ -96,7 +98,7 @@ has_markdown_link(struct slice s)
 }
 
 static bool
-is_tag(struct slice name)
+markup_is_tag(struct slice name)
 {
 	static const char *const tags[] = { "a", "b", "blockquote", "br",
 		"center", "code", "div", "em", "font", "h1", "h2", "h3", "hr",
@@ -111,7 +113,7 @@ is_tag(struct slice name)
 
 /* "<b>", "</p>", "<br/>", "<a href=...>". */
 static bool
-has_html(struct slice s)
+markup_has_html(struct slice s)
 {
 	size_t end = s.len;
 
@@ -123,11 +125,12 @@ has_html(struct slice s)
 		if (s.ptr[i] != '<')
 			continue;
 		from = i + 1 + (s.ptr[i + 1] == '/');
-		while (
-		    n <= TAG_MAX && from + n < end && is_word(s.ptr[from + n]))
+		while (n <= TAG_MAX && from + n < end &&
+		       markup_is_word(s.ptr[from + n]))
 			n++;
-		if (from + n < end && is_tag(slice_of(s.ptr + from, n)) &&
-		    one_of(s.ptr[from + n], SLICE("> /")))
+		if (from + n < end &&
+		    markup_is_tag(slice_of(s.ptr + from, n)) &&
+		    markup_is_one_of(s.ptr[from + n], SLICE("> /")))
 			return true;
 	}
 	return false;
@@ -135,37 +138,38 @@ has_html(struct slice s)
 
 /* What of another format a line's text holds, or NULL. */
 static const char *
-foreign_words(struct slice text)
+markup_words_fault(struct slice text)
 {
-	if (is_emphasised(text, '*') || is_emphasised(text, '_'))
+	if (markup_is_emphasised(text, '*') || markup_is_emphasised(text, '_'))
 		return "emphasis markers are shown as they are";
-	if (has_markdown_link(text))
+	if (markup_has_markdown_link(text))
 		return "a Markdown link: in gemtext, a link is a line of its "
 		       "own, => URL label";
-	if (has_html(text))
+	if (markup_has_html(text))
 		return "an HTML tag is shown as it is";
 	return NULL;
 }
 
 /* The same for a text line as a whole. */
 static const char *
-foreign_line(const struct gemtext_line *line)
+markup_line_fault(const struct gemtext_line *line)
 {
 	struct slice raw = line->raw;
-	size_t stars = run_of(raw, '*');
+	size_t stars = markup_run(raw, '*');
 
-	if (is_rule(line->text))
+	if (markup_is_rule(line->text))
 		return "a horizontal rule is shown as it is";
-	if (stars > 1 && stars < raw.len && is_blank(raw.ptr[stars]))
+	if (stars > 1 && stars < raw.len && markup_is_blank(raw.ptr[stars]))
 		return "lists have one level";
-	if (is_blank(raw.ptr[0]) && slice_starts(line->text, SLICE("* ")))
+	if (markup_is_blank(raw.ptr[0]) &&
+	    slice_starts(line->text, SLICE("* ")))
 		return "lists have one level: the marker must begin the line";
 	return NULL;
 }
 
 /* The number that a line of a numbered list begins with, or 0. */
 static unsigned
-ordinal(struct slice s)
+markup_ordinal(struct slice s)
 {
 	unsigned n = 0;
 	size_t i = 0;
@@ -174,27 +178,29 @@ ordinal(struct slice s)
 	    i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9' && n <= ORDINAL_MAX)
 		n = n * 10 + (s.ptr[i++] - (unsigned)'0');
 	if (n > ORDINAL_MAX || i + 1 >= s.len ||
-	    !one_of(s.ptr[i], SLICE(".)")) || !is_blank(s.ptr[i + 1]))
+	    !markup_is_one_of(s.ptr[i], SLICE(".)")) ||
+	    !markup_is_blank(s.ptr[i + 1]))
 		return 0;
 	return n;
 }
 
 /* "  - b": one alone may be anything, as the name below a quotation. */
 static bool
-is_dashed(const struct gemtext_line *line)
+markup_is_dashed(const struct gemtext_line *line)
 {
-	return line->kind == GEMTEXT_TEXT && is_blank(line->raw.ptr[0]) &&
+	return line->kind == GEMTEXT_TEXT &&
+	       markup_is_blank(line->raw.ptr[0]) &&
 	       (slice_starts(line->text, SLICE("- ")) ||
 		   slice_starts(line->text, SLICE("+ ")));
 }
 
 /* Counts a line that is not blank. */
 static void
-count_dashed(const struct gemtext_line *line, struct lint_markup *m)
+markup_count_dashed(const struct gemtext_line *line, struct lint_markup *m)
 {
 	bool item = line->kind == GEMTEXT_ITEM;
 
-	if (is_dashed(line))
+	if (markup_is_dashed(line))
 		m->dashed += m->item && m->dashed == 0 ? 2 : 1;
 	else if (!item || m->dashed < 2)
 		m->dashed = 0;
@@ -204,18 +210,18 @@ count_dashed(const struct gemtext_line *line, struct lint_markup *m)
 /* What it takes several lines to see: told at the second, once. Lists may have
  * blank lines in them. */
 static const char *
-foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
+markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 {
 	struct slice text = line->text;
 	bool plain = line->kind == GEMTEXT_TEXT;
-	unsigned number = plain ? ordinal(text) : 0;
+	unsigned number = plain ? markup_ordinal(text) : 0;
 
 	if (plain && text.len == 0) {
 		m->table = 0;
 		m->item = false;
 		return NULL;
 	}
-	count_dashed(line, m);
+	markup_count_dashed(line, m);
 	m->table = plain && text.len > 2 && text.ptr[0] == '|' &&
 			   text.ptr[text.len - 1] == '|'
 		       ? m->table + 1
@@ -228,7 +234,7 @@ foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 		return "a table: put it into a preformatted block";
 	if (m->numbered == 2)
 		return "a numbered list is plain text: list items begin with *";
-	if (m->dashed == 2 && is_dashed(line))
+	if (m->dashed == 2 && markup_is_dashed(line))
 		return "lists have one level: the marker, *, must begin the "
 		       "line";
 	return NULL;
@@ -236,23 +242,24 @@ foreign_lines(const struct gemtext_line *line, struct lint_markup *m)
 
 /* Whether text would be a line of its own kind, were it not for the blank. */
 static bool
-has_mark(struct slice text)
+markup_has_mark(struct slice text)
 {
-	size_t level = run_of(text, '#');
+	size_t level = markup_run(text, '#');
 
 	if (slice_starts(text, SLICE("=>")) || slice_starts(text, SLICE("```")))
 		return true;
 	if (level == 0)
-		level = run_of(text, '>');
+		level = markup_run(text, '>');
 	return level > 0 && level <= 3 && level < text.len &&
-	       is_blank(text.ptr[level]);
+	       markup_is_blank(text.ptr[level]);
 }
 
 /* A list mark without its blank, but no emphasis and no rule. */
 static bool
-is_item_unmarked(const struct gemtext_line *line)
+markup_is_item_unmarked(const struct gemtext_line *line)
 {
-	return run_of(line->raw, '*') == 1 && !is_emphasised(line->raw, '*');
+	return markup_run(line->raw, '*') == 1 &&
+	       !markup_is_emphasised(line->raw, '*');
 }
 
 void
@@ -260,22 +267,22 @@ lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
     struct lint_markup *m)
 {
 	bool plain = line->kind == GEMTEXT_TEXT && line->raw.len > 0;
-	const char *what = foreign_lines(line, m);
+	const char *what = markup_lines_fault(line, m);
 
 	if (line->kind == GEMTEXT_TOGGLE || line->kind == GEMTEXT_PREFORMATTED)
 		return;
 	if (what == NULL && plain)
-		what = foreign_line(line);
+		what = markup_line_fault(line);
 	if (what == NULL)
-		what = foreign_words(line->text);
+		what = markup_words_fault(line->text);
 	if (what != NULL)
 		lint_add(l, "G026", path, line->number, "%s", what);
 	if (!plain)
 		return;
-	if (is_blank(line->raw.ptr[0]) && has_mark(line->text))
+	if (markup_is_blank(line->raw.ptr[0]) && markup_has_mark(line->text))
 		lint_add(l, "G033", path, line->number,
 		    "the leading space makes this line plain text");
-	if (is_item_unmarked(line))
+	if (markup_is_item_unmarked(line))
 		lint_add(l, "G025", path, line->number,
 		    "a list item needs a space after *");
 }

@@ -23,7 +23,7 @@ struct bytes {
 };
 
 static bool
-is_utf8(const struct lint *l, const char *path)
+charset_is_utf8(const struct lint *l, const char *path)
 {
 	char text[REQUEST_URI_MAX + 2];
 	struct slice charset;
@@ -41,7 +41,7 @@ is_utf8(const struct lint *l, const char *path)
 
 /* Whether a character has no business on a page. */
 static bool
-is_control(uint32_t rune)
+rune_is_control(uint32_t rune)
 {
 	if (rune < 0x20)
 		return rune != '\t' && rune != '\r' && rune != ESCAPE;
@@ -80,7 +80,7 @@ bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *told)
 		b->bare_cr = true;
 		lint_add(
 		    b->l, "G003", b->path, b->number, "CR without LF after it");
-	} else if (is_control(rune) && !(*told & CONTROL)) {
+	} else if (rune_is_control(rune) && !(*told & CONTROL)) {
 		*told |= CONTROL;
 		lint_add(b->l, "G004", b->path, b->number,
 		    rune == 0x2028 || rune == 0x2029
@@ -117,7 +117,9 @@ bytes_check_line(struct bytes *b, struct slice s)
 static void
 bytes_check(struct lint *l, const char *path, struct slice bytes)
 {
-	struct bytes b = { .l = l, .path = path, .utf8 = is_utf8(l, path) };
+	struct bytes b = {
+		.l = l, .path = path, .utf8 = charset_is_utf8(l, path)
+	};
 	struct slice line;
 	size_t before;
 
@@ -158,7 +160,7 @@ static const char *const others[] = { "about", "acct", "bitcoin", "callto",
 	"ws", "wss", "xmpp", NULL };
 
 static bool
-is_among(const char *const *schemes, const char *scheme)
+scheme_is_among(const char *const *schemes, const char *scheme)
 {
 	for (; *schemes != NULL; schemes++)
 		if (strcmp(*schemes, scheme) == 0)
@@ -169,7 +171,7 @@ is_among(const char *const *schemes, const char *scheme)
 /* The scheme at the front of url in small letters; "" when it has none, cut
  * when it is longer than any. */
 static void
-read_scheme(struct slice url, char out[SCHEME_SIZE])
+scheme_read(struct slice url, char out[SCHEME_SIZE])
 {
 	struct slice name = SLICE(""), rest;
 	size_t n = 0;
@@ -186,7 +188,7 @@ read_scheme(struct slice url, char out[SCHEME_SIZE])
 
 /* Whether the first segment of a relative link holds a colon (RFC 3986 4.2). */
 static bool
-has_colon(struct slice url)
+scheme_has_colon(struct slice url)
 {
 	for (size_t i = 0; i < url.len; i++) {
 		if (url.ptr[i] == ':')
@@ -203,15 +205,16 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 	char scheme[SCHEME_SIZE];
 	const char *near;
 
-	read_scheme(line->url, scheme);
-	if (scheme[0] == '\0' && has_colon(line->url))
+	scheme_read(line->url, scheme);
+	if (scheme[0] == '\0' && scheme_has_colon(line->url))
 		lint_link_add(l, "G036", path, line,
 		    "clients take what precedes the colon for a scheme; begin "
 		    "the URL with ./",
 		    NULL);
 	if (scheme[0] == '\0' || strcmp(scheme, "gemini") == 0)
 		return true;
-	if (!is_among(usual, scheme) && !is_among(others, scheme)) {
+	if (!scheme_is_among(usual, scheme) &&
+	    !scheme_is_among(others, scheme)) {
 		near = word_nearest(scheme, usual);
 		if (near != NULL)
 			lint_link_add(l, "G016", path, line,
@@ -246,7 +249,7 @@ struct page {
 };
 
 static void
-check_toggle(struct page *p, const struct gemtext_line *line)
+page_check_toggle(struct page *p, const struct gemtext_line *line)
 {
 	if (p->at.preformatted) {
 		p->opened = line->number;
@@ -260,7 +263,7 @@ check_toggle(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-check_title(struct page *p, const struct gemtext_line *line)
+page_check_title(struct page *p, const struct gemtext_line *line)
 {
 	p->titles++;
 	if (p->titles == 2)
@@ -276,7 +279,7 @@ check_title(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-check_heading(struct page *p, const struct gemtext_line *line)
+page_check_heading(struct page *p, const struct gemtext_line *line)
 {
 	if (slice_starts(line->raw, SLICE("####")))
 		lint_add(p->l, "G024", p->path, line->number,
@@ -284,7 +287,7 @@ check_heading(struct page *p, const struct gemtext_line *line)
 	else if (line->text.len == 0)
 		lint_add(p->l, "G030", p->path, line->number, "empty heading");
 	if (line->level == 1)
-		check_title(p, line);
+		page_check_title(p, line);
 	if (p->level > 0 && line->level > p->level + 1)
 		lint_add(p->l, "G029", p->path, line->number,
 		    "level %d heading after one of level %d", line->level,
@@ -294,7 +297,7 @@ check_heading(struct page *p, const struct gemtext_line *line)
 
 /* The length of the one of texts that s ends with, or 0. */
 static size_t
-ends_with(struct slice s, const char *const *texts)
+line_ends_with(struct slice s, const char *const *texts)
 {
 	for (; *texts != NULL; texts++)
 		if (slice_ends(s, slice_str(*texts)))
@@ -304,7 +307,7 @@ ends_with(struct slice s, const char *const *texts)
 
 /* Whether text ends as sentences do, quotation marks and brackets aside. */
 static bool
-ends_sentence(struct slice s)
+line_ends_sentence(struct slice s)
 {
 	static const char *const closers[] = { "\"", "'", ")", "]",
 		"\xe2\x80\x9d", "\xe2\x80\x99", "\xc2\xbb", NULL };
@@ -312,13 +315,13 @@ ends_sentence(struct slice s)
 		NULL };
 	size_t n;
 
-	while ((n = ends_with(s, closers)) > 0)
+	while ((n = line_ends_with(s, closers)) > 0)
 		s.len -= n;
-	return ends_with(s, ends) > 0;
+	return line_ends_with(s, ends) > 0;
 }
 
 static bool
-looks_wrapped(const struct gemtext_line *line)
+line_looks_wrapped(const struct gemtext_line *line)
 {
 	size_t n = 0;
 
@@ -327,12 +330,12 @@ looks_wrapped(const struct gemtext_line *line)
 	for (size_t i = 0; i < line->raw.len && n <= WRAPPED_TO; i++)
 		n += (line->raw.ptr[i] & 0xc0) != 0x80;
 	return n >= WRAPPED_FROM && n <= WRAPPED_TO &&
-	       !ends_sentence(line->text);
+	       !line_ends_sentence(line->text);
 }
 
 /* Runs of lines: blank ones, and those that an editor seems to have broken. */
 static void
-check_runs(struct page *p, const struct gemtext_line *line)
+page_check_runs(struct page *p, const struct gemtext_line *line)
 {
 	bool blank = line->kind == GEMTEXT_TEXT && line->text.len == 0;
 
@@ -340,7 +343,7 @@ check_runs(struct page *p, const struct gemtext_line *line)
 	if (p->blank == BLANK_MAX + 1)
 		lint_add(p->l, "G032", p->path, line->number,
 		    "more than %d blank lines in a row", BLANK_MAX);
-	p->wrapped = looks_wrapped(line) ? p->wrapped + 1 : 0;
+	p->wrapped = line_looks_wrapped(line) ? p->wrapped + 1 : 0;
 	if (p->wrapped == WRAPPED_MIN)
 		lint_add(p->l, "G031", p->path, line->number - WRAPPED_MIN + 1,
 		    "hard-wrapped paragraph: clients wrap lines to the screen "
@@ -350,19 +353,19 @@ check_runs(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-check_line(struct page *p, const struct gemtext_line *line)
+page_check_line(struct page *p, const struct gemtext_line *line)
 {
-	check_runs(p, line);
+	page_check_runs(p, line);
 	lint_markup(p->l, p->path, line, &p->markup);
 	switch (line->kind) {
 	case GEMTEXT_LINK:
 		lint_link(p->l, p->path, line);
 		break;
 	case GEMTEXT_HEADING:
-		check_heading(p, line);
+		page_check_heading(p, line);
 		break;
 	case GEMTEXT_TOGGLE:
-		check_toggle(p, line);
+		page_check_toggle(p, line);
 		break;
 	case GEMTEXT_TEXT:
 	case GEMTEXT_ITEM:
@@ -384,7 +387,7 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
 		p.at.rest = slice_skip(bytes, 3);
 	while (gemtext_next(&p.at, &line))
-		check_line(&p, &line);
+		page_check_line(&p, &line);
 	if (p.at.preformatted)
 		lint_add(
 		    l, "G021", path, p.opened, "unclosed preformatted block");

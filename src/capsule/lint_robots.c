@@ -33,7 +33,7 @@ struct robots {
 
 /* Adds a User-agent to the group, which it opens when a Disallow came before. */
 static void
-note_agent(struct robots *r, struct slice agent)
+robots_note_agent(struct robots *r, struct slice agent)
 {
 	if (r->said)
 		r->group = 0;
@@ -46,7 +46,7 @@ note_agent(struct robots *r, struct slice agent)
 }
 
 static void
-note_path(struct robots *r, struct slice path)
+robots_note_path(struct robots *r, struct slice path)
 {
 	r->said = true;
 	if (path.len > 0 && slice_starts(SLICE(OBJECTS), path))
@@ -56,7 +56,7 @@ note_path(struct robots *r, struct slice path)
 /* The nearest of words, for a word in any case; NULL when none is near, or when
  * it is one of them. */
 static const char *
-misspelt(struct slice word, const char *const *words)
+robots_nearest(struct slice word, const char *const *words)
 {
 	char lower[WORD_MAX];
 
@@ -77,11 +77,11 @@ misspelt(struct slice word, const char *const *words)
 /* Robots may have names of their own: only what is nearly a common one is
  * worth a word. */
 static void
-check_agent(const struct robots *r, struct slice agent)
+robots_check_agent(const struct robots *r, struct slice agent)
 {
 	static const char *const known[] = { "archiver", "indexer",
 		"researcher", "webproxy", NULL };
-	const char *near = misspelt(agent, known);
+	const char *near = robots_nearest(agent, known);
 
 	if (agent.len == 0)
 		lint_add(r->l, "R002", FILE_NAME, r->line,
@@ -95,7 +95,7 @@ check_agent(const struct robots *r, struct slice agent)
 /* Whether files lie in the directory that a path with a final slash names: then
  * the path without it answers nothing but the way to this one. */
 static bool
-is_directory(const struct lint *l, struct slice path)
+robots_is_directory(const struct lint *l, struct slice path)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf name;
@@ -106,7 +106,7 @@ is_directory(const struct lint *l, struct slice path)
 }
 
 static void
-check_path(const struct robots *r, struct slice path)
+robots_check_path(const struct robots *r, struct slice path)
 {
 	if (path.len == 0) /* all is allowed */
 		return;
@@ -125,7 +125,8 @@ check_path(const struct robots *r, struct slice path)
 		    "a comment needs a line of its own; this one is part of "
 		    "the path");
 	if (path.len > 1 && slice_ends(path, SLICE("/")) &&
-	    !slice_equal(path, SLICE(OBJECTS)) && !is_directory(r->l, path))
+	    !slice_equal(path, SLICE(OBJECTS)) &&
+	    !robots_is_directory(r->l, path))
 		lint_add(r->l, "R005", FILE_NAME, r->line,
 		    "\"%.*s\" does not match the same path without the final "
 		    "slash, or with a query",
@@ -133,10 +134,10 @@ check_path(const struct robots *r, struct slice path)
 }
 
 static void
-check_other(const struct robots *r, struct slice field, bool colon)
+robots_check_other(const struct robots *r, struct slice field, bool colon)
 {
 	static const char *const known[] = { "user-agent", "disallow", NULL };
-	const char *near = colon ? misspelt(field, known) : NULL;
+	const char *near = colon ? robots_nearest(field, known) : NULL;
 
 	if (!colon)
 		lint_add(r->l, "R006", FILE_NAME, r->line,
@@ -149,7 +150,7 @@ check_other(const struct robots *r, struct slice field, bool colon)
 }
 
 static void
-check_line(struct robots *r, struct slice line)
+robots_check_line(struct robots *r, struct slice line)
 {
 	struct slice field, value;
 	bool colon;
@@ -161,31 +162,31 @@ check_line(struct robots *r, struct slice line)
 	field = slice_trim(field);
 	value = slice_trim(value);
 	if (colon && slice_equal_nocase(field, SLICE("user-agent"))) {
-		note_agent(r, value);
-		check_agent(r, value);
+		robots_note_agent(r, value);
+		robots_check_agent(r, value);
 	} else if (colon && slice_equal_nocase(field, SLICE("disallow"))) {
 		if (!r->named)
 			lint_add(r->l, "R003", FILE_NAME, r->line,
 			    "Disallow before any User-agent: it applies to no "
 			    "robot");
-		note_path(r, value);
-		check_path(r, value);
+		robots_note_path(r, value);
+		robots_check_path(r, value);
 	} else {
-		check_other(r, field, colon);
+		robots_check_other(r, field, colon);
 	}
 }
 
 /* Whether the objects of a store are, or are going to be, served beside the
  * capsule: the pages of a release have their list with them. */
 static bool
-has_objects(const struct lint *l)
+robots_has_objects(const struct lint *l)
 {
 	return l->published || l->host->store != -1 ||
 	       inventory_find(&l->inventory, LIST_FILE) != NULL;
 }
 
 static void
-check_objects(const struct robots *r)
+robots_check_objects(const struct robots *r)
 {
 	unsigned wanted = r->all | 1u << KIND_ANY;
 
@@ -199,7 +200,7 @@ check_objects(const struct robots *r)
 }
 
 static void
-check_file(struct robots *r)
+robots_check_file(struct robots *r)
 {
 	struct slice rest, line;
 	struct buf bytes;
@@ -212,7 +213,7 @@ check_file(struct robots *r)
 	rest = buf_view(&bytes);
 	while (slice_line(&rest, &line)) {
 		r->line++;
-		check_line(r, line);
+		robots_check_line(r, line);
 	}
 	buf_fini(&bytes);
 }
@@ -223,7 +224,7 @@ lint_robots(struct lint *l)
 	struct robots r = { .l = l };
 
 	if (inventory_find(&l->inventory, FILE_NAME) != NULL)
-		check_file(&r);
-	if (has_objects(l))
-		check_objects(&r);
+		robots_check_file(&r);
+	if (robots_has_objects(l))
+		robots_check_objects(&r);
 }

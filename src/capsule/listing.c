@@ -64,20 +64,20 @@ struct page {
 };
 
 static bool
-is_digit(char c)
+listing_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 static int
-lower(char c)
+listing_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : (unsigned char)c;
 }
 
 /* Compares the numbers at *a and *b by value and goes behind them. */
 static int
-compare_numbers(const char **a, const char **b)
+listing_compare_numbers(const char **a, const char **b)
 {
 	const char *x = *a + strspn(*a, "0");
 	const char *y = *b + strspn(*b, "0");
@@ -99,10 +99,10 @@ listing_compare(const char *a, const char *b)
 	int order = 0;
 
 	while (order == 0 && *x != '\0' && *y != '\0') {
-		if (is_digit(*x) && is_digit(*y))
-			order = compare_numbers(&x, &y);
+		if (listing_is_digit(*x) && listing_is_digit(*y))
+			order = listing_compare_numbers(&x, &y);
 		else
-			order = lower(*x++) - lower(*y++);
+			order = listing_lower(*x++) - listing_lower(*y++);
 	}
 	if (order == 0)
 		order = (*x != '\0') - (*y != '\0');
@@ -134,7 +134,7 @@ listing_size(uint64_t bytes, char out[16])
 }
 
 static int
-compare_entries(const void *a, const void *b)
+listing_compare_entries(const void *a, const void *b)
 {
 	const struct entry *x = a;
 	const struct entry *y = b;
@@ -147,7 +147,8 @@ compare_entries(const void *a, const void *b)
 /* What a visitor would get who asks for name, with a slash behind it when it is
  * a directory. Nothing is listed that would not be served. */
 static enum resolved
-ask(struct page *p, const char *name, bool slash, struct resolution *got)
+listing_resolve(
+    struct page *p, const char *name, bool slash, struct resolution *got)
 {
 	struct uri_path path;
 	struct buf decoded;
@@ -170,7 +171,7 @@ resolution_close(struct resolution *got)
 }
 
 static void
-page_add(struct page *p, const char *name, bool directory)
+listing_add_entry(struct page *p, const char *name, bool directory)
 {
 	struct entry *grown = array_grow(p->entries, p->n, sizeof(*grown));
 
@@ -190,7 +191,7 @@ page_add(struct page *p, const char *name, bool directory)
 /* Takes an entry of the directory, unless what it is already says that it
  * cannot be served. */
 static void
-page_consider(struct page *p, const struct dirent *e)
+listing_consider(struct page *p, const struct dirent *e)
 {
 	struct resolution got;
 	enum resolved result;
@@ -203,7 +204,7 @@ page_consider(struct page *p, const struct dirent *e)
 	switch (e->d_type) {
 	case DT_DIR:
 	case DT_REG:
-		page_add(p, e->d_name, e->d_type == DT_DIR);
+		listing_add_entry(p, e->d_name, e->d_type == DT_DIR);
 		return;
 	case DT_LNK:
 	case DT_UNKNOWN:
@@ -211,16 +212,16 @@ page_consider(struct page *p, const struct dirent *e)
 	default:
 		return;
 	}
-	result = ask(p, e->d_name, false, &got);
+	result = listing_resolve(p, e->d_name, false, &got);
 	resolution_close(&got);
 	if (result == RESOLVED_EXHAUSTED)
 		p->failed = true;
 	else if (result == RESOLVED_FILE || result == RESOLVED_SLASH)
-		page_add(p, e->d_name, result == RESOLVED_SLASH);
+		listing_add_entry(p, e->d_name, result == RESOLVED_SLASH);
 }
 
 static void
-page_read(struct page *p, int fd)
+listing_read(struct page *p, int fd)
 {
 	/* An open of our own: the caller's has a position that is shared. */
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,14 +236,14 @@ page_read(struct page *p, int fd)
 	}
 	while (!p->failed && p->names <= LISTING_NAMES_MAX &&
 	       (e = readdir(dir)) != NULL)
-		page_consider(p, e);
+		listing_consider(p, e);
 	closedir(dir);
 }
 
 /* The first heading of the page open at fd, not more than LABEL_MAX bytes of
  * it; empty when it has none. Borrows from head. */
 static struct slice
-heading(int fd, uint8_t head[HEAD_MAX])
+listing_file_title(int fd, uint8_t head[HEAD_MAX])
 {
 	ssize_t n = fd_read_at(fd, head, HEAD_MAX, 0);
 	struct slice title;
@@ -259,22 +260,23 @@ heading(int fd, uint8_t head[HEAD_MAX])
 }
 
 static bool
-is_gemtext(struct slice name)
+listing_is_gemtext(struct slice name)
 {
 	return slice_ends_nocase(name, SLICE(".gmi")) ||
 	       slice_ends_nocase(name, SLICE(".gemini"));
 }
 
 static bool
-write_file(struct buf *out, const char *name, const struct resolution *got)
+listing_write_file(
+    struct buf *out, const char *name, const struct resolution *got)
 {
 	uint8_t head[HEAD_MAX];
 	struct slice shown = slice_str(name);
 	struct slice title = SLICE("");
 	char size[16];
 
-	if (is_gemtext(shown))
-		title = heading(got->fd, head);
+	if (listing_is_gemtext(shown))
+		title = listing_file_title(got->fd, head);
 	if (title.len > 0)
 		shown = title;
 	listing_size((uint64_t)got->st.st_size, size);
@@ -284,7 +286,7 @@ write_file(struct buf *out, const char *name, const struct resolution *got)
 }
 
 static bool
-write_directory(struct buf *out, struct slice name)
+listing_write_directory(struct buf *out, struct slice name)
 {
 	return buf_str(out, "=> ") && uri_encode(out, name, false) &&
 	       buf_str(out, "/ ") && log_escape(out, name) &&
@@ -293,25 +295,26 @@ write_directory(struct buf *out, struct slice name)
 
 /* The line of one entry; false when it is not served after all. */
 static bool
-page_entry(struct page *p, const struct entry *e)
+listing_write_entry(struct page *p, const struct entry *e)
 {
 	struct resolution got;
-	enum resolved result = ask(p, e->name, e->directory, &got);
+	enum resolved result = listing_resolve(p, e->name, e->directory, &got);
 	bool shown = result == RESOLVED_FILE ||
 		     (e->directory && result == RESOLVED_LISTING);
 
 	if (result == RESOLVED_EXHAUSTED)
 		p->failed = true;
 	else if (shown &&
-		 !(e->directory ? write_directory(p->out, slice_str(e->name))
-				: write_file(p->out, e->name, &got)))
+		 !(e->directory
+			 ? listing_write_directory(p->out, slice_str(e->name))
+			 : listing_write_file(p->out, e->name, &got)))
 		p->failed = true;
 	resolution_close(&got);
 	return shown;
 }
 
 static void
-page_write(struct page *p)
+listing_write_page(struct page *p)
 {
 	struct buf *out = p->out;
 	size_t shown = 0;
@@ -323,7 +326,7 @@ page_write(struct page *p)
 	if (p->path[0] != '\0')
 		buf_str(out, "=> ../ ..\n");
 	for (i = 0; i < p->n && shown < LISTING_ENTRIES_MAX && !p->failed; i++)
-		shown += page_entry(p, &p->entries[i]);
+		shown += listing_write_entry(p, &p->entries[i]);
 	p->left_out += p->n - i;
 	if (p->left_out > 0)
 		buf_printf(out, "\n%zu more %s not listed.\n", p->left_out,
@@ -335,18 +338,19 @@ page_write(struct page *p)
 /* Appends the page of the directory open at fd, at path beneath h's root (as
  * listing_get has it), to out. False and errno as listing_get has them. */
 static bool
-listing_write(const struct host *h, const char *path, int fd, struct buf *out)
+listing_listing_write(
+    const struct host *h, const char *path, int fd, struct buf *out)
 {
 	struct page p = { .host = h, .path = path, .out = out };
 	bool fits;
 
-	page_read(&p, fd);
+	listing_read(&p, fd);
 	fits = p.names <= LISTING_NAMES_MAX;
 	if (!p.failed && fits) {
 		if (p.n > 0)
 			qsort(p.entries, p.n, sizeof(*p.entries),
-			    compare_entries);
-		page_write(&p);
+			    listing_compare_entries);
+		listing_write_page(&p);
 	}
 	while (p.n > 0)
 		free(p.entries[--p.n].name);
@@ -366,7 +370,7 @@ listings_new(void)
 }
 
 static void
-drop_first(struct listings *l)
+listing_drop_first(struct listings *l)
 {
 	struct kept *k = LIST_ENTRY(l->recent.next, struct kept, link);
 
@@ -381,7 +385,7 @@ listings_free(struct listings **l)
 	if (*l == NULL)
 		return;
 	while (!list_empty(&(*l)->recent))
-		drop_first(*l);
+		listing_drop_first(*l);
 	free(*l);
 	*l = NULL;
 }
@@ -401,7 +405,7 @@ listing_release(struct listing *page)
 
 /* The page of the same directory, whatever its age. */
 static struct kept *
-find(struct listings *l, const struct host *h, const char *path,
+listing_find(struct listings *l, const struct host *h, const char *path,
     const struct stat *st)
 {
 	struct list *i;
@@ -417,7 +421,8 @@ find(struct listings *l, const struct host *h, const char *path,
 }
 
 static struct kept *
-make(const struct host *h, const char *path, int fd, const struct stat *st)
+listing_make(
+    const struct host *h, const char *path, int fd, const struct stat *st)
 {
 	struct kept *k = calloc(1, sizeof(*k));
 	int error = ENOMEM;
@@ -433,7 +438,7 @@ make(const struct host *h, const char *path, int fd, const struct stat *st)
 	k->dev = st->st_dev;
 	k->ino = st->st_ino;
 	k->mtime = st->st_mtim;
-	made = k->path != NULL && listing_write(h, path, fd, &k->text);
+	made = k->path != NULL && listing_listing_write(h, path, fd, &k->text);
 	if (!made && k->path != NULL)
 		error = errno;
 	if (!made) {
@@ -446,7 +451,7 @@ make(const struct host *h, const char *path, int fd, const struct stat *st)
 }
 
 static bool
-is_settled(const struct stat *st)
+listing_is_settled(const struct stat *st)
 {
 	int64_t age = clock_wall() - st->st_mtim.tv_sec;
 
@@ -454,10 +459,10 @@ is_settled(const struct stat *st)
 }
 
 static void
-keep(struct listings *l, struct kept *k)
+listing_keep(struct listings *l, struct kept *k)
 {
 	if (l->n == LISTING_CACHE_SIZE)
-		drop_first(l);
+		listing_drop_first(l);
 	list_append(&l->recent, &k->link);
 	l->n++;
 	k->page.references++;
@@ -467,7 +472,7 @@ struct listing *
 listing_get(struct listings *l, const struct host *h, const char *path, int fd,
     const struct stat *st)
 {
-	struct kept *k = find(l, h, path, st);
+	struct kept *k = listing_find(l, h, path, st);
 
 	if (k != NULL) {
 		list_remove(&k->link);
@@ -480,10 +485,10 @@ listing_get(struct listings *l, const struct host *h, const char *path, int fd,
 		l->n--;
 		listing_release(&k->page);
 	}
-	k = make(h, path, fd, st);
+	k = listing_make(h, path, fd, st);
 	if (k == NULL)
 		return NULL;
-	if (is_settled(st))
-		keep(l, k);
+	if (listing_is_settled(st))
+		listing_keep(l, k);
 	return &k->page;
 }

@@ -61,7 +61,7 @@ static const struct parameter parameters[] = {
 
 /* NULL and *why when there is no database to be had. */
 static magic_t
-open_magic(const char **why)
+mime_open_magic(const char **why)
 {
 	magic_t magic = magic_open(MAGIC_FLAGS);
 	size_t i;
@@ -88,7 +88,7 @@ mime_new(const struct conf *conf, struct report *r)
 	if (m == NULL)
 		return NULL;
 	m->conf = conf;
-	m->magic = open_magic(&why);
+	m->magic = mime_open_magic(&why);
 	if (m->magic == NULL)
 		report_add(r, REPORT_WARNING, NULL, 0,
 		    "libmagic: %s; files of unknown name are served as %s", why,
@@ -110,7 +110,7 @@ mime_free(struct mime **m)
 /* Whether a name ends in "." and extension, which may be written with its
  * dot. */
 static bool
-has_extension(struct slice name, struct slice extension)
+mime_type_has_extension(struct slice name, struct slice extension)
 {
 	if (slice_starts(extension, SLICE(".")))
 		extension = slice_skip(extension, 1);
@@ -128,7 +128,7 @@ mime_by_name(const struct mime *m, const char *path)
 	size_t i;
 
 	for (i = 0; i < m->conf->n_types; i++)
-		if (has_extension(
+		if (mime_type_has_extension(
 			name, slice_str(m->conf->types[i].extension.text)))
 			return slice_str(m->conf->types[i].type.text);
 	known = mime_table_find(name);
@@ -138,7 +138,7 @@ mime_by_name(const struct mime *m, const char *path)
 /* Whether libmagic's word is a type that we pass on: two tokens and a slash,
  * not one of its own inventions, and not gemtext, which only a name makes. */
 static bool
-is_usable(const char *type)
+mime_type_is_usable(const char *type)
 {
 	static const char token[] = "abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -159,7 +159,7 @@ is_usable(const char *type)
 /* The first bytes of fd, whose position is left alone. False when they cannot
  * be read. */
 static bool
-read_head(struct mime *m, int fd, size_t *len)
+mime_read_head(struct mime *m, int fd, size_t *len)
 {
 	ssize_t n = fd_read_at(fd, m->bytes, sizeof(m->bytes), 0);
 
@@ -168,7 +168,7 @@ read_head(struct mime *m, int fd, size_t *len)
 }
 
 static struct answer_kept *
-cache_set(struct mime *m, const struct stat *st)
+mime_cache_set(struct mime *m, const struct stat *st)
 {
 	/* Fibonacci hashing: inode numbers come in runs. */
 	uint64_t hash = ((uint64_t)st->st_ino ^ ((uint64_t)st->st_dev << 32)) *
@@ -178,7 +178,7 @@ cache_set(struct mime *m, const struct stat *st)
 }
 
 static bool
-cache_holds(const struct answer_kept *k, const struct stat *st)
+mime_cache_holds(const struct answer_kept *k, const struct stat *st)
 {
 	return k->used != 0 && k->ino == st->st_ino && k->dev == st->st_dev &&
 	       k->size == st->st_size &&
@@ -188,18 +188,18 @@ cache_holds(const struct answer_kept *k, const struct stat *st)
 
 /* Asks libmagic, and keeps its answer in the place used longest ago. */
 static struct slice
-sniff(struct mime *m, int fd, const struct stat *st)
+mime_sniff(struct mime *m, int fd, const struct stat *st)
 {
-	struct answer_kept *set = cache_set(m, st);
+	struct answer_kept *set = mime_cache_set(m, st);
 	struct answer_kept *place = &set[0];
 	const char *type;
 	size_t len;
 	size_t i;
 
-	if (!read_head(m, fd, &len))
+	if (!mime_read_head(m, fd, &len))
 		return slice_str(unknown);
 	type = magic_buffer(m->magic, m->bytes, len);
-	if (type == NULL || !is_usable(type))
+	if (type == NULL || !mime_type_is_usable(type))
 		type = unknown;
 	for (i = 1; i < CACHE_WAYS; i++)
 		if (set[i].used < place->used)
@@ -226,14 +226,14 @@ mime_type(struct mime *m, const char *path, int fd, const struct stat *st)
 		return type;
 	if (m->magic == NULL || st->st_size == 0)
 		return slice_str(unknown);
-	set = cache_set(m, st);
+	set = mime_cache_set(m, st);
 	for (i = 0; i < CACHE_WAYS; i++) {
-		if (cache_holds(&set[i], st)) {
+		if (mime_cache_holds(&set[i], st)) {
 			set[i].used = ++m->clock;
 			return slice_str(set[i].type);
 		}
 	}
-	return sniff(m, fd, st);
+	return mime_sniff(m, fd, st);
 }
 
 int
@@ -377,13 +377,13 @@ static const struct row extensions[] = {
 };
 
 static int
-compare_key(const void *key, const void *row)
+mime_row_compare(const void *key, const void *row)
 {
 	return strcmp(key, ((const struct row *)row)->key);
 }
 
 static const char *
-find(const struct row *rows, size_t n, struct slice text)
+mime_row_find(const struct row *rows, size_t n, struct slice text)
 {
 	char key[KEY_SIZE];
 	const struct row *row;
@@ -397,20 +397,21 @@ find(const struct row *rows, size_t n, struct slice text)
 		key[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 	}
 	key[text.len] = '\0';
-	row = bsearch(key, rows, n, sizeof(*rows), compare_key);
+	row = bsearch(key, rows, n, sizeof(*rows), mime_row_compare);
 	return row == NULL ? NULL : row->type;
 }
 
 const char *
 mime_table_find(struct slice name)
 {
-	const char *type = find(names, sizeof(names) / sizeof(names[0]), name);
+	const char *type =
+	    mime_row_find(names, sizeof(names) / sizeof(names[0]), name);
 	size_t at = name.len;
 
 	while (at > 0 && name.ptr[at - 1] != '.')
 		at--;
 	if (type != NULL || at == 0)
 		return type;
-	return find(extensions, sizeof(extensions) / sizeof(extensions[0]),
-	    slice_skip(name, at));
+	return mime_row_find(extensions,
+	    sizeof(extensions) / sizeof(extensions[0]), slice_skip(name, at));
 }

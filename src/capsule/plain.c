@@ -4,14 +4,14 @@
 #include <string.h>
 
 static bool
-breaks_line(uint32_t rune)
+rune_breaks_line(uint32_t rune)
 {
 	return (rune >= 0x0b && rune <= 0x0d) || rune == 0x85 ||
 	       rune == 0x2028 || rune == 0x2029;
 }
 
 static bool
-passed_over(uint32_t rune)
+rune_is_omitted(uint32_t rune)
 {
 	if (rune == '\t' || rune == '\n')
 		return false;
@@ -33,11 +33,11 @@ plain_next(struct slice *text, struct slice *character)
 		*text = slice_skip(*text, n > 0 ? n : 1);
 		if (n == 0)
 			continue;
-		if (breaks_line(rune)) {
+		if (rune_breaks_line(rune)) {
 			*character = SLICE(" ");
 			return true;
 		}
-		if (!passed_over(rune))
+		if (!rune_is_omitted(rune))
 			return true;
 	}
 	return false;
@@ -55,7 +55,7 @@ plain_put(struct buf *out, struct slice text)
 }
 
 static bool
-is_blank(struct slice character)
+character_is_blank(struct slice character)
 {
 	return character.ptr[0] == ' ' || character.ptr[0] == '\t' ||
 	       character.ptr[0] == '\n';
@@ -67,20 +67,20 @@ plain_is_blank(struct slice text)
 	struct slice character;
 
 	while (plain_next(&text, &character))
-		if (!is_blank(character))
+		if (!character_is_blank(character))
 			return false;
 	return true;
 }
 
 /* Takes a word off *text, into out unless that is NULL; its code points. */
 static size_t
-take_word(struct slice *text, struct buf *out)
+plain_take_word(struct slice *text, struct buf *out)
 {
 	struct slice character;
 	size_t n = 0;
 
 	while (plain_next(text, &character)) {
-		if (is_blank(character)) {
+		if (character_is_blank(character)) {
 			if (n > 0)
 				break;
 			continue;
@@ -93,7 +93,7 @@ take_word(struct slice *text, struct buf *out)
 }
 
 static void
-start_line(struct plain *p)
+plain_start_line(struct plain *p)
 {
 	const char *prefix = p->begun ? p->next : p->first;
 
@@ -108,17 +108,17 @@ plain_words(struct plain *p, struct slice text)
 	struct slice ahead = text;
 	size_t n;
 
-	while ((n = take_word(&ahead, NULL)) > 0) {
+	while ((n = plain_take_word(&ahead, NULL)) > 0) {
 		if (!p->begun) {
-			start_line(p);
+			plain_start_line(p);
 		} else if (p->column + 1 + n > PLAIN_WIDTH) {
 			buf_byte(p->out, '\n');
-			start_line(p);
+			plain_start_line(p);
 		} else {
 			buf_byte(p->out, ' ');
 			p->column++;
 		}
-		take_word(&text, p->out);
+		plain_take_word(&text, p->out);
 		p->column += n;
 		if (p->column > p->widest)
 			p->widest = p->column;

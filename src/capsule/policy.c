@@ -7,7 +7,7 @@
 #include "util/glob.h"
 
 static bool
-is_gone(const struct conf_list *gone, const char *path)
+path_is_gone(const struct conf_list *gone, const char *path)
 {
 	size_t i;
 
@@ -22,7 +22,7 @@ is_gone(const struct conf_list *gone, const char *path)
  * have the same segments, so it begins behind as many slashes. False when the
  * encoded form was too long to be kept. */
 static bool
-encoded_rest(
+path_encoded_rest(
     const struct uri_path *path, struct slice prefix, struct slice *rest)
 {
 	size_t i;
@@ -69,7 +69,7 @@ redirect_matches(
 /* Appends what an operator wrote, with whatever may not stand in a URI
  * percent-encoded. */
 static bool
-put_safe(struct buf *out, struct slice s)
+target_put_safe(struct buf *out, struct slice s)
 {
 	size_t i;
 	uint8_t c;
@@ -86,26 +86,26 @@ put_safe(struct buf *out, struct slice s)
 /* The target's path, the rest in its place: at a final '*', else behind one
  * '/', before the target's own query. */
 static bool
-put_with_rest(struct buf *out, struct slice to, struct slice rest)
+target_put_rest(struct buf *out, struct slice to, struct slice rest)
 {
 	struct slice before = to;
 	struct slice query;
 	size_t at;
 
 	if (slice_ends(to, SLICE("*")))
-		return put_safe(out, slice_head(to, to.len - 1)) &&
+		return target_put_safe(out, slice_head(to, to.len - 1)) &&
 		       buf_put(out, rest);
 	if (slice_find(to, '?', &at))
 		before = slice_head(to, at);
 	query = slice_skip(to, before.len);
-	return put_safe(out, before) &&
+	return target_put_safe(out, before) &&
 	       (slice_ends(before, SLICE("/")) || buf_byte(out, '/')) &&
-	       buf_put(out, rest) && put_safe(out, query);
+	       buf_put(out, rest) && target_put_safe(out, query);
 }
 
 /* Where a redirect that matches path leads. */
 static bool
-put_target(struct buf *out, const struct conf_redirect *redirect,
+target_put(struct buf *out, const struct conf_redirect *redirect,
     const struct uri_path *path, const struct uri *uri)
 {
 	struct slice prefix = redirect_prefix(redirect);
@@ -113,7 +113,7 @@ put_target(struct buf *out, const struct conf_redirect *redirect,
 	struct slice rest, ignored;
 	bool carries = prefix.len > 0;
 
-	if (carries && !encoded_rest(path, prefix, &rest))
+	if (carries && !path_encoded_rest(path, prefix, &rest))
 		return false;
 	/* A redirect should have no fragment (Gemini protocol specification,
 	 * "Redirection"). */
@@ -124,7 +124,8 @@ put_target(struct buf *out, const struct conf_redirect *redirect,
 		to = slice_skip(to, 1);
 	if (carries && slice_equal(to, SLICE("*")) && !buf_byte(out, '/'))
 		return false;
-	if (!(carries ? put_with_rest(out, to, rest) : put_safe(out, to)))
+	if (!(carries ? target_put_rest(out, to, rest)
+		      : target_put_safe(out, to)))
 		return false;
 	return !uri->has_query || slice_find(to, '?', NULL) ||
 	       (buf_byte(out, '?') && uri_encode_query(out, uri->query));
@@ -132,7 +133,7 @@ put_target(struct buf *out, const struct conf_redirect *redirect,
 
 /* Whether a target is just what was asked for: to say so would be a loop. */
 static bool
-is_itself(struct slice target, const struct uri_path *path)
+target_is_itself(struct slice target, const struct uri_path *path)
 {
 	struct slice ignored;
 
@@ -142,7 +143,7 @@ is_itself(struct slice target, const struct uri_path *path)
 }
 
 static enum status
-answer_with(enum status status, struct buf *meta)
+policy_answer(enum status status, struct buf *meta)
 {
 	buf_str(meta, status_text(status));
 	return status;
@@ -158,12 +159,12 @@ policy_redirect(const struct conf_redirect *redirect,
 	if (!redirect_matches(redirect, path))
 		return STATUS_NONE;
 	buf_wrap(&target, bytes, sizeof(bytes));
-	if (!put_target(&target, redirect, path, uri))
-		return answer_with(STATUS_NOT_FOUND, meta);
-	if (target.len == 0 || is_itself(buf_view(&target), path))
+	if (!target_put(&target, redirect, path, uri))
+		return policy_answer(STATUS_NOT_FOUND, meta);
+	if (target.len == 0 || target_is_itself(buf_view(&target), path))
 		return STATUS_NONE;
 	if (!buf_put(meta, buf_view(&target)))
-		return answer_with(STATUS_NOT_FOUND, meta);
+		return policy_answer(STATUS_NOT_FOUND, meta);
 	return redirect->permanent ? STATUS_REDIRECT_PERMANENT
 				   : STATUS_REDIRECT;
 }
@@ -175,8 +176,8 @@ policy_decide(const struct host *h, const struct uri_path *path,
 	enum status status;
 	size_t i;
 
-	if (is_gone(&h->content.gone, path->decoded))
-		return answer_with(STATUS_GONE, meta);
+	if (path_is_gone(&h->content.gone, path->decoded))
+		return policy_answer(STATUS_GONE, meta);
 	for (i = 0; i < h->content.n_redirects; i++) {
 		status =
 		    policy_redirect(&h->content.redirects[i], path, uri, meta);
@@ -235,7 +236,7 @@ redirect_ends(
 		return true;
 	for (int i = 0; i < STATUS_REDIRECTS_MAX && redirect != NULL; i++) {
 		buf_wrap(&text, memory, sizeof(memory));
-		if (!put_target(&text, redirect, &path, &no_query))
+		if (!target_put(&text, redirect, &path, &no_query))
 			return true;
 		slice_cut(buf_view(&text), '?', &target, &query);
 		if (!slice_starts(target, SLICE("/")) ||
@@ -247,7 +248,7 @@ redirect_ends(
 }
 
 static bool
-leaves_gemini(struct slice to)
+target_leaves_gemini(struct slice to)
 {
 	struct slice scheme, rest;
 
@@ -265,7 +266,7 @@ policy_check_content(const struct conf_content *content, struct report *r)
 
 		if (!redirect_is_filled(d))
 			continue;
-		if (leaves_gemini(slice_str(d->to.text)))
+		if (target_leaves_gemini(slice_str(d->to.text)))
 			report_add(r, REPORT_WARNING, d->to.file, d->to.line,
 			    "redirects.to: \"%s\" is not a gemini URL: clients "
 			    "do not follow it",
@@ -292,7 +293,7 @@ policy_check(const struct conf *conf, struct report *r)
 /* A field of struct conf_path by its offset: the first glob's that says
  * something, else fallback. */
 static struct slice
-path_text(const struct host *h, const char *path, size_t field,
+policy_path_text(const struct host *h, const char *path, size_t field,
     const struct conf_text *fallback)
 {
 	const struct conf_text *text = fallback;
@@ -316,21 +317,22 @@ path_text(const struct host *h, const char *path, size_t field,
 struct slice
 policy_lang(const struct host *h, const char *path)
 {
-	return path_text(
+	return policy_path_text(
 	    h, path, offsetof(struct conf_path, lang), &h->content.lang);
 }
 
 struct slice
 policy_charset(const struct host *h, const char *path)
 {
-	return path_text(
+	return policy_path_text(
 	    h, path, offsetof(struct conf_path, charset), &h->content.charset);
 }
 
 struct slice
 policy_type(const struct host *h, const char *path)
 {
-	return path_text(h, path, offsetof(struct conf_path, type), NULL);
+	return policy_path_text(
+	    h, path, offsetof(struct conf_path, type), NULL);
 }
 
 bool

@@ -21,7 +21,7 @@ _Static_assert(sizeof(((struct resolution *)NULL)->path) >=
     "a path has room for the name of an index page");
 
 static bool
-has_hidden_segment(const struct host *h, const char *path)
+path_has_hidden_segment(const struct host *h, const char *path)
 {
 	size_t len;
 
@@ -36,7 +36,7 @@ has_hidden_segment(const struct host *h, const char *path)
 }
 
 static enum resolved
-failure(enum file_open result)
+resolve_failure(enum file_open result)
 {
 	switch (result) {
 	case FILE_EXHAUSTED:
@@ -51,7 +51,7 @@ failure(enum file_open result)
 }
 
 static void
-forget(struct resolution *out)
+resolve_forget(struct resolution *out)
 {
 	if (out->fd != -1)
 		close(out->fd);
@@ -61,13 +61,13 @@ forget(struct resolution *out)
 /* Opens out->path; when it is there but no directory (or none, as wanted), it
  * is closed again and absent. */
 static enum file_open
-open_kind(const struct host *h, bool directory, struct resolution *out)
+resolve_open_kind(const struct host *h, bool directory, struct resolution *out)
 {
 	enum file_open result =
 	    file_open_beneath(h->root, out->path, &out->fd, &out->st);
 
 	if (result == FILE_OPENED && S_ISDIR(out->st.st_mode) != directory) {
-		forget(out);
+		resolve_forget(out);
 		result = FILE_ABSENT;
 	}
 	return result;
@@ -77,7 +77,7 @@ open_kind(const struct host *h, bool directory, struct resolution *out)
  * because we may not, not because there is none: such a directory must not be
  * listed in its place. */
 static bool
-is_withheld(int directory, const char *name)
+resolve_is_withheld(int directory, const char *name)
 {
 	struct stat st;
 
@@ -87,7 +87,7 @@ is_withheld(int directory, const char *name)
 
 /* Whether name may be used as an index: a plain, visible name. */
 static bool
-index_name_fits(const struct host *h, const char *name)
+resolve_index_name_fits(const struct host *h, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -98,10 +98,10 @@ index_name_fits(const struct host *h, const char *name)
 /* Opens the directory at the front of at->path, len bytes of it, unless it is
  * open already. */
 static enum file_open
-open_directory(const struct host *h, struct resolution *at, size_t len)
+resolve_open_directory(const struct host *h, struct resolution *at, size_t len)
 {
 	at->path[len] = '\0';
-	return at->fd != -1 ? FILE_OPENED : open_kind(h, true, at);
+	return at->fd != -1 ? FILE_OPENED : resolve_open_kind(h, true, at);
 }
 
 /* Tries one index page of the directory that at->path names. RESOLVED_LISTING:
@@ -114,15 +114,16 @@ resolve_index(const struct host *h, const char *name, size_t len,
 
 	memcpy(page->path, at->path, len);
 	memcpy(page->path + len, name, strlen(name) + 1);
-	result = open_kind(h, false, page);
+	result = resolve_open_kind(h, false, page);
 	if (result == FILE_OPENED)
 		return RESOLVED_FILE;
 	if (result != FILE_ABSENT)
-		return failure(result);
-	result = open_directory(h, at, len);
+		return resolve_failure(result);
+	result = resolve_open_directory(h, at, len);
 	if (result != FILE_OPENED)
-		return failure(result);
-	return is_withheld(at->fd, name) ? RESOLVED_ABSENT : RESOLVED_LISTING;
+		return resolve_failure(result);
+	return resolve_is_withheld(at->fd, name) ? RESOLVED_ABSENT
+						 : RESOLVED_LISTING;
 }
 
 /* A path with a final '/'. The first index page is opened by its own path,
@@ -144,26 +145,26 @@ resolve_directory(
 		name = host_index(h, i);
 		if (name == NULL)
 			break;
-		if (index_name_fits(h, name))
+		if (resolve_index_name_fits(h, name))
 			result = resolve_index(h, name, len, out, &page);
 	}
 	if (result == RESOLVED_LISTING && !policy_listing(h, path->decoded))
 		result = RESOLVED_ABSENT;
 	/* Without any index name the directory is not open yet. */
 	if (result == RESOLVED_LISTING) {
-		opened = open_directory(h, out, len);
+		opened = resolve_open_directory(h, out, len);
 		if (opened != FILE_OPENED)
-			result = failure(opened);
+			result = resolve_failure(opened);
 	}
 	if (result != RESOLVED_LISTING)
-		forget(out);
+		resolve_forget(out);
 	if (result == RESOLVED_FILE)
 		*out = page;
 	return result;
 }
 
 static bool
-is_digest(struct slice s)
+text_is_digest(struct slice s)
 {
 	if (s.len != DIGEST_HEX)
 		return false;
@@ -177,7 +178,7 @@ is_digest(struct slice s)
 /* Which file of the store, not of its release, a path means; "": none. False:
  * the path is the release's. */
 static bool
-store_path(const struct host *h, struct slice path,
+resolve_store_path(const struct host *h, struct slice path,
     char inside[STORE_PATH_SIZE], const char **type)
 {
 	const struct slice objects = SLICE("mirror/objects");
@@ -195,7 +196,7 @@ store_path(const struct host *h, struct slice path,
 		return slice_equal(path, objects);
 	*type = "application/octet-stream";
 	path = slice_skip(path, below.len);
-	if (h->conf->objects && is_digest(path))
+	if (h->conf->objects && text_is_digest(path))
 		snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
 		    (const char *)path.ptr, (const char *)path.ptr + 2);
 	return true;
@@ -210,10 +211,10 @@ resolve_store(const struct host *h, const char *inside, struct resolution *out)
 		return RESOLVED_ABSENT;
 	result = file_open_beneath(h->store, inside, &out->fd, &out->st);
 	if (result != FILE_OPENED)
-		return failure(result);
+		return resolve_failure(result);
 	if (S_ISREG(out->st.st_mode))
 		return RESOLVED_FILE;
-	forget(out);
+	resolve_forget(out);
 	return RESOLVED_ABSENT;
 }
 
@@ -228,17 +229,17 @@ resolve(
 	out->fd = -1;
 	out->type = NULL;
 	memcpy(out->path, path->decoded + 1, path->decoded_len);
-	if (has_hidden_segment(h, out->path))
+	if (path_has_hidden_segment(h, out->path))
 		return RESOLVED_ABSENT;
-	if (store_path(h, slice_str(out->path), inside, &out->type))
+	if (resolve_store_path(h, slice_str(out->path), inside, &out->type))
 		return resolve_store(h, inside, out);
 	if (path->decoded[path->decoded_len - 1] == '/')
 		return resolve_directory(h, path, out);
 	result = file_open_beneath(h->root, out->path, &out->fd, &out->st);
 	if (result != FILE_OPENED)
-		return failure(result);
+		return resolve_failure(result);
 	if (S_ISREG(out->st.st_mode))
 		return RESOLVED_FILE;
-	forget(out);
+	resolve_forget(out);
 	return RESOLVED_SLASH;
 }

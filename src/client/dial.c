@@ -62,7 +62,7 @@ dial_names_new(void)
 }
 
 static void
-forget(struct known *k)
+dial_names_forget(struct known *k)
 {
 	free(k->host);
 	if (k->list != NULL)
@@ -76,13 +76,13 @@ dial_names_free(struct dial_names **n)
 	if (*n == NULL)
 		return;
 	for (size_t i = 0; i < (*n)->n; i++)
-		forget(&(*n)->known[i]);
+		dial_names_forget(&(*n)->known[i]);
 	free(*n);
 	*n = NULL;
 }
 
 static struct known *
-find_known(struct dial_names *n, const char *host, unsigned port)
+dial_names_find(struct dial_names *n, const char *host, unsigned port)
 {
 	for (size_t i = 0; n != NULL && i < n->n; i++)
 		if (n->known[i].port == port &&
@@ -92,7 +92,7 @@ find_known(struct dial_names *n, const char *host, unsigned port)
 }
 
 static struct addrinfo *
-look_up(const char *host, unsigned port, struct why *why)
+dial_resolve(const char *host, unsigned port, struct why *why)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
@@ -111,7 +111,7 @@ look_up(const char *host, unsigned port, struct why *why)
 
 /* Room for one more name, or NULL. */
 static struct known *
-new_known(struct dial_names *n, const char *host, unsigned port)
+dial_names_add(struct dial_names *n, const char *host, unsigned port)
 {
 	struct known *k;
 
@@ -128,9 +128,9 @@ new_known(struct dial_names *n, const char *host, unsigned port)
 
 /* d->list: from the names, where it stays, or d's own. */
 static bool
-find_addresses(struct dial *d, struct why *why)
+dial_find_addresses(struct dial *d, struct why *why)
 {
-	struct known *k = find_known(d->names, d->host, d->port);
+	struct known *k = dial_names_find(d->names, d->host, d->port);
 
 	if (k != NULL && k->list != NULL &&
 	    (clock_ms() < k->until_ms || k->users > 0)) {
@@ -138,11 +138,11 @@ find_addresses(struct dial *d, struct why *why)
 		k->users++;
 		return true;
 	}
-	d->list = look_up(d->host, d->port, why);
+	d->list = dial_resolve(d->host, d->port, why);
 	if (d->list == NULL)
 		return false;
 	if (k == NULL)
-		k = new_known(d->names, d->host, d->port);
+		k = dial_names_add(d->names, d->host, d->port);
 	if (k == NULL) {
 		d->names = NULL;
 		return true;
@@ -159,7 +159,7 @@ find_addresses(struct dial *d, struct why *why)
 
 /* A socket that is connected or about to be; false and d->error. */
 static bool
-try_address(struct dial *d)
+dial_try_address(struct dial *d)
 {
 	const struct addrinfo *a = d->at;
 
@@ -177,7 +177,7 @@ try_address(struct dial *d)
 
 /* Leaves d->at at the first address that can be tried. */
 static void
-try_from(struct dial *d, const struct addrinfo *from)
+dial_try_from(struct dial *d, const struct addrinfo *from)
 {
 	for (d->at = from; d->at != NULL; d->at = d->at->ai_next) {
 		uint64_t now = clock_ms(), left = 0;
@@ -191,7 +191,7 @@ try_from(struct dial *d, const struct addrinfo *from)
 			return;
 		}
 		d->until_ms = now + (d->deadline_ms - now) / left;
-		if (try_address(d))
+		if (dial_try_address(d))
 			return;
 	}
 }
@@ -205,15 +205,15 @@ dial_open(struct dial *d, struct dial_names *names, const char *host,
 		.port = port,
 		.fd = -1,
 		.deadline_ms = deadline_ms };
-	if (!find_addresses(d, why))
+	if (!dial_find_addresses(d, why))
 		return false;
-	try_from(d, d->list);
+	dial_try_from(d, d->list);
 	return true;
 }
 
 /* How the address at hand is doing: 0 connected, EINPROGRESS, or its failure. */
 static int
-look(const struct dial *d)
+dial_look(const struct dial *d)
 {
 	struct pollfd p = { .fd = d->fd, .events = POLLOUT };
 	int error = 0;
@@ -230,7 +230,7 @@ enum dial_result
 dial_step(struct dial *d, struct why *why)
 {
 	while (d->at != NULL) {
-		int error = look(d);
+		int error = dial_look(d);
 
 		if (error == 0)
 			return DIAL_CONNECTED;
@@ -239,7 +239,7 @@ dial_step(struct dial *d, struct why *why)
 		close(d->fd);
 		d->fd = -1;
 		d->error = error;
-		try_from(d, d->at->ai_next);
+		dial_try_from(d, d->at->ai_next);
 	}
 	why_set(why, "%s port %u: %s", d->host, d->port, strerror(d->error));
 	return DIAL_FAILED;
@@ -260,7 +260,7 @@ dial_close(struct dial *d)
 	struct known *k = NULL;
 
 	if (d->list != NULL)
-		k = find_known(d->names, d->host, d->port);
+		k = dial_names_find(d->names, d->host, d->port);
 	if (k != NULL) {
 		assert(k->users > 0);
 		k->users--;

@@ -54,7 +54,7 @@ exchange_deadline(const struct exchange *x)
 }
 
 static enum io
-end(struct exchange *x, enum fetch_result result)
+exchange_end(struct exchange *x, enum fetch_result result)
 {
 	x->state = EXCHANGE_END;
 	x->result = result;
@@ -62,15 +62,15 @@ end(struct exchange *x, enum fetch_result result)
 }
 
 static enum io
-fail(struct exchange *x, struct why *why, const char *words)
+exchange_fail(struct exchange *x, struct why *why, const char *words)
 {
 	why_set(why, "%s", words);
-	return end(x, FETCH_FAILED);
+	return exchange_end(x, FETCH_FAILED);
 }
 
 /* What the state is called, for a person. */
 static const char *
-doing(const struct exchange *x)
+exchange_doing(const struct exchange *x)
 {
 	static const char *const words[] = {
 		[EXCHANGE_CONNECT] = "connecting",
@@ -86,157 +86,158 @@ doing(const struct exchange *x)
 
 /* A step that went no further: waits, or fails. */
 static enum io
-stopped(struct exchange *x, enum io io, struct why *why)
+exchange_stop(struct exchange *x, enum io io, struct why *why)
 {
 	if (io == IO_WANT_READ || io == IO_WANT_WRITE)
 		return io;
 	if (io == IO_CLOSED)
-		why_set(why, "%s: the server closed the connection", doing(x));
+		why_set(why, "%s: the server closed the connection",
+		    exchange_doing(x));
 	else
-		why_set(why, "%s: %s", doing(x), tls_reason());
-	return end(x, FETCH_FAILED);
+		why_set(why, "%s: %s", exchange_doing(x), tls_reason());
+	return exchange_end(x, FETCH_FAILED);
 }
 
 static enum io
-step_connect(struct exchange *x, struct why *why)
+exchange_step_connect(struct exchange *x, struct why *why)
 {
 	switch (dial_step(&x->dial, why)) {
 	case DIAL_WAITING:
 		return IO_WANT_WRITE;
 	case DIAL_FAILED:
-		return end(x, FETCH_FAILED);
+		return exchange_end(x, FETCH_FAILED);
 	case DIAL_CONNECTED:
 		break;
 	}
 	x->fd = dial_take(&x->dial);
 	if (!tls_conn_connect(&x->tls, x->client, x->fd, x->target->host))
-		return fail(x, why, "out of memory");
+		return exchange_fail(x, why, "out of memory");
 	x->state = EXCHANGE_HANDSHAKE;
 	return IO_DONE;
 }
 
 static enum io
-step_handshake(struct exchange *x, struct why *why)
+exchange_step_handshake(struct exchange *x, struct why *why)
 {
 	enum io io = tls_conn_handshake(&x->tls);
 	struct cert *c;
 	bool trusted;
 
 	if (io != IO_DONE)
-		return stopped(x, io, why);
+		return exchange_stop(x, io, why);
 	c = tls_conn_peer(&x->tls);
 	if (c == NULL)
-		return fail(x, why, "the server shows no certificate");
+		return exchange_fail(x, why, "the server shows no certificate");
 	trusted = x->visitor->trust(x->visitor->arg, x->target, c);
 	cert_free(&c);
 	if (!trusted)
-		return end(x, FETCH_STOPPED);
+		return exchange_end(x, FETCH_STOPPED);
 	x->state = EXCHANGE_ASK;
 	return IO_DONE;
 }
 
 static enum io
-step_ask(struct exchange *x, struct why *why)
+exchange_step_ask(struct exchange *x, struct why *why)
 {
 	char line[REQUEST_LINE_MAX + 1];
 	int len = snprintf(line, sizeof(line), "%s\r\n", x->target->uri);
 	enum io io = tls_conn_write(&x->tls, slice_of(line, (size_t)len));
 
 	if (io != IO_DONE)
-		return stopped(x, io, why);
+		return exchange_stop(x, io, why);
 	x->state = EXCHANGE_HEADER;
 	return IO_DONE;
 }
 
 static void
-renew_patience(struct exchange *x)
+exchange_restart_timeout(struct exchange *x)
 {
 	x->silence_ms = clock_ms() + x->limits.silence_ms;
 }
 
 static enum io
-heed_body(struct exchange *x, struct slice bytes)
+exchange_handle_body(struct exchange *x, struct slice bytes)
 {
 	x->in_window += bytes.len;
 	if (x->status / 10 == 2 && bytes.len > 0 &&
 	    !x->visitor->body(x->visitor->arg, bytes))
-		return end(x, FETCH_STOPPED);
+		return exchange_end(x, FETCH_STOPPED);
 	return IO_DONE;
 }
 
 /* The line that came, and what came behind it. */
 static enum io
-heed_header(
+exchange_handle_header(
     struct exchange *x, struct slice line, struct slice rest, struct why *why)
 {
 	struct slice meta;
 
 	if (!response_parse(line, &x->status, &meta))
-		return fail(x, why,
+		return exchange_fail(x, why,
 		    "the answer is not Gemini: its first line breaks the "
 		    "rules for a header");
 	if (!x->visitor->header(x->visitor->arg, x->status, meta))
-		return end(x, FETCH_STOPPED);
+		return exchange_end(x, FETCH_STOPPED);
 	x->state = EXCHANGE_BODY;
-	renew_patience(x);
+	exchange_restart_timeout(x);
 	if (x->limits.window_ms != 0)
 		x->window_ms = clock_ms() + x->limits.window_ms;
-	return heed_body(x, rest);
+	return exchange_handle_body(x, rest);
 }
 
 static enum io
-step_header(struct exchange *x, struct why *why)
+exchange_step_header(struct exchange *x, struct why *why)
 {
 	const uint8_t *crlf;
 	size_t got;
 	enum io io;
 
 	if (x->header_len == sizeof(x->header))
-		return fail(x, why,
+		return exchange_fail(x, why,
 		    "the answer is not Gemini: its first line does not end");
 	io = tls_conn_read(&x->tls, x->header + x->header_len,
 	    sizeof(x->header) - x->header_len, &got);
 	if (io != IO_DONE)
-		return stopped(x, io, why);
+		return exchange_stop(x, io, why);
 	x->header_len += got;
 	crlf = memmem(x->header, x->header_len, "\r\n", 2);
 	if (crlf == NULL)
 		return IO_DONE;
 	got = (size_t)(crlf - x->header);
-	return heed_header(x, slice_of(x->header, got),
+	return exchange_handle_header(x, slice_of(x->header, got),
 	    slice_of(crlf + 2, x->header_len - got - 2), why);
 }
 
 static enum io
-step_body(struct exchange *x, struct why *why)
+exchange_step_body(struct exchange *x, struct why *why)
 {
 	uint8_t chunk[TLS_RECORD_MAX];
 	size_t got;
 	enum io io = tls_conn_read(&x->tls, chunk, sizeof(chunk), &got);
 
 	if (io == IO_CLOSED)
-		return end(
+		return exchange_end(
 		    x, tls_conn_peer_closed(&x->tls) ? FETCH_DONE : FETCH_CUT);
 	if (io != IO_DONE)
-		return stopped(x, io, why);
-	renew_patience(x);
-	return heed_body(x, slice_of(chunk, got));
+		return exchange_stop(x, io, why);
+	exchange_restart_timeout(x);
+	return exchange_handle_body(x, slice_of(chunk, got));
 }
 
 static enum io
-step(struct exchange *x, struct why *why)
+exchange_step_once(struct exchange *x, struct why *why)
 {
 	switch (x->state) {
 	case EXCHANGE_CONNECT:
-		return step_connect(x, why);
+		return exchange_step_connect(x, why);
 	case EXCHANGE_HANDSHAKE:
-		return step_handshake(x, why);
+		return exchange_step_handshake(x, why);
 	case EXCHANGE_ASK:
-		return step_ask(x, why);
+		return exchange_step_ask(x, why);
 	case EXCHANGE_HEADER:
-		return step_header(x, why);
+		return exchange_step_header(x, why);
 	case EXCHANGE_BODY:
-		return step_body(x, why);
+		return exchange_step_body(x, why);
 	case EXCHANGE_END:
 		break;
 	}
@@ -245,15 +246,15 @@ step(struct exchange *x, struct why *why)
 
 /* Ends what has taken too long. */
 static void
-heed_clock(struct exchange *x, struct why *why)
+exchange_handle_clock(struct exchange *x, struct why *why)
 {
 	uint64_t now = clock_ms();
 
 	if (x->end_ms != 0 && now >= x->end_ms) {
-		why_set(why, "%s: not done within %u s", doing(x),
+		why_set(why, "%s: not done within %u s", exchange_doing(x),
 		    (unsigned)(x->limits.total_ms / 1000));
 	} else if (x->io != IO_DONE && now >= x->silence_ms) {
-		why_set(why, "%s: no answer within %u s", doing(x),
+		why_set(why, "%s: no answer within %u s", exchange_doing(x),
 		    (unsigned)(x->limits.silence_ms / 1000));
 	} else if (x->window_ms != 0 && now >= x->window_ms) {
 		if (x->in_window >= x->limits.floor) {
@@ -261,13 +262,13 @@ heed_clock(struct exchange *x, struct why *why)
 			x->window_ms = now + x->limits.window_ms;
 			return;
 		}
-		why_set(why, "%s: too slow, %u bytes in %u s", doing(x),
-		    (unsigned)x->in_window,
+		why_set(why, "%s: too slow, %u bytes in %u s",
+		    exchange_doing(x), (unsigned)x->in_window,
 		    (unsigned)(x->limits.window_ms / 1000));
 	} else {
 		return;
 	}
-	end(x, FETCH_FAILED);
+	exchange_end(x, FETCH_FAILED);
 }
 
 enum fetch_result
@@ -277,9 +278,9 @@ exchange_step(struct exchange *x, struct why *why)
 	for (int i = 0; i < EXCHANGE_STEP_MAX && x->io == IO_DONE &&
 			x->state != EXCHANGE_END;
 	     i++)
-		x->io = step(x, why);
+		x->io = exchange_step_once(x, why);
 	if (x->state != EXCHANGE_END)
-		heed_clock(x, why);
+		exchange_handle_clock(x, why);
 	return x->state == EXCHANGE_END ? x->result : FETCH_GOING;
 }
 
@@ -319,7 +320,7 @@ exchange_new(const struct target *t, const struct tls_client *tls,
 	x->visitor = v;
 	x->limits = *limits;
 	x->fd = -1;
-	renew_patience(x);
+	exchange_restart_timeout(x);
 	if (limits->total_ms != 0)
 		x->end_ms = clock_ms() + limits->total_ms;
 	if (!dial_open(

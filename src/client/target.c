@@ -66,7 +66,7 @@ target_take(struct slice text, struct target *out, struct why *why)
 }
 
 static bool
-has_authority(struct slice text)
+target_has_authority(struct slice text)
 {
 	return text.len > 3 && memmem(text.ptr, text.len, "://", 3) != NULL;
 }
@@ -77,7 +77,7 @@ target_parse(struct slice text, struct target *out, struct why *why)
 	uint8_t memory[TARGET_TEXT_MAX];
 	struct buf whole;
 
-	if (has_authority(text))
+	if (target_has_authority(text))
 		return target_take(text, out, why);
 	buf_wrap(&whole, memory, sizeof(memory));
 	if (buf_str(&whole, scheme) && buf_put(&whole, text))
@@ -111,7 +111,7 @@ target_follow(const struct target *from, struct slice reference,
 }
 
 static bool
-is_unreserved(uint8_t c)
+target_is_unreserved(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 	       (c >= '0' && c <= '9') ||
@@ -130,7 +130,7 @@ target_answer(struct target *t, struct slice answer)
 	buf_put(&out, before);
 	buf_byte(&out, '?');
 	for (size_t i = 0; i < answer.len; i++) {
-		if (is_unreserved(answer.ptr[i]))
+		if (target_is_unreserved(answer.ptr[i]))
 			buf_byte(&out, answer.ptr[i]);
 		else
 			buf_printf(&out, "%%%02X", answer.ptr[i]);

@@ -35,7 +35,7 @@ struct judging {
 };
 
 static bool
-parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
+tofu_parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
 {
 	if (hex.len != DIGEST_HEX_SIZE - 1)
 		return false;
@@ -51,7 +51,7 @@ parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
 }
 
 static bool
-parse_time(struct slice s, int64_t *out)
+tofu_parse_time(struct slice s, int64_t *out)
 {
 	char text[CLOCK_RFC3339_SIZE];
 	struct tm tm = { 0 };
@@ -70,7 +70,7 @@ parse_time(struct slice s, int64_t *out)
 
 /* The first line about place. */
 static void
-look_up(struct judging *j)
+tofu_look_up(struct judging *j)
 {
 	struct slice rest = buf_view(&j->text);
 	struct slice line, first, digest;
@@ -83,14 +83,14 @@ look_up(struct judging *j)
 			continue;
 		slice_cut(line, ' ', &digest, &line);
 		j->known.line = number;
-		j->known.readable = parse_digest(digest, j->known.spki) &&
-				    parse_time(line, &j->known.expires);
+		j->known.readable = tofu_parse_digest(digest, j->known.spki) &&
+				    tofu_parse_time(line, &j->known.expires);
 		return;
 	}
 }
 
 static bool
-put_entry(struct judging *j, struct buf *out)
+tofu_put_entry(struct judging *j, struct buf *out)
 {
 	char hex[DIGEST_HEX_SIZE];
 	char until[CLOCK_RFC3339_SIZE];
@@ -102,7 +102,7 @@ put_entry(struct judging *j, struct buf *out)
 
 /* The file again, with this certificate instead of what is known. */
 static bool
-remember(struct judging *j)
+tofu_remember(struct judging *j)
 {
 	struct slice rest = buf_view(&j->text);
 	struct slice line;
@@ -113,12 +113,12 @@ remember(struct judging *j)
 	buf_init(&out, TOFU_FILE_MAX);
 	while (done && slice_line(&rest, &line)) {
 		if (++number == j->known.line)
-			done = put_entry(j, &out);
+			done = tofu_put_entry(j, &out);
 		else
 			done = buf_put(&out, line) && buf_byte(&out, '\n');
 	}
 	if (done && j->known.line == 0)
-		done = put_entry(j, &out);
+		done = tofu_put_entry(j, &out);
 	errno = EFBIG;
 	done = done && file_write(j->file, buf_view(&out), 0600);
 	if (!done)
@@ -130,7 +130,7 @@ remember(struct judging *j)
 
 /* Whether the certificate is of today; if not, what is wrong with it. */
 static const char *
-wrong_date(const struct judging *j)
+tofu_date_fault(const struct judging *j)
 {
 	if (cert_not_after(j->cert) < j->now)
 		return "expired on";
@@ -140,7 +140,7 @@ wrong_date(const struct judging *j)
 }
 
 static void
-say_date(struct judging *j, const char *wrong)
+tofu_print_date(struct judging *j, const char *wrong)
 {
 	bool over = cert_not_after(j->cert) < j->now;
 	char date[CLOCK_RFC3339_SIZE];
@@ -152,22 +152,22 @@ say_date(struct judging *j, const char *wrong)
 }
 
 static enum tofu
-same_key(struct judging *j)
+tofu_check_same_key(struct judging *j)
 {
-	const char *wrong = wrong_date(j);
+	const char *wrong = tofu_date_fault(j);
 
 	if (wrong != NULL) {
-		say_date(j, wrong);
+		tofu_print_date(j, wrong);
 		buf_str(j->said, "; its key is the known one, going on");
 		return TOFU_SAME;
 	}
-	if (j->known.expires != cert_not_after(j->cert) && !remember(j))
+	if (j->known.expires != cert_not_after(j->cert) && !tofu_remember(j))
 		return TOFU_FAILED;
 	return TOFU_SAME;
 }
 
 static void
-say_changed(struct judging *j)
+tofu_print_changed(struct judging *j)
 {
 	char known[CERT_FINGERPRINT_SIZE];
 	char until[CLOCK_RFC3339_SIZE];
@@ -189,20 +189,20 @@ say_changed(struct judging *j)
 }
 
 static enum tofu
-other_key(struct judging *j)
+tofu_check_other_key(struct judging *j)
 {
 	bool first = j->known.line == 0;
-	const char *wrong = wrong_date(j);
+	const char *wrong = tofu_date_fault(j);
 
 	if (!first && j->known.expires >= j->now) {
-		say_changed(j);
+		tofu_print_changed(j);
 		return TOFU_CHANGED;
 	}
 	if (wrong != NULL) {
-		say_date(j, wrong);
+		tofu_print_date(j, wrong);
 		return TOFU_INVALID;
 	}
-	if (!remember(j))
+	if (!tofu_remember(j))
 		return TOFU_FAILED;
 	buf_printf(j->said, "%s %s\n", j->place,
 	    first ? "is new, its key is now known"
@@ -212,7 +212,7 @@ other_key(struct judging *j)
 }
 
 static enum tofu
-judge(struct judging *j)
+tofu_decide(struct judging *j)
 {
 	struct buf names;
 
@@ -237,13 +237,13 @@ judge(struct judging *j)
 	}
 	if (j->known.line != 0 &&
 	    memcmp(j->spki, j->known.spki, DIGEST_SIZE) == 0)
-		return same_key(j);
-	return other_key(j);
+		return tofu_check_same_key(j);
+	return tofu_check_other_key(j);
 }
 
 /* The directory is what is locked: the file itself is replaced. */
 static int
-lock(const char *file, struct buf *said)
+tofu_lock(const char *file, struct buf *said)
 {
 	const char *slash = strrchr(file, '/');
 	char dir[TOFU_DIR] = ".";
@@ -281,7 +281,7 @@ tofu_judge(const char *file, const struct target *t, const struct cert *c,
 		.said = said };
 	enum tofu verdict = TOFU_FAILED;
 	struct buf text;
-	int fd = lock(file, said);
+	int fd = tofu_lock(file, said);
 
 	if (fd == -1)
 		return TOFU_FAILED;
@@ -293,8 +293,8 @@ tofu_judge(const char *file, const struct target *t, const struct cert *c,
 	if (!file_read_path(file, &j.text) && errno != ENOENT) {
 		buf_printf(said, "%s: %s", file, strerror(errno));
 	} else {
-		look_up(&j);
-		verdict = judge(&j);
+		tofu_look_up(&j);
+		verdict = tofu_decide(&j);
 	}
 	buf_fini(&j.text);
 	close(fd);

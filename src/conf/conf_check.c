@@ -295,23 +295,23 @@ enum {
 };
 
 static bool
-is_letter(uint8_t c)
+check_is_letter(uint8_t c)
 {
 	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
 static bool
-is_alnum(uint8_t c)
+check_is_alnum(uint8_t c)
 {
-	return is_letter(c) || (c >= '0' && c <= '9');
+	return check_is_letter(c) || (c >= '0' && c <= '9');
 }
 
 /* RFC 2045 5.1: what may stand unquoted in a media type. */
 static bool
-is_token(struct slice s)
+text_is_token(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_alnum(s.ptr[i]) &&
+		if (!check_is_alnum(s.ptr[i]) &&
 		    (s.ptr[i] == '\0' ||
 			strchr("!#$%&'*+-.^_`{|}~", s.ptr[i]) == NULL))
 			return false;
@@ -319,7 +319,7 @@ is_token(struct slice s)
 }
 
 static bool
-has_control(struct slice s)
+text_has_control(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
@@ -336,7 +336,7 @@ check_filled(struct slice text)
 const char *
 check_line(struct slice text)
 {
-	return has_control(text) ? "contains a control character" : NULL;
+	return text_has_control(text) ? "contains a control character" : NULL;
 }
 
 const char *
@@ -369,7 +369,7 @@ check_extension(struct slice text)
 	if (slice_find(text, '.', NULL))
 		return "contains a dot: only what follows a name's last "
 		       "dot counts";
-	return slice_find(text, '/', NULL) || has_control(text)
+	return slice_find(text, '/', NULL) || text_has_control(text)
 		   ? "contains '/' or a control character"
 		   : NULL;
 }
@@ -377,7 +377,7 @@ check_extension(struct slice text)
 /* "; name=value" as often as one likes: a lone ';' and a parameter without '='
  * make clients fail. */
 static bool
-is_parameters(struct slice text)
+text_is_parameters(struct slice text)
 {
 	struct slice one, name, value;
 	bool more;
@@ -385,7 +385,7 @@ is_parameters(struct slice text)
 	do {
 		more = slice_cut(text, ';', &one, &text);
 		if (!slice_cut(slice_trim(one), '=', &name, &value) ||
-		    !is_token(name) || value.len == 0)
+		    !text_is_token(name) || value.len == 0)
 			return false;
 		for (size_t i = 0; i < value.len; i++)
 			if (value.ptr[i] < ' ' || value.ptr[i] >= 0x7f)
@@ -400,10 +400,11 @@ check_media_type(struct slice text)
 	struct slice type, subtype, parameters;
 
 	if (text.len <= META_PART_MAX &&
-	    slice_cut(text, '/', &type, &subtype) && is_token(type)) {
+	    slice_cut(text, '/', &type, &subtype) && text_is_token(type)) {
 		bool more = slice_cut(subtype, ';', &subtype, &parameters);
 
-		if (is_token(subtype) && (!more || is_parameters(parameters)))
+		if (text_is_token(subtype) &&
+		    (!more || text_is_parameters(parameters)))
 			return NULL;
 	}
 	return "not a media type such as text/plain";
@@ -428,7 +429,7 @@ check_hidden(struct slice text)
 
 /* BCP 47 in outline: letters first, then parts of up to eight. */
 static bool
-is_tag(struct slice tag)
+text_is_tag(struct slice tag)
 {
 	struct slice part;
 	bool first = true, more;
@@ -438,8 +439,8 @@ is_tag(struct slice tag)
 		if (part.len == 0 || part.len > 8)
 			return false;
 		for (size_t i = 0; i < part.len; i++)
-			if (first ? !is_letter(part.ptr[i])
-				  : !is_alnum(part.ptr[i]))
+			if (first ? !check_is_letter(part.ptr[i])
+				  : !check_is_alnum(part.ptr[i]))
 				return false;
 		first = false;
 	} while (more);
@@ -460,7 +461,7 @@ check_lang(struct slice text)
 		return wrong;
 	do {
 		more = slice_cut(text, ',', &tag, &text);
-		if (!is_tag(tag))
+		if (!text_is_tag(tag))
 			return wrong;
 	} while (more);
 	return NULL;
@@ -471,7 +472,7 @@ check_charset(struct slice text)
 {
 	if (text.len == 0)
 		return NULL;
-	return !is_token(text) || text.len > META_PART_MAX
+	return !text_is_token(text) || text.len > META_PART_MAX
 		   ? "not the name of a character set"
 		   : NULL;
 }
@@ -513,15 +514,15 @@ check_from(struct slice text)
 
 /* Whether a URI's scheme stands in front (RFC 3986 3.1). */
 static bool
-has_scheme(struct slice text)
+text_has_scheme(struct slice text)
 {
 	struct slice scheme, rest;
 
 	if (!slice_cut(text, ':', &scheme, &rest) || scheme.len == 0 ||
-	    !is_letter(scheme.ptr[0]))
+	    !check_is_letter(scheme.ptr[0]))
 		return false;
 	for (size_t i = 0; i < scheme.len; i++)
-		if (!is_alnum(scheme.ptr[i]) &&
+		if (!check_is_alnum(scheme.ptr[i]) &&
 		    memchr("+-.", scheme.ptr[i], 3) == NULL)
 			return false;
 	return true;
@@ -532,9 +533,9 @@ check_target(struct slice text)
 {
 	if (slice_starts(text, SLICE("//")))
 		return "must not begin with \"//\", which names another host";
-	if (!slice_starts(text, SLICE("/")) && !has_scheme(text))
+	if (!slice_starts(text, SLICE("/")) && !text_has_scheme(text))
 		return "neither a path that begins with '/' nor a URL";
-	if (has_control(text))
+	if (text_has_control(text))
 		return "contains a control character";
 	return text.len > META_MAX ? "too long for a response header" : NULL;
 }

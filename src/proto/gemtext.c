@@ -2,7 +2,7 @@
 #include "proto/gemtext.h"
 
 static void
-read_link(struct slice s, struct gemtext_line *line)
+gemtext_read_link(struct slice s, struct gemtext_line *line)
 {
 	size_t i = 0;
 
@@ -15,7 +15,7 @@ read_link(struct slice s, struct gemtext_line *line)
 }
 
 static void
-read_heading(struct slice s, struct gemtext_line *line)
+gemtext_read_heading(struct slice s, struct gemtext_line *line)
 {
 	line->kind = GEMTEXT_HEADING;
 	while (line->level < 3 && slice_starts(s, SLICE("#"))) {
@@ -26,12 +26,12 @@ read_heading(struct slice s, struct gemtext_line *line)
 }
 
 static void
-read_plain(struct slice s, struct gemtext_line *line)
+gemtext_read_plain(struct slice s, struct gemtext_line *line)
 {
 	if (slice_starts(s, SLICE("=>"))) {
-		read_link(slice_skip(s, 2), line);
+		gemtext_read_link(slice_skip(s, 2), line);
 	} else if (slice_starts(s, SLICE("#"))) {
-		read_heading(s, line);
+		gemtext_read_heading(s, line);
 	} else if (slice_starts(s, SLICE("* "))) {
 		line->kind = GEMTEXT_ITEM;
 		line->text = slice_trim(slice_skip(s, 2));
@@ -62,7 +62,7 @@ gemtext_next(struct gemtext *g, struct gemtext_line *line)
 		line->kind = GEMTEXT_PREFORMATTED;
 		line->text = s; /* blanks are part of the picture */
 	} else {
-		read_plain(s, line);
+		gemtext_read_plain(s, line);
 	}
 	return true;
 }

@@ -15,7 +15,7 @@ enum {
 /* Digits, letters, hyphen, underscore: with the dots nothing else is in a
  * canonical name, so that it may stand in a file name or a log. */
 static int
-name_byte(uint8_t c)
+byte_is_of_name(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c | 0x20;
@@ -26,7 +26,7 @@ name_byte(uint8_t c)
 }
 
 static enum hostname_kind
-canonical_ipv4(char *out)
+hostname_canonical_ipv4(char *out)
 {
 	struct in_addr address;
 
@@ -36,7 +36,7 @@ canonical_ipv4(char *out)
 
 /* The path of every request: allocates nothing, looks at each byte once. */
 static enum hostname_kind
-canonical_ascii(struct slice name, char *out)
+hostname_canonical_ascii(struct slice name, char *out)
 {
 	size_t label = 0;
 	bool digits = true;
@@ -46,7 +46,7 @@ canonical_ascii(struct slice name, char *out)
 	if (name.len == 0 || name.len > HOSTNAME_MAX)
 		return HOSTNAME_BAD;
 	for (size_t i = 0; i < name.len; i++) {
-		int c = name.ptr[i] == '.' ? '.' : name_byte(name.ptr[i]);
+		int c = name.ptr[i] == '.' ? '.' : byte_is_of_name(name.ptr[i]);
 
 		if (c == -1 || (c == '.' && label == 0))
 			return HOSTNAME_BAD;
@@ -59,11 +59,11 @@ canonical_ascii(struct slice name, char *out)
 	if (label == 0)
 		return HOSTNAME_BAD;
 	out[name.len] = '\0';
-	return digits ? canonical_ipv4(out) : HOSTNAME_NAME;
+	return digits ? hostname_canonical_ipv4(out) : HOSTNAME_NAME;
 }
 
 static enum hostname_kind
-canonical_ipv6(struct slice text, char *out)
+hostname_canonical_ipv6(struct slice text, char *out)
 {
 	char copy[INET6_ADDRSTRLEN];
 	struct in6_addr address;
@@ -83,7 +83,7 @@ canonical_ipv6(struct slice text, char *out)
 /* Percent-decodes raw into a C string; false on a malformed escape, a NUL or
  * too much of it. */
 static bool
-decode(struct slice raw, char out[HOSTNAME_RAW_MAX + 1])
+hostname_decode(struct slice raw, char out[HOSTNAME_RAW_MAX + 1])
 {
 	size_t len = 0;
 
@@ -112,25 +112,25 @@ decode(struct slice raw, char out[HOSTNAME_RAW_MAX + 1])
 
 /* Names with escapes or beyond ASCII. */
 static enum hostname_kind
-canonical_unicode(struct slice raw, char *out)
+hostname_canonical_unicode(struct slice raw, char *out)
 {
 	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
 	char name[HOSTNAME_RAW_MAX + 1];
 	char *ascii = NULL;
 	enum hostname_kind kind = HOSTNAME_BAD;
 
-	if (!decode(raw, name) || !slice_utf8(slice_str(name)))
+	if (!hostname_decode(raw, name) || !slice_utf8(slice_str(name)))
 		return HOSTNAME_BAD;
 	/* What comes back is checked like any other name: the mappings of
 	 * IDNA can produce '/', ':' and empty labels. */
 	if (idn2_to_ascii_8z(name, &ascii, flags) == IDN2_OK)
-		kind = canonical_ascii(slice_str(ascii), out);
+		kind = hostname_canonical_ascii(slice_str(ascii), out);
 	idn2_free(ascii);
 	return kind;
 }
 
 static bool
-plain(struct slice raw)
+hostname_is_plain(struct slice raw)
 {
 	for (size_t i = 0; i < raw.len; i++) {
 		if (raw.ptr[i] >= 0x80 || raw.ptr[i] == '%')
@@ -146,15 +146,15 @@ hostname_canonical(struct slice raw, char out[HOSTNAME_SIZE])
 
 	if (slice_starts(raw, SLICE("[")))
 		kind = slice_ends(raw, SLICE("]"))
-			   ? canonical_ipv6(
+			   ? hostname_canonical_ipv6(
 				 slice_of(raw.ptr + 1, raw.len - 2), out)
 			   : HOSTNAME_BAD;
 	else if (slice_find(raw, ':', NULL))
-		kind = canonical_ipv6(raw, out);
-	else if (plain(raw))
-		kind = canonical_ascii(raw, out);
+		kind = hostname_canonical_ipv6(raw, out);
+	else if (hostname_is_plain(raw))
+		kind = hostname_canonical_ascii(raw, out);
 	else
-		kind = canonical_unicode(raw, out);
+		kind = hostname_canonical_unicode(raw, out);
 	if (kind == HOSTNAME_BAD)
 		out[0] = '\0';
 	return kind;
@@ -162,7 +162,7 @@ hostname_canonical(struct slice raw, char out[HOSTNAME_SIZE])
 
 /* Whether text is only another spelling of canonical. */
 static bool
-same_name(const char *text, const char *canonical)
+hostname_same_name(const char *text, const char *canonical)
 {
 	char again[HOSTNAME_SIZE];
 
@@ -182,7 +182,7 @@ hostname_display(const char *canonical, char *out, size_t size)
 	if (strstr(canonical, "xn--") != NULL &&
 	    idn2_to_unicode_8z8z(canonical, &unicode, IDN2_NONTRANSITIONAL) ==
 		IDN2_OK &&
-	    same_name(unicode, canonical))
+	    hostname_same_name(unicode, canonical))
 		shown = unicode;
 	len = strlen(shown);
 	if (len < size)

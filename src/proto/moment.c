@@ -5,7 +5,7 @@ enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
 
 /* Takes two digits of a number up to max off *s; -1 when they are not there. */
 static int64_t
-take_two(struct slice *s, uint64_t max)
+moment_take_two(struct slice *s, uint64_t max)
 {
 	uint64_t n;
 
@@ -16,7 +16,7 @@ take_two(struct slice *s, uint64_t max)
 }
 
 static bool
-take(struct slice *s, char c)
+moment_take(struct slice *s, char c)
 {
 	if (s->len == 0 || s->ptr[0] != (uint8_t)c)
 		return false;
@@ -26,11 +26,11 @@ take(struct slice *s, char c)
 
 /* ".123", or nothing. */
 static bool
-take_fraction(struct slice *s)
+moment_take_fraction(struct slice *s)
 {
 	size_t n = 0;
 
-	if (!take(s, '.'))
+	if (!moment_take(s, '.'))
 		return true;
 	while (n < s->len && s->ptr[n] >= '0' && s->ptr[n] <= '9')
 		n++;
@@ -40,21 +40,21 @@ take_fraction(struct slice *s)
 
 /* The zone's seconds ahead of UTC. */
 static bool
-take_zone(struct slice *s, int64_t *ahead)
+moment_take_zone(struct slice *s, int64_t *ahead)
 {
 	int64_t hours, minutes;
 	bool west;
 
 	*ahead = 0;
-	if (take(s, 'Z'))
+	if (moment_take(s, 'Z'))
 		return true;
-	west = take(s, '-');
-	if (!west && !take(s, '+'))
+	west = moment_take(s, '-');
+	if (!west && !moment_take(s, '+'))
 		return false;
-	hours = take_two(s, 23);
-	if (hours == -1 || !take(s, ':'))
+	hours = moment_take_two(s, 23);
+	if (hours == -1 || !moment_take(s, ':'))
 		return false;
-	minutes = take_two(s, 59);
+	minutes = moment_take_two(s, 59);
 	*ahead = (hours * HOUR_S + minutes * MINUTE_S) * (west ? -1 : 1);
 	return minutes != -1;
 }
@@ -68,16 +68,17 @@ moment_parse(struct slice s, int64_t *out)
 	if (!subscription_date(s, &day))
 		return false;
 	s = slice_skip(s, sizeof("YYYY-MM-DD") - 1);
-	if (!take(&s, 'T'))
+	if (!moment_take(&s, 'T'))
 		return false;
-	hour = take_two(&s, 23);
-	if (hour == -1 || !take(&s, ':'))
+	hour = moment_take_two(&s, 23);
+	if (hour == -1 || !moment_take(&s, ':'))
 		return false;
-	minute = take_two(&s, 59);
-	if (minute == -1 || !take(&s, ':'))
+	minute = moment_take_two(&s, 59);
+	if (minute == -1 || !moment_take(&s, ':'))
 		return false;
-	second = take_two(&s, 60);
-	if (second == -1 || !take_fraction(&s) || !take_zone(&s, &ahead))
+	second = moment_take_two(&s, 60);
+	if (second == -1 || !moment_take_fraction(&s) ||
+	    !moment_take_zone(&s, &ahead))
 		return false;
 	*out = subscription_days(&day) * DAY_S + hour * HOUR_S +
 	       minute * MINUTE_S + second - ahead;

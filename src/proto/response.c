@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 static bool
-meta_ok(struct slice meta)
+meta_is_valid(struct slice meta)
 {
 	uint32_t rune;
 
@@ -31,7 +31,7 @@ response_header(struct buf *out, enum status code, struct slice meta)
 	bool ok;
 
 	assert(status_known((int)code));
-	if (meta.len == 0 || !meta_ok(meta)) {
+	if (meta.len == 0 || !meta_is_valid(meta)) {
 		code = redirect ? STATUS_NOT_FOUND : STATUS_TEMPORARY_FAILURE;
 		meta = slice_str(status_text(code));
 	}
@@ -60,12 +60,12 @@ response_parse(struct slice line, int *code, struct slice *meta)
 		return false;
 	*meta = slice_skip(line, line.len > 0 ? 1 : 0);
 	*code = tens * 10 + units;
-	return meta_ok(*meta) && (meta->len > 0 || tens >= 4);
+	return meta_is_valid(*meta) && (meta->len > 0 || tens >= 4);
 }
 
 /* Takes the text up to the next ';' that is not inside quotes off *rest. */
 static struct slice
-next_part(struct slice *rest)
+type_next_part(struct slice *rest)
 {
 	bool quoted = false;
 	size_t i = 0;
@@ -83,11 +83,11 @@ next_part(struct slice *rest)
 }
 
 static bool
-has_parameter(struct slice parameters, struct slice name)
+type_has_parameter(struct slice parameters, struct slice name)
 {
 	while (parameters.len > 0) {
 		struct slice key, value;
-		struct slice part = next_part(&parameters);
+		struct slice part = type_next_part(&parameters);
 
 		slice_cut(part, '=', &key, &value);
 		if (slice_equal_nocase(slice_trim(key), name))
@@ -97,7 +97,7 @@ has_parameter(struct slice parameters, struct slice name)
 }
 
 static bool
-put_lang(struct buf *out, struct slice lang)
+type_put_lang(struct buf *out, struct slice lang)
 {
 	bool several = slice_find(lang, ',', NULL);
 
@@ -106,7 +106,7 @@ put_lang(struct buf *out, struct slice lang)
 }
 
 static bool
-put_charset(struct buf *out, struct slice charset)
+type_put_charset(struct buf *out, struct slice charset)
 {
 	return buf_str(out, "; charset=") && buf_put(out, charset);
 }
@@ -117,16 +117,16 @@ response_type(
 {
 	size_t start = out->len;
 	struct slice rest = type;
-	struct slice media = next_part(&rest);
+	struct slice media = type_next_part(&rest);
 	bool ok = buf_put(out, type);
 
 	if (lang.len > 0 && slice_equal_nocase(media, SLICE("text/gemini")) &&
-	    !has_parameter(rest, SLICE("lang")))
-		ok = ok && put_lang(out, lang);
+	    !type_has_parameter(rest, SLICE("lang")))
+		ok = ok && type_put_lang(out, lang);
 	if (charset.len > 0 && media.len > 5 &&
 	    slice_equal_nocase(slice_head(media, 5), SLICE("text/")) &&
-	    !has_parameter(rest, SLICE("charset")))
-		ok = ok && put_charset(out, charset);
+	    !type_has_parameter(rest, SLICE("charset")))
+		ok = ok && type_put_charset(out, charset);
 	if (!ok)
 		buf_truncate(out, start);
 	return ok;
@@ -134,7 +134,7 @@ response_type(
 
 /* NULL for what is no status of ours: status_known() asks this table too. */
 static const char *
-text_of(int code)
+status_row_text(int code)
 {
 	switch (code) {
 	case STATUS_INPUT:
@@ -180,13 +180,13 @@ text_of(int code)
 bool
 status_known(int code)
 {
-	return text_of(code) != NULL;
+	return status_row_text(code) != NULL;
 }
 
 const char *
 status_text(enum status code)
 {
-	const char *text = text_of((int)code);
+	const char *text = status_row_text((int)code);
 
 	return text != NULL ? text : "No status";
 }

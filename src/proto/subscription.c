@@ -4,7 +4,7 @@
 enum { DATE_LENGTH = sizeof("YYYY-MM-DD") - 1 };
 
 static bool
-is_digit(uint8_t c)
+subscription_is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
 }
@@ -17,14 +17,15 @@ subscription_looks_dated(struct slice s)
 	if (s.len < DATE_LENGTH)
 		return false;
 	for (size_t i = 0; i < DATE_LENGTH; i++)
-		if (shape[i] == '0' ? !is_digit(s.ptr[i]) : s.ptr[i] != '-')
+		if (shape[i] == '0' ? !subscription_is_digit(s.ptr[i])
+				    : s.ptr[i] != '-')
 			return false;
 	return true;
 }
 
 /* n digits from offset at, which are there. */
 static int
-number_at(struct slice s, size_t at, size_t n)
+date_number(struct slice s, size_t at, size_t n)
 {
 	int value = 0;
 
@@ -34,7 +35,7 @@ number_at(struct slice s, size_t at, size_t n)
 }
 
 static int
-days_in_month(int year, int month)
+month_days(int year, int month)
 {
 	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30,
 		31 };
@@ -49,14 +50,13 @@ subscription_date(struct slice s, struct subscription_day *out)
 	if (!subscription_looks_dated(s))
 		return false;
 	/* "2026-11-221": no client that reads on takes that for a date. */
-	if (s.len > DATE_LENGTH && is_digit(s.ptr[DATE_LENGTH]))
+	if (s.len > DATE_LENGTH && subscription_is_digit(s.ptr[DATE_LENGTH]))
 		return false;
-	out->year = number_at(s, 0, 4);
-	out->month = number_at(s, 5, 2);
-	out->day = number_at(s, 8, 2);
+	out->year = date_number(s, 0, 4);
+	out->month = date_number(s, 5, 2);
+	out->day = date_number(s, 8, 2);
 	return out->year >= 1 && out->month >= 1 && out->month <= 12 &&
-	       out->day >= 1 &&
-	       out->day <= days_in_month(out->year, out->month);
+	       out->day >= 1 && out->day <= month_days(out->year, out->month);
 }
 
 int64_t
@@ -67,14 +67,14 @@ subscription_days(const struct subscription_day *d)
 	int64_t days = years * 365 + years / 4 - years / 100 + years / 400;
 
 	for (int month = 1; month < d->month; month++)
-		days += days_in_month(d->year, month);
+		days += month_days(d->year, month);
 	return days + d->day - 1 - before_1970;
 }
 
 /* Behind the label's first word, without the dashes and colons that people put
  * between date and title. */
 static struct slice
-entry_title(struct slice label)
+subscription_entry_title(struct slice label)
 {
 	while (label.len > 0 && label.ptr[0] != ' ' && label.ptr[0] != '\t')
 		label = slice_skip(label, 1);
@@ -88,11 +88,11 @@ entry_title(struct slice label)
 /* All of a date's shape that the label begins with: with a digit too many it is
  * no date. */
 static struct slice
-entry_date(struct slice label)
+subscription_entry_date(struct slice label)
 {
 	size_t n = DATE_LENGTH;
 
-	while (n < label.len && is_digit(label.ptr[n]))
+	while (n < label.len && subscription_is_digit(label.ptr[n]))
 		n++;
 	return slice_head(label, n);
 }
@@ -108,8 +108,8 @@ subscription_next(struct gemtext *g, struct subscription_entry *entry)
 			continue;
 		*entry = (struct subscription_entry){
 			.url = line.url,
-			.date = entry_date(line.text),
-			.title = entry_title(line.text),
+			.date = subscription_entry_date(line.text),
+			.title = subscription_entry_title(line.text),
 			.line = line.number,
 		};
 		entry->dated = subscription_date(line.text, &entry->day);

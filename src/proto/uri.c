@@ -15,7 +15,7 @@ struct reference {
 };
 
 static bool
-alpha(uint8_t c)
+byte_is_letter(uint8_t c)
 {
 	c |= 0x20;
 	return c >= 'a' && c <= 'z';
@@ -23,17 +23,17 @@ alpha(uint8_t c)
 
 /* The length of the scheme that s begins with, 0 when it begins with none. */
 static size_t
-scheme_length(struct slice s)
+uri_scheme_length(struct slice s)
 {
-	if (s.len == 0 || !alpha(s.ptr[0]))
+	if (s.len == 0 || !byte_is_letter(s.ptr[0]))
 		return 0;
 	for (size_t i = 1; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 
 		if (c == ':')
 			return i;
-		if (!alpha(c) && (c < '0' || c > '9') && c != '+' && c != '-' &&
-		    c != '.')
+		if (!byte_is_letter(c) && (c < '0' || c > '9') && c != '+' &&
+		    c != '-' && c != '.')
 			return 0;
 	}
 	return 0;
@@ -42,14 +42,14 @@ scheme_length(struct slice s)
 bool
 uri_is_absolute(struct slice reference)
 {
-	return scheme_length(reference) > 0;
+	return uri_scheme_length(reference) > 0;
 }
 
 static void
 reference_split(struct slice s, struct reference *r)
 {
 	struct slice fragment;
-	size_t n = scheme_length(s);
+	size_t n = uri_scheme_length(s);
 
 	*r = (struct reference){ .scheme = slice_head(s, n) };
 	if (n > 0)
@@ -71,7 +71,7 @@ reference_split(struct slice s, struct reference *r)
  * RFC 3986 has no place for them behind the host: widespread URL libraries
  * leave them as they are in paths and queries. */
 static bool
-refused_byte(uint8_t c)
+byte_is_refused(uint8_t c)
 {
 	switch (c) {
 	case '"':
@@ -91,7 +91,7 @@ refused_byte(uint8_t c)
 
 /* Why the URI must be refused for a byte anywhere in it, or NULL. */
 static const char *
-refused_bytes(struct slice s)
+uri_bytes_fault(struct slice s)
 {
 	uint32_t rune;
 
@@ -109,7 +109,7 @@ refused_bytes(struct slice s)
 		} else if (c == '#') {
 			return "fragment in the URI";
 		} else if (c < 0x80) {
-			if (refused_byte(c))
+			if (byte_is_refused(c))
 				return "character not allowed in a URI";
 		} else {
 			n = slice_rune(slice_skip(s, i), &rune);
@@ -130,7 +130,7 @@ uri_fault(struct slice reference)
 		if (c < 0x20 || c == 0x7f)
 			return "control character";
 		/* A backslash in a text is shown as an escape. */
-		if (refused_byte(c))
+		if (byte_is_refused(c))
 			return "a backslash, or one of <>\"{}|^`, that is not "
 			       "percent-encoded";
 		if (c == '%' && (rest.len < 3 || hex_value(rest.ptr[1]) == -1 ||
@@ -142,7 +142,7 @@ uri_fault(struct slice reference)
 
 /* Splits the host off *authority; what is left is empty or begins with ':'. */
 static const char *
-take_host(struct slice *authority, struct slice *host)
+uri_take_host(struct slice *authority, struct slice *host)
 {
 	char address[HOSTNAME_SIZE];
 	size_t n = authority->len;
@@ -166,14 +166,14 @@ take_host(struct slice *authority, struct slice *host)
 }
 
 static const char *
-parse_authority(struct slice authority, struct uri *out)
+uri_parse_authority(struct slice authority, struct uri *out)
 {
 	uint64_t port;
 	const char *why;
 
 	if (slice_find(authority, '@', NULL))
 		return "userinfo in the URI";
-	why = take_host(&authority, &out->host);
+	why = uri_take_host(&authority, &out->host);
 	if (why != NULL)
 		return why;
 	if (authority.len == 0)
@@ -190,7 +190,7 @@ parse_authority(struct slice authority, struct uri *out)
 }
 
 static const char *
-parse(struct slice text, struct uri *out)
+uri_parse_text(struct slice text, struct uri *out)
 {
 	struct reference r;
 	const char *why;
@@ -199,7 +199,7 @@ parse(struct slice text, struct uri *out)
 		return "the URI is too long";
 	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
 		return "byte order mark before the URI";
-	why = refused_bytes(text);
+	why = uri_bytes_fault(text);
 	if (why != NULL)
 		return why;
 	reference_split(text, &r);
@@ -211,14 +211,14 @@ parse(struct slice text, struct uri *out)
 	out->path = r.path;
 	out->query = r.query;
 	out->has_query = r.has_query;
-	return parse_authority(r.authority, out);
+	return uri_parse_authority(r.authority, out);
 }
 
 enum uri_result
 uri_parse(struct slice text, struct uri *out, const char **why)
 {
 	*out = (struct uri){ .port = -1 };
-	*why = parse(text, out);
+	*why = uri_parse_text(text, out);
 	if (*why != NULL)
 		return URI_BAD;
 	if (!slice_equal_nocase(out->scheme, SLICE("gemini"))) {
@@ -229,13 +229,13 @@ uri_parse(struct slice text, struct uri *out, const char **why)
 }
 
 static bool
-put_query(struct buf *out, bool has_query, struct slice query)
+uri_put_query(struct buf *out, bool has_query, struct slice query)
 {
 	return !has_query || (buf_byte(out, '?') && buf_put(out, query));
 }
 
 static bool
-put_authority(struct buf *out, const struct uri *u)
+uri_put_authority(struct buf *out, const struct uri *u)
 {
 	return buf_str(out, "://") && buf_put(out, u->host) &&
 	       (u->port == -1 || buf_printf(out, ":%d", u->port));
@@ -244,7 +244,7 @@ put_authority(struct buf *out, const struct uri *u)
 /* Appends path's segments to a path that begins at root and ends with '/',
  * removing dot segments on the way (RFC 3986 5.2.4). */
 static bool
-put_segments(struct buf *out, size_t root, struct slice path)
+uri_put_segments(struct buf *out, size_t root, struct slice path)
 {
 	while (path.len > 0) {
 		struct slice segment;
@@ -268,7 +268,7 @@ put_segments(struct buf *out, size_t root, struct slice path)
 
 /* The path of a reference that has no authority, merged with base's. */
 static bool
-put_merged(struct buf *out, struct slice base, struct slice path)
+uri_put_merged(struct buf *out, struct slice base, struct slice path)
 {
 	size_t root = out->len;
 	size_t directory = base.len;
@@ -276,17 +276,18 @@ put_merged(struct buf *out, struct slice base, struct slice path)
 	if (!buf_byte(out, '/'))
 		return false;
 	if (slice_starts(path, SLICE("/")))
-		return put_segments(out, root, slice_skip(path, 1));
+		return uri_put_segments(out, root, slice_skip(path, 1));
 	while (directory > 0 && base.ptr[directory - 1] != '/')
 		directory--;
 	base = slice_head(base, directory);
-	return put_segments(
+	return uri_put_segments(
 		   out, root, slice_skip(base, base.len > 0 ? 1 : 0)) &&
-	       put_segments(out, root, path);
+	       uri_put_segments(out, root, path);
 }
 
 static bool
-resolve(const struct uri *base, const struct reference *r, struct buf *out)
+uri_resolve_path(
+    const struct uri *base, const struct reference *r, struct buf *out)
 {
 	bool own_scheme = r->scheme.len > 0;
 
@@ -294,22 +295,23 @@ resolve(const struct uri *base, const struct reference *r, struct buf *out)
 		return false;
 	if (own_scheme && !r->has_authority) /* mailto:somebody */
 		return buf_byte(out, ':') && buf_put(out, r->path) &&
-		       put_query(out, r->has_query, r->query);
+		       uri_put_query(out, r->has_query, r->query);
 	if (r->has_authority)
 		return buf_str(out, "://") && buf_put(out, r->authority) &&
 		       (r->path.len == 0 ||
-			   put_merged(out, SLICE(""), r->path)) &&
-		       put_query(out, r->has_query, r->query);
+			   uri_put_merged(out, SLICE(""), r->path)) &&
+		       uri_put_query(out, r->has_query, r->query);
 	if (r->path.len == 0) {
 		bool own = r->has_query;
 
-		return put_authority(out, base) && buf_put(out, base->path) &&
-		       put_query(out, own || base->has_query,
+		return uri_put_authority(out, base) &&
+		       buf_put(out, base->path) &&
+		       uri_put_query(out, own || base->has_query,
 			   own ? r->query : base->query);
 	}
-	return put_authority(out, base) &&
-	       put_merged(out, base->path, r->path) &&
-	       put_query(out, r->has_query, r->query);
+	return uri_put_authority(out, base) &&
+	       uri_put_merged(out, base->path, r->path) &&
+	       uri_put_query(out, r->has_query, r->query);
 }
 
 bool
@@ -319,7 +321,7 @@ uri_resolve(const struct uri *base, struct slice reference, struct buf *out)
 	struct reference r;
 
 	reference_split(reference, &r);
-	if (resolve(base, &r, out))
+	if (uri_resolve_path(base, &r, out))
 		return true;
 	buf_truncate(out, start);
 	return false;
@@ -329,13 +331,13 @@ static const char hex_digits[] = "0123456789ABCDEF";
 
 /* The bytes that a URI may not hold raw, but that uri_parse lets pass. */
 static bool
-wants_escape(uint8_t c)
+byte_needs_escape(uint8_t c)
 {
 	return c >= 0x80 || c == '[' || c == ']';
 }
 
 static bool
-put_escaped(struct buf *out, uint8_t c)
+uri_put_escaped(struct buf *out, uint8_t c)
 {
 	const char escape[3] = { '%', hex_digits[c >> 4], hex_digits[c & 15] };
 
@@ -343,18 +345,18 @@ put_escaped(struct buf *out, uint8_t c)
 }
 
 static bool
-put_wire(struct buf *out, struct slice s)
+uri_put_encoded(struct buf *out, struct slice s)
 {
 	while (s.len > 0) {
 		size_t n = 0;
 
-		while (n < s.len && !wants_escape(s.ptr[n]))
+		while (n < s.len && !byte_needs_escape(s.ptr[n]))
 			n++;
 		if (!buf_put(out, slice_head(s, n)))
 			return false;
 		s = slice_skip(s, n);
 		if (s.len > 0) {
-			if (!put_escaped(out, s.ptr[0]))
+			if (!uri_put_escaped(out, s.ptr[0]))
 				return false;
 			s = slice_skip(s, 1);
 		}
@@ -365,7 +367,7 @@ put_wire(struct buf *out, struct slice s)
 /* The byte that the escape at the front of s stands for; -1 when there is no
  * escape, or one of a byte that no file name holds. */
 static int
-escaped_byte(struct slice s, bool *impossible)
+uri_escaped_byte(struct slice s, bool *impossible)
 {
 	int high, low;
 
@@ -385,7 +387,7 @@ escaped_byte(struct slice s, bool *impossible)
 /* Appends a segment decoded, once. Escapes that no name can hold stay as they
  * came, so that a decoded path never has a separator that was not one. */
 static void
-put_decoded(struct buf *out, struct slice segment, bool *impossible)
+path_put_decoded(struct buf *out, struct slice segment, bool *impossible)
 {
 	while (segment.len > 0) {
 		size_t n = segment.len;
@@ -396,7 +398,7 @@ put_decoded(struct buf *out, struct slice segment, bool *impossible)
 		segment = slice_skip(segment, n);
 		if (segment.len == 0)
 			break;
-		c = escaped_byte(segment, impossible);
+		c = uri_escaped_byte(segment, impossible);
 		buf_byte(out, c == -1 ? segment.ptr[0] : (uint8_t)c);
 		segment = slice_skip(segment, c == -1 ? 1 : 3);
 	}
@@ -405,7 +407,7 @@ put_decoded(struct buf *out, struct slice segment, bool *impossible)
 
 /* Takes the last segment off a path that ends with '/'; false at the root. */
 static bool
-climb(struct buf *path)
+path_climb(struct buf *path)
 {
 	if (path->len == 1)
 		return false;
@@ -425,24 +427,24 @@ struct growing {
 };
 
 static void
-put_segment(struct growing *p, struct slice segment, bool slash)
+path_put_segment(struct growing *p, struct slice segment, bool slash)
 {
 	size_t start = p->decoded.len;
 	struct slice name;
 
-	put_decoded(&p->decoded, segment, &p->impossible);
+	path_put_decoded(&p->decoded, segment, &p->impossible);
 	name = slice_skip(buf_view(&p->decoded), start);
 	if (slice_equal(name, SLICE(".")) || slice_equal(name, SLICE(".."))) {
 		bool up = name.len == 2;
 
 		buf_truncate(&p->decoded, start);
-		if (up && !climb(&p->decoded))
+		if (up && !path_climb(&p->decoded))
 			p->above_root = true;
 		else if (up && !p->encoded.failed)
-			(void)climb(&p->encoded);
+			(void)path_climb(&p->encoded);
 		return;
 	}
-	put_wire(&p->encoded, segment);
+	uri_put_encoded(&p->encoded, segment);
 	if (slash) {
 		buf_byte(&p->decoded, '/');
 		buf_byte(&p->encoded, '/');
@@ -464,7 +466,7 @@ uri_path_normalise(struct slice path, struct uri_path *out)
 		bool slash = slice_cut(path, '/', &segment, &path);
 
 		if (segment.len > 0)
-			put_segment(&p, segment, slash);
+			path_put_segment(&p, segment, slash);
 	}
 	if (p.encoded.failed)
 		buf_reset(&p.encoded);
@@ -479,7 +481,7 @@ uri_path_normalise(struct slice path, struct uri_path *out)
 
 /* RFC 3986 3.3: pchar, less '%' and the colon. */
 static bool
-link_byte(uint8_t c)
+byte_is_of_link(uint8_t c)
 {
 	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
 	    (c >= 'a' && c <= 'z'))
@@ -496,10 +498,10 @@ uri_encode(struct buf *out, struct slice name, bool keep_slash)
 	for (size_t i = 0; i < name.len; i++) {
 		uint8_t c = name.ptr[i];
 		bool slash = c == '/' && keep_slash;
-		bool keep = slash || link_byte(c) || (c == ':' && !first);
+		bool keep = slash || byte_is_of_link(c) || (c == ':' && !first);
 
 		first = first && !slash;
-		if (!(keep ? buf_byte(out, c) : put_escaped(out, c))) {
+		if (!(keep ? buf_byte(out, c) : uri_put_escaped(out, c))) {
 			buf_truncate(out, start);
 			return false;
 		}
@@ -512,7 +514,7 @@ uri_encode_query(struct buf *out, struct slice query)
 {
 	size_t start = out->len;
 
-	if (put_wire(out, query))
+	if (uri_put_encoded(out, query))
 		return true;
 	buf_truncate(out, start);
 	return false;

@@ -19,7 +19,7 @@ static char log_problem_prefix[64] = "carnation: ";
  * cursor, separators break lines for some readers, bidirectional controls
  * turn text around. */
 static bool
-deceives(uint32_t rune)
+rune_deceives(uint32_t rune)
 {
 	return rune < 0x20 || (rune >= 0x7f && rune <= 0x9f) ||
 	       rune == 0x061c || rune == 0x200e || rune == 0x200f ||
@@ -44,14 +44,14 @@ put_hex(struct buf *out, const char *mark, struct slice s)
 
 /* Takes as much of s as fits. */
 static bool
-escape(struct buf *out, struct slice s, bool backslash)
+log_escape_some(struct buf *out, struct slice s, bool backslash)
 {
 	uint32_t rune;
 
 	while (s.len > 0) {
 		size_t n = slice_rune(s, &rune);
-		bool plain =
-		    n > 0 && !deceives(rune) && (rune != '\\' || !backslash);
+		bool plain = n > 0 && !rune_deceives(rune) &&
+			     (rune != '\\' || !backslash);
 		struct slice unit = slice_head(s, n > 0 ? n : 1);
 
 		if (!(plain ? buf_put(out, unit) : put_hex(out, "\\x", unit)))
@@ -66,7 +66,7 @@ log_escape(struct buf *out, struct slice s)
 {
 	size_t start = out->len;
 
-	if (escape(out, s, true))
+	if (log_escape_some(out, s, true))
 		return true;
 	buf_truncate(out, start);
 	return false;
@@ -75,15 +75,15 @@ log_escape(struct buf *out, struct slice s)
 bool
 log_escape_most(struct buf *out, struct slice s)
 {
-	return escape(out, s, false);
+	return log_escape_some(out, s, false);
 }
 
 static bool
-json_rune(struct buf *out, uint32_t rune, struct slice unit)
+json_rune_put(struct buf *out, uint32_t rune, struct slice unit)
 {
 	if (rune == '"' || rune == '\\')
 		return buf_byte(out, '\\') && buf_put(out, unit);
-	if (deceives(rune))
+	if (rune_deceives(rune))
 		return buf_printf(out, "\\u%04x", (unsigned)rune);
 	return buf_put(out, unit);
 }
@@ -101,7 +101,7 @@ log_escape_json(struct buf *out, struct slice s)
 		/* JSON has no bytes: a stray one is shown as the text form
 		 * would show it, never as a lone surrogate, on which strict
 		 * readers drop the whole line. */
-		if (!(n > 0 ? json_rune(out, rune, unit)
+		if (!(n > 0 ? json_rune_put(out, rune, unit)
 			    : put_hex(out, "\\\\x", unit))) {
 			buf_truncate(out, start);
 			return false;
@@ -197,21 +197,21 @@ log_due(uint64_t *last_ms, uint64_t period_ms)
 }
 
 static void
-drop(struct screen *s, size_t n)
+screen_drop(struct screen *s, size_t n)
 {
 	s->n -= n;
 	memmove(s->kept, s->kept + n, s->n);
 }
 
 static bool
-is_control(uint32_t rune)
+screen_is_control(uint32_t rune)
 {
 	return rune < 0x20 || (rune >= 0x7f && rune <= 0x9f);
 }
 
 /* How many bytes a sequence that begins with lead has; 1 when none does. */
 static size_t
-sequence(uint8_t lead)
+utf8_length(uint8_t lead)
 {
 	if (lead >= 0xc2 && lead <= 0xdf)
 		return 2;
@@ -222,19 +222,19 @@ sequence(uint8_t lead)
 
 /* Whether what is kept may still become something else. */
 static bool
-is_open(const struct screen *s)
+screen_is_open(const struct screen *s)
 {
 	if (s->kept[0] == '\r')
 		return s->n == 1;
 	for (size_t i = 1; i < s->n; i++)
 		if ((s->kept[i] & 0xc0) != 0x80)
 			return false;
-	return s->n < sequence(s->kept[0]);
+	return s->n < utf8_length(s->kept[0]);
 }
 
 /* Shows what is at the front of a non-empty kept. */
 static bool
-show(struct screen *s, struct buf *out)
+screen_show(struct screen *s, struct buf *out)
 {
 	struct slice kept = slice_of(s->kept, s->n);
 	uint32_t rune;
@@ -243,7 +243,8 @@ show(struct screen *s, struct buf *out)
 
 	if (slice_starts(kept, SLICE("\r\n")))
 		n = 2;
-	else if (n > 0 && is_control(rune) && rune != '\n' && rune != '\t')
+	else if (n > 0 && screen_is_control(rune) && rune != '\n' &&
+		 rune != '\t')
 		n = 0;
 	if (n > 0) {
 		done = buf_put(out, slice_head(kept, n));
@@ -251,7 +252,7 @@ show(struct screen *s, struct buf *out)
 		n = 1;
 		done = buf_printf(out, "\\x%02x", (unsigned)s->kept[0]);
 	}
-	drop(s, n);
+	screen_drop(s, n);
 	return done;
 }
 
@@ -260,8 +261,8 @@ screen_put(struct screen *s, struct slice bytes, struct buf *out)
 {
 	for (size_t i = 0; i < bytes.len; i++) {
 		s->kept[s->n++] = bytes.ptr[i];
-		while (s->n > 0 && !is_open(s))
-			if (!show(s, out))
+		while (s->n > 0 && !screen_is_open(s))
+			if (!screen_show(s, out))
 				return false;
 	}
 	return true;
@@ -271,7 +272,7 @@ bool
 screen_end(struct screen *s, struct buf *out)
 {
 	while (s->n > 0)
-		if (!show(s, out))
+		if (!screen_show(s, out))
 			return false;
 	return true;
 }
