@@ -10,6 +10,7 @@ import struct
 import time
 
 from binary import PATIENCE
+from tools import arrived
 
 HOST = "localhost"
 ADDRESS = {4: "127.0.0.1", 6: "::1"}
@@ -189,11 +190,11 @@ class Client:
         self.flush()
         return self
 
-    def send_pieces(self, pieces, delay=0):
+    def send_pieces(self, pieces):
+        """Each arrives by itself."""
         for piece in pieces:
             self.send(piece)
-            if delay:
-                time.sleep(delay)
+            arrived(self.sock)
         return self
 
     def seal(self, data):

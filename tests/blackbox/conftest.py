@@ -138,8 +138,10 @@ def site_capsules(directory):
 
 @pytest.fixture(scope="session")
 def site(tidy):
-    """localhost, other.example and café.example on one server, one worker."""
-    with Server(site_capsules(own_directory())) as server:
+    """localhost, other.example and café.example on one server, one worker. Who
+    is answered has not waited for a deadline: those are longer than PATIENCE."""
+    with Server(site_capsules(own_directory()), options={
+            "limits": {"handshake": 60, "request": 60}}) as server:
         yield server
 
 

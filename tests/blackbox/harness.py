@@ -20,8 +20,8 @@ from pathlib import Path
 from binary import CARNATION, LONG, PATIENCE, ROOT, SANITIZED  # noqa: F401
 from client import (ADDRESS, HOST, NOTHING, Client, Reply,  # noqa: F401
                     connect, context, reset)
-from tools import (end_with_us, own_directory, parallel, remove,  # noqa: F401
-                   settings, tool, tree, wait_for)
+from tools import (arrived, end_with_us, own_directory,  # noqa: F401
+                   parallel, remove, settings, tool, tree, wait_for)
 
 
 # ----------------------------------------------------------------- the server
@@ -132,20 +132,27 @@ class Server:
     def expect_workers(self):
         """Takes the workers of now, and their descriptors, as the normal."""
         self.greetings = 0
+        before = self.descriptors()
         if self.alive is not None and self.ports:
             for _ in range(2 * len(self.workers())):  # each of them, likely
                 for family in self.families:
                     self.ask(self.alive, family=family)
                     self.greetings += 1
-        # the last of these connections may still be on its way out
-        counts = []
-        for _ in range(5):
-            counts.append(self.descriptors())
-            time.sleep(0.01)
-        self.expected = {
-            p: n and min(c.get(p, n) for c in counts)
-            for p, n in counts[-1].items()}
+        self.expected = self.settled(before)
         self.touched = False
+
+    def settled(self, before):
+        """The descriptors, when the last connection is no longer on its way
+        out: as many as before, or the fewest of some counts."""
+        now = self.descriptors()
+        for _ in range(5):
+            if all(n is None or n <= before.get(p, 0)
+                   for p, n in now.items()):
+                break
+            time.sleep(0.01)
+            again = self.descriptors()
+            now = {p: n and min(now.get(p, n), n) for p, n in again.items()}
+        return now
 
     # -- processes
 
@@ -260,18 +267,17 @@ class Server:
         pids = set(self.expected)
 
         def calm():
-            assert {self.process.pid, *(p for p, _ in self.pids())} == pids, (
-                f"workers were {pids}, are {self.pids()}")
             now = self.descriptors()
-            return all(now.get(p) is None or now[p] <= n
+            return {self.process.pid, *(p for p, _ in self.pids())} == pids \
+                and all(now.get(p) is None or now[p] <= n
                        for p, n in self.expected.items() if n is not None)
 
         try:
-            wait_for(calm, 5, "descriptors to be closed")
+            wait_for(calm, what="the same workers, all descriptors closed:")
         except AssertionError as e:
             raise AssertionError(
-                f"{e}: were {self.expected}, are {self.descriptors()}"
-            ) from None
+                f"{e}: were {self.expected}, are {self.descriptors()}, "
+                f"{self.pids()}") from None
 
     def scan(self):
         """Fails when a sanitizer or an assertion has spoken."""

@@ -94,6 +94,23 @@ def busy(pids, seconds=1.2):
     return (sum(map(cpu, pids)) - before) / seconds
 
 
+def has_looked(server):
+    """Waits until the parent has looked at the roots again, twice at least: of
+    four times a second that it wakes two are for them."""
+    def woken():
+        return int(status(server.process.pid)["voluntary_ctxt_switches"])
+
+    before = woken()
+    wait_for(lambda: woken() >= before + 6, what="looks at the roots")
+
+
+def accepted(server, number):
+    """Waits until the one worker holds so many connections more than at rest."""
+    pid, = server.workers()
+    wait_for(lambda: server.descriptors()[pid] >= server.expected[pid] + number,
+             what=f"{number} connections accepted")
+
+
 def expect_rest(pids):
     """They have done what there was to do (filled the sockets of downloads, say)
     and wait for something to happen: a loop that spins never comes to it."""
@@ -209,6 +226,11 @@ class Load:
                 self.answers += 1
                 if wrong:
                     self.failures.append((path, wrong, reply))
+
+    def more(self, answers):
+        """Waits until so many more answers have come."""
+        enough = self.answers + answers
+        wait_for(lambda: self.answers >= enough, what=f"{answers} answers")
 
     def __enter__(self):
         for t in self._threads:

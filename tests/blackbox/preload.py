@@ -2,6 +2,7 @@
 """System calls and allocations that fail when a test wants them to, and a clock
 that is fast: C that is loaded before the program's own library."""
 import functools
+import mmap
 import os
 import shutil
 import subprocess
@@ -18,6 +19,13 @@ needed = [
 ]
 
 
+def preloaded(library):
+    """The environment that loads it, before a sanitizer's own library too."""
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return {"LD_PRELOAD": str(library),
+            "ASAN_OPTIONS": f"verify_asan_link_order=0:{options}"}
+
+
 def built(text):
     """Yields a shared library; for a fixture."""
     directory = own_directory()
@@ -27,10 +35,54 @@ def built(text):
         ["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"],
         capture_output=True, text=True, check=False)
     if made.returncode != 0 or carnation(
-            "help", env={"LD_PRELOAD": str(library)}).returncode != 0:
+            "help", env=preloaded(library)).returncode != 0:
         pytest.skip(f"this C library's calls cannot be replaced: {made.stderr}")
     yield library
     remove(directory)
+
+
+# ------------------------------------------ a clock that can be put forward
+
+AHEAD = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	static volatile const unsigned char *ahead;
+	long done = syscall(SYS_clock_gettime, id, now);
+	if (ahead == NULL && getenv("CLOCK_AHEAD") != NULL)
+		ahead = mmap(NULL, 1, PROT_READ, MAP_SHARED,
+		    open(getenv("CLOCK_AHEAD"), O_RDONLY | O_CLOEXEC), 0);
+	if (ahead != NULL && id == CLOCK_MONOTONIC)
+		now->tv_sec += ahead[0];
+	return (int)done;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def later_clock():
+    yield from built(AHEAD)
+
+
+class Later:
+    """A clock of the server's that can be put forward."""
+
+    def __init__(self, place, library):
+        path = place / "ahead"
+        path.write_bytes(b"\0")
+        with open(path, "r+b") as f:
+            self.ahead = mmap.mmap(f.fileno(), 1)
+        self.env = {**preloaded(library), "CLOCK_AHEAD": str(path)}
+
+    def pass_by(self, seconds):
+        self.ahead[0] += seconds
 
 
 # ------------------------------------------------------------- a fast clock
@@ -103,7 +155,6 @@ def hurry(monkeypatch):
     library = fast_clock()
     if library is None:
         return 1
-    asan = os.environ.get("ASAN_OPTIONS", "")
-    monkeypatch.setenv("LD_PRELOAD", str(library))
-    monkeypatch.setenv("ASAN_OPTIONS", f"verify_asan_link_order=0:{asan}")
+    for name, value in preloaded(library).items():
+        monkeypatch.setenv(name, value)
     return HURRY

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import CARNATION, LONG, parallel, tree
+from harness import CARNATION, LONG, parallel, tree, wait_for
 from life import carnation, root_only
 from origin import Origin
 from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
@@ -74,9 +74,8 @@ class Killer:
         if self.aimed % 2 or not releases.exists():
             return self.random.uniform(0, self.seconds)
         before = releases.stat().st_mtime_ns
-        while (process.poll() is None
-               and releases.stat().st_mtime_ns == before):
-            time.sleep(0.0005)
+        wait_for(lambda: process.poll() is not None
+                 or releases.stat().st_mtime_ns != before, every=0.0005)
         return self.random.uniform(0, 0.04)
 
     def run(self, store, *words):

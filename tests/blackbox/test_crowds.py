@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Many strangers at once: what they cost, who gives way, and that a visitor who
 asks is answered all the same."""
-import mmap
 import re
 
 import pytest
@@ -12,7 +11,7 @@ from crowd import (Crowd, answered, anywhere, closed, cut, hello, idle_tls,
                    open_one, visits)
 from harness import Server, tree, wait_for
 from life import silent
-from preload import built, needed
+from preload import Later, later_clock, needed  # noqa: F401
 from tools import raise_descriptor_limit
 
 BIG = 20_000_000
@@ -70,7 +69,9 @@ def test_half_open_handshakes_of_all_workers_are_bounded(place):
             with Client(server) as c:
                 assert c.ask("/").reply().whole
 
-        wait_for(lambda: len([s for s in strangers if not closed(s)]) <= 1024)
+        # two workers may go beyond it at the same time, until the next comes
+        wait_for(lambda: server.ask("/").whole and len(
+            [s for s in strangers if not closed(s)]) <= 1024)
         kept = [s for s in strangers if not closed(s)]
         assert len(kept) >= 1024 - 2 * 16
         assert server.ask("/").whole
@@ -121,48 +122,6 @@ def test_memory_is_given_back(place):
                  PATIENCE, f"memory: {before}, {top}, {server.memory()}")
 
 
-CLOCK = """
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t id, struct timespec *now)
-{
-	static volatile const unsigned char *ahead;
-	long done = syscall(SYS_clock_gettime, id, now);
-	if (ahead == NULL && getenv("CLOCK_AHEAD") != NULL)
-		ahead = mmap(NULL, 1, PROT_READ, MAP_SHARED,
-		    open(getenv("CLOCK_AHEAD"), O_RDONLY | O_CLOEXEC), 0);
-	if (ahead != NULL && id == CLOCK_MONOTONIC)
-		now->tv_sec += ahead[0];
-	return (int)done;
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def clock():
-    yield from built(CLOCK)
-
-
-class Later:
-    """A clock of the server's that can be put forward."""
-
-    def __init__(self, place, library):
-        path = place / "ahead"
-        path.write_bytes(b"\0")
-        with open(path, "r+b") as f:
-            self.ahead = mmap.mmap(f.fileno(), 1)
-        self.env = {"LD_PRELOAD": str(library), "CLOCK_AHEAD": str(path)}
-
-    def pass_by(self, seconds):
-        self.ahead[0] += seconds
-
-
 def readers(server, n):
     """Downloads that have begun and are read no further."""
     found = []
@@ -180,10 +139,11 @@ def cuts(server):
 
 @needed[0]
 @needed[1]
-def test_a_slow_reader_gives_way_when_slots_are_scarce(place, clock):
+def test_a_slow_reader_gives_way_when_slots_are_scarce(
+        place, later_clock):  # noqa: F811
     """Less than 1 KiB a second for 30 s, above 80 % of the slots; one for each
     newcomer, and nobody who reads faster."""
-    later = Later(place, clock)
+    later = Later(place, later_clock)
     with crowded(place, later.env, connections=10, stall=3600) as server:
         tree(place / "capsule", {"big.bin": b"x" * BIG})
         fast, *slow = readers(server, 7)
@@ -203,9 +163,10 @@ def test_a_slow_reader_gives_way_when_slots_are_scarce(place, clock):
 
 @needed[0]
 @needed[1]
-def test_newcomers_wait_until_a_reader_is_too_slow(place, clock):
+def test_newcomers_wait_until_a_reader_is_too_slow(
+        place, later_clock):  # noqa: F811
     """All slots are being answered; nothing else happens meanwhile."""
-    later = Later(place, clock)
+    later = Later(place, later_clock)
     with crowded(place, later.env, connections=3, stall=3600) as server:
         tree(place / "capsule", {"big.bin": b"x" * BIG})
         slow = readers(server, 3)

@@ -11,6 +11,7 @@ import pytest
 
 from evil import ESC, evil, known_pair  # noqa: F401
 from harness import CARNATION, PATIENCE
+from preload import hurry  # noqa: F401
 
 
 class Terminal:
@@ -62,12 +63,12 @@ def test_terminal_body(terminal, evil):
     assert b"\\x1b[31m\\x0dZ\\x9b\\xc2\\x9b" in t.seen
 
 
-def test_progress(terminal, evil, tmp_path):
+def test_progress(hurry, terminal, evil, tmp_path):  # noqa: F811
     def answer(line, c, n):
         c.sendall(b"20 text/plain\r\n")
         for _ in range(5):
             c.sendall(b"x" * 1048576)
-            time.sleep(0.25)
+            time.sleep(0.25 / hurry)
 
     t = terminal("-o", tmp_path / "big", evil(answer).url())
     assert t.finish() == 0

@@ -2,12 +2,11 @@
 """How many: connections per address, and slots. How long is measured in
 test_connection.py."""
 import subprocess
-import time
 
 import pytest
 
-from harness import Client, Server, connect, tree, wait_for
-from life import ended, expect_rest, own_network, rest, silent, sparse
+from harness import PATIENCE, Client, Server, connect, tree, wait_for
+from life import accepted, ended, expect_rest, own_network, rest, silent, sparse
 
 BIG = 12_000_000
 
@@ -84,7 +83,7 @@ def test_exempt_networks(place):
         for source, limit in (("127.0.0.9", None), ("127.0.0.15", None),
                               ("127.0.0.16", 2), ("127.0.0.7", 2)):
             crowd = [silent(server, source) for _ in range(6)]
-            time.sleep(0.1)
+            assert server.ask("/", source="127.0.0.9").whole  # behind them
             gone = sum(ended(s, 0.01) for s in crowd)
             assert gone == (0 if limit is None else 6 - limit), source
             close_all(crowd)
@@ -105,7 +104,7 @@ def test_ipv6_is_counted_by_its_64(place):
             with quiet(source) as s:
                 assert ended(s, 0.2) == gone, source
         close_all(crowd)
-        time.sleep(0.1)
+        wait_for(lambda: server.settled(server.expected) == server.expected)
         got = [server.ask("/", family=6, source=f"fd00:0:0:1::{1 + n % 2}")
                .status for n in range(5)]
         assert got == [20, 20, 20, 44, 44]
@@ -119,18 +118,17 @@ def test_the_oldest_of_the_greediest_makes_room(place):
     """Whoever has not asked yet, of the address that has most of those."""
     with limited(place, connections=8, per_address=0) as server:
         modest = [silent(server, "127.0.0.3") for _ in range(2)]
-        time.sleep(0.02)
+        accepted(server, 2)
         greedy = []
-        for _ in range(5):
+        for n in range(5):
             greedy.append(silent(server, "127.0.0.2"))
-            time.sleep(0.02)
+            accepted(server, 3 + n)
         greedy.append(Client(server, source="127.0.0.2"))  # in REQUEST
         assert server.ask("/", source="127.0.0.4").whole
-        assert ended(greedy[0], 0.5)
-        time.sleep(0.05)
+        assert ended(greedy[0], PATIENCE)
         assert not any(ended(s, 0.05) for s in modest + greedy[1:5])
         newcomers = [silent(server, "127.0.0.4") for _ in range(3)]
-        assert ended(greedy[1], 0.5) and ended(greedy[2], 0.5)
+        assert ended(greedy[1], PATIENCE) and ended(greedy[2], PATIENCE)
         assert not any(ended(s, 0.05) for s in modest + greedy[3:5])
         assert greedy[5].ask("/").reply().whole
         close_all(modest + greedy + newcomers)

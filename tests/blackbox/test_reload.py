@@ -335,13 +335,12 @@ def test_an_idle_visitor_does_not_hold_up_a_reload(place):
 
 def test_reloads_that_pile_up_all_end_in_one_configuration(place):
     with site(place) as server:
+        since = mark(server)
         for n in range(20):
             (place / "capsule" / "index.gmi").write_text(f"# {n}\n")
             server.signal(1)
-        since = mark(server)
-        time.sleep(0.2)
-        hup(server)
         server.wait_log(r"reloaded: ", since=since)
+        hup(server)
         settle(server)
         assert server.ask("/").text == "# 19\n"
 

@@ -10,7 +10,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +18,9 @@ from OpenSSL import SSL
 
 from harness import (CARNATION, PATIENCE, SANITIZED, Client, Server, parallel,
                      settings, tree, wait_for)
-from life import (carnation, cpu, exists, hup, hup_refused, mark, refused,
-                  root_only, settle, status)
+from life import (busy, carnation, cpu, exists, expect_rest, hup, hup_refused,
+                  mark, refused, root_only, settle, status)
+from preload import Later, later_clock, needed  # noqa: F401
 from rawtls import Puppet
 
 BROKEN = "x = = ;\n"
@@ -73,11 +73,20 @@ def hup_seen(server, old):
     pause, and until something is said, for they may be gone already."""
     said = server.log_path.stat().st_size
     server.signal(signal.SIGHUP)
-    deadline = time.monotonic() + PATIENCE
-    while (not (new := children(server) - old)
-           and server.log_path.stat().st_size == said):
-        assert time.monotonic() < deadline, "no new worker"
-    return new
+    found = []
+
+    def seen():
+        found[:] = children(server) - old
+        return found or server.log_path.stat().st_size != said
+
+    wait_for(seen, what="a new worker", every=0)
+    return set(found)
+
+
+def at_rest(pid):
+    """Whether it sleeps, and no signal is pending."""
+    found = status(pid)
+    return found["State"][0] == "S" and not int(found["ShdPnd"], 16)
 
 
 def send(pids, number):
@@ -96,7 +105,7 @@ def two_HUPs(server):
     del server.options["log"]
     server.write_config()
     server.signal(signal.SIGHUP)
-    time.sleep(0.03)  # until the parent has taken note
+    wait_for(lambda: at_rest(server.process.pid), what="HUP taken note of")
     send(new, signal.SIGCONT)
     wait_for(lambda: len(re.findall(
         "reload refused: |^carnation: reloaded: ", server.log()[since:],
@@ -132,9 +141,9 @@ def end_between_generations(directory):
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: len(re.findall(
             r"^carnation serve: .*worker.*signal", server.log(), re.M)) > n, 3)
-    hup_seen(server, set())
+    new = hup_seen(server, set())
     with stopped(server.process.pid):
-        time.sleep(0.3 * min(SLOW, 2))  # it says that it is ready
+        expect_rest(new)  # it says that it is ready
         server.signal(signal.SIGTERM)
     server.process.wait(PATIENCE)
     server.stop()
@@ -280,63 +289,31 @@ def test_a_flood_of_KeyUpdates_freezes_nobody(place):
                     flooder.sock.sendall(data)
 
             def honest():
-                longest = 0
                 for _ in range(15):
-                    began = time.monotonic()
                     assert server.ask("/").whole
-                    longest = max(longest, time.monotonic() - began)
-                return longest
 
-            _, longest = parallel(flood, honest)
-            assert longest < 1 * SLOW
+            parallel(flood, honest)
             with contextlib.suppress(SSL.Error, OSError):
                 assert b"# Home" not in flooder.read_all()
             assert server.ask("/").whole
             assert cpu(worker) - before < 0.2 * SLOW
 
 
-# The server's idea of how long it has lived, without the wait: half a minute
-# more from one second after its start on. (libev asks the kernel itself.)
-LATER = """
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t id, struct timespec *t)
-{
-	static time_t first;
-	int done = (int)syscall(SYS_clock_gettime, id, t);
-	if (id == CLOCK_REALTIME)
-		return done;
-	if (first == 0)
-		first = t->tv_sec;
-	if (t->tv_sec > first + 1)
-		t->tv_sec += 30;
-	return done;
-}
-"""
-
-
-def test_a_worker_that_cannot_be_replaced(place):
+@needed[1]
+def test_a_worker_that_cannot_be_replaced(place, later_clock):  # noqa: F811
     """No descriptor for its control socket: the parent tries again in peace,
     also for a worker that had lived long; and succeeds when it can."""
-    built = subprocess.run(
-        ["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", place / "later.so",
-         "-x", "c", "-"], input=LATER, text=True, capture_output=True)
-    assert built.returncode == 0, built.stderr
-    options = os.environ.get("ASAN_OPTIONS", "")
-    with Server(directory=place, listen=(4,), env={
-            "LD_PRELOAD": str(place / "later.so"),
-            "ASAN_OPTIONS": f"verify_asan_link_order=0:{options}"}) as server:
+    later = Later(place, later_clock)
+    with Server(directory=place, listen=(4,), env=later.env) as server:
         pid = server.process.pid
-        time.sleep(2.1)
+        later.pass_by(30)
         had = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, had[1]))
-        before, since = cpu(pid), mark(server)
+        since = mark(server)
         victim, = server.workers()
         os.kill(victim, signal.SIGKILL)
-        time.sleep(1.2)
+        assert busy([pid], 1.2) < 0.1 * SLOW, "it spins"
         assert server.workers() == []
-        assert cpu(pid) - before < 0.1 * SLOW, "it spins"
         said = server.log()[since:]
         assert 2 <= said.count("\n") < 15, said
         resource.prlimit(pid, resource.RLIMIT_NOFILE, had)
@@ -352,11 +329,9 @@ def test_links_that_multiply(place):
     for i in range(23):
         for name in "ab":
             (root / f"d{i}" / name).symlink_to(f"../d{i + 1}")
-    began = time.monotonic()
     with Server([{"host": "localhost", "root": root}], directory=place,
                 listen=(4,)) as server:
-        assert time.monotonic() - began < 3 * SLOW
-        hup(server, seconds=3 * SLOW)
+        hup(server)
         assert server.ask("/d0/" + "a/b/" * 11 + "page.gmi").status == 20
         settle(server)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ROOT, Client, Server, connect, tree, wait_for
+from harness import PATIENCE, ROOT, Client, Server, connect, tree, wait_for
 from life import (IS_ROOT, ended, exists, mark, rest, root_only, settle, silent,
                   sparse, wrapper)
 
@@ -64,22 +64,19 @@ def test_it_drains_a_download_and_takes_nobody_new(start, number):
     with download(server) as c:
         idle = silent(server)
         server.signal(number)
-        wait_for(lambda: refuses(server), 1)
-        time.sleep(0.5)
+        wait_for(lambda: refuses(server))
         assert server.process.poll() is None
         got, clean = rest(c)
         assert clean and got > BIG - 100_000
         idle.close()
-    assert server.process.wait(3) == 0
+    assert server.process.wait(PATIENCE) == 0
 
 
 def test_it_ends_at_once_when_nobody_is_there(start):
-    server = start()
+    server = start(limits={"drain": 60})
     workers = server.workers()
-    began = time.monotonic()
     server.signal(signal.SIGTERM)
-    assert server.process.wait(3) == 0
-    assert time.monotonic() - began < 1
+    assert server.process.wait(PATIENCE) == 0
     assert not any(exists(p) for p in workers)
 
 
@@ -87,9 +84,9 @@ def test_who_has_not_asked_yet_may_still_ask(start):
     server = start()
     with Client(server) as c:
         server.signal(signal.SIGTERM)
-        time.sleep(0.2)
+        wait_for(lambda: refuses(server))
         assert c.ask("/").reply().whole
-    assert server.process.wait(3) == 0
+    assert server.process.wait(PATIENCE) == 0
 
 
 def test_drain_has_an_end(start):
@@ -97,21 +94,19 @@ def test_drain_has_an_end(start):
     with download(server), silent(server):
         began = time.monotonic()
         server.signal(signal.SIGTERM)
-        assert server.process.wait(5) == 0
-        assert 0.7 < time.monotonic() - began < 2.5
+        assert server.process.wait(PATIENCE) == 0
+        assert 0.7 < time.monotonic() - began
 
 
 def test_a_second_interrupt_ends_it_at_once(start):
-    server = start()
+    server = start(limits={"drain": 60})
     workers = server.workers()
     with download(server):
         server.signal(signal.SIGINT)
-        time.sleep(0.3)
+        wait_for(lambda: refuses(server))
         assert server.process.poll() is None
-        began = time.monotonic()
         server.signal(signal.SIGINT)
-        assert server.process.wait(3) >= 0, "ended by itself, not killed"
-        assert time.monotonic() - began < 0.5
+        assert server.process.wait(PATIENCE) >= 0, "by itself, not killed"
     wait_for(lambda: not any(exists(p) for p in workers), 1)
 
 
@@ -195,8 +190,9 @@ def test_usr1_loses_no_request_under_way(place):
     sparse(place / "capsule/big.bin", BIG)
     with logged(place) as server:
         with download(server) as c:
+            since = mark(server)
             server.signal(signal.SIGUSR1)
-            time.sleep(0.2)
+            server.wait_log("^carnation: reloaded: ", since=since)
             assert rest(c)[1]
         settle(server)
 
@@ -370,11 +366,9 @@ def test_a_log_pipe_that_nobody_reads_stops_nobody(place):
     try:
         with logged(place, log={"access": str(place / "pipe")}) as server:
             long = "/" + "a" * 990
-            began = time.monotonic()
             for _ in range(100):  # 64 KiB fit
                 assert server.ask(long).status == 51
             assert server.ask("/").whole
-            assert time.monotonic() - began < 10
             assert b" /aaa" in emptied(reader)
             server.ask("/again")
             wait_for(lambda: b" /again\n" in emptied(reader))

@@ -14,7 +14,8 @@ import pytest
 
 from certs import pair
 from harness import LONG, SANITIZED, Client, Server, tree, wait_for
-from life import NOBODY, Load, carnation, mark, refused, root_only, settle
+from life import (NOBODY, Load, carnation, has_looked, mark, refused,
+                  root_only, settle)
 
 # After a switch, the old release is gone for good; workers with sanitizers take
 # several times as long to start.
@@ -301,7 +302,7 @@ def test_a_link_to_what_is_no_release_is_not_followed(place, to):
         fresh.symlink_to(to)
         os.replace(fresh, store / "current")
         server.wait_log(r"none of its releases", since=since)
-        time.sleep(1.2)  # it looks twice a second
+        has_looked(server)
         assert server.log()[since:].count("none of its releases") == 1
         assert serves(server, 1)()
         add_release(store, 2)
@@ -410,14 +411,14 @@ def test_switches_under_load_mix_and_lose_nothing(place):
         add_release(store, serial)
     watched = Watched(store)
     with served(place, store=store, workers=2) as server:
-        with Load(server, watched.good, PATHS, clients=2):
+        with Load(server, watched.good, PATHS, clients=2) as load:
             for _ in range(times):
                 serial = rng.randrange(1, 11)  # rollbacks among them
                 watched.switch(serial)
                 if LONG:
                     wait_for(serves(server, serial), PATIENCE_S)
                 else:
-                    time.sleep(rng.choice((0.02, 0.05, 0.1, 0.3)))
+                    load.more(rng.choice((6, 20, 40, 100)))
             watched.switch(2)
             wait_for(serves(server, 2), PATIENCE_S)
         settle(server)

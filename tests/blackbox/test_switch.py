@@ -9,10 +9,10 @@ import time
 import pytest
 
 from certs import pair
-from harness import LONG, Server, tree, wait_for
-from life import Load, hup, mark, settle
+from harness import LONG, PATIENCE, Server, tree, wait_for
+from life import Load, has_looked, hup, mark, settle
 
-PATIENCE_S = 2.0  # after a switch, the old release is gone for good
+PATIENCE_S = 2.0 + PATIENCE  # after a switch, the old release is gone
 
 
 def release(place, number, size=2000):
@@ -84,7 +84,7 @@ def test_a_link_to_nowhere_changes_nothing(place):
     with served(place) as server:
         workers = server.workers()
         switch(place, 99)
-        time.sleep(1.2)  # it looks twice a second
+        server.wait_log("its last good content is still served")
         assert number_of(server.ask("/")) == 0
         assert server.workers() == workers
         release(place, 1)
@@ -111,7 +111,7 @@ def test_a_release_that_does_not_load_is_not_followed(place, spoil):
         since = mark(server)
         switch(place, 1)
         server.wait_log(expected, since=since)
-        time.sleep(1)
+        has_looked(server)
         assert number_of(server.ask("/")) == 0
         assert len(re.findall(expected, server.log()[since:])) == 1, (
             "said once, not every time it is looked at")
@@ -154,7 +154,7 @@ def test_switches_under_load_mix_and_lose_nothing(place):
         release(place, number)
     with served(place, workers=2) as server:
         server.count = 2
-        with Load(server, good, ("/", "/deep/page.gmi"), clients=2):
+        with Load(server, good, ("/", "/deep/page.gmi"), clients=2) as load:
             for number in range(1, times + 1):
                 switch(place, number)
                 moments.append(time.monotonic())
@@ -163,6 +163,6 @@ def test_switches_under_load_mix_and_lose_nothing(place):
                     wait_for(lambda: number_of(server.ask("/")) == number,
                              PATIENCE_S, f"release {number}")
                 else:
-                    time.sleep(rng.choice((0.01, 0.02, 0.03, 0.05, 0.1)))
+                    load.more(rng.choice((3, 6, 12, 20, 40)))
             wait_for(lambda: number_of(server.ask("/")) == times, PATIENCE_S)
         settle(server)

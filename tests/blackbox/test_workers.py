@@ -14,7 +14,6 @@ from harness import LONG, Client, Server, tree, wait_for
 from life import (exists, expect_rest, holder, limit, mark, rest, root_only,
                   silent, sparse, status, wrapper)
 
-SECOND = 1.0
 BIG = 12_000_000
 
 
@@ -31,22 +30,20 @@ def two(place):
 
 
 def kill(server, pid, number):
-    """Kills a worker; the time until another one has taken its place."""
+    """Kills a worker and waits until another one has taken its place."""
     others = set(server.workers()) - {pid}
     os.kill(pid, number)
-    began = time.monotonic()
     wait_for(lambda: pid not in server.workers()
-             and len(server.workers()) == len(others) + 1, 2 * SECOND,
-             "a new worker")
+             and len(server.workers()) == len(others) + 1,
+             what="a new worker")
     assert others < set(server.workers()), "others unharmed"
-    return time.monotonic() - began
 
 
 @pytest.mark.parametrize("number", [
     signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], ids=lambda n: n.name)
-def test_a_worker_that_dies_is_replaced_within_a_second(two, number):
+def test_a_worker_that_dies_is_replaced(two, number):
     since = mark(two)
-    assert kill(two, two.workers()[0], number) < SECOND
+    kill(two, two.workers()[0], number)
     two.wait_log(r"^carnation serve: (warning|error): .*worker.*(signal|SIG).*",
                  since=since)
     two.expect_workers()
@@ -77,7 +74,7 @@ def test_other_workers_never_notice(two):
             else:
                 assert not clean, "cut, and seen to be cut"
             c.close()
-    wait_for(lambda: len(two.workers()) == 2, SECOND)
+    wait_for(lambda: len(two.workers()) == 2)
     two.expect_workers()
 
 
@@ -85,21 +82,21 @@ def test_a_worker_that_loops_is_held_back_then_comes_back(two):
     since = mark(two)
     two.may_restart = True
     keep = two.workers()[0]
-    deadline = time.monotonic() + 2.5
     killed, times = set(), []
-    while time.monotonic() < deadline:
-        for pid in two.workers():
-            if pid != keep and pid not in killed and exists(pid):
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
-                times.append(time.monotonic())
-        time.sleep(0.005)
+
+    def another():
+        return [p for p in two.workers()
+                if p != keep and p not in killed and exists(p)]
+
+    for _ in range(7):
+        pid, = wait_for(another, what="a new worker", every=0.005)
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+        times.append(time.monotonic())
     gaps = [b - a for a, b in zip(times, times[1:])]
-    assert len(killed) < 20, "no back-off"
-    assert max(gaps) > 4 * gaps[0] or max(gaps) > 0.4, gaps
-    assert max(gaps) < SECOND + 0.2, gaps
+    assert max(gaps) > 4 * gaps[0] or max(gaps) > 0.4, "no back-off"
     assert keep in two.workers()
-    wait_for(lambda: len(two.workers()) == 2, 2 * SECOND)
+    wait_for(lambda: len(two.workers()) == 2)
     lines = two.log()[since:].count("\n")
     assert lines < 100, "one death, a line or two"
     assert two.ask("/").whole
@@ -117,7 +114,7 @@ def test_deaths_under_load(two):
                 served += two.ask("/").whole
             except OSError:  # it was that worker's
                 pass
-        wait_for(lambda: len(two.workers()) == 2, 2 * SECOND)
+        wait_for(lambda: len(two.workers()) == 2)
     assert served >= 20
 
 
@@ -137,7 +134,7 @@ def test_the_parent_takes_all_with_it(place):
     Server.running.remove(server)
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
-    wait_for(lambda: not any(exists(p) for p in workers), SECOND)
+    wait_for(lambda: not any(exists(p) for p in workers))
     assert not sockets & listening(server.port())
 
 
@@ -183,9 +180,7 @@ def test_descriptors_run_out_under_way(place):
         expect_rest([worker, server.process.pid])
         for s in crowd:
             s.close()
-        began = time.monotonic()
         assert server.ask("/").whole
-        assert time.monotonic() - began < 2
         for c in (download, waiting):
             c.close()
 

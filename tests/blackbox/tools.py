@@ -2,13 +2,16 @@
 """Small tools: configuration texts, trees of files, patience, and directories
 that do not outlive the run."""
 import ctypes
+import fcntl
 import functools
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import struct
 import tempfile
+import termios
 import threading
 import time
 from pathlib import Path
@@ -99,15 +102,24 @@ def tree(root, files):
     return root
 
 
-def wait_for(true, seconds=None, what="it"):
-    """Calls true() until it says so; its value. Fails after some seconds."""
-    deadline = time.monotonic() + (PATIENCE if seconds is None else seconds)
+def wait_for(true, seconds=0, what="it", every=0.01):
+    """Calls true() until it says so; its value. Fails after PATIENCE, or more
+    seconds if need be: a busy machine is no failure."""
+    deadline = time.monotonic() + max(PATIENCE, seconds or 0)
     while True:
         value = true()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(every)
+
+
+def arrived(sock):
+    """Waits until the kernel of the other side has all that was sent."""
+    def unsent():
+        return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ,
+                                              bytes(4)))[0]
+    wait_for(lambda: unsent() == 0, what="what was sent has arrived")
 
 
 def parallel(*jobs):
