@@ -50,15 +50,16 @@ static enum publish_result
 find_origin(struct publish *p, struct report *r)
 {
 	const struct feed_origin *said = p->o->origin;
-	const char *known = p->state.origin, *fault = NULL;
+	const char *known = p->state.origin;
+	struct why why;
 	uint8_t memory[MANIFEST_ORIGIN_MAX];
 	struct buf url;
 
 	if (known[0] != '\0' &&
-	    !feed_origin(slice_str(known), &p->origin, &fault)) {
+	    !feed_origin(slice_str(known), &p->origin, &why)) {
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "belongs to %s, for which no feed can be made: %s", known,
-		    fault);
+		    why.text);
 		return PUBLISH_LOCAL;
 	}
 	if (known[0] == '\0' && said == NULL) {

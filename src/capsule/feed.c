@@ -185,19 +185,22 @@ struct feed {
 };
 
 bool
-feed_origin(struct slice text, struct feed_origin *out, const char **why)
+feed_origin(struct slice text, struct feed_origin *out, struct why *why)
 {
+	const char *reason = NULL;
 	struct uri uri;
 
-	if (uri_parse(text, &uri, why) != URI_OK)
-		return false;
+	if (uri_parse(text, &uri, &reason) != URI_OK)
+		return why_set(why, "invalid origin \"%.*s\": %s",
+		    SLICE_ARGS(text), reason);
 	out->port = uri.port == GEMINI_PORT ? -1 : uri.port;
 	if (uri.has_query ||
 	    (uri.path.len > 0 && !slice_equal(uri.path, SLICE("/"))))
-		*why = "only a scheme, a host and perhaps a port";
+		reason = "it is more than gemini://HOST[:PORT]";
 	else if (hostname_canonical(uri.host, out->host) != HOSTNAME_NAME)
-		*why = "its host is not a name";
-	return *why == NULL;
+		reason = "its host is not a name";
+	return reason == NULL || why_set(why, "invalid origin \"%.*s\": %s",
+				     SLICE_ARGS(text), reason);
 }
 
 bool

@@ -22,8 +22,8 @@ struct feed_origin {
 	int port;                 /* -1: the usual one */
 };
 
-/* False, and *why a constant text, when text is no origin. */
-bool feed_origin(struct slice text, struct feed_origin *out, const char **why);
+/* Parses an origin. False and why when text is not one. */
+bool feed_origin(struct slice text, struct feed_origin *out, struct why *why);
 
 /* Appends the origin as a URL, without a slash behind it. */
 bool feed_origin_put(const struct feed_origin *origin, struct buf *out);

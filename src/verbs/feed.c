@@ -158,25 +158,15 @@ files_put(struct feed_job *j)
 	return file_put(h, copy_file(h), buf_view(&j->copy));
 }
 
-static bool
-origin_check(const char *text, struct why *why)
-{
-	struct feed_origin origin;
-	const char *reason;
-
-	return feed_origin(slice_str(text), &origin, &reason) ||
-	       why_set(why, "invalid origin \"%s\": %s", text, reason);
-}
-
 static enum result
 feed_run(void *job)
 {
 	struct feed_job *j = job;
-	const char *reason;
+	struct why why;
 	bool ok;
 
 	if (j->origin_text != NULL)
-		feed_origin(slice_str(j->origin_text), &j->origin, &reason);
+		feed_origin(slice_str(j->origin_text), &j->origin, &why);
 	buf_init(&j->atom, FEED_MAX);
 	buf_init(&j->copy, COPY_MAX);
 	ok = texts_make(j);
@@ -207,7 +197,7 @@ const struct verb verb_feed = {
 		    "where the capsule is published, as gemini://example.org: "
 		    "links and identifiers of the feed are then absolute",
 		    ARG_TEXT(struct feed_job, origin_text),
-		    .check = origin_check },
+		    .check = arg_check_origin },
 		{ "--author", 0, "NAME",
 		    "the author in the feed (default: the capsule's title)",
 		    ARG_TEXT(struct feed_job, author) },

@@ -428,15 +428,6 @@ survey(struct mirror_job *j)
 /* ----------------------------------------------------------- command line */
 
 static bool
-host_check(const char *text, struct why *why)
-{
-	char canonical[HOSTNAME_SIZE];
-
-	return hostname_canonical(slice_str(text), canonical) != HOSTNAME_BAD ||
-	       why_set(why, "invalid host name \"%s\"", text);
-}
-
-static bool
 contact_check(const char *text, struct why *why)
 {
 	return state_text_ok(slice_str(text)) ||
@@ -496,7 +487,7 @@ const struct verb verb_mirror = {
 			MANIFEST_NUMBER_MAX) },
 		{ "--host", 0, "NAME",
 		    "the name of this mirror, for its trace; remembered",
-		    ARG_TEXT(struct mirror_job, host), .check = host_check },
+		    ARG_TEXT(struct mirror_job, host), .check = arg_check_host },
 		{ "--contact", 0, "TEXT",
 		    "how to reach its operator, for its trace; remembered",
 		    ARG_TEXT(struct mirror_job, contact),

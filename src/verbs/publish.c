@@ -112,11 +112,11 @@ time_set(struct publish_job *j)
 static enum result
 options_set(struct publish_job *j)
 {
-	const char *reason;
+	struct why why;
 	enum result result;
 
 	if (j->origin_text != NULL) {
-		feed_origin(slice_str(j->origin_text), &j->origin, &reason);
+		feed_origin(slice_str(j->origin_text), &j->origin, &why);
 		j->o.origin = &j->origin;
 	}
 	if (j->author != NULL)
@@ -520,16 +520,6 @@ publish(const struct publish_job *j)
 	return status;
 }
 
-static bool
-origin_check(const char *text, struct why *why)
-{
-	struct feed_origin origin;
-	const char *reason;
-
-	return feed_origin(slice_str(text), &origin, &reason) ||
-	       why_set(why, "invalid origin \"%s\": %s", text, reason);
-}
-
 static enum result
 publish_run(void *job)
 {
@@ -578,7 +568,7 @@ const struct verb verb_publish = {
 		    "the address of the capsule, as gemini://example.org; "
 		    "needed the first time",
 		    ARG_TEXT(struct publish_job, origin_text),
-		    .check = origin_check },
+		    .check = arg_check_origin },
 		{ "--author", 0, "NAME",
 		    "the author in atom.xml (default: the capsule's title)",
 		    ARG_TEXT(struct publish_job, author) },

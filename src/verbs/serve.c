@@ -23,15 +23,6 @@ enum {
 /* ---------------------------------------------------------------- options */
 
 static bool
-host_check(const char *text, struct why *why)
-{
-	char canonical[HOSTNAME_SIZE];
-
-	return hostname_canonical(slice_str(text), canonical) != HOSTNAME_BAD ||
-	       why_set(why, "invalid host name \"%s\"", text);
-}
-
-static bool
 listen_check(const char *text, struct why *why)
 {
 	struct listen_address addresses[2];
@@ -47,7 +38,7 @@ const struct arg serve_args[] = {
 	{ "--host", 0, "NAME",
 	    "a name that the capsule is served under; the first one names the "
 	    "certificate (default: localhost and this machine's name)",
-	    ARG_LIST(struct serve_options, hosts, SERVE_LIST_MAX), .check = host_check },
+	    ARG_LIST(struct serve_options, hosts, SERVE_LIST_MAX), .check = arg_check_host },
 	{ "--listen", 0, "ADDR[:PORT]",
 	    "where to listen (default: port 1965 of all addresses)",
 	    ARG_LIST(struct serve_options, listen, SERVE_LIST_MAX),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capsule/feed.h"
 #include "capsule/mime.h"
 #include "tls/ctx.h"
 #include "util/log.h"
@@ -301,6 +302,23 @@ verb_flush(void)
 		return true;
 	log_error("standard output: %s", strerror(errno));
 	return false;
+}
+
+bool
+arg_check_host(const char *text, struct why *why)
+{
+	char canonical[HOSTNAME_SIZE];
+
+	return hostname_canonical(slice_str(text), canonical) != HOSTNAME_BAD ||
+	       why_set(why, "invalid host name \"%s\"", text);
+}
+
+bool
+arg_check_origin(const char *text, struct why *why)
+{
+	struct feed_origin origin;
+
+	return feed_origin(slice_str(text), &origin, why);
 }
 
 bool

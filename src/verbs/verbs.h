@@ -46,6 +46,11 @@ bool verb_confirm(const char *question, bool yes);
  * lost. */
 bool verb_flush(void);
 
+/* Checks of values that several verbs take: a host name; an origin as
+ * feed_origin parses it. */
+bool arg_check_host(const char *text, struct why *why);
+bool arg_check_origin(const char *text, struct why *why);
+
 /* Prints out and flushes stdout. False after a message when something was
  * lost. */
 bool verb_print(struct buf *out);

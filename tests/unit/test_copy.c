@@ -24,7 +24,8 @@ make(const char *origin, size_t max)
 {
 	struct inventory pages;
 	struct feed_origin parsed;
-	const char *why, *result;
+	const char *result;
+	struct why why;
 	struct buf out;
 
 	if (origin != NULL)

@@ -178,7 +178,7 @@ write_feed(const char *origin)
 {
 	struct inventory pages;
 	struct feed_origin parsed;
-	const char *why;
+	struct why why;
 	struct buf out;
 
 	assert_true(feed_origin(slice_str(origin), &parsed, &why));
