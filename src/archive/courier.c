@@ -77,7 +77,7 @@ courier_wait(const struct courier *c, struct errand *const *errands, size_t n)
 /* ------------------------------------------------------------- errands */
 
 static bool
-on_trust(void *arg, const struct target *t, const struct cert *cert)
+fetcher_trusts(void *arg, const struct target *t, const struct cert *cert)
 {
 	struct errand *e = arg;
 
@@ -88,7 +88,7 @@ on_trust(void *arg, const struct target *t, const struct cert *cert)
 }
 
 static bool
-on_header(void *arg, int status, struct slice meta)
+fetcher_header(void *arg, int status, struct slice meta)
 {
 	struct errand *e = arg;
 
@@ -99,7 +99,7 @@ on_header(void *arg, int status, struct slice meta)
 }
 
 static bool
-on_body(void *arg, struct slice bytes)
+fetcher_body(void *arg, struct slice bytes)
 {
 	struct errand *e = arg;
 
@@ -130,7 +130,7 @@ errand_begin(struct errand *e, struct courier *c, struct source *s,
 		.floor = COURIER_FLOOR,
 		.window_ms = COURIER_WINDOW_MS,
 		.names = c->names };
-	e->visitor = (struct fetch_visitor){ on_trust, on_header, on_body, e };
+	e->visitor = (struct fetch_visitor){ fetcher_trusts, fetcher_header, fetcher_body, e };
 	e->order.path = NULL; /* no longer ours */
 	buf_wrap(&url, memory, sizeof(memory));
 	if (manifest_url(s->base, o->path, &url))
@@ -147,7 +147,7 @@ errand_end(struct errand *e)
 
 /* The status and what the server says with it. */
 static enum errand_result
-refused(struct errand *e, struct why *why)
+status_refuse(struct errand *e, struct why *why)
 {
 	struct slice meta = slice_of(e->meta, e->meta_len);
 
@@ -189,7 +189,7 @@ slow_down(struct errand *e, struct why *why)
 	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
 		SLOW_DOWN_MAX_S, &seconds)) {
 		if (e->vague)
-			return refused(e, why);
+			return status_refuse(e, why);
 		e->vague = true;
 		seconds = SLOW_DOWN_DEFAULT_S;
 	}
@@ -212,7 +212,7 @@ heed_status(struct errand *e, struct why *why)
 		return redirected(e, why);
 	if (e->status == STATUS_SLOW_DOWN)
 		return slow_down(e, why);
-	return refused(e, why);
+	return status_refuse(e, why);
 }
 
 static enum errand_result
@@ -237,7 +237,7 @@ conclude(struct errand *e, enum fetch_result result, struct why *why)
 }
 
 static bool
-set_out(struct errand *e, struct why *why)
+fetcher_connect(struct errand *e, struct why *why)
 {
 	e->status = 0;
 	e->courier->requests++;
@@ -256,7 +256,7 @@ errand_step(struct errand *e, struct why *why)
 
 		if (e->x == NULL && clock_ms() < e->not_before_ms)
 			return ERRAND_GOING;
-		if (e->x == NULL && !set_out(e, why))
+		if (e->x == NULL && !fetcher_connect(e, why))
 			return ERRAND_FAILED;
 		got = exchange_step(e->x, why);
 		if (got == FETCH_GOING)
@@ -271,7 +271,7 @@ errand_step(struct errand *e, struct why *why)
 /* ------------------------------------------------------- waited for */
 
 static enum errand_result
-run(struct errand *e, struct why *why)
+fetcher_run(struct errand *e, struct why *why)
 {
 	struct errand *const all[] = { e };
 	enum errand_result result;
@@ -294,14 +294,14 @@ courier_fetch(struct courier *c, struct source *s, const struct errand_order *o,
 	struct errand e;
 
 	if (errand_begin(&e, c, s, o, why))
-		result = run(&e, why);
+		result = fetcher_run(&e, why);
 	*cut = e.cut;
 	errand_end(&e);
 	return result;
 }
 
 static bool
-on_text(void *arg, struct slice bytes)
+text_append(void *arg, struct slice bytes)
 {
 	return buf_put(arg, bytes);
 }
@@ -313,7 +313,7 @@ courier_text(struct courier *c, struct source *s, const char *path,
 	const struct errand_order order = { .path = path,
 		.max = out->max - out->len,
 		.total_ms = total_ms,
-		.body = on_text,
+		.body = text_append,
 		.arg = out };
 	enum errand_result result = courier_fetch(c, s, &order, cut, why);
 

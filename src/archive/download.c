@@ -64,7 +64,7 @@ is_too_late(const struct carry *c)
 }
 
 static bool
-on_body(void *arg, struct slice bytes)
+transfer_body(void *arg, struct slice bytes)
 {
 	struct carry *c = arg;
 
@@ -76,14 +76,14 @@ on_body(void *arg, struct slice bytes)
 }
 
 static bool
-set_out(struct carry *c, struct why *said)
+transfer_start(struct carry *c, struct why *said)
 {
 	const struct download *d = c->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
 	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
 	struct errand_order order = {
 		.max = room < d->largest ? room : d->largest,
-		.body = on_body,
+		.body = transfer_body,
 		.arg = c,
 	};
 	char hex[DIGEST_HEX_SIZE];
@@ -121,7 +121,7 @@ find_way(struct carry *c)
 			c->path_first = source_of(c)->by_path;
 		if (c->file->path == NULL && goes_by_path(c))
 			continue;
-		if (set_out(c, &said))
+		if (transfer_start(c, &said))
 			return true;
 		put_down(c);
 		if (c->local)

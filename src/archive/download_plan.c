@@ -17,7 +17,7 @@ by_path(const void *a, const void *b)
 }
 
 static int
-by_digest(const void *a, const void *b)
+plan_by_digest(const void *a, const void *b)
 {
 	const struct download_file *x = a, *y = b;
 	int order = memcmp(x->digest, y->digest, DIGEST_SIZE);
@@ -51,7 +51,7 @@ download_drop_twins(struct download *d)
 
 	if (d->n_missing == 0)
 		return;
-	qsort(file, d->n_missing, sizeof(*file), by_digest);
+	qsort(file, d->n_missing, sizeof(*file), plan_by_digest);
 	for (size_t i = 0; i < d->n_missing; i++)
 		if (i == 0 ||
 		    !digest_equal(file[i].digest, file[kept - 1].digest))

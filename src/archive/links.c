@@ -20,24 +20,24 @@ struct walk {
 };
 
 static int
-port_of(const struct uri *u)
+links_port_of(const struct uri *u)
 {
 	return u->port == -1 ? GEMINI_PORT : u->port;
 }
 
 static bool
-is_origin(const struct walk *w, const struct uri *u)
+links_is_origin(const struct walk *w, const struct uri *u)
 {
 	char host[HOSTNAME_SIZE];
 
-	return port_of(u) == w->port &&
+	return links_port_of(u) == w->port &&
 	       hostname_canonical(u->host, host) != HOSTNAME_BAD &&
 	       strcmp(host, w->host) == 0;
 }
 
 /* The first entry that does not stand before path in byte order. */
 static size_t
-place_of(const struct manifest *m, const char *path)
+links_place_of(const struct manifest *m, const char *path)
 {
 	size_t low = 0, high = m->n, middle;
 
@@ -52,9 +52,9 @@ place_of(const struct manifest *m, const char *path)
 }
 
 static const struct manifest_entry *
-find(const struct manifest *m, const char *path)
+links_find(const struct manifest *m, const char *path)
 {
-	size_t i = place_of(m, path);
+	size_t i = links_place_of(m, path);
 
 	return i < m->n && strcmp(m->entry[i].path, path) == 0 ? &m->entry[i]
 							       : NULL;
@@ -64,7 +64,7 @@ find(const struct manifest *m, const char *path)
 static bool
 has_prefix(const struct manifest *m, const char *prefix)
 {
-	size_t i = place_of(m, prefix);
+	size_t i = links_place_of(m, prefix);
 
 	return i < m->n &&
 	       strncmp(m->entry[i].path, prefix, strlen(prefix)) == 0;
@@ -85,14 +85,14 @@ index_of(const struct links_place *p, const char *directory)
 			break;
 		buf_wrap(&path, memory, sizeof(memory) - 1);
 		if (buf_str(&path, directory) && buf_str(&path, index))
-			entry = find(p->list, buf_cstr(&path));
+			entry = links_find(p->list, buf_cstr(&path));
 	}
 	return entry;
 }
 
 /* What lies under mirror/ is in no list, yet in every release. */
 static bool
-is_made(const char *path)
+links_is_made(const char *path)
 {
 	static const char *const made[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
 		"mirror/trace" };
@@ -113,10 +113,10 @@ end_at(const struct links_place *p, const char *path,
 	struct buf text;
 	bool slash = path[strlen(path) - 1] == '/';
 
-	*entry = slash ? index_of(p, name) : find(p->list, name);
+	*entry = slash ? index_of(p, name) : links_find(p->list, name);
 	if (*entry != NULL)
 		return LINKS_FILE;
-	if (is_made(name))
+	if (links_is_made(name))
 		return LINKS_MADE;
 	/* A directory without its slash is answered with the way to it. */
 	buf_wrap(&text, directory, sizeof(directory) - 1);
@@ -140,7 +140,7 @@ end_at(const struct links_place *p, const char *path,
 /* Follows a reference on the page at base (a URL), and then the redirects of
  * capsule.conf. False when it leads out of the capsule. */
 static bool
-follow(const struct walk *w, struct slice base, struct slice reference,
+links_follow(const struct walk *w, struct slice base, struct slice reference,
     struct link *out)
 {
 	uint8_t memory[2][REQUEST_URI_MAX], meta_memory[RESPONSE_META_MAX];
@@ -157,7 +157,7 @@ follow(const struct walk *w, struct slice base, struct slice reference,
 			return false;
 		if (!uri_resolve(&from, reference, &line) ||
 		    uri_parse(buf_view(&line), &u, &why) != URI_OK ||
-		    !is_origin(w, &u))
+		    !links_is_origin(w, &u))
 			return false;
 		if (uri_path_normalise(u.path, &path) != URI_PATH_OK)
 			return true;
@@ -186,7 +186,7 @@ is_absolute(struct slice url)
 }
 
 static void
-look_at(const struct walk *w, const char *page, struct slice text)
+links_look_at(const struct walk *w, const char *page, struct slice text)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct gemtext g = { .rest = text };
@@ -203,20 +203,20 @@ look_at(const struct walk *w, const char *page, struct slice text)
 			.absolute = is_absolute(line.url) };
 
 		if (line.kind == GEMTEXT_LINK && line.url.len > 0 &&
-		    follow(w, buf_view(&base), line.url, &link))
+		    links_follow(w, buf_view(&base), line.url, &link))
 			w->told(w->arg, &link);
 	}
 }
 
 static bool
-take_origin(struct walk *w)
+links_take_origin(struct walk *w)
 {
 	const char *why;
 	struct uri u;
 
 	if (uri_parse(slice_str(w->place->list->origin), &u, &why) != URI_OK)
 		return false;
-	w->port = port_of(&u);
+	w->port = links_port_of(&u);
 	return hostname_canonical(u.host, w->host) != HOSTNAME_BAD;
 }
 
@@ -226,7 +226,7 @@ links_each(const struct links_place *p, link_told *told, void *arg)
 	struct walk w = { .place = p, .told = told, .arg = arg };
 	bool ok = true;
 
-	if (!take_origin(&w))
+	if (!links_take_origin(&w))
 		return false;
 	buf_init(&w.bytes, LINKS_PAGE_MAX);
 	for (size_t i = 0; i < p->pages->n; i++) {
@@ -236,7 +236,7 @@ links_each(const struct links_place *p, link_told *told, void *arg)
 			continue;
 		buf_reset(&w.bytes);
 		if (inventory_load(p->host, item->path, &w.bytes))
-			look_at(&w, item->path, buf_view(&w.bytes));
+			links_look_at(&w, item->path, buf_view(&w.bytes));
 		else
 			ok = false;
 	}

@@ -86,7 +86,7 @@ manifest_fini(struct manifest *m)
 }
 
 static int
-compare(const void *a, const void *b)
+manifest_compare(const void *a, const void *b)
 {
 	const struct manifest_entry *x = a, *y = b;
 
@@ -100,11 +100,11 @@ manifest_find(const struct manifest *m, const char *path)
 
 	if (m->n == 0)
 		return NULL;
-	return bsearch(&key, m->entry, m->n, sizeof(*m->entry), compare);
+	return bsearch(&key, m->entry, m->n, sizeof(*m->entry), manifest_compare);
 }
 
 static bool
-put_moment(struct buf *out, const char *name, int64_t moment)
+manifest_put_moment(struct buf *out, const char *name, int64_t moment)
 {
 	char text[CLOCK_RFC3339_SIZE];
 
@@ -125,8 +125,8 @@ put_headers(struct buf *out, const struct manifest *m)
 	return buf_printf(out,
 		   "# gemini-mirror: 1\n# origin: %s\n# serial: %llu\n",
 		   m->origin, (unsigned long long)m->serial) &&
-	       put_moment(out, "created", m->created) &&
-	       (m->refresh == 0 || put_moment(out, "refresh", m->refresh)) &&
+	       manifest_put_moment(out, "created", m->created) &&
+	       (m->refresh == 0 || manifest_put_moment(out, "refresh", m->refresh)) &&
 	       buf_printf(out, "# final: %s\n", m->final ? "yes" : "no") &&
 	       buf_printf(out, "# files: %llu   bytes: %llu   largest: %llu\n",
 		   (unsigned long long)m->files, (unsigned long long)m->bytes,

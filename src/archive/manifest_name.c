@@ -10,7 +10,7 @@
 static const char shortest[] = "gemini://h/";
 
 static const char *
-part_fault(struct slice part)
+name_part_fault(struct slice part)
 {
 	if (part.len == 0)
 		return "an empty part";
@@ -80,7 +80,7 @@ manifest_name_fault(struct slice name)
 		return "under mirror/, which is not for pages";
 	do {
 		more = slice_cut(rest, '/', &part, &rest);
-		why = part_fault(part);
+		why = name_part_fault(part);
 		if (why != NULL)
 			return why;
 	} while (more);

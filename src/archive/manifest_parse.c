@@ -23,7 +23,7 @@ struct reading {
 
 /* "line 12: a backslash: name". */
 static bool
-fault(struct reading *r, const char *text, struct slice name)
+reading_fault(struct reading *r, const char *text, struct slice name)
 {
 	struct slice shown = slice_head(name, name.len < 100 ? name.len : 100);
 
@@ -31,11 +31,11 @@ fault(struct reading *r, const char *text, struct slice name)
 	    shown.len > 0 ? ": " : "", SLICE_ARGS(shown));
 }
 
-#define FAULT(r, text) fault((r), (text), SLICE(""))
+#define FAULT(r, text) reading_fault((r), (text), SLICE(""))
 
 /* The next line, without its LF, which it must have. */
 static bool
-take_line(struct reading *r, struct slice *line)
+reading_take_line(struct reading *r, struct slice *line)
 {
 	r->line++;
 	return slice_cut(r->rest, '\n', line, &r->rest);
@@ -44,7 +44,7 @@ take_line(struct reading *r, struct slice *line)
 /* ------------------------------------------------------------- headers */
 
 static bool
-take_origin(struct manifest *m, struct slice value)
+reading_take_origin(struct manifest *m, struct slice value)
 {
 	return value.len < MANIFEST_ORIGIN_MAX &&
 	       manifest_origin(value, m->origin) &&
@@ -52,7 +52,7 @@ take_origin(struct manifest *m, struct slice value)
 }
 
 static bool
-number(struct slice s, uint64_t *out)
+reading_number(struct slice s, uint64_t *out)
 {
 	/* One number, one text: format(parse(x)) is x. */
 	return slice_number(s, MANIFEST_NUMBER_MAX, out) &&
@@ -62,7 +62,7 @@ number(struct slice s, uint64_t *out)
 static bool
 take_serial(struct manifest *m, struct slice value)
 {
-	return number(value, &m->serial) && m->serial > 0;
+	return reading_number(value, &m->serial) && m->serial > 0;
 }
 
 static bool
@@ -98,18 +98,18 @@ take_final(struct manifest *m, struct slice value)
 
 /* Takes a number off *s that ends there or at blanks, which go too. */
 static bool
-take_number(struct slice *s, uint64_t *out)
+reading_take_number(struct slice *s, uint64_t *out)
 {
 	struct slice digits;
 
 	(void)slice_cut(*s, ' ', &digits, s);
 	while (slice_starts(*s, SLICE(" ")))
 		*s = slice_skip(*s, 1);
-	return number(digits, out);
+	return reading_number(digits, out);
 }
 
 static bool
-take_word(struct slice *s, struct slice word)
+reading_take_word(struct slice *s, struct slice word)
 {
 	if (!slice_starts(*s, word))
 		return false;
@@ -120,11 +120,11 @@ take_word(struct slice *s, struct slice word)
 static bool
 take_files(struct manifest *m, struct slice value)
 {
-	return take_number(&value, &m->files) &&
-	       take_word(&value, SLICE("bytes: ")) &&
-	       take_number(&value, &m->bytes) &&
-	       take_word(&value, SLICE("largest: ")) &&
-	       number(value, &m->largest) && m->largest <= m->bytes &&
+	return reading_take_number(&value, &m->files) &&
+	       reading_take_word(&value, SLICE("bytes: ")) &&
+	       reading_take_number(&value, &m->bytes) &&
+	       reading_take_word(&value, SLICE("largest: ")) &&
+	       reading_number(value, &m->largest) && m->largest <= m->bytes &&
 	       m->files <= MANIFEST_FILES_MAX;
 }
 
@@ -158,7 +158,7 @@ static const struct header {
 	bool optional;
 	const char *fault;
 } headers[] = {
-	{ "origin", take_origin, false,
+	{ "origin", reading_take_origin, false,
 	    "the origin is not gemini://host/ in its one form" },
 	{ "serial", take_serial, false,
 	    "the serial is not a number from 1 to 2^53-1" },
@@ -221,26 +221,26 @@ missing(size_t next, size_t before)
 
 /* One line; *next is the first header that may still come. */
 static bool
-take_header(struct reading *r, struct slice line, size_t *next)
+reading_take_header(struct reading *r, struct slice line, size_t *next)
 {
 	struct slice name, value;
 	const struct header *gap;
 	size_t i;
 
 	if (!split_header(line, &name, &value))
-		return fault(r, "not \"# name: value\"", line);
+		return reading_fault(r, "not \"# name: value\"", line);
 	i = header_find(name);
 	if (i == HEADERS)
 		return slice_equal(name, SLICE("gemini-mirror"))
 			   ? FAULT(r, "a second gemini-mirror")
 			   : true;
 	if (i < *next)
-		return fault(r, "twice, or out of order", name);
+		return reading_fault(r, "twice, or out of order", name);
 	gap = missing(*next, i);
 	if (gap != NULL)
-		return fault(r, "missing before it", slice_str(gap->name));
+		return reading_fault(r, "missing before it", slice_str(gap->name));
 	if (!headers[i].take(r->out, value))
-		return fault(r, headers[i].fault, value);
+		return reading_fault(r, headers[i].fault, value);
 	*next = i + 1;
 	return true;
 }
@@ -252,21 +252,21 @@ take_headers(struct reading *r)
 	struct slice line;
 	size_t next = 0;
 
-	if (!take_line(r, &line) ||
+	if (!reading_take_line(r, &line) ||
 	    !slice_starts(line, SLICE("# gemini-mirror: ")))
 		return FAULT(r, "not a manifest: no \"# gemini-mirror: 1\"");
 	if (!slice_equal(line, SLICE("# gemini-mirror: 1")))
 		return FAULT(r, "a manifest of another version than 1");
 	while (slice_starts(r->rest, SLICE("#")))
-		if (!take_line(r, &line))
+		if (!reading_take_line(r, &line))
 			return FAULT(r, "no line feed at the end");
-		else if (!take_header(r, line, &next))
+		else if (!reading_take_header(r, line, &next))
 			return false;
 	gap = missing(next, HEADERS);
 	if (gap == NULL)
 		return true;
 	r->line++;
-	return fault(r, "missing before it", slice_str(gap->name));
+	return reading_fault(r, "missing before it", slice_str(gap->name));
 }
 
 /* ------------------------------------------------------------- entries */
@@ -281,11 +281,11 @@ take_entry(struct reading *r, struct slice line)
 	if (line.len <= HEX_SIZE + BLANKS ||
 	    !digest_parse(slice_head(line, HEX_SIZE), digest) ||
 	    !slice_starts(slice_skip(line, HEX_SIZE), SLICE("  ")))
-		return fault(r, "not \"hash  path\"", line);
+		return reading_fault(r, "not \"hash  path\"", line);
 	path = slice_skip(line, HEX_SIZE + BLANKS);
 	what = manifest_name_fault(path);
 	if (what != NULL)
-		return fault(r, what, path);
+		return reading_fault(r, what, path);
 	if (r->out->n == r->out->files)
 		return FAULT(r, "more files than the header says");
 	return manifest_add(r->out, digest, path) ||
@@ -301,7 +301,7 @@ take_entries(struct reading *r)
 	size_t at;
 
 	while (r->rest.len > 0)
-		if (!take_line(r, &line))
+		if (!reading_take_line(r, &line))
 			return FAULT(r, "no line feed at the end");
 		else if (!take_entry(r, line))
 			return false;
@@ -311,7 +311,7 @@ take_entries(struct reading *r)
 	if (what == NULL)
 		return true;
 	r->line = before + (unsigned)at + 1;
-	return fault(r, what, slice_str(r->out->entry[at].path));
+	return reading_fault(r, what, slice_str(r->out->entry[at].path));
 }
 
 bool

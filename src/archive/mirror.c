@@ -95,7 +95,7 @@ take_words(struct mirror *m)
 
 /* The store, locked, and what it remembers. */
 static enum mirror_result
-open_store(struct mirror *m)
+mirror_open_store(struct mirror *m)
 {
 	struct why *why = &m->out->why;
 	enum mirror_result result;
@@ -134,7 +134,7 @@ open_store(struct mirror *m)
 
 /* The release and the state count; a trace that is old does no harm. */
 static void
-write_trace(struct mirror *m)
+mirror_write_trace(struct mirror *m)
 {
 	struct why why;
 
@@ -146,7 +146,7 @@ write_trace(struct mirror *m)
 /* What an end writes: of a good one the time, and the trace, which must also say
  * that the copy has become stale when nobody answers any more. */
 static enum mirror_result
-note(struct mirror *m, enum mirror_result result)
+mirror_note(struct mirror *m, enum mirror_result result)
 {
 	bool good = result == MIRROR_SAME || result == MIRROR_UPDATED;
 
@@ -157,14 +157,14 @@ note(struct mirror *m, enum mirror_result result)
 	    !state_write(m->store, &m->state, &m->out->why))
 		return MIRROR_LOCAL;
 	if (good || store_current(m->store) != 0)
-		write_trace(m);
+		mirror_write_trace(m);
 	return result;
 }
 
 static enum mirror_result
-run(struct mirror *m)
+mirror_steps(struct mirror *m)
 {
-	enum mirror_result result = open_store(m);
+	enum mirror_result result = mirror_open_store(m);
 
 	if (result != MIRROR_UPDATED)
 		return result;
@@ -174,12 +174,12 @@ run(struct mirror *m)
 	result = mirror_find(m);
 	if (result == MIRROR_UPDATED)
 		result = mirror_take(m);
-	return note(m, result);
+	return mirror_note(m, result);
 }
 
 /* For the last line, whatever happened. */
 static void
-sum_up(struct mirror *m, uint64_t began_ms)
+mirror_sum_up(struct mirror *m, uint64_t began_ms)
 {
 	struct mirror_outcome *out = m->out;
 	const struct state *st = &m->state;
@@ -209,8 +209,8 @@ mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out)
 	m.courier.trust = mirror_trust;
 	m.courier.arg = &m;
 	m.courier.stop = wish->stop;
-	out->result = run(&m);
-	sum_up(&m, began_ms);
+	out->result = mirror_steps(&m);
+	mirror_sum_up(&m, began_ms);
 	courier_close(&m.courier);
 	found_fini(&m.found);
 	store_close(&m.store);

@@ -100,7 +100,7 @@ enum answer {
 
 /* The bytes of a source's manifest, not yet looked at. */
 static enum answer
-fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
+finding_fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
     struct why *why)
 {
 	uint64_t began_ms = clock_ms();
@@ -128,7 +128,7 @@ fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
 
 /* Refused: the first such words are the run's, when nobody has better. */
 static void
-refuse(
+finding_refuse(
     struct finding *g, const struct source *s, uint64_t serial, struct why *why)
 {
 	struct mirror *m = g->m;
@@ -171,7 +171,7 @@ keep_best(struct finding *g, struct source *s, struct found *f)
 }
 
 static bool
-is_origin(const struct finding *g, const struct source *s)
+finding_is_origin(const struct finding *g, const struct source *s)
 {
 	return strcmp(s->base, g->known.origin) == 0;
 }
@@ -181,7 +181,7 @@ is_origin(const struct finding *g, const struct source *s)
 static enum mirror_result
 heed_same(struct finding *g, const struct source *s)
 {
-	bool settled = g->same != NULL || is_origin(g, s);
+	bool settled = g->same != NULL || finding_is_origin(g, s);
 
 	g->same = s;
 	return settled ? MIRROR_SAME : MIRROR_LATER;
@@ -205,7 +205,7 @@ heed(struct finding *g, struct source *s, struct found *f, bool cut,
 	if (verdict_refuses(v)) {
 		if (v == VERDICT_EQUIVOCATION)
 			g->same = NULL;
-		refuse(g, s, f->held ? f->m.serial : 0, why);
+		finding_refuse(g, s, f->held ? f->m.serial : 0, why);
 		return v == VERDICT_EQUIVOCATION ? MIRROR_REFUSED
 						 : MIRROR_LATER;
 	}
@@ -221,7 +221,7 @@ heed(struct finding *g, struct source *s, struct found *f, bool cut,
 
 /* MIRROR_LATER: ask the next one. */
 static enum mirror_result
-ask(struct finding *g, struct source *s)
+source_ask(struct finding *g, struct source *s)
 {
 	enum mirror_result result = MIRROR_LATER;
 	struct mirror *m = g->m;
@@ -230,13 +230,13 @@ ask(struct finding *g, struct source *s)
 	bool cut;
 
 	found_init(&f);
-	switch (fetch_manifest(m, s, &f, &cut, &why)) {
+	switch (finding_fetch_manifest(m, s, &f, &cut, &why)) {
 	case ANSWER_MANIFEST:
 		g->heard = true;
 		result = heed(g, s, &f, cut, &why);
 		break;
 	case ANSWER_REFUSED:
-		refuse(g, s, 0, &why);
+		finding_refuse(g, s, 0, &why);
 		break;
 	case ANSWER_NONE:
 		/* The origin may be gone for good: others were heard. */
@@ -280,7 +280,7 @@ decide_same(struct finding *g)
 
 /* What it comes to when all were asked. */
 static enum mirror_result
-decide(struct finding *g, enum mirror_result result)
+finding_decide(struct finding *g, enum mirror_result result)
 {
 	struct mirror *m = g->m;
 
@@ -309,7 +309,7 @@ decide(struct finding *g, enum mirror_result result)
 static bool
 is_wanted(const struct finding *g, size_t i)
 {
-	return g->same == NULL || is_origin(g, &g->m->sources.at[i]);
+	return g->same == NULL || finding_is_origin(g, &g->m->sources.at[i]);
 }
 
 enum mirror_result
@@ -324,8 +324,8 @@ mirror_find(struct mirror *m)
 			   !courier_stopped(&m->courier);
 	     i++)
 		if (!m->sources.at[i].out && is_wanted(&g, i))
-			result = ask(&g, &m->sources.at[i]);
-	result = decide(&g, result);
+			result = source_ask(&g, &m->sources.at[i]);
+	result = finding_decide(&g, result);
 	found_fini(&g.best);
 	return result;
 }

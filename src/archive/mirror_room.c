@@ -13,7 +13,7 @@ struct listed {
 };
 
 static int
-by_digest(const void *a, const void *b)
+room_by_digest(const void *a, const void *b)
 {
 	return memcmp(*(const uint8_t *const *)a, *(const uint8_t *const *)b,
 	    DIGEST_SIZE);
@@ -26,7 +26,7 @@ drop_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 
 	return links > 0 ||
 	       bsearch(&digest, l->digest, l->n, sizeof(*l->digest),
-		   by_digest) != NULL ||
+		   room_by_digest) != NULL ||
 	       store_discard(l->m->store, digest, &l->m->out->why);
 }
 
@@ -42,7 +42,7 @@ mirror_make_room(struct mirror *m)
 		return mirror_fail(m, MIRROR_LOCAL, "out of memory");
 	for (size_t i = 0; i < l.n; i++)
 		l.digest[i] = list->entry[i].digest;
-	qsort(l.digest, l.n, sizeof(*l.digest), by_digest);
+	qsort(l.digest, l.n, sizeof(*l.digest), room_by_digest);
 	ok = store_objects(m->store, drop_unlisted, &l, &m->out->why);
 	free(l.digest);
 	return ok ? MIRROR_UPDATED : MIRROR_LOCAL;

@@ -77,7 +77,7 @@ hold_against_disk(struct mirror *m, const struct download *d)
 /* --------------------------------------------------------------- files */
 
 static void
-on_progress(void *arg, const struct download *d)
+taking_on_progress(void *arg, const struct download *d)
 {
 	const struct mirror *m = arg;
 	const struct mirror_progress p = { .files = d->files,
@@ -135,7 +135,7 @@ has_moved_on(struct mirror *m)
 
 /* Files were lacking: MIRROR_UPDATED when there is another manifest to try. */
 static enum mirror_result
-heed_lacking(struct mirror *m, const struct download *d, int round)
+lacking_handle(struct mirror *m, const struct download *d, int round)
 {
 	enum mirror_result result;
 	struct slice rest, line;
@@ -204,13 +204,13 @@ fetch_until_whole(struct mirror *m)
 		struct download d = { .courier = &m->courier,
 			.sources = &m->sources,
 			.store = m->store,
-			.progress = on_progress,
+			.progress = taking_on_progress,
 			.arg = m };
 
 		lacking = false;
 		result = fetch_all(m, &d, &lacking);
 		if (lacking)
-			result = heed_lacking(m, &d, ++round);
+			result = lacking_handle(m, &d, ++round);
 		download_fini(&d);
 	} while (lacking && result == MIRROR_UPDATED);
 	return result;
@@ -272,7 +272,7 @@ on_folded(void *arg, const char *a, const char *b)
 
 /* What is different from the release that is current. */
 static void
-compare(struct mirror *m)
+taking_compare(struct mirror *m)
 {
 	struct buf text;
 	struct why why;
@@ -293,7 +293,7 @@ compare(struct mirror *m)
 }
 
 static void
-prune(struct mirror *m)
+taking_prune(struct mirror *m)
 {
 	const struct store_keeping keep = {
 		.newest = STORE_KEEP,
@@ -317,7 +317,7 @@ mirror_take(struct mirror *m)
 	if (result != MIRROR_UPDATED)
 		return result;
 	manifest_folded(&m->found.m, on_folded, &folded);
-	compare(m);
+	taking_compare(m);
 	if (!store_build(
 		m->store, &m->found.m, buf_view(&m->found.text), &m->out->why))
 		return MIRROR_LOCAL;
@@ -335,6 +335,6 @@ mirror_take(struct mirror *m)
 	 * back, and the key that it announces be missed. */
 	if (!mirror_remember(m, &m->found))
 		return MIRROR_LOCAL;
-	prune(m);
+	taking_prune(m);
 	return MIRROR_UPDATED;
 }

@@ -48,7 +48,7 @@ publish_free(struct publish **pointer)
 
 /* One after the other, until one is not good. */
 static enum publish_result
-run(struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
+publish_steps(struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
 {
 	enum publish_result result = PUBLISH_GOOD;
 
@@ -78,7 +78,7 @@ publish_prepare(struct publish *p, struct report *r)
 		publish_find_losses,
 	};
 
-	return run(p, r, stages, sizeof(stages) / sizeof(stages[0]));
+	return publish_steps(p, r, stages, sizeof(stages) / sizeof(stages[0]));
 }
 
 const struct publish_plan *
@@ -104,5 +104,5 @@ publish_commit(struct publish *p, struct report *r)
 	};
 
 	assert(!p->o->look_only && p->plan.after != NULL);
-	return run(p, r, stages, sizeof(stages) / sizeof(stages[0]));
+	return publish_steps(p, r, stages, sizeof(stages) / sizeof(stages[0]));
 }

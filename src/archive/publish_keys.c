@@ -7,7 +7,7 @@
 
 /* Where the state has the key; n_keys: nowhere. */
 static size_t
-place_of(const struct state *st, const struct signify_key *key)
+keys_place_of(const struct state *st, const struct signify_key *key)
 {
 	size_t i = 0;
 
@@ -17,7 +17,7 @@ place_of(const struct state *st, const struct signify_key *key)
 }
 
 static enum publish_result
-refuse(const struct publish *p, struct report *r, const char *what)
+keys_refuse(const struct publish *p, struct report *r, const char *what)
 {
 	report_add(r, REPORT_ERROR, p->o->store, 0, "%s", what);
 	return PUBLISH_REFUSED;
@@ -63,22 +63,22 @@ static enum publish_result
 check_signer(struct publish *p, const struct signify_key *key, struct report *r)
 {
 	const struct state *st = &p->state;
-	size_t i = place_of(st, key);
+	size_t i = keys_place_of(st, key);
 
 	if (st->n_keys == 0)
 		return PUBLISH_GOOD;
 	if (i == st->n_keys)
-		return refuse(p, r,
+		return keys_refuse(p, r,
 		    "pins another key: mirrors would refuse what this one "
 		    "signs, unless an earlier serial announces it "
 		    "(--next-key)");
 	if (st->key[i].retired)
-		return refuse(p, r,
+		return keys_refuse(p, r,
 		    "this key is retired: its successor has signed already");
 	p->plan.other_key = i != place_of_current(st);
 	if (!p->plan.other_key || is_announced(p, key))
 		return PUBLISH_GOOD;
-	return refuse(p, r,
+	return keys_refuse(p, r,
 	    "the last release does not announce this key, and mirrors that "
 	    "know no other would refuse what it signs: have the key that "
 	    "signs now announce it again (--next-key), and wait until they "
@@ -111,7 +111,7 @@ check_next(const struct publish *p, const struct signify_key *signer,
 {
 	const struct state *st = &p->state;
 	size_t current = place_of_current(st);
-	size_t at = next == NULL ? st->n_keys : place_of(st, next);
+	size_t at = next == NULL ? st->n_keys : keys_place_of(st, next);
 
 	if (next != NULL && signify_key_equal(signer, next)) {
 		report_add(r, REPORT_ERROR, NULL, 0,
@@ -119,8 +119,8 @@ check_next(const struct publish *p, const struct signify_key *signer,
 		return PUBLISH_MISUSED;
 	}
 	if (next != NULL && at < st->n_keys &&
-	    (st->key[at].retired || place_of(st, signer) != current))
-		return refuse(p, r,
+	    (st->key[at].retired || keys_place_of(st, signer) != current))
+		return keys_refuse(p, r,
 		    "--next-key: this key is retired, or would be with this "
 		    "release, and mirrors take nothing that it signs: announce "
 		    "one that is new");
@@ -180,7 +180,7 @@ publish_successor(const struct publish *p)
 static bool
 pin_last(struct state *st, const struct signify_key *key)
 {
-	size_t i = place_of(st, key);
+	size_t i = keys_place_of(st, key);
 
 	if (i == st->n_keys && st->n_keys == STATE_KEYS_MAX)
 		return false;
@@ -199,7 +199,7 @@ publish_turn_keys(struct publish *p, struct report *r)
 	bool ok = st->n_keys > 0 || pin_last(st, &p->signer);
 	size_t signer;
 
-	signer = place_of(st, &p->signer);
+	signer = keys_place_of(st, &p->signer);
 	/* Those that were announced and superseded too: in a mirror's order they
 	 * may stand before it. */
 	if (signer != place_of_current(st))

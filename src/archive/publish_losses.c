@@ -9,7 +9,7 @@
 #include "archive/publish_internal.h"
 
 static int
-compare(const void *a, const void *b)
+losses_compare(const void *a, const void *b)
 {
 	const struct publish_loss *x = a, *y = b;
 
@@ -68,7 +68,7 @@ note_link(void *arg, const struct link *link)
 		return;
 	key.path = link->entry->path;
 	loss =
-	    bsearch(&key, p->loss, p->plan.n_losses, sizeof(*p->loss), compare);
+	    bsearch(&key, p->loss, p->plan.n_losses, sizeof(*p->loss), losses_compare);
 	if (loss == NULL)
 		return;
 	if (loss->links++ == 0) {

@@ -11,7 +11,7 @@
 #include "util/fd.h"
 
 static int
-compare(const void *a, const void *b)
+making_compare(const void *a, const void *b)
 {
 	const struct publish_file *x = a, *y = b;
 
@@ -19,7 +19,7 @@ compare(const void *a, const void *b)
 }
 
 static bool
-is_made(const struct publish *p, const char *path)
+making_is_made(const struct publish *p, const char *path)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (strcmp(p->file[i].path, path) == 0)
@@ -67,7 +67,7 @@ publish_stamp_files(struct publish *p, struct report *r)
 		/* An older one in its place goes into no release. */
 		p->n = made;
 		f->path = p->pages.item[i].path;
-		if (is_made(p, f->path)) {
+		if (making_is_made(p, f->path)) {
 			p->n = n;
 			continue;
 		}
@@ -75,7 +75,7 @@ publish_stamp_files(struct publish *p, struct report *r)
 		if (!stamp(p, f, r))
 			return PUBLISH_FAILED;
 	}
-	qsort(p->file, p->n, sizeof(*p->file), compare);
+	qsort(p->file, p->n, sizeof(*p->file), making_compare);
 	return PUBLISH_GOOD;
 }
 

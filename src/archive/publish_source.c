@@ -145,7 +145,7 @@ publish_file_open(
 
 /* Whether one of two directories holds the other, or would. */
 static bool
-overlap(const char *a, const char *b)
+publish_overlap(const char *a, const char *b)
 {
 	return file_is_inside(a, b) || file_is_inside(b, a);
 }
@@ -158,11 +158,11 @@ check_place(const struct publish *p, struct report *r)
 	const struct publish_options *o = p->o;
 	size_t errors = r->errors;
 
-	if (overlap(o->src, o->store))
+	if (publish_overlap(o->src, o->store))
 		report_add(r, REPORT_ERROR, o->src, 0,
 		    "this folder and the store %s must not lie in one another",
 		    o->store);
-	if (o->certs != NULL && overlap(o->src, o->certs))
+	if (o->certs != NULL && publish_overlap(o->src, o->certs))
 		report_add(r, REPORT_ERROR, o->src, 0,
 		    "this folder and %s, where certificates and their keys "
 		    "lie, must not lie in one another",
@@ -202,7 +202,7 @@ is_under_mirror(const char *path)
 }
 
 static bool
-is_made(const struct publish *p, const char *path)
+publish_is_made(const struct publish *p, const char *path)
 {
 	return (p->root.host->content.feed.text != NULL &&
 		   strcmp(path, FEED_FILE) == 0) ||
@@ -241,7 +241,7 @@ leave_out_mirror(struct publish *p, struct report *r)
 }
 
 static bool
-check_names(const struct publish *p, struct report *r)
+publish_check_names(const struct publish *p, struct report *r)
 {
 	const char *fault, *made[] = { copy_file(p->root.host) };
 	bool ok = true;
@@ -271,7 +271,7 @@ publish_list_pages(struct publish *p, struct report *r)
 		return PUBLISH_LOCAL;
 	}
 	for (size_t i = 0; i < p->left.n; i++)
-		if (!is_made(p, p->left.item[i].path))
+		if (!publish_is_made(p, p->left.item[i].path))
 			tell_left_out(p, p->left.item[i].path,
 			    inventory_why_text(p->left.item[i].why), r);
 	leave_out_mirror(p, r);
@@ -279,7 +279,7 @@ publish_list_pages(struct publish *p, struct report *r)
 		report_add(r, p->o->strict ? REPORT_ERROR : REPORT_WARNING,
 		    p->o->src, 0, "%zu more are left out",
 		    p->plan.left_out - PUBLISH_SHOWN_MAX);
-	if (!check_names(p, r))
+	if (!publish_check_names(p, r))
 		return PUBLISH_REFUSED;
 	if (p->o->strict && p->plan.left_out > 0)
 		return PUBLISH_REFUSED;

@@ -86,7 +86,7 @@ find_origin(struct publish *p, struct report *r)
 }
 
 static enum publish_result
-open_store(struct publish *p, struct report *r, struct why *why)
+publish_store_take(struct publish *p, struct report *r, struct why *why)
 {
 	enum publish_result result = PUBLISH_GOOD;
 
@@ -124,7 +124,7 @@ publish_open_store(struct publish *p, struct report *r)
 
 	/* One that is not there is made when there is something to put in. */
 	if (store_is(p->o->store))
-		result = open_store(p, r, &why);
+		result = publish_store_take(p, r, &why);
 	else
 		result = check_room(p, r);
 	return result == PUBLISH_GOOD ? find_origin(p, r) : result;

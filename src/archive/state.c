@@ -65,7 +65,7 @@ value_of(const struct state *st, const struct field *f)
 }
 
 static bool
-take_text(struct slice value, size_t size, char *out)
+state_take_text(struct slice value, size_t size, char *out)
 {
 	if (value.len == 0 || value.len >= size || !state_text_ok(value))
 		return false;
@@ -75,7 +75,7 @@ take_text(struct slice value, size_t size, char *out)
 }
 
 static bool
-take_host(struct slice value, char out[HOSTNAME_SIZE])
+state_take_host(struct slice value, char out[HOSTNAME_SIZE])
 {
 	/* In its one form, or what is written is not what was read. */
 	return hostname_canonical(value, out) != HOSTNAME_BAD &&
@@ -83,7 +83,7 @@ take_host(struct slice value, char out[HOSTNAME_SIZE])
 }
 
 static bool
-take_value(const struct field *f, struct slice value, struct state *out)
+state_take_value(const struct field *f, struct slice value, struct state *out)
 {
 	void *at = (char *)out + f->at;
 
@@ -101,15 +101,15 @@ take_value(const struct field *f, struct slice value, struct state *out)
 		*(bool *)at = true;
 		return slice_equal(value, SLICE("yes"));
 	case KIND_HOST:
-		return take_host(value, at);
+		return state_take_host(value, at);
 	case KIND_TEXT:
-		return take_text(value, STATE_TEXT_MAX, at);
+		return state_take_text(value, STATE_TEXT_MAX, at);
 	}
 	return false;
 }
 
 static bool
-take_key(struct slice value, bool retired, struct state *out)
+state_take_key(struct slice value, bool retired, struct state *out)
 {
 	struct state_key *k;
 
@@ -135,12 +135,12 @@ take_pin(struct slice value, struct state *out)
 	    !digest_parse(hash, digest))
 		return false;
 	out->n_pins++;
-	return take_text(hash, sizeof(p->certificate), p->certificate);
+	return state_take_text(hash, sizeof(p->certificate), p->certificate);
 }
 
 /* One line; seen has a bit for each field that has come. */
 static const char *
-take_line(struct slice line, unsigned *seen, struct state *out)
+state_take_line(struct slice line, unsigned *seen, struct state *out)
 {
 	struct slice name, value;
 
@@ -150,7 +150,7 @@ take_line(struct slice line, unsigned *seen, struct state *out)
 	value = slice_skip(value, 1);
 	if (slice_equal(name, SLICE("key")) ||
 	    slice_equal(name, SLICE("retired-key")))
-		return take_key(value, name.len > sizeof("key") - 1, out)
+		return state_take_key(value, name.len > sizeof("key") - 1, out)
 			   ? NULL
 			   : "is no key, or one too many";
 	if (slice_equal(name, SLICE("certificate")))
@@ -163,7 +163,7 @@ take_line(struct slice line, unsigned *seen, struct state *out)
 		if ((*seen & 1U << i) != 0)
 			return "says again what was said before";
 		*seen |= 1U << i;
-		return take_value(&fields[i], value, out)
+		return state_take_value(&fields[i], value, out)
 			   ? NULL
 			   : "has a value that cannot be";
 	}
@@ -183,7 +183,7 @@ state_parse(struct slice text, struct state *out, struct why *why)
 		fault = "is not \"" STATE_FIRST "\", or the end is missing";
 	while (fault == NULL && slice_line(&rest, &line)) {
 		number++;
-		fault = take_line(line, &seen, out);
+		fault = state_take_line(line, &seen, out);
 	}
 	if (fault == NULL)
 		return true;

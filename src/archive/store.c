@@ -57,7 +57,7 @@ may_become_store(const char *path)
 
 /* The store's own directory: made, with its parents, when it is not there. */
 static bool
-open_root(struct store *s, bool create, struct why *why)
+store_open_root(struct store *s, bool create, struct why *why)
 {
 	bool made = false;
 	struct stat st;
@@ -112,7 +112,7 @@ store_open(const char *path, bool create, struct why *why)
 	s->root = s->objects = s->releases = s->tmp = s->lock = -1;
 	while (strlen(s->path) > 1 && s->path[strlen(s->path) - 1] == '/')
 		s->path[strlen(s->path) - 1] = '\0';
-	if (!open_root(s, create, why) ||
+	if (!store_open_root(s, create, why) ||
 	    !open_part(s, STORE_OBJECTS, create, &s->objects, why) ||
 	    !open_part(s, STORE_RELEASES, create, &s->releases, why))
 		store_close(&s);
@@ -225,7 +225,7 @@ take_lock(struct store *s)
 }
 
 static bool
-prepare(struct store *s, struct why *why)
+store_prepare(struct store *s, struct why *why)
 {
 	if (!open_part(s, STORE_TMP, true, &s->tmp, why))
 		return false;
@@ -249,7 +249,7 @@ store_lock(struct store *s, struct why *why)
 		(void)store_fault(s, why, STORE_LOCK, NULL);
 		return STORE_LOCK_FAILED;
 	}
-	if (prepare(s, why))
+	if (store_prepare(s, why))
 		return STORE_LOCKED;
 	store_shut(s->tmp);
 	store_shut(s->lock);

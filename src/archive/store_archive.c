@@ -159,7 +159,7 @@ archive_file(struct fill *f, const struct manifest_entry *e)
 }
 
 static bool
-archive_manifest(struct fill *f, struct slice bytes)
+filling_archive_manifest(struct fill *f, struct slice bytes)
 {
 	return ustar_begin(
 		   &f->ustar, MANIFEST_PATH, bytes.len, f->m->created) &&
@@ -176,13 +176,13 @@ write_all_files(struct fill *f, struct slice bytes)
 
 		if (!told && strcmp(e->path, MANIFEST_PATH) > 0) {
 			told = true;
-			if (!archive_manifest(f, bytes))
+			if (!filling_archive_manifest(f, bytes))
 				return false;
 		}
 		if ((f->link && !link_file(f, e)) || !archive_file(f, e))
 			return false;
 	}
-	return (told || archive_manifest(f, bytes)) && ustar_end(&f->ustar) &&
+	return (told || filling_archive_manifest(f, bytes)) && ustar_end(&f->ustar) &&
 	       flush(f);
 }
 

@@ -208,7 +208,7 @@ store_object_drop(struct store_object **o)
 /* Moves the file to its name. True also when one is there that releases share:
  * another in its place would take its room twice. */
 static bool
-settle(struct store_object *o, const uint8_t digest[DIGEST_SIZE])
+object_settle(struct store_object *o, const uint8_t digest[DIGEST_SIZE])
 {
 	struct store *s = o->store;
 	char name[DIGEST_HEX_SIZE];
@@ -244,7 +244,7 @@ store_object_keep(struct store_object **o, const uint8_t *expected,
 		memcpy(digest, got, sizeof(got));
 	if (expected != NULL && !digest_equal(expected, got)) {
 		kept = STORE_OTHER_HASH;
-	} else if (!settle(*o, got)) {
+	} else if (!object_settle(*o, got)) {
 		(void)object_fault((*o)->store, why, got, NULL);
 		kept = STORE_WRITE_FAILED;
 	}

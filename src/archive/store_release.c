@@ -293,7 +293,7 @@ compare_serials(const void *a, const void *b)
 
 /* One serial more; false when memory is short. */
 static bool
-add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
+release_add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
 {
 	uint64_t *more;
 
@@ -329,7 +329,7 @@ list_releases(DIR *dir, uint64_t **list, size_t *n)
 		}
 		if (!S_ISDIR(st.st_mode))
 			continue;
-		if (!add_serial(list, n, &room, serial))
+		if (!release_add_serial(list, n, &room, serial))
 			return false;
 	}
 	return errno == 0;

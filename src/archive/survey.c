@@ -9,7 +9,7 @@
 #include "util/clock.h"
 
 static bool
-add_key(struct survey *s, const struct signify_key *key, bool retired)
+survey_add_key(struct survey *s, const struct signify_key *key, bool retired)
 {
 	for (size_t i = 0; i < s->n_keys; i++) {
 		if (!signify_key_equal(&s->key[i], key))
@@ -38,7 +38,7 @@ static void
 take_state(struct survey *s, const struct state *st)
 {
 	for (size_t i = 0; i < st->n_keys; i++)
-		(void)add_key(s, &st->key[i].key, st->key[i].retired);
+		(void)survey_add_key(s, &st->key[i].key, st->key[i].retired);
 	s->serial = st->serial;
 	s->created = st->created;
 	memcpy(s->digest, st->manifest, sizeof(s->digest));
@@ -138,7 +138,7 @@ prepare_url(
 /* ------------------------------------------------------------------- the run */
 
 static enum survey_result
-run(struct survey *s, struct courier *c, const struct survey_options *o,
+survey_steps(struct survey *s, struct courier *c, const struct survey_options *o,
     struct buf *page, struct why *why)
 {
 	if (o->store != NULL && !prepare_store(s, o->store, why))
@@ -168,12 +168,12 @@ survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 		goto out;
 	}
 	for (size_t i = 0; i < o->n_keys; i++)
-		if (!add_key(s, &o->keys[i], false)) {
+		if (!survey_add_key(s, &o->keys[i], false)) {
 			why_set(why, "too many keys");
 			goto out;
 		}
 	if (courier_open(&c, why))
-		result = run(s, &c, o, page, why);
+		result = survey_steps(s, &c, o, page, why);
 	courier_close(&c);
 out:
 	if (s != NULL)

@@ -52,7 +52,7 @@ survey_add_links(struct survey *s, struct slice page)
 
 /* The certificate of whom is asked; whose it is matters to no signature. */
 static bool
-on_trust(void *arg, struct source *source, const struct cert *c)
+look_trust(void *arg, struct source *source, const struct cert *c)
 {
 	struct look *l = arg;
 	struct target t;
@@ -71,7 +71,7 @@ on_trust(void *arg, struct source *source, const struct cert *c)
 
 /* A signed manifest, held against what a survey knows. */
 static bool
-open_manifest(const struct survey *s, struct slice text, struct look *l,
+look_open_manifest(const struct survey *s, struct slice text, struct look *l,
     struct manifest *m, struct why *why)
 {
 	struct slice part;
@@ -106,7 +106,7 @@ look_at_manifest(const struct survey *s, struct courier *c,
 		   &cut, &l->why) == ERRAND_DONE;
 	if (!came)
 		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
-	else if (open_manifest(s, buf_view(&text), l, m, &l->why))
+	else if (look_open_manifest(s, buf_view(&text), l, m, &l->why))
 		l->manifest = LOOK_SIGNED;
 	else
 		l->manifest = LOOK_WRONG;
@@ -223,7 +223,7 @@ survey_look(const struct survey *s, struct courier *c, struct look *look)
 	struct manifest m;
 
 	memcpy(source.base, look->base, sizeof(source.base));
-	c->trust = on_trust;
+	c->trust = look_trust;
 	c->arg = look;
 	c->patience_ms = SURVEY_PATIENCE_MS;
 	if (!look_at_manifest(s, c, &source, look, &m))

@@ -151,7 +151,7 @@ write_said(struct survey_writing *w, const char *name, const char *value)
 }
 
 static void
-write_trace(struct survey_writing *w)
+page_write_trace(struct survey_writing *w)
 {
 	const struct look *l = w->look;
 
@@ -253,7 +253,7 @@ write_look(struct survey_writing *w)
 	survey_put_safe(w, l->base);
 	survey_put(w, "\n");
 	write_manifest(w);
-	write_trace(w);
+	page_write_trace(w);
 	write_certificate(w);
 	write_sample(w);
 }
@@ -261,7 +261,7 @@ write_look(struct survey_writing *w)
 /* ---------------------------------------------------------------- the page */
 
 static void
-find_highest(struct survey_writing *w)
+page_find_highest(struct survey_writing *w)
 {
 	const struct survey *s = w->survey;
 
@@ -323,7 +323,7 @@ survey_page(struct survey *s, int64_t now, struct buf *out)
 	/* The head tells how many are well, which the body finds. */
 	buf_init(&body, SURVEY_PAGE_MAX);
 	w.out = &body;
-	find_highest(&w);
+	page_find_highest(&w);
 	for (size_t i = 0; i < s->n; i++) {
 		w.look = &s->look[i];
 		write_look(&w);

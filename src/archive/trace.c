@@ -10,19 +10,19 @@
 #include "util/version.h"
 
 static bool
-put_text(struct buf *out, const char *name, const char *value)
+trace_put_text(struct buf *out, const char *name, const char *value)
 {
 	return value[0] == '\0' || buf_printf(out, "%s: %s\n", name, value);
 }
 
 static bool
-put_moment(struct buf *out, const char *name, int64_t when)
+trace_put_moment(struct buf *out, const char *name, int64_t when)
 {
 	char text[CLOCK_RFC3339_SIZE] = "";
 
 	if (when != 0)
 		clock_rfc3339(when, text);
-	return put_text(out, name, text);
+	return trace_put_text(out, name, text);
 }
 
 bool
@@ -33,23 +33,23 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 
 	if (st->serial != 0)
 		digest_hex(st->manifest, hex);
-	return put_text(out, "host", st->host) &&
-	       put_text(out, "origin", st->origin) &&
+	return trace_put_text(out, "host", st->host) &&
+	       trace_put_text(out, "origin", st->origin) &&
 	       buf_printf(out, "serial: %" PRIu64 "\n", st->serial) &&
-	       put_text(out, "manifest", hex) &&
-	       put_moment(out, "created", st->created) &&
-	       put_moment(out, "synced", st->synced) &&
-	       put_moment(out, "checked", st->checked) &&
-	       put_text(out, "upstream", st->upstream) &&
-	       put_text(out, "software", "carnation " CARNATION_VERSION) &&
-	       put_text(out, "contact", st->contact) &&
-	       put_text(out, "stale", stale ? "yes" : "");
+	       trace_put_text(out, "manifest", hex) &&
+	       trace_put_moment(out, "created", st->created) &&
+	       trace_put_moment(out, "synced", st->synced) &&
+	       trace_put_moment(out, "checked", st->checked) &&
+	       trace_put_text(out, "upstream", st->upstream) &&
+	       trace_put_text(out, "software", "carnation " CARNATION_VERSION) &&
+	       trace_put_text(out, "contact", st->contact) &&
+	       trace_put_text(out, "stale", stale ? "yes" : "");
 }
 
 /* Makes st say what the current release is, be it the highest serial or one that
  * was gone back to. False and why. */
 static bool
-describe(const struct store *s, struct state *st, struct why *why)
+trace_describe(const struct store *s, struct state *st, struct why *why)
 {
 	struct manifest m;
 
@@ -72,7 +72,7 @@ trace_write(
 	bool ok;
 
 	buf_init(&text, TRACE_MAX);
-	ok = describe(s, &shown, why);
+	ok = trace_describe(s, &shown, why);
 	if (ok && !trace_format(&shown, now, &text)) {
 		ok = false;
 		why_set(why, "it has become too long");
@@ -105,7 +105,7 @@ static const struct field {
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
 
 static bool
-take_text(struct slice value, size_t size, char *out)
+trace_take_text(struct slice value, size_t size, char *out)
 {
 	if (value.len >= size || !state_text_ok(value))
 		return false;
@@ -115,7 +115,7 @@ take_text(struct slice value, size_t size, char *out)
 }
 
 static bool
-take(const struct field *f, struct slice value, struct trace *out)
+field_take(const struct field *f, struct slice value, struct trace *out)
 {
 	void *at = (char *)out + f->at;
 	uint8_t digest[DIGEST_SIZE];
@@ -127,13 +127,13 @@ take(const struct field *f, struct slice value, struct trace *out)
 		return slice_number(value, STORE_SERIAL_MAX, at);
 	case HASH:
 		return digest_parse(value, digest) &&
-		       take_text(value, DIGEST_HEX_SIZE, at);
+		       trace_take_text(value, DIGEST_HEX_SIZE, at);
 	case MOMENT:
 		return moment_parse(value, at);
 	case HOST:
 		return hostname_canonical(value, at) != HOSTNAME_BAD;
 	case TEXT:
-		return take_text(value, STATE_TEXT_MAX, at);
+		return trace_take_text(value, STATE_TEXT_MAX, at);
 	case YES:
 		*(bool *)at = slice_equal(value, SLICE("yes"));
 		return true;
@@ -142,7 +142,7 @@ take(const struct field *f, struct slice value, struct trace *out)
 }
 
 static bool
-take_line(struct slice line, unsigned *seen, struct trace *out)
+trace_take_line(struct slice line, unsigned *seen, struct trace *out)
 {
 	struct slice name, value;
 
@@ -155,7 +155,7 @@ take_line(struct slice line, unsigned *seen, struct trace *out)
 		if ((*seen & 1U << i) != 0)
 			return false;
 		*seen |= 1U << i;
-		return take(&fields[i], value, out);
+		return field_take(&fields[i], value, out);
 	}
 	return true;
 }
@@ -169,7 +169,7 @@ trace_parse(struct slice text, struct trace *out)
 
 	*out = (struct trace){ 0 };
 	while (ok && slice_line(&text, &line))
-		ok = take_line(line, &seen, out);
+		ok = trace_take_line(line, &seen, out);
 	ok = ok && out->origin[0] != '\0' && out->serial != 0;
 	if (!ok)
 		*out = (struct trace){ 0 };

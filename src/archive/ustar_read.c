@@ -54,14 +54,14 @@ ustar_reader_free(struct ustar_reader **r)
 }
 
 static bool
-fault(struct ustar_reader *r, uint64_t at, struct why *why, const char *text)
+reader_fault(struct ustar_reader *r, uint64_t at, struct why *why, const char *text)
 {
 	r->state = AT_FAULT;
 	return why_set(why, "byte %llu: %s", (unsigned long long)at, text);
 }
 
 static bool
-stopped(struct ustar_reader *r, struct why *why)
+reader_stopped(struct ustar_reader *r, struct why *why)
 {
 	r->state = AT_FAULT;
 	return why_set(why, "stopped");
@@ -78,7 +78,7 @@ all_zero(struct slice s)
 
 /* Octal digits, then NULs or blanks up to the end of the field. */
 static bool
-number(const char *field, size_t size, uint64_t *out)
+reader_number(const char *field, size_t size, uint64_t *out)
 {
 	size_t i = 0;
 
@@ -93,7 +93,7 @@ number(const char *field, size_t size, uint64_t *out)
 	return true;
 }
 
-#define NUMBER(field, out) number(field, sizeof(field), out)
+#define NUMBER(field, out) reader_number(field, sizeof(field), out)
 
 /* The bytes before the first NUL; false when others than NUL follow it. */
 static bool
@@ -162,16 +162,16 @@ begin_file(struct ustar_reader *r, struct slice path, struct why *why)
 	r->pax = false;
 	r->state = AT_BYTES;
 	if (!v->file(v->arg, path, r->left))
-		return stopped(r, why);
+		return reader_stopped(r, why);
 	if (r->left > 0)
 		return true;
 	after_bytes(r);
-	return v->end(v->arg) || stopped(r, why);
+	return v->end(v->arg) || reader_stopped(r, why);
 }
 
 /* A whole header has come. */
 static bool
-take_header(struct ustar_reader *r, struct why *why)
+reader_take_header(struct ustar_reader *r, struct why *why)
 {
 	const struct ustar_header *h = &r->in.header;
 	uint64_t start = r->at - USTAR_BLOCK;
@@ -182,18 +182,18 @@ take_header(struct ustar_reader *r, struct why *why)
 	r->have = 0;
 	if (all_zero(slice_of(h, sizeof(*h)))) {
 		if (r->pax)
-			return fault(
+			return reader_fault(
 			    r, start, why, "no file behind its pax record");
 		r->state = AT_SECOND;
 		return true;
 	}
 	what = header_fault(h, &r->left);
 	if (what != NULL)
-		return fault(r, start, why, what);
+		return reader_fault(r, start, why, what);
 	r->padding = ustar_padding(r->left);
 	if (h->type == USTAR_PAX) {
 		if (r->pax || r->left == 0 || r->left > PAX_MAX)
-			return fault(r, start, why, "pax records out of place");
+			return reader_fault(r, start, why, "pax records out of place");
 		r->pax = true;
 		r->path_len = 0;
 		r->state = AT_PAX;
@@ -203,7 +203,7 @@ take_header(struct ustar_reader *r, struct why *why)
 		return begin_file(r, slice_of(r->path, r->path_len), why);
 	buf_wrap(&path, memory, sizeof(memory));
 	if (!header_path(h, &path))
-		return fault(r, start, why, "a header without a proper name");
+		return reader_fault(r, start, why, "a header without a proper name");
 	return begin_file(r, buf_view(&path), why);
 }
 
@@ -255,7 +255,7 @@ take_records(struct ustar_reader *r, struct why *why)
 
 	while (rest.len > 0)
 		if (!take_record(r, &rest))
-			return fault(r, r->at - rest.len, why,
+			return reader_fault(r, r->at - rest.len, why,
 			    "a pax record that names no file");
 	after_bytes(r);
 	return true;
@@ -263,7 +263,7 @@ take_records(struct ustar_reader *r, struct why *why)
 
 /* Collects up to want bytes in r->in; true when they are there. */
 static bool
-collect(struct ustar_reader *r, struct slice *bytes, size_t want)
+reader_collect(struct ustar_reader *r, struct slice *bytes, size_t want)
 {
 	size_t n = want - r->have;
 
@@ -286,11 +286,11 @@ take_bytes(struct ustar_reader *r, struct slice *bytes, struct why *why)
 	r->at += n;
 	r->left -= n;
 	if (!v->bytes(v->arg, part))
-		return stopped(r, why);
+		return reader_stopped(r, why);
 	if (r->left > 0)
 		return true;
 	after_bytes(r);
-	return v->end(v->arg) || stopped(r, why);
+	return v->end(v->arg) || reader_stopped(r, why);
 }
 
 static bool
@@ -300,7 +300,7 @@ take_zeros(struct ustar_reader *r, struct slice *bytes, uint64_t most,
 	size_t n = bytes->len < most ? bytes->len : (size_t)most;
 
 	if (!all_zero(slice_head(*bytes, n)))
-		return fault(r, r->at, why, otherwise);
+		return reader_fault(r, r->at, why, otherwise);
 	*bytes = slice_skip(*bytes, n);
 	r->at += n;
 	return true;
@@ -316,7 +316,7 @@ take_end(struct ustar_reader *r, struct slice *bytes, struct why *why)
 	if (r->state == AT_SECOND && most == 0)
 		most = unit;
 	if (most == 0)
-		return fault(r, r->at, why, "bytes behind the end");
+		return reader_fault(r, r->at, why, "bytes behind the end");
 	if (!take_zeros(r, bytes, most, why, "bytes behind the end"))
 		return false;
 	if (r->at % unit == 0)
@@ -325,15 +325,15 @@ take_end(struct ustar_reader *r, struct slice *bytes, struct why *why)
 }
 
 static bool
-step(struct ustar_reader *r, struct slice *bytes, struct why *why)
+reader_step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
 	size_t before = bytes->len;
 
 	switch (r->state) {
 	case AT_HEADER:
-		return !collect(r, bytes, USTAR_BLOCK) || take_header(r, why);
+		return !reader_collect(r, bytes, USTAR_BLOCK) || reader_take_header(r, why);
 	case AT_PAX:
-		return !collect(r, bytes, (size_t)r->left) ||
+		return !reader_collect(r, bytes, (size_t)r->left) ||
 		       take_records(r, why);
 	case AT_BYTES:
 		return take_bytes(r, bytes, why);
@@ -351,14 +351,14 @@ step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 	case AT_FAULT:
 		break;
 	}
-	return stopped(r, why);
+	return reader_stopped(r, why);
 }
 
 bool
 ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct why *why)
 {
 	while (bytes.len > 0)
-		if (!step(r, &bytes, why))
+		if (!reader_step(r, &bytes, why))
 			return false;
 	return r->state != AT_FAULT;
 }
@@ -367,8 +367,8 @@ bool
 ustar_reader_end(struct ustar_reader *r, struct why *why)
 {
 	if (r->state == AT_FAULT)
-		return stopped(r, why);
+		return reader_stopped(r, why);
 	if (r->state != AT_FILLING || r->at % USTAR_RECORD != 0)
-		return fault(r, r->at, why, "the archive is cut short");
+		return reader_fault(r, r->at, why, "the archive is cut short");
 	return true;
 }

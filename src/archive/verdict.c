@@ -22,7 +22,7 @@ found_fini(struct found *f)
 
 /* Serials alone. */
 static enum verdict
-compare(const struct found *f, const struct state *st, uint64_t allowed,
+serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
     struct why *why)
 {
 	uint64_t serial = f->m.serial;
@@ -75,7 +75,7 @@ verdict_of(
 		    why, "its origin is %s, not %s", f->m.origin, st->origin);
 		return VERDICT_OTHER_ORIGIN;
 	}
-	v = compare(f, st, allowed, why);
+	v = serial_compare(f, st, allowed, why);
 	/* What a retired key once signed may still lie on a slow mirror; new is
 	 * nothing of it. */
 	if (v == VERDICT_NEWER && st->key[f->key].retired) {
@@ -92,7 +92,7 @@ verdict_refuses(enum verdict v)
 }
 
 static bool
-tell(struct buf *said, const char *before, const struct signify_key *k,
+key_report(struct buf *said, const char *before, const struct signify_key *k,
     const char *after)
 {
 	return buf_str(said, before) && signify_key_text(k, said) &&
@@ -130,7 +130,7 @@ verdict_keys(struct state *st, const struct found *f, struct buf *said)
 		if (st->key[i].retired)
 			continue;
 		st->key[i].retired = true;
-		(void)tell(said, "key ", &st->key[i].key,
+		(void)key_report(said, "key ", &st->key[i].key,
 		    " is retired: its successor has signed\n");
 	}
 	if (!f->m.has_next_key || knows(st, &f->m.next_key))
@@ -138,7 +138,7 @@ verdict_keys(struct state *st, const struct found *f, struct buf *said)
 	if (st->n_keys == STATE_KEYS_MAX && !make_room(st))
 		return false;
 	st->key[st->n_keys++] = (struct state_key){ .key = f->m.next_key };
-	(void)tell(said, "key ", &f->m.next_key,
+	(void)key_report(said, "key ", &f->m.next_key,
 	    " is announced, and now pinned as well\n");
 	return true;
 }

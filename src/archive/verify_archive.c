@@ -69,7 +69,7 @@ begin(void *arg, struct slice path, uint64_t size)
 }
 
 static bool
-take(void *arg, struct slice bytes)
+member_take(void *arg, struct slice bytes)
 {
 	struct members *r = arg;
 
@@ -83,7 +83,7 @@ take(void *arg, struct slice bytes)
 }
 
 static bool
-end(void *arg)
+member_end(void *arg)
 {
 	uint8_t got[DIGEST_SIZE];
 	struct members *r = arg;
@@ -112,7 +112,7 @@ end(void *arg)
 
 /* What was read comes to; n is what the last read returned. */
 static enum verify_result
-judge(const struct members *r, ssize_t n, bool whole)
+members_judge(const struct members *r, ssize_t n, bool whole)
 {
 	if (r->exhausted || n == -1)
 		return VERIFY_LOCAL;
@@ -126,7 +126,7 @@ static enum verify_result
 read_through(struct members *r, int fd, struct why *why)
 {
 	const struct ustar_visitor visitor = {
-		.file = begin, .bytes = take, .end = end, .arg = r
+		.file = begin, .bytes = member_take, .end = member_end, .arg = r
 	};
 	struct ustar_reader *reader = ustar_reader_new(&visitor);
 	uint8_t chunk[VERIFY_CHUNK];
@@ -142,7 +142,7 @@ read_through(struct members *r, int fd, struct why *why)
 	if (n == -1)
 		fault = strerror(errno);
 	ok = ok && reader != NULL && n == 0 && ustar_reader_end(reader, why);
-	result = judge(r, n, ok);
+	result = members_judge(r, n, ok);
 	if (r->exhausted)
 		fault = strerror(ENOMEM);
 	else if (result == VERIFY_REFUSED)
@@ -190,7 +190,7 @@ verify_members(struct verify *v, int fd, struct why *why)
 }
 
 static enum verify_result
-check(struct verify *v, int fd, const char *path, struct why *why)
+archive_check(struct verify *v, int fd, const char *path, struct why *why)
 {
 	enum verify_result result = verify_extract(v, fd, why);
 
@@ -226,7 +226,7 @@ verify_archive(struct verify *v, const char *path, struct why *why)
 		why_set(why, "%s: an archive must be a file: it is read twice",
 		    path);
 	else
-		result = check(v, fd, path, why);
+		result = archive_check(v, fd, path, why);
 	if (fd != -1)
 		(void)close(fd);
 	return result;

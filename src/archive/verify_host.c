@@ -51,7 +51,7 @@ fetch_file(struct visit *x, size_t i, bool *same, struct why *why)
 
 /* What the answer for an entry comes to; false: go no further. */
 static bool
-judge(struct verify *v, size_t i, enum errand_result result, bool same)
+visit_judge(struct verify *v, size_t i, enum errand_result result, bool same)
 {
 	switch (result) {
 	case ERRAND_DONE:
@@ -84,7 +84,7 @@ check_files(struct visit *x, struct why *why)
 
 	for (size_t i = 0; all && i < v->manifest.n; i++) {
 		got = fetch_file(x, i, &same, &said);
-		all = judge(v, i, got, same);
+		all = visit_judge(v, i, got, same);
 		if (!all)
 			why_set(why,
 			    "%s: %s; %zu of %zu files were not looked at",
@@ -97,7 +97,7 @@ check_files(struct visit *x, struct why *why)
 }
 
 static enum verify_result
-fetch_manifest(struct visit *x, bool *cut, struct why *why)
+visit_fetch_manifest(struct visit *x, bool *cut, struct why *why)
 {
 	switch (
 	    courier_manifest(&x->courier, &x->source, &x->v->text, cut, why)) {
@@ -118,14 +118,14 @@ fetch_manifest(struct visit *x, bool *cut, struct why *why)
 }
 
 static enum verify_result
-open_manifest(struct visit *x, struct why *why)
+visit_open_manifest(struct visit *x, struct why *why)
 {
 	enum verify_result result;
 	struct verify *v = x->v;
 	bool cut;
 
 	buf_init(&v->text, MANIFEST_MAX);
-	result = fetch_manifest(x, &cut, why);
+	result = visit_fetch_manifest(x, &cut, why);
 	if (result != VERIFY_GOOD) {
 		why_at(why, "%s" MANIFEST_PATH, x->source.base);
 		return result;
@@ -150,7 +150,7 @@ verify_host(struct verify *v, const char *base, struct why *why)
 		return VERIFY_KEYLESS;
 	(void)snprintf(x.source.base, sizeof(x.source.base), "%s", base);
 	if (courier_open(&x.courier, why)) {
-		result = open_manifest(&x, why);
+		result = visit_open_manifest(&x, why);
 		if (result == VERIFY_GOOD)
 			result = check_files(&x, why);
 	}

@@ -21,7 +21,7 @@ struct known {
 };
 
 static int
-compare(const void *a, const void *b)
+older_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, DIGEST_SIZE);
 }
@@ -30,18 +30,18 @@ static bool
 is_known(const struct known *k, size_t n, const uint8_t digest[DIGEST_SIZE])
 {
 	return n > 0 && bsearch(digest, k->digest, n, sizeof(*k->digest),
-			    compare) != NULL;
+			    older_compare) != NULL;
 }
 
 static void
-sort(struct known *k, size_t from)
+older_sort(struct known *k, size_t from)
 {
 	if (k->n > from)
 		qsort(
-		    k->digest + from, k->n - from, sizeof(*k->digest), compare);
+		    k->digest + from, k->n - from, sizeof(*k->digest), older_compare);
 }
 
-/* Appends what m lists and was not known, sorted, each once; sort(k, 0) is due
+/* Appends what m lists and was not known, sorted, each once; older_sort(k, 0) is due
  * then. False: memory is short. */
 static bool
 learn(struct known *k, const struct manifest *m)
@@ -56,9 +56,9 @@ learn(struct known *k, const struct manifest *m)
 	for (size_t i = 0; i < m->n; i++)
 		if (!is_known(k, from, m->entry[i].digest))
 			memcpy(grown[k->n++], m->entry[i].digest, DIGEST_SIZE);
-	sort(k, from);
+	older_sort(k, from);
 	for (size_t i = from; i < k->n; i++)
-		if (kept == from || compare(grown[i], grown[kept - 1]) != 0)
+		if (kept == from || older_compare(grown[i], grown[kept - 1]) != 0)
 			memmove(grown[kept++], grown[i], DIGEST_SIZE);
 	k->n = kept;
 	return true;
@@ -85,7 +85,7 @@ lists_bad(const struct known *k, const struct manifest *m)
 
 	for (size_t i = 0; k->n_bad > 0 && !bad && i < m->n; i++)
 		bad = bsearch(m->entry[i].digest, k->bad, k->n_bad,
-			  sizeof(*k->bad), compare) != NULL;
+			  sizeof(*k->bad), older_compare) != NULL;
 	return bad;
 }
 
@@ -104,9 +104,9 @@ check_listed(struct known *k, const struct manifest *m)
 		if (ok && !sound)
 			ok = add_bad(k, k->digest[i]);
 	}
-	sort(k, 0);
+	older_sort(k, 0);
 	if (k->n_bad > before)
-		qsort(k->bad, k->n_bad, sizeof(*k->bad), compare);
+		qsort(k->bad, k->n_bad, sizeof(*k->bad), older_compare);
 	return ok;
 }
 
@@ -209,7 +209,7 @@ tell_unlisted(struct known *k, uint64_t serial, enum verify_news news)
 }
 
 static bool
-add_serial(struct verify *v, uint64_t serial)
+older_add_serial(struct verify *v, uint64_t serial)
 {
 	uint64_t *grown =
 	    reallocarray(v->serial, v->n_serials + 1, sizeof(*grown));
@@ -249,7 +249,7 @@ check_release(
 		return false;
 	if (count_told(v) == before && (m == NULL || !lists_bad(k, m)))
 		return true;
-	return add_serial(v, serial);
+	return older_add_serial(v, serial);
 }
 
 /* One that only a release has whose list is lost; or none has: that one is hashed

@@ -62,7 +62,7 @@ is_reported(const struct older *o, const struct manifest_entry *e)
 }
 
 static void
-tell(void *arg, enum verify_news news, const char *path)
+release_report(void *arg, enum verify_news news, const char *path)
 {
 	const struct older *o = arg;
 	const struct manifest_entry *e = manifest_find(o->m, path);
@@ -81,9 +81,9 @@ tell(void *arg, enum verify_news news, const char *path)
 }
 
 static bool
-check(struct older *o, struct why *why)
+release_check(struct older *o, struct why *why)
 {
-	struct verify v = { .tell = tell, .arg = o, .manifest = *o->m };
+	struct verify v = { .tell = release_report, .arg = o, .manifest = *o->m };
 	bool ok;
 
 	buf_init(&v.text, MANIFEST_MAX);
@@ -115,7 +115,7 @@ verify_older_files(struct verify_scan *x, uint64_t serial,
 	/* So that prune leaves it until it has been read; one that prune is
 	 * removing is no longer kept. */
 	if (flock(o.release, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-		ok = check(&o, why);
+		ok = release_check(&o, why);
 	(void)close(o.release);
 	return ok;
 }

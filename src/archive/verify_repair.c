@@ -84,7 +84,7 @@ quote(const struct sources *s, struct why *why)
 
 /* Some of it could not be brought: why, and what that makes. */
 static enum verify_result
-heed_lacking(struct repair *r, const struct download *d, struct why *why)
+lacking_report(struct repair *r, const struct download *d, struct why *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
 
@@ -120,7 +120,7 @@ relink(
 /* Whether each object of the current release is there; what was not sound has been
  * taken away, unless it cannot be opened. */
 static bool
-is_whole(const struct verify_scan *x)
+repair_is_whole(const struct verify_scan *x)
 {
 	bool whole = true;
 
@@ -140,7 +140,7 @@ is_whole(const struct verify_scan *x)
 static bool
 restore_archive(struct verify_scan *x, struct why *why)
 {
-	return !x->v->archive_faulty || !is_whole(x) ||
+	return !x->v->archive_faulty || !repair_is_whole(x) ||
 	       store_restore(
 		   x->store, &x->v->manifest, buf_view(&x->v->text), why);
 }
@@ -164,7 +164,7 @@ repair(struct repair *r, struct download *d, struct why *why)
 	if (!linked || !archived)
 		return VERIFY_LOCAL;
 	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
-		return heed_lacking(r, d, why);
+		return lacking_report(r, d, why);
 	return VERIFY_GOOD;
 }
 

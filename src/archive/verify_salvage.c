@@ -18,7 +18,7 @@ struct salvage {
 };
 
 static int
-compare(const void *a, const void *b)
+salvage_compare(const void *a, const void *b)
 {
 	const struct verify_rot *x = a, *y = b;
 
@@ -31,7 +31,7 @@ find_lost(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
 	struct verify_rot key = { .path = NULL }, *rot;
 
 	memcpy(key.digest, digest, DIGEST_SIZE);
-	rot = bsearch(&key, x->rot, x->n_rot, sizeof(*x->rot), compare);
+	rot = bsearch(&key, x->rot, x->n_rot, sizeof(*x->rot), salvage_compare);
 	return rot != NULL && rot->lost ? rot : NULL;
 }
 
@@ -41,9 +41,9 @@ drop_twins(struct verify_scan *x)
 {
 	size_t kept = 0;
 
-	qsort(x->rot, x->n_rot, sizeof(*x->rot), compare);
+	qsort(x->rot, x->n_rot, sizeof(*x->rot), salvage_compare);
 	for (size_t i = 0; i < x->n_rot; i++) {
-		if (kept == 0 || compare(&x->rot[kept - 1], &x->rot[i]) != 0)
+		if (kept == 0 || salvage_compare(&x->rot[kept - 1], &x->rot[i]) != 0)
 			x->rot[kept++] = x->rot[i];
 		else if (x->rot[kept - 1].path == NULL)
 			x->rot[kept - 1].path = x->rot[i].path;

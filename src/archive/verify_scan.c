@@ -130,7 +130,7 @@ check_behind(struct verify_scan *x, int release, size_t i)
 }
 
 static bool
-check_objects(struct verify_scan *x, int release, struct why *why)
+scan_check_objects(struct verify_scan *x, int release, struct why *why)
 {
 	bool ok = true;
 
@@ -165,7 +165,7 @@ no_manifest(struct verify_scan *x, int error, struct why *why)
 
 /* The current release's, or another copy of the same. */
 static enum verify_result
-open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
+scan_open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	enum verify_result result;
 
@@ -189,7 +189,7 @@ open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
 static enum verify_result
 scan_release(struct verify_scan *x, uint64_t serial, struct why *why)
 {
-	enum verify_result result = open_manifest(x, serial, why);
+	enum verify_result result = scan_open_manifest(x, serial, why);
 	uint8_t memory[64];
 	struct buf name;
 	int release;
@@ -207,7 +207,7 @@ scan_release(struct verify_scan *x, uint64_t serial, struct why *why)
 		return VERIFY_LOCAL;
 	}
 	result = verify_tree(x->v, release, true, why) &&
-			 check_objects(x, release, why)
+			 scan_check_objects(x, release, why)
 		     ? verify_conclude(x->v)
 		     : VERIFY_LOCAL;
 	(void)close(release);

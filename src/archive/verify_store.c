@@ -29,7 +29,7 @@ pass_on(struct verify *v, bool older, enum verify_news news, const char *path)
 }
 
 static void
-note(void *arg, enum verify_news news, const char *path)
+repaired_note(void *arg, enum verify_news news, const char *path)
 {
 	struct notes *k = arg;
 	struct note *grown;
@@ -64,7 +64,7 @@ notes_fini(struct notes *k)
 }
 
 static int
-compare(const void *a, const void *b)
+repaired_compare(const void *a, const void *b)
 {
 	const struct note *x = a, *y = b;
 
@@ -78,18 +78,18 @@ tell_repaired(struct verify *v, const struct notes *first, struct notes *second)
 	if (first->lost || second->lost)
 		return;
 	if (second->n > 0)
-		qsort(second->at, second->n, sizeof(*second->at), compare);
+		qsort(second->at, second->n, sizeof(*second->at), repaired_compare);
 	for (size_t i = 0; i < first->n; i++)
 		if (second->n == 0 ||
 		    bsearch(&first->at[i], second->at, second->n,
-			sizeof(*second->at), compare) == NULL)
+			sizeof(*second->at), repaired_compare) == NULL)
 			pass_on(v, first->at[i].older, VERIFY_REPAIRED,
 			    first->at[i].path);
 }
 
 /* The caller's is what the last scan found. */
 static void
-settle(struct verify *v, const struct verify_scan *x)
+repaired_settle(struct verify *v, const struct verify_scan *x)
 {
 	struct verify *last = x->v;
 
@@ -127,7 +127,7 @@ scan_again(struct verify_scan *first, const struct notes *before,
 	struct notes after = { 0 };
 	struct verify v = { .keys = first->v->keys,
 		.n_keys = first->v->n_keys,
-		.tell = note,
+		.tell = repaired_note,
 		.arg = &after };
 	struct verify_scan again = {
 		.v = &v, .store = first->store, .state = first->state
@@ -138,7 +138,7 @@ scan_again(struct verify_scan *first, const struct notes *before,
 	after.from = &v;
 	result = verify_scan(&again, &said);
 	tell_repaired(before->v, before, &after);
-	settle(before->v, &again);
+	repaired_settle(before->v, &again);
 	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
 		why_clear(why);
 		repaired = result;
@@ -168,14 +168,14 @@ scan_and_mend(
 	struct notes before = { .v = v };
 	struct verify first = { .keys = v->keys,
 		.n_keys = v->n_keys,
-		.tell = note,
+		.tell = repaired_note,
 		.arg = &before };
 	struct verify_scan x = { .v = &first, .store = s, .state = st };
 	enum verify_result result;
 
 	before.from = &first;
 	result = verify_scan(&x, why);
-	settle(v, &x);
+	repaired_settle(v, &x);
 	if (result != VERIFY_LATER && can_be_mended(&x)) {
 		why_clear(why);
 		result = verify_repair(&x, why);

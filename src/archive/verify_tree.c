@@ -58,7 +58,7 @@ read_entry(struct tree *t, int fd, uint8_t got[DIGEST_SIZE])
 }
 
 static void
-fault(struct tree *t, size_t i, enum verify_news news)
+tree_fault(struct tree *t, size_t i, enum verify_news news)
 {
 	t->faulty = true;
 	verify_fault(t->v, i, news);
@@ -79,7 +79,7 @@ news_of_closed(int root, const char *path)
 
 /* Not by way of a link, even to equal bytes. */
 static bool
-is_plain(const struct tree *t, const char *path)
+tree_is_plain(const struct tree *t, const char *path)
 {
 	struct stat st;
 
@@ -89,7 +89,7 @@ is_plain(const struct tree *t, const char *path)
 
 /* False and why: our own trouble, not the copy's. */
 static bool
-check_entry(struct tree *t, size_t i, struct why *why)
+tree_check_entry(struct tree *t, size_t i, struct why *why)
 {
 	const struct manifest_entry *e = &t->v->manifest.entry[i];
 	uint8_t got[DIGEST_SIZE];
@@ -103,19 +103,19 @@ check_entry(struct tree *t, size_t i, struct why *why)
 		return why_errno(why, e->path);
 	case FILE_ABSENT:
 	case FILE_FAILED:
-		fault(t, i, news_of_closed(t->root, e->path));
+		tree_fault(t, i, news_of_closed(t->root, e->path));
 		return true;
 	}
-	if (!S_ISREG(st.st_mode) || !is_plain(t, e->path)) {
-		fault(t, i, VERIFY_CHANGED);
+	if (!S_ISREG(st.st_mode) || !tree_is_plain(t, e->path)) {
+		tree_fault(t, i, VERIFY_CHANGED);
 	} else {
 		if (!ustar_begin(&t->ustar, e->path, (uint64_t)st.st_size,
 			t->v->manifest.created))
 			t->faulty = true;
 		if (!read_entry(t, fd, got))
-			fault(t, i, VERIFY_UNREADABLE);
+			tree_fault(t, i, VERIFY_UNREADABLE);
 		else if (!digest_equal(got, e->digest))
-			fault(t, i, VERIFY_CHANGED);
+			tree_fault(t, i, VERIFY_CHANGED);
 		else
 			t->v->mark[i] = VERIFY_SOUND;
 	}
@@ -124,7 +124,7 @@ check_entry(struct tree *t, size_t i, struct why *why)
 }
 
 static void
-archive_manifest(struct tree *t)
+tree_archive_manifest(struct tree *t)
 {
 	struct slice text = buf_view(&t->v->text);
 
@@ -135,21 +135,21 @@ archive_manifest(struct tree *t)
 }
 
 static bool
-check_entries(struct tree *t, struct why *why)
+tree_check_entries(struct tree *t, struct why *why)
 {
 	const struct manifest *m = &t->v->manifest;
 	bool told = false;
 
 	for (size_t i = 0; i < m->n; i++) {
 		if (!told && strcmp(m->entry[i].path, MANIFEST_PATH) > 0) {
-			archive_manifest(t);
+			tree_archive_manifest(t);
 			told = true;
 		}
-		if (!check_entry(t, i, why))
+		if (!tree_check_entry(t, i, why))
 			return false;
 	}
 	if (!told)
-		archive_manifest(t);
+		tree_archive_manifest(t);
 	return true;
 }
 
@@ -243,7 +243,7 @@ is_deep(const char *path)
 
 /* What a server has under mirror/ besides what every copy holds. */
 static bool
-is_served(const char *path)
+tree_is_served(const char *path)
 {
 	return strcmp(path, "mirror/trace") == 0 ||
 	       slice_starts(slice_str(path), SLICE("mirror/objects/"));
@@ -253,7 +253,7 @@ is_served(const char *path)
 static bool
 is_served_below(const char *path)
 {
-	return strcmp(path, "mirror/objects") == 0 || is_served(path);
+	return strcmp(path, "mirror/objects") == 0 || tree_is_served(path);
 }
 
 static bool
@@ -266,7 +266,7 @@ check_extra(void *arg, const char *path, const struct stat *st)
 	if (strcmp(path, MANIFEST_PATH) == 0 ||
 	    strcmp(path, MANIFEST_ARCHIVE) == 0)
 		return true;
-	if (!t->release && is_served(path))
+	if (!t->release && tree_is_served(path))
 		return true;
 	/* The walk goes no deeper: what lies there is not known. */
 	if (S_ISDIR(st->st_mode) && !is_deep(path))
@@ -301,7 +301,7 @@ verify_tree(struct verify *v, int root, bool release, struct why *why)
 	t->release = release;
 	t->ustar = (struct ustar_writer){ .sink = archive_sink, .arg = t };
 	digest_init(&t->archive);
-	ok = check_entries(t, why);
+	ok = tree_check_entries(t, why);
 	ok = ok && check_archive(t, why);
 	if (ok) {
 		ok = file_walk_plain(root, check_extra, tell_unread, t) &&
