@@ -21,7 +21,7 @@ at(const struct manifest *m, size_t i)
 
 struct changes
 changes_between(const struct manifest *before, const struct manifest *after,
-    change_told *told, void *arg)
+    change_reporter *handle, void *arg)
 {
 	const struct manifest_entry *old, *new;
 	struct changes c = { 0 };
@@ -44,8 +44,8 @@ changes_between(const struct manifest *before, const struct manifest *after,
 		c.added += change == CHANGE_ADDED;
 		c.changed += change == CHANGE_CHANGED;
 		c.gone += change == CHANGE_GONE;
-		if (told != NULL)
-			told(arg, change,
+		if (handle != NULL)
+			handle(arg, change,
 			    change == CHANGE_GONE ? old->path : new->path);
 	}
 	return c;

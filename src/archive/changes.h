@@ -18,12 +18,12 @@ struct changes {
 
 /* Called for each difference, in byte order of paths. path is borrowed from one of
  * the manifests. */
-typedef void change_told(void *arg, enum change change, const char *path);
+typedef void change_reporter(void *arg, enum change change, const char *path);
 
 /* Compares what two manifests list, counting. before may be NULL: all was added.
- * told may be NULL. */
+ * handle may be NULL. */
 struct changes changes_between(const struct manifest *before,
-    const struct manifest *after, change_told *told, void *arg);
+    const struct manifest *after, change_reporter *handle, void *arg);
 
 /* Whether both list the same. */
 bool changes_none(const struct changes *c);

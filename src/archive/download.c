@@ -10,7 +10,7 @@ enum {
 };
 
 /* One file on its way. */
-struct carry {
+struct transfer {
 	struct download *d;
 	bool busy;
 	const struct download_file *file;
@@ -18,7 +18,7 @@ struct carry {
 	bool path_first; /* as the source was when it was turned to */
 	unsigned tries;
 	enum download_fault worst;
-	struct errand errand;
+	struct fetcher_request request;
 	struct store_object *object;
 	bool too_late; /* and there is a quicker source */
 	bool local;    /* the store is at fault */
@@ -27,14 +27,14 @@ struct carry {
 
 struct loading {
 	struct download *d;
-	struct carry carry[COURIER_AT_ONCE];
+	struct transfer transfer[FETCHER_AT_ONCE];
 	struct why *why;
 };
 
 /* ------------------------------------------------------------ one file */
 
 static struct source *
-source_of(const struct carry *c)
+source_of(const struct transfer *c)
 {
 	return &c->d->sources->at[c->way / WAYS % c->d->sources->n];
 }
@@ -42,31 +42,31 @@ source_of(const struct carry *c)
 /* By hash, unless the source is the origin or has shown that it has none; then
  * the other way. */
 static bool
-goes_by_path(const struct carry *c)
+goes_by_path(const struct transfer *c)
 {
 	return c->path_first == (c->way % WAYS == 0);
 }
 
 static uint64_t
-took_ms(const struct carry *c)
+took_ms(const struct transfer *c)
 {
-	return clock_ms() - c->errand.begun_ms;
+	return clock_ms() - c->request.begun_ms;
 }
 
 static bool
-is_too_late(const struct carry *c)
+is_too_late(const struct transfer *c)
 {
 	const struct source *s = source_of(c);
 
 	return c->way < WAYS * c->d->sources->n &&
-	       (s->slow || source_is_late(s, c->errand.got, took_ms(c))) &&
+	       (s->slow || source_is_late(s, c->request.got, took_ms(c))) &&
 	       sources_has_quicker(c->d->sources, s);
 }
 
 static bool
 transfer_body(void *arg, struct slice bytes)
 {
-	struct carry *c = arg;
+	struct transfer *c = arg;
 
 	c->too_late = is_too_late(c);
 	if (c->too_late)
@@ -76,12 +76,12 @@ transfer_body(void *arg, struct slice bytes)
 }
 
 static bool
-transfer_start(struct carry *c, struct why *said)
+transfer_start(struct transfer *c, struct why *said)
 {
 	const struct download *d = c->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
 	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
-	struct errand_order order = {
+	struct fetcher_file wanted = {
 		.max = room < d->largest ? room : d->largest,
 		.body = transfer_body,
 		.arg = c,
@@ -93,22 +93,22 @@ transfer_start(struct carry *c, struct why *said)
 	c->local = c->object == NULL;
 	digest_hex(c->file->digest, hex);
 	snprintf(object, sizeof(object), "mirror/objects/%s", hex);
-	order.path = goes_by_path(c) ? c->file->path : object;
-	return !c->local &&
-	       errand_begin(&c->errand, d->courier, source_of(c), &order, said);
+	wanted.path = goes_by_path(c) ? c->file->path : object;
+	return !c->local && fetcher_start(&c->request, d->fetcher, source_of(c),
+				&wanted, said);
 }
 
 static void
-put_down(struct carry *c)
+transfer_abort(struct transfer *c)
 {
-	errand_end(&c->errand);
+	fetcher_end(&c->request);
 	store_object_drop(&c->object);
 }
 
 /* Sets out by the first way from c->way on that is open; false: there is none
  * (or the store is at fault). */
 static bool
-find_way(struct carry *c)
+find_way(struct transfer *c)
 {
 	const size_t round = WAYS * c->d->sources->n;
 	struct why said;
@@ -123,7 +123,7 @@ find_way(struct carry *c)
 			continue;
 		if (transfer_start(c, &said))
 			return true;
-		put_down(c);
+		transfer_abort(c);
 		if (c->local)
 			return false;
 	}
@@ -135,13 +135,14 @@ record(struct download *d, const struct download_file *file,
     enum download_fault fault)
 {
 	if (d->failures < DOWNLOAD_SHOWN_MAX)
-		d->told[d->failures] = (struct download_failure){ file, fault };
+		d->reported[d->failures] =
+		    (struct download_failure){ file, fault };
 	d->failures++;
 	d->others += fault == DOWNLOAD_OTHER;
 }
 
 static void
-worsen(struct carry *c, enum download_fault fault)
+worsen(struct transfer *c, enum download_fault fault)
 {
 	if (fault > c->worst)
 		c->worst = fault;
@@ -149,7 +150,7 @@ worsen(struct carry *c, enum download_fault fault)
 
 /* The source could not be heard to the end: again, or elsewhere. */
 static void
-heed_failure(struct carry *c, const char *said)
+failure_handle(struct transfer *c, const char *said)
 {
 	struct source *s = source_of(c);
 
@@ -161,7 +162,7 @@ heed_failure(struct carry *c, const char *said)
 }
 
 static void
-heed_other_bytes(struct carry *c)
+other_bytes_handle(struct transfer *c)
 {
 	worsen(c, DOWNLOAD_OTHER);
 	source_strike(
@@ -171,74 +172,74 @@ heed_other_bytes(struct carry *c)
 
 /* It stays the last resort. */
 static void
-heed_delay(struct carry *c)
+delay_handle(struct transfer *c)
 {
-	source_delay(source_of(c), c->errand.got, took_ms(c));
+	source_delay(source_of(c), c->request.got, took_ms(c));
 	c->way += WAYS - c->way % WAYS;
 }
 
 /* All came; true when they are the right ones. */
 static bool
-heed_bytes(struct carry *c)
+bytes_handle(struct transfer *c)
 {
 	switch (store_object_keep(&c->object, c->file->digest, NULL, c->why)) {
 	case STORE_KEPT:
 		break;
 	case STORE_OTHER_HASH:
-		if (c->errand.cut)
-			heed_failure(c, "broke off without close_notify");
+		if (c->request.cut)
+			failure_handle(c, "broke off without close_notify");
 		else
-			heed_other_bytes(c);
+			other_bytes_handle(c);
 		return false;
 	case STORE_WRITE_FAILED:
 		c->local = true;
 		return false;
 	}
 	source_praise(source_of(c));
-	source_delay(source_of(c), c->errand.got, took_ms(c));
+	source_delay(source_of(c), c->request.got, took_ms(c));
 	if (goes_by_path(c))
 		source_of(c)->by_path = true;
 	c->d->files++;
-	c->d->bytes += c->errand.got;
+	c->d->bytes += c->request.got;
 	return true;
 }
 
-/* The errand's end: true when the file is done with. */
+/* The request's end: true when the file is done with. */
 static bool
-heed_end(struct carry *c, enum errand_result result, const char *said)
+end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 {
 	switch (result) {
-	case ERRAND_GOING:
+	case FETCHER_GOING:
 		return false;
-	case ERRAND_DONE:
-		if (heed_bytes(c))
+	case FETCHER_DONE:
+		if (bytes_handle(c))
 			return true;
 		break;
-	case ERRAND_ABSENT:
+	case FETCHER_ABSENT:
 		worsen(c, DOWNLOAD_ABSENT);
 		source_miss(source_of(c));
 		c->way++;
 		break;
-	case ERRAND_DENIED:
+	case FETCHER_DENIED:
 		source_blame(source_of(c), said);
 		c->way++;
 		break;
-	case ERRAND_TOO_LONG:
-		heed_other_bytes(c);
+	case FETCHER_TOO_LONG:
+		other_bytes_handle(c);
 		break;
-	case ERRAND_FAILED:
-		heed_failure(c, said);
+	case FETCHER_FAILED:
+		failure_handle(c, said);
 		break;
-	case ERRAND_STOPPED:
+	case FETCHER_STOPPED:
 		if (c->too_late)
-			heed_delay(c);
+			delay_handle(c);
 		break;
-	case ERRAND_DISTRUSTED:
+	case FETCHER_DISTRUSTED:
 		source_of(c)->out = true;
 		c->way++;
 		break;
 	}
-	put_down(c);
+	transfer_abort(c);
 	if (c->local)
 		return true;
 	if (find_way(c))
@@ -252,12 +253,12 @@ heed_end(struct carry *c, enum errand_result result, const char *said)
 
 /* The next file that somebody may have; false: none is left to set out for. */
 static bool
-take_up(struct loading *l, struct carry *c)
+transfer_next(struct loading *l, struct transfer *c)
 {
 	struct download *d = l->d;
 
 	while (d->next < d->n_missing) {
-		*c = (struct carry){
+		*c = (struct transfer){
 			.d = d, .file = &d->missing[d->next++], .why = l->why
 		};
 		if (find_way(c)) {
@@ -273,13 +274,13 @@ take_up(struct loading *l, struct carry *c)
 
 /* As far as it goes without waiting; true when the file is done with. */
 static bool
-carry_on(struct carry *c)
+transfer_run(struct transfer *c)
 {
-	enum errand_result result;
+	enum fetcher_result result;
 	struct why said;
 
-	result = errand_step(&c->errand, &said);
-	if (result != ERRAND_GOING && heed_end(c, result, said.text))
+	result = fetcher_step(&c->request, &said);
+	if (result != FETCHER_GOING && end_handle(c, result, said.text))
 		c->busy = false;
 	return !c->busy;
 }
@@ -287,34 +288,34 @@ carry_on(struct carry *c)
 static bool
 is_local(const struct loading *l)
 {
-	for (size_t i = 0; i < COURIER_AT_ONCE; i++)
-		if (l->carry[i].local)
+	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
+		if (l->transfer[i].local)
 			return true;
 	return false;
 }
 
-/* Each errand once; then, if none came to its end, waits. False: none is left. */
+/* Each request once; then, if none came to its end, waits. False: none is left. */
 static bool
 turn(struct loading *l)
 {
-	struct errand *waiting[COURIER_AT_ONCE] = { NULL };
+	struct fetcher_request *waiting[FETCHER_AT_ONCE] = { NULL };
 	bool ended = false, any = false;
 
-	for (size_t i = 0; i < COURIER_AT_ONCE; i++) {
-		struct carry *c = &l->carry[i];
+	for (size_t i = 0; i < FETCHER_AT_ONCE; i++) {
+		struct transfer *c = &l->transfer[i];
 
-		if (!c->busy && !take_up(l, c))
+		if (!c->busy && !transfer_next(l, c))
 			continue;
 		any = true;
-		if (carry_on(c))
+		if (transfer_run(c))
 			ended = true;
 		else
-			waiting[i] = &c->errand;
+			waiting[i] = &c->request;
 	}
 	if (l->d->progress != NULL)
 		l->d->progress(l->d->arg, l->d);
 	if (any && !ended)
-		courier_wait(l->d->courier, waiting, COURIER_AT_ONCE);
+		fetcher_wait(l->d->fetcher, waiting, FETCHER_AT_ONCE);
 	return any;
 }
 
@@ -324,14 +325,14 @@ download_run(struct download *d, struct why *why)
 	struct loading l = { .d = d, .why = why };
 	enum download_result result = DOWNLOAD_WHOLE;
 
-	while (turn(&l) && !is_local(&l) && !courier_stopped(d->courier))
+	while (turn(&l) && !is_local(&l) && !fetcher_stopped(d->fetcher))
 		continue;
-	for (size_t i = 0; i < COURIER_AT_ONCE; i++)
-		if (l.carry[i].busy)
-			put_down(&l.carry[i]);
+	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
+		if (l.transfer[i].busy)
+			transfer_abort(&l.transfer[i]);
 	if (is_local(&l))
 		result = DOWNLOAD_LOCAL;
-	else if (courier_stopped(d->courier))
+	else if (fetcher_stopped(d->fetcher))
 		result = DOWNLOAD_STOPPED;
 	else if (d->failures > 0)
 		result = DOWNLOAD_LACKING;

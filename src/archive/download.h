@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Files that a store lacks (all that a manifest lists, or what has rotted), fetched
  * into objects: two connections at a time, from whatever source has the right
- * bytes. Depends on courier, store, manifest. */
+ * bytes. Depends on fetcher, store, manifest. */
 #ifndef ARCHIVE_DOWNLOAD_H
 #define ARCHIVE_DOWNLOAD_H
 
-#include "archive/courier.h"
+#include "archive/fetcher.h"
 #include "archive/store.h"
 #include "util/why.h"
 
@@ -33,7 +33,7 @@ struct download_failure {
 
 /* Zeroed but for the first block. All borrowed. */
 struct download {
-	struct courier *courier;
+	struct fetcher *fetcher;
 	struct sources *sources;
 	struct store *store;
 	uint64_t largest, all; /* bytes that one file, and all of them, have */
@@ -48,7 +48,7 @@ struct download {
 	/* download_run's. */
 	size_t next;
 	uint64_t files, bytes; /* that came and were right */
-	struct download_failure told[DOWNLOAD_SHOWN_MAX];
+	struct download_failure reported[DOWNLOAD_SHOWN_MAX];
 	size_t failures, others; /* in all; for other bytes */
 };
 

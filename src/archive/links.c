@@ -15,7 +15,7 @@ struct walk {
 	char host[HOSTNAME_SIZE]; /* the origin's */
 	int port;
 	struct buf bytes; /* of one page */
-	link_told *told;
+	link_handler *handle;
 	void *arg;
 };
 
@@ -204,7 +204,7 @@ links_look_at(const struct walk *w, const char *page, struct slice text)
 
 		if (line.kind == GEMTEXT_LINK && line.url.len > 0 &&
 		    links_follow(w, buf_view(&base), line.url, &link))
-			w->told(w->arg, &link);
+			w->handle(w->arg, &link);
 	}
 }
 
@@ -221,9 +221,9 @@ links_take_origin(struct walk *w)
 }
 
 bool
-links_each(const struct links_place *p, link_told *told, void *arg)
+links_each(const struct links_place *p, link_handler *handle, void *arg)
 {
-	struct walk w = { .place = p, .told = told, .arg = arg };
+	struct walk w = { .place = p, .handle = handle, .arg = arg };
 	bool ok = true;
 
 	if (!links_take_origin(&w))

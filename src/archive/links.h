@@ -40,12 +40,12 @@ struct links_place {
 };
 
 /* Called for each link that leads into the capsule; all of it is borrowed until
- * told returns. */
-typedef void link_told(void *arg, const struct link *link);
+ * handle returns. */
+typedef void link_handler(void *arg, const struct link *link);
 
 /* Reads every page, one at a time. False when one cannot be read, or memory is
  * short; the others are read all the same. */
-bool links_each(const struct links_place *p, link_told *told, void *arg);
+bool links_each(const struct links_place *p, link_handler *handle, void *arg);
 
 /* What capsule.conf decides about path, beneath the root: gone, redirected, or
  * STATUS_NONE. */

@@ -102,7 +102,7 @@ manifest_find(const struct manifest *m, const char *path);
  * and, where the system has the locale C.UTF-8, beyond): called with each such
  * pair of neighbours. For warnings: without memory there are none. */
 void manifest_folded(const struct manifest *m,
-    void (*told)(void *arg, const char *a, const char *b), void *arg);
+    void (*handle)(void *arg, const char *a, const char *b), void *arg);
 
 /* Appends the URL of a path at base ("gemini://host[:port]/"),
  * percent-encoded; false when it would be longer than a request may be. */

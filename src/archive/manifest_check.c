@@ -112,7 +112,7 @@ compare_paths(const void *a, const void *b, void *locale)
 
 void
 manifest_folded(const struct manifest *m,
-    void (*told)(void *arg, const char *a, const char *b), void *arg)
+    void (*handle)(void *arg, const char *a, const char *b), void *arg)
 {
 	const char **path = calloc(m->n + 1, sizeof(*path));
 	locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
@@ -124,7 +124,7 @@ manifest_folded(const struct manifest *m,
 	qsort_r(path, m->n, sizeof(*path), compare_paths, locale);
 	for (size_t i = 1; i < m->n; i++)
 		if (compare_folded(path[i - 1], path[i], locale) == 0)
-			told(arg, path[i - 1], path[i]);
+			handle(arg, path[i - 1], path[i]);
 out:
 	if (locale != (locale_t)0)
 		freelocale(locale);

@@ -15,7 +15,7 @@ void
 mirror_say(
     const struct mirror *m, enum mirror_level level, const char *format, ...)
 {
-	const struct mirror_listener *l = &m->wish->listener;
+	const struct mirror_listener *l = &m->options->listener;
 	char line[SAY_MAX];
 	va_list ap;
 
@@ -60,7 +60,7 @@ no_key(struct mirror *m)
 static enum mirror_result
 settle_key(struct mirror *m)
 {
-	const struct signify_key *k = m->wish->key;
+	const struct signify_key *k = m->options->key;
 	enum mirror_result result;
 	struct state *st = &m->state;
 
@@ -80,7 +80,7 @@ settle_key(struct mirror *m)
 static void
 take_words(struct mirror *m)
 {
-	const struct mirror_wish *w = m->wish;
+	const struct mirror_options *w = m->options;
 	struct state *st = &m->state;
 
 	if (w->host != NULL)
@@ -101,9 +101,9 @@ mirror_open_store(struct mirror *m)
 	enum mirror_result result;
 
 	/* No store is begun in vain. */
-	if (m->wish->key == NULL && !store_is(m->wish->store))
+	if (m->options->key == NULL && !store_is(m->options->store))
 		return no_key(m);
-	m->store = store_open(m->wish->store, true, why);
+	m->store = store_open(m->options->store, true, why);
 	if (m->store == NULL)
 		return MIRROR_LOCAL;
 	switch (store_lock(m->store, why)) {
@@ -111,7 +111,7 @@ mirror_open_store(struct mirror *m)
 		break;
 	case STORE_BUSY:
 		return mirror_fail(m, MIRROR_LATER,
-		    "%s is locked: another run is at work", m->wish->store);
+		    "%s is locked: another run is at work", m->options->store);
 	case STORE_LOCK_FAILED:
 		return MIRROR_LOCAL;
 	}
@@ -126,7 +126,7 @@ mirror_open_store(struct mirror *m)
 	if (m->state.serial != 0 && !m->state.is_mirror)
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "%s is an origin's: carnation publish writes to it",
-		    m->wish->store);
+		    m->options->store);
 	result = settle_key(m);
 	take_words(m);
 	return result;
@@ -168,7 +168,7 @@ mirror_steps(struct mirror *m)
 
 	if (result != MIRROR_UPDATED)
 		return result;
-	if (!courier_open(&m->courier, &m->out->why))
+	if (!fetcher_open(&m->fetcher, &m->out->why))
 		return MIRROR_LOCAL;
 	mirror_sources(m);
 	result = mirror_find(m);
@@ -184,9 +184,9 @@ mirror_sum_up(struct mirror *m, uint64_t began_ms)
 	struct mirror_outcome *out = m->out;
 	const struct state *st = &m->state;
 
-	out->requests = m->courier.requests;
-	out->resumed = m->courier.resumed;
-	out->bytes = m->courier.bytes;
+	out->requests = m->fetcher.requests;
+	out->resumed = m->fetcher.resumed;
+	out->bytes = m->fetcher.bytes;
 	out->ms = clock_ms() - began_ms;
 	out->serving = m->store == NULL ? 0 : store_current(m->store);
 	if (st->origin[0] != '\0')
@@ -198,20 +198,20 @@ mirror_sum_up(struct mirror *m, uint64_t began_ms)
 }
 
 void
-mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out)
+mirror_run(const struct mirror_options *options, struct mirror_outcome *out)
 {
-	struct mirror m = { .wish = wish, .out = out };
+	struct mirror m = { .options = options, .out = out };
 	uint64_t began_ms = clock_ms();
 
 	*out = (struct mirror_outcome){ 0 };
-	(void)snprintf(out->origin, sizeof(out->origin), "%s", wish->url);
+	(void)snprintf(out->origin, sizeof(out->origin), "%s", options->url);
 	found_init(&m.found);
-	m.courier.trust = mirror_trust;
-	m.courier.arg = &m;
-	m.courier.stop = wish->stop;
+	m.fetcher.trust = mirror_trust;
+	m.fetcher.arg = &m;
+	m.fetcher.stop = options->stop;
 	out->result = mirror_steps(&m);
 	mirror_sum_up(&m, began_ms);
-	courier_close(&m.courier);
+	fetcher_close(&m.fetcher);
 	found_fini(&m.found);
 	store_close(&m.store);
 }

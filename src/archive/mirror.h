@@ -34,7 +34,7 @@ struct mirror_listener {
 };
 
 /* What is wanted. All borrowed. */
-struct mirror_wish {
+struct mirror_options {
 	const char *store;
 	const char *url; /* "gemini://host[:port]/", in its one form */
 	const char *const *also;
@@ -74,6 +74,7 @@ struct mirror_outcome {
 };
 
 /* One run. SIGPIPE must be ignored. */
-void mirror_run(const struct mirror_wish *wish, struct mirror_outcome *out);
+void
+mirror_run(const struct mirror_options *options, struct mirror_outcome *out);
 
 #endif

@@ -12,9 +12,9 @@
 void
 mirror_sources(struct mirror *m)
 {
-	sources_add(&m->sources, m->wish->url);
-	for (size_t i = 0; i < m->wish->n_also; i++)
-		sources_add(&m->sources, m->wish->also[i]);
+	sources_add(&m->sources, m->options->url);
+	for (size_t i = 0; i < m->options->n_also; i++)
+		sources_add(&m->sources, m->options->also[i]);
 	sources_add_known(&m->sources, m->store, &m->state);
 }
 
@@ -69,10 +69,10 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 	}
 	if (strcmp(p->certificate, hex) == 0)
 		return true;
-	mirror_say(m, m->wish->strict_tls ? MIRROR_ERROR : MIRROR_WARNING,
+	mirror_say(m, m->options->strict_tls ? MIRROR_ERROR : MIRROR_WARNING,
 	    "%s shows another certificate than before: SHA256 %s, not %s",
 	    s->base, hex, p->certificate);
-	s->distrusted = m->wish->strict_tls;
+	s->distrusted = m->options->strict_tls;
 	if (!s->distrusted)
 		memcpy(p->certificate, hex, sizeof(hex));
 	return !s->distrusted;
@@ -100,26 +100,26 @@ enum answer {
 
 /* The bytes of a source's manifest, not yet looked at. */
 static enum answer
-finding_fetch_manifest(struct mirror *m, struct source *s, struct found *f, bool *cut,
-    struct why *why)
+finding_fetch_manifest(struct mirror *m, struct source *s, struct found *f,
+    bool *cut, struct why *why)
 {
 	uint64_t began_ms = clock_ms();
 
-	switch (courier_manifest(&m->courier, s, &f->text, cut, why)) {
-	case ERRAND_DONE:
+	switch (fetcher_manifest(&m->fetcher, s, &f->text, cut, why)) {
+	case FETCHER_DONE:
 		return ANSWER_MANIFEST;
-	case ERRAND_STOPPED:
+	case FETCHER_STOPPED:
 		return f->text.failed ? ANSWER_LOCAL : ANSWER_STOPPED;
-	case ERRAND_TOO_LONG:
+	case FETCHER_TOO_LONG:
 		why_set(
 		    why, "a manifest of more than %d MiB", MANIFEST_MAX >> 20);
 		return ANSWER_REFUSED;
-	case ERRAND_DISTRUSTED:
+	case FETCHER_DISTRUSTED:
 		return ANSWER_REFUSED;
-	case ERRAND_ABSENT:
-	case ERRAND_DENIED:
-	case ERRAND_FAILED:
-	case ERRAND_GOING:
+	case FETCHER_ABSENT:
+	case FETCHER_DENIED:
+	case FETCHER_FAILED:
+	case FETCHER_GOING:
 		break;
 	}
 	source_strike(s, why->text, clock_ms() - began_ms);
@@ -179,7 +179,7 @@ finding_is_origin(const struct finding *g, const struct source *s)
 /* Another mirror may lag, or be kept back, for ever: the origin is asked as well,
  * when it was not (MIRROR_LATER). */
 static enum mirror_result
-heed_same(struct finding *g, const struct source *s)
+same_handle(struct finding *g, const struct source *s)
 {
 	bool settled = g->same != NULL || finding_is_origin(g, s);
 
@@ -189,30 +189,30 @@ heed_same(struct finding *g, const struct source *s)
 
 /* MIRROR_LATER: ask the next one. */
 static enum mirror_result
-heed(struct finding *g, struct source *s, struct found *f, bool cut,
+answer_handle(struct finding *g, struct source *s, struct found *f, bool cut,
     struct why *why)
 {
 	struct mirror *m = g->m;
-	enum verdict v = verdict_of(f, &g->known, m->wish->allow_serial, why);
+	enum found_result v =
+	    found_check(f, &g->known, m->options->allow_serial, why);
 
-	if (v == VERDICT_UNSIGNED && cut) {
+	if (v == FOUND_UNSIGNED && cut) {
 		mirror_say(m, MIRROR_WARNING,
 		    "%s: the manifest broke off without close_notify", s->base);
 		return MIRROR_LATER;
 	}
-	if (v == VERDICT_SAME && store_current(m->store) == 0)
-		v = VERDICT_NEWER; /* there is nothing to show for it */
-	if (verdict_refuses(v)) {
-		if (v == VERDICT_EQUIVOCATION)
+	if (v == FOUND_SAME && store_current(m->store) == 0)
+		v = FOUND_NEWER; /* there is nothing to show for it */
+	if (found_is_refused(v)) {
+		if (v == FOUND_EQUIVOCATION)
 			g->same = NULL;
 		finding_refuse(g, s, f->held ? f->m.serial : 0, why);
-		return v == VERDICT_EQUIVOCATION ? MIRROR_REFUSED
-						 : MIRROR_LATER;
+		return v == FOUND_EQUIVOCATION ? MIRROR_REFUSED : MIRROR_LATER;
 	}
-	if (v == VERDICT_NEWER && m->state.serial == 0)
+	if (v == FOUND_NEWER && m->state.serial == 0)
 		return keep_best(g, s, f);
-	if (v == VERDICT_SAME)
-		return heed_same(g, s);
+	if (v == FOUND_SAME)
+		return same_handle(g, s);
 	g->best = *f;
 	g->best_from = s;
 	found_init(f);
@@ -233,7 +233,7 @@ source_ask(struct finding *g, struct source *s)
 	switch (finding_fetch_manifest(m, s, &f, &cut, &why)) {
 	case ANSWER_MANIFEST:
 		g->heard = true;
-		result = heed(g, s, &f, cut, &why);
+		result = answer_handle(g, s, &f, cut, &why);
 		break;
 	case ANSWER_REFUSED:
 		finding_refuse(g, s, 0, &why);
@@ -288,7 +288,7 @@ finding_decide(struct finding *g, enum mirror_result result)
 		return decide_same(g);
 	if (result != MIRROR_LATER && result != MIRROR_UPDATED)
 		return result;
-	if (courier_stopped(&m->courier))
+	if (fetcher_stopped(&m->fetcher))
 		return mirror_fail(m, MIRROR_LATER, "interrupted");
 	if (g->best_from == NULL && g->same != NULL)
 		return decide_same(g);
@@ -321,7 +321,7 @@ mirror_find(struct mirror *m)
 	found_init(&g.best);
 	/* The list may grow: the first manifest names the origin. */
 	for (size_t i = 0; i < m->sources.n && result == MIRROR_LATER &&
-			   !courier_stopped(&m->courier);
+			   !fetcher_stopped(&m->fetcher);
 	     i++)
 		if (!m->sources.at[i].out && is_wanted(&g, i))
 			result = source_ask(&g, &m->sources.at[i]);

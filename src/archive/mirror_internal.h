@@ -5,17 +5,17 @@
 #define ARCHIVE_MIRROR_INTERNAL_H
 
 #include "archive/download.h"
+#include "archive/found.h"
 #include "archive/mirror.h"
-#include "archive/verdict.h"
 
 enum { MIRROR_LINES_MAX = 16 * 1024 }; /* bytes of lines said at once */
 
 struct mirror {
-	const struct mirror_wish *wish;
+	const struct mirror_options *options;
 	struct mirror_outcome *out;
 	struct store *store;
 	struct state state;
-	struct courier courier;
+	struct fetcher fetcher;
 	struct sources sources;
 	struct found found; /* the manifest in question */
 	struct source *from;
@@ -31,7 +31,7 @@ enum mirror_result mirror_fail(struct mirror *m, enum mirror_result result,
  * mirrors.gmi. */
 void mirror_sources(struct mirror *m);
 
-/* courier.trust: pins a certificate at first sight, warns of another one. arg is
+/* fetcher.trust: pins a certificate at first sight, warns of another one. arg is
  * the mirror. */
 bool mirror_trust(void *arg, struct source *s, const struct cert *c);
 

@@ -9,17 +9,17 @@
 #include "util/clock.h"
 
 static void
-heed_keys(struct mirror *m, const struct found *f)
+keys_handle(struct mirror *m, const struct found *f)
 {
 	struct slice rest, line;
 	struct buf said;
 
 	buf_init(&said, MIRROR_LINES_MAX);
-	if (!verdict_keys(&m->state, f, &said))
+	if (!found_keys(&m->state, f, &said))
 		mirror_say(m, MIRROR_WARNING,
 		    "no room for the key that is announced: remove some from "
 		    "%s/state",
-		    m->wish->store);
+		    m->options->store);
 	for (rest = buf_view(&said); slice_line(&rest, &line);)
 		mirror_say(m, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
 	buf_fini(&said);
@@ -42,7 +42,7 @@ mirror_remember(struct mirror *m, const struct found *f)
 	st->final = l->final;
 	st->synced = clock_wall();
 	st->checked = st->synced;
-	heed_keys(m, f);
+	keys_handle(m, f);
 	return state_write(m->store, st, &m->out->why);
 }
 
@@ -52,14 +52,14 @@ static enum mirror_result
 finish(struct mirror *m, uint64_t serial, struct found *f)
 {
 	struct why *why = &m->out->why;
-	enum verdict v;
+	enum found_result v;
 
 	if (!store_manifest(m->store, serial, &f->text)) {
 		why_set(why, "%s", strerror(errno));
 		return MIRROR_LOCAL;
 	}
-	v = verdict_of(f, &m->state, serial, why);
-	if (!verdict_refuses(v) && f->m.serial == serial) {
+	v = found_check(f, &m->state, serial, why);
+	if (!found_is_refused(v) && f->m.serial == serial) {
 		why_clear(why);
 		if (!mirror_remember(m, f))
 			return MIRROR_LOCAL;
@@ -69,7 +69,7 @@ finish(struct mirror *m, uint64_t serial, struct found *f)
 		    serial);
 		return MIRROR_UPDATED;
 	}
-	if (!verdict_refuses(v))
+	if (!found_is_refused(v))
 		why_set(why, "its serial is %" PRIu64, f->m.serial);
 	return MIRROR_REFUSED;
 }
@@ -95,5 +95,5 @@ mirror_resume(struct mirror *m)
 	return mirror_fail(m, MIRROR_LOCAL,
 	    "release %" PRIu64 " is current, but not in %s/state, and is not "
 	    "to be trusted: %s",
-	    serial, m->wish->store, m->out->why.text);
+	    serial, m->options->store, m->out->why.text);
 }

@@ -24,7 +24,7 @@ enum {
 static enum mirror_result
 hold_against_limits(struct mirror *m)
 {
-	const struct mirror_wish *w = m->wish;
+	const struct mirror_options *w = m->options;
 	const struct manifest *l = &m->found.m;
 
 	if (l->files > w->max_files)
@@ -54,8 +54,8 @@ hold_against_disk(struct mirror *m, const struct download *d)
 	struct statvfs fs;
 
 	if (fstatvfs(store_fd(m->store), &fs) == -1)
-		return mirror_fail(
-		    m, MIRROR_LOCAL, "%s: %s", m->wish->store, strerror(errno));
+		return mirror_fail(m, MIRROR_LOCAL, "%s: %s", m->options->store,
+		    strerror(errno));
 	need = d->to_come + d->n_missing * fs.f_frsize + l->bytes +
 	       l->n * (uint64_t)(2 * USTAR_BLOCK + NAME_BYTES) +
 	       m->found.text.len + USTAR_RECORD + SPARE_BYTES;
@@ -85,8 +85,8 @@ taking_on_progress(void *arg, const struct download *d)
 		.bytes = d->bytes,
 		.bytes_all = d->to_come };
 
-	if (m->wish->listener.progress != NULL)
-		m->wish->listener.progress(m->wish->listener.arg, &p);
+	if (m->options->listener.progress != NULL)
+		m->options->listener.progress(m->options->listener.arg, &p);
 }
 
 /* What is lacking and why, a line each, and the result that it makes. */
@@ -101,8 +101,8 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 	const struct source *s = m->sources.at;
 
 	for (size_t i = 0; i < d->failures && i < DOWNLOAD_SHOWN_MAX; i++)
-		buf_printf(list, "%s: %s\n", d->told[i].file->path,
-		    words[d->told[i].fault]);
+		buf_printf(list, "%s: %s\n", d->reported[i].file->path,
+		    words[d->reported[i].fault]);
 	if (d->failures > DOWNLOAD_SHOWN_MAX)
 		buf_printf(list, "and %zu more files\n",
 		    d->failures - DOWNLOAD_SHOWN_MAX);
@@ -144,7 +144,7 @@ lacking_handle(struct mirror *m, const struct download *d, int round)
 
 	buf_init(&list, MIRROR_LINES_MAX);
 	result = list_lacking(m, d, &list);
-	moved = !courier_stopped(&m->courier) && has_moved_on(m);
+	moved = !fetcher_stopped(&m->fetcher) && has_moved_on(m);
 	if (moved && round < MIRROR_ROUNDS) {
 		why_clear(&m->out->why);
 		result = MIRROR_UPDATED;
@@ -201,7 +201,7 @@ fetch_until_whole(struct mirror *m)
 	int round = 0;
 
 	do {
-		struct download d = { .courier = &m->courier,
+		struct download d = { .fetcher = &m->fetcher,
 			.sources = &m->sources,
 			.store = m->store,
 			.progress = taking_on_progress,
@@ -257,7 +257,7 @@ refuse_secrets(struct mirror *m)
 
 struct folded {
 	const struct mirror *m;
-	unsigned told;
+	unsigned reported;
 };
 
 static void
@@ -265,7 +265,7 @@ on_folded(void *arg, const char *a, const char *b)
 {
 	struct folded *f = arg;
 
-	if (f->told++ < FOLDED_SHOWN_MAX)
+	if (f->reported++ < FOLDED_SHOWN_MAX)
 		mirror_say(f->m, MIRROR_WARNING,
 		    "%s and %s differ in case alone", a, b);
 }
@@ -321,7 +321,7 @@ mirror_take(struct mirror *m)
 	if (!store_build(
 		m->store, &m->found.m, buf_view(&m->found.text), &m->out->why))
 		return MIRROR_LOCAL;
-	if (courier_stopped(&m->courier))
+	if (fetcher_stopped(&m->fetcher))
 		return mirror_fail(m, MIRROR_LATER,
 		    "interrupted; the next run goes on from here");
 	if (store_current(m->store) != m->found.m.serial)

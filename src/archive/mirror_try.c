@@ -35,7 +35,7 @@ tried_open(struct tried *t, const struct mirror *m, struct report *r)
 	if (t->conf != NULL)
 		c = conf_add_capsule(t->conf);
 	if (c == NULL || !conf_set_text(t->conf, &c->host, "localhost") ||
-	    !conf_set_text(t->conf, &c->root, m->wish->store)) {
+	    !conf_set_text(t->conf, &c->root, m->options->store)) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 		return false;
 	}
@@ -44,7 +44,7 @@ tried_open(struct tried *t, const struct mirror *m, struct report *r)
 		return false;
 	if (host_open(&t->hosts->host[0], m->found.m.serial + 1, &why))
 		return true;
-	report_add(r, REPORT_ERROR, m->wish->store, 0, "%s", why.text);
+	report_add(r, REPORT_ERROR, m->options->store, 0, "%s", why.text);
 	return false;
 }
 
@@ -54,13 +54,14 @@ say_errors(const struct mirror *m, const struct report *r)
 	uint8_t memory[ERROR_LINE_MAX];
 	struct buf line;
 
-	for (size_t i = 0, told = 0; i < r->n && told < ERRORS_SHOWN_MAX; i++) {
+	for (size_t i = 0, shown = 0; i < r->n && shown < ERRORS_SHOWN_MAX;
+	     i++) {
 		buf_wrap(&line, memory, sizeof(memory) - 1);
 		if (r->items[i].level != REPORT_ERROR ||
 		    !report_format(&r->items[i], &line))
 			continue;
 		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&line));
-		told++;
+		shown++;
 	}
 }
 

@@ -33,7 +33,7 @@ set_rules(struct lint *l, const struct host *h)
 }
 
 static void
-tell_findings(struct publish *p, const struct lint *l, struct report *r)
+findings_report(struct publish *p, const struct lint *l, struct report *r)
 {
 	size_t errors = lint_count(l, LINT_ERROR), n;
 	const struct lint_finding *f;
@@ -65,7 +65,7 @@ publish_lint(struct publish *p, struct report *r)
 		set_rules(l, p->root.host);
 		errno = ENOMEM;
 		if (lint_run(l, p->root.hosts, p->root.host, mime)) {
-			tell_findings(p, l, r);
+			findings_report(p, l, r);
 			result = lint_count(l, LINT_ERROR) > 0 ? PUBLISH_FAILED
 							       : PUBLISH_GOOD;
 		}
@@ -78,15 +78,15 @@ publish_lint(struct publish *p, struct report *r)
 	return result;
 }
 
-struct telling {
+struct reporting {
 	const struct publish *p;
 	struct report *r;
 	size_t absolute, nowhere, folded;
 };
 
 static void
-tell_link(
-    struct telling *t, const struct link *link, size_t *n, const char *what)
+link_report(
+    struct reporting *t, const struct link *link, size_t *n, const char *what)
 {
 	bool cut = link->url.len > URL_SHOWN_MAX;
 	struct slice url =
@@ -101,21 +101,21 @@ tell_link(
 static void
 look_at_link(void *arg, const struct link *link)
 {
-	struct telling *t = arg;
+	struct reporting *t = arg;
 
 	if (link->absolute)
-		tell_link(t, link, &t->absolute,
+		link_report(t, link, &t->absolute,
 		    "it takes a mirror's readers to the origin, which may be "
 		    "gone; leave out the host");
 	if (link->end == LINKS_NOWHERE)
-		tell_link(t, link, &t->nowhere,
+		link_report(t, link, &t->nowhere,
 		    "the manifest lists no such file: no mirror will have it");
 }
 
 static void
 look_at_names(void *arg, const char *a, const char *b)
 {
-	struct telling *t = arg;
+	struct reporting *t = arg;
 
 	if (++t->folded <= PUBLISH_SHOWN_MAX)
 		publish_problem(t->p, t->r, REPORT_WARNING, b, 0,
@@ -125,7 +125,7 @@ look_at_names(void *arg, const char *a, const char *b)
 }
 
 static void
-tell_more(const struct telling *t, size_t n, const char *what)
+more_report(const struct reporting *t, size_t n, const char *what)
 {
 	if (n > PUBLISH_SHOWN_MAX)
 		report_add(t->r, REPORT_WARNING, t->p->o->src, 0, "%zu more %s",
@@ -218,17 +218,17 @@ enum publish_result
 publish_check_links(struct publish *p, struct report *r)
 {
 	const struct links_place place = { p->root.host, &p->pages, &p->after };
-	struct telling t = { .p = p, .r = r };
+	struct reporting t = { .p = p, .r = r };
 
 	if (!links_each(&place, look_at_link, &t)) {
 		report_add(r, REPORT_ERROR, p->o->src, 0,
 		    "a page cannot be read any more");
 		return PUBLISH_FAILED;
 	}
-	tell_more(&t, t.absolute, "links name the origin's host");
-	tell_more(&t, t.nowhere, "links lead to no file of the manifest");
+	more_report(&t, t.absolute, "links name the origin's host");
+	more_report(&t, t.nowhere, "links lead to no file of the manifest");
 	manifest_folded(&p->after, look_at_names, &t);
-	tell_more(&t, t.folded, "names differ from others in case alone");
+	more_report(&t, t.folded, "names differ from others in case alone");
 	check_sizes(p, r);
 	return PUBLISH_GOOD;
 }

@@ -87,7 +87,7 @@ check_signer(struct publish *p, const struct signify_key *key, struct report *r)
 
 /* Another key than the one announced so far, or none any more. */
 static void
-tell_superseded(const struct publish *p, const struct signify_key *signer,
+superseded_report(const struct publish *p, const struct signify_key *signer,
     const struct signify_key *next, struct report *r)
 {
 	const struct signify_key *before = announced(p);
@@ -124,7 +124,7 @@ check_next(const struct publish *p, const struct signify_key *signer,
 		    "--next-key: this key is retired, or would be with this "
 		    "release, and mirrors take nothing that it signs: announce "
 		    "one that is new");
-	tell_superseded(p, signer, next, r);
+	superseded_report(p, signer, next, r);
 	return PUBLISH_GOOD;
 }
 

@@ -75,15 +75,15 @@ publish_make_list(struct publish *p, struct report *r)
 	return ok ? PUBLISH_GOOD : PUBLISH_REFUSED;
 }
 
-struct telling {
+struct reporting {
 	struct report *r;
 	unsigned n;
 };
 
 static void
-tell_difference(void *arg, enum change change, const char *path)
+difference_report(void *arg, enum change change, const char *path)
 {
-	struct telling *t = arg;
+	struct reporting *t = arg;
 
 	if (++t->n <= DIFFERENCES_MAX)
 		report_add(t->r, REPORT_ERROR, NULL, 0,
@@ -96,7 +96,7 @@ static bool
 is_ours(const struct publish *p, const struct manifest *m, struct report *r)
 {
 	const struct manifest *own = &p->after;
-	struct telling t = { .r = r };
+	struct reporting t = { .r = r };
 	struct changes c;
 
 	if (m->serial != own->serial) {
@@ -112,7 +112,7 @@ is_ours(const struct publish *p, const struct manifest *m, struct report *r)
 		    m->origin);
 		return false;
 	}
-	c = changes_between(m, own, tell_difference, &t);
+	c = changes_between(m, own, difference_report, &t);
 	if (changes_none(&c) && m->bytes == own->bytes &&
 	    m->largest == own->largest)
 		return true;

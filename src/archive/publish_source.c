@@ -101,7 +101,7 @@ publish_stamp_equal(
 }
 
 static void
-tell_changed(
+changed_report(
     const struct publish *p, const struct publish_file *f, struct report *r)
 {
 	publish_problem(p, r, REPORT_ERROR, f->path, 0,
@@ -119,7 +119,7 @@ publish_file_unchanged(
 	    (publish_stamp_of(p->root.host->root, f->path, &now) &&
 		publish_stamp_equal(&now, &f->stamp)))
 		return true;
-	tell_changed(p, f, r);
+	changed_report(p, f, r);
 	return false;
 }
 
@@ -138,7 +138,7 @@ publish_file_open(
 	}
 	if (st.st_dev == f->stamp.dev && st.st_ino == f->stamp.ino)
 		return fd;
-	tell_changed(p, f, r);
+	changed_report(p, f, r);
 	(void)close(fd);
 	return -1;
 }
@@ -210,7 +210,7 @@ publish_is_made(const struct publish *p, const char *path)
 }
 
 static void
-tell_left_out(
+left_out_report(
     struct publish *p, const char *path, const char *why, struct report *r)
 {
 	if (++p->plan.left_out <= PUBLISH_SHOWN_MAX)
@@ -228,7 +228,7 @@ leave_out_mirror(struct publish *p, struct report *r)
 
 	for (size_t i = 0; i < all->n; i++) {
 		if (is_under_mirror(all->item[i].path)) {
-			tell_left_out(p, all->item[i].path,
+			left_out_report(p, all->item[i].path,
 			    "mirror/ is where a release keeps its manifest "
 			    "and archive",
 			    r);
@@ -272,7 +272,7 @@ publish_list_pages(struct publish *p, struct report *r)
 	}
 	for (size_t i = 0; i < p->left.n; i++)
 		if (!publish_is_made(p, p->left.item[i].path))
-			tell_left_out(p, p->left.item[i].path,
+			left_out_report(p, p->left.item[i].path,
 			    inventory_why_text(p->left.item[i].why), r);
 	leave_out_mirror(p, r);
 	if (p->plan.left_out > PUBLISH_SHOWN_MAX)

@@ -133,13 +133,13 @@ source_strike(struct source *s, const char *said, uint64_t took_ms)
 }
 
 bool
-source_pause(struct source *s, uint64_t ms, uint64_t patience_ms)
+source_pause(struct source *s, uint64_t ms, uint64_t timeout_ms)
 {
 	uint64_t now = clock_ms();
 	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
 	uint64_t more = now + ms > since ? now + ms - since : 0;
 
-	if (s->waited_ms + more > patience_ms)
+	if (s->waited_ms + more > timeout_ms)
 		return false;
 	s->waited_ms += more;
 	s->paused_ms = since + more;

@@ -78,9 +78,9 @@ bool sources_left(const struct sources *s);
 void source_strike(struct source *s, const char *said, uint64_t took_ms);
 
 /* "Slow down" (44): all that go there wait for so many ms from now; false when that
- * is more than is left of patience_ms. Each file that comes earns SOURCE_EACH_MS
+ * is more than is left of timeout_ms. Each file that comes earns SOURCE_EACH_MS
  * of them back: who keeps a pace is waited for, however many files there are. */
-bool source_pause(struct source *s, uint64_t ms, uint64_t patience_ms);
+bool source_pause(struct source *s, uint64_t ms, uint64_t timeout_ms);
 
 /* A wrong answer. */
 void source_blame(struct source *s, const char *said);

@@ -169,21 +169,21 @@ filling_archive_manifest(struct fill *f, struct slice bytes)
 static bool
 write_all_files(struct fill *f, struct slice bytes)
 {
-	bool told = false;
+	bool written = false;
 
 	for (size_t i = 0; i < f->m->n; i++) {
 		const struct manifest_entry *e = &f->m->entry[i];
 
-		if (!told && strcmp(e->path, MANIFEST_PATH) > 0) {
-			told = true;
+		if (!written && strcmp(e->path, MANIFEST_PATH) > 0) {
+			written = true;
 			if (!filling_archive_manifest(f, bytes))
 				return false;
 		}
 		if ((f->link && !link_file(f, e)) || !archive_file(f, e))
 			return false;
 	}
-	return (told || filling_archive_manifest(f, bytes)) && ustar_end(&f->ustar) &&
-	       flush(f);
+	return (written || filling_archive_manifest(f, bytes)) &&
+	       ustar_end(&f->ustar) && flush(f);
 }
 
 static const char *

@@ -84,7 +84,7 @@ out:
 
 /* The list of mirrors that m vouches for. */
 static bool
-fetch_list(struct survey *s, struct courier *c, struct source *source,
+fetch_list(struct survey *s, struct fetcher *c, struct source *source,
     const struct manifest *m, struct why *why)
 {
 	const struct manifest_entry *e = manifest_find(m, SOURCES_LIST);
@@ -95,8 +95,8 @@ fetch_list(struct survey *s, struct courier *c, struct source *source,
 	if (e == NULL)
 		return true;
 	buf_init(&page, SOURCES_LIST_MAX);
-	ok = courier_text(c, source, SOURCES_LIST, SURVEY_FILE_MS, &page, &cut,
-		 why) == ERRAND_DONE;
+	ok = fetcher_text(c, source, SOURCES_LIST, SURVEY_FILE_MS, &page, &cut,
+		 why) == FETCHER_DONE;
 	if (ok) {
 		digest_sha256(buf_view(&page), digest);
 		ok = digest_equal(digest, e->digest);
@@ -112,7 +112,7 @@ fetch_list(struct survey *s, struct courier *c, struct source *source,
 
 static bool
 prepare_url(
-    struct survey *s, const char *url, struct courier *c, struct why *why)
+    struct survey *s, const char *url, struct fetcher *c, struct why *why)
 {
 	struct source source = { 0 };
 	struct buf text;
@@ -122,8 +122,8 @@ prepare_url(
 	if (!manifest_origin(slice_str(url), source.base))
 		return why_set(why, "not the URL of a capsule");
 	buf_init(&text, MANIFEST_MAX);
-	if (courier_text(c, &source, MANIFEST_PATH, SURVEY_FILE_MS, &text, &cut,
-		why) == ERRAND_DONE &&
+	if (fetcher_text(c, &source, MANIFEST_PATH, SURVEY_FILE_MS, &text, &cut,
+		why) == FETCHER_DONE &&
 	    manifest_open(buf_view(&text), s->key, s->n_keys, NULL, &m, NULL,
 		why) == MANIFEST_GOOD) {
 		begin_with(s, m.origin);
@@ -138,16 +138,16 @@ prepare_url(
 /* ------------------------------------------------------------------- the run */
 
 static enum survey_result
-survey_steps(struct survey *s, struct courier *c, const struct survey_options *o,
-    struct buf *page, struct why *why)
+survey_steps(struct survey *s, struct fetcher *c,
+    const struct survey_options *o, struct buf *page, struct why *why)
 {
 	if (o->store != NULL && !prepare_store(s, o->store, why))
 		return SURVEY_LOCAL;
 	if (o->store == NULL && !prepare_url(s, o->url, c, why))
 		return SURVEY_FAILED;
-	for (size_t i = 0; i < s->n && !courier_stopped(c); i++)
+	for (size_t i = 0; i < s->n && !fetcher_stopped(c); i++)
 		survey_look(s, c, &s->look[i]);
-	if (courier_stopped(c)) {
+	if (fetcher_stopped(c)) {
 		why_set(why, "interrupted");
 		return SURVEY_FAILED;
 	}
@@ -158,7 +158,7 @@ enum survey_result
 survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 {
 	struct survey *s = calloc(1, sizeof(*s));
-	struct courier c = { .stop = o->stop };
+	struct fetcher c = { .stop = o->stop };
 	enum survey_result result = SURVEY_FAILED;
 
 	if (s != NULL)
@@ -172,9 +172,9 @@ survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 			why_set(why, "too many keys");
 			goto out;
 		}
-	if (courier_open(&c, why))
+	if (fetcher_open(&c, why))
 		result = survey_steps(s, &c, o, page, why);
-	courier_close(&c);
+	fetcher_close(&c);
 out:
 	if (s != NULL)
 		free(s->look);

@@ -2,7 +2,7 @@
 /* A look at all mirrors of a capsule: who answers, with which serial, how old,
  * and whether what they serve is what was signed. For
  * `carnation mirror --survey STORE|URL`.
- * Depends on courier, store, state, trace. */
+ * Depends on fetcher, store, state, trace. */
 #ifndef ARCHIVE_SURVEY_H
 #define ARCHIVE_SURVEY_H
 

@@ -95,15 +95,15 @@ look_open_manifest(const struct survey *s, struct slice text, struct look *l,
 
 /* False when there is nothing more to look at; why is then kept in l. */
 static bool
-look_at_manifest(const struct survey *s, struct courier *c,
+look_at_manifest(const struct survey *s, struct fetcher *c,
     struct source *source, struct look *l, struct manifest *m)
 {
 	struct buf text;
 	bool came, cut;
 
 	buf_init(&text, MANIFEST_MAX);
-	came = courier_text(c, source, MANIFEST_PATH, SURVEY_FILE_MS, &text,
-		   &cut, &l->why) == ERRAND_DONE;
+	came = fetcher_text(c, source, MANIFEST_PATH, SURVEY_FILE_MS, &text,
+		   &cut, &l->why) == FETCHER_DONE;
 	if (!came)
 		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
 	else if (look_open_manifest(s, buf_view(&text), l, m, &l->why))
@@ -117,21 +117,21 @@ look_at_manifest(const struct survey *s, struct courier *c,
 /* ------------------------------------------------------------------- trace */
 
 static void
-look_at_trace(struct courier *c, struct source *source, struct look *l)
+look_at_trace(struct fetcher *c, struct source *source, struct look *l)
 {
 	uint8_t memory[TRACE_MAX];
 	struct buf text;
 	bool cut;
 
 	buf_wrap(&text, memory, sizeof(memory));
-	switch (courier_text(c, source, "mirror/trace", SURVEY_FILE_MS, &text,
+	switch (fetcher_text(c, source, "mirror/trace", SURVEY_FILE_MS, &text,
 	    &cut, &l->trace_why)) {
-	case ERRAND_DONE:
+	case FETCHER_DONE:
 		l->trace_came = trace_parse(buf_view(&text), &l->trace)
 				    ? TRACE_READ
 				    : TRACE_MALFORMED;
 		break;
-	case ERRAND_ABSENT:
+	case FETCHER_ABSENT:
 		l->trace_came = TRACE_ABSENT;
 		break;
 	default:
@@ -151,30 +151,30 @@ on_sample(void *arg, struct slice bytes)
 
 /* Asks for one file at a path; whether its bytes are those of e. */
 static enum look_sample
-taste(struct courier *c, struct source *source, const char *path,
+sample_fetch(struct fetcher *c, struct source *source, const char *path,
     const struct manifest *m, const struct manifest_entry *e, struct why *why)
 {
 	const bool all = m->largest <= SURVEY_SAMPLE_MAX;
 	uint8_t digest[DIGEST_SIZE];
 	struct digest d;
-	const struct errand_order order = { .path = path,
+	const struct fetcher_file wanted = { .path = path,
 		.max = all ? m->largest : SURVEY_SAMPLE_MAX,
 		.total_ms = SURVEY_FILE_MS,
 		.body = on_sample,
 		.arg = &d };
-	enum errand_result result;
+	enum fetcher_result result;
 	bool cut, hashed;
 
 	digest_init(&d);
-	result = courier_fetch(c, source, &order, &cut, why);
+	result = fetcher_get(c, source, &wanted, &cut, why);
 	hashed = digest_end(&d, digest);
-	if (result == ERRAND_ABSENT)
+	if (result == FETCHER_ABSENT)
 		return SAMPLE_ABSENT;
-	if (result == ERRAND_TOO_LONG && all)
+	if (result == FETCHER_TOO_LONG && all)
 		return SAMPLE_WRONG; /* longer than any that was signed */
-	if (result == ERRAND_TOO_LONG)
+	if (result == FETCHER_TOO_LONG)
 		why_set(why, "larger than what is looked at");
-	if (result != ERRAND_DONE || !hashed)
+	if (result != FETCHER_DONE || !hashed)
 		return SAMPLE_FAILED;
 	if (digest_equal(digest, e->digest))
 		return SAMPLE_RIGHT;
@@ -197,7 +197,7 @@ any_of(size_t n)
 
 /* By its hash first: an answer to that cannot be made up from an older page. */
 static void
-look_at_sample(struct courier *c, struct source *source, struct look *l,
+look_at_sample(struct fetcher *c, struct source *source, struct look *l,
     const struct manifest *m)
 {
 	char by_hash[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
@@ -210,14 +210,14 @@ look_at_sample(struct courier *c, struct source *source, struct look *l,
 	(void)snprintf(l->sample, sizeof(l->sample), "%s", e->path);
 	digest_hex(e->digest, hex);
 	(void)snprintf(by_hash, sizeof(by_hash), "mirror/objects/%s", hex);
-	l->sample_came = taste(c, source, by_hash, m, e, &l->sample_why);
+	l->sample_came = sample_fetch(c, source, by_hash, m, e, &l->sample_why);
 	if (l->sample_came == SAMPLE_ABSENT)
 		l->sample_came =
-		    taste(c, source, e->path, m, e, &l->sample_why);
+		    sample_fetch(c, source, e->path, m, e, &l->sample_why);
 }
 
 void
-survey_look(const struct survey *s, struct courier *c, struct look *look)
+survey_look(const struct survey *s, struct fetcher *c, struct look *look)
 {
 	struct source source = { 0 };
 	struct manifest m;
@@ -225,7 +225,7 @@ survey_look(const struct survey *s, struct courier *c, struct look *look)
 	memcpy(source.base, look->base, sizeof(source.base));
 	c->trust = look_trust;
 	c->arg = look;
-	c->patience_ms = SURVEY_PATIENCE_MS;
+	c->timeout_ms = SURVEY_TIMEOUT_MS;
 	if (!look_at_manifest(s, c, &source, look, &m))
 		return;
 	look_at_trace(c, &source, look);

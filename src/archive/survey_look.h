@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* What a survey sees of one mirror, and what it makes of all of them.
- * Depends on survey, courier. */
+ * Depends on survey, fetcher. */
 #ifndef ARCHIVE_SURVEY_LOOK_H
 #define ARCHIVE_SURVEY_LOOK_H
 
-#include "archive/courier.h"
+#include "archive/fetcher.h"
 #include "archive/survey.h"
 
 enum {
 	SURVEY_MAX = 65, /* looks: more mirrors are not asked */
 	SURVEY_KEYS_MAX = STATE_KEYS_MAX + 16,
-	SURVEY_FILE_MS = 120 * 1000,    /* that one file may take */
-	SURVEY_PATIENCE_MS = 20 * 1000, /* for one mirror's "slow down" */
-	SURVEY_SAMPLE_MAX = 64 << 20,   /* bytes of a sample */
+	SURVEY_FILE_MS = 120 * 1000,   /* that one file may take */
+	SURVEY_TIMEOUT_MS = 20 * 1000, /* for one mirror's "slow down" */
+	SURVEY_SAMPLE_MAX = 64 << 20,  /* bytes of a sample */
 };
 
 enum look_manifest {
@@ -93,7 +93,7 @@ void survey_add(struct survey *s, const char *base, struct slice label);
 void survey_add_links(struct survey *s, struct slice page);
 
 /* Asks one mirror for all that is looked at. The trust of c is set. */
-void survey_look(const struct survey *s, struct courier *c, struct look *look);
+void survey_look(const struct survey *s, struct fetcher *c, struct look *look);
 
 /* Appends the page, and judges each look. True when all are well. */
 bool survey_page(struct survey *s, int64_t now, struct buf *out);

@@ -48,9 +48,9 @@ uint64_t ustar_member_size(const char *path, uint64_t size);
 uint64_t ustar_archive_size(uint64_t members);
 
 /* Who hears what an archive holds. Each may say false: no further. */
-struct ustar_visitor {
+struct ustar_handler {
 	/* A file begins. path is whatever the archive says, of 1 to
-	 * USTAR_PATH_MAX bytes without NUL: the visitor judges it. */
+	 * USTAR_PATH_MAX bytes without NUL: the handler judges it. */
 	bool (*file)(void *arg, struct slice path, uint64_t size);
 	bool (*bytes)(void *arg, struct slice bytes);
 	/* All its bytes have come. */
@@ -67,10 +67,10 @@ struct ustar_reader;
  * mode and time may be any: an archive that GNU tar makes of the same files in
  * one of the formats ustar and pax passes. v is copied; NULL when memory is
  * short. */
-struct ustar_reader *ustar_reader_new(const struct ustar_visitor *v);
+struct ustar_reader *ustar_reader_new(const struct ustar_handler *v);
 
 /* False and why, with the byte ("byte 512: ..."); and again for all that
- * follows. When the visitor stopped it, why says "stopped". */
+ * follows. When the handler stopped it, why says "stopped". */
 bool
 ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct why *why);
 

@@ -21,7 +21,7 @@ enum state {
 };
 
 struct ustar_reader {
-	struct ustar_visitor visitor;
+	struct ustar_handler handler;
 	enum state state;
 	uint64_t at;   /* bytes taken */
 	uint64_t left; /* bytes of the file or of the records to come */
@@ -37,12 +37,12 @@ struct ustar_reader {
 };
 
 struct ustar_reader *
-ustar_reader_new(const struct ustar_visitor *v)
+ustar_reader_new(const struct ustar_handler *v)
 {
 	struct ustar_reader *r = calloc(1, sizeof(*r));
 
 	if (r != NULL)
-		r->visitor = *v;
+		r->handler = *v;
 	return r;
 }
 
@@ -54,7 +54,8 @@ ustar_reader_free(struct ustar_reader **r)
 }
 
 static bool
-reader_fault(struct ustar_reader *r, uint64_t at, struct why *why, const char *text)
+reader_fault(
+    struct ustar_reader *r, uint64_t at, struct why *why, const char *text)
 {
 	r->state = AT_FAULT;
 	return why_set(why, "byte %llu: %s", (unsigned long long)at, text);
@@ -157,7 +158,7 @@ after_bytes(struct ustar_reader *r)
 static bool
 begin_file(struct ustar_reader *r, struct slice path, struct why *why)
 {
-	const struct ustar_visitor *v = &r->visitor;
+	const struct ustar_handler *v = &r->handler;
 
 	r->pax = false;
 	r->state = AT_BYTES;
@@ -193,7 +194,8 @@ reader_take_header(struct ustar_reader *r, struct why *why)
 	r->padding = ustar_padding(r->left);
 	if (h->type == USTAR_PAX) {
 		if (r->pax || r->left == 0 || r->left > PAX_MAX)
-			return reader_fault(r, start, why, "pax records out of place");
+			return reader_fault(
+			    r, start, why, "pax records out of place");
 		r->pax = true;
 		r->path_len = 0;
 		r->state = AT_PAX;
@@ -203,7 +205,8 @@ reader_take_header(struct ustar_reader *r, struct why *why)
 		return begin_file(r, slice_of(r->path, r->path_len), why);
 	buf_wrap(&path, memory, sizeof(memory));
 	if (!header_path(h, &path))
-		return reader_fault(r, start, why, "a header without a proper name");
+		return reader_fault(
+		    r, start, why, "a header without a proper name");
 	return begin_file(r, buf_view(&path), why);
 }
 
@@ -278,7 +281,7 @@ reader_collect(struct ustar_reader *r, struct slice *bytes, size_t want)
 static bool
 take_bytes(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
-	const struct ustar_visitor *v = &r->visitor;
+	const struct ustar_handler *v = &r->handler;
 	size_t n = bytes->len < r->left ? bytes->len : (size_t)r->left;
 	struct slice part = slice_head(*bytes, n);
 
@@ -331,7 +334,8 @@ reader_step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 
 	switch (r->state) {
 	case AT_HEADER:
-		return !reader_collect(r, bytes, USTAR_BLOCK) || reader_take_header(r, why);
+		return !reader_collect(r, bytes, USTAR_BLOCK) ||
+		       reader_take_header(r, why);
 	case AT_PAX:
 		return !reader_collect(r, bytes, (size_t)r->left) ||
 		       take_records(r, why);

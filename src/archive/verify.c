@@ -27,19 +27,19 @@ verify_fini(struct verify *v)
 }
 
 void
-verify_tell(struct verify *v, enum verify_news news, const char *path)
+verify_report(struct verify *v, enum verify_news news, const char *path)
 {
-	v->told[news]++;
+	v->reported[news]++;
 	v->older[news] += v->in_older;
-	if (v->tell != NULL)
-		v->tell(v->arg, news, path);
+	if (v->report != NULL)
+		v->report(v->arg, news, path);
 }
 
 void
 verify_fault(struct verify *v, size_t i, enum verify_news news)
 {
 	if (v->mark[i] != VERIFY_FAULTY)
-		verify_tell(v, news, v->manifest.entry[i].path);
+		verify_report(v, news, v->manifest.entry[i].path);
 	v->mark[i] = VERIFY_FAULTY;
 }
 
@@ -67,11 +67,11 @@ verify_open(struct verify *v, const char *what, struct why *why)
 enum verify_result
 verify_conclude(const struct verify *v)
 {
-	if (v->told[VERIFY_CHANGED] + v->told[VERIFY_MISSING] +
-		v->told[VERIFY_EXTRA] >
+	if (v->reported[VERIFY_CHANGED] + v->reported[VERIFY_MISSING] +
+		v->reported[VERIFY_EXTRA] >
 	    0)
 		return VERIFY_REFUSED;
-	return v->told[VERIFY_UNREADABLE] > 0 ? VERIFY_LOCAL : VERIFY_GOOD;
+	return v->reported[VERIFY_UNREADABLE] > 0 ? VERIFY_LOCAL : VERIFY_GOOD;
 }
 
 enum verify_news

@@ -33,14 +33,14 @@ struct verify {
 	size_t n_keys;
 	/* Of each file that is not as it should be; path is not fit for a
 	 * terminal as it is. */
-	void (*tell)(void *arg, enum verify_news news, const char *path);
+	void (*report)(void *arg, enum verify_news news, const char *path);
 	void *arg;
 
 	/* The answer. */
 	bool opened; /* the manifest was good: what follows is known */
 	struct manifest manifest;
 	struct signify_key signer;
-	uint64_t told[VERIFY_NEWS];  /* how many of each */
+	uint64_t reported[VERIFY_NEWS]; /* how many of each */
 	uint64_t older[VERIFY_NEWS]; /* of those: of a store's older releases */
 	bool sound; /* what the manifest lists is as signed, or is so again */
 	uint64_t *serial; /* of older releases that are not, ascending */

@@ -64,7 +64,7 @@ begin(void *arg, struct slice path, uint64_t size)
 	if (r->is_manifest || r->is_listed)
 		digest_init(&r->digest);
 	else
-		verify_tell(r->v, VERIFY_EXTRA, text);
+		verify_report(r->v, VERIFY_EXTRA, text);
 	return true;
 }
 
@@ -121,14 +121,14 @@ members_judge(const struct members *r, ssize_t n, bool whole)
 	return whole && r->fault == NULL ? VERIFY_GOOD : VERIFY_REFUSED;
 }
 
-/* All of fd, or as far as the visitor wants it. VERIFY_LOCAL: it cannot be read. */
+/* All of fd, or as far as the handler wants it. VERIFY_LOCAL: it cannot be read. */
 static enum verify_result
 read_through(struct members *r, int fd, struct why *why)
 {
-	const struct ustar_visitor visitor = {
+	const struct ustar_handler handler = {
 		.file = begin, .bytes = member_take, .end = member_end, .arg = r
 	};
-	struct ustar_reader *reader = ustar_reader_new(&visitor);
+	struct ustar_reader *reader = ustar_reader_new(&handler);
 	uint8_t chunk[VERIFY_CHUNK];
 	enum verify_result result;
 	const char *fault = NULL;

@@ -2,14 +2,14 @@
 /* What a host serves, against the manifest that it serves. */
 #include <stdio.h>
 
-#include "archive/courier.h"
+#include "archive/fetcher.h"
 #include "archive/verify_internal.h"
 
 enum { TRIES = 2 };
 
 struct visit {
 	struct verify *v;
-	struct courier courier;
+	struct fetcher fetcher;
 	struct source source;
 };
 
@@ -22,28 +22,28 @@ put_digest(void *arg, struct slice bytes)
 
 /* One file; a second time when the network failed it, and we are not to wait for
  * longer than we do. */
-static enum errand_result
+static enum fetcher_result
 fetch_file(struct visit *x, size_t i, bool *same, struct why *why)
 {
 	const struct manifest_entry *e = &x->v->manifest.entry[i];
-	enum errand_result result = ERRAND_FAILED;
+	enum fetcher_result result = FETCHER_FAILED;
 	uint8_t got[DIGEST_SIZE];
 	struct digest d;
-	const struct errand_order order = { .path = e->path,
+	const struct fetcher_file wanted = { .path = e->path,
 		.max = x->v->manifest.largest,
 		.body = put_digest,
 		.arg = &d };
 	bool cut;
 
 	for (int try = 0;
-	     try < TRIES && result == ERRAND_FAILED && !x->source.out; try++) {
+	     try < TRIES && result == FETCHER_FAILED && !x->source.out; try++) {
 		digest_init(&d);
 		result =
-		    courier_fetch(&x->courier, &x->source, &order, &cut, why);
+		    fetcher_get(&x->fetcher, &x->source, &wanted, &cut, why);
 		*same = digest_end(&d, got) && digest_equal(got, e->digest);
-		if (result == ERRAND_DONE && cut && !*same) {
+		if (result == FETCHER_DONE && cut && !*same) {
 			why_set(why, "broke off without close_notify");
-			result = ERRAND_FAILED;
+			result = FETCHER_FAILED;
 		}
 	}
 	return result;
@@ -51,24 +51,24 @@ fetch_file(struct visit *x, size_t i, bool *same, struct why *why)
 
 /* What the answer for an entry comes to; false: go no further. */
 static bool
-visit_judge(struct verify *v, size_t i, enum errand_result result, bool same)
+visit_judge(struct verify *v, size_t i, enum fetcher_result result, bool same)
 {
 	switch (result) {
-	case ERRAND_DONE:
+	case FETCHER_DONE:
 		if (!same)
 			verify_fault(v, i, VERIFY_CHANGED);
 		return true;
-	case ERRAND_TOO_LONG:
+	case FETCHER_TOO_LONG:
 		verify_fault(v, i, VERIFY_CHANGED);
 		return true;
-	case ERRAND_ABSENT:
-	case ERRAND_DENIED:
+	case FETCHER_ABSENT:
+	case FETCHER_DENIED:
 		verify_fault(v, i, VERIFY_MISSING);
 		return true;
-	case ERRAND_FAILED:
-	case ERRAND_STOPPED:
-	case ERRAND_DISTRUSTED:
-	case ERRAND_GOING:
+	case FETCHER_FAILED:
+	case FETCHER_STOPPED:
+	case FETCHER_DISTRUSTED:
+	case FETCHER_GOING:
 		break;
 	}
 	return false;
@@ -79,7 +79,7 @@ check_files(struct visit *x, struct why *why)
 {
 	struct verify *v = x->v;
 	bool same = false, all = true;
-	enum errand_result got;
+	enum fetcher_result got;
 	struct why said;
 
 	for (size_t i = 0; all && i < v->manifest.n; i++) {
@@ -100,18 +100,18 @@ static enum verify_result
 visit_fetch_manifest(struct visit *x, bool *cut, struct why *why)
 {
 	switch (
-	    courier_manifest(&x->courier, &x->source, &x->v->text, cut, why)) {
-	case ERRAND_DONE:
+	    fetcher_manifest(&x->fetcher, &x->source, &x->v->text, cut, why)) {
+	case FETCHER_DONE:
 		return VERIFY_GOOD;
-	case ERRAND_STOPPED:
+	case FETCHER_STOPPED:
 		return VERIFY_LOCAL;
-	case ERRAND_TOO_LONG:
-	case ERRAND_ABSENT:
-	case ERRAND_DENIED:
+	case FETCHER_TOO_LONG:
+	case FETCHER_ABSENT:
+	case FETCHER_DENIED:
 		return VERIFY_REFUSED;
-	case ERRAND_FAILED:
-	case ERRAND_DISTRUSTED:
-	case ERRAND_GOING:
+	case FETCHER_FAILED:
+	case FETCHER_DISTRUSTED:
+	case FETCHER_GOING:
 		break;
 	}
 	return VERIFY_LATER;
@@ -149,11 +149,11 @@ verify_host(struct verify *v, const char *base, struct why *why)
 	if (v->n_keys == 0)
 		return VERIFY_KEYLESS;
 	(void)snprintf(x.source.base, sizeof(x.source.base), "%s", base);
-	if (courier_open(&x.courier, why)) {
+	if (fetcher_open(&x.fetcher, why)) {
 		result = visit_open_manifest(&x, why);
 		if (result == VERIFY_GOOD)
 			result = check_files(&x, why);
 	}
-	courier_close(&x.courier);
+	fetcher_close(&x.fetcher);
 	return result;
 }

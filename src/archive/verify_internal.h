@@ -3,7 +3,7 @@
 #ifndef ARCHIVE_VERIFY_INTERNAL_H
 #define ARCHIVE_VERIFY_INTERNAL_H
 
-#include "archive/courier.h"
+#include "archive/fetcher.h"
 #include "archive/state.h"
 #include "archive/store.h"
 #include "archive/verify.h"
@@ -18,7 +18,7 @@ enum verify_mark {
 	VERIFY_FAULTY, /* told */
 };
 
-void verify_tell(struct verify *v, enum verify_news news, const char *path);
+void verify_report(struct verify *v, enum verify_news news, const char *path);
 
 /* Tells it of an entry, once. */
 void verify_fault(struct verify *v, size_t i, enum verify_news news);
@@ -137,7 +137,7 @@ bool verify_open_older(
 
 /* Whom to ask: where the last serial came from, then all that a mirror knows. */
 struct verify_others {
-	struct courier courier;
+	struct fetcher fetcher;
 	struct sources sources;
 };
 

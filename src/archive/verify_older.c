@@ -37,8 +37,8 @@ static void
 older_sort(struct known *k, size_t from)
 {
 	if (k->n > from)
-		qsort(
-		    k->digest + from, k->n - from, sizeof(*k->digest), older_compare);
+		qsort(k->digest + from, k->n - from, sizeof(*k->digest),
+		    older_compare);
 }
 
 /* Appends what m lists and was not known, sorted, each once; older_sort(k, 0) is due
@@ -58,7 +58,8 @@ learn(struct known *k, const struct manifest *m)
 			memcpy(grown[k->n++], m->entry[i].digest, DIGEST_SIZE);
 	older_sort(k, from);
 	for (size_t i = from; i < k->n; i++)
-		if (kept == from || older_compare(grown[i], grown[kept - 1]) != 0)
+		if (kept == from ||
+		    older_compare(grown[i], grown[kept - 1]) != 0)
 			memmove(grown[kept++], grown[i], DIGEST_SIZE);
 	k->n = kept;
 	return true;
@@ -187,7 +188,7 @@ verify_releases(const struct verify_scan *x, verify_visit *visit, void *arg,
 /* Nobody offers the list of an older release: it stays lost. One that cannot be read
  * may be good, and its release too. */
 static void
-tell_unlisted(struct known *k, uint64_t serial, enum verify_news news)
+unlisted_report(struct known *k, uint64_t serial, enum verify_news news)
 {
 	const char *more = k->why->text[0] != '\0' ? "; " : "";
 	uint8_t memory[64];
@@ -195,7 +196,7 @@ tell_unlisted(struct known *k, uint64_t serial, enum verify_news news)
 
 	buf_wrap(&path, memory, sizeof(memory));
 	(void)buf_printf(&path, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
-	verify_tell(k->x->v, news, buf_cstr(&path));
+	verify_report(k->x->v, news, buf_cstr(&path));
 	if (news == VERIFY_UNREADABLE)
 		why_set(k->why,
 		    "%s%s%s cannot be read: releases/%" PRIu64
@@ -222,12 +223,12 @@ older_add_serial(struct verify *v, uint64_t serial)
 }
 
 static uint64_t
-count_told(const struct verify *v)
+reported_count(const struct verify *v)
 {
 	uint64_t n = 0;
 
 	for (int i = 0; i < VERIFY_NEWS; i++)
-		n += v->told[i];
+		n += v->reported[i];
 	return n;
 }
 
@@ -238,16 +239,16 @@ check_release(
 {
 	struct known *k = arg;
 	struct verify *v = k->x->v;
-	uint64_t before = count_told(v);
+	uint64_t before = reported_count(v);
 
 	if (m == &v->manifest)
 		return true;
 	if (m == NULL)
-		tell_unlisted(k, serial, news);
+		unlisted_report(k, serial, news);
 	else if (!check_listed(k, m) ||
 		 !verify_older_files(k->x, serial, m, k->why))
 		return false;
-	if (count_told(v) == before && (m == NULL || !lists_bad(k, m)))
+	if (reported_count(v) == before && (m == NULL || !lists_bad(k, m)))
 		return true;
 	return older_add_serial(v, serial);
 }

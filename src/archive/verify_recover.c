@@ -24,13 +24,13 @@ verify_others_open(
 	if (st->upstream[0] != '\0')
 		sources_add(&o->sources, st->upstream);
 	sources_add_known(&o->sources, x->store, st);
-	return courier_open(&o->courier, why);
+	return fetcher_open(&o->fetcher, why);
 }
 
 void
 verify_others_close(struct verify_others *o)
 {
-	courier_close(&o->courier);
+	fetcher_close(&o->fetcher);
 }
 
 bool
@@ -41,7 +41,8 @@ verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
 
 	buf_fini(text);
 	buf_init(text, MANIFEST_MAX);
-	return courier_manifest(&o->courier, s, text, &cut, why) == ERRAND_DONE;
+	return fetcher_manifest(&o->fetcher, s, text, &cut, why) ==
+	       FETCHER_DONE;
 }
 
 /* ------------------------------------------------------------ what it is */

@@ -77,13 +77,15 @@ release_report(void *arg, enum verify_news news, const char *path)
 	buf_wrap(&text, memory, sizeof(memory));
 	if (buf_printf(&text, "releases/%" PRIu64 "/%s", o->serial, path))
 		shown = buf_cstr(&text);
-	verify_tell(o->x->v, news, shown != NULL ? shown : path);
+	verify_report(o->x->v, news, shown != NULL ? shown : path);
 }
 
 static bool
 release_check(struct older *o, struct why *why)
 {
-	struct verify v = { .tell = release_report, .arg = o, .manifest = *o->m };
+	struct verify v = {
+		.report = release_report, .arg = o, .manifest = *o->m
+	};
 	bool ok;
 
 	buf_init(&v.text, MANIFEST_MAX);

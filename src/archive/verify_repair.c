@@ -181,7 +181,7 @@ repair_locked(struct verify_scan *x, struct why *why)
 		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
 		return VERIFY_LOCAL;
 	if (verify_others_open(&r.others, x, why)) {
-		struct download d = { .courier = &r.others.courier,
+		struct download d = { .fetcher = &r.others.fetcher,
 			.sources = &r.others.sources,
 			.store = x->store,
 			.largest = x->largest,

@@ -45,7 +45,7 @@ object_path(const uint8_t digest[DIGEST_SIZE], struct buf *out)
 }
 
 static void
-tell_object(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
+object_report(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
     enum verify_object what)
 {
 	uint8_t memory[DIGEST_HEX_SIZE + 16];
@@ -53,7 +53,7 @@ tell_object(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
 
 	buf_wrap(&path, memory, sizeof(memory));
 	object_path(digest, &path);
-	verify_tell(x->v,
+	verify_report(x->v,
 	    what == VERIFY_OBJECT_ROTTEN   ? VERIFY_CHANGED
 	    : what == VERIFY_OBJECT_ABSENT ? VERIFY_MISSING
 					   : VERIFY_UNREADABLE,
@@ -90,7 +90,7 @@ verify_suspect(
 	*sound = what == VERIFY_OBJECT_SOUND;
 	if (*sound)
 		return true;
-	tell_object(x, digest, what);
+	object_report(x, digest, what);
 	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
 }
 
@@ -124,7 +124,7 @@ check_behind(struct verify_scan *x, int release, size_t i)
 	if (x->v->mark[i] == VERIFY_FAULTY)
 		x->to_relink = true;
 	else if (what != VERIFY_OBJECT_SOUND)
-		tell_object(x, e->digest, what);
+		object_report(x, e->digest, what);
 	return what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_CLOSED ||
 	       add_rot(x, e->digest, e->path);
 }
@@ -155,7 +155,7 @@ no_manifest(struct verify_scan *x, int error, struct why *why)
 	why_set(why, MANIFEST_PATH ": %s", strerror(error));
 	if (error == EMFILE || error == ENFILE || error == ENOMEM)
 		return VERIFY_LOCAL;
-	verify_tell(x->v, news, MANIFEST_PATH);
+	verify_report(x->v, news, MANIFEST_PATH);
 	/* What the disk has lost will not be good again. */
 	return news == VERIFY_UNREADABLE &&
 		       !(error == EIO && x->state->is_mirror)
@@ -178,7 +178,7 @@ scan_open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
 		if (result != VERIFY_REFUSED ||
 		    verify_is_foreign(x, buf_view(&x->v->text), why))
 			return result;
-		verify_tell(x->v, VERIFY_CHANGED, MANIFEST_PATH);
+		verify_report(x->v, VERIFY_CHANGED, MANIFEST_PATH);
 	}
 	x->manifest_faulty = true;
 	if (!x->state->is_mirror)

@@ -24,7 +24,7 @@ static void
 pass_on(struct verify *v, bool older, enum verify_news news, const char *path)
 {
 	v->in_older = older;
-	verify_tell(v, news, path);
+	verify_report(v, news, path);
 	v->in_older = false;
 }
 
@@ -73,12 +73,14 @@ repaired_compare(const void *a, const void *b)
 
 /* Of what was told the first time, what is not told again. */
 static void
-tell_repaired(struct verify *v, const struct notes *first, struct notes *second)
+repaired_report(
+    struct verify *v, const struct notes *first, struct notes *second)
 {
 	if (first->lost || second->lost)
 		return;
 	if (second->n > 0)
-		qsort(second->at, second->n, sizeof(*second->at), repaired_compare);
+		qsort(second->at, second->n, sizeof(*second->at),
+		    repaired_compare);
 	for (size_t i = 0; i < first->n; i++)
 		if (second->n == 0 ||
 		    bsearch(&first->at[i], second->at, second->n,
@@ -95,7 +97,7 @@ repaired_settle(struct verify *v, const struct verify_scan *x)
 
 	v->sound = x->looked;
 	for (int i = 0; i < VERIFY_NEWS; i++)
-		v->sound = v->sound && last->told[i] == last->older[i];
+		v->sound = v->sound && last->reported[i] == last->older[i];
 	free(v->serial);
 	v->serial = last->serial;
 	v->n_serials = last->n_serials;
@@ -127,7 +129,7 @@ scan_again(struct verify_scan *first, const struct notes *before,
 	struct notes after = { 0 };
 	struct verify v = { .keys = first->v->keys,
 		.n_keys = first->v->n_keys,
-		.tell = repaired_note,
+		.report = repaired_note,
 		.arg = &after };
 	struct verify_scan again = {
 		.v = &v, .store = first->store, .state = first->state
@@ -137,9 +139,9 @@ scan_again(struct verify_scan *first, const struct notes *before,
 
 	after.from = &v;
 	result = verify_scan(&again, &said);
-	tell_repaired(before->v, before, &after);
+	repaired_report(before->v, before, &after);
 	repaired_settle(before->v, &again);
-	if (result == VERIFY_GOOD || v.told[VERIFY_EXTRA] > 0) {
+	if (result == VERIFY_GOOD || v.reported[VERIFY_EXTRA] > 0) {
 		why_clear(why);
 		repaired = result;
 	}
@@ -168,7 +170,7 @@ scan_and_mend(
 	struct notes before = { .v = v };
 	struct verify first = { .keys = v->keys,
 		.n_keys = v->n_keys,
-		.tell = repaired_note,
+		.report = repaired_note,
 		.arg = &before };
 	struct verify_scan x = { .v = &first, .store = s, .state = st };
 	enum verify_result result;

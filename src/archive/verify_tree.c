@@ -138,17 +138,17 @@ static bool
 tree_check_entries(struct tree *t, struct why *why)
 {
 	const struct manifest *m = &t->v->manifest;
-	bool told = false;
+	bool written = false;
 
 	for (size_t i = 0; i < m->n; i++) {
-		if (!told && strcmp(m->entry[i].path, MANIFEST_PATH) > 0) {
+		if (!written && strcmp(m->entry[i].path, MANIFEST_PATH) > 0) {
 			tree_archive_manifest(t);
-			told = true;
+			written = true;
 		}
 		if (!tree_check_entry(t, i, why))
 			return false;
 	}
-	if (!told)
+	if (!written)
 		tree_archive_manifest(t);
 	return true;
 }
@@ -198,7 +198,7 @@ no_archive(struct tree *t)
 	if (news == VERIFY_MISSING && !t->release)
 		return;
 	t->v->archive_faulty = news != VERIFY_UNREADABLE;
-	verify_tell(t->v, news, MANIFEST_ARCHIVE);
+	verify_report(t->v, news, MANIFEST_ARCHIVE);
 }
 
 /* False and why: our own trouble. */
@@ -225,7 +225,7 @@ check_archive(struct tree *t, struct why *why)
 	if (result == VERIFY_GOOD)
 		return true;
 	t->v->archive_faulty = true;
-	verify_tell(t->v,
+	verify_report(t->v,
 	    result == VERIFY_LOCAL ? VERIFY_UNREADABLE : VERIFY_CHANGED,
 	    MANIFEST_ARCHIVE);
 	return true;
@@ -273,19 +273,19 @@ check_extra(void *arg, const char *path, const struct stat *st)
 		return true;
 	/* What nobody can look at may be a directory with nothing in it. */
 	if (!verify_find(t->v, path, &i))
-		verify_tell(t->v,
+		verify_report(t->v,
 		    st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
 	return true;
 }
 
 /* Anything may lie there that was not signed. */
 static void
-tell_unread(void *arg, const char *path)
+unread_report(void *arg, const char *path)
 {
 	struct tree *t = arg;
 
 	if (t->release || !is_served_below(path))
-		verify_tell(t->v, VERIFY_UNREADABLE, path);
+		verify_report(t->v, VERIFY_UNREADABLE, path);
 }
 
 bool
@@ -304,7 +304,7 @@ verify_tree(struct verify *v, int root, bool release, struct why *why)
 	ok = tree_check_entries(t, why);
 	ok = ok && check_archive(t, why);
 	if (ok) {
-		ok = file_walk_plain(root, check_extra, tell_unread, t) &&
+		ok = file_walk_plain(root, check_extra, unread_report, t) &&
 		     t->visited < FILE_WALK_ENTRIES_MAX;
 		if (!ok)
 			why_set(why, "not all of it can be looked at");
@@ -344,7 +344,7 @@ read_manifest(struct verify *v, int root, const char *path, struct why *why)
 		why_set(why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
 	if (news != VERIFY_UNREADABLE || error == EFBIG)
 		return VERIFY_REFUSED;
-	verify_tell(v, VERIFY_UNREADABLE, MANIFEST_PATH);
+	verify_report(v, VERIFY_UNREADABLE, MANIFEST_PATH);
 	return VERIFY_LOCAL;
 }
 

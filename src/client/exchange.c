@@ -23,7 +23,7 @@ struct exchange {
 	enum fetch_result result;
 	const struct target *target;
 	const struct tls_client *client;
-	const struct fetch_visitor *visitor;
+	const struct fetch_handler *handler;
 	struct exchange_limits limits;
 	struct dial dial;
 	struct tls_conn tls;
@@ -128,7 +128,7 @@ exchange_step_handshake(struct exchange *x, struct why *why)
 	c = tls_conn_peer(&x->tls);
 	if (c == NULL)
 		return exchange_fail(x, why, "the server shows no certificate");
-	trusted = x->visitor->trust(x->visitor->arg, x->target, c);
+	trusted = x->handler->trust(x->handler->arg, x->target, c);
 	cert_free(&c);
 	if (!trusted)
 		return exchange_end(x, FETCH_STOPPED);
@@ -160,7 +160,7 @@ exchange_handle_body(struct exchange *x, struct slice bytes)
 {
 	x->in_window += bytes.len;
 	if (x->status / 10 == 2 && bytes.len > 0 &&
-	    !x->visitor->body(x->visitor->arg, bytes))
+	    !x->handler->body(x->handler->arg, bytes))
 		return exchange_end(x, FETCH_STOPPED);
 	return IO_DONE;
 }
@@ -176,7 +176,7 @@ exchange_handle_header(
 		return exchange_fail(x, why,
 		    "the answer is not Gemini: its first line breaks the "
 		    "rules for a header");
-	if (!x->visitor->header(x->visitor->arg, x->status, meta))
+	if (!x->handler->header(x->handler->arg, x->status, meta))
 		return exchange_end(x, FETCH_STOPPED);
 	x->state = EXCHANGE_BODY;
 	exchange_restart_timeout(x);
@@ -306,7 +306,7 @@ exchange_resumed(const struct exchange *x)
 
 struct exchange *
 exchange_new(const struct target *t, const struct tls_client *tls,
-    const struct exchange_limits *limits, const struct fetch_visitor *v,
+    const struct exchange_limits *limits, const struct fetch_handler *v,
     struct why *why)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
@@ -317,7 +317,7 @@ exchange_new(const struct target *t, const struct tls_client *tls,
 	}
 	x->target = t;
 	x->client = tls;
-	x->visitor = v;
+	x->handler = v;
 	x->limits = *limits;
 	x->fd = -1;
 	exchange_restart_timeout(x);
@@ -347,7 +347,7 @@ exchange_free(struct exchange **x)
 
 enum fetch_result
 fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
-    const struct fetch_visitor *v, struct why *why)
+    const struct fetch_handler *v, struct why *why)
 {
 	const struct exchange_limits limits = {
 		.silence_ms = (uint64_t)timeout_s * 1000

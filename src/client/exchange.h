@@ -18,13 +18,13 @@ enum {
 enum fetch_result {
 	FETCH_DONE,    /* all of it, with the server's close_notify */
 	FETCH_CUT,     /* header and perhaps body came, then a bare end */
-	FETCH_STOPPED, /* one of the visitor's said so */
+	FETCH_STOPPED, /* one of the handler's said so */
 	FETCH_FAILED,  /* see why */
 	FETCH_GOING,   /* not at its end: exchange_step alone says so */
 };
 
 /* Who hears what comes. Each may say false: no further, FETCH_STOPPED. */
-struct fetch_visitor {
+struct fetch_handler {
 	/* After the handshake, before anything is sent: is it they? */
 	bool (*trust)(void *arg, const struct target *t, const struct cert *c);
 	/* The header line, checked (see response_parse); meta may hold anything
@@ -51,7 +51,7 @@ struct exchange;
  * ignored. NULL and why. */
 struct exchange *exchange_new(const struct target *t,
     const struct tls_client *tls, const struct exchange_limits *limits,
-    const struct fetch_visitor *v, struct why *why);
+    const struct fetch_handler *v, struct why *why);
 
 /* What to poll for, and the moment (clock_ms()) at which to step all the same. */
 void exchange_wants(
@@ -72,6 +72,6 @@ enum { FETCH_TIMEOUT_S = 30 }; /* unless the user sets another */
 /* A whole exchange, waited for. timeout_s is for everything up to the header, and then for each silence in
  * the body. SIGPIPE must be ignored. */
 enum fetch_result fetch(const struct target *t, const struct tls_client *tls,
-    unsigned timeout_s, const struct fetch_visitor *v, struct why *why);
+    unsigned timeout_s, const struct fetch_handler *v, struct why *why);
 
 #endif

@@ -279,7 +279,7 @@ tls_choose(const struct fetch_job *j)
 static bool
 request_once(struct fetch_job *j)
 {
-	struct fetch_visitor visitor = { .trust = on_trust,
+	struct fetch_handler visitor = { .trust = on_trust,
 		.header = on_header,
 		.body = on_body,
 		.arg = j };

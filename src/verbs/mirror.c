@@ -326,7 +326,7 @@ base_set(struct mirror_job *j)
 }
 
 /* What mirror_run needs of the words, except for the key. */
-static struct mirror_wish
+static struct mirror_options
 wish_of(struct mirror_job *j)
 {
 	for (size_t i = 0; i < j->also_words.n; i++) {
@@ -335,7 +335,7 @@ wish_of(struct mirror_job *j)
 	}
 	if (j->host != NULL)
 		hostname_canonical(slice_str(j->host), j->canonical);
-	return (struct mirror_wish){
+	return (struct mirror_options){
 		.store = j->store,
 		.url = j->base,
 		.also = j->also_list,
@@ -355,7 +355,7 @@ wish_of(struct mirror_job *j)
 static enum result
 mirror(struct mirror_job *j)
 {
-	struct mirror_wish wish;
+	struct mirror_options wish;
 	struct mirror_outcome out;
 	enum result result = base_set(j);
 

@@ -123,7 +123,7 @@ release_is_whole(const struct rollback_job *j, uint64_t serial,
 	struct fault f = { .why = why };
 	struct verify v = { .keys = keys,
 		.n_keys = st->n_keys,
-		.tell = fault_note,
+		.report = fault_note,
 		.arg = &f };
 	bool whole;
 

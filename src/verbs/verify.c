@@ -85,7 +85,7 @@ origin_place(const char *origin)
 static uint64_t
 news_count(const struct verify *v, bool older, int news)
 {
-	return older ? v->older[news] : v->told[news] - v->older[news];
+	return older ? v->older[news] : v->reported[news] - v->older[news];
 }
 
 static void
@@ -298,7 +298,7 @@ verify(struct verify_job *j)
 	struct why why;
 
 	why_clear(&why);
-	v.tell = j->json ? news_keep : news_print;
+	v.report = j->json ? news_keep : news_print;
 	v.arg = j;
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);

@@ -70,7 +70,7 @@ end(void *arg)
 static bool
 hear(struct slice archive, size_t piece, struct ear *e)
 {
-	const struct ustar_visitor v = { file, bytes, end, e };
+	const struct ustar_handler v = { file, bytes, end, e };
 	struct ustar_reader *r = ustar_reader_new(&v);
 	struct why why;
 	bool ok = r != NULL;

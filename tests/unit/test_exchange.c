@@ -6,7 +6,7 @@
 /* A server by script, and an exchange with it. */
 struct play {
 	struct heard heard;
-	struct fetch_visitor visitor;
+	struct fetch_handler visitor;
 	struct target target;
 	struct exchange *x;
 	struct why why;
@@ -205,7 +205,7 @@ test_given_up(void **state)
 static enum fetch_result
 fetch_play(const struct script *s, struct heard *h, struct why *why)
 {
-	struct fetch_visitor visitor = { on_trust, on_header, on_body, h };
+	struct fetch_handler visitor = { on_trust, on_header, on_body, h };
 	struct tls_server *origin = help_server(&help_settings, NULL);
 	struct tls_client *fetcher = tls_client_new(NULL, NULL, why);
 	enum fetch_result result;

@@ -32,7 +32,7 @@ check_archive(const char *name, struct slice want)
 {
 	struct buf bytes, list;
 	struct why why;
-	const struct ustar_visitor visitor = { .file = list_file,
+	const struct ustar_handler visitor = { .file = list_file,
 		.bytes = list_bytes,
 		.end = list_end,
 		.arg = &list };

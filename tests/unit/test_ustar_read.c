@@ -316,7 +316,7 @@ no_end(void *arg)
 static void
 test_a_visitor_stops_it(void **state)
 {
-	const struct ustar_visitor visitors[] = {
+	const struct ustar_handler visitors[] = {
 		{ no_file, help_bytes, help_end, &heard },
 		{ help_file, no_bytes, help_end, &heard },
 		{ help_file, help_bytes, no_end, &heard },

@@ -47,7 +47,7 @@ static inline bool
 help_read(
     struct slice archive, size_t piece, struct buf *heard, struct why *why)
 {
-	const struct ustar_visitor v = { help_file, help_bytes, help_end,
+	const struct ustar_handler v = { help_file, help_bytes, help_end,
 		heard };
 	struct ustar_reader *r = ustar_reader_new(&v);
 	bool ok = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/verdict.h"
+#include "archive/found.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,29 +73,28 @@ test_serials(void **state)
 		const char *origin;
 		uint64_t serial, allowed;
 		const char *note;
-		enum verdict want;
+		enum found_result want;
 		const char *why;
 	} rows[] = {
-		{ "the same again", ORIGIN, 42, 0, NULL, VERDICT_SAME, "" },
-		{ "higher", ORIGIN, 43, 0, NULL, VERDICT_NEWER, "" },
-		{ "equal, other bytes", ORIGIN, 42, 0, "x",
-		    VERDICT_EQUIVOCATION, "(equivocation)" },
+		{ "the same again", ORIGIN, 42, 0, NULL, FOUND_SAME, "" },
+		{ "higher", ORIGIN, 43, 0, NULL, FOUND_NEWER, "" },
+		{ "equal, other bytes", ORIGIN, 42, 0, "x", FOUND_EQUIVOCATION,
+		    "(equivocation)" },
 		{ "nobody can allow that", ORIGIN, 42, 42, "x",
-		    VERDICT_EQUIVOCATION, "(equivocation)" },
-		{ "lower", ORIGIN, 41, 0, NULL, VERDICT_ROLLBACK,
+		    FOUND_EQUIVOCATION, "(equivocation)" },
+		{ "lower", ORIGIN, 41, 0, NULL, FOUND_ROLLBACK,
 		    "older than 42 (rollback)" },
-		{ "lower, and allowed", ORIGIN, 41, 41, NULL, VERDICT_NEWER,
-		    "" },
-		{ "exactly that one", ORIGIN, 41, 40, NULL, VERDICT_ROLLBACK,
+		{ "lower, and allowed", ORIGIN, 41, 41, NULL, FOUND_NEWER, "" },
+		{ "exactly that one", ORIGIN, 41, 40, NULL, FOUND_ROLLBACK,
 		    "(rollback)" },
-		{ "a million ahead", ORIGIN, 42 + VERDICT_AHEAD_MAX, 0, NULL,
-		    VERDICT_NEWER, "" },
-		{ "and one", ORIGIN, 43 + VERDICT_AHEAD_MAX, 0, NULL,
-		    VERDICT_FAR_AHEAD, "more than 1000000 ahead of 42" },
-		{ "that one, allowed", ORIGIN, 43 + VERDICT_AHEAD_MAX,
-		    43 + VERDICT_AHEAD_MAX, NULL, VERDICT_NEWER, "" },
+		{ "a million ahead", ORIGIN, 42 + FOUND_AHEAD_MAX, 0, NULL,
+		    FOUND_NEWER, "" },
+		{ "and one", ORIGIN, 43 + FOUND_AHEAD_MAX, 0, NULL,
+		    FOUND_FAR_AHEAD, "more than 1000000 ahead of 42" },
+		{ "that one, allowed", ORIGIN, 43 + FOUND_AHEAD_MAX,
+		    43 + FOUND_AHEAD_MAX, NULL, FOUND_NEWER, "" },
 		{ "another origin", "gemini://other.org/", 43, 0, NULL,
-		    VERDICT_OTHER_ORIGIN, "its origin is gemini://other.org/" },
+		    FOUND_OTHER_ORIGIN, "its origin is gemini://other.org/" },
 	};
 	struct state st = { .n_keys = 1 };
 	struct found f;
@@ -105,7 +104,7 @@ test_serials(void **state)
 	st.key[0].key = key[0];
 	make(&f, 0, ORIGIN, 42, NULL, false);
 	/* A first run may begin anywhere. */
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
 	remember(&st, &f);
 	found_fini(&f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -113,11 +112,11 @@ test_serials(void **state)
 		    &f, 0, rows[i].origin, rows[i].serial, rows[i].note, false);
 		why_clear(&why);
 		check_row(
-		    verdict_of(&f, &st, rows[i].allowed, &why) == rows[i].want,
+		    found_check(&f, &st, rows[i].allowed, &why) == rows[i].want,
 		    rows[i].rule);
 		check_row(strstr(why.text, rows[i].why) != NULL, why.text);
 		check_row(
-		    verdict_refuses(rows[i].want) == (rows[i].why[0] != '\0'),
+		    found_is_refused(rows[i].want) == (rows[i].why[0] != '\0'),
 		    rows[i].rule);
 		found_fini(&f);
 	}
@@ -137,36 +136,36 @@ test_keys(void **state)
 	st.key[0].key = key[0];
 	/* A stranger's. */
 	make(&f, 1, ORIGIN, 1, NULL, false);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_UNSIGNED);
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_UNSIGNED);
 	assert_false(f.held);
 	found_fini(&f);
 	/* Announced, hence pinned. */
 	make(&f, 0, ORIGIN, 2, NULL, true);
 	why_clear(&why);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
 	assert_int_equal(st.n_keys, 1); /* not by being read */
-	assert_true(verdict_keys(&st, &f, &said));
+	assert_true(found_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, 2);
 	assert_true(signify_key_equal(&st.key[1].key, &key[1]));
 	assert_false(st.key[0].retired);
-	assert_true(verdict_keys(&st, &f, &said));
+	assert_true(found_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, 2); /* once */
 	remember(&st, &f);
 	found_fini(&f);
 	/* The new one signs: the old one is retired. */
 	make(&f, 1, ORIGIN, 3, NULL, false);
 	why_clear(&why);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
-	assert_true(verdict_keys(&st, &f, &said));
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
+	assert_true(found_keys(&st, &f, &said));
 	assert_true(st.key[0].retired);
 	assert_false(st.key[1].retired);
 	remember(&st, &f);
 	found_fini(&f);
 	make(&f, 0, ORIGIN, 4, NULL, false);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_UNSIGNED);
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_UNSIGNED);
 	found_fini(&f);
 	make(&f, 0, ORIGIN, 2, NULL, false);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_ROLLBACK);
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_ROLLBACK);
 	found_fini(&f);
 }
 
@@ -186,11 +185,11 @@ test_room_for_keys(void **state)
 		st.key[i].key.number[0] = (uint8_t)(i + 1);
 	st.key[0].key = key[0];
 	make(&f, 0, ORIGIN, 2, NULL, true);
-	assert_int_equal(verdict_of(&f, &st, 0, &why), VERDICT_NEWER);
-	assert_false(verdict_keys(&st, &f, &said));
+	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
+	assert_false(found_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
 	st.key[7].retired = true;
-	assert_true(verdict_keys(&st, &f, &said));
+	assert_true(found_keys(&st, &f, &said));
 	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
 	assert_int_equal(st.key[7].key.number[0], 9);
 	assert_true(

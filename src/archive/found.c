@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/verdict.h"
+#include "archive/found.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -21,40 +21,40 @@ found_fini(struct found *f)
 }
 
 /* Serials alone. */
-static enum verdict
+static enum found_result
 serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
     struct why *why)
 {
 	uint64_t serial = f->m.serial;
 
 	if (st->serial == 0)
-		return VERDICT_NEWER;
+		return FOUND_NEWER;
 	if (serial == st->serial && digest_equal(f->digest, st->manifest))
-		return VERDICT_SAME;
+		return FOUND_SAME;
 	if (serial == st->serial) {
 		why_set(why, "another manifest had this serial (equivocation)");
-		return VERDICT_EQUIVOCATION;
+		return FOUND_EQUIVOCATION;
 	}
 	if (serial == allowed)
-		return VERDICT_NEWER;
+		return FOUND_NEWER;
 	if (serial < st->serial) {
 		why_set(why, "older than %" PRIu64 " (rollback)", st->serial);
-		return VERDICT_ROLLBACK;
+		return FOUND_ROLLBACK;
 	}
-	if (serial - st->serial > VERDICT_AHEAD_MAX) {
+	if (serial - st->serial > FOUND_AHEAD_MAX) {
 		why_set(why, "more than %d ahead of %" PRIu64,
-		    (int)VERDICT_AHEAD_MAX, st->serial);
-		return VERDICT_FAR_AHEAD;
+		    (int)FOUND_AHEAD_MAX, st->serial);
+		return FOUND_FAR_AHEAD;
 	}
-	return VERDICT_NEWER;
+	return FOUND_NEWER;
 }
 
-enum verdict
-verdict_of(
+enum found_result
+found_check(
     struct found *f, const struct state *st, uint64_t allowed, struct why *why)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
-	enum verdict v;
+	enum found_result v;
 	struct slice signed_part;
 
 	for (size_t i = 0; i < st->n_keys; i++)
@@ -62,9 +62,9 @@ verdict_of(
 	switch (manifest_open(buf_view(&f->text), keys, st->n_keys, &f->key,
 	    &f->m, &signed_part, why)) {
 	case MANIFEST_UNSIGNED:
-		return VERDICT_UNSIGNED;
+		return FOUND_UNSIGNED;
 	case MANIFEST_UNSOUND:
-		return VERDICT_UNSOUND;
+		return FOUND_UNSOUND;
 	case MANIFEST_GOOD:
 		break;
 	}
@@ -73,22 +73,22 @@ verdict_of(
 	if (st->origin[0] != '\0' && strcmp(st->origin, f->m.origin) != 0) {
 		why_set(
 		    why, "its origin is %s, not %s", f->m.origin, st->origin);
-		return VERDICT_OTHER_ORIGIN;
+		return FOUND_OTHER_ORIGIN;
 	}
 	v = serial_compare(f, st, allowed, why);
 	/* What a retired key once signed may still lie on a slow mirror; new is
 	 * nothing of it. */
-	if (v == VERDICT_NEWER && st->key[f->key].retired) {
+	if (v == FOUND_NEWER && st->key[f->key].retired) {
 		why_set(why, "signed with a key that is retired");
-		return VERDICT_UNSIGNED;
+		return FOUND_UNSIGNED;
 	}
 	return v;
 }
 
 bool
-verdict_refuses(enum verdict v)
+found_is_refused(enum found_result v)
 {
-	return v != VERDICT_NEWER && v != VERDICT_SAME;
+	return v != FOUND_NEWER && v != FOUND_SAME;
 }
 
 static bool
@@ -124,7 +124,7 @@ knows(const struct state *st, const struct signify_key *k)
 }
 
 bool
-verdict_keys(struct state *st, const struct found *f, struct buf *said)
+found_keys(struct state *st, const struct found *f, struct buf *said)
 {
 	for (size_t i = 0; i < f->key && i < st->n_keys; i++) {
 		if (st->key[i].retired)

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /* What a manifest that came from somewhere is to a mirror that remembers
  * (carnation-mirror(7), SERIALS and KEYS). Pure; depends on manifest, state. */
-#ifndef ARCHIVE_VERDICT_H
-#define ARCHIVE_VERDICT_H
+#ifndef ARCHIVE_FOUND_H
+#define ARCHIVE_FOUND_H
 
 #include "archive/state.h"
 #include "util/why.h"
 
-enum { VERDICT_AHEAD_MAX = 1000000 }; /* serials */
+enum { FOUND_AHEAD_MAX = 1000000 }; /* serials */
 
-enum verdict {
-	VERDICT_NEWER,
-	VERDICT_SAME,
+enum found_result {
+	FOUND_NEWER,
+	FOUND_SAME,
 	/* Refused: */
-	VERDICT_UNSIGNED, /* by none of the keys, or by a retired one */
-	VERDICT_UNSOUND,
-	VERDICT_OTHER_ORIGIN,
-	VERDICT_EQUIVOCATION,
-	VERDICT_ROLLBACK,
-	VERDICT_FAR_AHEAD,
+	FOUND_UNSIGNED, /* by none of the keys, or by a retired one */
+	FOUND_UNSOUND,
+	FOUND_OTHER_ORIGIN,
+	FOUND_EQUIVOCATION,
+	FOUND_ROLLBACK,
+	FOUND_FAR_AHEAD,
 };
 
 /* A manifest, opened. */
@@ -36,14 +36,14 @@ void found_fini(struct found *f);
 /* Opens f->text and holds it against what st remembers; allowed is the one lower
  * (or too high) serial that the operator lets pass; 0: none. why: half a sentence
  * for a refusal. f->m is there unless it is unsigned or unsound. */
-enum verdict verdict_of(
+enum found_result found_check(
     struct found *f, const struct state *st, uint64_t allowed, struct why *why);
 
-bool verdict_refuses(enum verdict v);
+bool found_is_refused(enum found_result v);
 
 /* What an accepted manifest does to the keys: next-key is added, keys before the
  * one that signed are retired. Each is told in words to say, a line each; false
  * when there is no room for a key. */
-bool verdict_keys(struct state *st, const struct found *f, struct buf *said);
+bool found_keys(struct state *st, const struct found *f, struct buf *said);
 
 #endif
