@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include "client/exchange.h"
-#include "proto/response.h"
 #include "util/clock.h"
 #include "util/log.h"
 

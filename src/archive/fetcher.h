@@ -9,7 +9,7 @@
 
 #include <signal.h>
 
-#include "archive/source.h"
+#include "archive/sources.h"
 #include "client/exchange.h"
 #include "proto/response.h"
 #include "util/why.h"

@@ -238,7 +238,8 @@ reading_take_header(struct reading *r, struct slice line, size_t *next)
 		return reading_fault(r, "twice, or out of order", name);
 	gap = missing(*next, i);
 	if (gap != NULL)
-		return reading_fault(r, "missing before it", slice_str(gap->name));
+		return reading_fault(
+		    r, "missing before it", slice_str(gap->name));
 	if (!headers[i].take(r->out, value))
 		return reading_fault(r, headers[i].fault, value);
 	*next = i + 1;

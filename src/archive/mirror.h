@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-#include "archive/changes.h"
+#include "archive/manifest.h"
 #include "archive/state.h"
 #include "util/why.h"
 

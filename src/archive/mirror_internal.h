@@ -39,26 +39,11 @@ bool mirror_trust(void *arg, struct source *s, const struct cert *c);
  * MIRROR_UPDATED: m->found and m->from are it. */
 enum mirror_result mirror_find(struct mirror *m);
 
-/* Removes objects that no release links to and m->found does not list.
- * MIRROR_UPDATED, or MIRROR_LOCAL and why. */
-enum mirror_result mirror_make_room(struct mirror *m);
-
 /* m->found's limits, files, release; MIRROR_UPDATED when it is current now. */
 enum mirror_result mirror_take(struct mirror *m);
-
-/* Loads the release of m->found, which is built, as serve would. MIRROR_UPDATED: it
- * can be served. MIRROR_SAME, with warnings: this version cannot use it; it is kept,
- * and the next run tries again. MIRROR_REFUSED: no mirror could be made of it. */
-enum mirror_result mirror_try(struct mirror *m);
 
 /* Writes to the state what a manifest says whose release is current now, its keys
  * included. False and m->out->why. */
 bool mirror_remember(struct mirror *m, const struct found *f);
-
-/* When a run was killed between the switch and the state, current is ahead of
- * what is remembered: does what that run could not. MIRROR_UPDATED: they agree;
- * MIRROR_LOCAL: no pinned key opens that release. Wants the lock, and a key
- * pinned if one is known. */
-enum mirror_result mirror_resume(struct mirror *m);
 
 #endif

@@ -48,7 +48,8 @@ publish_free(struct publish **pointer)
 
 /* One after the other, until one is not good. */
 static enum publish_result
-publish_steps(struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
+publish_steps(
+    struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
 {
 	enum publish_result result = PUBLISH_GOOD;
 

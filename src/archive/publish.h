@@ -12,7 +12,7 @@
 #ifndef ARCHIVE_PUBLISH_H
 #define ARCHIVE_PUBLISH_H
 
-#include "archive/changes.h"
+#include "archive/manifest.h"
 #include "capsule/feed.h"
 
 enum {

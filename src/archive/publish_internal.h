@@ -131,9 +131,6 @@ void publish_root_close(struct publish_root *root);
 /* What a name beneath a directory is now, a symbolic link being itself. False
  * and errno. */
 bool publish_stamp_of(int root, const char *path, struct publish_stamp *out);
-bool publish_stamp_equal(
-    const struct publish_stamp *a, const struct publish_stamp *b);
-
 /* SRC's file, open, when it is the one that was listed; else -1 and a problem. */
 int publish_file_open(
     const struct publish *p, const struct publish_file *f, struct report *r);

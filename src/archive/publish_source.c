@@ -91,7 +91,7 @@ time_equal(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-bool
+static bool
 publish_stamp_equal(
     const struct publish_stamp *a, const struct publish_stamp *b)
 {

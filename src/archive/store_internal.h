@@ -70,11 +70,6 @@ bool store_sweep(struct store *s, bool all);
 
 /* --------------------------------------------------------- store_object.c */
 
-/* The directory objects/ab (made when that is wanted) and the name in it. -1 and
- * errno. */
-int store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    bool make, char name[DIGEST_HEX_SIZE]);
-
 /* "objects/ab/cdef...", for messages. */
 void store_object_path(
     const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE + 16]);
@@ -86,15 +81,8 @@ bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 
 /* -------------------------------------------------------- store_archive.c */
 
-/* Writes mirror/MANIFEST and mirror/capsule.tar beneath release, and (link) makes its
- * files; names begin with "releases/..." in messages as shown. */
-bool store_fill(struct store *s, int release, bool link,
-    const struct manifest *m, struct slice bytes, struct why *why);
-
 /* --------------------------------------------------------- store_release.c */
 
-/* "42": only a serial in its one form. 0: no such name. */
-uint64_t store_serial_of(const char *name);
 void store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE]);
 
 #endif

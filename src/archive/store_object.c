@@ -44,7 +44,9 @@ object_fault(const struct store *s, struct why *why,
 	return store_fault(s, why, path, what);
 }
 
-int
+/* The directory objects/ab (made when that is wanted) and the name in it. -1 and
+ * errno. */
+static int
 store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
     bool make, char name[DIGEST_HEX_SIZE])
 {

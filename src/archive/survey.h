@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-#include "archive/source.h"
+#include "archive/sources.h"
 #include "archive/trace.h"
 #include "util/why.h"
 

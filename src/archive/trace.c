@@ -41,7 +41,8 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 	       trace_put_moment(out, "synced", st->synced) &&
 	       trace_put_moment(out, "checked", st->checked) &&
 	       trace_put_text(out, "upstream", st->upstream) &&
-	       trace_put_text(out, "software", "carnation " CARNATION_VERSION) &&
+	       trace_put_text(
+		   out, "software", "carnation " CARNATION_VERSION) &&
 	       trace_put_text(out, "contact", st->contact) &&
 	       trace_put_text(out, "stale", stale ? "yes" : "");
 }

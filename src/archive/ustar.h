@@ -42,11 +42,6 @@ bool ustar_bytes(struct ustar_writer *w, struct slice bytes);
  * sink's, or the last file is not complete. */
 bool ustar_end(struct ustar_writer *w);
 
-/* Bytes that a file of that path and size takes in an archive, header and
- * padding included; and the size of an archive whose members take so many. */
-uint64_t ustar_member_size(const char *path, uint64_t size);
-uint64_t ustar_archive_size(uint64_t members);
-
 /* Who hears what an archive holds. Each may say false: no further. */
 struct ustar_handler {
 	/* A file begins. path is whatever the archive says, of 1 to
@@ -77,5 +72,42 @@ ustar_reader_put(struct ustar_reader *r, struct slice bytes, struct why *why);
 /* Nothing follows. */
 bool ustar_reader_end(struct ustar_reader *r, struct why *why);
 void ustar_reader_free(struct ustar_reader **r);
+
+/* ---- the 512 bytes before a file in an archive */
+
+enum {
+	USTAR_FILE = '0',
+	USTAR_PAX = 'x', /* records about the file that follows */
+
+	USTAR_NAME_MAX = 100,
+	USTAR_PREFIX_MAX = 155,
+};
+
+/* POSIX.1-2017, pax, "ustar Interchange Format". */
+struct ustar_header {
+	char name[USTAR_NAME_MAX];
+	char mode[8];
+	char uid[8];
+	char gid[8];
+	char size[12];
+	char mtime[12];
+	char checksum[8];
+	char type;
+	char link[100];
+	char magic[6];
+	char version[2];
+	char user[32];
+	char group[32];
+	char major[8];
+	char minor[8];
+	char prefix[USTAR_PREFIX_MAX];
+	char zeros[12];
+};
+
+_Static_assert(sizeof(struct ustar_header) == USTAR_BLOCK,
+    "a header is one block, without holes");
+
+/* The sum of all its bytes, its own eight taken for blanks. */
+unsigned ustar_checksum(const struct ustar_header *h);
 
 #endif

@@ -79,10 +79,6 @@ struct verify_scan {
 	size_t n_rot;
 };
 
-/* All of a store, once. */
-enum verify_result verify_scan(struct verify_scan *x, struct why *why);
-void verify_scan_fini(struct verify_scan *x);
-
 /* Hashes an object that the current release does not list; one that is not *sound is
  * told and, unless it cannot be opened, added to what has rotted. False: memory is
  * short. */
@@ -92,13 +88,6 @@ bool verify_suspect(
 /* Whether a release's file is its object's other name. */
 bool verify_is_linked(
     const struct verify_scan *x, int release, const struct manifest_entry *e);
-
-/* Each file of an older release against its manifest, what is there besides, and
- * its archive; news names them "releases/42/...". Objects must have been checked:
- * what they were reported for is not reported again. One that is pruned meanwhile
- * is passed over. False and why: local trouble. */
-bool verify_older_files(struct verify_scan *x, uint64_t serial,
-    const struct manifest *m, struct why *why);
 
 /* The part of a scan that is about older releases: their manifests and files, and each
  * object that they list and the current one does not. why also tells of releases that
@@ -158,12 +147,6 @@ typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m,
     enum verify_news news);
 bool verify_releases(const struct verify_scan *x, verify_visit *visit,
     void *arg, struct why *why);
-
-/* Looks again at what has rotted, each hash once from now on: another run may have
- * been here before the lock was ours, and what cannot be opened now (*closed of
- * them) may be sound. What is lost is put back where a release has it in a file of
- * its own. False and why: local trouble. */
-bool verify_salvage(struct verify_scan *x, size_t *closed, struct why *why);
 
 /* Whether the open manifest is the one that the store took over as serial; what
  * holds it, for why. */

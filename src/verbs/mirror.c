@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/source.h"
+#include "archive/sources.h"
 #include "archive/survey.h"
 #include "capsule/listing.h"
 #include "util/clock.h"
@@ -327,7 +327,7 @@ base_set(struct mirror_job *j)
 
 /* What mirror_run needs of the words, except for the key. */
 static struct mirror_options
-wish_of(struct mirror_job *j)
+mirror_options_of(struct mirror_job *j)
 {
 	for (size_t i = 0; i < j->also_words.n; i++) {
 		manifest_origin(slice_str(j->also_words.text[i]), j->also[i]);
@@ -355,7 +355,7 @@ wish_of(struct mirror_job *j)
 static enum result
 mirror(struct mirror_job *j)
 {
-	struct mirror_options wish;
+	struct mirror_options options;
 	struct mirror_outcome out;
 	enum result result = base_set(j);
 
@@ -365,11 +365,11 @@ mirror(struct mirror_job *j)
 		return verb_misused("missing argument: STORE");
 	if (j->key_words.n > 1)
 		return verb_misused("duplicate option --key");
-	wish = wish_of(j);
+	options = mirror_options_of(j);
 	if (j->key_words.n > 0)
-		wish.key = &j->keys[0];
+		options.key = &j->keys[0];
 	j->progress = isatty(STDERR_FILENO) == 1;
-	mirror_run(&wish, &out);
+	mirror_run(&options, &out);
 	result = result_of(out.result);
 	if (!outcome_report(j, &out) && result == RESULT_GOOD)
 		result = RESULT_FAILED;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "archive/ustar.h"
-#include "archive/ustar_header.h"
 
 enum { HEARD_MAX = 4 << 20 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/ustar_header.h"
+#include "archive/ustar.h"
 
 static uint8_t memory[4 * USTAR_RECORD];
 static struct buf archive, heard;

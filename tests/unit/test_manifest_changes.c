@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/changes.h"
+#include "archive/manifest.h"
 
 enum { FILES_MAX = 8 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/source.h"
+#include "archive/sources.h"
 
 #include <errno.h>
 #include <string.h>
@@ -104,15 +104,6 @@ sources_add_known(
 	if (sources_list(store, &page, &why))
 		sources_add_links(s, buf_view(&page), st->host);
 	buf_fini(&page);
-}
-
-bool
-sources_left(const struct sources *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->at[i].out)
-			return true;
-	return false;
 }
 
 void

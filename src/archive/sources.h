@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Where manifests and files come from: the origin and other mirrors, and how
  * each has done in this run. Depends on manifest, state, store and client. */
-#ifndef ARCHIVE_SOURCE_H
-#define ARCHIVE_SOURCE_H
+#ifndef ARCHIVE_SOURCES_H
+#define ARCHIVE_SOURCES_H
 
 #include "archive/manifest.h"
 #include "archive/state.h"
@@ -69,9 +69,6 @@ void sources_know_origin(struct sources *s, const char *origin);
 
 /* All get another chance, but those that are not trusted. */
 void sources_revive(struct sources *s);
-
-/* Whether any may still be asked. */
-bool sources_left(const struct sources *s);
 
 /* A failure to answer, in words (kept, cut if long), that took so many ms: all
  * that go there wait for a moment. */
