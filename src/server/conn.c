@@ -410,7 +410,7 @@ conn_unacknowledged(const struct conn *c)
 }
 
 uint64_t
-conn_taken(const struct conn *c)
+conn_acknowledged(const struct conn *c)
 {
 	uint64_t holds = (uint64_t)conn_unacknowledged(c);
 
@@ -567,7 +567,7 @@ conn_timeout(const struct conn *c, const struct conf *conf)
 }
 
 bool
-conn_is_spent(const struct conn *c)
+conn_is_finished(const struct conn *c)
 {
 	return c->stalled_s > 0 || conn_unacknowledged(c) == 0;
 }

@@ -84,7 +84,7 @@ struct conn {
 	bool has_query;
 	bool resumed;
 	int wanted; /* bytes of ClientHello that SO_RCVLOWAT waits for, or 0 */
-	bool progress; /* bytes were sent or taken since the deadline was set */
+	bool progress; /* made since the deadline was set */
 	bool logged;
 	bool complete;      /* close_notify was sent after the whole body */
 	int queued;         /* bytes the kernel held when last looked at */
@@ -104,12 +104,12 @@ void conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 enum io conn_step(struct conn *c, struct conn_world *w);
 
 /* Bytes of the answer that the peer has acknowledged, approximately: TLS
- * overhead counts as not yet taken. */
-uint64_t conn_taken(const struct conn *c);
+ * overhead counts as not yet acknowledged. */
+uint64_t conn_acknowledged(const struct conn *c);
 
 /* In CONN_DISCARD: whether there is nothing left to wait for, because the peer
  * has read everything or has stopped reading. */
-bool conn_is_spent(const struct conn *c);
+bool conn_is_finished(const struct conn *c);
 
 /* Cuts the connection: what the kernel holds for it is freed at once. To be
  * closed. */

@@ -17,8 +17,8 @@
 
 enum state { STARTING, SERVING, ENDING };
 
-/* A worker's place, and when it is filled again. */
-struct seat {
+/* One of a generation's workers, and when it is started again. */
+struct member {
 	struct generation *generation;
 	struct process process;
 	struct pulse pulse;
@@ -39,15 +39,15 @@ struct generation {
 	ev_timer pulses;
 	size_t n;
 	size_t running;
-	struct seat seats[];
+	struct member members[];
 };
 
 static struct list generations = { &generations, &generations };
 
 static bool
-seat_fill(struct seat *s)
+member_start(struct member *m)
 {
-	struct generation *g = s->generation;
+	struct generation *g = m->generation;
 	const struct worker_world world = {
 		.site = g->site,
 		.listeners = &g->listeners,
@@ -58,51 +58,51 @@ seat_fill(struct seat *s)
 		.privs = &g->site->base->privs,
 	};
 
-	if (!process_start(&s->process, &world))
+	if (!process_start(&m->process, &world))
 		return false;
-	s->pulse = (struct pulse){ 0 };
+	m->pulse = (struct pulse){ 0 };
 	g->running++;
 	return true;
 }
 
 static void
-seat_refill_later(struct seat *s)
+member_restart_later(struct member *m)
 {
-	uint64_t lived = clock_ms() - s->process.started_ms;
-	unsigned wait = lived >= GENERATION_STABLE_MS ? 0 : s->backoff_ms;
+	uint64_t lived = clock_ms() - m->process.started_ms;
+	unsigned wait = lived >= GENERATION_STABLE_MS ? 0 : m->backoff_ms;
 
 	/* A fork that failed does not count as a long life. */
-	s->process.started_ms = clock_ms();
-	s->backoff_ms = wait == 0 ? GENERATION_BACKOFF_MS : 2 * wait;
-	if (s->backoff_ms > GENERATION_BACKOFF_MAX_MS)
-		s->backoff_ms = GENERATION_BACKOFF_MAX_MS;
-	ev_timer_set(&s->restart, wait / 1000., 0);
-	ev_timer_start(EV_DEFAULT, &s->restart);
+	m->process.started_ms = clock_ms();
+	m->backoff_ms = wait == 0 ? GENERATION_BACKOFF_MS : 2 * wait;
+	if (m->backoff_ms > GENERATION_BACKOFF_MAX_MS)
+		m->backoff_ms = GENERATION_BACKOFF_MAX_MS;
+	ev_timer_set(&m->restart, wait / 1000., 0);
+	ev_timer_start(EV_DEFAULT, &m->restart);
 }
 
 static void
 on_restart(struct ev_loop *loop, ev_timer *t, int events)
 {
-	struct seat *s = t->data;
+	struct member *m = t->data;
 
 	(void)loop;
 	(void)events;
-	if (s->generation->state == SERVING && !seat_fill(s))
-		seat_refill_later(s);
+	if (m->generation->state == SERVING && !member_start(m))
+		member_restart_later(m);
 }
 
 /* All workers accept: only now does the generation serve. */
 static void
 on_message(struct ev_loop *loop, ev_io *w, int events)
 {
-	struct seat *s = w->data;
-	struct generation *g = s->generation;
+	struct member *m = w->data;
+	struct generation *g = m->generation;
 
 	(void)events;
-	if (!process_receive(&s->process) || g->state != STARTING)
+	if (!process_receive(&m->process) || g->state != STARTING)
 		return;
 	for (size_t i = 0; i < g->n; i++)
-		if (!g->seats[i].process.ready)
+		if (!g->members[i].process.ready)
 			return;
 	ev_timer_stop(loop, &g->start_limit);
 	g->state = SERVING;
@@ -131,18 +131,18 @@ generation_report_end(struct generation *g)
 static void
 on_child(struct ev_loop *loop, ev_child *w, int events)
 {
-	struct seat *s = w->data;
-	struct generation *g = s->generation;
+	struct member *m = w->data;
+	struct generation *g = m->generation;
 	bool odd = g->state == SERVING ||
 		   (g->state == STARTING && WIFSIGNALED(w->rstatus)) ||
 		   (g->state == ENDING && !g->failed && w->rstatus != 0);
 
 	(void)loop;
 	(void)events;
-	process_ended(&s->process, g->common->limiter, odd);
+	process_ended(&m->process, g->common->limiter, odd);
 	g->running--;
 	if (g->state == SERVING)
-		seat_refill_later(s);
+		member_restart_later(m);
 	else if (g->state == STARTING)
 		generation_fail(g);
 	if (g->state == ENDING && g->running == 0)
@@ -161,15 +161,15 @@ on_start_limit(struct ev_loop *loop, ev_timer *t, int events)
 
 /* Workers that are not ready yet need no heartbeat. */
 static bool
-seat_has_hung(struct seat *s)
+member_has_hung(struct member *m)
 {
 	const unsigned start = GENERATION_START_MS / HEARTBEAT_MS;
 
-	if (s->process.pid <= 0 ||
+	if (m->process.pid <= 0 ||
 	    !pulse_lost(
-		&s->pulse, s->generation->common->heartbeats, s->process.row))
+		&m->pulse, m->generation->common->heartbeats, m->process.row))
 		return false;
-	return s->process.ready || s->pulse.missed >= start;
+	return m->process.ready || m->pulse.missed >= start;
 }
 
 /* A worker that hangs serves nobody; while the generation serves, it is
@@ -184,14 +184,14 @@ on_pulses(struct ev_loop *loop, ev_timer *t, int events)
 	(void)loop;
 	(void)events;
 	for (size_t i = 0; g->state != STARTING && i < g->n; i++) {
-		struct seat *s = &g->seats[i];
+		struct member *m = &g->members[i];
 
-		if (!seat_has_hung(s))
+		if (!member_has_hung(m))
 			continue;
 		log_error("worker %u (process %d) does not respond: killed",
-		    s->process.number, (int)s->process.pid);
-		kill(s->process.pid, SIGKILL);
-		s->pulse.missed = 0;
+		    m->process.number, (int)m->process.pid);
+		kill(m->process.pid, SIGKILL);
+		m->pulse.missed = 0;
 	}
 }
 
@@ -199,8 +199,8 @@ static void
 generation_kill_workers(const struct generation *g)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (g->seats[i].process.pid > 0)
-			kill(g->seats[i].process.pid, SIGKILL);
+		if (g->members[i].process.pid > 0)
+			kill(g->members[i].process.pid, SIGKILL);
 }
 
 static void
@@ -232,7 +232,7 @@ generation_new(const struct generation_common *common, struct site *site,
     const struct listeners *listeners)
 {
 	size_t n = generation_wants(site->base->conf);
-	struct generation *g = calloc(1, sizeof(*g) + n * sizeof(*g->seats));
+	struct generation *g = calloc(1, sizeof(*g) + n * sizeof(*g->members));
 
 	if (g == NULL)
 		return NULL;
@@ -251,12 +251,12 @@ generation_new(const struct generation_common *common, struct site *site,
 	    &g->pulses, on_pulses, HEARTBEAT_MS / 1000., HEARTBEAT_MS / 1000.);
 	g->pulses.data = g;
 	for (size_t i = 0; i < n; i++) {
-		struct seat *s = &g->seats[i];
+		struct member *m = &g->members[i];
 
-		s->generation = g;
-		process_init(&s->process, (unsigned)i, on_child, on_message, s);
-		ev_timer_init(&s->restart, on_restart, 0, 0);
-		s->restart.data = s;
+		m->generation = g;
+		process_init(&m->process, (unsigned)i, on_child, on_message, m);
+		ev_timer_init(&m->restart, on_restart, 0, 0);
+		m->restart.data = m;
 	}
 	return g;
 }
@@ -282,7 +282,7 @@ generation_start(const struct generation_common *common, struct site *site,
 	ev_timer_start(EV_DEFAULT, &g->start_limit);
 	ev_timer_start(EV_DEFAULT, &g->pulses);
 	for (size_t i = 0; i < g->n && !g->failed; i++)
-		if (!seat_fill(&g->seats[i]))
+		if (!member_start(&g->members[i]))
 			generation_fail(g);
 	if (g->failed && g->running == 0)
 		generation_free(&g);
@@ -318,7 +318,7 @@ generation_stop_timers(struct generation *g)
 	ev_timer_stop(EV_DEFAULT, &g->end_limit);
 	ev_timer_stop(EV_DEFAULT, &g->pulses);
 	for (size_t i = 0; i < g->n; i++)
-		ev_timer_stop(EV_DEFAULT, &g->seats[i].restart);
+		ev_timer_stop(EV_DEFAULT, &g->members[i].restart);
 }
 
 static void
@@ -343,7 +343,7 @@ generation_finish(struct generation *g, enum worker_message message)
 	ev_timer_set(&g->end_limit, seconds + GENERATION_LATE_S, 0);
 	ev_timer_start(EV_DEFAULT, &g->end_limit);
 	for (size_t i = 0; i < g->n; i++)
-		process_send(&g->seats[i].process, message);
+		process_send(&g->members[i].process, message);
 	/* The event follows in the loop's next iteration, never from within
 	 * this call. */
 	if (g->running == 0 && first)

@@ -71,8 +71,8 @@ parent_load_site(struct parent *p, enum change change, struct report *r)
 		return parent_load_configuration(p, r);
 	p->next = p->listeners;
 	if (change == CHANGE_ROOTS)
-		return site_again(p->site, r);
-	return site_share(p->site);
+		return site_reopen(p->site, r);
+	return site_ref(p->site);
 }
 
 /* The message names what was requested. */
@@ -125,7 +125,7 @@ static void
 parent_start_generation(struct parent *p)
 {
 	p->starting =
-	    generation_start(&p->common, site_share(p->next_site), &p->next);
+	    generation_start(&p->common, site_ref(p->next_site), &p->next);
 	if (p->starting == NULL)
 		parent_refuse(p);
 	else
@@ -146,7 +146,7 @@ on_inspected(void *arg, const struct site_finding *findings)
 {
 	struct parent *p = arg;
 	struct report report = { 0 };
-	bool good = site_settle(p->next_site, p->site, findings, &report);
+	bool good = site_apply(p->next_site, p->site, findings, &report);
 
 	inspection_free(&p->inspection);
 	report_log(&report);

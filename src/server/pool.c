@@ -32,7 +32,7 @@ struct slot {
 	enum conn_state armed; /* the state that the timer is set for */
 	uint64_t address;      /* the address's key, exempt or not */
 	uint64_t since_ms;     /* in this state; in SEND: being measured */
-	uint64_t taken;        /* bytes of the answer at that time */
+	uint64_t acknowledged; /* bytes of the answer at that time */
 	ev_io io;
 	ev_timer timer;
 };
@@ -257,24 +257,24 @@ pool_slow_reader(struct pool *p)
 
 	for (int i = 0; i < POOL_PROBES && !list_empty(sending); i++) {
 		struct slot *s = slot_first(sending);
-		uint64_t took = now - s->since_ms, taken;
+		uint64_t time = now - s->since_ms, bytes;
 
-		if (took < POOL_SLOW_MS)
+		if (time < POOL_SLOW_MS)
 			return NULL;
-		taken = conn_taken(&s->conn);
-		if (taken < s->taken + took * POOL_SLOW_PACE / 1000)
+		bytes = conn_acknowledged(&s->conn);
+		if (bytes < s->acknowledged + time * POOL_SLOW_PACE / 1000)
 			return s;
 		s->since_ms = now;
-		s->taken = taken;
+		s->acknowledged = bytes;
 		list_remove(&s->link);
 		list_append(sending, &s->link);
 	}
 	return NULL;
 }
 
-/* A connection in CONN_DISCARD that conn_is_spent; NULL: none. */
+/* A connection in CONN_DISCARD that conn_is_finished; NULL: none. */
 static struct slot *
-pool_spent(struct pool *p)
+pool_finished(struct pool *p)
 {
 	struct list *l;
 	int looks = 0;
@@ -282,7 +282,7 @@ pool_spent(struct pool *p)
 	LIST_EACH (l, &p->in[CONN_DISCARD]) {
 		struct slot *s = LIST_ENTRY(l, struct slot, link);
 
-		if (conn_is_spent(&s->conn))
+		if (conn_is_finished(&s->conn))
 			return s;
 		if (++looks == POOL_PROBES)
 			break;
@@ -308,7 +308,7 @@ pool_for_newcomer(struct pool *p, uint64_t address)
 
 	if (s != NULL || pool_has_slot(p))
 		return s;
-	s = pool_spent(p);
+	s = pool_finished(p);
 	if (s != NULL)
 		return s;
 	/* Newcomers would only be queued as well: not worth dropping a young
@@ -341,7 +341,7 @@ pool_for_handshake(struct pool *p)
 		return NULL;
 	s = pool_is_nearly_full(p) ? pool_slow_reader(p) : NULL;
 	if (s == NULL)
-		s = pool_spent(p);
+		s = pool_finished(p);
 	return s != NULL ? s
 			 : pool_victim(p, (struct drop){ CONN_HANDSHAKE,
 					      CONN_REQUEST, .urgent = true });
@@ -371,7 +371,7 @@ slot_move(struct slot *s, enum conn_state state)
 	    &s->link);
 	s->state = state;
 	s->since_ms = now;
-	s->taken = 0;
+	s->acknowledged = 0;
 }
 
 static void
@@ -475,7 +475,7 @@ pool_turn(struct pool *p)
 
 /* After a step. */
 static void
-slot_settle(struct slot *s, enum io io)
+slot_update(struct slot *s, enum io io)
 {
 	struct pool *p = s->pool;
 
@@ -521,7 +521,7 @@ pool_take_turn(struct pool *p)
 			return;
 		}
 		s = pool_next(p);
-		slot_settle(s, conn_step(&s->conn, p->world));
+		slot_update(s, conn_step(&s->conn, p->world));
 	}
 	if (p->counts[CONN_QUEUED] > 0)
 		ev_idle_start(p->loop, &p->turn);
@@ -542,7 +542,7 @@ slot_step(struct slot *s)
 {
 	struct pool *p = s->pool;
 
-	slot_settle(s, conn_step(&s->conn, p->world));
+	slot_update(s, conn_step(&s->conn, p->world));
 	pool_take_turn(p);
 }
 

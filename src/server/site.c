@@ -56,7 +56,7 @@ site_free(struct site **s)
 }
 
 struct site *
-site_share(struct site *s)
+site_ref(struct site *s)
 {
 	s->references++;
 	return s;

@@ -90,7 +90,7 @@ struct site_options {
  * Roots that contain the certs directory, or are inside it, are errors. With
  * look_only, so are roots that cannot be opened or contain a private key
  * (inspection_check reports what is wrong in them); otherwise inspection and
- * site_settle decide what can be served of each capsule. Where the new content
+ * site_apply decide what can be served of each capsule. Where the new content
  * cannot be used, what old (may be NULL) served is kept; a root that old does
  * not name and that cannot be opened is then an error. NULL when r gained an
  * error, unless look_only. */
@@ -100,13 +100,13 @@ struct site *site_load(struct conf *conf, const struct site *old,
 /* Makes a site of the same configuration; roots that have moved since, or that
  * should be tried again, are opened again, the others are kept. NULL: out of
  * memory or descriptors, reported in r. */
-struct site *site_again(const struct site *old, struct report *r);
+struct site *site_reopen(const struct site *old, struct report *r);
 
 /* The same site once more; each is freed with site_free. */
-struct site *site_share(struct site *s);
+struct site *site_ref(struct site *s);
 void site_free(struct site **s);
 
-/* Whether some capsule's root has moved, or should be tried again: site_again
+/* Whether some capsule's root has moved, or should be tried again: site_reopen
  * would open it again. One that does not exist in two such checks is logged,
  * once. */
 bool site_has_moved(const struct site *s);
@@ -131,7 +131,7 @@ void site_survey(
  * which is then fresh; else it has no root. That is logged. False with an error
  * in r when it is the only capsule and nothing of it can be served, or when
  * nothing at all was inspected. */
-bool site_settle(struct site *s, const struct site *old,
+bool site_apply(struct site *s, const struct site *old,
     const struct site_finding *findings, struct report *r);
 
 /* Whether s serves anything that old, of the same configuration, does not. */

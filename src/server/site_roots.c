@@ -77,7 +77,7 @@ site_log_held(const struct site *s, size_t i, uint64_t serial, const char *why,
 
 /* What clients get from a root that was opened before. */
 static const char *
-text_of_kept(const struct host *h, bool closed)
+content_describe_kept(const struct host *h, bool closed)
 {
 	struct stat st;
 
@@ -128,7 +128,7 @@ site_fall_back(
 		       kept.st_dev == tried.st_dev &&
 		       kept.st_ino == tried.st_ino;
 		site_log_held(s, i, st->refused, why,
-		    text_of_kept(h, st->closed && same));
+		    content_describe_kept(h, st->closed && same));
 	} else if (host_open_older(h, serial)) {
 		st->fresh = true;
 		site_log_held(s, i, st->refused, why, "");
@@ -188,7 +188,7 @@ site_log_lost(const struct site *s, size_t i)
 	}
 	site_log_held(s, i, probe.serial, why.text,
 	    h->root == -1 ? "clients get 41 until it is fixed"
-			  : text_of_kept(h, false));
+			  : content_describe_kept(h, false));
 	return true;
 }
 
@@ -257,7 +257,7 @@ site_keep_root(struct site *s, size_t i, const struct site *old)
 }
 
 struct site *
-site_again(const struct site *old, struct report *r)
+site_reopen(const struct site *old, struct report *r)
 {
 	struct hosts *hosts = hosts_open_names(old->base->conf, r);
 	struct site *s = hosts == NULL ? NULL : site_new(old->base, hosts, r);
@@ -370,7 +370,7 @@ site_take_survey(struct site *s, size_t i, const struct site_finding *f)
 /* Puts into why the reason why the content of capsule i cannot be served;
  * nothing when it can. */
 static void
-site_judge(
+site_check_finding(
     struct site *s, size_t i, const struct site_finding *f, struct why *why)
 {
 	struct site_state *st = &s->states[i];
@@ -404,7 +404,7 @@ root_is_mistaken(const struct site *s, size_t i, const struct site *old)
 }
 
 bool
-site_settle(struct site *s, const struct site *old,
+site_apply(struct site *s, const struct site *old,
     const struct site_finding *findings, struct report *r)
 {
 	bool none = true;
@@ -418,7 +418,7 @@ site_settle(struct site *s, const struct site *old,
 			continue;
 		none = false;
 		why_clear(&why);
-		site_judge(s, i, &findings[i], &why);
+		site_check_finding(s, i, &findings[i], &why);
 		if (why.text[0] == '\0') {
 			s->states[i].fresh = false;
 			site_take_survey(s, i, &findings[i]);

@@ -25,7 +25,7 @@ enum {
 };
 
 /* One listening socket's watcher. */
-struct gate {
+struct acceptor {
 	ev_io io;
 	struct worker *worker;
 	unsigned port;
@@ -36,8 +36,8 @@ struct worker {
 	struct ev_loop *loop;
 	struct pool *pool;
 	struct conn_world conns;
-	struct gate gates[LISTENERS_MAX];
-	size_t n_gates;
+	struct acceptor acceptors[LISTENERS_MAX];
+	size_t n_acceptors;
 	ev_io control;
 	ev_timer pause;
 	ev_timer deadline;
@@ -55,11 +55,11 @@ struct worker {
 static void
 worker_set_accepting(struct worker *w, bool yes)
 {
-	for (size_t i = 0; i < w->n_gates; i++) {
+	for (size_t i = 0; i < w->n_acceptors; i++) {
 		if (yes)
-			ev_io_start(w->loop, &w->gates[i].io);
+			ev_io_start(w->loop, &w->acceptors[i].io);
 		else
-			ev_io_stop(w->loop, &w->gates[i].io);
+			ev_io_stop(w->loop, &w->acceptors[i].io);
 	}
 	w->paused = !yes;
 	w->full = false;
@@ -138,12 +138,12 @@ on_freed(void *arg)
 
 /* False when there is nothing to accept, or no means to. */
 static bool
-gate_accept(struct gate *g)
+acceptor_accept(struct acceptor *a)
 {
-	struct worker *w = g->worker;
+	struct worker *w = a->worker;
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
-	int fd = accept4(g->io.fd, (struct sockaddr *)&from, &len,
+	int fd = accept4(a->io.fd, (struct sockaddr *)&from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd == -1) {
@@ -152,7 +152,7 @@ gate_accept(struct gate *g)
 		case ENFILE:
 		case ENOBUFS:
 		case ENOMEM:
-			worker_lacks_descriptors(w, g->io.fd);
+			worker_lacks_descriptors(w, a->io.fd);
 			return false;
 		case ECONNABORTED:
 		case EINTR:
@@ -164,7 +164,7 @@ gate_accept(struct gate *g)
 	if (len == 0 || from.ss_family == AF_UNSPEC)
 		from.ss_family = AF_UNIX;
 	limiter_unmap(&from);
-	if (pool_adopt(w->pool, fd, &from, g->port,
+	if (pool_adopt(w->pool, fd, &from, a->port,
 		limiter_exempt(w->exempt, w->n_exempt, &from)) == POOL_FULL) {
 		close(fd);
 		return false;
@@ -173,10 +173,10 @@ gate_accept(struct gate *g)
 }
 
 static void
-on_gate(struct ev_loop *loop, ev_io *io, int events)
+on_accept(struct ev_loop *loop, ev_io *io, int events)
 {
-	struct gate *g = io->data;
-	struct worker *w = g->worker;
+	struct acceptor *a = io->data;
+	struct worker *w = a->worker;
 
 	(void)loop;
 	(void)events;
@@ -185,7 +185,7 @@ on_gate(struct ev_loop *loop, ev_io *io, int events)
 			worker_lacks_slots(w);
 			return;
 		}
-		if (!gate_accept(g))
+		if (!acceptor_accept(a))
 			return;
 	}
 }
@@ -208,9 +208,9 @@ on_deadline(struct ev_loop *loop, ev_timer *t, int events)
 static void
 worker_accept_queued(struct worker *w)
 {
-	for (size_t i = 0; i < w->n_gates; i++)
+	for (size_t i = 0; i < w->n_acceptors; i++)
 		for (int n = 0; n < SOMAXCONN && pool_has_room(w->pool); n++)
-			if (!gate_accept(&w->gates[i]))
+			if (!acceptor_accept(&w->acceptors[i]))
 				break;
 }
 
@@ -223,9 +223,9 @@ worker_finish(struct worker *w, unsigned seconds, bool rest)
 		worker_accept_queued(w);
 	w->finishing = true;
 	worker_set_accepting(w, false);
-	for (size_t i = 0; i < w->n_gates; i++)
-		close(w->gates[i].io.fd);
-	w->n_gates = 0;
+	for (size_t i = 0; i < w->n_acceptors; i++)
+		close(w->acceptors[i].io.fd);
+	w->n_acceptors = 0;
 	ev_timer_set(&w->deadline, seconds, 0);
 	ev_timer_start(w->loop, &w->deadline);
 	worker_end_if_idle(w);
@@ -374,19 +374,19 @@ on_heart(struct ev_loop *loop, ev_timer *t, int events)
 }
 
 static void
-worker_open_gates(struct worker *w)
+worker_open_acceptors(struct worker *w)
 {
 	const struct listeners *l = w->world->listeners;
 	int public_port = w->world->site->base->conf->public_port;
 
 	for (size_t i = 0; i < l->n; i++) {
-		struct gate *g = &w->gates[w->n_gates++];
+		struct acceptor *a = &w->acceptors[w->n_acceptors++];
 
-		g->worker = w;
-		g->port = public_port != 0 ? (unsigned)public_port
+		a->worker = w;
+		a->port = public_port != 0 ? (unsigned)public_port
 					   : listen_port(&l->item[i].real);
-		ev_io_init(&g->io, on_gate, l->item[i].fd, EV_READ);
-		g->io.data = g;
+		ev_io_init(&a->io, on_accept, l->item[i].fd, EV_READ);
+		a->io.data = a;
 	}
 	ev_io_init(&w->control, on_control, w->world->control, EV_READ);
 	w->control.data = w;
@@ -421,7 +421,7 @@ worker_run(const struct worker_world *world)
 		w->world = world;
 	if (w == NULL || !worker_prepare(w))
 		exit(EXIT_FAILURE);
-	worker_open_gates(w);
+	worker_open_acceptors(w);
 	if (!fd_write_all(world->control, slice_of(&ready, 1)))
 		exit(EXIT_FAILURE);
 	ev_run(w->loop, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the files of this floor share and nobody else may see: OpenSSL's types.
+/* What the files of this folder share and no other may see: OpenSSL's types.
  * Depends on ctx and OpenSSL. */
 #ifndef TLS_INTERNAL_H
 #define TLS_INTERNAL_H

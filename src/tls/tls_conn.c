@@ -294,13 +294,13 @@ tls_conn_close_notify(struct tls_conn *c)
 	int returned;
 
 	/* Once more would wait for the peer's. */
-	if (c->bye)
+	if (c->close_notify_sent)
 		return IO_DONE;
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_shutdown(c->ssl);
 	io = returned >= 0 ? IO_DONE : conn_result(c, returned, errno);
-	c->bye = io == IO_DONE;
+	c->close_notify_sent = io == IO_DONE;
 	return io;
 }
 

@@ -29,7 +29,7 @@ struct tls_conn {
 	int sni;
 	uint64_t limit;   /* see tls_conn_limit */
 	bool peer_closed; /* the peer's close_notify has come */
-	bool bye;         /* ours has been sent */
+	bool close_notify_sent;
 };
 
 /* Starts a server connection on fd, which remains the caller's. names goes to

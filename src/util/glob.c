@@ -152,7 +152,7 @@ machine_build(struct machine *m, const char *p)
 {
 	memset(m, 0, sizeof(*m));
 	while (*p != '\0') {
-		const char *behind = NULL;
+		const char *after = NULL;
 		struct set s;
 
 		if (*p == '*') {
@@ -166,10 +166,10 @@ machine_build(struct machine *m, const char *p)
 			continue;
 		}
 		if (*p == '[')
-			behind = bracket_parse(p + 1, &s);
-		if (behind != NULL) {
+			after = bracket_parse(p + 1, &s);
+		if (after != NULL) {
 			machine_add(m, &s);
-			p = behind;
+			p = after;
 			continue;
 		}
 		if (*p == '\\' && *++p == '\0')

@@ -306,7 +306,7 @@ settle(struct site *s, const struct site *old)
 			found[i].bytes = there ? bytes[i].ptr : NULL;
 			found[i].len = bytes[i].len;
 		}
-		ok = site_settle(s, old, found, &help.report);
+		ok = site_apply(s, old, found, &help.report);
 		for (size_t i = 0; i < s->hosts->n; i++)
 			buf_fini(&bytes[i]);
 	}
@@ -327,7 +327,7 @@ test_again(void **state)
 
 		assert_non_null(load(ONE(""), "certs", false));
 		assert_true(settle(site, NULL));
-		next = site_again(site, &help.report);
+		next = site_reopen(site, &help.report);
 		assert_non_null(next);
 		assert_false(site_any_fresh(next));
 		assert_ptr_equal(next->base, site->base);
@@ -364,7 +364,7 @@ test_content_that_cannot_be_used(void **state)
 	tree_file("root/capsule.conf", "title = \"One\";\n");
 	assert_false(site_has_moved(site)); /* perhaps half written */
 	assert_true(site_has_moved(site));
-	next = site_again(site, &help.report);
+	next = site_reopen(site, &help.report);
 	assert_true(site_is_fresh(next, 0));
 	assert_false(site_is_fresh(next, 1));
 	assert_true(settle(next, site));
@@ -390,7 +390,7 @@ test_a_stray_key(void **state)
 	assert_int_equal(link(tree_path("certs/one.test.key"),
 			     tree_path("other/deep/id.pem")),
 	    0);
-	next = site_again(site, &help.report);
+	next = site_reopen(site, &help.report);
 	assert_true(settle(next, site));
 	assert_false(site_has_news(next, site));
 	assert_int_not_equal(next->hosts->host[1].root, -1);
