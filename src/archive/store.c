@@ -14,10 +14,7 @@
 #include "archive/store_internal.h"
 #include "os/file.h"
 
-#define STORE_OBJECTS "objects"
-#define STORE_RELEASES "releases"
 #define STORE_TMP "tmp"
-#define STORE_LOCK "lock"
 
 bool
 store_fault(
@@ -139,20 +136,12 @@ store_close(struct store **s)
 bool
 store_is(const char *path)
 {
-	struct stat st;
 	int root = file_root(path);
-	bool is = false;
+	bool is;
 
 	if (root == -1)
 		return false;
-	is = fstatat(root, STORE_OBJECTS, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	     S_ISDIR(st.st_mode) &&
-	     fstatat(root, STORE_RELEASES, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	     S_ISDIR(st.st_mode) &&
-	     ((fstatat(root, STORE_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		  S_ISREG(st.st_mode)) ||
-		 (fstatat(root, STORE_CURRENT, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		     S_ISLNK(st.st_mode)));
+	is = store_layout_is(root);
 	(void)close(root);
 	return is;
 }

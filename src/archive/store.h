@@ -13,6 +13,7 @@
 #define ARCHIVE_STORE_H
 
 #include "archive/manifest.h"
+#include "capsule/store_layout.h"
 #include "util/why.h"
 
 enum {
@@ -22,9 +23,6 @@ enum {
 				   * the switch to another: not pruned before */
 	STORE_DIRECTORIES_MAX = 100000, /* of one release */
 };
-
-/* Largest serial there is: 2^53-1. */
-#define STORE_SERIAL_MAX ((UINT64_C(1) << 53) - 1)
 
 /* Objects, releases, current, state, lock, tmp. */
 struct store;

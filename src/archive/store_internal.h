@@ -17,7 +17,6 @@ enum {
 	STORE_CHUNK = 64 * 1024,
 };
 
-#define STORE_CURRENT "current"
 #define STORE_STATE "state"
 #define STORE_TRACE "trace"
 

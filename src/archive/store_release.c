@@ -15,6 +15,7 @@
 #include "archive/store_internal.h"
 #include "archive/ustar.h"
 #include "os/file.h"
+#include "util/array.h"
 #include "util/fd.h"
 
 /* What a release consists of, made from a manifest and objects in one pass: the
@@ -251,20 +252,6 @@ store_fill(struct store *s, int release, bool link, const struct manifest *m,
 	return ok;
 }
 
-#define RELEASES "releases/"
-
-/* "42": only a serial in its one form. 0: no such name. */
-static uint64_t
-store_serial_of(const char *name)
-{
-	uint64_t serial;
-
-	if (name[0] == '0' ||
-	    !slice_number(slice_str(name), STORE_SERIAL_MAX, &serial))
-		return 0;
-	return serial;
-}
-
 void
 store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE])
 {
@@ -470,7 +457,7 @@ mark_superseded(struct store *s, uint64_t serial)
 bool
 store_switch(struct store *s, uint64_t serial, struct why *why)
 {
-	char target[sizeof(RELEASES) + STORE_NAME_SIZE];
+	char target[sizeof(STORE_RELEASES "/") + STORE_NAME_SIZE];
 	char tmp[STORE_NAME_SIZE];
 	uint64_t old = store_current(s);
 	int release = store_release_fd(s, serial);
@@ -481,7 +468,8 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 	store_shut(release);
 	if (old == serial)
 		return true;
-	(void)snprintf(target, sizeof(target), RELEASES "%" PRIu64, serial);
+	(void)snprintf(
+	    target, sizeof(target), STORE_RELEASES "/%" PRIu64, serial);
 	store_tmp_name(s, STORE_CURRENT, tmp);
 	if (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1)
 		return store_fault(s, why, STORE_CURRENT, NULL);
@@ -496,7 +484,7 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 uint64_t
 store_current(const struct store *s)
 {
-	char target[sizeof(RELEASES) + STORE_NAME_SIZE];
+	char target[sizeof(STORE_RELEASES "/") + STORE_NAME_SIZE];
 	ssize_t n =
 	    readlinkat(s->root, STORE_CURRENT, target, sizeof(target) - 1);
 	uint64_t serial;
@@ -507,9 +495,7 @@ store_current(const struct store *s)
 		return 0;
 	target[n > 0 ? n : 0] = '\0';
 	errno = ENOENT;
-	if (!slice_starts(slice_str(target), SLICE(RELEASES)))
-		return 0;
-	serial = store_serial_of(target + sizeof(RELEASES) - 1);
+	serial = store_layout_linked(slice_str(target));
 	if (serial == 0)
 		return 0;
 	fd = store_release_fd(s, serial);
@@ -529,17 +515,13 @@ compare_serials(const void *a, const void *b)
 
 /* One serial more; false when memory is short. */
 static bool
-release_add_serial(uint64_t **list, size_t *n, size_t *room, uint64_t serial)
+release_add_serial(uint64_t **list, size_t *n, uint64_t serial)
 {
-	uint64_t *more;
+	uint64_t *more = array_grow(*list, *n, sizeof(*more));
 
-	if (*n == *room) {
-		*room = *room == 0 ? 16 : *room * 2;
-		more = reallocarray(*list, *room, sizeof(**list));
-		if (more == NULL)
-			return false;
-		*list = more;
-	}
+	if (more == NULL)
+		return false;
+	*list = more;
 	(*list)[(*n)++] = serial;
 	return true;
 }
@@ -549,12 +531,11 @@ static bool
 list_releases(DIR *dir, uint64_t **list, size_t *n)
 {
 	const struct dirent *entry;
-	size_t room = 0;
 	uint64_t serial;
 	struct stat st;
 
 	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		serial = store_serial_of(entry->d_name);
+		serial = store_layout_serial(slice_str(entry->d_name));
 		if (serial == 0)
 			continue;
 		if (fstatat(dirfd(dir), entry->d_name, &st,
@@ -565,7 +546,7 @@ list_releases(DIR *dir, uint64_t **list, size_t *n)
 		}
 		if (!S_ISDIR(st.st_mode))
 			continue;
-		if (!release_add_serial(list, n, &room, serial))
+		if (!release_add_serial(list, n, serial))
 			return false;
 	}
 	return errno == 0;

@@ -16,63 +16,11 @@
 #include <unistd.h>
 
 #include "capsule/host.h"
+#include "capsule/store_layout.h"
 #include "os/file.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/secret.h"
-
-#define CURRENT "current"
-#define RELEASES "releases"
-
-static bool
-root_has_kind(int dir, const char *name, mode_t kind)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (st.st_mode & S_IFMT) == kind;
-}
-
-/* As archive/store has it. A store that nothing was published into yet has no link:
- * its lock tells it from a capsule with directories of such names. */
-static bool
-root_is_store(int dir)
-{
-	return root_has_kind(dir, "objects", S_IFDIR) &&
-	       root_has_kind(dir, "releases", S_IFDIR) &&
-	       (root_has_kind(dir, CURRENT, S_IFLNK) ||
-		   root_has_kind(dir, "lock", S_IFREG));
-}
-
-/* The serial that a release's directory is named after; 0: it is something else. */
-static uint64_t
-release_serial(struct slice digits)
-{
-	uint64_t serial = 0;
-
-	if (slice_starts(digits, SLICE("0")))
-		return 0;
-	for (size_t i = 0; i < digits.len; i++) {
-		unsigned digit = (unsigned)digits.ptr[i] - '0';
-
-		if (digit > 9 || serial > (UINT64_MAX - digit) / 10)
-			return 0;
-		serial = 10 * serial + digit;
-	}
-	return serial;
-}
-
-/* The serial of "releases/42", as the link is written and not otherwise; 0: it is
- * something else. */
-static uint64_t
-release_serial_of(struct slice link)
-{
-	const struct slice before = SLICE(RELEASES "/");
-
-	if (!slice_starts(link, before))
-		return 0;
-	return release_serial(slice_skip(link, before.len));
-}
 
 static const char *
 root_current_fault(int error)
@@ -81,7 +29,7 @@ root_current_fault(int error)
 	case ENOENT:
 		return "nothing has been published into this store yet";
 	case EINVAL:
-		return "a store whose `" CURRENT "` is no symbolic link";
+		return "a store whose `" STORE_CURRENT "` is no symbolic link";
 	default:
 		return strerror(error);
 	}
@@ -91,15 +39,16 @@ root_current_fault(int error)
 static bool
 root_read_current(struct host *h, char *link, size_t size, struct why *why)
 {
-	ssize_t len = readlinkat(h->store, CURRENT, link, size - 1);
+	ssize_t len = readlinkat(h->store, STORE_CURRENT, link, size - 1);
 
 	if (len == -1)
 		return why_set(why, "%s", root_current_fault(errno));
 	link[len] = '\0';
-	h->serial = release_serial_of(slice_of(link, (size_t)len));
+	h->serial = store_layout_linked(slice_of(link, (size_t)len));
 	if (h->serial == 0)
 		why_set(why,
-		    "a store whose link `" CURRENT "` leads to \"%s\", which "
+		    "a store whose link `" STORE_CURRENT
+		    "` leads to \"%s\", which "
 		    "is none of its releases",
 		    link);
 	return h->serial != 0;
@@ -109,8 +58,8 @@ root_read_current(struct host *h, char *link, size_t size, struct why *why)
 static uint64_t
 release_find_older(int store, uint64_t below)
 {
-	int fd = openat(
-	    store, RELEASES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(store, STORE_RELEASES,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	uint64_t serial, newest = 0;
 	const struct dirent *e;
@@ -121,7 +70,7 @@ release_find_older(int store, uint64_t below)
 		return 0;
 	}
 	while ((e = readdir(dir)) != NULL) {
-		serial = release_serial(slice_str(e->d_name));
+		serial = store_layout_serial(slice_str(e->d_name));
 		if (serial < below && serial > newest)
 			newest = serial;
 	}
@@ -154,7 +103,8 @@ release_open(struct host *h, uint64_t below, struct why *why)
 		h->serial = release_find_older(h->store, below);
 		if (h->serial == 0)
 			return why_set(why, "no older release");
-		snprintf(name, sizeof(name), RELEASES "/%" PRIu64, h->serial);
+		snprintf(
+		    name, sizeof(name), STORE_RELEASES "/%" PRIu64, h->serial);
 	}
 	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
 	    S_ISDIR(st.st_mode) && release_hold(h->store, name, h->root))
@@ -168,7 +118,7 @@ static bool
 root_open_directory(struct host *h, uint64_t below, struct why *why)
 {
 	h->root = file_root(h->conf->root.text);
-	if (h->root != -1 && root_is_store(h->root)) {
+	if (h->root != -1 && store_layout_is(h->root)) {
 		h->store = h->root;
 		h->root = -1;
 		if (!release_open(h, below, why))
@@ -280,9 +230,9 @@ root_open_place(const struct host *h)
 	int dir = file_root(h->conf->root.text);
 	int current;
 
-	if (dir == -1 || !root_is_store(dir))
+	if (dir == -1 || !store_layout_is(dir))
 		return dir;
-	current = openat(dir, CURRENT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	current = openat(dir, STORE_CURRENT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	close(dir);
 	return current;
 }
