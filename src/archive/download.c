@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/clock.h"
 
 /* What is to be fetched, and whether it was what the manifest says. */
@@ -35,14 +36,10 @@ download_add(struct download *d, const uint8_t *digest, const char *path)
 	size_t n = d->n_missing;
 	struct download_file *grown;
 
-	/* Room doubles whenever their number is a power of two. */
-	if ((n & (n - 1)) == 0) {
-		grown =
-		    realloc(d->missing, (n == 0 ? 1 : n * 2) * sizeof(*grown));
-		if (grown == NULL)
-			return false;
-		d->missing = grown;
-	}
+	grown = array_grow(d->missing, n, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	d->missing = grown;
 	d->missing[d->n_missing++] = (struct download_file){ digest, path };
 	return true;
 }

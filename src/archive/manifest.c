@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/target.h"
+#include "util/array.h"
 #include "util/clock.h"
 
 enum { NAMES_BLOCK = 64 * 1024 };
@@ -56,15 +57,10 @@ manifest_add(
 
 	if (m->n == MANIFEST_FILES_MAX)
 		return false;
-	if (m->n == m->room) {
-		size_t room = m->room == 0 ? 64 : 2 * m->room;
-
-		e = reallocarray(m->entry, room, sizeof(*e));
-		if (e == NULL)
-			return false;
-		m->entry = e;
-		m->room = room;
-	}
+	e = array_grow(m->entry, m->n, sizeof(*e));
+	if (e == NULL)
+		return false;
+	m->entry = e;
 	copy = names_copy(m, path);
 	if (copy == NULL)
 		return false;

@@ -46,7 +46,6 @@ struct manifest {
 					  */
 	struct manifest_entry *entry;    /* in byte order of paths */
 	size_t n;
-	size_t room;
 	struct manifest_names *names;
 };
 

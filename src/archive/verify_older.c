@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "archive/verify_internal.h"
+#include "util/array.h"
 
 /* One release of a store as a tree: before a rollback, and each older one in a
  * scan. */
@@ -190,7 +191,7 @@ static bool
 add_bad(struct known *k, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t(*grown)[DIGEST_SIZE] =
-	    reallocarray(k->bad, k->n_bad + 1, sizeof(*grown));
+	    array_grow(k->bad, k->n_bad, sizeof(*grown));
 
 	if (grown == NULL)
 		return false;
@@ -332,8 +333,7 @@ unlisted_report(struct known *k, uint64_t serial, enum verify_news news)
 static bool
 older_add_serial(struct verify *v, uint64_t serial)
 {
-	uint64_t *grown =
-	    reallocarray(v->serial, v->n_serials + 1, sizeof(*grown));
+	uint64_t *grown = array_grow(v->serial, v->n_serials, sizeof(*grown));
 
 	if (grown == NULL)
 		return false;

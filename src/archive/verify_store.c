@@ -10,6 +10,7 @@
 
 #include "archive/verify_internal.h"
 #include "os/file.h"
+#include "util/array.h"
 
 /* A store, looked at once: the current release as any tree, then the objects
  * behind it and those of older releases. */
@@ -69,14 +70,10 @@ add_rot(
 {
 	struct verify_rot *grown;
 
-	/* Room doubles whenever their number is a power of two. */
-	if ((x->n_rot & (x->n_rot - 1)) == 0) {
-		grown = realloc(x->rot,
-		    (x->n_rot == 0 ? 1 : x->n_rot * 2) * sizeof(*grown));
-		if (grown == NULL)
-			return false;
-		x->rot = grown;
-	}
+	grown = array_grow(x->rot, x->n_rot, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	x->rot = grown;
 	memcpy(x->rot[x->n_rot].digest, digest, DIGEST_SIZE);
 	x->rot[x->n_rot++].path = path;
 	return true;
@@ -286,15 +283,12 @@ repaired_note(void *arg, enum verify_news news, const char *path)
 	/* Nothing brings what is in excess away. */
 	if (news == VERIFY_EXTRA || k->lost)
 		return;
-	if ((k->n & (k->n - 1)) == 0) {
-		grown =
-		    realloc(k->at, (k->n == 0 ? 1 : k->n * 2) * sizeof(*grown));
-		if (grown == NULL) {
-			k->lost = true;
-			return;
-		}
-		k->at = grown;
+	grown = array_grow(k->at, k->n, sizeof(*grown));
+	if (grown == NULL) {
+		k->lost = true;
+		return;
 	}
+	k->at = grown;
 	k->at[k->n].older = k->from->in_older;
 	k->at[k->n].path = strdup(path);
 	k->lost = k->at[k->n].path == NULL;
