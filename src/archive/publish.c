@@ -47,18 +47,18 @@ publish_free(struct publish **pointer)
 }
 
 /* One after the other, until one is not good. */
-static enum publish_result
+static enum result
 publish_steps(
     struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
 {
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 
-	for (size_t i = 0; i < n && result == PUBLISH_GOOD; i++)
+	for (size_t i = 0; i < n && result == RESULT_GOOD; i++)
 		result = stages[i](p, r);
 	return result;
 }
 
-enum publish_result
+enum result
 publish_prepare(struct publish *p, struct report *r)
 {
 	static publish_stage *const stages[] = {
@@ -94,7 +94,7 @@ publish_list(const struct publish *p)
 	return buf_view(&p->list);
 }
 
-enum publish_result
+enum result
 publish_commit(struct publish *p, struct report *r)
 {
 	static publish_stage *const stages[] = {

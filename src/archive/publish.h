@@ -14,6 +14,7 @@
 
 #include "archive/manifest.h"
 #include "capsule/feed.h"
+#include "util/result.h"
 
 enum {
 	PUBLISH_REFRESH_DAYS = 365,
@@ -45,13 +46,10 @@ struct publish_options {
 	int64_t now;     /* seconds since 1970 */
 };
 
-enum publish_result {
-	PUBLISH_GOOD,
-	PUBLISH_FAILED,  /* mistakes in the pages; try again later */
-	PUBLISH_MISUSED, /* options that do not go with the store */
-	PUBLISH_REFUSED, /* names, omissions, keys, another list */
-	PUBLISH_LOCAL,   /* disk, permissions, a folder that must not be one */
-};
+/* How publishing ended: RESULT_FAILED: mistakes in the pages, or try again later;
+ * RESULT_USAGE: options that do not fit the store; RESULT_REFUSED: names,
+ * omissions, keys, another list; RESULT_LOCAL: disk, permissions, a wrong
+ * directory. */
 
 /* A page that goes though pages of the last release link to it. */
 struct publish_loss {
@@ -81,7 +79,7 @@ struct publish *publish_new(const struct publish_options *o);
 
 /* Works it all out. Every problem goes to r. A store that exists is locked, unless
  * look_only. */
-enum publish_result publish_prepare(struct publish *p, struct report *r);
+enum result publish_prepare(struct publish *p, struct report *r);
 
 /* After a publish_prepare that was good. p's. */
 const struct publish_plan *publish_plan(const struct publish *p);
@@ -90,7 +88,7 @@ const struct publish_plan *publish_plan(const struct publish *p);
 struct slice publish_list(const struct publish *p);
 
 /* Writes the release and switches to it. */
-enum publish_result publish_commit(struct publish *p, struct report *r);
+enum result publish_commit(struct publish *p, struct report *r);
 void publish_free(struct publish **p);
 
 #endif

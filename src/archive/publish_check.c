@@ -55,23 +55,23 @@ findings_report(struct publish *p, const struct lint *l, struct report *r)
 		    errors == 1 ? "is an error" : "are errors");
 }
 
-enum publish_result
+enum result
 publish_lint(struct publish *p, struct report *r)
 {
 	struct lint *l = lint_new(p->o->now);
 	struct mime *mime = mime_new(p->root.conf, r);
-	enum publish_result result = PUBLISH_LOCAL;
+	enum result result = RESULT_LOCAL;
 
 	if (l != NULL && mime != NULL) {
 		set_rules(l, p->root.host);
 		errno = ENOMEM;
 		if (lint_run(l, p->root.hosts, p->root.host, mime)) {
 			findings_report(p, l, r);
-			result = lint_count(l, LINT_ERROR) > 0 ? PUBLISH_FAILED
-							       : PUBLISH_GOOD;
+			result = lint_count(l, LINT_ERROR) > 0 ? RESULT_FAILED
+							       : RESULT_GOOD;
 		}
 	}
-	if (result == PUBLISH_LOCAL)
+	if (result == RESULT_LOCAL)
 		report_add(r, REPORT_ERROR, p->o->src, 0, "%s",
 		    strerror(l == NULL || mime == NULL ? ENOMEM : errno));
 	mime_free(&mime);
@@ -195,7 +195,7 @@ check_reached(const struct publish *p, const char *path, struct report *r)
 	return false;
 }
 
-enum publish_result
+enum result
 publish_check_reached(struct publish *p, struct report *r)
 {
 	static const char *const paths[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
@@ -212,10 +212,10 @@ publish_check_reached(struct publish *p, struct report *r)
 		    object, sizeof(object), "mirror/objects/%s", hex);
 		ok = check_reached(p, object, r);
 	}
-	return ok ? PUBLISH_GOOD : PUBLISH_FAILED;
+	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
-enum publish_result
+enum result
 publish_check_links(struct publish *p, struct report *r)
 {
 	const struct links_place place = { p->root.host, &p->pages, &p->after };
@@ -224,14 +224,14 @@ publish_check_links(struct publish *p, struct report *r)
 	if (!links_each(&place, look_at_link, &t)) {
 		report_add(r, REPORT_ERROR, p->o->src, 0,
 		    "a page cannot be read any more");
-		return PUBLISH_FAILED;
+		return RESULT_FAILED;
 	}
 	more_report(&t, t.absolute, "links name the origin's host");
 	more_report(&t, t.nowhere, "links lead to no file of the manifest");
 	manifest_folded(&p->after, look_at_names, &t);
 	more_report(&t, t.folded, "names differ from others in case alone");
 	check_sizes(p, r);
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }
 
 /* Pages that go though others lead there: found in the last release, as its
@@ -306,7 +306,7 @@ note_link(void *arg, const struct link *link)
 	}
 }
 
-enum publish_result
+enum result
 publish_find_losses(struct publish *p, struct report *r)
 {
 	struct publish_plan *plan = &p->plan;
@@ -315,11 +315,11 @@ publish_find_losses(struct publish *p, struct report *r)
 
 	plan->changes = changes_between(plan->before, plan->after, NULL, NULL);
 	if (plan->changes.gone == 0)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	p->loss = calloc((size_t)plan->changes.gone, sizeof(*p->loss));
 	if (p->loss == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	plan->loss = p->loss;
 	if (!open_last(p)) {
@@ -327,11 +327,11 @@ publish_find_losses(struct publish *p, struct report *r)
 		    "the pages of serial %llu cannot be read, so nobody can "
 		    "tell which links break",
 		    (unsigned long long)p->last_serial);
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	(void)changes_between(plan->before, plan->after, note_gone, p);
 	if (plan->n_losses == 0)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	place =
 	    (struct links_place){ p->last.host, &p->last_pages, &p->before };
 	if (!links_each(&place, note_link, p))
@@ -342,5 +342,5 @@ publish_find_losses(struct publish *p, struct report *r)
 		if (p->loss[i].links > 0)
 			p->loss[n++] = p->loss[i];
 	plan->n_losses = n;
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }

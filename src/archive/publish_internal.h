@@ -78,7 +78,7 @@ struct publish {
 };
 
 /* A stage tells in r what is wrong. */
-typedef enum publish_result publish_stage(struct publish *p, struct report *r);
+typedef enum result publish_stage(struct publish *p, struct report *r);
 
 /* publish_store.c: what the store remembers. */
 publish_stage publish_open_store;  /* lock, state, origin */

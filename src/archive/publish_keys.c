@@ -16,11 +16,11 @@ keys_place_of(const struct state *st, const struct signify_key *key)
 	return i;
 }
 
-static enum publish_result
+static enum result
 keys_refuse(const struct publish *p, struct report *r, const char *what)
 {
 	report_add(r, REPORT_ERROR, p->o->store, 0, "%s", what);
-	return PUBLISH_REFUSED;
+	return RESULT_REFUSED;
 }
 
 /* The key that signed last: the first one that is not retired. */
@@ -59,14 +59,14 @@ is_announced(const struct publish *p, const struct signify_key *key)
 	return next != NULL && signify_key_equal(next, key);
 }
 
-static enum publish_result
+static enum result
 check_signer(struct publish *p, const struct signify_key *key, struct report *r)
 {
 	const struct state *st = &p->state;
 	size_t i = keys_place_of(st, key);
 
 	if (st->n_keys == 0)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	if (i == st->n_keys)
 		return keys_refuse(p, r,
 		    "pins another key: mirrors would refuse what this one "
@@ -77,7 +77,7 @@ check_signer(struct publish *p, const struct signify_key *key, struct report *r)
 		    "this key is retired: its successor has signed already");
 	p->plan.other_key = i != place_of_current(st);
 	if (!p->plan.other_key || is_announced(p, key))
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	return keys_refuse(p, r,
 	    "the last release does not announce this key, and mirrors that "
 	    "know no other would refuse what it signs: have the key that "
@@ -105,7 +105,7 @@ superseded_report(const struct publish *p, const struct signify_key *signer,
 	    SLICE_ARGS(buf_view(&text)));
 }
 
-static enum publish_result
+static enum result
 check_next(const struct publish *p, const struct signify_key *signer,
     const struct signify_key *next, struct report *r)
 {
@@ -116,7 +116,7 @@ check_next(const struct publish *p, const struct signify_key *signer,
 	if (next != NULL && signify_key_equal(signer, next)) {
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "--next-key is the key that signs already");
-		return PUBLISH_MISUSED;
+		return RESULT_USAGE;
 	}
 	if (next != NULL && at < st->n_keys &&
 	    (st->key[at].retired || keys_place_of(st, signer) != current))
@@ -125,42 +125,42 @@ check_next(const struct publish *p, const struct signify_key *signer,
 		    "release, and mirrors take nothing that it signs: announce "
 		    "one that is new");
 	superseded_report(p, signer, next, r);
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }
 
-enum publish_result
+enum result
 publish_accept_key(struct publish *p, struct report *r)
 {
 	const struct publish_options *o = p->o;
 	const struct state *st = &p->state;
 	const struct signify_key *signer = o->key;
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 
 	if (o->sealed.len > 0 && (o->key != NULL || st->n_keys > 0))
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	if (o->sealed.len > 0) {
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "the first time, say which key it is signed with: --key "
 		    "NAME.pub");
-		return PUBLISH_MISUSED;
+		return RESULT_USAGE;
 	}
 	if (o->key != NULL)
 		result = check_signer(p, o->key, r);
 	/* To be signed elsewhere, by nobody knows whom: by whom it was before. */
 	else if (place_of_current(st) < st->n_keys)
 		signer = &st->key[place_of_current(st)].key;
-	if (result != PUBLISH_GOOD || o->next_key == NULL || signer == NULL)
+	if (result != RESULT_GOOD || o->next_key == NULL || signer == NULL)
 		return result;
 	return check_next(p, signer, o->next_key, r);
 }
 
-enum publish_result
+enum result
 publish_accept_sealed(struct publish *p, struct report *r)
 {
 	const struct manifest *m = &p->after;
-	enum publish_result result = check_signer(p, &p->signer, r);
+	enum result result = check_signer(p, &p->signer, r);
 
-	if (result != PUBLISH_GOOD)
+	if (result != RESULT_GOOD)
 		return result;
 	return check_next(
 	    p, &p->signer, m->has_next_key ? &m->next_key : NULL, r);
@@ -191,7 +191,7 @@ pin_last(struct state *st, const struct signify_key *key)
 	return true;
 }
 
-enum publish_result
+enum result
 publish_turn_keys(struct publish *p, struct report *r)
 {
 	const struct manifest *m = &p->after;
@@ -207,8 +207,8 @@ publish_turn_keys(struct publish *p, struct report *r)
 			st->key[i].retired = i != signer;
 	ok = ok && (!m->has_next_key || pin_last(st, &m->next_key));
 	if (ok)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, p->o->store, 0,
 	    "no more than %d keys can be pinned", STATE_KEYS_MAX);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }

@@ -53,7 +53,7 @@ add_files(const struct publish *p, struct manifest *m)
 	return true;
 }
 
-enum publish_result
+enum result
 publish_make_list(struct publish *p, struct report *r)
 {
 	struct manifest m = head(p);
@@ -77,7 +77,7 @@ publish_make_list(struct publish *p, struct report *r)
 	else
 		report_add(r, REPORT_ERROR, p->o->src, 0,
 		    "no manifest can be made of it: %s", why.text);
-	return ok ? PUBLISH_GOOD : PUBLISH_REFUSED;
+	return ok ? RESULT_GOOD : RESULT_REFUSED;
 }
 
 struct reporting {
@@ -127,7 +127,7 @@ is_ours(const struct publish *p, const struct manifest *m, struct report *r)
 	return false;
 }
 
-enum publish_result
+enum result
 publish_take_sealed(struct publish *p, struct report *r)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
@@ -139,7 +139,7 @@ publish_take_sealed(struct publish *p, struct report *r)
 	bool ok;
 
 	if (o->sealed.len == 0)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	if (o->key != NULL)
 		keys[n++] = *o->key;
 	for (size_t i = 0; i < p->state.n_keys && o->key == NULL; i++)
@@ -151,20 +151,20 @@ publish_take_sealed(struct publish *p, struct report *r)
 		report_add(
 		    r, REPORT_ERROR, NULL, 0, "the signed list: %s", why.text);
 	if (!ok)
-		return PUBLISH_REFUSED;
+		return RESULT_REFUSED;
 	p->signer = keys[which];
 	if (!is_ours(p, &m, r)) {
 		manifest_fini(&m);
-		return PUBLISH_REFUSED;
+		return RESULT_REFUSED;
 	}
 	manifest_fini(&p->after);
 	p->after = m;
 	buf_reset(&p->list);
 	return buf_put(&p->list, part) ? publish_accept_sealed(p, r)
-				       : PUBLISH_LOCAL;
+				       : RESULT_LOCAL;
 }
 
-enum publish_result
+enum result
 publish_seal(struct publish *p, struct report *r)
 {
 	const struct publish_options *o = p->o;
@@ -179,18 +179,18 @@ publish_seal(struct publish *p, struct report *r)
 		     buf_put(&p->sealed, buf_view(&p->list));
 	}
 	if (ok)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, NULL, 0,
 	    "the list cannot be signed: memory is short, or it is longer than "
 	    "%d MiB",
 	    MANIFEST_MAX >> 20);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
 /* Into the store: objects, the release, the switch. */
 
 /* From SRC's file into an object. */
-static enum publish_result
+static enum result
 copy_bytes(const struct publish *p, const struct publish_file *f,
     struct store_object *o, struct report *r, struct why *why)
 {
@@ -200,7 +200,7 @@ copy_bytes(const struct publish *p, const struct publish_file *f,
 	ssize_t n = 0;
 
 	if (fd == -1)
-		return PUBLISH_FAILED;
+		return RESULT_FAILED;
 	while (kept && (n = fd_read(fd, bytes, sizeof(bytes))) != 0) {
 		if (n == -1)
 			break;
@@ -212,65 +212,65 @@ copy_bytes(const struct publish *p, const struct publish_file *f,
 	(void)close(fd);
 	if (!kept)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-	return kept && n != -1 ? PUBLISH_GOOD : PUBLISH_LOCAL;
+	return kept && n != -1 ? RESULT_GOOD : RESULT_LOCAL;
 }
 
-static enum publish_result
+static enum result
 fill(const struct publish *p, const struct publish_file *f,
     struct store_object *o, struct report *r, struct why *why)
 {
 	if (f->made == NULL)
 		return copy_bytes(p, f, o, r, why);
 	if (store_object_put(o, buf_view(f->made), why))
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
-static enum publish_result
+static enum result
 store_file(struct publish *p, const struct publish_file *f, struct report *r,
     struct why *why)
 {
 	struct store_object *o = store_object_new(p->store, why);
-	enum publish_result result;
+	enum result result;
 
 	if (o == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	result = fill(p, f, o, r, why);
-	if (result != PUBLISH_GOOD) {
+	if (result != RESULT_GOOD) {
 		store_object_drop(&o);
 		return result;
 	}
 	switch (store_object_keep(&o, f->digest, NULL, why)) {
 	case STORE_KEPT:
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	case STORE_OTHER_HASH:
 		publish_problem(p, r, REPORT_ERROR, f->path, 0,
 		    "has changed while it was being published; nothing is "
 		    "published: begin again");
-		return PUBLISH_FAILED;
+		return RESULT_FAILED;
 	case STORE_WRITE_FAILED:
 		break;
 	}
 	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
-enum publish_result
+enum result
 publish_store_files(struct publish *p, struct report *r)
 {
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 	struct why why;
 
-	for (size_t i = 0; i < p->n && result == PUBLISH_GOOD; i++)
+	for (size_t i = 0; i < p->n && result == RESULT_GOOD; i++)
 		if (!store_has(p->store, p->file[i].digest))
 			result = store_file(p, &p->file[i], r, &why);
 	/* Also those that the store had before: see publish.h. */
-	for (size_t i = 0; i < p->n && result == PUBLISH_GOOD; i++)
+	for (size_t i = 0; i < p->n && result == RESULT_GOOD; i++)
 		if (!publish_file_unchanged(p, &p->file[i], r))
-			result = PUBLISH_FAILED;
+			result = RESULT_FAILED;
 	return result;
 }
 
@@ -293,14 +293,14 @@ note_serial(struct publish *p)
 	st->checked = st->synced = p->o->now;
 }
 
-enum publish_result
+enum result
 publish_release(struct publish *p, struct report *r)
 {
-	enum publish_result result = publish_turn_keys(p, r);
+	enum result result = publish_turn_keys(p, r);
 	struct why why;
 	bool ok;
 
-	if (result != PUBLISH_GOOD)
+	if (result != RESULT_GOOD)
 		return result;
 	note_serial(p);
 	/* The state before the switch: what anybody may have seen under a serial
@@ -313,5 +313,5 @@ publish_release(struct publish *p, struct report *r)
 	else if (!trace_write(p->store, &p->state, p->o->now, &why))
 		report_add(r, REPORT_WARNING, NULL, 0,
 		    "published, but the trace is an old one: %s", why.text);
-	return ok ? PUBLISH_GOOD : PUBLISH_LOCAL;
+	return ok ? RESULT_GOOD : RESULT_LOCAL;
 }

@@ -43,7 +43,7 @@ stamp(const struct publish *p, struct publish_file *f, struct report *r)
 	return publish_file_unchanged(p, f, r);
 }
 
-enum publish_result
+enum result
 publish_stamp_files(struct publish *p, struct report *r)
 {
 	size_t made;
@@ -51,7 +51,7 @@ publish_stamp_files(struct publish *p, struct report *r)
 	p->file = calloc(p->pages.n + 2, sizeof(*p->file));
 	if (p->file == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (p->root.host->content.feed.text != NULL)
 		p->file[p->n++] = (struct publish_file){ .path = FEED_FILE,
@@ -73,13 +73,13 @@ publish_stamp_files(struct publish *p, struct report *r)
 		}
 		p->n = n + 1;
 		if (!stamp(p, f, r))
-			return PUBLISH_FAILED;
+			return RESULT_FAILED;
 	}
 	qsort(p->file, p->n, sizeof(*p->file), making_compare);
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }
 
-enum publish_result
+enum result
 publish_make_files(struct publish *p, struct report *r)
 {
 	const struct host *h = p->root.host;
@@ -98,7 +98,7 @@ publish_make_files(struct publish *p, struct report *r)
 			 p->o->author, h, &p->pages, &p->origin, &p->atom, r) &&
 		     ok;
 	ok = copy_text(h, &p->pages, &p->origin, &p->copy, r) && ok;
-	return ok ? PUBLISH_GOOD : PUBLISH_FAILED;
+	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
 /* False and errno when it cannot be read. */
@@ -125,7 +125,7 @@ hash(int fd, struct publish_file *f)
 	return digest_end(&d, f->digest);
 }
 
-static enum publish_result
+static enum result
 hash_file(const struct publish *p, struct publish_file *f, struct report *r)
 {
 	bool ok;
@@ -134,27 +134,27 @@ hash_file(const struct publish *p, struct publish_file *f, struct report *r)
 	if (f->made != NULL) {
 		f->size = f->made->len;
 		digest_sha256(buf_view(f->made), f->digest);
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	}
 	fd = publish_file_open(p, f, r);
 	if (fd == -1)
-		return PUBLISH_FAILED;
+		return RESULT_FAILED;
 	ok = hash(fd, f);
 	if (!ok)
 		publish_problem(p, r, REPORT_ERROR, f->path, 0,
 		    "cannot be read: %s", strerror(errno));
 	(void)close(fd);
 	if (!ok)
-		return PUBLISH_LOCAL;
-	return publish_file_unchanged(p, f, r) ? PUBLISH_GOOD : PUBLISH_FAILED;
+		return RESULT_LOCAL;
+	return publish_file_unchanged(p, f, r) ? RESULT_GOOD : RESULT_FAILED;
 }
 
-enum publish_result
+enum result
 publish_hash_files(struct publish *p, struct report *r)
 {
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 
-	for (size_t i = 0; i < p->n && result == PUBLISH_GOOD; i++)
+	for (size_t i = 0; i < p->n && result == RESULT_GOOD; i++)
 		result = hash_file(p, &p->file[i], r);
 	return result;
 }

@@ -151,7 +151,7 @@ publish_overlap(const char *a, const char *b)
 }
 
 /* What is published is copied to strangers' machines. */
-static enum publish_result
+static enum result
 check_place(const struct publish *p, struct report *r)
 {
 	struct host_survey survey = { 0 };
@@ -168,24 +168,24 @@ check_place(const struct publish *p, struct report *r)
 		    "lie, must not lie in one another",
 		    o->certs);
 	if (r->errors > errors)
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	host_survey(p->root.host, UINT64_MAX, &survey);
 	if (survey.secret[0] == '\0')
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	publish_problem(p, r, REPORT_ERROR, survey.secret, 0,
 	    "holds a private key: nothing is published from a folder with "
 	    "one in it");
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
-enum publish_result
+enum result
 publish_open_source(struct publish *p, struct report *r)
 {
 	struct report ignored = { 0 };
-	enum publish_result result;
+	enum result result;
 
 	if (!publish_root_open(&p->root, p->o->src, p->origin.host, r))
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	result = check_place(p, r);
 	p->has_conf = publish_stamp_of(
 	    p->root.host->root, PUBLISH_CONF_FILE, &p->conf_stamp);
@@ -262,13 +262,13 @@ publish_check_names(const struct publish *p, struct report *r)
 	return false;
 }
 
-enum publish_result
+enum result
 publish_list_pages(struct publish *p, struct report *r)
 {
 	if (!inventory_read_plain(p->root.host, &p->pages, &p->left)) {
 		report_add(r, REPORT_ERROR, p->o->src, 0, "cannot be read: %s",
 		    strerror(errno));
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	for (size_t i = 0; i < p->left.n; i++)
 		if (!publish_is_made(p, p->left.item[i].path))
@@ -280,8 +280,8 @@ publish_list_pages(struct publish *p, struct report *r)
 		    p->o->src, 0, "%zu more are left out",
 		    p->plan.left_out - PUBLISH_SHOWN_MAX);
 	if (!publish_check_names(p, r))
-		return PUBLISH_REFUSED;
+		return RESULT_REFUSED;
 	if (p->o->strict && p->plan.left_out > 0)
-		return PUBLISH_REFUSED;
-	return PUBLISH_GOOD;
+		return RESULT_REFUSED;
+	return RESULT_GOOD;
 }

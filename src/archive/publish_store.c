@@ -7,46 +7,46 @@
 #include "archive/publish_internal.h"
 #include "os/file.h"
 
-static enum publish_result
+static enum result
 lock_store(struct publish *p, struct report *r, struct why *why)
 {
 	switch (store_lock(p->store, why)) {
 	case STORE_LOCKED:
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	case STORE_BUSY:
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "somebody else is writing to this store: try again later");
-		return PUBLISH_FAILED;
+		return RESULT_FAILED;
 	case STORE_LOCK_FAILED:
 		break;
 	}
 	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
-static enum publish_result
+static enum result
 read_state(struct publish *p, struct report *r, struct why *why)
 {
 	switch (state_read(p->store, &p->state, why)) {
 	case STATE_READ:
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	case STATE_NONE:
 		if (store_current(p->store) == 0 && file_is_absent(errno))
-			return PUBLISH_GOOD;
+			return RESULT_GOOD;
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "its file \"state\" is missing, and with it the keys: put "
 		    "it back from a backup, or publish into a new store");
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	case STATE_BROKEN:
 	case STATE_UNREAD:
 		break;
 	}
 	report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
 /* Where it is published: what the store remembers, or else what is said. */
-static enum publish_result
+static enum result
 find_origin(struct publish *p, struct report *r)
 {
 	const struct feed_origin *said = p->o->origin;
@@ -60,13 +60,13 @@ find_origin(struct publish *p, struct report *r)
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "belongs to %s, for which no feed can be made: %s", known,
 		    why.text);
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (known[0] == '\0' && said == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "the first time, say where the capsule is to be found: "
 		    "--origin gemini://example.org");
-		return PUBLISH_MISUSED;
+		return RESULT_USAGE;
 	}
 	if (known[0] == '\0')
 		p->origin = *said;
@@ -75,51 +75,51 @@ find_origin(struct publish *p, struct report *r)
 	    !manifest_origin(buf_view(&url), p->origin_url)) {
 		report_add(r, REPORT_ERROR, NULL, 0,
 		    "this origin is none of a manifest's");
-		return PUBLISH_MISUSED;
+		return RESULT_USAGE;
 	}
 	if (said == NULL || (said->port == p->origin.port &&
 				strcmp(said->host, p->origin.host) == 0))
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, p->o->store, 0,
 	    "belongs to %s: another origin wants a store of its own", known);
-	return PUBLISH_MISUSED;
+	return RESULT_USAGE;
 }
 
-static enum publish_result
+static enum result
 publish_store_take(struct publish *p, struct report *r, struct why *why)
 {
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 
 	p->store = store_open(p->o->store, false, why);
 	if (p->store == NULL) {
 		report_add(r, REPORT_ERROR, NULL, 0, "%s", why->text);
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (!p->o->look_only)
 		result = lock_store(p, r, why);
-	return result != PUBLISH_GOOD ? result : read_state(p, r, why);
+	return result != RESULT_GOOD ? result : read_state(p, r, why);
 }
 
 /* Whether a store could be made there, as far as it can be seen now. */
-static enum publish_result
+static enum result
 check_room(const struct publish *p, struct report *r)
 {
 	int fd = file_root(p->o->store);
 
 	if (fd != -1) {
 		(void)close(fd);
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	}
 	if (errno == ENOENT)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, p->o->store, 0, "%s", strerror(errno));
-	return PUBLISH_LOCAL;
+	return RESULT_LOCAL;
 }
 
-enum publish_result
+enum result
 publish_open_store(struct publish *p, struct report *r)
 {
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 	struct why why;
 
 	/* One that is not there is made when there is something to put in. */
@@ -127,33 +127,33 @@ publish_open_store(struct publish *p, struct report *r)
 		result = publish_store_take(p, r, &why);
 	else
 		result = check_room(p, r);
-	return result == PUBLISH_GOOD ? find_origin(p, r) : result;
+	return result == RESULT_GOOD ? find_origin(p, r) : result;
 }
 
-enum publish_result
+enum result
 publish_make_store(struct publish *p, struct report *r)
 {
-	enum publish_result result = PUBLISH_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct why why;
 
 	if (p->store != NULL)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	p->store = store_open(p->o->store, true, &why);
 	if (p->store == NULL)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
 	else
 		result = lock_store(p, r, &why);
 	/* Somebody else may have been the first. */
-	if (result == PUBLISH_GOOD &&
+	if (result == RESULT_GOOD &&
 	    state_read(p->store, &p->state, &why) != STATE_NONE) {
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "somebody else has just published here: begin again");
-		result = PUBLISH_FAILED;
+		result = RESULT_FAILED;
 	}
 	return result;
 }
 
-enum publish_result
+enum result
 publish_find_serial(struct publish *p, struct report *r)
 {
 	uint64_t highest = 0;
@@ -161,15 +161,15 @@ publish_find_serial(struct publish *p, struct report *r)
 	if (p->store != NULL && !store_highest(p->store, &highest)) {
 		report_add(r, REPORT_ERROR, p->o->store, 0, "releases: %s",
 		    strerror(errno));
-		return PUBLISH_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (p->state.serial > highest)
 		highest = p->state.serial;
 	p->next_serial = highest + 1;
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }
 
-enum publish_result
+enum result
 publish_read_last(struct publish *p, struct report *r)
 {
 	struct signify_key keys[STATE_KEYS_MAX];
@@ -178,7 +178,7 @@ publish_read_last(struct publish *p, struct report *r)
 	struct why why;
 
 	if (p->store == NULL || serial == 0)
-		return PUBLISH_GOOD;
+		return RESULT_GOOD;
 	if (p->state.final)
 		p->plan.final_serial = serial;
 	for (size_t i = 0; i < p->state.n_keys; i++)
@@ -204,5 +204,5 @@ publish_read_last(struct publish *p, struct report *r)
 		    text.len == 0 ? "it cannot be read" : why.text);
 	}
 	buf_fini(&text);
-	return PUBLISH_GOOD;
+	return RESULT_GOOD;
 }

@@ -137,29 +137,29 @@ prepare_url(
 
 /* ------------------------------------------------------------------- the run */
 
-static enum survey_result
+static enum result
 survey_steps(struct survey *s, struct fetcher *c,
     const struct survey_options *o, struct buf *page, struct why *why)
 {
 	if (o->store != NULL && !prepare_store(s, o->store, why))
-		return SURVEY_LOCAL;
+		return RESULT_LOCAL;
 	if (o->store == NULL && !prepare_url(s, o->url, c, why))
-		return SURVEY_FAILED;
+		return RESULT_FAILED;
 	for (size_t i = 0; i < s->n && !fetcher_stopped(c); i++)
 		survey_look(s, c, &s->look[i]);
 	if (fetcher_stopped(c)) {
 		why_set(why, "interrupted");
-		return SURVEY_FAILED;
+		return RESULT_FAILED;
 	}
-	return survey_page(s, clock_wall(), page) ? SURVEY_WELL : SURVEY_ILL;
+	return survey_page(s, clock_wall(), page) ? RESULT_GOOD : RESULT_FAILED;
 }
 
-enum survey_result
+enum result
 survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 {
 	struct survey *s = calloc(1, sizeof(*s));
 	struct fetcher c = { .stop = o->stop };
-	enum survey_result result = SURVEY_FAILED;
+	enum result result = RESULT_FAILED;
 
 	if (s != NULL)
 		s->look = calloc(SURVEY_MAX, sizeof(*s->look));

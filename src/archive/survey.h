@@ -10,6 +10,7 @@
 
 #include "archive/sources.h"
 #include "archive/trace.h"
+#include "util/result.h"
 #include "util/why.h"
 
 enum {
@@ -30,18 +31,15 @@ struct survey_options {
 	const volatile sig_atomic_t *stop;
 };
 
-enum survey_result {
-	SURVEY_WELL,   /* exit status 0 */
-	SURVEY_ILL,    /* 1: the page says what is wrong with whom */
-	SURVEY_FAILED, /* 1: nothing to go by (see why), or stopped: no page */
-	SURVEY_LOCAL,  /* 4: the store cannot be read (see why) */
-};
+/* How a survey ended: RESULT_FAILED: some mirrors are not well, or there was
+ * nothing to go by (see why; no page); RESULT_LOCAL: the store cannot be read
+ * (see why). */
 
 /* Asks the origin and every mirror in mirrors.gmi, one after the other, and
  * appends a page of gemtext to page (of SURVEY_PAGE_MAX). However a mirror
  * answers, the others are asked too; none takes more than some minutes. SIGPIPE
  * must be ignored. */
-enum survey_result
+enum result
 survey_run(const struct survey_options *o, struct buf *page, struct why *why);
 
 #endif

@@ -46,35 +46,35 @@ verify_fault(struct verify *v, size_t i, enum verify_news news)
 	v->mark[i] = VERIFY_FAULTY;
 }
 
-enum verify_result
+enum result
 verify_open(struct verify *v, const char *what, struct why *why)
 {
 	size_t which;
 
 	if (v->n_keys == 0)
-		return VERIFY_KEYLESS;
+		return RESULT_USAGE;
 	if (manifest_open(buf_view(&v->text), v->keys, v->n_keys, &which,
 		&v->manifest, NULL, why) != MANIFEST_GOOD) {
 		why_at(why, "%s", what);
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	}
 	v->opened = true;
 	v->signer = v->keys[which];
 	v->mark = calloc(v->manifest.n + 1, sizeof(*v->mark));
 	if (v->mark != NULL)
-		return VERIFY_GOOD;
+		return RESULT_GOOD;
 	why_memory(why);
-	return VERIFY_LOCAL;
+	return RESULT_LOCAL;
 }
 
-enum verify_result
+enum result
 verify_conclude(const struct verify *v)
 {
 	if (v->reported[VERIFY_CHANGED] + v->reported[VERIFY_MISSING] +
 		v->reported[VERIFY_EXTRA] >
 	    0)
-		return VERIFY_REFUSED;
-	return v->reported[VERIFY_UNREADABLE] > 0 ? VERIFY_LOCAL : VERIFY_GOOD;
+		return RESULT_REFUSED;
+	return v->reported[VERIFY_UNREADABLE] > 0 ? RESULT_LOCAL : RESULT_GOOD;
 }
 
 enum verify_news
@@ -268,10 +268,10 @@ tree_check_entries(struct tree *t, struct why *why)
 
 /* Whether the archive holds what the manifest lists, when the same bytes cannot
  * be made again for want of the files. */
-static enum verify_result
+static enum result
 check_members(const struct tree *t, int fd)
 {
-	enum verify_result result = VERIFY_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct verify quiet = {
 		.manifest = t->v->manifest,
 		.text = t->v->text,
@@ -281,15 +281,15 @@ check_members(const struct tree *t, int fd)
 	quiet.mark = calloc(quiet.manifest.n + 1, sizeof(*quiet.mark));
 	if (quiet.mark != NULL && lseek(fd, 0, SEEK_SET) == 0)
 		result = verify_members(&quiet, fd, &why);
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		result = verify_conclude(&quiet);
 	free(quiet.mark);
 	return result;
 }
 
-/* Whether an archive is, byte for byte, what files and manifest make. VERIFY_LOCAL:
+/* Whether an archive is, byte for byte, what files and manifest make. RESULT_LOCAL:
  * it cannot be read. */
-static enum verify_result
+static enum result
 compare_archive(struct tree *t, int fd)
 {
 	uint8_t want[DIGEST_SIZE], got[DIGEST_SIZE];
@@ -298,8 +298,8 @@ compare_archive(struct tree *t, int fd)
 	if (t->faulty || !ustar_end(&t->ustar))
 		return check_members(t, fd);
 	if (!digest_end(&t->archive, want) || !verify_hash(fd, got, &size))
-		return VERIFY_LOCAL;
-	return digest_equal(want, got) ? VERIFY_GOOD : VERIFY_REFUSED;
+		return RESULT_LOCAL;
+	return digest_equal(want, got) ? RESULT_GOOD : RESULT_REFUSED;
 }
 
 /* One that may not be opened is not made again: nobody knows that it is bad. */
@@ -318,7 +318,7 @@ no_archive(struct tree *t)
 static bool
 check_archive(struct tree *t, struct why *why)
 {
-	enum verify_result result = VERIFY_REFUSED;
+	enum result result = RESULT_REFUSED;
 	struct stat st;
 	int fd;
 
@@ -335,11 +335,11 @@ check_archive(struct tree *t, struct why *why)
 	if (S_ISREG(st.st_mode))
 		result = compare_archive(t, fd);
 	(void)close(fd);
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		return true;
 	t->v->archive_faulty = true;
 	verify_report(t->v,
-	    result == VERIFY_LOCAL ? VERIFY_UNREADABLE : VERIFY_CHANGED,
+	    result == RESULT_LOCAL ? VERIFY_UNREADABLE : VERIFY_CHANGED,
 	    MANIFEST_ARCHIVE);
 	return true;
 }
@@ -428,7 +428,7 @@ verify_tree(struct verify *v, int root, bool release, struct why *why)
 }
 
 /* A directory's manifest into v->text. What cannot be read is told as any page. */
-static enum verify_result
+static enum result
 read_manifest(struct verify *v, int root, const char *path, struct why *why)
 {
 	enum verify_news news = VERIFY_UNREADABLE;
@@ -447,7 +447,7 @@ read_manifest(struct verify *v, int root, const char *path, struct why *why)
 	if (fd != -1)
 		(void)close(fd);
 	if (read)
-		return VERIFY_GOOD;
+		return RESULT_GOOD;
 	if (news == VERIFY_MISSING)
 		why_set(why, "%s: no " MANIFEST_PATH " is there", path);
 	else if (news == VERIFY_CHANGED)
@@ -456,32 +456,32 @@ read_manifest(struct verify *v, int root, const char *path, struct why *why)
 	else
 		why_set(why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
 	if (news != VERIFY_UNREADABLE || error == EFBIG)
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	verify_report(v, VERIFY_UNREADABLE, MANIFEST_PATH);
-	return VERIFY_LOCAL;
+	return RESULT_LOCAL;
 }
 
-enum verify_result
+enum result
 verify_dir(struct verify *v, const char *path, struct why *why)
 {
-	enum verify_result result;
+	enum result result;
 	int root = file_root(path);
 
 	if (root == -1) {
 		why_errno(why, path);
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (v->n_keys == 0) {
 		(void)close(root);
-		return VERIFY_KEYLESS;
+		return RESULT_USAGE;
 	}
 	buf_init(&v->text, MANIFEST_MAX);
 	result = read_manifest(v, root, path, why);
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		result = verify_open(v, MANIFEST_PATH, why);
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		result = verify_tree(v, root, false, why) ? verify_conclude(v)
-							  : VERIFY_LOCAL;
+							  : RESULT_LOCAL;
 	(void)close(root);
 	return result;
 }

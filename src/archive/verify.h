@@ -7,6 +7,7 @@
 #define ARCHIVE_VERIFY_H
 
 #include "archive/manifest.h"
+#include "util/result.h"
 #include "util/why.h"
 
 /* What is told of a file. */
@@ -19,13 +20,9 @@ enum verify_news {
 	VERIFY_NEWS,
 };
 
-enum verify_result {
-	VERIFY_GOOD,
-	VERIFY_LATER,   /* network, lock: see why */
-	VERIFY_KEYLESS, /* a key must be given */
-	VERIFY_REFUSED, /* it is not what the author signed: see news, or why */
-	VERIFY_LOCAL,   /* disk, permissions: see why, or news */
-};
+/* How verifying ended: RESULT_FAILED: network, lock (see why); RESULT_USAGE: a key
+ * must be given; RESULT_REFUSED: not what the author signed (see news, or why);
+ * RESULT_LOCAL: disk, permissions (see why, or news). */
 
 /* Zeroed but for the first three, which are borrowed. */
 struct verify {
@@ -56,28 +53,24 @@ struct verify {
 
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
  * same. mirror/trace and mirror/objects/ are not looked at. */
-enum verify_result
-verify_dir(struct verify *v, const char *path, struct why *why);
+enum result verify_dir(struct verify *v, const char *path, struct why *why);
 
 /* An archive as mirror/capsule.tar is, in a file; memory does not grow with it. */
-enum verify_result
-verify_archive(struct verify *v, const char *path, struct why *why);
+enum result verify_archive(struct verify *v, const char *path, struct why *why);
 
 /* What is served at base ("gemini://host[:port]/"): the manifest and each file that
  * it lists, one after the other. SIGPIPE must be ignored. */
-enum verify_result
-verify_host(struct verify *v, const char *base, struct why *why);
+enum result verify_host(struct verify *v, const char *base, struct why *why);
 
 /* A store: each of its releases as a directory, each object of any of them. Without keys those that it pins count, retired ones too. What has
  * rotted in a mirror's store (not in an author's) is fetched anew and put back in
  * every release; then all is verified again. SIGPIPE must be ignored. */
-enum verify_result
-verify_store(struct verify *v, const char *path, struct why *why);
+enum result verify_store(struct verify *v, const char *path, struct why *why);
 
 /* One release of an open store, with its archive, as verify_dir; nothing is mended.
  * Keys must be given. */
 struct store;
-enum verify_result verify_release(
+enum result verify_release(
     struct verify *v, const struct store *s, uint64_t serial, struct why *why);
 
 /* Frees the answer. */

@@ -111,18 +111,18 @@ member_end(void *arg)
 }
 
 /* What was read comes to; n is what the last read returned. */
-static enum verify_result
+static enum result
 members_judge(const struct members *r, ssize_t n, bool whole)
 {
 	if (r->exhausted || n == -1)
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	if (r->extracting && r->found)
-		return VERIFY_GOOD;
-	return whole && r->fault == NULL ? VERIFY_GOOD : VERIFY_REFUSED;
+		return RESULT_GOOD;
+	return whole && r->fault == NULL ? RESULT_GOOD : RESULT_REFUSED;
 }
 
-/* All of fd, or as far as the handler wants it. VERIFY_LOCAL: it cannot be read. */
-static enum verify_result
+/* All of fd, or as far as the handler wants it. RESULT_LOCAL: it cannot be read. */
+static enum result
 read_through(struct members *r, int fd, struct why *why)
 {
 	const struct ustar_handler handler = {
@@ -130,7 +130,7 @@ read_through(struct members *r, int fd, struct why *why)
 	};
 	struct ustar_reader *reader = ustar_reader_new(&handler);
 	uint8_t chunk[VERIFY_CHUNK];
-	enum verify_result result;
+	enum result result;
 	const char *fault = NULL;
 	ssize_t n = 0;
 	bool ok = true;
@@ -145,80 +145,80 @@ read_through(struct members *r, int fd, struct why *why)
 	result = members_judge(r, n, ok);
 	if (r->exhausted)
 		fault = strerror(ENOMEM);
-	else if (result == VERIFY_REFUSED)
+	else if (result == RESULT_REFUSED)
 		fault = r->fault;
 	if (fault != NULL)
 		why_set(why, "%s", fault);
-	else if (result == VERIFY_GOOD)
+	else if (result == RESULT_GOOD)
 		why_clear(why);
 	ustar_reader_free(&reader);
 	digest_fini(&r->digest);
 	return result;
 }
 
-enum verify_result
+enum result
 verify_extract(struct verify *v, int fd, struct why *why)
 {
 	struct members r = { .v = v, .extracting = true };
-	enum verify_result result;
+	enum result result;
 
 	buf_fini(&v->text);
 	buf_init(&v->text, MANIFEST_MAX);
 	result = read_through(&r, fd, why);
-	if (result != VERIFY_GOOD || r.found)
+	if (result != RESULT_GOOD || r.found)
 		return result;
 	why_set(why, "no " MANIFEST_PATH " is in it");
-	return VERIFY_REFUSED;
+	return RESULT_REFUSED;
 }
 
-enum verify_result
+enum result
 verify_members(struct verify *v, int fd, struct why *why)
 {
 	struct members r = { .v = v };
-	enum verify_result result = read_through(&r, fd, why);
+	enum result result = read_through(&r, fd, why);
 
-	if (result != VERIFY_GOOD)
+	if (result != RESULT_GOOD)
 		return result;
 	if (!r.found) {
 		why_set(why, "no " MANIFEST_PATH " is in it");
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	}
 	for (size_t i = 0; i < v->manifest.n; i++)
 		if (v->mark[i] == VERIFY_UNSEEN)
 			verify_fault(v, i, VERIFY_MISSING);
-	return VERIFY_GOOD;
+	return RESULT_GOOD;
 }
 
-static enum verify_result
+static enum result
 archive_check(struct verify *v, int fd, const char *path, struct why *why)
 {
-	enum verify_result result = verify_extract(v, fd, why);
+	enum result result = verify_extract(v, fd, why);
 
-	if (result == VERIFY_GOOD) {
+	if (result == RESULT_GOOD) {
 		result = verify_open(v, MANIFEST_PATH, why);
-		if (result != VERIFY_GOOD)
+		if (result != RESULT_GOOD)
 			return result;
 		if (lseek(fd, 0, SEEK_SET) == -1) {
 			why_errno(why, path);
-			return VERIFY_LOCAL;
+			return RESULT_LOCAL;
 		}
 		result = verify_members(v, fd, why);
 	}
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		return verify_conclude(v);
 	why_at(why, "%s", path);
 	return result;
 }
 
-enum verify_result
+enum result
 verify_archive(struct verify *v, const char *path, struct why *why)
 {
-	enum verify_result result = VERIFY_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct stat st;
 	int fd;
 
 	if (v->n_keys == 0)
-		return VERIFY_KEYLESS;
+		return RESULT_USAGE;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 || fstat(fd, &st) == -1)
 		why_errno(why, path);

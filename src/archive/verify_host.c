@@ -74,7 +74,7 @@ visit_judge(struct verify *v, size_t i, enum fetcher_result result, bool same)
 	return false;
 }
 
-static enum verify_result
+static enum result
 check_files(struct visit *x, struct why *why)
 {
 	struct verify *v = x->v;
@@ -91,67 +91,67 @@ check_files(struct visit *x, struct why *why)
 			    v->manifest.entry[i].path, said.text,
 			    v->manifest.n - i, v->manifest.n);
 	}
-	if (!all && verify_conclude(v) == VERIFY_GOOD)
-		return VERIFY_LATER;
+	if (!all && verify_conclude(v) == RESULT_GOOD)
+		return RESULT_FAILED;
 	return verify_conclude(v);
 }
 
-static enum verify_result
+static enum result
 visit_fetch_manifest(struct visit *x, bool *cut, struct why *why)
 {
 	switch (
 	    fetcher_manifest(&x->fetcher, &x->source, &x->v->text, cut, why)) {
 	case FETCHER_DONE:
-		return VERIFY_GOOD;
+		return RESULT_GOOD;
 	case FETCHER_STOPPED:
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	case FETCHER_TOO_LONG:
 	case FETCHER_ABSENT:
 	case FETCHER_DENIED:
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	case FETCHER_FAILED:
 	case FETCHER_DISTRUSTED:
 	case FETCHER_GOING:
 		break;
 	}
-	return VERIFY_LATER;
+	return RESULT_FAILED;
 }
 
-static enum verify_result
+static enum result
 visit_open_manifest(struct visit *x, struct why *why)
 {
-	enum verify_result result;
+	enum result result;
 	struct verify *v = x->v;
 	bool cut;
 
 	buf_init(&v->text, MANIFEST_MAX);
 	result = visit_fetch_manifest(x, &cut, why);
-	if (result != VERIFY_GOOD) {
+	if (result != RESULT_GOOD) {
 		why_at(why, "%s" MANIFEST_PATH, x->source.base);
 		return result;
 	}
 	result = verify_open(v, MANIFEST_PATH, why);
 	/* The rest may come another time. */
-	if (result == VERIFY_REFUSED && cut) {
+	if (result == RESULT_REFUSED && cut) {
 		why_set(
 		    why, "%s; no close_notify came: it may be cut", why->text);
-		result = VERIFY_LATER;
+		result = RESULT_FAILED;
 	}
 	return result;
 }
 
-enum verify_result
+enum result
 verify_host(struct verify *v, const char *base, struct why *why)
 {
-	enum verify_result result = VERIFY_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct visit x = { .v = v };
 
 	if (v->n_keys == 0)
-		return VERIFY_KEYLESS;
+		return RESULT_USAGE;
 	(void)snprintf(x.source.base, sizeof(x.source.base), "%s", base);
 	if (fetcher_open(&x.fetcher, why)) {
 		result = visit_open_manifest(&x, why);
-		if (result == VERIFY_GOOD)
+		if (result == RESULT_GOOD)
 			result = check_files(&x, why);
 	}
 	fetcher_close(&x.fetcher);

@@ -24,11 +24,10 @@ void verify_report(struct verify *v, enum verify_news news, const char *path);
 void verify_fault(struct verify *v, size_t i, enum verify_news news);
 
 /* Opens the manifest in v->text; what names it in why. */
-enum verify_result
-verify_open(struct verify *v, const char *what, struct why *why);
+enum result verify_open(struct verify *v, const char *what, struct why *why);
 
 /* Of all that was told. */
-enum verify_result verify_conclude(const struct verify *v);
+enum result verify_conclude(const struct verify *v);
 
 /* What to call a file that could not be opened or read, from errno: VERIFY_MISSING
  * when it is not there, VERIFY_CHANGED when something else is, VERIFY_UNREADABLE when
@@ -44,13 +43,13 @@ bool verify_find(const struct verify *v, const char *path, size_t *i);
 bool verify_tree(struct verify *v, int root, bool release, struct why *why);
 
 /* The archive in fd, from where it stands to its end, against v's manifest, marks
- * and news. VERIFY_REFUSED and why when its form is broken, or it holds another
- * manifest; VERIFY_LOCAL and why when it cannot be read; else VERIFY_GOOD. */
-enum verify_result verify_members(struct verify *v, int fd, struct why *why);
+ * and news. RESULT_REFUSED and why when its form is broken, or it holds another
+ * manifest; RESULT_LOCAL and why when it cannot be read; else RESULT_GOOD. */
+enum result verify_members(struct verify *v, int fd, struct why *why);
 
 /* The manifest that an archive holds, from the start of fd into v->text.
- * VERIFY_REFUSED and why: there is none; VERIFY_LOCAL and why: it cannot be read. */
-enum verify_result verify_extract(struct verify *v, int fd, struct why *why);
+ * RESULT_REFUSED and why: there is none; RESULT_LOCAL and why: it cannot be read. */
+enum result verify_extract(struct verify *v, int fd, struct why *why);
 
 /* SHA-256 of a file from its start, and its size; false and errno. */
 bool verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size);
@@ -94,9 +93,9 @@ bool verify_is_linked(
  * have lost theirs. False: memory is short, or the store cannot be read (why). */
 bool verify_older(struct verify_scan *x, struct why *why);
 
-/* Mends what a scan has found, under the lock, which it takes. VERIFY_GOOD: what
+/* Mends what a scan has found, under the lock, which it takes. RESULT_GOOD: what
  * could be done is done; another scan tells. */
-enum verify_result verify_repair(struct verify_scan *x, struct why *why);
+enum result verify_repair(struct verify_scan *x, struct why *why);
 
 enum verify_object {
 	VERIFY_OBJECT_SOUND,
@@ -108,9 +107,9 @@ enum verify_object verify_object(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
 
 /* The manifest of serial, when the release's own cannot be read, from its archive or
- * where it came from, into v->text; opened. why is begun anew. VERIFY_REFUSED: it
+ * where it came from, into v->text; opened. why is begun anew. RESULT_REFUSED: it
  * takes a key that was not given. */
-enum verify_result
+enum result
 verify_recover(struct verify_scan *x, uint64_t serial, struct why *why);
 
 /* Whether a manifest that v's keys do not open has not rotted: another key that the

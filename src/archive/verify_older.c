@@ -16,33 +16,33 @@
 /* One release of a store as a tree: before a rollback, and each older one in a
  * scan. */
 
-enum verify_result
+enum result
 verify_release(
     struct verify *v, const struct store *s, uint64_t serial, struct why *why)
 {
-	enum verify_result result;
+	enum result result;
 	int release;
 
 	buf_init(&v->text, MANIFEST_MAX);
 	if (!store_manifest(s, serial, &v->text)) {
 		why_errno(why, MANIFEST_PATH);
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	result = verify_open(v, MANIFEST_PATH, why);
-	if (result != VERIFY_GOOD)
+	if (result != RESULT_GOOD)
 		return result;
 	if (v->manifest.serial != serial) {
 		why_set(why, MANIFEST_PATH " is of serial %" PRIu64,
 		    v->manifest.serial);
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	}
 	release = store_release_fd(s, serial);
 	if (release == -1) {
 		why_set(why, "%s", strerror(errno));
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	result = verify_tree(v, release, true, why) ? verify_conclude(v)
-						    : VERIFY_LOCAL;
+						    : RESULT_LOCAL;
 	(void)close(release);
 	return result;
 }

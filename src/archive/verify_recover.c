@@ -127,7 +127,7 @@ verify_is_foreign(
 static bool
 is_it(struct verify_scan *x, uint64_t serial, const char *what, struct why *why)
 {
-	if (verify_open(x->v, what, why) != VERIFY_GOOD)
+	if (verify_open(x->v, what, why) != RESULT_GOOD)
 		return false;
 	if (verify_is_serial(x, serial, what, why))
 		return true;
@@ -140,32 +140,32 @@ is_it(struct verify_scan *x, uint64_t serial, const char *what, struct why *why)
 
 /* -------------------------------------------------------------- whence */
 
-static enum verify_result
+static enum result
 judge_archived(struct verify_scan *x, uint64_t serial, struct why *why)
 {
 	if (is_it(x, serial, MANIFEST_ARCHIVE, why))
-		return VERIFY_GOOD;
-	return verify_is_foreign(x, buf_view(&x->v->text), why) ? VERIFY_REFUSED
-								: VERIFY_LATER;
+		return RESULT_GOOD;
+	return verify_is_foreign(x, buf_view(&x->v->text), why) ? RESULT_REFUSED
+								: RESULT_FAILED;
 }
 
-/* VERIFY_LATER: nothing is here; VERIFY_REFUSED and why: it takes another key. */
-static enum verify_result
+/* RESULT_FAILED: nothing is here; RESULT_REFUSED and why: it takes another key. */
+static enum result
 recover_here(struct verify_scan *x, uint64_t serial, struct why *why)
 {
-	enum verify_result result = VERIFY_LATER;
+	enum result result = RESULT_FAILED;
 	int fd = -1, release = store_release_fd(x->store, serial);
 	struct stat st;
 
 	if (release != -1 && file_open_beneath(release, MANIFEST_ARCHIVE, &fd,
 				 &st) == FILE_OPENED) {
-		if (verify_extract(x->v, fd, why) == VERIFY_GOOD)
+		if (verify_extract(x->v, fd, why) == RESULT_GOOD)
 			result = judge_archived(x, serial, why);
 		(void)close(fd);
 	}
 	if (release != -1)
 		(void)close(release);
-	if (result != VERIFY_REFUSED)
+	if (result != RESULT_REFUSED)
 		why_clear(why);
 	return result;
 }
@@ -189,27 +189,27 @@ recover_there(struct verify_scan *x, struct verify_others *o, uint64_t serial,
 	return false;
 }
 
-enum verify_result
+enum result
 verify_recover(struct verify_scan *x, uint64_t serial, struct why *why)
 {
-	enum verify_result result;
+	enum result result;
 	struct verify_others o;
 	bool found;
 
 	why_clear(why);
 	result = recover_here(x, serial, why);
-	if (result != VERIFY_LATER)
+	if (result != RESULT_FAILED)
 		return result;
-	result = VERIFY_LOCAL;
+	result = RESULT_LOCAL;
 	if (verify_others_open(&o, x, why)) {
 		found = recover_there(x, &o, serial, why);
-		result = found ? VERIFY_GOOD : VERIFY_LATER;
+		result = found ? RESULT_GOOD : RESULT_FAILED;
 	}
 	verify_others_close(&o);
-	if (result == VERIFY_GOOD)
+	if (result == RESULT_GOOD)
 		why_clear(why);
 	/* What is newer than all that was ever here mends this too. */
-	if (result == VERIFY_LATER)
+	if (result == RESULT_FAILED)
 		why_set(why,
 		    "%s%sno copy of " MANIFEST_PATH " of serial %" PRIu64
 		    " is to be had: %s",

@@ -247,7 +247,7 @@ quote(const struct sources *s, struct why *why)
 }
 
 /* Some of it could not be brought: why, and what that makes. */
-static enum verify_result
+static enum result
 lacking_report(struct repair *r, const struct download *d, struct why *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
@@ -260,7 +260,7 @@ lacking_report(struct repair *r, const struct download *d, struct why *why)
 		    why->text, later);
 	else if (d->failures > 0)
 		quote(&r->others.sources, why);
-	return d->others > 0 && later == NULL ? VERIFY_REFUSED : VERIFY_LATER;
+	return d->others > 0 && later == NULL ? RESULT_REFUSED : RESULT_FAILED;
 }
 
 struct relink {
@@ -310,7 +310,7 @@ restore_archive(struct verify_scan *x, struct why *why)
 }
 
 /* What has been brought counts, whether or not all was. */
-static enum verify_result
+static enum result
 repair(struct repair *r, struct download *d, struct why *why)
 {
 	enum download_result brought;
@@ -319,31 +319,31 @@ repair(struct repair *r, struct download *d, struct why *why)
 	struct why unsaid;
 
 	if (!plan(r, d, why))
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	brought = download_run(d, why);
 	if (brought == DOWNLOAD_LOCAL)
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	linked = verify_releases(r->x, relink, &l, why);
 	archived = restore_archive(r->x, linked ? why : &unsaid);
 	if (!linked || !archived)
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
 		return lacking_report(r, d, why);
-	return VERIFY_GOOD;
+	return RESULT_GOOD;
 }
 
 /* All of it; the lock is held. */
-static enum verify_result
+static enum result
 repair_locked(struct verify_scan *x, struct why *why)
 {
-	enum verify_result result = VERIFY_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct repair r = { .x = x };
 
 	/* A good copy is at hand: it waits for nothing else. */
 	if (x->manifest_faulty &&
 	    !store_restore_manifest(
 		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	if (verify_others_open(&r.others, x, why)) {
 		struct download d = { .fetcher = &r.others.fetcher,
 			.sources = &r.others.sources,
@@ -358,21 +358,21 @@ repair_locked(struct verify_scan *x, struct why *why)
 	return result;
 }
 
-enum verify_result
+enum result
 verify_repair(struct verify_scan *x, struct why *why)
 {
 	switch (store_lock(x->store, why)) {
 	case STORE_BUSY:
-		return VERIFY_LATER;
+		return RESULT_FAILED;
 	case STORE_LOCK_FAILED:
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	case STORE_LOCKED:
 		break;
 	}
 	if (store_current(x->store) != x->v->manifest.serial) {
 		why_set(why, "another release came meanwhile: run this "
 			     "again");
-		return VERIFY_LATER;
+		return RESULT_FAILED;
 	}
 	return repair_locked(x, why);
 }

@@ -144,99 +144,99 @@ scan_check_objects(struct verify_scan *x, int release, struct why *why)
 	return ok;
 }
 
-/* The current release's manifest cannot be read. VERIFY_REFUSED: another copy of it
+/* The current release's manifest cannot be read. RESULT_REFUSED: another copy of it
  * will do, should there be one. */
-static enum verify_result
+static enum result
 no_manifest(struct verify_scan *x, int error, struct why *why)
 {
 	enum verify_news news = verify_news_of(error);
 
 	why_set(why, MANIFEST_PATH ": %s", strerror(error));
 	if (error == EMFILE || error == ENFILE || error == ENOMEM)
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	verify_report(x->v, news, MANIFEST_PATH);
 	/* What the disk has lost will not be good again. */
 	return news == VERIFY_UNREADABLE &&
 		       !(error == EIO && x->state->is_mirror)
-		   ? VERIFY_LOCAL
-		   : VERIFY_REFUSED;
+		   ? RESULT_LOCAL
+		   : RESULT_REFUSED;
 }
 
 /* The current release's, or another copy of the same. */
-static enum verify_result
+static enum result
 scan_open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
 {
-	enum verify_result result;
+	enum result result;
 
 	if (!store_manifest(x->store, serial, &x->v->text)) {
 		result = no_manifest(x, errno, why);
-		if (result != VERIFY_REFUSED)
+		if (result != RESULT_REFUSED)
 			return result;
 	} else {
 		result = verify_open(x->v, MANIFEST_PATH, why);
-		if (result != VERIFY_REFUSED ||
+		if (result != RESULT_REFUSED ||
 		    verify_is_foreign(x, buf_view(&x->v->text), why))
 			return result;
 		verify_report(x->v, VERIFY_CHANGED, MANIFEST_PATH);
 	}
 	x->manifest_faulty = true;
 	if (!x->state->is_mirror)
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	return verify_recover(x, serial, why);
 }
 
-static enum verify_result
+static enum result
 scan_release(struct verify_scan *x, uint64_t serial, struct why *why)
 {
-	enum verify_result result = scan_open_manifest(x, serial, why);
+	enum result result = scan_open_manifest(x, serial, why);
 	uint8_t memory[64];
 	struct buf name;
 	int release;
 
 	buf_wrap(&name, memory, sizeof(memory));
-	if (result != VERIFY_GOOD)
+	if (result != RESULT_GOOD)
 		return result;
 	(void)buf_printf(&name, "releases/%" PRIu64, serial);
 	if (!verify_is_serial(x, serial, buf_cstr(&name), why))
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	x->largest = x->v->manifest.largest;
 	release = store_release_fd(x->store, serial);
 	if (release == -1) {
 		why_errno(why, buf_cstr(&name));
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	result = verify_tree(x->v, release, true, why) &&
 			 scan_check_objects(x, release, why)
 		     ? verify_conclude(x->v)
-		     : VERIFY_LOCAL;
+		     : RESULT_LOCAL;
 	(void)close(release);
 	return result;
 }
 
 /* All of a store, once. */
-static enum verify_result
+static enum result
 verify_scan(struct verify_scan *x, struct why *why)
 {
 	uint64_t serial = store_current(x->store);
-	enum verify_result result;
+	enum result result;
 
 	why_clear(why);
 	if (serial == 0 && file_is_absent(errno)) {
 		why_set(why, "current leads to no release");
-		return VERIFY_REFUSED;
+		return RESULT_REFUSED;
 	}
 	if (serial == 0) {
 		why_errno(why, "current");
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	buf_init(&x->v->text, MANIFEST_MAX);
 	result = scan_release(x, serial, why);
-	if (result != VERIFY_GOOD && store_current(x->store) != serial) {
+	if (result != RESULT_GOOD && store_current(x->store) != serial) {
 		x->looked = false;
 		why_clear(why);
 		why_set(why, "another release came meanwhile: run this "
 			     "again");
-		return VERIFY_LATER;
+		return RESULT_FAILED;
 	}
 	return result;
 }
@@ -363,9 +363,9 @@ take_keys(struct verify *v, const struct state *st)
 }
 
 /* After a repair: whether all is whole, and what has become so. */
-static enum verify_result
+static enum result
 scan_again(struct verify_scan *first, const struct notes *before,
-    enum verify_result repaired, struct why *why)
+    enum result repaired, struct why *why)
 {
 	struct notes after = { 0 };
 	struct verify v = { .keys = first->v->keys,
@@ -375,20 +375,20 @@ scan_again(struct verify_scan *first, const struct notes *before,
 	struct verify_scan again = {
 		.v = &v, .store = first->store, .state = first->state
 	};
-	enum verify_result result;
+	enum result result;
 	struct why said;
 
 	after.from = &v;
 	result = verify_scan(&again, &said);
 	repaired_report(before->v, before, &after);
 	repaired_settle(before->v, &again);
-	if (result == VERIFY_GOOD || v.reported[VERIFY_EXTRA] > 0) {
+	if (result == RESULT_GOOD || v.reported[VERIFY_EXTRA] > 0) {
 		why_clear(why);
 		repaired = result;
 	}
-	if (repaired == VERIFY_GOOD)
+	if (repaired == RESULT_GOOD)
 		repaired = result;
-	if (repaired != VERIFY_GOOD && why->text[0] == '\0')
+	if (repaired != RESULT_GOOD && why->text[0] == '\0')
 		why_set(why, "%s", said.text);
 	notes_fini(&after);
 	verify_scan_fini(&again);
@@ -404,7 +404,7 @@ can_be_mended(const struct verify_scan *x)
 		   x->v->archive_faulty);
 }
 
-static enum verify_result
+static enum result
 scan_and_mend(
     struct verify *v, struct store *s, const struct state *st, struct why *why)
 {
@@ -414,12 +414,12 @@ scan_and_mend(
 		.report = repaired_note,
 		.arg = &before };
 	struct verify_scan x = { .v = &first, .store = s, .state = st };
-	enum verify_result result;
+	enum result result;
 
 	before.from = &first;
 	result = verify_scan(&x, why);
 	repaired_settle(v, &x);
-	if (result != VERIFY_LATER && can_be_mended(&x)) {
+	if (result != RESULT_FAILED && can_be_mended(&x)) {
 		why_clear(why);
 		result = verify_repair(&x, why);
 		result = scan_again(&x, &before, result, why);
@@ -435,7 +435,7 @@ scan_and_mend(
 	return result;
 }
 
-static enum verify_result
+static enum result
 verify_with(
     struct verify *v, struct store *s, struct state *st, struct why *why)
 {
@@ -445,19 +445,19 @@ verify_with(
 		break;
 	case STATE_BROKEN:
 	case STATE_UNREAD:
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (!take_keys(v, st)) {
 		why_memory(why);
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
-	return v->n_keys == 0 ? VERIFY_KEYLESS : scan_and_mend(v, s, st, why);
+	return v->n_keys == 0 ? RESULT_USAGE : scan_and_mend(v, s, st, why);
 }
 
-enum verify_result
+enum result
 verify_store(struct verify *v, const char *path, struct why *why)
 {
-	enum verify_result result = VERIFY_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct store *s = store_open(path, false, why);
 	struct state *st = calloc(1, sizeof(*st));
 

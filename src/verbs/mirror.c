@@ -404,7 +404,6 @@ survey(struct mirror_job *j)
 		.keys = j->keys, .n_keys = j->key_words.n, .stop = &stopping
 	};
 	enum result result = survey_place(j, &o);
-	enum survey_result surveyed;
 	struct buf page;
 	struct why why;
 
@@ -412,13 +411,9 @@ survey(struct mirror_job *j)
 		return result;
 	why_clear(&why);
 	buf_init(&page, SURVEY_PAGE_MAX);
-	surveyed = survey_run(&o, &page, &why);
+	result = survey_run(&o, &page, &why);
 	if (why.text[0] != '\0')
 		log_error("%s", why.text);
-	if (surveyed == SURVEY_LOCAL)
-		result = RESULT_LOCAL;
-	else if (surveyed != SURVEY_WELL)
-		result = RESULT_FAILED;
 	if (!verb_print(&page))
 		result = RESULT_FAILED;
 	buf_fini(&page);

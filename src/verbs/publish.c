@@ -419,20 +419,6 @@ plan_agreed(const struct publish_plan *plan, bool yes)
 
 /* --------------------------------------------------------------- the work */
 
-static enum result
-status_of(enum publish_result result)
-{
-	static const enum result status[] = {
-		[PUBLISH_GOOD] = RESULT_GOOD,
-		[PUBLISH_FAILED] = RESULT_FAILED,
-		[PUBLISH_MISUSED] = RESULT_USAGE,
-		[PUBLISH_REFUSED] = RESULT_REFUSED,
-		[PUBLISH_LOCAL] = RESULT_LOCAL,
-	};
-
-	return status[result];
-}
-
 static void
 report_flush(struct report *r)
 {
@@ -470,9 +456,8 @@ static enum result
 plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 {
 	const struct publish_plan *plan = publish_plan(p);
-	enum publish_result result = PUBLISH_GOOD;
+	enum result result = RESULT_GOOD;
 	bool publishes = j->unsigned_file == NULL && !j->dry_run;
-	enum result status = RESULT_GOOD;
 
 	if (plan->lint_warnings > 0)
 		log_info("%zu warning%s of the linter", plan->lint_warnings,
@@ -487,12 +472,11 @@ plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 	if (publishes) {
 		result = publish_commit(p, r);
 		report_flush(r);
-		status = status_of(result);
 	} else if (j->unsigned_file != NULL) {
-		status = list_write(j, p);
+		result = list_write(j, p);
 	}
-	if (status != RESULT_GOOD)
-		return status;
+	if (result != RESULT_GOOD)
+		return result;
 	if (j->json)
 		return plan_print_json(plan, publishes) ? RESULT_GOOD
 							: RESULT_FAILED;
@@ -505,19 +489,18 @@ static enum result
 publish(const struct publish_job *j)
 {
 	struct publish *p = publish_new(&j->o);
-	enum publish_result result = PUBLISH_LOCAL;
+	enum result result = RESULT_LOCAL;
 	struct report r = { 0 };
-	enum result status;
 
 	if (p == NULL)
 		log_error("out of memory");
 	else
 		result = publish_prepare(p, &r);
 	report_flush(&r);
-	status =
-	    result == PUBLISH_GOOD ? plan_commit(j, p, &r) : status_of(result);
+	if (result == RESULT_GOOD)
+		result = plan_commit(j, p, &r);
 	publish_free(&p);
-	return status;
+	return result;
 }
 
 static enum result

@@ -129,7 +129,7 @@ release_is_whole(const struct rollback_job *j, uint64_t serial,
 
 	for (size_t i = 0; i < st->n_keys; i++)
 		keys[i] = st->key[i].key;
-	whole = verify_release(&v, j->store, serial, why) == VERIFY_GOOD;
+	whole = verify_release(&v, j->store, serial, why) == RESULT_GOOD;
 	verify_fini(&v);
 	return whole;
 }

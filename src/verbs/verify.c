@@ -40,11 +40,11 @@ static const char *const news_words[] = {
 };
 
 static const char *const result_words[] = {
-	[VERIFY_GOOD] = "good",
-	[VERIFY_LATER] = "later",
-	[VERIFY_KEYLESS] = "keyless",
-	[VERIFY_REFUSED] = "refused",
-	[VERIFY_LOCAL] = "local",
+	[RESULT_GOOD] = "good",
+	[RESULT_FAILED] = "later",
+	[RESULT_USAGE] = "keyless",
+	[RESULT_REFUSED] = "refused",
+	[RESULT_LOCAL] = "local",
 };
 
 /* ----------------------------------------------------------------- output */
@@ -135,9 +135,9 @@ print_unopened(const char *word, const struct why *why)
 
 /* What older releases come to. */
 static void
-print_older(const struct verify *v, enum verify_result result)
+print_older(const struct verify *v, enum result result)
 {
-	bool refused = result == VERIFY_REFUSED && is_refused(v, true) &&
+	bool refused = result == RESULT_REFUSED && is_refused(v, true) &&
 		       (v->n_serials > 0 || v->sound);
 
 	printf("; %s%s", refused ? "REFUSED " : "",
@@ -152,9 +152,9 @@ print_older(const struct verify *v, enum verify_result result)
 
 /* The last line: the release that is served first, then what is said of others. */
 static void
-summary_print(const struct verify *v, enum verify_result result)
+summary_print(const struct verify *v, enum result result)
 {
-	bool sound = v->sound || result == VERIFY_GOOD;
+	bool sound = v->sound || result == RESULT_GOOD;
 	bool older = news_any(v, true);
 	const struct manifest *m = &v->manifest;
 	struct slice place = origin_place(m->origin);
@@ -163,7 +163,7 @@ summary_print(const struct verify *v, enum verify_result result)
 	clock_rfc3339(m->created, created);
 	printf(
 	    "verify: %.*s: %sserial %" PRIu64 " of %.10s: ", SLICE_ARGS(place),
-	    result == VERIFY_REFUSED && !sound ? "REFUSED " : "", m->serial,
+	    result == RESULT_REFUSED && !sound ? "REFUSED " : "", m->serial,
 	    created);
 	if (!sound || news_any(v, false)) {
 		counts_print(v, false);
@@ -173,16 +173,16 @@ summary_print(const struct verify *v, enum verify_result result)
 	    m->bytes, sound ? ", all as signed" : "");
 	if (older)
 		print_older(v, result);
-	else if (sound && result != VERIFY_GOOD)
+	else if (sound && result != RESULT_GOOD)
 		printf("; older releases: not looked through");
 	printf("\n");
 }
 
 static void
 print_text(const struct verify_job *j, const struct verify *v,
-    enum verify_result result, struct why *why)
+    enum result result, struct why *why)
 {
-	bool refused = result == VERIFY_REFUSED;
+	bool refused = result == RESULT_REFUSED;
 
 	if (v->opened)
 		summary_print(v, result);
@@ -215,7 +215,7 @@ manifest_put(struct json *out, const struct verify *v)
 
 static void
 print_json(const struct verify_job *j, const struct verify *v,
-    enum verify_result result, const struct why *why)
+    enum result result, const struct why *why)
 {
 	struct buf out;
 	struct json json = { .out = &out };
@@ -254,7 +254,7 @@ age_warn(const struct verify *v)
 	    "stale: the author meant to publish again before %.10s", refresh);
 }
 
-static enum verify_result
+static enum result
 copy_verify(struct verify *v, const char *word, struct why *why)
 {
 	char base[MANIFEST_ORIGIN_MAX];
@@ -264,7 +264,7 @@ copy_verify(struct verify *v, const char *word, struct why *why)
 		return verify_host(v, base, why);
 	if (stat(word, &st) == -1) {
 		why_errno(why, word);
-		return VERIFY_LOCAL;
+		return RESULT_LOCAL;
 	}
 	if (!S_ISDIR(st.st_mode))
 		return verify_archive(v, word, why);
@@ -273,28 +273,10 @@ copy_verify(struct verify *v, const char *word, struct why *why)
 }
 
 static enum result
-result_of(enum verify_result result)
-{
-	switch (result) {
-	case VERIFY_GOOD:
-		return RESULT_GOOD;
-	case VERIFY_LATER:
-		return RESULT_FAILED;
-	case VERIFY_KEYLESS:
-		return RESULT_USAGE;
-	case VERIFY_REFUSED:
-		return RESULT_REFUSED;
-	case VERIFY_LOCAL:
-		break;
-	}
-	return RESULT_LOCAL;
-}
-
-static enum result
 verify(struct verify_job *j)
 {
 	struct verify v = { .keys = j->keys, .n_keys = j->key_words.n };
-	enum verify_result result;
+	enum result result;
 	struct why why;
 
 	why_clear(&why);
@@ -303,7 +285,7 @@ verify(struct verify_job *j)
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);
 	result = copy_verify(&v, j->copy, &why);
-	if (result == VERIFY_KEYLESS)
+	if (result == RESULT_USAGE)
 		why_set(&why, "%s: missing public key (use --key)", j->copy);
 	if (j->json)
 		print_json(j, &v, result, &why);
@@ -313,9 +295,9 @@ verify(struct verify_job *j)
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_fini(&j->list[i]);
 	verify_fini(&v);
-	if (!verb_flush() && result == VERIFY_GOOD)
+	if (!verb_flush() && result == RESULT_GOOD)
 		return RESULT_FAILED;
-	return result_of(result);
+	return result;
 }
 
 /* ----------------------------------------------------------- command line */
