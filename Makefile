@@ -85,11 +85,10 @@ MAIN := $(B)/src/main.o
 LIB  := $(B)/carnation.a
 BIN  := $(B)/carnation
 
-# One program each; what lies beside them under another name helps them all.
+# One program each, linked with a library of what they share.
 TESTS   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c \
              tests/prop/prop_*.c)))
-HELPERS := $(patsubst %.c,$(B)/%.o,$(sort $(filter-out tests/unit/test_% \
-             tests/prop/prop_%,$(wildcard tests/unit/*.c tests/prop/*.c))))
+SUPPORT := $(sort $(wildcard tests/support/*.c))
 REPLAYS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
 
@@ -139,7 +138,9 @@ $(BENCHES): %: %.o
 	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
 
 $(B)/tests/%.o: | $(B)/testheaders
-$(B)/tests/%: $(B)/tests/%.o $(HELPERS) $(LIB)
+$(B)/support.a: $(SUPPORT:%.c=$(B)/%.o) $(B)/sources
+	$(call say,AR,$@) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
+$(B)/tests/%: $(B)/tests/%.o $(B)/support.a $(LIB)
 	$(call say,LINK,$@) $(link) -o $@ $^ $(testlibs) $(ldlibs) $(LDLIBS)
 
 # Rewritten only when they differ: other flags or another list of sources
@@ -149,7 +150,7 @@ remember = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
 	@$(call remember,$(flags))
 $(B)/sources: FORCE
-	@$(call remember,$(SRC))
+	@$(call remember,$(SRC) $(SUPPORT))
 
 # Every missing library at once, by the name of its package.
 define look_for

@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "proto/response.h"
-#include "random.h"
+#include "support/random.h"
 
 enum { ROUNDS = 50000 };
 

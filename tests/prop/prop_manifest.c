@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "archive/manifest.h"
-#include "random.h"
+#include "support/random.h"
 
 enum { ROUNDS = 3000, FILES = 30 };
 

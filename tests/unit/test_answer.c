@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "answer_help.h"
+#include "support/answer.h"
 
 static const char known[] = "hosts served here: one.example, "
 			    "xn--caf-dma.example, 127.0.0.1, two.example";
@@ -129,7 +129,8 @@ test_rows(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *row = &rows[i];
-		enum status got = ask(&a, row->sni, slice_str(row->line));
+		enum status got =
+		    answer_line(&a, row->sni, slice_str(row->line));
 
 		if (got != row->status)
 			fail_msg("row \"%s\": %d %.*s", row->rule, (int)got,
@@ -144,7 +145,7 @@ test_rows(void **state)
 		check_row((a.fd != -1 || a.listing != NULL) ==
 			      (got == STATUS_SUCCESS),
 		    row->rule);
-		finish(&a);
+		answer_close(&a);
 	}
 }
 
@@ -154,19 +155,21 @@ test_what_is_known_of_an_answer(void **state)
 	struct answer a;
 
 	(void)state;
-	assert_int_equal(ask(&a, ONE, SLICE(H "/a.txt?q")), STATUS_SUCCESS);
-	assert_ptr_equal(a.host, &help.hosts->host[0]);
+	assert_int_equal(
+	    answer_line(&a, ONE, SLICE(H "/a.txt?q")), STATUS_SUCCESS);
+	assert_ptr_equal(a.host, &capsule.hosts->host[0]);
 	assert_string_equal(a.path.decoded, "/a.txt");
 	check_slice(a.uri.query, SLICE("q"));
 	assert_int_equal(a.size, 2);
 	assert_null(a.listing);
-	finish(&a);
-	assert_int_equal(ask(&a, ONE, SLICE(H "/raw/")), STATUS_SUCCESS);
+	answer_close(&a);
+	assert_int_equal(
+	    answer_line(&a, ONE, SLICE(H "/raw/")), STATUS_SUCCESS);
 	assert_int_equal(a.fd, -1);
 	assert_int_equal(a.size, a.listing->body.len);
-	finish(&a);
-	assert_int_equal(
-	    ask(&a, ONE, SLICE("gemini://no.example/")), STATUS_PROXY_REFUSED);
+	answer_close(&a);
+	assert_int_equal(answer_line(&a, ONE, SLICE("gemini://no.example/")),
+	    STATUS_PROXY_REFUSED);
 	assert_null(a.host);
 }
 
@@ -214,10 +217,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_capsules(test_rows),
-		in_capsules(test_what_is_known_of_an_answer),
-		in_capsules(test_no_descriptor_is_left_behind),
-		in_capsules(test_refuse),
+		answer_test(test_rows),
+		answer_test(test_what_is_known_of_an_answer),
+		answer_test(test_no_descriptor_is_left_behind),
+		answer_test(test_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

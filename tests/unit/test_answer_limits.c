@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "answer_help.h"
+#include "support/answer.h"
 
 #include <sys/resource.h>
 
@@ -12,14 +12,15 @@ test_the_longest_request(void **state) /* rule 1.1.3, row A22 */
 	(void)state;
 	memset(line, 'x', sizeof(line));
 	memcpy(line, H "/", sizeof(H));
+	assert_int_equal(answer_line(&a, ONE, slice_of(line, REQUEST_URI_MAX)),
+	    STATUS_NOT_FOUND);
 	assert_int_equal(
-	    ask(&a, ONE, slice_of(line, REQUEST_URI_MAX)), STATUS_NOT_FOUND);
-	assert_int_equal(ask(&a, ONE, slice_of(line, REQUEST_URI_MAX + 1)),
+	    answer_line(&a, ONE, slice_of(line, REQUEST_URI_MAX + 1)),
 	    STATUS_BAD_REQUEST);
 	/* Rule 1.7.72: a redirect that would be too long. */
 	memcpy(line, H "/tolong/", sizeof(H "/tolong/") - 1);
-	assert_int_equal(
-	    ask(&a, ONE, slice_of(line, REQUEST_URI_MAX)), STATUS_NOT_FOUND);
+	assert_int_equal(answer_line(&a, ONE, slice_of(line, REQUEST_URI_MAX)),
+	    STATUS_NOT_FOUND);
 	check_slice(
 	    buf_view(&a.meta), slice_str(status_text(STATUS_NOT_FOUND)));
 }
@@ -33,11 +34,12 @@ test_a_slash_that_makes_it_too_long(void **state) /* rule 1.7.72 */
 	size_t i;
 
 	(void)state;
-	tree_dir("root/long");
+	tree_make_dir("root/long");
 	memset(line + strlen(line), '\xc3', 800);
 	for (i = sizeof(H "/long?"); i < 826; i += 2)
 		line[i] = '\xa9';
-	assert_int_equal(ask(&a, ONE, slice_of(line, sizeof(H "/long?") + 799)),
+	assert_int_equal(
+	    answer_line(&a, ONE, slice_of(line, sizeof(H "/long?") + 799)),
 	    STATUS_NOT_FOUND);
 	check_slice(
 	    buf_view(&a.meta), slice_str(status_text(STATUS_NOT_FOUND)));
@@ -45,14 +47,15 @@ test_a_slash_that_makes_it_too_long(void **state) /* rule 1.7.72 */
 	(void)snprintf(name, sizeof(name), "root/");
 	for (i = 0; i < 60; i++)
 		memcpy(name + 5 + 2 * i, "\xc3\xa9", 3);
-	tree_dir(name);
+	tree_make_dir(name);
 	(void)snprintf(line, sizeof(line), H "/%s", name + 5);
 	assert_int_equal(
-	    ask(&a, ONE, slice_str(line)), STATUS_REDIRECT_PERMANENT);
+	    answer_line(&a, ONE, slice_str(line)), STATUS_REDIRECT_PERMANENT);
 	assert_int_equal(a.meta.len, 2 + 360);
 	a.path.encoded_len = 0;
 	a.status = STATUS_NONE;
-	assert_int_equal(answer_open(&a, mime, listings), STATUS_NOT_FOUND);
+	assert_int_equal(
+	    answer_open(&a, answers.mime, answers.listings), STATUS_NOT_FOUND);
 }
 
 static void
@@ -66,11 +69,12 @@ test_a_type_that_is_too_long(void **state) /* rule 1.2.31 */
 	(void)state;
 	(void)close(before);
 	memset(lang, 'a', RESPONSE_META_MAX);
-	help.hosts->host[0].content.lang.text = lang;
-	assert_int_equal(ask(&a, ONE, SLICE(H "/")), STATUS_TEMPORARY_FAILURE);
+	capsule.hosts->host[0].content.lang.text = lang;
+	assert_int_equal(
+	    answer_line(&a, ONE, SLICE(H "/")), STATUS_TEMPORARY_FAILURE);
 	assert_int_equal(a.fd, -1);
 	assert_int_equal(
-	    ask(&a, ONE, SLICE(H "/raw/")), STATUS_TEMPORARY_FAILURE);
+	    answer_line(&a, ONE, SLICE(H "/raw/")), STATUS_TEMPORARY_FAILURE);
 	assert_null(a.listing);
 	after = dup(0);
 	(void)close(after);
@@ -89,7 +93,7 @@ test_descriptors_short(void **state)
 	none = before;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	status = ask(&a, ONE, SLICE(H "/a.txt"));
+	status = answer_line(&a, ONE, SLICE(H "/a.txt"));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(status, STATUS_TEMPORARY_FAILURE);
 }
@@ -98,10 +102,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_capsules(test_the_longest_request),
-		in_capsules(test_a_slash_that_makes_it_too_long),
-		in_capsules(test_a_type_that_is_too_long),
-		in_capsules(test_descriptors_short),
+		answer_test(test_the_longest_request),
+		answer_test(test_a_slash_that_makes_it_too_long),
+		answer_test(test_a_type_that_is_too_long),
+		answer_test(test_descriptors_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,11 @@
 
 #include <openssl/bn.h>
 #include <openssl/x509v3.h>
+#include <sys/wait.h>
 
 #include "os/file.h"
+#include "support/tree.h"
 #include "tls/internal.h"
-#include "tree.h"
 
 #define LONG_LABEL "a23456789012345678901234567890"
 #define LONG_HOST LONG_LABEL "." LONG_LABEL "." LONG_LABEL ".test"
@@ -200,7 +201,7 @@ test_pem(void **state)
 	struct why why;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/chain.pem", tree_root);
+	snprintf(path, sizeof(path), "%s/chain.pem", tree_path(""));
 	buf_init(&pem, 65536);
 	for (int i = 0; i < 3; i++) /* a chain of any certificates */
 		assert_true(cert_pem(c, &pem));
@@ -263,7 +264,7 @@ test_pair(void **state)
 	struct why why;
 
 	(void)state;
-	snprintf(where, sizeof(where), "%s/new/certs", tree_root);
+	snprintf(where, sizeof(where), "%s/new/certs", tree_path(""));
 	snprintf(crt, sizeof(crt), "%s/a.test.crt", where);
 	snprintf(key, sizeof(key), "%s/a.test.key", where);
 	snprintf(saved, sizeof(saved), "%s/saved", where);
@@ -311,7 +312,7 @@ test_pair_race(void **state)
 	int out[2], made = 0;
 
 	(void)state;
-	snprintf(where, sizeof(where), "%s/race", tree_root);
+	snprintf(where, sizeof(where), "%s/race", tree_path(""));
 	assert_int_equal(pipe(out), 0);
 	for (int i = 0; i < RACERS; i++)
 		if (fork() == 0) {

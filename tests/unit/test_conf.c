@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static void
 test_a_full_configuration(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of(conf_full, &r);
+	struct conf *c = conf_parse_text(conf_full, &r);
 	const struct conf_capsule *capsule = &c->capsules[0];
 	const struct conf_content *content = &capsule->content;
 
@@ -131,7 +131,7 @@ test_paths_begin_where_they_are_written(void **state)
 	    SLICE("capsules = ( { host = \"h\"; root = \"r\"; } );\n"
 		  "log = { access = \"none\"; };"
 		  "listen = [ \"unix:\", \"unix:/x\", \"unix:y\" ];"));
-	c = conf_of("@include \"parts/a.conf\"", &r);
+	c = conf_parse_text("@include \"parts/a.conf\"", &r);
 	conf_check_path(c->capsules[0].root.text, "", "parts/r");
 	assert_string_equal(c->log.access.text, "none");
 	assert_string_equal(c->listen.item[0].text, "unix:");
@@ -150,7 +150,7 @@ static void
 test_the_command_line_has_the_last_word(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of(conf_full, &r);
+	struct conf *c = conf_parse_text(conf_full, &r);
 	struct conf_capsule *capsule;
 
 	(void)state;
@@ -188,5 +188,5 @@ main(void)
 		cmocka_unit_test(test_the_command_line_has_the_last_word),
 	};
 
-	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <string.h>
 
@@ -84,14 +84,14 @@ test_checking_reports(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct report r = { 0 };
-		struct conf *c = conf_of(rows[i].text, &r);
+		struct conf *c = conf_parse_text(rows[i].text, &r);
 		bool good;
 
 		if (r.n > 0)
-			conf_check_item(&r, 0, "nothing yet", rows[i].what);
+			report_check_item(&r, 0, "nothing yet", rows[i].what);
 		good = conf_check(c, &r);
 		check_row(good == (r.errors == 0), rows[i].what);
-		conf_check_items(&r, rows[i].items, 8, rows[i].what);
+		report_check_items(&r, rows[i].items, 8, rows[i].what);
 		report_fini(&r);
 		conf_free(&c);
 	}
@@ -110,14 +110,14 @@ test_checking_the_command_line(void **state)
 	assert_true(conf_list_add(c, &capsule->aliases, "h"));
 	assert_true(conf_set_text(c, &capsule->root, ""));
 	assert_false(conf_check(c, &r));
-	conf_check_item(&r, 0,
+	report_check_item(&r, 0,
 	    "error: tls.minimum: invalid value \"1.1\": expected \"1.2\" or "
 	    "\"1.3\"",
 	    "text");
-	conf_check_item(&r, 1,
+	report_check_item(&r, 1,
 	    "error: capsules.root: invalid value \"\": must not be empty",
 	    "empty");
-	conf_check_item(&r, 2, "error: duplicate host \"h\"", "names");
+	report_check_item(&r, 2, "error: duplicate host \"h\"", "names");
 	assert_int_equal(r.n, 3);
 	/* A second look says nothing new. */
 	assert_true(conf_check(c, &r));
@@ -130,7 +130,7 @@ static void
 test_what_was_not_read_is_not_checked(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of("workers = ;", &r);
+	struct conf *c = conf_parse_text("workers = ;", &r);
 
 	(void)state;
 	assert_int_equal(r.n, 1);
@@ -349,7 +349,7 @@ test_operators_values(void **state)
 		if (strncmp(buf_cstr(&text), "capsules", 8) != 0)
 			buf_str(&text,
 			    "capsules = ( { host = \"h\"; root = \"/r\"; } );");
-		c = conf_of(buf_cstr(&text), &r);
+		c = conf_parse_text(buf_cstr(&text), &r);
 		conf_check(c, &r);
 		check_row((r.errors == 0) == rows[i].good, buf_cstr(&text));
 		check_row(
@@ -372,5 +372,5 @@ main(void)
 		cmocka_unit_test(test_operators_values),
 	};
 
-	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }

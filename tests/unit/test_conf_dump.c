@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -51,14 +51,14 @@ test_a_dump_reads_the_same(void **state)
 	buf_init(&second, 1 << 20);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct report r = { 0 };
-		struct conf *c = conf_of(rows[i].text, &r);
+		struct conf *c = conf_parse_text(rows[i].text, &r);
 
 		check_row(r.n == 0, rows[i].what);
 		dump_of(c, &first);
 		conf_free(&c);
 		check_row(strstr(buf_cstr(&first), rows[i].holds) != NULL,
 		    rows[i].what);
-		c = conf_of(buf_cstr(&first), &r);
+		c = conf_parse_text(buf_cstr(&first), &r);
 		check_row(r.n == 0, rows[i].what);
 		dump_of(c, &second);
 		conf_free(&c);
@@ -138,5 +138,5 @@ main(void)
 		cmocka_unit_test(test_a_dump_that_does_not_fit),
 	};
 
-	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <string.h>
 
@@ -146,7 +146,7 @@ test_reading_reports(void **state)
 
 		conf_write(conf_file, rows[i].text);
 		(void)conf_read(c, conf_file, &r);
-		conf_check_items(&r, rows[i].items, 8, rows[i].what);
+		report_check_items(&r, rows[i].items, 8, rows[i].what);
 		report_fini(&r);
 		conf_free(&c);
 	}
@@ -163,8 +163,8 @@ check_content(struct slice text, const char *want, const char *row)
 	conf_read_content(
 	    c, &capsule->content, text, "capsule.conf", REPORT_ERROR, &r);
 	if (want != NULL)
-		conf_check_item(&r, 0, want, row);
-	conf_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
+		report_check_item(&r, 0, want, row);
+	report_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -237,7 +237,7 @@ static void
 test_the_operators_word_wins(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of(operator_file, &r);
+	struct conf *c = conf_parse_text(operator_file, &r);
 	struct conf_content content = c->capsules[0].content;
 
 	(void)state;
@@ -319,7 +319,7 @@ static void
 test_what_is_left_of_a_file_with_mistakes(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of(operator_file, &r);
+	struct conf *c = conf_parse_text(operator_file, &r);
 	struct conf_content content = c->capsules[0].content;
 	const size_t redirects = content.n_redirects, paths = content.n_paths;
 
@@ -370,5 +370,5 @@ main(void)
 		cmocka_unit_test(test_what_is_left_of_a_file_with_mistakes),
 	};
 
-	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "conn_help.h"
+#include "support/testbed.h"
 
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>
 
@@ -11,41 +12,41 @@ static void
 test_a_request_too_long(void **state) /* rule 1.1.3 */
 {
 	static char line[REQUEST_LINE_MAX + 1] = H "/";
-	struct meeting m;
+	struct session s;
 
 	(void)state;
 	memset(line + strlen(H "/"), 'x', REQUEST_LINE_MAX - strlen(H "/"));
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
-	visitor_say(&m.v, slice_of(line, REQUEST_LINE_MAX - 1));
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	visitor_say(&m.v, SLICE("x"));
-	listen_to(&m);
-	check_slice(
-	    buf_view(&m.v.got), SLICE("59 Request longer than 1024 bytes\r\n"));
-	part(&m);
-	assert_int_equal(stage_logged(" - 59 "), 1);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
+	client_send(&s.client, slice_of(line, REQUEST_LINE_MAX - 1));
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	client_send(&s.client, SLICE("x"));
+	session_finish(&s);
+	check_slice(buf_view(&s.client.got),
+	    SLICE("59 Request longer than 1024 bytes\r\n"));
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" - 59 "), 1);
 }
 
 static void
 test_an_end_without_a_request(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
 	for (int bare = 0; bare < 2; bare++) {
-		meet(&m, "192.0.2.7", 0);
-		shake(&m);
-		visitor_say(&m.v, SLICE(H "/"));
+		session_connect(&s, "192.0.2.7", 0);
+		session_handshake(&s);
+		client_send(&s.client, SLICE(H "/"));
 		if (bare == 0)
-			tls_conn_close_notify(&m.v.tls);
-		shutdown(m.v.fd, SHUT_WR);
-		listen_to(&m);
-		assert_true(tls_conn_peer_closed(&m.v.tls));
-		assert_int_equal(m.v.got.len, 0);
-		part(&m);
+			tls_conn_close_notify(&s.client.tls);
+		shutdown(s.client.fd, SHUT_WR);
+		session_finish(&s);
+		assert_true(tls_conn_peer_closed(&s.client.tls));
+		assert_int_equal(s.client.got.len, 0);
+		session_disconnect(&s);
 	}
-	assert_int_equal(stage_logged(""), 0);
+	assert_int_equal(testbed_count_logged(""), 0);
 }
 
 /* A broken record, and a reset. */
@@ -54,45 +55,45 @@ test_a_failure_before_the_request(void **state)
 {
 	static const char junk[] = "\x17\x03\x03\x00\x20"
 				   "01234567890123456789012345678901";
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
-	assert_true(write(m.v.fd, junk, sizeof(junk) - 1) > 0);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
-	meet(&m, "192.0.2.7", 0);
-	visitor_shake(&m.v);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_QUEUED);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	visitor_leave(&m.v); /* with our hello unread */
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
-	assert_int_equal(stage_logged(""), 0);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
+	assert_true(write(s.client.fd, junk, sizeof(junk) - 1) > 0);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
+	session_connect(&s, "192.0.2.7", 0);
+	client_handshake(&s.client);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_QUEUED);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	client_disconnect(&s.client); /* with our hello unread */
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(""), 0);
 }
 
 static void
 test_a_rate_is_told_to_slow_down(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	help.conf->limits.rate = 1;
-	help.conf->limits.burst = 1;
+	capsule.conf->limits.rate = 1;
+	capsule.conf->limits.burst = 1;
 	for (int i = 0; i < 3; i++) {
-		meet(&m, "192.0.2.7", i < 2 ? 7 : 0);
-		shake(&m);
-		visitor_say(&m.v, SLICE(H "/\r\n"));
-		listen_to(&m);
-		check_slice(buf_view(&m.v.got),
+		session_connect(&s, "192.0.2.7", i < 2 ? 7 : 0);
+		session_handshake(&s);
+		client_send(&s.client, SLICE(H "/\r\n"));
+		session_finish(&s);
+		check_slice(buf_view(&s.client.got),
 		    i == 1 ? SLICE("44 1\r\n") : SLICE(PAGE));
-		part(&m);
+		session_disconnect(&s);
 	}
-	assert_int_equal(stage_logged(" 44 6 "), 1);
+	assert_int_equal(testbed_count_logged(" 44 6 "), 1);
 }
 
 /* Descriptors have run out but for a spare one, and then for good. */
@@ -101,15 +102,15 @@ test_a_spare_descriptor_answers(void **state)
 {
 	struct rlimit before, few;
 	struct spares spares = { .original = STDERR_FILENO };
-	struct meeting m;
+	struct session s;
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	stage.world.spares = &spares;
+	testbed.world.spares = &spares;
 	for (int i = 0; i < 2; i++) {
-		meet(&m, "192.0.2.7", 0);
-		shake(&m);
-		visitor_say(&m.v, SLICE(H "/\r\n"));
+		session_connect(&s, "192.0.2.7", 0);
+		session_handshake(&s);
+		client_send(&s.client, SLICE(H "/\r\n"));
 		spares.fd[0] = dup(spares.original);
 		spares.n = 1;
 		few = before;
@@ -119,16 +120,16 @@ test_a_spare_descriptor_answers(void **state)
 			few.rlim_cur--;
 		}
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-		listen_to(&m);
+		session_finish(&s);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-		assert_true(slice_starts(
-		    buf_view(&m.v.got), i == 0 ? SLICE(PAGE) : SLICE("40 ")));
+		assert_true(slice_starts(buf_view(&s.client.got),
+		    i == 0 ? SLICE(PAGE) : SLICE("40 ")));
 		assert_int_equal(spares.n, 0);
-		part(&m);
+		session_disconnect(&s);
 	}
-	stage.world.spares = NULL;
-	assert_int_equal(stage_logged(" localhost 20 "), 1);
-	assert_int_equal(stage_logged(" localhost 40 "), 1);
+	testbed.world.spares = NULL;
+	assert_int_equal(testbed_count_logged(" localhost 20 "), 1);
+	assert_int_equal(testbed_count_logged(" localhost 40 "), 1);
 }
 
 static void
@@ -150,39 +151,40 @@ test_the_timeout_of_each_state(void **state)
 		{ "more to drain", CONN_DISCARD, CONN_DISCARD_S, CONN_DONE },
 		{ "at the end", CONN_DONE, CONN_DISCARD_S, CONN_DONE },
 	};
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	help.conf->limits.handshake = 11;
-	help.conf->limits.request = 12;
-	help.conf->limits.stall = 13;
-	meet(&m, "192.0.2.7", 0);
+	capsule.conf->limits.handshake = 11;
+	capsule.conf->limits.request = 12;
+	capsule.conf->limits.stall = 13;
+	session_connect(&s, "192.0.2.7", 0);
 	for (size_t i = 0; i < sizeof(timeouts) / sizeof(*timeouts); i++) {
-		m.c.state = timeouts[i].state;
-		check_row(conn_timeout(&m.c, help.conf) == timeouts[i].seconds,
+		s.conn.state = timeouts[i].state;
+		check_row(
+		    conn_timeout(&s.conn, capsule.conf) == timeouts[i].seconds,
 		    timeouts[i].rule);
-		conn_expire(&m.c, help.conf);
-		check_row(m.c.state == timeouts[i].after, timeouts[i].rule);
+		conn_expire(&s.conn, capsule.conf);
+		check_row(s.conn.state == timeouts[i].after, timeouts[i].rule);
 	}
-	part(&m);
+	session_disconnect(&s);
 }
 
 static void
 test_a_request_that_never_came(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
-	visitor_say(&m.v, SLICE(H "/"));
-	conn_step(&m.c, &stage.world);
-	conn_expire(&m.c, help.conf);
-	listen_to(&m);
-	assert_true(tls_conn_peer_closed(&m.v.tls));
-	assert_int_equal(m.v.got.len, 0);
-	part(&m);
-	assert_int_equal(stage_logged(""), 0);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
+	client_send(&s.client, SLICE(H "/"));
+	conn_step(&s.conn, &testbed.world);
+	conn_expire(&s.conn, capsule.conf);
+	session_finish(&s);
+	assert_true(tls_conn_peer_closed(&s.client.tls));
+	assert_int_equal(s.client.got.len, 0);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(""), 0);
 }
 
 /* Key updates are bytes that never become a request: bounded, unlike those of a
@@ -193,29 +195,29 @@ test_noise_before_the_request_is_bounded(void **state)
 	enum { KEY_UPDATE = 5 + 5 + 1 + 16 }; /* bytes of its record */
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = SSL_new(ctx);
-	struct meeting m;
+	struct session s;
 	int sent = 0;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	SSL_set_fd(ssl, m.v.fd);
+	session_connect(&s, "192.0.2.7", 0);
+	SSL_set_fd(ssl, s.client.fd);
 	SSL_set_connect_state(ssl);
-	while (m.c.state <= CONN_HANDSHAKE) {
+	while (s.conn.state <= CONN_HANDSHAKE) {
 		SSL_do_handshake(ssl);
-		conn_step(&m.c, &stage.world);
+		conn_step(&s.conn, &testbed.world);
 	}
-	while (m.c.state == CONN_REQUEST) {
+	while (s.conn.state == CONN_REQUEST) {
 		assert_true(sent++ * KEY_UPDATE <= CONN_BEFORE_REQUEST_MAX);
 		SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 		assert_int_equal(SSL_do_handshake(ssl), 1);
-		conn_step(&m.c, &stage.world);
+		conn_step(&s.conn, &testbed.world);
 	}
-	assert_int_equal(m.c.state, CONN_DONE);
+	assert_int_equal(s.conn.state, CONN_DONE);
 	assert_true(sent * KEY_UPDATE > CONN_BEFORE_REQUEST_MAX);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
-	part(&m);
-	assert_int_equal(stage_logged(""), 0);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(""), 0);
 }
 
 /* After the answer, what still comes is read, up to a limit: a close with
@@ -224,174 +226,175 @@ static void
 test_drain(void **state)
 {
 	static const char junk[64 * 1024];
-	struct meeting m;
+	struct session s;
 	size_t sent = 0;
 	ssize_t n;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
-	visitor_say(&m.v, SLICE(H "/\r\n"));
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(m.c.state, CONN_DISCARD);
-	assert_false(tls_conn_is_open(&m.c.tls));
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
+	client_send(&s.client, SLICE(H "/\r\n"));
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(s.conn.state, CONN_DISCARD);
+	assert_false(tls_conn_is_open(&s.conn.tls));
 	/* The line is there before the drain is over. */
-	assert_int_equal(stage_logged(" complete /"), 1);
-	while (m.c.state != CONN_DONE) {
+	assert_int_equal(testbed_count_logged(" complete /"), 1);
+	while (s.conn.state != CONN_DONE) {
 		assert_true(sent <= 2 * CONN_DISCARD_MAX);
-		n = write(m.v.fd, junk, sizeof(junk));
+		n = write(s.client.fd, junk, sizeof(junk));
 		sent += n > 0 ? (size_t)n : 0;
-		conn_step(&m.c, &stage.world);
+		conn_step(&s.conn, &testbed.world);
 	}
 	assert_true(sent > CONN_DISCARD_MAX);
-	part(&m);
-	assert_int_equal(stage_logged(" complete /"), 1);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" complete /"), 1);
 }
 
 static void
 test_no_room_for_close_notify(void **state)
 {
 	static const char junk[4096];
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
 	for (size_t len = sizeof(junk); len > 0; len /= 2)
-		while (write(m.c.fd, junk, len) > 0)
+		while (write(s.conn.fd, junk, len) > 0)
 			;
-	shutdown(m.v.fd, SHUT_WR);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
-	assert_int_equal(m.c.state, CONN_SHUTDOWN);
-	conn_expire(&m.c, help.conf);
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
+	shutdown(s.client.fd, SHUT_WR);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_WRITE);
+	assert_int_equal(s.conn.state, CONN_SHUTDOWN);
+	conn_expire(&s.conn, capsule.conf);
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
 }
 
 /* A reader who takes nothing: others have their turn, the answer waits. */
 static void
-begin_big(struct meeting *m)
+begin_big(struct session *s)
 {
-	meet(m, "192.0.2.7", 0);
-	shake(m);
-	visitor_say(&m->v, SLICE(H "/big\r\n"));
-	assert_int_equal(conn_step(&m->c, &stage.world), IO_WANT_WRITE);
-	assert_int_equal(m->c.state, CONN_SEND);
-	assert_true(m->c.sent > 0 && m->c.sent < STAGE_BIG);
-	assert_true(m->c.progress);
-	m->c.progress = false;
+	session_connect(s, "192.0.2.7", 0);
+	session_handshake(s);
+	client_send(&s->client, SLICE(H "/big\r\n"));
+	assert_int_equal(conn_step(&s->conn, &testbed.world), IO_WANT_WRITE);
+	assert_int_equal(s->conn.state, CONN_SEND);
+	assert_true(s->conn.sent > 0 && s->conn.sent < TESTBED_BIG_SIZE);
+	assert_true(s->conn.progress);
+	s->conn.progress = false;
 }
 
 static void
 test_a_big_body_comes_whole(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	begin_big(&m);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
-	assert_int_equal(m.c.state, CONN_SEND);
-	listen_to(&m);
-	assert_true(tls_conn_peer_closed(&m.v.tls));
-	assert_int_equal(m.v.got.len, m.c.header_len + STAGE_BIG);
-	part(&m);
-	assert_int_equal(stage_logged(" complete /big"), 1);
+	begin_big(&s);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_WRITE);
+	assert_int_equal(s.conn.state, CONN_SEND);
+	session_finish(&s);
+	assert_true(tls_conn_peer_closed(&s.client.tls));
+	assert_int_equal(
+	    s.client.got.len, s.conn.header_len + TESTBED_BIG_SIZE);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" complete /big"), 1);
 }
 
 static void
 test_one_turn_is_bounded(void **state)
 {
-	struct meeting m;
-	int big = 8 * STAGE_BIG;
+	struct session s;
+	int big = 8 * TESTBED_BIG_SIZE;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	if (setsockopt(m.c.fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) ==
-	    -1)
+	session_connect(&s, "192.0.2.7", 0);
+	if (setsockopt(
+		s.conn.fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) == -1)
 		skip();
-	shake(&m);
-	visitor_say(&m.v, SLICE(H "/big\r\n"));
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_WRITE);
-	assert_int_equal(m.c.sent, CONN_TURN_RECORDS * TLS_RECORD_MAX);
-	part(&m);
-	assert_int_equal(stage_logged(" cut /big"), 1);
+	session_handshake(&s);
+	client_send(&s.client, SLICE(H "/big\r\n"));
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_WRITE);
+	assert_int_equal(s.conn.sent, CONN_TURN_RECORDS * TLS_RECORD_MAX);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
 /* No close_notify after a body that is not complete (RFC 8446 6.1). */
 static void
 test_a_body_that_shrinks_is_cut(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	begin_big(&m);
+	begin_big(&s);
 	assert_int_equal(truncate(tree_path("root/big"), 1), 0);
-	listen_to(&m);
-	conn_fini(&m.c, &stage.world);
-	while (visitor_hear(&m.v))
+	session_finish(&s);
+	conn_fini(&s.conn, &testbed.world);
+	while (client_receive(&s.client))
 		;
-	assert_true(m.v.ended);
-	assert_false(tls_conn_peer_closed(&m.v.tls));
-	visitor_fini(&m.v);
-	assert_int_equal(stage_logged(" cut /big"), 1);
+	assert_true(s.client.ended);
+	assert_false(tls_conn_peer_closed(&s.client.tls));
+	client_fini(&s.client);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
 static void
 test_a_body_that_is_gone_before_it_began(void **state)
 {
 	static const char header[] = "20 text/plain\r\n";
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
-	m.c.body = open(tree_path("root/dir/a.txt"), O_RDONLY | O_CLOEXEC);
-	m.c.size = 3; /* of which two are there */
-	m.c.status = STATUS_SUCCESS;
-	memcpy(m.text.header, header, sizeof(header) - 1);
-	m.c.header_len = sizeof(header) - 1;
-	m.c.state = CONN_SEND;
-	listen_to(&m);
-	assert_true(slice_starts(buf_view(&m.v.got), SLICE("40 ")));
-	assert_true(tls_conn_peer_closed(&m.v.tls));
-	assert_int_equal(m.c.body, -1);
-	part(&m);
-	assert_int_equal(stage_logged(" 40 "), 1);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
+	s.conn.body = open(tree_path("root/dir/a.txt"), O_RDONLY | O_CLOEXEC);
+	s.conn.size = 3; /* of which two are there */
+	s.conn.status = STATUS_SUCCESS;
+	memcpy(s.text.header, header, sizeof(header) - 1);
+	s.conn.header_len = sizeof(header) - 1;
+	s.conn.state = CONN_SEND;
+	session_finish(&s);
+	assert_true(slice_starts(buf_view(&s.client.got), SLICE("40 ")));
+	assert_true(tls_conn_peer_closed(&s.client.tls));
+	assert_int_equal(s.conn.body, -1);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" 40 "), 1);
 }
 
 static void
 test_a_visitor_who_leaves(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	begin_big(&m);
-	visitor_leave(&m.v);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
-	assert_int_equal(stage_logged(" cut /big"), 1);
+	begin_big(&s);
+	client_disconnect(&s.client);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
 /* The kernel's queue shrinks long before it takes more: he does read. */
 static void
 test_a_slow_reader_has_more_time(void **state)
 {
-	struct meeting m;
+	struct session s;
 	char bytes[64 * 1024];
 
 	(void)state;
-	begin_big(&m);
-	assert_true(m.c.queued > 0);
-	assert_true(read(m.v.fd, bytes, sizeof(bytes)) > 0);
-	conn_expire(&m.c, help.conf);
-	assert_int_equal(m.c.state, CONN_SEND);
-	assert_true(m.c.progress);
-	m.c.progress = false;
-	conn_expire(&m.c, help.conf); /* nothing more was taken */
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
-	assert_int_equal(stage_logged(" cut /big"), 1);
+	begin_big(&s);
+	assert_true(s.conn.queued > 0);
+	assert_true(read(s.client.fd, bytes, sizeof(bytes)) > 0);
+	conn_expire(&s.conn, capsule.conf);
+	assert_int_equal(s.conn.state, CONN_SEND);
+	assert_true(s.conn.progress);
+	s.conn.progress = false;
+	conn_expire(&s.conn, capsule.conf); /* nothing more was taken */
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
 /* Whether text is the pattern, where a '#' stands for a number. */
@@ -421,7 +424,7 @@ check_log(const char *rule, const char *pattern)
 	struct slice time, rest;
 	struct buf log;
 
-	stage_log(&log);
+	testbed_read_log(&log);
 	if (!slice_cut(buf_view(&log), ' ', &time, &rest))
 		rest = buf_view(&log);
 	if (!is_like(rest, pattern))
@@ -463,25 +466,25 @@ check_row_of_answers(const struct row *row, bool in_pieces)
 {
 	struct slice request = slice_str(row->request);
 	char line[256];
-	struct meeting m;
+	struct session s;
 
-	meet(&m, "192.0.2.7", 0);
-	shake(&m);
+	session_connect(&s, "192.0.2.7", 0);
+	session_handshake(&s);
 	for (size_t i = 0; in_pieces && i < request.len; i++) {
 		bool ended = memchr(request.ptr, '\n', i + 1) != NULL;
 
-		visitor_say(&m.v, slice_of(request.ptr + i, 1));
-		if (m.c.state == CONN_REQUEST)
-			conn_step(&m.c, &stage.world);
-		check_row((m.c.state != CONN_REQUEST) == ended, row->rule);
+		client_send(&s.client, slice_of(request.ptr + i, 1));
+		if (s.conn.state == CONN_REQUEST)
+			conn_step(&s.conn, &testbed.world);
+		check_row((s.conn.state != CONN_REQUEST) == ended, row->rule);
 	}
 	if (!in_pieces)
-		visitor_say(&m.v, request);
-	listen_to(&m);
-	check_row(tls_conn_peer_closed(&m.v.tls), row->rule);
+		client_send(&s.client, request);
+	session_finish(&s);
+	check_row(tls_conn_peer_closed(&s.client.tls), row->rule);
 	if (row->answer != NULL)
-		check_slice(buf_view(&m.v.got), slice_str(row->answer));
-	part(&m);
+		check_slice(buf_view(&s.client.got), slice_str(row->answer));
+	session_disconnect(&s);
 	(void)snprintf(line, sizeof(line), "192.0.2.7 %s", row->line);
 	check_log(row->rule, line);
 }
@@ -500,23 +503,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		on_stage(test_a_request_too_long),
-		on_stage(test_an_end_without_a_request),
-		on_stage(test_a_failure_before_the_request),
-		on_stage(test_a_rate_is_told_to_slow_down),
-		on_stage(test_a_spare_descriptor_answers),
-		on_stage(test_the_timeout_of_each_state),
-		on_stage(test_a_request_that_never_came),
-		on_stage(test_noise_before_the_request_is_bounded),
-		on_stage(test_drain),
-		on_stage(test_no_room_for_close_notify),
-		on_stage(test_a_big_body_comes_whole),
-		on_stage(test_one_turn_is_bounded),
-		on_stage(test_a_body_that_shrinks_is_cut),
-		on_stage(test_a_body_that_is_gone_before_it_began),
-		on_stage(test_a_visitor_who_leaves),
-		on_stage(test_a_slow_reader_has_more_time),
-		on_stage(test_answers_and_their_lines_in_the_log),
+		testbed_test(test_a_request_too_long),
+		testbed_test(test_an_end_without_a_request),
+		testbed_test(test_a_failure_before_the_request),
+		testbed_test(test_a_rate_is_told_to_slow_down),
+		testbed_test(test_a_spare_descriptor_answers),
+		testbed_test(test_the_timeout_of_each_state),
+		testbed_test(test_a_request_that_never_came),
+		testbed_test(test_noise_before_the_request_is_bounded),
+		testbed_test(test_drain),
+		testbed_test(test_no_room_for_close_notify),
+		testbed_test(test_a_big_body_comes_whole),
+		testbed_test(test_one_turn_is_bounded),
+		testbed_test(test_a_body_that_shrinks_is_cut),
+		testbed_test(test_a_body_that_is_gone_before_it_began),
+		testbed_test(test_a_visitor_who_leaves),
+		testbed_test(test_a_slow_reader_has_more_time),
+		testbed_test(test_answers_and_their_lines_in_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

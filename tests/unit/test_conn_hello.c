@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conn_help.h"
+#include "support/testbed.h"
 
 /* A ClientHello as our client sends it. */
 static size_t
@@ -8,7 +8,7 @@ hello_of(struct tls_conn *client, uint8_t *out, size_t size)
 	struct buf b;
 
 	buf_wrap(&b, out, size);
-	assert_true(tls_conn_connect_memory(client, stage.client, NULL));
+	assert_true(tls_conn_connect_memory(client, testbed.client, NULL));
 	assert_int_equal(tls_conn_handshake(client), IO_WANT_READ);
 	assert_true(tls_conn_take(client, &b));
 	tls_conn_fini(client);
@@ -16,13 +16,13 @@ hello_of(struct tls_conn *client, uint8_t *out, size_t size)
 }
 
 static int
-low_water(const struct meeting *m)
+low_water(const struct session *s)
 {
 	socklen_t len = sizeof(int);
 	int value = 0;
 
 	assert_int_equal(
-	    getsockopt(m->c.fd, SOL_SOCKET, SO_RCVLOWAT, &value, &len), 0);
+	    getsockopt(s->conn.fd, SOL_SOCKET, SO_RCVLOWAT, &value, &len), 0);
 	return value;
 }
 
@@ -32,29 +32,29 @@ test_a_hello_in_pieces(void **state)
 {
 	uint8_t hello[4096];
 	struct tls_conn client;
-	struct meeting m;
+	struct session s;
 	size_t len = hello_of(&client, hello, sizeof(hello));
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(write(m.v.fd, hello, 1), 1);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(low_water(&m), 5 + 4);
-	assert_int_equal(write(m.v.fd, hello + 1, 9), 9);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(low_water(&m), len);
-	assert_false(tls_conn_is_open(&m.c.tls));
+	session_connect(&s, "192.0.2.7", 0);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(write(s.client.fd, hello, 1), 1);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(low_water(&s), 5 + 4);
+	assert_int_equal(write(s.client.fd, hello + 1, 9), 9);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(low_water(&s), len);
+	assert_false(tls_conn_is_open(&s.conn.tls));
 	assert_int_equal(
-	    write(m.v.fd, hello + 10, len - 10), (ssize_t)len - 10);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_QUEUED);
-	assert_false(tls_conn_is_open(&m.c.tls));
-	assert_int_equal(low_water(&m), 1);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_true(tls_conn_is_open(&m.c.tls));
-	assert_int_equal(m.c.state, CONN_HANDSHAKE);
-	part(&m);
+	    write(s.client.fd, hello + 10, len - 10), (ssize_t)len - 10);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_QUEUED);
+	assert_false(tls_conn_is_open(&s.conn.tls));
+	assert_int_equal(low_water(&s), 1);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_true(tls_conn_is_open(&s.conn.tls));
+	assert_int_equal(s.conn.state, CONN_HANDSHAKE);
+	session_disconnect(&s);
 }
 
 /* The same hello, cut into records of few bytes (RFC 8446 5.1 allows it): it is
@@ -64,7 +64,7 @@ test_a_hello_in_tiny_records(void **state)
 {
 	uint8_t hello[4096], cut[6 * 4096];
 	struct tls_conn client;
-	struct meeting m;
+	struct session s;
 	size_t len = hello_of(&client, hello, sizeof(hello)), n = 0;
 	int looks = 0;
 
@@ -75,23 +75,23 @@ test_a_hello_in_tiny_records(void **state)
 		n += 6;
 	}
 	assert_true(n < CONN_HELLO_MAX);
-	meet(&m, "192.0.2.7", 0);
-	for (size_t sent = 0, want = 1; m.c.state == CONN_HELLO;
-	     want = (size_t)m.c.wanted) {
+	session_connect(&s, "192.0.2.7", 0);
+	for (size_t sent = 0, want = 1; s.conn.state == CONN_HELLO;
+	     want = (size_t)s.conn.wanted) {
 		assert_true(want > sent && want <= n);
-		assert_int_equal(write(m.v.fd, cut + sent, want - sent),
+		assert_int_equal(write(s.client.fd, cut + sent, want - sent),
 		    (ssize_t)(want - sent));
 		sent = want;
-		conn_step(&m.c, &stage.world);
-		assert_false(tls_conn_is_open(&m.c.tls));
+		conn_step(&s.conn, &testbed.world);
+		assert_false(tls_conn_is_open(&s.conn.tls));
 		looks++;
 	}
-	assert_int_equal(m.c.wanted, 1);
-	assert_int_equal(m.c.state, CONN_QUEUED);
+	assert_int_equal(s.conn.wanted, 1);
+	assert_int_equal(s.conn.state, CONN_QUEUED);
 	assert_true(looks < 60);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(recv(m.v.fd, cut, 1, MSG_PEEK), 1);
-	part(&m);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(recv(s.client.fd, cut, 1, MSG_PEEK), 1);
+	session_disconnect(&s);
 }
 
 /* What says that it is longer than any hello, or what is forbidden, gets nothing and
@@ -113,16 +113,16 @@ test_what_will_never_be_a_hello(void **state)
 		{ "a record of nothing after a piece",
 		    { 22, 3, 1, 0, 1, 1, 22, 3, 1, 0, 0 }, 11 },
 	};
-	struct meeting m;
+	struct session s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		meet(&m, "192.0.2.7", 0);
-		assert_true(write(m.v.fd, rows[i].bytes, rows[i].n) > 0);
-		conn_step(&m.c, &stage.world);
-		check_row(m.c.state == CONN_DONE, rows[i].rule);
-		check_row(!tls_conn_is_open(&m.c.tls), rows[i].rule);
-		part(&m);
+		session_connect(&s, "192.0.2.7", 0);
+		assert_true(write(s.client.fd, rows[i].bytes, rows[i].n) > 0);
+		conn_step(&s.conn, &testbed.world);
+		check_row(s.conn.state == CONN_DONE, rows[i].rule);
+		check_row(!tls_conn_is_open(&s.conn.tls), rows[i].rule);
+		session_disconnect(&s);
 	}
 }
 
@@ -139,15 +139,15 @@ test_what_openssl_refuses_is_not_waited_for(void **state)
 		    { 22, 3, 1, 0, 1, 1, 21, 3, 1, 0, 2 }, 11 },
 		{ "another message", { 22, 3, 1, 0, 4, 2, 0, 0, 4 }, 9 },
 	};
-	struct meeting m;
+	struct session s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		meet(&m, "192.0.2.7", 0);
-		assert_true(write(m.v.fd, rows[i].bytes, rows[i].n) > 0);
-		assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-		check_row(m.c.state == CONN_QUEUED, rows[i].rule);
-		part(&m);
+		session_connect(&s, "192.0.2.7", 0);
+		assert_true(write(s.client.fd, rows[i].bytes, rows[i].n) > 0);
+		assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+		check_row(s.conn.state == CONN_QUEUED, rows[i].rule);
+		session_disconnect(&s);
 	}
 }
 
@@ -155,35 +155,35 @@ test_what_openssl_refuses_is_not_waited_for(void **state)
 static void
 test_a_unix_socket_does_not_wait(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "unix", 0);
-	assert_int_equal(write(m.v.fd, "\x16\x03\x01\x02", 4), 4);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_true(tls_conn_is_open(&m.c.tls));
-	assert_int_equal(low_water(&m), 1);
-	part(&m);
+	session_connect(&s, "unix", 0);
+	assert_int_equal(write(s.client.fd, "\x16\x03\x01\x02", 4), 4);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_true(tls_conn_is_open(&s.conn.tls));
+	assert_int_equal(low_water(&s), 1);
+	session_disconnect(&s);
 }
 
 /* Half a hello and then no more: OpenSSL sees that for itself. */
 static void
 test_a_hello_that_is_never_whole(void **state)
 {
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	assert_int_equal(write(m.v.fd, "\x16\x03\x01\x02\x00", 5), 5);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(low_water(&m), 5 + 0x200);
-	shutdown(m.v.fd, SHUT_WR);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_QUEUED);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_DONE);
-	assert_int_equal(m.c.state, CONN_DONE);
-	part(&m);
+	session_connect(&s, "192.0.2.7", 0);
+	assert_int_equal(write(s.client.fd, "\x16\x03\x01\x02\x00", 5), 5);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(low_water(&s), 5 + 0x200);
+	shutdown(s.client.fd, SHUT_WR);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_QUEUED);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	assert_int_equal(s.conn.state, CONN_DONE);
+	session_disconnect(&s);
 }
 
 static void
@@ -191,21 +191,21 @@ test_a_long_hello(void **state)
 {
 	static uint8_t hello[5 + 3000] = { 22, 3, 1, 3000 >> 8, 3000 & 255, 1,
 		0, 2996 >> 8, 2996 & 255 };
-	struct meeting m;
+	struct session s;
 
 	(void)state;
-	meet(&m, "192.0.2.7", 0);
-	assert_int_equal(write(m.v.fd, hello, 2500), 2500);
-	assert_int_equal(conn_step(&m.c, &stage.world), IO_WANT_READ);
-	assert_int_equal(low_water(&m), sizeof(hello));
-	assert_false(tls_conn_is_open(&m.c.tls));
-	assert_int_equal(write(m.v.fd, hello + 2500, 505), 505);
-	conn_step(&m.c, &stage.world);
-	assert_int_equal(low_water(&m), 1);
-	assert_int_equal(m.c.state, CONN_QUEUED);
-	conn_step(&m.c, &stage.world);
-	assert_int_equal(m.c.state, CONN_DONE); /* zeros are no hello */
-	part(&m);
+	session_connect(&s, "192.0.2.7", 0);
+	assert_int_equal(write(s.client.fd, hello, 2500), 2500);
+	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
+	assert_int_equal(low_water(&s), sizeof(hello));
+	assert_false(tls_conn_is_open(&s.conn.tls));
+	assert_int_equal(write(s.client.fd, hello + 2500, 505), 505);
+	conn_step(&s.conn, &testbed.world);
+	assert_int_equal(low_water(&s), 1);
+	assert_int_equal(s.conn.state, CONN_QUEUED);
+	conn_step(&s.conn, &testbed.world);
+	assert_int_equal(s.conn.state, CONN_DONE); /* zeros are no hello */
+	session_disconnect(&s);
 }
 
 /* Not a byte is sent in answer to bytes that are not TLS. */
@@ -222,40 +222,40 @@ test_what_is_no_hello_is_not_answered(void **state)
 		{ "data before a handshake", "\x17\x03\x03" },
 		{ "nothing at all", "" },
 	};
-	struct meeting m;
+	struct session s;
 	char byte;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct slice bytes = slice_str(rows[i].bytes);
 
-		meet(&m, "192.0.2.7", 0);
-		assert_int_equal(
-		    write(m.v.fd, bytes.ptr, bytes.len), (ssize_t)bytes.len);
-		shutdown(m.v.fd, SHUT_WR);
-		check_row(
-		    conn_step(&m.c, &stage.world) == IO_DONE, rows[i].rule);
-		check_row(m.c.state == CONN_DONE, rows[i].rule);
-		check_row(!tls_conn_is_open(&m.c.tls), rows[i].rule);
-		conn_fini(&m.c, &stage.world);
-		check_row(read(m.v.fd, &byte, 1) <= 0, rows[i].rule);
-		visitor_fini(&m.v);
+		session_connect(&s, "192.0.2.7", 0);
+		assert_int_equal(write(s.client.fd, bytes.ptr, bytes.len),
+		    (ssize_t)bytes.len);
+		shutdown(s.client.fd, SHUT_WR);
+		check_row(conn_step(&s.conn, &testbed.world) == IO_DONE,
+		    rows[i].rule);
+		check_row(s.conn.state == CONN_DONE, rows[i].rule);
+		check_row(!tls_conn_is_open(&s.conn.tls), rows[i].rule);
+		conn_fini(&s.conn, &testbed.world);
+		check_row(read(s.client.fd, &byte, 1) <= 0, rows[i].rule);
+		client_fini(&s.client);
 	}
-	assert_int_equal(stage_logged(""), 0);
+	assert_int_equal(testbed_count_logged(""), 0);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		on_stage(test_a_hello_in_pieces),
-		on_stage(test_a_hello_in_tiny_records),
-		on_stage(test_what_will_never_be_a_hello),
-		on_stage(test_what_openssl_refuses_is_not_waited_for),
-		on_stage(test_a_unix_socket_does_not_wait),
-		on_stage(test_a_hello_that_is_never_whole),
-		on_stage(test_a_long_hello),
-		on_stage(test_what_is_no_hello_is_not_answered),
+		testbed_test(test_a_hello_in_pieces),
+		testbed_test(test_a_hello_in_tiny_records),
+		testbed_test(test_what_will_never_be_a_hello),
+		testbed_test(test_what_openssl_refuses_is_not_waited_for),
+		testbed_test(test_a_unix_socket_does_not_wait),
+		testbed_test(test_a_hello_that_is_never_whole),
+		testbed_test(test_a_long_hello),
+		testbed_test(test_what_is_no_hello_is_not_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "capsule/copy.h"
-#include "capsule_help.h"
+#include "support/capsule.h"
 
 #define RULE                                                                   \
 	"============================================================"         \
@@ -30,10 +30,10 @@ make(const char *origin, size_t max)
 
 	if (origin != NULL)
 		assert_true(feed_origin(slice_str(origin), &parsed, &why));
-	assert_true(inventory_read(help_host(), &pages));
+	assert_true(inventory_read(capsule_host(), &pages));
 	buf_wrap(&out, made, max);
-	result = copy_text(help_host(), &pages, origin != NULL ? &parsed : NULL,
-		     &out, &help.report)
+	result = copy_text(capsule_host(), &pages,
+		     origin != NULL ? &parsed : NULL, &out, &capsule.report)
 		     ? buf_cstr(&out)
 		     : NULL;
 	inventory_fini(&pages);
@@ -47,8 +47,8 @@ becomes(struct slice page, const char *text)
 	static const char rule[] = RULE "\nindex.gmi\n" RULE "\n\n";
 	const char *got;
 
-	tree_bytes("root/index.gmi", page);
-	help_open_one("");
+	tree_write_bytes("root/index.gmi", page);
+	capsule_open_one("");
 	got = strstr(make(NULL, sizeof(made) - 1), rule);
 	assert_non_null(got);
 	assert_string_equal(got + sizeof(rule) - 1, text);
@@ -58,14 +58,14 @@ static void
 a_whole_copy(void **state)
 {
 	(void)state;
-	tree_dir("root/az");
-	tree_file("root/index.gmi", "# Home\n\nWelcome.\n=> b.gmi Next\n\n");
-	tree_file("root/a.gmi", "No title here.\n");
-	tree_file("root/b.gmi", "# B\n=> / Home\n");
-	tree_file("root/az/index.gmi", "# AZ\n=> ../b.gmi B\n=> ../ Home\n");
-	tree_file("root/x.txt", "not a page\n");
-	help_open_one("title = \"Capsule\"; order = [\"index.gmi\", "
-		      "\"b.gmi\"];");
+	tree_make_dir("root/az");
+	tree_write("root/index.gmi", "# Home\n\nWelcome.\n=> b.gmi Next\n\n");
+	tree_write("root/a.gmi", "No title here.\n");
+	tree_write("root/b.gmi", "# B\n=> / Home\n");
+	tree_write("root/az/index.gmi", "# AZ\n=> ../b.gmi B\n=> ../ Home\n");
+	tree_write("root/x.txt", "not a page\n");
+	capsule_open_one("title = \"Capsule\"; order = [\"index.gmi\", "
+			 "\"b.gmi\"];");
 	assert_string_equal(make("gemini://example.org", sizeof(made) - 1),
 	    "Capsule\n=======\n\n"
 	    "This file holds all pages of the capsule as plain "
@@ -87,16 +87,16 @@ a_whole_copy(void **state)
 	    "No title here.\n"
 	    "\n" RULE "\naz/index.gmi\n" RULE "\n\n"
 	    "AZ\n==\nB (b.gmi)\nHome (index.gmi)\n");
-	assert_int_equal(help.report.n, 0);
+	assert_int_equal(capsule.report.n, 0);
 }
 
 static void
 without_any_setting(void **state)
 {
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	help_open_one("");
-	assert_string_equal(copy_file(help_host()), "capsule.txt");
+	tree_write("root/a.gmi", "# A\n");
+	capsule_open_one("");
+	assert_string_equal(copy_file(capsule_host()), "capsule.txt");
 	assert_string_equal(make(NULL, sizeof(made) - 1),
 	    ABOUT "  1. A (a.gmi)\n"
 		  "\n" RULE "\na.gmi\n" RULE "\n\nA\n=\n");
@@ -120,8 +120,8 @@ static void
 links(void **state)
 {
 	(void)state;
-	tree_file("root/b c.gmi", "# B\n");
-	tree_file("root/x.txt", "x\n");
+	tree_write("root/b c.gmi", "# B\n");
+	tree_write("root/x.txt", "x\n");
 	becomes(SLICE("=> b%20c.gmi B\n"), "B (b c.gmi)\n");
 	becomes(SLICE("=> b%20c.gmi\n"), "(b c.gmi)\n");
 	becomes(SLICE("=> /b%20c.gmi?q#f B\n"), "B (b c.gmi)\n");
@@ -179,52 +179,52 @@ what_is_wrong_is_told_with_its_place(void **state)
 	};
 
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/x.txt", "x\n");
+	tree_write("root/a.gmi", "# A\n");
+	tree_write("root/x.txt", "x\n");
 	assert_int_equal(symlink("/nowhere", tree_path("root/link.txt")), 0);
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		help_open_one(rows[i].settings);
+		capsule_open_one(rows[i].settings);
 		check_row((make(NULL, sizeof(made) - 1) == NULL) ==
 			      (rows[i].level == REPORT_ERROR),
 		    rows[i].settings);
-		check_row(help_told(rows[i].level, 1, rows[i].words),
+		check_row(capsule_reported(rows[i].level, 1, rows[i].words),
 		    rows[i].settings);
 	}
-	help_open_one("copy = \"y.txt\";");
-	assert_string_equal(copy_file(help_host()), "y.txt");
+	capsule_open_one("copy = \"y.txt\";");
+	assert_string_equal(copy_file(capsule_host()), "y.txt");
 	assert_non_null(make(NULL, sizeof(made) - 1));
-	tree_file("root/y.txt", made);
+	tree_write("root/y.txt", made);
 	assert_non_null(make(NULL, sizeof(made) - 1));
 	assert_null(make(NULL, 300));
-	assert_true(help_told(REPORT_ERROR, 0, "too long"));
-	tree_bytes("root/b.gmi", SLICE("a\n\xff\n"));
-	help_open_one("");
+	assert_true(capsule_reported(REPORT_ERROR, 0, "too long"));
+	tree_write_bytes("root/b.gmi", SLICE("a\n\xff\n"));
+	capsule_open_one("");
 	assert_null(make(NULL, sizeof(made) - 1));
-	assert_true(help_told(REPORT_ERROR, 2, "UTF-8"));
+	assert_true(capsule_reported(REPORT_ERROR, 2, "UTF-8"));
 }
 
 static void
 a_capsule_without_pages_has_no_copy(void **state)
 {
 	(void)state;
-	tree_file("root/x.txt", "x\n");
-	help_open_one("");
+	tree_write("root/x.txt", "x\n");
+	capsule_open_one("");
 	assert_null(make(NULL, sizeof(made) - 1));
-	assert_true(help_told(REPORT_ERROR, 0, "no page"));
+	assert_true(capsule_reported(REPORT_ERROR, 0, "no page"));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(a_whole_copy),
-		in_a_capsule(without_any_setting),
-		in_a_capsule(each_kind_of_line),
-		in_a_capsule(links),
-		in_a_capsule(nothing_that_could_harm_a_terminal),
-		in_a_capsule(what_is_wrong_is_told_with_its_place),
-		in_a_capsule(a_capsule_without_pages_has_no_copy),
+		capsule_test(a_whole_copy),
+		capsule_test(without_any_setting),
+		capsule_test(each_kind_of_line),
+		capsule_test(links),
+		capsule_test(nothing_that_could_harm_a_terminal),
+		capsule_test(what_is_wrong_is_told_with_its_place),
+		capsule_test(a_capsule_without_pages_has_no_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

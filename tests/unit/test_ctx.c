@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "tls_help.h"
+#include "support/link.h"
+
+#include <string.h>
 
 static const struct tls_settings defaults = { .tickets = true };
 
@@ -25,13 +27,13 @@ test_versions(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct tls_settings settings = { .tls13_only =
 							   rows[i].only13 };
-		struct tls_server *s = help_server(&settings, NULL);
-		SSL_CTX *ctx = help_client(rows[i].min, rows[i].max);
+		struct tls_server *s = link_make_server(&settings, NULL);
+		SSL_CTX *ctx = link_make_client(rows[i].min, rows[i].max);
 		struct link l;
 
 		link_open(&l, s, ctx, "one.test", NULL);
 		check_row(
-		    link_shake(&l) == (rows[i].want != NULL), rows[i].what);
+		    link_handshake(&l) == (rows[i].want != NULL), rows[i].what);
 		if (rows[i].want != NULL)
 			assert_string_equal(
 			    tls_conn_version(&l.conn), rows[i].want);
@@ -71,11 +73,12 @@ test_suites(void **state)
 		    NULL },
 		{ "no DHE", TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", NULL },
 	};
-	struct tls_server *s = help_server(&defaults, NULL);
+	struct tls_server *s = link_make_server(&defaults, NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		SSL_CTX *ctx = help_client(rows[i].version, rows[i].version);
+		SSL_CTX *ctx =
+		    link_make_client(rows[i].version, rows[i].version);
 		struct link l;
 
 		assert_int_equal(
@@ -85,7 +88,7 @@ test_suites(void **state)
 		    1);
 		link_open(&l, s, ctx, "two.test", NULL);
 		check_row(
-		    link_shake(&l) == (rows[i].want != NULL), rows[i].what);
+		    link_handshake(&l) == (rows[i].want != NULL), rows[i].what);
 		if (rows[i].want != NULL)
 			assert_string_equal(
 			    SSL_get_cipher_name(l.client), rows[i].want);
@@ -106,16 +109,16 @@ test_groups(void **state)
 		{ "P-256", NID_X9_62_prime256v1 },
 		{ "P-384", NID_secp384r1 },
 	};
-	struct tls_server *s = help_server(&defaults, NULL);
+	struct tls_server *s = link_make_server(&defaults, NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		SSL_CTX *ctx = help_client(TLS1_3_VERSION, TLS1_3_VERSION);
+		SSL_CTX *ctx = link_make_client(TLS1_3_VERSION, TLS1_3_VERSION);
 		struct link l;
 
 		SSL_CTX_set1_groups_list(ctx, rows[i].offered);
 		link_open(&l, s, ctx, "one.test", NULL);
-		check_row(link_shake(&l), rows[i].offered);
+		check_row(link_handshake(&l), rows[i].offered);
 		assert_int_equal(
 		    SSL_get_shared_group(l.conn.ssl, 0), rows[i].want);
 		link_close(&l);
@@ -129,19 +132,19 @@ static void
 test_alpn_and_certificates(void **state)
 {
 	static const unsigned char offer[] = "\x02h2\x08http/1.1";
-	struct tls_server *s = help_server(&defaults, NULL);
+	struct tls_server *s = link_make_server(&defaults, NULL);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		int version = i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
-		SSL_CTX *ctx = help_client(version, version);
+		SSL_CTX *ctx = link_make_client(version, version);
 		const unsigned char *chosen;
 		unsigned len;
 		struct link l;
 
 		SSL_CTX_set_alpn_protos(ctx, offer, sizeof(offer) - 1);
 		link_open(&l, s, ctx, "one.test", NULL);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		SSL_get0_alpn_selected(l.client, &chosen, &len);
 		assert_int_equal(len, 0);
 		assert_int_equal(SSL_get_verify_mode(l.conn.ssl), 0);
@@ -156,13 +159,13 @@ test_alpn_and_certificates(void **state)
 static void
 test_economy(void **state)
 {
-	struct tls_server *s = help_server(&defaults, NULL);
-	SSL_CTX *ctx = help_client(TLS1_2_VERSION, 0);
+	struct tls_server *s = link_make_server(&defaults, NULL);
+	SSL_CTX *ctx = link_make_client(TLS1_2_VERSION, 0);
 	struct link l;
 
 	(void)state;
 	link_open(&l, s, ctx, "two.test", NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	assert_true(SSL_get_mode(l.conn.ssl) & SSL_MODE_RELEASE_BUFFERS);
 	assert_false(SSL_get_mode(l.conn.ssl) & SSL_MODE_ENABLE_PARTIAL_WRITE);
 	assert_true(SSL_get_read_ahead(l.conn.ssl));
@@ -186,12 +189,12 @@ test_bad_settings(void **state)
 	struct link l;
 
 	(void)state;
-	assert_null(tls_server_new(&bad, NULL, help_find, &why));
+	assert_null(tls_server_new(&bad, NULL, link_find_name, &why));
 	assert_non_null(strstr(why.text, "TLS_NONSENSE"));
-	s = help_server(&own, NULL);
-	ctx = help_client(TLS1_3_VERSION, 0);
+	s = link_make_server(&own, NULL);
+	ctx = link_make_client(TLS1_3_VERSION, 0);
 	link_open(&l, s, ctx, NULL, NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	assert_string_equal(SSL_get_cipher_name(l.client), own.suites);
 	link_close(&l);
 	SSL_CTX_free(ctx);
@@ -204,12 +207,12 @@ test_wrong_key(void **state)
 	struct why why;
 	struct sign_key *a = sign_key_generate();
 	struct sign_key *b = sign_key_generate();
-	struct cert *cert = cert_make(a, help_hosts, 2);
+	struct cert *cert = cert_make(a, link_names, 2);
 	struct tls_server *s;
 	struct tls_client *c;
 
 	(void)state;
-	s = tls_server_new(&defaults, NULL, help_find, &why);
+	s = tls_server_new(&defaults, NULL, link_find_name, &why);
 	assert_non_null(s);
 	assert_false(tls_server_add(s, "one.test", cert, b, &why));
 	assert_string_equal(why.text,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,9 +70,9 @@ test_keep(void **state)
 	bool forbidden = false;
 
 	(void)state;
-	assert_int_equal(tree_child(keep, &forbidden, false), 0);
+	assert_int_equal(tree_run_child(keep, &forbidden, false), 0);
 	forbidden = true;
-	assert_int_equal(tree_child(keep, &forbidden, false), 0);
+	assert_int_equal(tree_run_child(keep, &forbidden, false), 0);
 }
 
 int

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/dial.h"
 
-#include "fetch_help.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support/address.h"
+#include "util/clock.h"
 
 static bool
 dial_to(struct dial_names *names, const char *host, unsigned port,
@@ -25,14 +34,14 @@ test_failures(void **state)
 	int fd;
 
 	(void)state;
-	close(listen_here(&port)); /* nobody listens there now */
+	close(loopback_listen(&port)); /* nobody listens there now */
 	assert_false(dial_to(NULL, "127.0.0.1", port, 5000, &why));
 	assert_non_null(strstr(why.text, "Connection refused"));
 	why_clear(&why);
 	assert_false(dial_to(NULL, "nothing.invalid", 1965, 5000, &why));
 	assert_non_null(strstr(why.text, "nothing.invalid: "));
 	why_clear(&why);
-	fd = listen_here(&port);
+	fd = loopback_listen(&port);
 	/* The time is over before it began. */
 	assert_false(dial_to(NULL, "127.0.0.1", port, 0, &why));
 	assert_true(dial_to(NULL, "127.0.0.1", port, 5000, &why));
@@ -76,7 +85,7 @@ test_names(void **state)
 	struct dial a, b, c;
 	struct why why;
 	unsigned port;
-	int fd = listen_here(&port);
+	int fd = loopback_listen(&port);
 
 	(void)state;
 	assert_non_null(names);

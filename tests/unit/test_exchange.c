@@ -1,11 +1,62 @@
 /* SPDX-License-Identifier: ISC */
-#include "client/exchange.h"
+#include "support/script.h"
 
-#include "fetch_help.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support/address.h"
+#include "support/link.h"
+
+static const struct tls_settings script_settings = { .tickets = true };
+
+/* What a client received, and how its callbacks answer. */
+struct received {
+	bool trust;
+	int status;
+	char meta[1025];
+	size_t body;
+	size_t enough;
+};
+
+static bool
+on_trust(void *arg, const struct target *t, const struct cert *c)
+{
+	struct received *h = arg;
+
+	assert_true(cert_names(c, "one.test"));
+	assert_string_equal(t->host, "127.0.0.1");
+	return h->trust;
+}
+
+static bool
+on_header(void *arg, int status, struct slice meta)
+{
+	struct received *h = arg;
+
+	h->status = status;
+	memcpy(h->meta, meta.ptr, meta.len);
+	h->meta[meta.len] = '\0';
+	return true;
+}
+
+static bool
+on_body(void *arg, struct slice bytes)
+{
+	struct received *h = arg;
+
+	assert_true(bytes.len > 0);
+	h->body += bytes.len;
+	return h->enough == 0 || h->body < h->enough;
+}
 
 /* A server by script, and an exchange with it. */
 struct play {
-	struct heard heard;
+	struct received received;
 	struct fetch_handler visitor;
 	struct target target;
 	struct exchange *x;
@@ -25,7 +76,7 @@ set_up(void **state)
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	server = help_server(&help_settings, NULL);
+	server = link_make_server(&script_settings, NULL);
 	client = tls_client_new(NULL, NULL, &why);
 	return client == NULL ? -1 : 0;
 }
@@ -45,15 +96,15 @@ begin(struct play *p, const struct script *s,
 {
 	char url[64];
 	unsigned port;
-	int listener = listen_here(&port);
+	int listener = loopback_listen(&port);
 
-	*p = (struct play){ .heard = { .trust = true },
+	*p = (struct play){ .received = { .trust = true },
 		.visitor = { on_trust, on_header, on_body, NULL },
 		.result = FETCH_GOING };
-	p->visitor.arg = &p->heard;
+	p->visitor.arg = &p->received;
 	p->pid = fork();
 	if (p->pid == 0)
-		serve(listener, server, s);
+		script_serve(listener, server, s);
 	close(listener);
 	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
 	assert_int_equal(
@@ -166,8 +217,8 @@ test_two_at_once(void **state)
 	go_on(p, 2);
 	assert_int_equal(p[0].result, FETCH_DONE);
 	assert_int_equal(p[1].result, FETCH_DONE);
-	assert_int_equal(p[0].heard.body, 1000 * sizeof(page) - 6);
-	assert_int_equal(p[1].heard.body, 9 * slow.bytes.len);
+	assert_int_equal(p[0].received.body, 1000 * sizeof(page) - 6);
+	assert_int_equal(p[1].received.body, 9 * slow.bytes.len);
 	/* A flood is taken in portions. */
 	assert_true(p[0].steps > 1000 / EXCHANGE_STEP_MAX);
 	finish(&p[0]);
@@ -203,21 +254,21 @@ test_given_up(void **state)
 }
 
 static enum fetch_result
-fetch_play(const struct script *s, struct heard *h, struct why *why)
+fetch_play(const struct script *s, struct received *h, struct why *why)
 {
 	struct fetch_handler visitor = { on_trust, on_header, on_body, h };
-	struct tls_server *origin = help_server(&help_settings, NULL);
+	struct tls_server *origin = link_make_server(&script_settings, NULL);
 	struct tls_client *fetcher = tls_client_new(NULL, NULL, why);
 	enum fetch_result result;
 	struct target t;
 	char url[64];
 	unsigned port;
-	int listener = listen_here(&port);
+	int listener = loopback_listen(&port);
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		serve(listener, origin, s);
+		script_serve(listener, origin, s);
 	close(listener);
 	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
 	assert_int_equal(target_parse(slice_str(url), &t, why), TARGET_OK);
@@ -330,7 +381,7 @@ test_answers(void **state)
 	memcpy(line, "20 ", 3);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct script *s = &rows[i];
-		struct heard h = { .trust = true };
+		struct received h = { .trust = true };
 		struct why why;
 
 		why_clear(&why);
@@ -353,7 +404,7 @@ test_slow_body(void **state)
 		.repeat = 8,
 		.pause_ms = 200,
 		.timeout_s = 1 };
-	struct heard h = { .trust = true };
+	struct received h = { .trust = true };
 	struct why why;
 
 	(void)state;
@@ -367,7 +418,7 @@ test_stopped(void **state)
 	static uint8_t page[TLS_RECORD_MAX];
 	const struct script s = { .bytes = slice_of(page, sizeof(page)),
 		.repeat = 1000 };
-	struct heard h = { .trust = false };
+	struct received h = { .trust = false };
 	struct why why;
 
 	(void)state;
@@ -375,10 +426,10 @@ test_stopped(void **state)
 	memcpy(page, "20 x\r\n", 6);
 	assert_int_equal(fetch_play(&s, &h, &why), FETCH_STOPPED);
 	assert_int_equal(h.status, 0); /* nothing was asked */
-	h = (struct heard){ .trust = true, .enough = 100000 };
+	h = (struct received){ .trust = true, .enough = 100000 };
 	assert_int_equal(fetch_play(&s, &h, &why), FETCH_STOPPED);
 	assert_in_range(h.body, 100000, 100000 + sizeof(page));
-	h = (struct heard){ .trust = true };
+	h = (struct received){ .trust = true };
 	why_clear(&why);
 	assert_int_equal(fetch_play(&s, &h, &why), FETCH_DONE);
 	assert_int_equal(h.body, 1000 * sizeof(page) - 6);

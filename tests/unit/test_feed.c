@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "capsule/feed.h"
-#include "capsule_help.h"
+#include "support/capsule.h"
 
 static char made[64 * 1024];
 
@@ -21,10 +21,10 @@ make_by(const char *author, const char *origin)
 
 	if (origin != NULL)
 		assert_true(feed_origin(slice_str(origin), &parsed, &why));
-	assert_true(inventory_read(help_host(), &pages));
+	assert_true(inventory_read(capsule_host(), &pages));
 	buf_wrap(&out, made, sizeof(made) - 1);
-	result = feed_atom(slice_str(author), help_host(), &pages,
-		     origin != NULL ? &parsed : NULL, &out, &help.report)
+	result = feed_atom(slice_str(author), capsule_host(), &pages,
+		     origin != NULL ? &parsed : NULL, &out, &capsule.report)
 		     ? buf_cstr(&out)
 		     : NULL;
 	inventory_fini(&pages);
@@ -49,11 +49,11 @@ static void
 a_whole_document(void **state)
 {
 	(void)state;
-	tree_file("root/updates.gmi", "# Updates\n\n## Of this capsule\n"
-				      "=> night.gmi 2026-01-02 - Night\n"
-				      "=> law.gmi 2026-01-03: Law\n");
-	help_open_one("title = \"Capsule\"; lang = \"en,az\"; "
-		      "feed = \"updates.gmi\";");
+	tree_write("root/updates.gmi", "# Updates\n\n## Of this capsule\n"
+				       "=> night.gmi 2026-01-02 - Night\n"
+				       "=> law.gmi 2026-01-03: Law\n");
+	capsule_open_one("title = \"Capsule\"; lang = \"en,az\"; "
+			 "feed = \"updates.gmi\";");
 	assert_string_equal(make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
@@ -81,7 +81,7 @@ a_whole_document(void **state)
 	    "    <link rel=\"alternate\" href=\"night.gmi\"/>\n"
 	    "  </entry>\n"
 	    "</feed>\n");
-	assert_int_equal(help.report.n, 0);
+	assert_int_equal(capsule.report.n, 0);
 }
 
 static void
@@ -90,10 +90,10 @@ an_origin_makes_links_absolute(void **state)
 	const char *text;
 
 	(void)state;
-	tree_dir("root/az");
-	tree_file("root/az/u.gmi", "# U\n=> ../n.gmi 2026-01-02 N\n"
-				   "=> https://x.example/ 2026-01-01 X\n");
-	help_open_one("feed = \"az/u.gmi\";");
+	tree_make_dir("root/az");
+	tree_write("root/az/u.gmi", "# U\n=> ../n.gmi 2026-01-02 N\n"
+				    "=> https://x.example/ 2026-01-01 X\n");
+	capsule_open_one("feed = \"az/u.gmi\";");
 	text = make("gemini://Example.ORG:1966/");
 	has(text, "<id>tag:example.org,2020:feed:/az/u.gmi</id>");
 	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
@@ -123,8 +123,8 @@ the_feed_has_one_id_for_ever(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		tree_file("root/u.gmi", pages[i]);
-		help_open_one("feed = \"u.gmi\";");
+		tree_write("root/u.gmi", pages[i]);
+		capsule_open_one("feed = \"u.gmi\";");
 		has(make(NULL),
 		    "\n  <id>tag:capsule.invalid,2020:feed:/u.gmi</id>\n");
 	}
@@ -150,8 +150,8 @@ links_that_would_be_misread_begin_with_a_dot(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)snprintf(page, sizeof(page), "# U\n=> %s 2026-01-02 N\n",
 		    rows[i].url);
-		tree_file("root/u.gmi", page);
-		help_open_one("feed = \"u.gmi\";");
+		tree_write("root/u.gmi", page);
+		capsule_open_one("feed = \"u.gmi\";");
 		(void)snprintf(link, sizeof(link),
 		    "    <link rel=\"alternate\" href=\"%s\"/>\n",
 		    rows[i].href);
@@ -165,11 +165,11 @@ hostile_texts_stay_texts(void **state)
 	const char *text;
 
 	(void)state;
-	tree_bytes("root/u.gmi",
+	tree_write_bytes("root/u.gmi",
 	    SLICE("# <T> & \"T\" ]]>\x1b[1m\n## \xe2\x80\xaeS\n"
 		  "=> a\"<b>&c\x01 2026-01-01 no link\n"
 		  "=> a&'c 2026-01-02 </title><b a=\"\0\">\x7f&amp;\n"));
-	help_open_one("feed = \"u.gmi\"; title = \"C & <D>\";");
+	capsule_open_one("feed = \"u.gmi\"; title = \"C & <D>\";");
 	text = make(NULL);
 	has(text, "<title>&lt;T&gt; &amp; &quot;T&quot; ]]&gt;[1m</title>");
 	has(text, "<subtitle>S</subtitle>");
@@ -179,7 +179,7 @@ hostile_texts_stay_texts(void **state)
 	has(text, "href=\"a&amp;'c\"");
 	has(text, ":/a&amp;'c</id>");
 	assert_null(strstr(text, "no link"));
-	assert_true(help_told(REPORT_WARNING, 3, "could follow"));
+	assert_true(capsule_reported(REPORT_WARNING, 3, "could follow"));
 }
 
 static void
@@ -188,14 +188,14 @@ titles_have_substitutes(void **state)
 	const char *text;
 
 	(void)state;
-	tree_file("root/u.gmi", "\xef\xbb\xbf# Page\n=> a.gmi 2026-01-02\n");
-	help_open_one("feed = \"u.gmi\";");
+	tree_write("root/u.gmi", "\xef\xbb\xbf# Page\n=> a.gmi 2026-01-02\n");
+	capsule_open_one("feed = \"u.gmi\";");
 	text = make(NULL);
 	has(text, "<title>Page</title>");
 	has(text, "<name>Page</name>");
 	has(text, "<title>/a.gmi</title>");
-	tree_file("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
-	help_open_one("feed = \"u.gmi\"; title = \"Capsule\";");
+	tree_write("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
+	capsule_open_one("feed = \"u.gmi\"; title = \"Capsule\";");
 	has(make(NULL), "<title>Capsule</title>");
 }
 
@@ -228,11 +228,12 @@ what_is_wrong_is_told_with_its_place(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		tree_bytes("root/u.gmi", rows[i].page);
-		help_open_one(rows[i].settings);
+		tree_write_bytes("root/u.gmi", rows[i].page);
+		capsule_open_one(rows[i].settings);
 		check_row(make(NULL) == NULL, rows[i].words);
-		if (!help_told(REPORT_ERROR, rows[i].line, rows[i].words)) {
-			help_show_report();
+		if (!capsule_reported(
+			REPORT_ERROR, rows[i].line, rows[i].words)) {
+			capsule_print_report();
 			fail_msg("not told: %s", rows[i].words);
 		}
 	}
@@ -244,15 +245,17 @@ days_that_are_none_are_left_out(void **state)
 	const char *text;
 
 	(void)state;
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-02-30 A\n"
-				"=> b.gmi 2026-02-28 B\n"
-				"=> a.gmi 2026-11-221 A\n");
-	help_open_one("feed = \"u.gmi\";");
+	tree_write("root/u.gmi", "# U\n=> a.gmi 2026-02-30 A\n"
+				 "=> b.gmi 2026-02-28 B\n"
+				 "=> a.gmi 2026-11-221 A\n");
+	capsule_open_one("feed = \"u.gmi\";");
 	text = make(NULL);
 	has(text, "b.gmi");
 	assert_null(strstr(text, "a.gmi"));
-	assert_true(help_told(REPORT_WARNING, 2, "2026-02-30 is no day"));
-	assert_true(help_told(REPORT_WARNING, 4, "2026-11-221 is no day"));
+	assert_true(
+	    capsule_reported(REPORT_WARNING, 2, "2026-02-30 is no day"));
+	assert_true(
+	    capsule_reported(REPORT_WARNING, 4, "2026-11-221 is no day"));
 }
 
 /* What the linter calls an error is no link of a feed either. */
@@ -276,13 +279,13 @@ links_that_are_no_urls_are_left_out(void **state)
 		(void)snprintf(page, sizeof(page),
 		    "# U\n=> %s 2026-01-09 bad\n=> b%%25.gmi 2026-01-02 B\n",
 		    rows[i].url);
-		tree_file("root/u.gmi", page);
-		help_open_one("feed = \"u.gmi\";");
+		tree_write("root/u.gmi", page);
+		capsule_open_one("feed = \"u.gmi\";");
 		text = make(NULL);
 		has(text, "href=\"b%25.gmi\"");
 		check_row(strstr(text, "bad") == NULL, rows[i].url);
-		check_row(
-		    help_told(REPORT_WARNING, 2, rows[i].why), rows[i].url);
+		check_row(capsule_reported(REPORT_WARNING, 2, rows[i].why),
+		    rows[i].url);
 	}
 }
 
@@ -328,8 +331,8 @@ static void
 an_author_goes_before_the_title(void **state)
 {
 	(void)state;
-	tree_file("root/updates.gmi", "# Updates\n=> a 2026-01-02 A\n");
-	help_open_one("title = \"Capsule\"; feed = \"updates.gmi\";");
+	tree_write("root/updates.gmi", "# Updates\n=> a 2026-01-02 A\n");
+	capsule_open_one("title = \"Capsule\"; feed = \"updates.gmi\";");
 	has(make_by("A & B", NULL), "<name>A &amp; B</name>");
 	has(make_by(" ", NULL), "<name>Capsule</name>");
 	has(make(NULL), "<name>Capsule</name>");
@@ -466,16 +469,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(a_whole_document),
-		in_a_capsule(an_origin_makes_links_absolute),
-		in_a_capsule(the_feed_has_one_id_for_ever),
-		in_a_capsule(links_that_would_be_misread_begin_with_a_dot),
-		in_a_capsule(hostile_texts_stay_texts),
-		in_a_capsule(titles_have_substitutes),
-		in_a_capsule(an_author_goes_before_the_title),
-		in_a_capsule(what_is_wrong_is_told_with_its_place),
-		in_a_capsule(days_that_are_none_are_left_out),
-		in_a_capsule(links_that_are_no_urls_are_left_out),
+		capsule_test(a_whole_document),
+		capsule_test(an_origin_makes_links_absolute),
+		capsule_test(the_feed_has_one_id_for_ever),
+		capsule_test(links_that_would_be_misread_begin_with_a_dot),
+		capsule_test(hostile_texts_stay_texts),
+		capsule_test(titles_have_substitutes),
+		capsule_test(an_author_goes_before_the_title),
+		capsule_test(what_is_wrong_is_told_with_its_place),
+		capsule_test(days_that_are_none_are_left_out),
+		capsule_test(links_that_are_no_urls_are_left_out),
 		cmocka_unit_test(what_an_origin_is),
 		cmocka_unit_test(where_links_lead),
 		cmocka_unit_test(a_link_that_is_too_long_leads_nowhere),

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "file_help.h"
+#include "support/root.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+
+#include "os/file.h"
+#include "os/file_internal.h"
 
 typedef enum file_open opener(int, const char *, int *, struct stat *);
 
@@ -63,7 +67,7 @@ test_open_beneath_never_leaves_the_root(void **state)
 	int root;
 
 	(void)state;
-	make_tree();
+	root_make_files();
 	root = file_root(tree_path("root"));
 	assert_int_not_equal(root, -1);
 	for (i = 0; i < sizeof(openings) / sizeof(openings[0]); i++) {
@@ -84,7 +88,7 @@ test_open_beneath_can_be_made_to_walk(void **state)
 	int root;
 
 	(void)state;
-	make_tree();
+	root_make_files();
 	root = file_root(tree_path("root"));
 	file_force_walk(true);
 	assert_int_equal(file_open_beneath(root, "in", &fd, &st), FILE_ABSENT);
@@ -148,16 +152,16 @@ test_A50_unreadable_is_absent(void **state)
 	int root;
 
 	(void)state;
-	tree_dir("shut");
-	tree_dir("search");
-	tree_file("shut/a", "a");
-	tree_file("search/a", "a");
-	tree_file("secret", "a");
+	tree_make_dir("shut");
+	tree_make_dir("search");
+	tree_write("shut/a", "a");
+	tree_write("search/a", "a");
+	tree_write("secret", "a");
 	root = file_root(tree_path(""));
 	assert_int_equal(chmod(tree_path("secret"), 0), 0);
 	assert_int_equal(chmod(tree_path("shut"), 0), 0);
 	assert_int_equal(chmod(tree_path("search"), 0711), 0);
-	assert_int_equal(tree_as_nobody(unreadable_is_absent, &root), 0);
+	assert_int_equal(tree_run_as_nobody(unreadable_is_absent, &root), 0);
 	assert_int_equal(chmod(tree_path("shut"), 0700), 0);
 	(void)close(root);
 }
@@ -172,7 +176,7 @@ test_descriptors_short_is_not_absent(void **state)
 	int root;
 
 	(void)state;
-	tree_file("a", "a");
+	tree_write("a", "a");
 	root = file_root(tree_path(""));
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
@@ -190,7 +194,7 @@ static void
 test_root_is_a_directory(void **state)
 {
 	(void)state;
-	tree_file("a", "a");
+	tree_write("a", "a");
 	assert_int_equal(file_root(tree_path("a")), -1);
 	assert_int_equal(errno, ENOTDIR);
 	assert_int_equal(file_root(tree_path("none")), -1);
@@ -204,7 +208,7 @@ test_read(void **state)
 	struct buf b;
 
 	(void)state;
-	tree_bytes("big", slice_of(big, sizeof(big)));
+	tree_write_bytes("big", slice_of(big, sizeof(big)));
 	buf_init(&b, sizeof(big));
 	assert_true(file_read_path(tree_path("big"), &b));
 	assert_int_equal(b.len, sizeof(big));
@@ -227,7 +231,7 @@ test_is_inside(void **state)
 	(void)state;
 	assert_true(file_make_dirs(tree_path("capsule/certs"), 0755));
 	assert_true(file_make_dirs(tree_path("capsule2"), 0755));
-	tree_link("capsule", "link");
+	tree_symlink("capsule", "link");
 	assert_true(
 	    file_is_inside(tree_path("capsule/certs"), tree_path("capsule")));
 	assert_true(

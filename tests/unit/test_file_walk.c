@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "file_help.h"
+#include "support/root.h"
+
+#include <fcntl.h>
+
+#include "os/file.h"
+#include "os/file_internal.h"
 
 struct seen {
 	struct buf text;
@@ -44,11 +49,11 @@ test_walk(void **state)
 	int root;
 
 	(void)state;
-	make_tree();
-	tree_file("root/dir/.hidden", "x");
-	tree_file("root/Z", "x");
-	tree_link("..", "root/dir/up");
-	tree_link("../dir", "root/dir/round");
+	root_make_files();
+	tree_write("root/dir/.hidden", "x");
+	tree_write("root/Z", "x");
+	tree_symlink("..", "root/dir/up");
+	tree_symlink("../dir", "root/dir/round");
 	root = file_root(tree_path("root"));
 	buf_init(&seen.text, 1 << 16);
 	assert_true(file_walk(root, see, &seen));
@@ -84,14 +89,14 @@ test_a_link_takes_no_name_from_its_directory(void **state)
 	(void)state;
 	if (!file_has_openat2())
 		skip();
-	tree_dir("root");
-	tree_dir("root/z");
-	tree_dir("root/b");
-	tree_dir("root/.h");
-	tree_file("root/z/x", "x");
-	tree_file("root/.h/y", "y");
-	tree_link("z", "root/a");
-	tree_link("../z", "root/b/c");
+	tree_make_dir("root");
+	tree_make_dir("root/z");
+	tree_make_dir("root/b");
+	tree_make_dir("root/.h");
+	tree_write("root/z/x", "x");
+	tree_write("root/.h/y", "y");
+	tree_symlink("z", "root/a");
+	tree_symlink("../z", "root/b/c");
 	root = file_root(tree_path("root"));
 	buf_init(&seen.text, 1 << 16);
 	assert_true(file_walk(root, see, &seen));

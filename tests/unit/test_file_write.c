@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "os/file.h"
-
-/* What lies in a directory, without "." and "..". */
-static size_t
-entries_in(const char *name)
-{
-	DIR *dir = opendir(tree_path(name));
-	struct dirent *entry;
-	size_t n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		n += strcmp(entry->d_name, ".") != 0 &&
-		     strcmp(entry->d_name, "..") != 0;
-	(void)closedir(dir);
-	return n;
-}
 
 static void
 test_write_replaces_whole(void **state)
@@ -31,7 +15,7 @@ test_write_replaces_whole(void **state)
 	struct buf b;
 
 	(void)state;
-	tree_dir("d");
+	tree_make_dir("d");
 	assert_true(file_write(tree_path("d/f"), SLICE("one"), 0600));
 	assert_int_equal(stat(tree_path("d/f"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -42,7 +26,7 @@ test_write_replaces_whole(void **state)
 	assert_true(file_read_path(tree_path("d/f"), &b));
 	check_slice(buf_view(&b), SLICE("two2"));
 	buf_fini(&b);
-	assert_int_equal(entries_in("d"), 1);
+	assert_int_equal(tree_count_entries("d"), 1);
 }
 
 static void
@@ -51,13 +35,13 @@ test_write_that_fails_changes_nothing(void **state)
 	char path[PATH_MAX + 10];
 
 	(void)state;
-	tree_dir("d");
-	tree_dir("d/taken");
-	tree_file("d/taken/x", "x");
+	tree_make_dir("d");
+	tree_make_dir("d/taken");
+	tree_write("d/taken/x", "x");
 	assert_false(file_write(tree_path("none/f"), SLICE("x"), 0600));
 	assert_int_equal(errno, ENOENT);
 	assert_false(file_write(tree_path("d/taken"), SLICE("x"), 0600));
-	assert_int_equal(entries_in("d"), 1);
+	assert_int_equal(tree_count_entries("d"), 1);
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	assert_false(file_write(path, SLICE("x"), 0600));
@@ -79,7 +63,7 @@ test_write_never_replaces_a_device(void **state)
 	assert_int_equal(lstat(tree_path("pipe"), &st), 0);
 	assert_true(S_ISFIFO(st.st_mode));
 	assert_int_equal(read(fd, got, sizeof(got)), 3);
-	tree_link("pipe", "l");
+	tree_symlink("pipe", "l");
 	assert_true(file_write(tree_path("l"), SLICE("de"), 0600));
 	assert_int_equal(read(fd, got, sizeof(got)), 2);
 	assert_int_equal(lstat(tree_path("l"), &st), 0);
@@ -104,20 +88,20 @@ test_write_follows_links(void **state)
 	char target[PATH_MAX], loop[PATH_MAX];
 
 	(void)state;
-	tree_dir("d");
-	tree_dir("e");
-	tree_file("e/f", "old");
-	tree_link("../e/f", "d/l");
-	tree_link("l", "d/chain");
-	tree_link("../e/new", "d/new");
-	tree_link("../none/f", "d/nowhere");
-	tree_link("loop", "d/loop");
+	tree_make_dir("d");
+	tree_make_dir("e");
+	tree_write("e/f", "old");
+	tree_symlink("../e/f", "d/l");
+	tree_symlink("l", "d/chain");
+	tree_symlink("../e/new", "d/new");
+	tree_symlink("../none/f", "d/nowhere");
+	tree_symlink("loop", "d/loop");
 	assert_true(file_write(tree_path("d/chain"), SLICE("one"), 0600));
 	check_file("e/f", "one");
 	assert_true(file_write(tree_path("d/new"), SLICE("two"), 0600));
 	check_file("e/new", "two");
-	assert_int_equal(entries_in("d"), 5);
-	assert_int_equal(entries_in("e"), 2);
+	assert_int_equal(tree_count_entries("d"), 5);
+	assert_int_equal(tree_count_entries("e"), 2);
 	assert_int_equal(readlink(tree_path("d/l"), loop, sizeof(loop)), 6);
 	assert_int_equal(readlink(tree_path("d/new"), loop, sizeof(loop)), 8);
 	assert_false(file_write(tree_path("d/nowhere"), SLICE("x"), 0600));
@@ -134,9 +118,9 @@ test_replace_takes_the_place_of_a_link(void **state)
 	struct stat st;
 
 	(void)state;
-	tree_dir("d");
-	tree_file("f", "old");
-	tree_link("../f", "d/l");
+	tree_make_dir("d");
+	tree_write("f", "old");
+	tree_symlink("../f", "d/l");
 	assert_true(file_replace(tree_path("d/l"), SLICE("new"), 0600));
 	assert_int_equal(lstat(tree_path("d/l"), &st), 0);
 	assert_true(S_ISREG(st.st_mode));
@@ -168,11 +152,11 @@ test_write_on_a_full_disk_changes_nothing(void **state)
 	struct buf b;
 
 	(void)state;
-	tree_dir("open");
+	tree_make_dir("open");
 	assert_int_equal(chmod(tree_path("open"), 0777), 0);
-	tree_file("open/f", "old");
-	assert_int_equal(tree_as_nobody(write_with_no_room, NULL), 0);
-	assert_int_equal(entries_in("open"), 1);
+	tree_write("open/f", "old");
+	assert_int_equal(tree_run_as_nobody(write_with_no_room, NULL), 0);
+	assert_int_equal(tree_count_entries("open"), 1);
 	buf_init(&b, 100);
 	assert_true(file_read_path(tree_path("open/f"), &b));
 	check_slice(buf_view(&b), SLICE("old"));
@@ -190,7 +174,7 @@ test_make_dirs(void **state)
 	assert_true(file_make_dirs(tree_path("a/b/c/"), 0755));
 	assert_int_equal(stat(tree_path("a/b/c"), &st), 0);
 	assert_true(S_ISDIR(st.st_mode));
-	tree_file("a/f", "x");
+	tree_write("a/f", "x");
 	assert_false(file_make_dirs(tree_path("a/f"), 0755));
 	assert_int_equal(errno, ENOTDIR);
 	assert_false(file_make_dirs(tree_path("a/f/g"), 0755));
@@ -218,7 +202,7 @@ test_create_never_replaces(void **state)
 	check_slice(buf_view(&b), SLICE("one"));
 	buf_fini(&b);
 	/* Nor where a link leads. */
-	tree_link("nowhere", "l");
+	tree_symlink("nowhere", "l");
 	assert_false(file_create(tree_path("l"), SLICE("two"), 0600));
 	assert_int_equal(errno, EEXIST);
 	assert_int_equal(access(tree_path("nowhere"), F_OK), -1);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "root_help.h"
+#include "support/capsule.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
 
 #include "os/file.h"
 #include "os/file_internal.h"
+#include "support/root.h"
 
 static const char key[] = "-----BEGIN "
 			  "PRIVATE "
@@ -20,7 +22,7 @@ assert_page(const char *wanted)
 	int fd;
 
 	assert_int_equal(
-	    file_open_beneath(help_host()->root, "index.gmi", &fd, &st),
+	    file_open_beneath(capsule_host()->root, "index.gmi", &fd, &st),
 	    FILE_OPENED);
 	assert_int_equal(read(fd, text, sizeof(text) - 1), st.st_size);
 	assert_string_equal(text, wanted);
@@ -32,42 +34,42 @@ test_a_store_is_its_current_release(void **state)
 {
 	(void)state;
 	root_make_store();
-	help_open_one("");
-	assert_int_not_equal(help_host()->store, -1);
-	assert_int_equal(help_host()->serial, 1);
+	capsule_open_one("");
+	assert_int_not_equal(capsule_host()->store, -1);
+	assert_int_equal(capsule_host()->serial, 1);
 	assert_page("# 1\n");
 	root_switch("releases/22");
 	assert_page("# 1\n");
-	help_open_one("");
-	assert_int_equal(help_host()->serial, 22);
+	capsule_open_one("");
+	assert_int_equal(capsule_host()->serial, 22);
 	assert_page("# 22\n");
 	/* By the kernel or step by step: the link's text is what is opened. */
 	file_force_walk(true);
-	help_open_one("");
+	capsule_open_one("");
 	file_force_walk(false);
-	assert_int_equal(help_host()->serial, 22);
+	assert_int_equal(capsule_host()->serial, 22);
 }
 
 static void
 test_what_is_no_store_is_a_capsule(void **state)
 {
 	(void)state;
-	help_open_one("");
-	assert_int_equal(help_host()->store, -1);
-	assert_int_equal(help_host()->serial, 0);
-	tree_dir("root/objects");
-	tree_dir("root/releases");
-	help_open_one("");
-	assert_int_equal(help_host()->store, -1);
-	tree_dir("root/current");
-	help_open_one("");
-	assert_int_equal(help_host()->store, -1);
+	capsule_open_one("");
+	assert_int_equal(capsule_host()->store, -1);
+	assert_int_equal(capsule_host()->serial, 0);
+	tree_make_dir("root/objects");
+	tree_make_dir("root/releases");
+	capsule_open_one("");
+	assert_int_equal(capsule_host()->store, -1);
+	tree_make_dir("root/current");
+	capsule_open_one("");
+	assert_int_equal(capsule_host()->store, -1);
 	assert_int_equal(rmdir(tree_path("root/objects")), 0);
 	assert_int_equal(rmdir(tree_path("root/current")), 0);
-	tree_link("releases", "root/current");
-	tree_file("root/lock", "");
-	help_open_one("");
-	assert_int_equal(help_host()->store, -1);
+	tree_symlink("releases", "root/current");
+	tree_write("root/lock", "");
+	capsule_open_one("");
+	assert_int_equal(capsule_host()->store, -1);
 }
 
 static void
@@ -98,20 +100,20 @@ test_a_store_without_a_release_is_told(void **state)
 
 	(void)state;
 	root_make_store();
-	tree_file("root/releases/7", "no directory\n");
+	tree_write("root/releases/7", "no directory\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)unlink(tree_path("root/current"));
 		(void)rmdir(tree_path("root/current"));
 		if (rows[i].link != NULL && rows[i].link[0] == '\0')
-			tree_dir("root/current");
+			tree_make_dir("root/current");
 		else if (rows[i].link != NULL)
-			tree_link(rows[i].link, "root/current");
-		assert_false(help_try(conf));
-		if (!help_told(REPORT_ERROR, 2, rows[i].told)) {
-			help_show_report();
+			tree_symlink(rows[i].link, "root/current");
+		assert_false(capsule_try_open(conf));
+		if (!capsule_reported(REPORT_ERROR, 2, rows[i].told)) {
+			capsule_print_report();
 			fail_msg("\"%s\" is not told", rows[i].told);
 		}
-		assert_int_equal(help.report.errors, 1);
+		assert_int_equal(capsule.report.errors, 1);
 	}
 }
 
@@ -122,24 +124,24 @@ test_a_switch_is_noticed(void **state)
 
 	(void)state;
 	root_make_store();
-	help_open_one("");
-	first = help_place();
+	capsule_open_one("");
+	first = capsule_place();
 	assert_int_not_equal(first, 0);
 	root_switch("releases/22");
-	there = help_place();
+	there = capsule_place();
 	assert_int_not_equal(there, 0);
 	assert_int_not_equal(there, first);
-	assert_int_equal(help_place(), there);
+	assert_int_equal(capsule_place(), there);
 	root_switch("releases/1");
-	assert_int_equal(help_place(), first);
+	assert_int_equal(capsule_place(), first);
 	root_switch("releases/99"); /* leads nowhere */
-	assert_int_equal(help_place(), 0);
+	assert_int_equal(capsule_place(), 0);
 	root_switch("objects");
-	assert_int_not_equal(help_place(), first);
-	assert_int_not_equal(help_place(), there);
-	tree_file("root/trace", "serial: 2\n");
+	assert_int_not_equal(capsule_place(), first);
+	assert_int_not_equal(capsule_place(), there);
+	tree_write("root/trace", "serial: 2\n");
 	root_switch("releases/1");
-	assert_int_equal(help_place(), first);
+	assert_int_equal(capsule_place(), first);
 }
 
 static void
@@ -148,18 +150,18 @@ test_a_store_that_was_exchanged_is_noticed(void **state)
 	uint64_t first;
 
 	(void)state;
-	tree_file("root/index.gmi", "# plain\n");
-	help_open_one("");
-	first = help_place();
+	tree_write("root/index.gmi", "# plain\n");
+	capsule_open_one("");
+	first = capsule_place();
 	assert_int_equal(rename(tree_path("root"), tree_path("capsule")), 0);
-	tree_dir("root");
+	tree_make_dir("root");
 	root_make_store();
-	assert_int_not_equal(help_place(), first);
-	help_open_one("");
-	first = help_place();
+	assert_int_not_equal(capsule_place(), first);
+	capsule_open_one("");
+	first = capsule_place();
 	assert_int_equal(rename(tree_path("root"), tree_path("store")), 0);
 	assert_int_equal(rename(tree_path("capsule"), tree_path("root")), 0);
-	assert_int_not_equal(help_place(), first);
+	assert_int_not_equal(capsule_place(), first);
 }
 
 static uint64_t
@@ -167,7 +169,7 @@ cause_now(void)
 {
 	struct host_mark mark;
 
-	host_mark(help_host(), false, &mark);
+	host_mark(capsule_host(), false, &mark);
 	return mark.cause;
 }
 
@@ -177,20 +179,20 @@ test_what_makes_another_try_worth_while(void **state)
 	uint64_t before;
 
 	(void)state;
-	tree_file("root/capsule.conf", "lang = \"en\";\n");
-	tree_dir("root/sub");
-	help_open_one("");
+	tree_write("root/capsule.conf", "lang = \"en\";\n");
+	tree_make_dir("root/sub");
+	capsule_open_one("");
 	before = cause_now();
 	assert_int_equal(cause_now(), before);
-	tree_file("root/sub/page.gmi", "# below\n");
+	tree_write("root/sub/page.gmi", "# below\n");
 	assert_int_equal(cause_now(), before);
-	assert_int_equal(host_secret_mark(help_host(), "key"), 0);
-	tree_file("root/capsule.conf", "lang = \"de-CH\";\n");
+	assert_int_equal(host_secret_mark(capsule_host(), "key"), 0);
+	tree_write("root/capsule.conf", "lang = \"de-CH\";\n");
 	assert_int_not_equal(cause_now(), before);
 	before = cause_now();
-	tree_file("root/key", "x");
+	tree_write("root/key", "x");
 	assert_int_not_equal(cause_now(), before);
-	assert_int_not_equal(host_secret_mark(help_host(), "key"), 0);
+	assert_int_not_equal(host_secret_mark(capsule_host(), "key"), 0);
 }
 
 /* What serve falls back to. */
@@ -202,8 +204,8 @@ test_older_releases(void **state)
 
 	(void)state;
 	root_make_store();
-	help_open_one("");
-	h = &help.hosts->host[0];
+	capsule_open_one("");
+	h = &capsule.hosts->host[0];
 	host_close(h);
 	assert_true(host_open(h, 23, &why));
 	assert_int_equal(h->serial, 22);
@@ -224,12 +226,12 @@ test_an_open_release_is_locked(void **state)
 
 	(void)state;
 	root_make_store();
-	help_open_one("");
+	capsule_open_one("");
 	fd = open(tree_path("root/releases/1"), O_RDONLY | O_DIRECTORY);
 	assert_int_not_equal(fd, -1);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
 	assert_int_equal(errno, EWOULDBLOCK);
-	host_close(&help.hosts->host[0]);
+	host_close(&capsule.hosts->host[0]);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(close(fd), 0);
 }
@@ -244,28 +246,28 @@ test_the_survey_of_a_store(void **state)
 
 	(void)state;
 	root_make_store();
-	tree_dir("root/tmp");
-	help_open_one("");
-	assert_true(host_has_index(help_host()));
-	host_survey(help_host(), UINT64_MAX, &s);
-	host_survey_store(help_host(), UINT64_MAX, &s);
+	tree_make_dir("root/tmp");
+	capsule_open_one("");
+	assert_true(host_has_index(capsule_host()));
+	host_survey(capsule_host(), UINT64_MAX, &s);
+	host_survey_store(capsule_host(), UINT64_MAX, &s);
 	assert_int_equal(s.pages, 1);
 	assert_int_equal(s.files, 1);
 	assert_int_equal(s.bytes, 4);
 	assert_string_equal(s.secret, "");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		(void)snprintf(path, sizeof(path), "root/%s", places[i]);
-		tree_file(path, key);
-		host_survey(help_host(), UINT64_MAX, &s);
+		tree_write(path, key);
+		host_survey(capsule_host(), UINT64_MAX, &s);
 		assert_string_equal(s.secret, "");
-		host_survey_store(help_host(), UINT64_MAX, &s);
+		host_survey_store(capsule_host(), UINT64_MAX, &s);
 		assert_string_equal(s.secret, places[i]);
 		assert_int_equal(unlink(tree_path(path)), 0);
 	}
-	tree_file("root/releases/1/mirror/capsule.tar", key);
-	host_survey(help_host(), UINT64_MAX, &s);
+	tree_write("root/releases/1/mirror/capsule.tar", key);
+	host_survey(capsule_host(), UINT64_MAX, &s);
 	assert_string_equal(s.secret, "mirror/capsule.tar");
-	host_survey_store(help_host(), UINT64_MAX, &s);
+	host_survey_store(capsule_host(), UINT64_MAX, &s);
 	assert_string_equal(s.secret, "mirror/capsule.tar");
 }
 
@@ -274,28 +276,28 @@ test_the_capsules_own_file_is_named_where_it_lies(void **state)
 {
 	(void)state;
 	root_make_store();
-	tree_file("root/releases/1/capsule.conf", "lang = 7;\n");
-	assert_true(help_try(
+	tree_write("root/releases/1/capsule.conf", "lang = 7;\n");
+	assert_true(capsule_try_open(
 	    "capsules = ({ host = \"a.example\"; root = \"root\"; });\n"));
-	assert_false(hosts_read_content(help.hosts, &help.report));
+	assert_false(hosts_read_content(capsule.hosts, &capsule.report));
 	assert_non_null(
-	    strstr(help.report.items[0].file, "/root/current/capsule.conf"));
+	    strstr(capsule.report.items[0].file, "/root/current/capsule.conf"));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_a_store_is_its_current_release),
-		in_a_capsule(test_what_is_no_store_is_a_capsule),
-		in_a_capsule(test_a_store_without_a_release_is_told),
-		in_a_capsule(test_a_switch_is_noticed),
-		in_a_capsule(test_a_store_that_was_exchanged_is_noticed),
-		in_a_capsule(test_what_makes_another_try_worth_while),
-		in_a_capsule(test_older_releases),
-		in_a_capsule(test_an_open_release_is_locked),
-		in_a_capsule(test_the_survey_of_a_store),
-		in_a_capsule(test_the_capsules_own_file_is_named_where_it_lies),
+		capsule_test(test_a_store_is_its_current_release),
+		capsule_test(test_what_is_no_store_is_a_capsule),
+		capsule_test(test_a_store_without_a_release_is_told),
+		capsule_test(test_a_switch_is_noticed),
+		capsule_test(test_a_store_that_was_exchanged_is_noticed),
+		capsule_test(test_what_makes_another_try_worth_while),
+		capsule_test(test_older_releases),
+		capsule_test(test_an_open_release_is_locked),
+		capsule_test(test_the_survey_of_a_store),
+		capsule_test(test_the_capsules_own_file_is_named_where_it_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

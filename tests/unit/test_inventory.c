@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "capsule/inventory.h"
-#include "capsule_help.h"
 #include "os/file.h"
+#include "support/capsule.h"
 
 static void
 assert_paths(const char *wanted)
@@ -18,7 +18,7 @@ assert_paths(const char *wanted)
 	size_t k;
 
 	buf_wrap(&out, text, sizeof(text) - 1);
-	assert_true(inventory_read(help_host(), &i));
+	assert_true(inventory_read(capsule_host(), &i));
 	for (k = 0; k < i.n; k++)
 		(void)buf_printf(&out, "%s%s%s", k == 0 ? "" : " ",
 		    i.item[k].path, i.item[k].page ? "+" : "");
@@ -34,13 +34,13 @@ static void
 test_what_is_served_in_byte_order(void **state)
 {
 	(void)state;
-	tree_dir("root/a");
-	tree_file("root/a/z.gmi", "# z\n");
-	tree_file("root/a.gmi", "# a\n");
-	tree_file("root/a/index.gmi", "# i\n");
-	tree_file("root/b c.txt", "b\n");
-	tree_file("root/x.gemini", "# x\n");
-	help_open_one("");
+	tree_make_dir("root/a");
+	tree_write("root/a/z.gmi", "# z\n");
+	tree_write("root/a.gmi", "# a\n");
+	tree_write("root/a/index.gmi", "# i\n");
+	tree_write("root/b c.txt", "b\n");
+	tree_write("root/x.gemini", "# x\n");
+	capsule_open_one("");
 	assert_paths("a.gmi+ a/index.gmi+ a/z.gmi+ b c.txt x.gemini+");
 }
 
@@ -48,19 +48,19 @@ static void
 test_what_visitors_do_not_get_is_left_out(void **state)
 {
 	(void)state;
-	tree_file("root/.hidden", "h\n");
-	tree_dir("root/.git");
-	tree_dir("root/.well-known");
-	tree_file("root/.git/config", "g\n");
-	tree_file("root/.well-known/security.txt", "s\n");
-	tree_file("root/gone.gmi", "# g\n");
-	tree_file("root/old.gmi", "# o\n");
-	tree_file("root/new.gmi", "# n\n");
-	tree_file("out.txt", "out\n");
+	tree_write("root/.hidden", "h\n");
+	tree_make_dir("root/.git");
+	tree_make_dir("root/.well-known");
+	tree_write("root/.git/config", "g\n");
+	tree_write("root/.well-known/security.txt", "s\n");
+	tree_write("root/gone.gmi", "# g\n");
+	tree_write("root/old.gmi", "# o\n");
+	tree_write("root/new.gmi", "# n\n");
+	tree_write("out.txt", "out\n");
 	assert_int_equal(symlink("../out.txt", tree_path("root/out.txt")), 0);
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	help_open_one("gone = [\"/gone.gmi\"]; redirects = "
-		      "( { from = \"/old.gmi\"; to = \"/new.gmi\"; } );");
+	capsule_open_one("gone = [\"/gone.gmi\"]; redirects = "
+			 "( { from = \"/old.gmi\"; to = \"/new.gmi\"; } );");
 	assert_paths(".well-known/security.txt new.gmi+");
 }
 
@@ -68,18 +68,18 @@ static void
 test_an_index_page_is_served_by_its_directory_alone(void **state)
 {
 	(void)state;
-	tree_dir("root/d");
-	tree_dir("root/e e");
-	tree_file("root/index.gmi", "# i\n");
-	tree_file("root/d/index.gmi", "# d\n");
-	tree_file("root/e e/index.gmi", "# e\n");
-	tree_file("root/e e/a.gmi", "# a\n");
-	help_open_one("redirects = ( { from = \"/index.gmi\"; to = \"/\"; },"
-		      "{ from = \"/e e/index.gmi\"; to = \"/e%20e/\"; },"
-		      "{ from = \"/e e/a.gmi\"; to = \"/e%20e/\"; },"
-		      "{ from = \"/d/*\"; to = \"/\"; } );");
+	tree_make_dir("root/d");
+	tree_make_dir("root/e e");
+	tree_write("root/index.gmi", "# i\n");
+	tree_write("root/d/index.gmi", "# d\n");
+	tree_write("root/e e/index.gmi", "# e\n");
+	tree_write("root/e e/a.gmi", "# a\n");
+	capsule_open_one("redirects = ( { from = \"/index.gmi\"; to = \"/\"; },"
+			 "{ from = \"/e e/index.gmi\"; to = \"/e%20e/\"; },"
+			 "{ from = \"/e e/a.gmi\"; to = \"/e%20e/\"; },"
+			 "{ from = \"/d/*\"; to = \"/\"; } );");
 	assert_paths("e e/index.gmi+ index.gmi+");
-	help_open_one("gone = [\"/index.gmi\"]; index = [\"a.gmi\"];");
+	capsule_open_one("gone = [\"/index.gmi\"]; index = [\"a.gmi\"];");
 	assert_paths("d/index.gmi+ e e/a.gmi+ e e/index.gmi+");
 }
 
@@ -96,12 +96,12 @@ test_prefixes(void **state)
 	struct inventory i;
 
 	(void)state;
-	tree_dir("root/a");
-	tree_file("root/a/z.gmi", "# z\n");
-	tree_file("root/a.gmi", "# a\n");
-	tree_file("root/b.gmi", "# b\n");
-	help_open_one("");
-	assert_true(inventory_read(help_host(), &i));
+	tree_make_dir("root/a");
+	tree_write("root/a/z.gmi", "# z\n");
+	tree_write("root/a.gmi", "# a\n");
+	tree_write("root/b.gmi", "# b\n");
+	capsule_open_one("");
+	assert_true(inventory_read(capsule_host(), &i));
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
 		check_row(
 		    inventory_has_prefix(&i, rows[k].prefix) == rows[k].found,
@@ -114,10 +114,11 @@ static void
 test_a_page_is_told_by_the_type_it_is_served_as(void **state)
 {
 	(void)state;
-	tree_file("root/a.gmi", "a\n");
-	tree_file("root/b.txt", "b\n");
-	help_open_one("paths = ( { glob = \"/a.gmi\"; type = \"text/plain\"; },"
-		      "{ glob = \"/b.txt\"; type = \"text/gemini\"; } );");
+	tree_write("root/a.gmi", "a\n");
+	tree_write("root/b.txt", "b\n");
+	capsule_open_one(
+	    "paths = ( { glob = \"/a.gmi\"; type = \"text/plain\"; },"
+	    "{ glob = \"/b.txt\"; type = \"text/gemini\"; } );");
 	assert_paths("a.gmi b.txt+");
 }
 
@@ -127,19 +128,19 @@ test_loading_stays_beneath_the_root(void **state)
 	struct buf out;
 
 	(void)state;
-	tree_file("root/a.txt", "abc\n");
-	tree_file("secret.txt", "secret\n");
-	help_open_one("");
+	tree_write("root/a.txt", "abc\n");
+	tree_write("secret.txt", "secret\n");
+	capsule_open_one("");
 	buf_init(&out, 4);
-	assert_true(inventory_load(help_host(), "a.txt", &out));
+	assert_true(inventory_load(capsule_host(), "a.txt", &out));
 	assert_true(slice_equal(buf_view(&out), SLICE("abc\n")));
 	buf_reset(&out);
-	assert_false(inventory_load(help_host(), "../secret.txt", &out));
-	assert_false(inventory_load(help_host(), "", &out));
-	assert_false(inventory_load(help_host(), "none", &out));
+	assert_false(inventory_load(capsule_host(), "../secret.txt", &out));
+	assert_false(inventory_load(capsule_host(), "", &out));
+	assert_false(inventory_load(capsule_host(), "none", &out));
 	buf_fini(&out);
 	buf_init(&out, 3);
-	assert_false(inventory_load(help_host(), "a.txt", &out));
+	assert_false(inventory_load(capsule_host(), "a.txt", &out));
 	buf_fini(&out);
 }
 
@@ -154,7 +155,7 @@ assert_sorted(const char *wanted)
 	size_t k;
 
 	buf_wrap(&out, text, sizeof(text) - 1);
-	assert_true(inventory_read_plain(help_host(), &i, &left));
+	assert_true(inventory_read_plain(capsule_host(), &i, &left));
 	for (k = 0; k < i.n; k++)
 		(void)buf_printf(
 		    &out, "%s%s ", i.item[k].path, i.item[k].page ? "+" : "");
@@ -172,26 +173,26 @@ static void
 test_what_a_release_leaves_out_is_told(void **state)
 {
 	(void)state;
-	tree_dir("root/.git");
-	tree_dir("root/.git/objects");
-	tree_dir("root/.well-known");
-	tree_dir("root/a");
-	tree_dir("root/empty");
-	tree_file("root/.git/config", "g\n");
-	tree_file("root/.well-known/security.txt", "s\n");
-	tree_file("root/.well-known/.deep", "d\n");
-	tree_file("root/a/z.gmi", "# z\n");
-	tree_file("root/a.gmi", "# a\n");
-	tree_file("root/gone.gmi", "# g\n");
-	tree_file("root/old.gmi", "# o\n");
-	tree_link("a", "root/dir");
-	tree_link("a.gmi", "root/in.gmi");
-	tree_link("../out", "root/out.gmi");
-	tree_link("nowhere", "root/dangling.gmi");
-	tree_link("a.gmi", "root/.hidden");
+	tree_make_dir("root/.git");
+	tree_make_dir("root/.git/objects");
+	tree_make_dir("root/.well-known");
+	tree_make_dir("root/a");
+	tree_make_dir("root/empty");
+	tree_write("root/.git/config", "g\n");
+	tree_write("root/.well-known/security.txt", "s\n");
+	tree_write("root/.well-known/.deep", "d\n");
+	tree_write("root/a/z.gmi", "# z\n");
+	tree_write("root/a.gmi", "# a\n");
+	tree_write("root/gone.gmi", "# g\n");
+	tree_write("root/old.gmi", "# o\n");
+	tree_symlink("a", "root/dir");
+	tree_symlink("a.gmi", "root/in.gmi");
+	tree_symlink("../out", "root/out.gmi");
+	tree_symlink("nowhere", "root/dangling.gmi");
+	tree_symlink("a.gmi", "root/.hidden");
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	help_open_one("gone = [\"/gone.gmi\"]; redirects = "
-		      "( { from = \"/old.gmi\"; to = \"/a.gmi\"; } );");
+	capsule_open_one("gone = [\"/gone.gmi\"]; redirects = "
+			 "( { from = \"/old.gmi\"; to = \"/a.gmi\"; } );");
 	assert_sorted(".well-known/security.txt a.gmi+ a/z.gmi+ | "
 		      ".git:0 .hidden:0 .well-known/.deep:0 "
 		      "dangling.gmi:1 dir:1 fifo:2 gone.gmi:5 "
@@ -205,10 +206,10 @@ static void
 test_a_release_has_a_linked_directory_under_its_own_name(void **state)
 {
 	(void)state;
-	tree_dir("root/z");
-	tree_file("root/z/x.gmi", "# x\n");
-	tree_link("z", "root/a");
-	help_open_one("");
+	tree_make_dir("root/z");
+	tree_write("root/z/x.gmi", "# x\n");
+	tree_symlink("z", "root/a");
+	capsule_open_one("");
 	assert_sorted("z/x.gmi+ | a:1");
 }
 
@@ -224,17 +225,17 @@ static void
 test_what_cannot_be_read_is_told(void **state)
 {
 	(void)state;
-	tree_dir("root/closed");
-	tree_dir("root/nosearch");
-	tree_file("root/closed/x.gmi", "# x\n");
-	tree_file("root/nosearch/x.gmi", "# x\n");
-	tree_file("root/noread.gmi", "# n\n");
-	tree_file("root/a.gmi", "# a\n");
-	help_open_one("");
+	tree_make_dir("root/closed");
+	tree_make_dir("root/nosearch");
+	tree_write("root/closed/x.gmi", "# x\n");
+	tree_write("root/nosearch/x.gmi", "# x\n");
+	tree_write("root/noread.gmi", "# n\n");
+	tree_write("root/a.gmi", "# a\n");
+	capsule_open_one("");
 	assert_int_equal(chmod(tree_path("root/closed"), 0), 0);
 	assert_int_equal(chmod(tree_path("root/nosearch"), 0444), 0);
 	assert_int_equal(chmod(tree_path("root/noread.gmi"), 0), 0);
-	assert_int_equal(tree_as_nobody(sort_as_nobody, NULL), 0);
+	assert_int_equal(tree_run_as_nobody(sort_as_nobody, NULL), 0);
 	assert_int_equal(chmod(tree_path("root/closed"), 0755), 0);
 	assert_int_equal(chmod(tree_path("root/nosearch"), 0755), 0);
 }
@@ -252,12 +253,12 @@ test_what_no_request_holds_is_told(void **state)
 
 		memset(path + len, (int)('a' + i), 244);
 		path[len + 244] = '\0';
-		tree_dir(path);
+		tree_make_dir(path);
 		(void)snprintf(path + len + 244, sizeof(path) - len - 244, "/");
 	}
 	(void)snprintf(path + strlen(path), 8, "x.gmi");
-	tree_file(path, "# x\n");
-	help_open_one("");
+	tree_write(path, "# x\n");
+	capsule_open_one("");
 	assert_sorted("| aaaaaaaaaaaaaaaaaaaa:4");
 }
 
@@ -273,13 +274,13 @@ test_what_is_too_deep_is_told(void **state)
 	for (k = 0; k < FILE_WALK_DEPTH_MAX + 1; k++) {
 		len = strlen(path);
 		(void)snprintf(path + len, sizeof(path) - len, "/d");
-		tree_dir(path);
+		tree_make_dir(path);
 		(void)snprintf(path + len + 2, sizeof(path) - len - 2, "/x");
-		tree_file(path, "x");
+		tree_write(path, "x");
 		path[len + 2] = '\0';
 	}
-	help_open_one("");
-	assert_true(inventory_read_plain(help_host(), &i, &left));
+	capsule_open_one("");
+	assert_true(inventory_read_plain(capsule_host(), &i, &left));
 	assert_int_equal(i.n, FILE_WALK_DEPTH_MAX);
 	assert_int_equal(left.n, 1);
 	assert_int_equal(left.item[0].why, INVENTORY_TOO_LONG);
@@ -292,19 +293,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_what_is_served_in_byte_order),
-		in_a_capsule(test_what_visitors_do_not_get_is_left_out),
-		in_a_capsule(
+		capsule_test(test_what_is_served_in_byte_order),
+		capsule_test(test_what_visitors_do_not_get_is_left_out),
+		capsule_test(
 		    test_an_index_page_is_served_by_its_directory_alone),
-		in_a_capsule(test_prefixes),
-		in_a_capsule(test_a_page_is_told_by_the_type_it_is_served_as),
-		in_a_capsule(test_what_a_release_leaves_out_is_told),
-		in_a_capsule(
+		capsule_test(test_prefixes),
+		capsule_test(test_a_page_is_told_by_the_type_it_is_served_as),
+		capsule_test(test_what_a_release_leaves_out_is_told),
+		capsule_test(
 		    test_a_release_has_a_linked_directory_under_its_own_name),
-		in_a_capsule(test_what_cannot_be_read_is_told),
-		in_a_capsule(test_what_no_request_holds_is_told),
-		in_a_capsule(test_what_is_too_deep_is_told),
-		in_a_capsule(test_loading_stays_beneath_the_root),
+		capsule_test(test_what_cannot_be_read_is_told),
+		capsule_test(test_what_no_request_holds_is_told),
+		capsule_test(test_what_is_too_deep_is_told),
+		capsule_test(test_loading_stays_beneath_the_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,34 +5,18 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "server/limiter.h"
+#include "support/address.h"
 
 enum { S = 1000000 };
-
-static struct sockaddr_storage
-address(const char *text)
-{
-	struct sockaddr_storage out = { 0 };
-	struct sockaddr_in *v4 = (void *)&out;
-	struct sockaddr_in6 *v6 = (void *)&out;
-
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
-		out.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
-		out.ss_family = AF_INET6;
-	else
-		out.ss_family = AF_UNIX;
-	return out;
-}
 
 static uint64_t
 key(const char *text)
 {
-	struct sockaddr_storage a = address(text);
+	struct sockaddr_storage a = sockaddr_of(text);
 
 	return limiter_key(&a);
 }
@@ -58,7 +42,8 @@ test_exempt(void **state)
 		{ .text = (char *)(uintptr_t) "::1" },
 	};
 	const struct conf_list list = { .item = items, .n = 3 };
-	struct sockaddr_storage in = address("::1"), out = address("::2");
+	struct sockaddr_storage in = sockaddr_of("::1"),
+				out = sockaddr_of("::2");
 	struct network net[LIMITER_EXEMPT_MAX];
 	struct report r = { 0 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "archive/links.h"
-#include "capsule_help.h"
+#include "support/capsule.h"
 
 #define ORIGIN "gemini://example.org/"
 
@@ -15,7 +15,7 @@ static int
 tear_down(void **state)
 {
 	manifest_fini(&list);
-	return help_tear_down(state);
+	return capsule_tear_down(state);
 }
 
 /* Lists files that need not be there. Call in byte order. */
@@ -49,8 +49,8 @@ assert_links(const char *origin, const char *wanted)
 	struct buf out;
 
 	(void)snprintf(list.origin, sizeof(list.origin), "%s", origin);
-	assert_true(inventory_read(help_host(), &pages));
-	place = (struct links_place){ help_host(), &pages, &list };
+	assert_true(inventory_read(capsule_host(), &pages));
+	place = (struct links_place){ capsule_host(), &pages, &list };
 	buf_wrap(&out, text, sizeof(text) - 1);
 	assert_true(links_each(&place, note, &out));
 	assert_string_equal(buf_cstr(&out), wanted);
@@ -99,7 +99,7 @@ test_one_link(void **state)
 	char page[512], wanted[512];
 
 	(void)state;
-	tree_dir("root/d");
+	tree_make_dir("root/d");
 	lists("a.gmi");
 	lists("d/a b.txt");
 	lists("d/b.gmi");
@@ -107,17 +107,18 @@ test_one_link(void **state)
 	lists("e/x.txt");
 	lists("index.gmi");
 	lists("l/x.txt");
-	help_open_one("gone = [\"/gone.gmi\"]; redirects = ("
-		      "{ from = \"/old.gmi\"; to = \"/a.gmi\"; },"
-		      "{ from = \"/ring\"; to = \"/ring/\"; },"
-		      "{ from = \"/ring/\"; to = \"/ring\"; },"
-		      "{ from = \"/out\"; to = \"gemini://example.net/\"; } );"
-		      "paths = ( { glob = \"/l/*\"; listing = true; } );");
+	capsule_open_one(
+	    "gone = [\"/gone.gmi\"]; redirects = ("
+	    "{ from = \"/old.gmi\"; to = \"/a.gmi\"; },"
+	    "{ from = \"/ring\"; to = \"/ring/\"; },"
+	    "{ from = \"/ring/\"; to = \"/ring\"; },"
+	    "{ from = \"/out\"; to = \"gemini://example.net/\"; } );"
+	    "paths = ( { glob = \"/l/*\"; listing = true; } );");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("%s\n", rows[i].rule);
 		(void)snprintf(
 		    page, sizeof(page), "# P\n=> %s P\n", rows[i].url);
-		tree_file("root/d/p.gmi", page);
+		tree_write("root/d/p.gmi", page);
 		wanted[0] = '\0';
 		if (rows[i].told != NULL)
 			(void)snprintf(wanted, sizeof(wanted), "d/p.gmi:2 %s\n",
@@ -131,9 +132,9 @@ test_only_links_count(void **state)
 {
 	(void)state;
 	lists("a.gmi");
-	tree_file("root/a.gmi", "a.gmi\n=>\n```\n=> a.gmi\n```\n=> a.gmi\n");
-	tree_file("root/b.txt", "=> a.gmi\n");
-	help_open_one("");
+	tree_write("root/a.gmi", "a.gmi\n=>\n```\n=> a.gmi\n```\n=> a.gmi\n");
+	tree_write("root/b.txt", "=> a.gmi\n");
+	capsule_open_one("");
 	assert_links(ORIGIN, "a.gmi:6 file a.gmi\n");
 }
 
@@ -142,10 +143,10 @@ test_an_origin_with_a_port(void **state)
 {
 	(void)state;
 	lists("a.gmi");
-	tree_file("root/a.gmi",
+	tree_write("root/a.gmi",
 	    "=> gemini://example.org/a.gmi\n"
 	    "=> gemini://example.org:1966/a.gmi\n=> a.gmi\n");
-	help_open_one("");
+	capsule_open_one("");
 	assert_links("gemini://example.org:1966/",
 	    "a.gmi:2 absolute file a.gmi\na.gmi:3 file a.gmi\n");
 }
@@ -154,15 +155,15 @@ static void
 test_what_capsule_conf_decides(void **state)
 {
 	(void)state;
-	help_open_one("gone = [\"/gone\"]; redirects = ( { from = \"/a b\"; "
-		      "to = \"/c\"; } );");
-	assert_int_equal(links_policy(help_host(), "gone"), STATUS_GONE);
-	assert_int_equal(links_policy(help_host(), "a b"), STATUS_REDIRECT);
-	assert_int_equal(links_policy(help_host(), "c"), STATUS_NONE);
+	capsule_open_one("gone = [\"/gone\"]; redirects = ( { from = \"/a b\"; "
+			 "to = \"/c\"; } );");
+	assert_int_equal(links_policy(capsule_host(), "gone"), STATUS_GONE);
+	assert_int_equal(links_policy(capsule_host(), "a b"), STATUS_REDIRECT);
+	assert_int_equal(links_policy(capsule_host(), "c"), STATUS_NONE);
 }
 
 #define in_capsule(test)                                                       \
-	cmocka_unit_test_setup_teardown(test, help_set_up, tear_down)
+	cmocka_unit_test_setup_teardown(test, capsule_set_up, tear_down)
 
 int
 main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "support/linter.h"
 
 #include <string.h>
 
@@ -10,17 +10,17 @@ static void
 test_levels(void **state)
 {
 	(void)state;
-	tree_file("root/index.gmi", "# x\n=> nowhere.gmi e\n");
-	help_open_one("lang = \"az\";");
-	lint_help_run();
+	tree_write("root/index.gmi", "# x\n=> nowhere.gmi e\n");
+	capsule_open_one("lang = \"az\";");
+	linter_run();
 	assert_int_equal(lint_count(lint, LINT_ERROR), 1);
 	assert_true(lint_set(lint, "G007", LINT_WARNING));
-	lint_help_run();
+	linter_run();
 	assert_int_equal(lint_count(lint, LINT_ERROR), 0);
 	assert_int_equal(lint_count(lint, LINT_WARNING), 1);
 	assert_true(lint_set(lint, "G007", LINT_OFF));
-	lint_help_run();
-	assert_int_equal(lint_help_count("G007"), 0);
+	linter_run();
+	assert_int_equal(linter_count("G007"), 0);
 	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
 	assert_false(lint_set(lint, "G999", LINT_OFF));
 	assert_false(lint_set(lint, "", LINT_OFF));
@@ -35,10 +35,10 @@ test_findings_are_in_order(void **state)
 	size_t n;
 
 	(void)state;
-	tree_file("root/b.gmi", "# x\n#\n=> x\n");
-	tree_file("root/a.gmi", "# x\n");
-	help_open_one("");
-	lint_help_run();
+	tree_write("root/b.gmi", "# x\n#\n=> x\n");
+	tree_write("root/a.gmi", "# x\n");
+	capsule_open_one("");
+	linter_run();
 	f = lint_findings(lint, &n);
 	buf_wrap(&out, got, sizeof(got) - 1);
 	for (size_t i = 0; i < n; i++)
@@ -57,8 +57,8 @@ test_texts_are_as_they_came_and_not_too_long(void **state)
 	size_t n;
 
 	(void)state;
-	help_open_one("");
-	lint_help_run();
+	capsule_open_one("");
+	linter_run();
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	lint_add(lint, "G001", "a", 1, "a\x1b[m\n\xff%s", text);
@@ -76,8 +76,8 @@ test_a_flood_of_findings_is_only_counted(void **state)
 	size_t n;
 
 	(void)state;
-	help_open_one("");
-	lint_help_run();
+	capsule_open_one("");
+	linter_run();
 	for (unsigned i = 0; i < LINT_FINDINGS_MAX + 5; i++)
 		lint_add(lint, "G001", "a", i, "again");
 	(void)lint_findings(lint, &n);
@@ -89,11 +89,12 @@ static void
 test_a_root_that_cannot_be_read(void **state)
 {
 	(void)state;
-	help_open_one("");
-	lint_help_run();
-	(void)close(help.hosts->host[0].root);
-	help.hosts->host[0].root = -1;
-	assert_false(lint_run(lint, help.hosts, help_host(), lint_mime));
+	capsule_open_one("");
+	linter_run();
+	(void)close(capsule.hosts->host[0].root);
+	capsule.hosts->host[0].root = -1;
+	assert_false(
+	    lint_run(lint, capsule.hosts, capsule_host(), linter_mime));
 }
 
 static void
@@ -125,11 +126,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(test_levels),
-		under_lint(test_findings_are_in_order),
-		under_lint(test_texts_are_as_they_came_and_not_too_long),
-		under_lint(test_a_flood_of_findings_is_only_counted),
-		under_lint(test_a_root_that_cannot_be_read),
+		linter_test(test_levels),
+		linter_test(test_findings_are_in_order),
+		linter_test(test_texts_are_as_they_came_and_not_too_long),
+		linter_test(test_a_flood_of_findings_is_only_counted),
+		linter_test(test_a_root_that_cannot_be_read),
 		cmocka_unit_test(test_the_table),
 	};
 

@@ -1,48 +1,50 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_file_help.h"
+#include "support/linter.h"
 
 static void
 test_languages(void **state)
 {
 	(void)state;
-	tree_file("root/index.gmi", "# x\n=> a.gmi a\n");
-	tree_file("root/a.gmi", "# x\n");
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("C001", NULL, 0, "no page has a language");
-	assert_int_equal(lint_help_count("C001"), 1);
-	help_open_one("paths = ( { glob = \"/index.gmi\"; lang = \"az\"; } );");
-	lint_help_run();
-	lint_help_wants("C001", "a.gmi", 0, "no language");
-	assert_int_equal(lint_help_count("C001"), 1);
-	help_open_one("lang = \"az\";");
-	lint_help_run();
-	assert_int_equal(lint_help_count("C001"), 0);
-	help_open_one("paths = ( { glob = \"*.gmi\"; type = \"text/gemini; "
-		      "lang=az\"; } );");
-	lint_help_run();
-	assert_int_equal(lint_help_count("C001"), 0);
+	tree_write("root/index.gmi", "# x\n=> a.gmi a\n");
+	tree_write("root/a.gmi", "# x\n");
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding("C001", NULL, 0, "no page has a language");
+	assert_int_equal(linter_count("C001"), 1);
+	capsule_open_one(
+	    "paths = ( { glob = \"/index.gmi\"; lang = \"az\"; } );");
+	linter_run();
+	linter_check_finding("C001", "a.gmi", 0, "no language");
+	assert_int_equal(linter_count("C001"), 1);
+	capsule_open_one("lang = \"az\";");
+	linter_run();
+	assert_int_equal(linter_count("C001"), 0);
+	capsule_open_one("paths = ( { glob = \"*.gmi\"; type = \"text/gemini; "
+			 "lang=az\"; } );");
+	linter_run();
+	assert_int_equal(linter_count("C001"), 0);
 }
 
 static void
 test_names(void **state)
 {
 	(void)state;
-	tree_dir("root/b c");
-	tree_file("root/b c/index.gmi", "# x\n");
-	tree_file("root/b c/z.gmi", "# x\n");
-	tree_file("root/plain-._~name.txt", "x\n");
-	tree_file("root/gec\xc9\x99.gmi", "# x\n");
-	tree_file("root/page.text", "# x\n");
-	tree_file("root/page.gemini", "# x\n");
-	help_open_one("paths = ( { glob = \"*.text\"; type = \"text/gemini\"; "
-		      "} );");
-	lint_help_run();
-	lint_help_wants("C002", "b c/", 0, "A-Z a-z 0-9");
-	lint_help_wants("C002", "gec\xc9\x99.gmi", 0, "A-Z a-z 0-9");
-	assert_int_equal(lint_help_count("C002"), 2);
-	lint_help_wants("C011", "page.text", 0, ".gmi");
-	assert_int_equal(lint_help_count("C011"), 1);
+	tree_make_dir("root/b c");
+	tree_write("root/b c/index.gmi", "# x\n");
+	tree_write("root/b c/z.gmi", "# x\n");
+	tree_write("root/plain-._~name.txt", "x\n");
+	tree_write("root/gec\xc9\x99.gmi", "# x\n");
+	tree_write("root/page.text", "# x\n");
+	tree_write("root/page.gemini", "# x\n");
+	capsule_open_one(
+	    "paths = ( { glob = \"*.text\"; type = \"text/gemini\"; "
+	    "} );");
+	linter_run();
+	linter_check_finding("C002", "b c/", 0, "A-Z a-z 0-9");
+	linter_check_finding("C002", "gec\xc9\x99.gmi", 0, "A-Z a-z 0-9");
+	assert_int_equal(linter_count("C002"), 2);
+	linter_check_finding("C011", "page.text", 0, ".gmi");
+	assert_int_equal(linter_count("C011"), 1);
 }
 
 static void
@@ -55,93 +57,96 @@ test_directories(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
-		tree_dir(name);
+		tree_make_dir(name);
 	}
-	tree_file("root/bare/deep/a.txt", "x\n");
-	tree_file("root/bare/z.txt", "x\n");
-	tree_file("root/full/index.gmi", "# x\n");
-	tree_file("root/listed/a.txt", "x\n");
-	tree_file("root/only/deep/index.gmi", "# x\n");
-	tree_file("root/.well-known/security.txt", "x\n");
-	help_open_one("paths = ( { glob = \"/listed/*\"; listing = true; } );");
-	lint_help_run();
-	lint_help_wants("C003", "bare/", 0, "no index");
-	lint_help_wants("C003", "bare/deep/", 0, "no index");
-	assert_int_equal(lint_help_count("C003"), 2);
-	lint_help_wants("C012", NULL, 0, "51");
-	tree_file("root/index.gmi", "# x\n");
-	lint_help_run();
-	assert_int_equal(lint_help_count("C012"), 0);
+	tree_write("root/bare/deep/a.txt", "x\n");
+	tree_write("root/bare/z.txt", "x\n");
+	tree_write("root/full/index.gmi", "# x\n");
+	tree_write("root/listed/a.txt", "x\n");
+	tree_write("root/only/deep/index.gmi", "# x\n");
+	tree_write("root/.well-known/security.txt", "x\n");
+	capsule_open_one(
+	    "paths = ( { glob = \"/listed/*\"; listing = true; } );");
+	linter_run();
+	linter_check_finding("C003", "bare/", 0, "no index");
+	linter_check_finding("C003", "bare/deep/", 0, "no index");
+	assert_int_equal(linter_count("C003"), 2);
+	linter_check_finding("C012", NULL, 0, "51");
+	tree_write("root/index.gmi", "# x\n");
+	linter_run();
+	assert_int_equal(linter_count("C012"), 0);
 }
 
 static void
 test_pages_that_nothing_links_to(void **state)
 {
 	(void)state;
-	tree_dir("root/d");
-	tree_dir("root/list");
-	tree_dir("root/list/sub");
-	tree_file("root/index.gmi", "# x\n=> a.gmi a\n=> old.gmi b\n=> d d\n=> "
-				    "gemini://localhost/c.gmi "
-				    "c\n=> self.gmi.txt t\n");
-	tree_file("root/a.gmi", "# x\n");
-	tree_file("root/b.gmi", "# x\n");
-	tree_file("root/c.gmi", "# x\n");
-	tree_file("root/d/index.gmi", "# x\n");
-	tree_file("root/list/e.gmi", "# x\n");
-	tree_file("root/list/sub/index.gmi", "# x\n");
-	tree_file("root/self.gmi", "# x\n=> self.gmi only myself\n");
-	tree_file("root/text.txt", "x\n");
-	help_open_one(
+	tree_make_dir("root/d");
+	tree_make_dir("root/list");
+	tree_make_dir("root/list/sub");
+	tree_write("root/index.gmi",
+	    "# x\n=> a.gmi a\n=> old.gmi b\n=> d d\n=> "
+	    "gemini://localhost/c.gmi "
+	    "c\n=> self.gmi.txt t\n");
+	tree_write("root/a.gmi", "# x\n");
+	tree_write("root/b.gmi", "# x\n");
+	tree_write("root/c.gmi", "# x\n");
+	tree_write("root/d/index.gmi", "# x\n");
+	tree_write("root/list/e.gmi", "# x\n");
+	tree_write("root/list/sub/index.gmi", "# x\n");
+	tree_write("root/self.gmi", "# x\n=> self.gmi only myself\n");
+	tree_write("root/text.txt", "x\n");
+	capsule_open_one(
 	    "redirects = ( { from = \"/old.gmi\"; to = \"/b.gmi\"; } );"
 	    "paths = ( { glob = \"/list/\"; listing = true; } );");
-	lint_help_run();
-	lint_help_wants("C004", "self.gmi", 0, "no other page");
-	assert_int_equal(lint_help_count("C004"), 1);
+	linter_run();
+	linter_check_finding("C004", "self.gmi", 0, "no other page");
+	assert_int_equal(linter_count("C004"), 1);
 	/* Without the listing nothing leads there. */
-	help_open_one("redirects = ( { from = \"/old.gmi\"; to = \"/b.gmi\"; } "
-		      ");");
-	lint_help_run();
-	lint_help_wants("C004", "list/e.gmi", 0, "");
-	lint_help_wants("C004", "list/sub/index.gmi", 0, "");
-	assert_int_equal(lint_help_count("C004"), 3);
+	capsule_open_one(
+	    "redirects = ( { from = \"/old.gmi\"; to = \"/b.gmi\"; } "
+	    ");");
+	linter_run();
+	linter_check_finding("C004", "list/e.gmi", 0, "");
+	linter_check_finding("C004", "list/sub/index.gmi", 0, "");
+	assert_int_equal(linter_count("C004"), 3);
 }
 
 static void
 test_the_first_page_is_no_orphan(void **state)
 {
 	(void)state;
-	tree_file("root/start.gmi", "# x\n");
-	tree_file("root/alone.gmi", "# x\n");
-	help_open_one("redirects = ( { from = \"/\"; to = \"/home\"; },"
-		      "{ from = \"/home\"; to = \"/start.gmi\"; } );");
-	lint_help_run();
-	lint_help_wants("C004", "alone.gmi", 0, "");
-	assert_int_equal(lint_help_count("C004"), 1);
-	assert_int_equal(lint_help_count("C012"), 0);
+	tree_write("root/start.gmi", "# x\n");
+	tree_write("root/alone.gmi", "# x\n");
+	capsule_open_one("redirects = ( { from = \"/\"; to = \"/home\"; },"
+			 "{ from = \"/home\"; to = \"/start.gmi\"; } );");
+	linter_run();
+	linter_check_finding("C004", "alone.gmi", 0, "");
+	assert_int_equal(linter_count("C004"), 1);
+	assert_int_equal(linter_count("C012"), 0);
 }
 
 static void
 test_a_large_file(void **state)
 {
 	(void)state;
-	tree_file("root/a.bin", "");
-	tree_file("root/b.bin", "");
+	tree_write("root/a.bin", "");
+	tree_write("root/b.bin", "");
 	assert_int_equal(truncate(tree_path("root/a.bin"), 100 << 20), 0);
 	assert_int_equal(truncate(tree_path("root/b.bin"), (100 << 20) + 1), 0);
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("C005", "b.bin", 0, "100 MiB");
-	assert_int_equal(lint_help_count("C005"), 1);
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding("C005", "b.bin", 0, "100 MiB");
+	assert_int_equal(linter_count("C005"), 1);
 }
 
 static void
 test_an_empty_capsule(void **state)
 {
 	(void)state;
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("C012", NULL, 0, "51");
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding("C012", NULL, 0, "51");
 	assert_int_equal(lint_count(lint, LINT_ERROR), 1);
 	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
 }
@@ -149,7 +154,7 @@ test_an_empty_capsule(void **state)
 static void
 test_favicons(void **state)
 {
-	static const struct lint_file_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "an emoji", "F002", NOWHERE, "\U0001f339" },
 		{ "and LF", "F002", NOWHERE, "\U0001f339\n" },
 		{ "and CRLF", "F002", NOWHERE, "\U0001f339\r\n" },
@@ -183,25 +188,25 @@ test_favicons(void **state)
 	};
 
 	(void)state;
-	tree_file("root/favicon.txt", "");
-	help_open_one("");
-	lint_file_rows("favicon.txt", ROWS(rows));
+	tree_write("root/favicon.txt", "");
+	capsule_open_one("");
+	linter_check_rows("favicon.txt", ROWS(rows));
 }
 
 static void
 test_types_of_favicons(void **state)
 {
 	(void)state;
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('F'), 0);
-	tree_file("root/favicon.txt", "\U0001f339\n");
-	lint_help_run();
-	assert_int_equal(lint_file_count('F'), 0);
-	help_open_one("paths = ( { glob = \"/favicon.txt\"; "
-		      "type = \"text/html\"; } );");
-	lint_help_run();
-	lint_help_wants("F001", "favicon.txt", 0, "text/html");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('F'), 0);
+	tree_write("root/favicon.txt", "\U0001f339\n");
+	linter_run();
+	assert_int_equal(linter_count_class('F'), 0);
+	capsule_open_one("paths = ( { glob = \"/favicon.txt\"; "
+			 "type = \"text/html\"; } );");
+	linter_run();
+	linter_check_finding("F001", "favicon.txt", 0, "text/html");
 }
 
 #define SECURITY_FILE ".well-known/security.txt"
@@ -211,7 +216,7 @@ test_types_of_favicons(void **state)
 static void
 test_fields_of_security_txt(void **state)
 {
-	static const struct lint_file_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "both", "W002", NOWHERE, "# note\n" CONTACT EXPIRES },
 		{ "in another case", "W002", NOWHERE,
 		    "CONTACT: a\r\nexpires: 2099-01-01T00:00:00Z\r\n" },
@@ -227,44 +232,44 @@ test_fields_of_security_txt(void **state)
 	};
 
 	(void)state;
-	tree_dir("root/.well-known");
-	tree_file("root/" SECURITY_FILE, "");
-	help_open_one("");
-	lint_file_rows(SECURITY_FILE, ROWS(rows));
+	tree_make_dir("root/.well-known");
+	tree_write("root/" SECURITY_FILE, "");
+	capsule_open_one("");
+	linter_check_rows(SECURITY_FILE, ROWS(rows));
 }
 
 static void
 test_types_of_security_txt(void **state)
 {
 	(void)state;
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('W'), 0);
-	tree_dir("root/.well-known");
-	tree_file("root/" SECURITY_FILE, CONTACT EXPIRES);
-	lint_help_run();
-	assert_int_equal(lint_file_count('W'), 0);
-	help_open_one("paths = ( { glob = \"/.well-known/*\"; "
-		      "type = \"application/pdf\"; } );");
-	lint_help_run();
-	lint_help_wants("W001", SECURITY_FILE, 0, "application/pdf");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('W'), 0);
+	tree_make_dir("root/.well-known");
+	tree_write("root/" SECURITY_FILE, CONTACT EXPIRES);
+	linter_run();
+	assert_int_equal(linter_count_class('W'), 0);
+	capsule_open_one("paths = ( { glob = \"/.well-known/*\"; "
+			 "type = \"application/pdf\"; } );");
+	linter_run();
+	linter_check_finding("W001", SECURITY_FILE, 0, "application/pdf");
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(test_languages),
-		under_lint(test_names),
-		under_lint(test_directories),
-		under_lint(test_pages_that_nothing_links_to),
-		under_lint(test_the_first_page_is_no_orphan),
-		under_lint(test_a_large_file),
-		under_lint(test_an_empty_capsule),
-		under_lint(test_favicons),
-		under_lint(test_types_of_favicons),
-		under_lint(test_fields_of_security_txt),
-		under_lint(test_types_of_security_txt),
+		linter_test(test_languages),
+		linter_test(test_names),
+		linter_test(test_directories),
+		linter_test(test_pages_that_nothing_links_to),
+		linter_test(test_the_first_page_is_no_orphan),
+		linter_test(test_a_large_file),
+		linter_test(test_an_empty_capsule),
+		linter_test(test_favicons),
+		linter_test(test_types_of_favicons),
+		linter_test(test_fields_of_security_txt),
+		linter_test(test_types_of_security_txt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "support/linter.h"
 
 /* Pages a.gmi and d/b.gmi, and that capsule.conf, under settings of the
  * operator's. */
@@ -9,15 +9,15 @@ run_conf(const char *operators, const char *conf)
 	char text[4096];
 
 	(void)mkdir(tree_path("root/d"), 0755);
-	tree_file("root/a.gmi", "# x\n");
-	tree_file("root/d/b.gmi", "# x\n");
-	tree_file("root/capsule.conf", conf);
+	tree_write("root/a.gmi", "# x\n");
+	tree_write("root/d/b.gmi", "# x\n");
+	tree_write("root/capsule.conf", conf);
 	(void)snprintf(text, sizeof(text),
 	    "capsules = ( { host = \"localhost\"; root = \"root\"; %s } );",
 	    operators);
-	assert_true(help_try(text));
-	hosts_salvage_content(help.hosts);
-	lint_help_run();
+	assert_true(capsule_try_open(text));
+	hosts_salvage_content(capsule.hosts);
+	linter_run();
 }
 
 static void
@@ -25,23 +25,23 @@ test_mistakes(void **state)
 {
 	(void)state;
 	run_conf("", "lang = \"en\";\nlnag = \"en\";\n");
-	lint_help_wants("C006", "capsule.conf", 2, "lang");
+	linter_check_finding("C006", "capsule.conf", 2, "lang");
 	run_conf("", "\nlang = ");
-	assert_int_equal(lint_help_count("C006"), 1);
+	assert_int_equal(linter_count("C006"), 1);
 	run_conf("",
 	    "\n\nredirects = ( { from = \"/x\"; to = \"http://e.org/\"; "
 	    "} );\n");
-	lint_help_wants("C014", "capsule.conf", 3, "http://e.org/");
-	assert_int_equal(lint_help_count("C006"), 0);
+	linter_check_finding("C014", "capsule.conf", 3, "http://e.org/");
+	assert_int_equal(linter_count("C006"), 0);
 	/* What is no target at all leads to no other protocol. */
 	run_conf("", "redirects = ( { from = \"/x\"; to = \"n/a.gmi\"; } );\n");
-	lint_help_wants("C006", "capsule.conf", 1, "n/a.gmi");
-	assert_int_equal(lint_help_count("C014"), 0);
+	linter_check_finding("C006", "capsule.conf", 1, "n/a.gmi");
+	assert_int_equal(linter_count("C014"), 0);
 	/* The pages are looked at all the same. */
-	tree_file("root/a.gmi", "x\n");
+	tree_write("root/a.gmi", "x\n");
 	run_conf("", "lang = [];\n");
-	assert_true(lint_help_count("C006") > 0);
-	lint_help_wants("C004", "a.gmi", 0, "");
+	assert_true(linter_count("C006") > 0);
+	linter_check_finding("C004", "a.gmi", 0, "");
 }
 
 /* One option is wrong: what the others say counts, and theirs alone. */
@@ -49,9 +49,9 @@ static void
 test_what_stands_beside_a_mistake(void **state)
 {
 	(void)state;
-	tree_file("root/index.gmi", "# x\n=> old.gmi o\n=> d/b.gmi b\n"
-				    "=> bad.gmi\n");
-	tree_file("root/log.gmi", "# x\n=> a.gmi 2026-02-30 A\n");
+	tree_write("root/index.gmi", "# x\n=> old.gmi o\n=> d/b.gmi b\n"
+				     "=> bad.gmi\n");
+	tree_write("root/log.gmi", "# x\n=> a.gmi 2026-02-30 A\n");
 	run_conf("",
 	    "lang = \"en\"; feed = \"log.gmi\"; charsett = \"x\";\n"
 	    "redirects = ( { from = \"/old.gmi\"; to = \"/a.gmi\"; },\n"
@@ -59,20 +59,20 @@ test_what_stands_beside_a_mistake(void **state)
 	    "{ from = \"bad\"; to = \"/a.gmi\"; } );\n"
 	    "order = [\"nope.gmi\", \"/a.gmi\"];\n"
 	    "index = [\"a/b\"];\n");
-	lint_help_wants("C006", "capsule.conf", 1, "charset");
-	lint_help_wants("C006", "capsule.conf", 3, "a.gmi");
-	lint_help_wants("C006", "capsule.conf", 4, "bad");
-	lint_help_wants("C006", "capsule.conf", 5, "/a.gmi");
-	lint_help_wants("C006", "capsule.conf", 6, "a/b");
-	assert_int_equal(lint_help_count("C006"), 5);
-	lint_help_wants("C007", "capsule.conf", 5, "nope.gmi");
-	assert_int_equal(lint_help_count("C007"), 1);
-	lint_help_wants("G012", "index.gmi", 2, "a.gmi");
-	lint_help_wants("G007", "index.gmi", 4, "bad.gmi");
-	assert_int_equal(lint_help_count("G007"), 1);
-	lint_help_wants("S003", "log.gmi", 2, "2026-02-30");
-	assert_int_equal(lint_help_count("C001"), 0);
-	assert_int_equal(lint_help_count("C012"), 0);
+	linter_check_finding("C006", "capsule.conf", 1, "charset");
+	linter_check_finding("C006", "capsule.conf", 3, "a.gmi");
+	linter_check_finding("C006", "capsule.conf", 4, "bad");
+	linter_check_finding("C006", "capsule.conf", 5, "/a.gmi");
+	linter_check_finding("C006", "capsule.conf", 6, "a/b");
+	assert_int_equal(linter_count("C006"), 5);
+	linter_check_finding("C007", "capsule.conf", 5, "nope.gmi");
+	assert_int_equal(linter_count("C007"), 1);
+	linter_check_finding("G012", "index.gmi", 2, "a.gmi");
+	linter_check_finding("G007", "index.gmi", 4, "bad.gmi");
+	assert_int_equal(linter_count("G007"), 1);
+	linter_check_finding("S003", "log.gmi", 2, "2026-02-30");
+	assert_int_equal(linter_count("C001"), 0);
+	assert_int_equal(linter_count("C012"), 0);
 }
 
 /* Nothing of the file is known: no guesses about what it may say. */
@@ -80,28 +80,28 @@ static void
 test_a_file_that_cannot_be_taken_apart(void **state)
 {
 	(void)state;
-	tree_file("root/page.gmi", "# x\n=> old.gmi o\n=> e\\f o\n");
+	tree_write("root/page.gmi", "# x\n=> old.gmi o\n=> e\\f o\n");
 	run_conf("", "lang = \"en\";\nredirects = ( {\n");
-	lint_help_wants("C006", "capsule.conf", 2, "this file is ignored");
-	lint_help_wants("G009", "page.gmi", 3, "");
+	linter_check_finding("C006", "capsule.conf", 2, "this file is ignored");
+	linter_check_finding("G009", "page.gmi", 3, "");
 	assert_int_equal(lint_count(lint, LINT_ERROR), 2);
 	assert_int_equal(lint_count(lint, LINT_WARNING), 0);
-	tree_file("root/page.gmi", "# x\n=> old.gmi o\n");
+	tree_write("root/page.gmi", "# x\n=> old.gmi o\n");
 	run_conf("", "lang = \"en\";\n");
-	lint_help_wants("G007", "page.gmi", 2, "old.gmi");
+	linter_check_finding("G007", "page.gmi", 2, "old.gmi");
 }
 
 static void
 test_no_file(void **state)
 {
 	(void)state;
-	tree_file("root/a.gmi", "# x\n");
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_help_count("C006"), 0);
-	tree_dir("root/capsule.conf");
-	lint_help_run();
-	lint_help_wants("C006", "capsule.conf", 0, "not a regular file");
+	tree_write("root/a.gmi", "# x\n");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count("C006"), 0);
+	tree_make_dir("root/capsule.conf");
+	linter_run();
+	linter_check_finding("C006", "capsule.conf", 0, "not a regular file");
 }
 
 static void
@@ -111,26 +111,27 @@ test_names_of_files(void **state)
 	run_conf("", "feed = \"news.gmi\";\norder = [\"a.gmi\",\n\"c.gmi\"];\n"
 		     "index = [\"home.gmi\"];\n");
 	/* Its feed is told once, by the checks of feeds. */
-	lint_help_wants("S001", "capsule.conf", 1, "feed \"news.gmi\"");
-	lint_help_wants("C007", "capsule.conf", 3, "order \"c.gmi\"");
-	lint_help_wants("C007", "capsule.conf", 4, "index \"home.gmi\"");
-	assert_int_equal(lint_help_count("C007"), 2);
-	lint_help_wants("C008", "d/b.gmi", 0, "order");
-	assert_int_equal(lint_help_count("C008"), 1);
+	linter_check_finding("S001", "capsule.conf", 1, "feed \"news.gmi\"");
+	linter_check_finding("C007", "capsule.conf", 3, "order \"c.gmi\"");
+	linter_check_finding("C007", "capsule.conf", 4, "index \"home.gmi\"");
+	assert_int_equal(linter_count("C007"), 2);
+	linter_check_finding("C008", "d/b.gmi", 0, "order");
+	assert_int_equal(linter_count("C008"), 1);
 	run_conf("", "feed = \"a.gmi\";\norder = [\"a.gmi\", \"d/b.gmi\"];\n"
 		     "index = [\"home.gmi\", \"b.gmi\"];\n");
-	assert_int_equal(lint_help_count("C007"), 0);
-	assert_int_equal(lint_help_count("C008"), 0);
+	assert_int_equal(linter_count("C007"), 0);
+	assert_int_equal(linter_count("C008"), 0);
 	run_conf("",
 	    "order = [\"a.gmi\", \"d/b.gmi\",\n\"x.txt\",\n\"old\"];\n"
 	    "redirects = ( { from = \"/old\"; to = \"/a.gmi\"; } );\n");
-	lint_help_wants("C007", "capsule.conf", 3, "order \"old\": not a file");
-	tree_file("root/x.txt", "x\n");
-	lint_help_run();
-	lint_help_wants("C007", "capsule.conf", 2, "text/gemini");
+	linter_check_finding(
+	    "C007", "capsule.conf", 3, "order \"old\": not a file");
+	tree_write("root/x.txt", "x\n");
+	linter_run();
+	linter_check_finding("C007", "capsule.conf", 2, "text/gemini");
 	/* The operator's words are not in the capsule's file. */
 	run_conf("order = [\"news.gmi\"];", "");
-	lint_help_wants("C007", NULL, 0, "carnation.conf:1: order");
+	linter_check_finding("C007", NULL, 0, "carnation.conf:1: order");
 }
 
 static void
@@ -165,11 +166,10 @@ test_redirects(void **state)
 		    "{ from = \"/p/*\"; to = \"/d/\"; } );\n",
 		    rows[i].from, rows[i].to);
 		run_conf("", conf);
-		check_row((lint_help_text("C009", "capsule.conf", 2) != NULL) ==
+		check_row((linter_find("C009", "capsule.conf", 2) != NULL) ==
 			      rows[i].found,
 		    rows[i].rule);
-		check_row(
-		    lint_help_count("C009") == rows[i].found, rows[i].rule);
+		check_row(linter_count("C009") == rows[i].found, rows[i].rule);
 	}
 }
 
@@ -177,35 +177,35 @@ static void
 test_what_visitors_do_not_get(void **state)
 {
 	(void)state;
-	tree_dir("root/.git");
-	tree_file("root/.git/config", "x\n");
-	tree_file("root/.hidden.gmi", "x\n");
-	tree_dir("root/.well-known");
-	tree_file("root/.well-known/security.txt", "x\n");
-	tree_file("root/g.gmi", "# x\n");
-	tree_file("root/old.gmi", "# x\n");
+	tree_make_dir("root/.git");
+	tree_write("root/.git/config", "x\n");
+	tree_write("root/.hidden.gmi", "x\n");
+	tree_make_dir("root/.well-known");
+	tree_write("root/.well-known/security.txt", "x\n");
+	tree_write("root/g.gmi", "# x\n");
+	tree_write("root/old.gmi", "# x\n");
 	run_conf("",
 	    "gone = [\"/g*\"];\nredirects = ( { from = \"/old.gmi\"; to "
 	    "= \"/a.gmi\"; } );");
-	lint_help_wants("C010", "g.gmi", 0, "still exists");
-	assert_int_equal(lint_help_count("C010"), 1);
-	lint_help_wants("C013", ".git", 0, "dot");
-	lint_help_wants("C013", ".hidden.gmi", 0, "dot");
-	lint_help_wants("C013", "old.gmi", 0, "redirected to /a.gmi");
-	assert_int_equal(lint_help_count("C013"), 3);
+	linter_check_finding("C010", "g.gmi", 0, "still exists");
+	assert_int_equal(linter_count("C010"), 1);
+	linter_check_finding("C013", ".git", 0, "dot");
+	linter_check_finding("C013", ".hidden.gmi", 0, "dot");
+	linter_check_finding("C013", "old.gmi", 0, "redirected to /a.gmi");
+	assert_int_equal(linter_count("C013"), 3);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(test_mistakes),
-		under_lint(test_what_stands_beside_a_mistake),
-		under_lint(test_a_file_that_cannot_be_taken_apart),
-		under_lint(test_no_file),
-		under_lint(test_names_of_files),
-		under_lint(test_redirects),
-		under_lint(test_what_visitors_do_not_get),
+		linter_test(test_mistakes),
+		linter_test(test_what_stands_beside_a_mistake),
+		linter_test(test_a_file_that_cannot_be_taken_apart),
+		linter_test(test_no_file),
+		linter_test(test_names_of_files),
+		linter_test(test_redirects),
+		linter_test(test_what_visitors_do_not_get),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_file_help.h"
+#include "support/linter.h"
 
 #include "capsule/feed.h"
 
 static void
 pages(void **state)
 {
-	static const struct lint_file_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "a title", "S002", NOWHERE, "# T\n" },
 		{ "a title behind a BOM", "S002", NOWHERE,
 		    "\xef\xbb\xbf# T\n" },
@@ -35,55 +35,59 @@ pages(void **state)
 	};
 
 	(void)state;
-	tree_file("root/u.gmi", "");
-	help_open_one("feed = \"u.gmi\";");
-	lint_file_rows("u.gmi", ROWS(rows));
-	lint_help_wants("S007", "u.gmi", 1, "no title");
-	tree_file("root/u.gmi", "=> a.gmi 2026-11-221 A\n");
-	lint_help_run();
-	lint_help_wants("S003", "u.gmi", 1, "invalid date: 2026-11-221");
-	tree_file(
+	tree_write("root/u.gmi", "");
+	capsule_open_one("feed = \"u.gmi\";");
+	linter_check_rows("u.gmi", ROWS(rows));
+	linter_check_finding("S007", "u.gmi", 1, "no title");
+	tree_write("root/u.gmi", "=> a.gmi 2026-11-221 A\n");
+	linter_run();
+	linter_check_finding("S003", "u.gmi", 1, "invalid date: 2026-11-221");
+	tree_write(
 	    "root/u.gmi", "=> a.gmi 2026-01-01 A\n\n=> ./a.gmi 2026-01-02 B\n");
-	lint_help_run();
-	lint_help_wants("S005", "u.gmi", 3, "line 1");
+	linter_run();
+	linter_check_finding("S005", "u.gmi", 3, "line 1");
 }
 
 static void
 a_feed_that_nobody_gets(void **state)
 {
 	(void)state;
-	tree_file("root/u.gmi", "# U\n=> index.gmi 2026-01-01 I\n");
-	tree_file("root/u.txt", "# U\n");
-	tree_file("root/capsule.conf", "\nfeed = \"none.gmi\";\n");
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 2, "not a file that is served");
-	tree_file("root/capsule.conf", "feed = \"u.txt\";\n");
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 1, "not served as text/gemini");
-	tree_file("root/capsule.conf", "feed = \"u.gmi\";\n"
-				       "gone = [\"/u.gmi\"];\n");
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("S001", "capsule.conf", 1, "not a file that is served");
-	tree_file("root/capsule.conf", "feed = \"u.gmi\";\n");
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('S'), 0);
-	help_open_one("feed = \"none.gmi\";");
-	lint_help_run();
-	lint_help_wants("S001", NULL, 0, "carnation.conf:1: feed \"none.gmi\"");
+	tree_write("root/u.gmi", "# U\n=> index.gmi 2026-01-01 I\n");
+	tree_write("root/u.txt", "# U\n");
+	tree_write("root/capsule.conf", "\nfeed = \"none.gmi\";\n");
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding(
+	    "S001", "capsule.conf", 2, "not a file that is served");
+	tree_write("root/capsule.conf", "feed = \"u.txt\";\n");
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding(
+	    "S001", "capsule.conf", 1, "not served as text/gemini");
+	tree_write("root/capsule.conf", "feed = \"u.gmi\";\n"
+					"gone = [\"/u.gmi\"];\n");
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding(
+	    "S001", "capsule.conf", 1, "not a file that is served");
+	tree_write("root/capsule.conf", "feed = \"u.gmi\";\n");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('S'), 0);
+	capsule_open_one("feed = \"none.gmi\";");
+	linter_run();
+	linter_check_finding(
+	    "S001", NULL, 0, "carnation.conf:1: feed \"none.gmi\"");
 }
 
 static void
 without_a_feed_there_is_nothing_to_say(void **state)
 {
 	(void)state;
-	tree_file("root/u.gmi", "=> a.gmi 2026-02-30\n");
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('S'), 0);
+	tree_write("root/u.gmi", "=> a.gmi 2026-02-30\n");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('S'), 0);
 }
 
 #define NS "xmlns=\"http://www.w3.org/2005/Atom\""
@@ -98,7 +102,7 @@ without_a_feed_there_is_nothing_to_say(void **state)
 static void
 documents(void **state)
 {
-	static const struct lint_file_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "well-formed", "A001", NOWHERE, FEED("") },
 		{ "not well-formed", "A001", 2, FEED("<a>") },
 		{ "a DOCTYPE", "A001", 1, "<!DOCTYPE feed>" FEED("") },
@@ -147,29 +151,29 @@ documents(void **state)
 	};
 
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/index.gmi", "# I\n");
-	tree_file("root/atom.xml", "");
-	help_open_one("");
-	lint_file_rows("atom.xml", ROWS(rows));
-	assert_int_equal(lint_help_count("A004"), 0);
+	tree_write("root/a.gmi", "# A\n");
+	tree_write("root/index.gmi", "# I\n");
+	tree_write("root/atom.xml", "");
+	capsule_open_one("");
+	linter_check_rows("atom.xml", ROWS(rows));
+	assert_int_equal(linter_count("A004"), 0);
 }
 
 static void
 types(void **state)
 {
 	(void)state;
-	tree_file("root/atom.xml", FEED(""));
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('A'), 0);
-	help_open_one("paths = ( { glob = \"/atom.xml\"; "
-		      "type = \"text/xml\"; } );");
-	lint_help_run();
-	lint_help_wants("A005", "atom.xml", 0, "text/xml");
-	help_open_one("gone = [\"/atom.xml\"];");
-	lint_help_run();
-	assert_int_equal(lint_file_count('A'), 0);
+	tree_write("root/atom.xml", FEED(""));
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('A'), 0);
+	capsule_open_one("paths = ( { glob = \"/atom.xml\"; "
+			 "type = \"text/xml\"; } );");
+	linter_run();
+	linter_check_finding("A005", "atom.xml", 0, "text/xml");
+	capsule_open_one("gone = [\"/atom.xml\"];");
+	linter_run();
+	assert_int_equal(linter_count_class('A'), 0);
 }
 
 /* Writes atom.xml as carnation feed does. */
@@ -182,11 +186,11 @@ write_feed(const char *origin)
 	struct buf out;
 
 	assert_true(feed_origin(slice_str(origin), &parsed, &why));
-	assert_true(inventory_read(help_host(), &pages));
+	assert_true(inventory_read(capsule_host(), &pages));
 	buf_init(&out, FEED_MAX);
 	assert_true(feed_atom(
-	    SLICE(""), help_host(), &pages, &parsed, &out, &help.report));
-	tree_bytes("root/atom.xml", buf_view(&out));
+	    SLICE(""), capsule_host(), &pages, &parsed, &out, &capsule.report));
+	tree_write_bytes("root/atom.xml", buf_view(&out));
 	buf_fini(&out);
 	inventory_fini(&pages);
 }
@@ -195,25 +199,25 @@ static void
 what_feed_writes_is_without_fault(void **state)
 {
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/u.gmi",
+	tree_write("root/a.gmi", "# A\n");
+	tree_write("root/u.gmi",
 	    "\xef\xbb\xbf# U \x1b[1m\n=> a.gmi 2026-01-01 A\n"
 	    "=> / 2026-01-03 <&>\n"
 	    "=> https://x.example/?a&b 2026-01-02 X\n"
 	    "=> c.gmi 2026-01-02 \x1b \n"
 	    "=> u.gmi 2026-01-02  a\tb \xe2\x80\xae\n");
-	tree_file("root/c.gmi", "# C\n");
-	tree_file("root/index.gmi", "# I\n");
-	help_open_one("feed = \"u.gmi\";");
+	tree_write("root/c.gmi", "# C\n");
+	tree_write("root/index.gmi", "# I\n");
+	capsule_open_one("feed = \"u.gmi\";");
 	write_feed("gemini://localhost");
-	lint_help_run();
-	if (lint_file_count('A') > 0) {
-		lint_help_show();
+	linter_run();
+	if (linter_count_class('A') > 0) {
+		linter_print();
 		fail_msg("there are faults");
 	}
 	write_feed("gemini://example.org:1966/");
-	lint_help_run();
-	assert_int_equal(lint_file_count('A'), 0);
+	linter_run();
+	assert_int_equal(linter_count_class('A'), 0);
 }
 
 /* u.gmi, against a feed with that title and inside. */
@@ -224,10 +228,10 @@ compare_with(const char *page, const char *title, const char *inside)
 
 	(void)snprintf(text, sizeof(text),
 	    "<feed " NS ">" ID "%s" UPDATED "\n%s</feed>", title, inside);
-	tree_file("root/atom.xml", text);
-	tree_file("root/u.gmi", page);
-	help_open_one("feed = \"u.gmi\";");
-	lint_help_run();
+	tree_write("root/atom.xml", text);
+	tree_write("root/u.gmi", page);
+	capsule_open_one("feed = \"u.gmi\";");
+	linter_run();
 }
 
 static void
@@ -236,23 +240,23 @@ a_feed_that_says_other_than_its_page(void **state)
 	static const char entry[] = "<entry>" OWN LINK "</entry>";
 
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/b.gmi", "# B\n");
+	tree_write("root/a.gmi", "# A\n");
+	tree_write("root/b.gmi", "# B\n");
 	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
-	assert_int_equal(lint_help_count("A004"), 0);
+	assert_int_equal(linter_count("A004"), 0);
 	compare_with("# t\n=> a.gmi 2026-01-03 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 2, "2026-01-03 at u.gmi:2");
-	assert_int_equal(lint_help_count("A004"), 1);
+	linter_check_finding("A004", "atom.xml", 2, "2026-01-03 at u.gmi:2");
+	assert_int_equal(linter_count("A004"), 1);
 	compare_with("# t\n=> b.gmi 2026-01-02 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 0, "missing entry for /b.gmi");
-	lint_help_wants("A004", "atom.xml", 2, "entry for /a.gmi");
-	assert_int_equal(lint_help_count("A004"), 2);
+	linter_check_finding("A004", "atom.xml", 0, "missing entry for /b.gmi");
+	linter_check_finding("A004", "atom.xml", 2, "entry for /a.gmi");
+	assert_int_equal(linter_count("A004"), 2);
 	compare_with("# t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 2, "carnation feed");
+	linter_check_finding("A004", "atom.xml", 2, "carnation feed");
 	compare_with("# t\n=> b.gmi 2026-01-02 B\n=> a.gmi 2026-01-02 t\n",
 	    TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 0, "/b.gmi at u.gmi:2");
-	assert_int_equal(lint_help_count("A004"), 1);
+	linter_check_finding("A004", "atom.xml", 0, "/b.gmi at u.gmi:2");
+	assert_int_equal(linter_count("A004"), 1);
 }
 
 static void
@@ -262,17 +266,18 @@ titles_that_were_changed(void **state)
 	static const char html[] = "<title type=\"html\">&lt;b&gt;</title>";
 
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
+	tree_write("root/a.gmi", "# A\n");
 	compare_with("# t\n=> a.gmi 2026-01-02 T\n", TITLE, entry);
-	lint_help_wants(
+	linter_check_finding(
 	    "A004", "atom.xml", 2, "title of /a.gmi differs from that at u");
-	assert_int_equal(lint_help_count("A004"), 1);
+	assert_int_equal(linter_count("A004"), 1);
 	compare_with("# T\n=> a.gmi 2026-01-02 t\n", TITLE, entry);
-	lint_help_wants("A004", "atom.xml", 1, "title differs from that of u");
-	assert_int_equal(lint_help_count("A004"), 1);
+	linter_check_finding(
+	    "A004", "atom.xml", 1, "title differs from that of u");
+	assert_int_equal(linter_count("A004"), 1);
 	/* Not a word of what another program may have written otherwise. */
 	compare_with("# T\n=> a.gmi 2026-01-02 t\n", html, entry);
-	assert_int_equal(lint_help_count("A004"), 0);
+	assert_int_equal(linter_count("A004"), 0);
 }
 
 static void
@@ -282,57 +287,57 @@ two_entries_of_one_target(void **state)
 	    "<entry>" OWN LINK "</entry>\n<entry>" OWN LINK "</entry>";
 
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
+	tree_write("root/a.gmi", "# A\n");
 	compare_with("# t\n=> a.gmi 2026-01-02 t\n", TITLE, twice);
-	lint_help_wants("A004", "atom.xml", 3,
+	linter_check_finding("A004", "atom.xml", 3,
 	    "duplicate entry for /a.gmi (first on line 2)");
-	assert_int_equal(lint_help_count("A004"), 1);
+	assert_int_equal(linter_count("A004"), 1);
 }
 
 static void
 a_feed_that_nobody_has_written(void **state)
 {
 	(void)state;
-	tree_file("root/a.gmi", "# A\n");
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_help_count("A007"), 0);
-	help_open_one("feed = \"u.gmi\";");
-	lint_help_run();
-	lint_help_wants(
+	tree_write("root/a.gmi", "# A\n");
+	tree_write("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count("A007"), 0);
+	capsule_open_one("feed = \"u.gmi\";");
+	linter_run();
+	linter_check_finding(
 	    "A007", NULL, 0, "run carnation feed to generate it from u.gmi");
 	/* That could not be made, as other checks tell. */
-	tree_file("root/u.gmi", "# U\n=> a.gmi A\n");
-	lint_help_run();
-	assert_int_equal(lint_help_count("A007"), 0);
-	tree_file("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
-	lint_help_run();
-	assert_int_equal(lint_help_count("A007"), 0);
-	tree_file("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
-	help_open_one("feed = \"u.gmi\"; gone = [\"/atom.xml\"];");
-	lint_help_run();
-	assert_int_equal(lint_help_count("A007"), 0);
-	help_open_one("feed = \"u.gmi\";");
+	tree_write("root/u.gmi", "# U\n=> a.gmi A\n");
+	linter_run();
+	assert_int_equal(linter_count("A007"), 0);
+	tree_write("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
+	linter_run();
+	assert_int_equal(linter_count("A007"), 0);
+	tree_write("root/u.gmi", "# U\n=> a.gmi 2026-01-02 A\n");
+	capsule_open_one("feed = \"u.gmi\"; gone = [\"/atom.xml\"];");
+	linter_run();
+	assert_int_equal(linter_count("A007"), 0);
+	capsule_open_one("feed = \"u.gmi\";");
 	assert_true(lint_promise(lint, "atom.xml"));
-	lint_help_run();
-	assert_int_equal(lint_help_count("A007"), 0);
+	linter_run();
+	assert_int_equal(linter_count("A007"), 0);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(pages),
-		under_lint(a_feed_that_nobody_gets),
-		under_lint(without_a_feed_there_is_nothing_to_say),
-		under_lint(documents),
-		under_lint(types),
-		under_lint(what_feed_writes_is_without_fault),
-		under_lint(a_feed_that_says_other_than_its_page),
-		under_lint(titles_that_were_changed),
-		under_lint(two_entries_of_one_target),
-		under_lint(a_feed_that_nobody_has_written),
+		linter_test(pages),
+		linter_test(a_feed_that_nobody_gets),
+		linter_test(without_a_feed_there_is_nothing_to_say),
+		linter_test(documents),
+		linter_test(types),
+		linter_test(what_feed_writes_is_without_fault),
+		linter_test(a_feed_that_says_other_than_its_page),
+		linter_test(titles_that_were_changed),
+		linter_test(two_entries_of_one_target),
+		linter_test(a_feed_that_nobody_has_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "support/linter.h"
 
 #include "capsule/lint_internal.h"
 
@@ -19,24 +19,24 @@ set_up(void **state)
 		"bare/a.txt", "list/a.txt", "sp ace/a b.gmi", ".hidden" };
 	char name[64];
 
-	if (help_set_up(state) != 0)
+	if (capsule_set_up(state) != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
-		tree_dir(name);
+		tree_make_dir(name);
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
-		tree_file(name, "# x\n");
+		tree_write(name, "# x\n");
 	}
-	help_open_one(settings);
+	capsule_open_one(settings);
 	return 0;
 }
 
 static void
 test_targets(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "nothing there", "G007", 2, "# x\n=> /nigth.gmi e\n" },
 		{ "relative", "G007", 2, "# x\n=> d/b.gmi e\n" },
 		{ "hidden", "G007", 2, "# x\n=> /.hidden e\n" },
@@ -68,14 +68,14 @@ test_targets(void **state)
 	};
 
 	(void)state;
-	tree_file("root/index.gmi", "# x\n");
-	lint_help_rows(ROWS(rows));
+	tree_write("root/index.gmi", "# x\n");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_how_links_are_written(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "no URL", "G008", 2, "# x\n=>\n" },
 		{ "blanks are no URL", "G008", 2, "# x\n=> \t\n" },
 		{ "a URL", "G008", NOWHERE, "# x\n=>page.gmi\n" },
@@ -114,7 +114,7 @@ test_how_links_are_written(void **state)
 	};
 
 	(void)state;
-	lint_help_rows(ROWS(rows));
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
@@ -151,9 +151,9 @@ test_words(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)snprintf(
 		    page, sizeof(page), "# x\n=> %s e\n", rows[i].url);
-		tree_file("root/page.gmi", page);
-		lint_help_run();
-		lint_help_wants(rows[i].code, "page.gmi", 2, rows[i].text);
+		tree_write("root/page.gmi", page);
+		linter_run();
+		linter_check_finding(rows[i].code, "page.gmi", 2, rows[i].text);
 	}
 }
 
@@ -169,30 +169,30 @@ test_a_long_url(void **state)
 	for (int i = 0; i < 1500; i++)
 		(void)buf_byte(&out, 'a');
 	(void)buf_str(&out, " e\n");
-	tree_file("root/page.gmi", buf_cstr(&out));
-	lint_help_run();
-	lint_help_wants("G007", "page.gmi", 2, "aaa...: too long");
+	tree_write("root/page.gmi", buf_cstr(&out));
+	linter_run();
+	linter_check_finding("G007", "page.gmi", 2, "aaa...: too long");
 }
 
 static void
 test_links_between_capsules(void **state)
 {
 	(void)state;
-	tree_dir("two");
-	tree_file("two/a.gmi", "# x\n");
-	tree_file("root/page.gmi", "# x\n=> gemini://two.example/a.gmi e\n"
-				   "=> gemini://two.example/b.gmi e\n");
-	help_open("capsules = ( { host = \"localhost\"; root = \"root\"; },"
-		  "{ host = \"two.example\"; root = \"two\"; } );");
-	lint_help_run();
-	lint_help_wants("G020", "page.gmi", 2, "two.example/a.gmi");
-	lint_help_wants("G007", "page.gmi", 3, "no such page");
-	assert_int_equal(lint_help_count("G007"), 1);
-	assert_int_equal(lint_help_count("G014"), 0);
+	tree_make_dir("two");
+	tree_write("two/a.gmi", "# x\n");
+	tree_write("root/page.gmi", "# x\n=> gemini://two.example/a.gmi e\n"
+				    "=> gemini://two.example/b.gmi e\n");
+	capsule_open("capsules = ( { host = \"localhost\"; root = \"root\"; },"
+		     "{ host = \"two.example\"; root = \"two\"; } );");
+	linter_run();
+	linter_check_finding("G020", "page.gmi", 2, "two.example/a.gmi");
+	linter_check_finding("G007", "page.gmi", 3, "no such page");
+	assert_int_equal(linter_count("G007"), 1);
+	assert_int_equal(linter_count("G014"), 0);
 }
 
 #define among_files(test)                                                      \
-	cmocka_unit_test_setup_teardown(test, set_up, lint_help_tear_down)
+	cmocka_unit_test_setup_teardown(test, set_up, linter_tear_down)
 
 static void
 test_ports_of_the_server(void **state)
@@ -227,34 +227,35 @@ test_ports_of_the_server(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)snprintf(
 		    text, sizeof(text), "# x\n=> %s e\n", rows[i].url);
-		tree_file("root/page.gmi", text);
+		tree_write("root/page.gmi", text);
 		(void)snprintf(text, sizeof(text),
 		    "%s capsules = ( { host = \"localhost\"; root = \"root\"; "
 		    "} );",
 		    rows[i].settings);
-		help_open(text);
-		lint_help_run();
-		lint_help_wants(rows[i].code, "page.gmi", 2, rows[i].url);
+		capsule_open(text);
+		linter_run();
+		linter_check_finding(rows[i].code, "page.gmi", 2, rows[i].url);
 		assert_int_equal(
-		    lint_help_count("G007") + lint_help_count("G020"), 1);
+		    linter_count("G007") + linter_count("G020"), 1);
 	}
 }
 
 static int
 set_up_targets(void **state)
 {
-	if (help_set_up(state) != 0)
+	if (capsule_set_up(state) != 0)
 		return -1;
-	tree_dir("root/d");
-	tree_file("root/d/index.gmi", "# x\n");
-	tree_file("root/b c.gmi", "# x\n");
-	tree_file("root/a.txt", "x\n");
-	help_open("capsules = ( { host = \"::1\"; aliases = [\"localhost\"]; "
-		  "root = \"root\"; lang = \"az\"; redirects = ( "
-		  "{ from = \"/o\"; to = \"/p\"; }, { from = \"/p\"; to = "
-		  "\"/d\"; }, { from = \"/q\"; to = \"gemini://e.org/\"; } ); "
-		  "} );");
-	lint_help_run();
+	tree_make_dir("root/d");
+	tree_write("root/d/index.gmi", "# x\n");
+	tree_write("root/b c.gmi", "# x\n");
+	tree_write("root/a.txt", "x\n");
+	capsule_open(
+	    "capsules = ( { host = \"::1\"; aliases = [\"localhost\"]; "
+	    "root = \"root\"; lang = \"az\"; redirects = ( "
+	    "{ from = \"/o\"; to = \"/p\"; }, { from = \"/p\"; to = "
+	    "\"/d\"; }, { from = \"/q\"; to = \"gemini://e.org/\"; } ); "
+	    "} );");
+	linter_run();
 	return 0;
 }
 
@@ -297,7 +298,7 @@ test_an_answer_is_kept(void **state)
 	assert_string_equal(t->item->path, "a.txt");
 	assert_int_equal(unlink(tree_path("root/a.txt")), 0);
 	assert_ptr_equal(lint_ask(lint, SLICE("gemini://localhost/a.txt")), t);
-	lint_help_run();
+	linter_run();
 	t = lint_ask(lint, SLICE("gemini://localhost/a.txt"));
 	assert_int_equal(t->status, STATUS_NOT_FOUND);
 	assert_null(t->item);
@@ -341,13 +342,13 @@ test_a_capsule_that_is_not_here(void **state)
 	const struct lint_target *t;
 
 	(void)state;
-	(void)help_try(
+	(void)capsule_try_open(
 	    "capsules = ( { host = \"localhost\"; root = \"root\"; },"
 	    "{ host = \"two.example\"; root = \"nowhere\"; } );");
-	report_fini(&help.report);
-	help.hosts = hosts_open_all(help.conf, &help.report);
-	assert_non_null(help.hosts);
-	lint_help_run();
+	report_fini(&capsule.report);
+	capsule.hosts = hosts_open_all(capsule.conf, &capsule.report);
+	assert_non_null(capsule.hosts);
+	linter_run();
 	t = lint_ask(lint, SLICE("gemini://two.example/"));
 	assert_null(t->host);
 	assert_int_equal(t->status, STATUS_PROXY_REFUSED);
@@ -357,25 +358,24 @@ static void
 test_what_is_still_to_be_made(void **state)
 {
 	(void)state;
-	tree_file("root/p.gmi", "# P\n=> made/a.tar A\n=> made B\n=> a.tar "
-				"C\n=> /made/a.tar?q D\n");
-	help_open_one("");
-	lint_help_run();
-	assert_non_null(lint_help_text("G007", "p.gmi", 2));
+	tree_write("root/p.gmi", "# P\n=> made/a.tar A\n=> made B\n=> a.tar "
+				 "C\n=> /made/a.tar?q D\n");
+	capsule_open_one("");
+	linter_run();
+	assert_non_null(linter_find("G007", "p.gmi", 2));
 	assert_true(lint_promise(lint, "made/a.tar"));
-	lint_help_run();
-	assert_null(lint_help_text("G007", "p.gmi", 2));
-	assert_non_null(lint_help_text("G007", "p.gmi", 3));
-	assert_non_null(lint_help_text("G007", "p.gmi", 4));
-	assert_null(lint_help_text("G007", "p.gmi", 5));
+	linter_run();
+	assert_null(linter_find("G007", "p.gmi", 2));
+	assert_non_null(linter_find("G007", "p.gmi", 3));
+	assert_non_null(linter_find("G007", "p.gmi", 4));
+	assert_null(linter_find("G007", "p.gmi", 5));
 	for (int i = 1; i < LINT_PROMISES_MAX; i++)
 		assert_true(lint_promise(lint, "more"));
 	assert_false(lint_promise(lint, "more"));
 }
 
 #define among_targets(test)                                                    \
-	cmocka_unit_test_setup_teardown(                                       \
-	    test, set_up_targets, lint_help_tear_down)
+	cmocka_unit_test_setup_teardown(test, set_up_targets, linter_tear_down)
 
 int
 main(void)
@@ -386,7 +386,7 @@ main(void)
 		among_files(test_words),
 		among_files(test_a_long_url),
 		among_files(test_links_between_capsules),
-		under_lint(test_ports_of_the_server),
+		linter_test(test_ports_of_the_server),
 		among_targets(test_urls),
 		among_targets(test_an_answer_is_kept),
 		among_targets(test_redirects_are_followed),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "support/linter.h"
 
 static void
 test_list_marks(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "no blank", "G025", 2, "# x\n*item\n" },
 		{ "nothing behind it", "G025", 2, "# x\n*\n" },
 		{ "a tab is no blank", "G025", 2, "# x\n*\titem\n" },
@@ -32,14 +32,14 @@ test_list_marks(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_foreign_markup(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "emphasis", "G026", 2, "# x\nit is *so*, then\n" },
 		{ "underscores", "G026", 2, "# x\nit is _so_.\n" },
 		{ "bold", "G026", 2, "# x\n__it is__ **so**\n" },
@@ -82,14 +82,14 @@ test_foreign_markup(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_blanks_before_marks(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "a link", "G033", 2, "# x\n => page.gmi x\n" },
 		{ "a heading", "G033", 2, "# x\n\t## y\n" },
 		{ "a quote", "G033", 2, "# x\n > y\n" },
@@ -100,17 +100,17 @@ test_blanks_before_marks(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(test_list_marks),
-		under_lint(test_foreign_markup),
-		under_lint(test_blanks_before_marks),
+		linter_test(test_list_marks),
+		linter_test(test_foreign_markup),
+		linter_test(test_blanks_before_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_help.h"
+#include "support/linter.h"
 
 #define L60 "123456789 123456789 123456789 123456789 123456789 123456789 "
 #define WIDE L60 "and so on"
@@ -19,7 +19,7 @@
 static void
 test_blocks(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "never closed", "G021", 4, "# x\n```a\n```\n```b\nc\n" },
 		{ "closed", "G021", NOWHERE, "# x\n```a\n```\n" },
 		{ "text at the end", "G022", 3, "# x\n```a\n```b\n" },
@@ -31,14 +31,14 @@ test_blocks(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_headings(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "level four", "G024", 2, "# x\n#### y\n" },
 		{ "level three", "G024", NOWHERE, "# x\n## y\n### z\n" },
 		{ "no title", "G027", 0, "## x\n" },
@@ -58,14 +58,14 @@ test_headings(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_runs_of_lines(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "broken", "G031", 3,
 		    "# x\n\n" WIDE "\n" WIDE "\n" WIDE "\n" WIDE "\n" },
 		{ "60 characters, not bytes", "G031", 2,
@@ -88,8 +88,8 @@ test_runs_of_lines(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 /* A page of so many bytes: a title and paragraphs. */
@@ -115,20 +115,20 @@ test_size(void **state)
 	} rows[] = { { 2500000, 0 }, { 2500001, 1 }, { (16 << 20) + 1, 1 } };
 
 	(void)state;
-	help_open_one("");
+	capsule_open_one("");
 	for (size_t i = 0; i < 3; i++) {
 		write_page(rows[i].size);
-		lint_help_run();
-		assert_int_equal(lint_help_count("G034"), rows[i].found);
-		assert_int_equal(lint_help_count("C013"), 0);
+		linter_run();
+		assert_int_equal(linter_count("G034"), rows[i].found);
+		assert_int_equal(linter_count("C013"), 0);
 	}
-	lint_help_wants("G034", "page.gmi", 0, "or this program");
+	linter_check_finding("G034", "page.gmi", 0, "or this program");
 }
 
 static void
 test_encoding_line_ends_and_characters(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "not UTF-8", "G001", 2, "# x\nb\xff\n" },
 		{ "not UTF-8: the first byte is enough", "G001", 2,
 		    "# x\n\xff\n\xfe\n" },
@@ -159,39 +159,39 @@ test_encoding_line_ends_and_characters(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_nul(void **state)
 {
 	(void)state;
-	tree_bytes("root/page.gmi", SLICE("# x\n\0\0\n"));
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("G004", "page.gmi", 2, "U+0000");
-	assert_int_equal(lint_help_count("G004"), 1);
+	tree_write_bytes("root/page.gmi", SLICE("# x\n\0\0\n"));
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding("G004", "page.gmi", 2, "U+0000");
+	assert_int_equal(linter_count("G004"), 1);
 }
 
 static void
 test_another_character_set(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "of its own", "G001", NOWHERE, "# \xe9t\xe9\n" },
 		{ "C1 means something there", "G004", NOWHERE, "# \x85\n" },
 		{ "C0 does not", "G004", 1, "# \a\n" },
 	};
 
 	(void)state;
-	help_open_one("charset = \"windows-1252\";");
-	lint_help_rows(ROWS(rows));
+	capsule_open_one("charset = \"windows-1252\";");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_schemes(void **state)
 {
-	static const struct lint_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "misspelt", "G016", 2, "# x\n=> gemnii://e.org/ e\n" },
 		{ "misspelt https", "G016", 2, "# x\n=> htps://e.org/ e\n" },
 		{ "right", "G016", NOWHERE,
@@ -228,21 +228,21 @@ test_schemes(void **state)
 	};
 
 	(void)state;
-	tree_file("root/1990:day.gmi", "# x\n");
-	help_open_one("");
-	lint_help_rows(ROWS(rows));
+	tree_write("root/1990:day.gmi", "# x\n");
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
 }
 
 static void
 test_words(void **state)
 {
 	(void)state;
-	tree_file("root/page.gmi",
+	tree_write("root/page.gmi",
 	    "# x\n=> gemnii://e.org/ e\n=> https://e.org/a?b e\n");
-	help_open_one("");
-	lint_help_run();
-	lint_help_wants("G016", "page.gmi", 2, "did you mean gemini");
-	assert_string_equal(lint_help_text("G020", "page.gmi", 3),
+	capsule_open_one("");
+	linter_run();
+	linter_check_finding("G016", "page.gmi", 2, "did you mean gemini");
+	assert_string_equal(linter_find("G020", "page.gmi", 3),
 	    "external link to https://e.org/a?b");
 }
 
@@ -250,15 +250,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(test_blocks),
-		under_lint(test_headings),
-		under_lint(test_runs_of_lines),
-		under_lint(test_size),
-		under_lint(test_encoding_line_ends_and_characters),
-		under_lint(test_nul),
-		under_lint(test_another_character_set),
-		under_lint(test_schemes),
-		under_lint(test_words),
+		linter_test(test_blocks),
+		linter_test(test_headings),
+		linter_test(test_runs_of_lines),
+		linter_test(test_size),
+		linter_test(test_encoding_line_ends_and_characters),
+		linter_test(test_nul),
+		linter_test(test_another_character_set),
+		linter_test(test_schemes),
+		linter_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

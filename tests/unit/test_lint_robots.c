@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "lint_file_help.h"
+#include "support/linter.h"
 
 static void
 lines(void **state)
 {
-	static const struct lint_file_row rows[] = {
+	static const struct linter_row rows[] = {
 		{ "every kind there is", "R002", NOWHERE,
 		    "User-agent: archiver\nUser-agent: indexer\n"
 		    "User-agent: researcher\nUser-agent: webproxy\n"
@@ -52,15 +52,15 @@ lines(void **state)
 	};
 
 	(void)state;
-	tree_dir("root/az");
-	tree_file("root/az/index.gmi", "# A\n");
-	tree_file("root/robots.txt", "");
-	help_open_one("");
-	lint_file_rows("robots.txt", ROWS(rows));
-	tree_file("root/robots.txt", "Dissallow: /a\nUser-agent: indexr\n");
-	lint_help_run();
-	lint_help_wants("R006", "robots.txt", 1, "did you mean disallow");
-	lint_help_wants("R002", "robots.txt", 2, "did you mean indexer?");
+	tree_make_dir("root/az");
+	tree_write("root/az/index.gmi", "# A\n");
+	tree_write("root/robots.txt", "");
+	capsule_open_one("");
+	linter_check_rows("robots.txt", ROWS(rows));
+	tree_write("root/robots.txt", "Dissallow: /a\nUser-agent: indexr\n");
+	linter_run();
+	linter_check_finding("R006", "robots.txt", 1, "did you mean disallow");
+	linter_check_finding("R002", "robots.txt", 2, "did you mean indexer?");
 }
 
 static void
@@ -69,19 +69,19 @@ types(void **state)
 	static const char robots[] = "User-agent: *\nDisallow:\n";
 
 	(void)state;
-	help_open_one("");
-	lint_help_run();
-	assert_int_equal(lint_file_count('R'), 0);
-	tree_file("root/robots.txt", robots);
-	lint_help_run();
-	assert_int_equal(lint_file_count('R'), 0);
-	help_open_one("charset = \"utf-8\";");
-	lint_help_run();
-	assert_int_equal(lint_file_count('R'), 0);
-	help_open_one("paths = ( { glob = \"/robots.txt\"; "
-		      "type = \"text/gemini\"; } );");
-	lint_help_run();
-	lint_help_wants("R001", "robots.txt", 0, "text/gemini");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count_class('R'), 0);
+	tree_write("root/robots.txt", robots);
+	linter_run();
+	assert_int_equal(linter_count_class('R'), 0);
+	capsule_open_one("charset = \"utf-8\";");
+	linter_run();
+	assert_int_equal(linter_count_class('R'), 0);
+	capsule_open_one("paths = ( { glob = \"/robots.txt\"; "
+			 "type = \"text/gemini\"; } );");
+	linter_run();
+	linter_check_finding("R001", "robots.txt", 0, "text/gemini");
 }
 
 /* Whether it is said, and to whom; a second finding is as wrong as none. */
@@ -89,12 +89,13 @@ static void
 wants_objects(const char *robots, const char *agent)
 {
 	if (robots != NULL)
-		tree_file("root/robots.txt", robots);
-	lint_help_run();
-	if (lint_help_count("R007") != (agent == NULL ? 0 : 1))
-		fail_msg("%s: %zu findings", robots, lint_help_count("R007"));
+		tree_write("root/robots.txt", robots);
+	linter_run();
+	if (linter_count("R007") != (agent == NULL ? 0 : 1))
+		fail_msg("%s: %zu findings", robots == NULL ? "" : robots,
+		    linter_count("R007"));
 	if (agent != NULL)
-		lint_help_wants("R007", "robots.txt", 0, agent);
+		linter_check_finding("R007", "robots.txt", 0, agent);
 }
 
 static void
@@ -136,7 +137,7 @@ objects(void **state)
 	};
 
 	(void)state;
-	help_open_one("");
+	capsule_open_one("");
 	wants_objects(NULL, NULL);
 	lint_published(lint);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -147,21 +148,21 @@ static void
 objects_of_a_release(void **state)
 {
 	(void)state;
-	help_open_one("");
+	capsule_open_one("");
 	wants_objects("User-agent: *\nDisallow:\n", NULL);
-	tree_dir("root/mirror");
-	tree_file("root/mirror/MANIFEST", "");
+	tree_make_dir("root/mirror");
+	tree_write("root/mirror/MANIFEST", "");
 	wants_objects(NULL, "User-agent: *");
 	/* The same in a store. */
 	assert_int_equal(unlink(tree_path("root/mirror/MANIFEST")), 0);
-	tree_dir("store");
-	tree_dir("store/objects");
-	tree_dir("store/releases");
+	tree_make_dir("store");
+	tree_make_dir("store/objects");
+	tree_make_dir("store/releases");
 	assert_int_equal(
 	    rename(tree_path("root"), tree_path("store/releases/1")), 0);
-	tree_link("releases/1", "store/current");
+	tree_symlink("releases/1", "store/current");
 	assert_int_equal(rename(tree_path("store"), tree_path("root")), 0);
-	help_open_one("");
+	capsule_open_one("");
 	wants_objects(NULL, "User-agent: *");
 }
 
@@ -169,10 +170,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		under_lint(lines),
-		under_lint(types),
-		under_lint(objects),
-		under_lint(objects_of_a_release),
+		linter_test(lines),
+		linter_test(types),
+		linter_test(objects),
+		linter_test(objects_of_a_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

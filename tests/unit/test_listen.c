@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include "listen_help.h"
+#include "support/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/tree.h"
 
 /* What people write, and what it means: one or two addresses. */
 struct parsing {
@@ -91,12 +99,12 @@ test_parse_of_what_is_too_long(void **state)
 static void
 test_equal(void **state)
 {
-	struct listen_address a = address("[::1]:7");
-	struct listen_address b = address("[0::1]:7");
-	struct listen_address c = address("[::1]:8");
-	struct listen_address d = address("127.0.0.1:7");
-	struct listen_address e = address("unix:/a");
-	struct listen_address f = address("unix:/b");
+	struct listen_address a = address_of("[::1]:7");
+	struct listen_address b = address_of("[0::1]:7");
+	struct listen_address c = address_of("[::1]:8");
+	struct listen_address d = address_of("127.0.0.1:7");
+	struct listen_address e = address_of("unix:/a");
+	struct listen_address f = address_of("unix:/b");
 
 	(void)state;
 	assert_true(listen_equal(&a, &b));
@@ -127,7 +135,7 @@ test_open(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		struct listen_address a = address(texts[i]);
+		struct listen_address a = address_of(texts[i]);
 		char text[LISTEN_TEXT_SIZE];
 		int fd = listen_open(&a);
 
@@ -153,7 +161,7 @@ test_open(void **state)
 static void
 test_open_any_of_both_families_on_one_port(void **state)
 {
-	struct listen_address four = address("0.0.0.0:0");
+	struct listen_address four = address_of("0.0.0.0:0");
 	int fd4 = listen_open(&four);
 	struct listen_address six;
 	char text[32];
@@ -162,7 +170,7 @@ test_open_any_of_both_families_on_one_port(void **state)
 	(void)state;
 	assert_int_not_equal(fd4, -1);
 	(void)snprintf(text, sizeof(text), "[::]:%u", listen_port(&four));
-	six = address(text);
+	six = address_of(text);
 	fd6 = listen_open(&six);
 	if (fd6 == -1)
 		assert_int_equal(errno, EAFNOSUPPORT);
@@ -174,7 +182,7 @@ test_open_any_of_both_families_on_one_port(void **state)
 static void
 test_open_what_is_taken(void **state)
 {
-	struct listen_address a = address("127.0.0.1:0");
+	struct listen_address a = address_of("127.0.0.1:0");
 	int first = listen_open(&a);
 
 	(void)state;
@@ -182,7 +190,7 @@ test_open_what_is_taken(void **state)
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	(void)close(first);
-	a = address("192.0.2.1:0"); /* nobody's (RFC 5737) */
+	a = address_of("192.0.2.1:0"); /* nobody's (RFC 5737) */
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRNOTAVAIL);
 }
@@ -190,7 +198,7 @@ test_open_what_is_taken(void **state)
 static void
 test_open_unix(void **state)
 {
-	struct listen_address a = unix_address("s");
+	struct listen_address a = address_of_unix("s");
 	int first = listen_open(&a);
 	int second;
 
@@ -211,7 +219,7 @@ test_open_unix(void **state)
 static void
 test_open_unix_of_a_busy_one(void **state)
 {
-	struct listen_address a = unix_address("s");
+	struct listen_address a = address_of_unix("s");
 	const struct sockaddr *addr = (const struct sockaddr *)&a.addr;
 	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int waiting;
@@ -231,14 +239,14 @@ test_open_unix_of_a_busy_one(void **state)
 static void
 test_open_unix_leaves_files_alone(void **state)
 {
-	struct listen_address a = unix_address("f");
+	struct listen_address a = address_of_unix("f");
 
 	(void)state;
-	tree_file("f", "x");
+	tree_write("f", "x");
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	assert_int_equal(access(tree_path("f"), F_OK), 0);
-	a = unix_address("none/s");
+	a = address_of_unix("none/s");
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, ENOENT);
 }
@@ -250,7 +258,7 @@ inherit(void *arg)
 {
 	struct listen_address a[LISTEN_INHERIT_MAX];
 	int fds[LISTEN_INHERIT_MAX];
-	struct listen_address tcp = address("127.0.0.1:0");
+	struct listen_address tcp = address_of("127.0.0.1:0");
 	struct listen_address local = *(struct listen_address *)arg;
 	char pid[16];
 	int at[3];
@@ -289,11 +297,11 @@ inherit(void *arg)
 static void
 test_inherit(void **state)
 {
-	struct listen_address a = unix_address("s");
+	struct listen_address a = address_of_unix("s");
 
 	(void)state;
 	assert_int_equal(chmod(tree_path(""), 0777), 0);
-	assert_int_equal(tree_as_nobody(inherit, &a), 0);
+	assert_int_equal(tree_run_as_nobody(inherit, &a), 0);
 }
 
 static void

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include "listen_help.h"
+#include "support/address.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "support/tree.h"
 
 static void
 check_holder(const char *text)
 {
-	struct listen_address a = address(text);
+	struct listen_address a = address_of(text);
 	int fd = listen_open(&a);
 	char want[64];
 	struct buf out;
@@ -27,8 +31,8 @@ check_holder(const char *text)
 static void
 test_holder(void **state)
 {
-	struct listen_address a = unix_address("s");
-	struct listen_address six = address("[::]:0");
+	struct listen_address a = address_of_unix("s");
+	struct listen_address six = address_of("[::]:0");
 	struct listen_address four;
 	char text[64];
 	struct buf out;
@@ -50,7 +54,7 @@ test_holder(void **state)
 	    getsockname(fd, (struct sockaddr *)&six.addr, &six.len) == 0) {
 		(void)snprintf(
 		    text, sizeof(text), "127.0.0.1:%u", listen_port(&six));
-		four = address(text);
+		four = address_of(text);
 		assert_true(listen_holder(&four, &out));
 	}
 	if (fd != -1)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -454,7 +456,7 @@ static void
 test_inherited(void **state)
 {
 	(void)state;
-	assert_int_equal(tree_child(inherit, NULL, false), 0);
+	assert_int_equal(tree_run_child(inherit, NULL, false), 0);
 }
 
 int

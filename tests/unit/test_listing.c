@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
+#include "support/capsule.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "capsule/listing.h"
@@ -20,7 +21,7 @@ page_of(struct listings *l, const char *path)
 	fd = open(tree_path(name), O_RDONLY | O_DIRECTORY);
 	assert_int_not_equal(fd, -1);
 	assert_int_equal(fstat(fd, &st), 0);
-	page = listing_get(l, help_host(), path, fd, &st);
+	page = listing_get(l, capsule_host(), path, fd, &st);
 	(void)close(fd);
 	return page;
 }
@@ -41,12 +42,12 @@ test_the_cache_goes_by_mtime(void **state)
 	struct listing *first, *again, *changed;
 
 	(void)state;
-	help_open_one("listing = true;");
+	capsule_open_one("listing = true;");
 	set_mtime("root", 0);
 	first = page_of(l, "");
 	again = page_of(l, "");
 	assert_ptr_equal(first, again);
-	tree_file("root/a", "");
+	tree_write("root/a", "");
 	set_mtime("root", 1);
 	changed = page_of(l, "");
 	assert_ptr_not_equal(first, changed);
@@ -70,7 +71,7 @@ test_what_just_changed_is_not_kept(void **state)
 	struct listing *first, *again;
 
 	(void)state;
-	help_open_one("listing = true;");
+	capsule_open_one("listing = true;");
 	first = page_of(l, "");
 	again = page_of(l, "");
 	assert_ptr_not_equal(first, again);
@@ -86,9 +87,9 @@ test_two_paths_of_one_directory(void **state)
 	struct listing *one, *two;
 
 	(void)state;
-	help_open_one("listing = true;");
-	tree_dir("root/d");
-	tree_link("d", "root/e");
+	capsule_open_one("listing = true;");
+	tree_make_dir("root/d");
+	tree_symlink("d", "root/e");
 	set_mtime("root/d", 0);
 	one = page_of(l, "d/");
 	two = page_of(l, "e/");
@@ -108,10 +109,10 @@ test_the_cache_forgets_what_was_used_longest_ago(void **state)
 	int i;
 
 	(void)state;
-	help_open_one("listing = true;");
+	capsule_open_one("listing = true;");
 	for (i = 0; i <= LISTING_CACHE_SIZE; i++) {
 		(void)snprintf(name, sizeof(name), "root/%d", i);
-		tree_dir(name);
+		tree_make_dir(name);
 		set_mtime(name, 0);
 	}
 	first = page_of(l, "0/");
@@ -146,9 +147,9 @@ test_descriptors_short(void **state)
 	int spare;
 
 	(void)state;
-	help_open_one("listing = true;");
-	tree_file("root/a", "");
-	tree_link("a", "root/b");
+	capsule_open_one("listing = true;");
+	tree_write("root/a", "");
+	tree_symlink("a", "root/b");
 	fd = open(tree_path("root"), O_RDONLY | O_DIRECTORY);
 	assert_int_equal(fstat(fd, &st), 0);
 	spare = dup(0);
@@ -157,15 +158,15 @@ test_descriptors_short(void **state)
 	few = before;
 	few.rlim_cur = (rlim_t)spare; /* not even the directory */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	page = listing_get(l, help_host(), "", fd, &st);
+	page = listing_get(l, capsule_host(), "", fd, &st);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_null(page);
 	few.rlim_cur = (rlim_t)spare + 1; /* the directory, but no link in it */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	page = listing_get(l, help_host(), "", fd, &st);
+	page = listing_get(l, capsule_host(), "", fd, &st);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_null(page);
-	page = listing_get(l, help_host(), "", fd, &st);
+	page = listing_get(l, capsule_host(), "", fd, &st);
 	assert_non_null(page);
 	listing_release(page);
 	(void)close(fd);
@@ -256,25 +257,25 @@ static void
 test_page(void **state) /* row A26, rule 1.2.36 */
 {
 	(void)state;
-	help_open_one("listing = true;");
-	tree_dir("root/sub");
-	tree_dir("root/Adir");
-	tree_dir("root/.git");
-	tree_file("root/.hidden", "x");
-	tree_file("root/page10.gmi", "text\n# Ten\n");
-	tree_file("root/page9.gmi", "# Nine\r\n# Other\r\n");
-	tree_file("root/none.gemini", "no heading\n");
-	tree_file("root/a b.txt", "12345");
-	tree_file("root/co:lon", "");
-	tree_file("root/new\nline", "");
-	tree_file("root/bad\xff", "");
-	tree_file("root/\xc3\xa9", "");
-	tree_file("root/esc.gmi", "# a\x1b[2J\\\n");
-	tree_link("page9.gmi", "root/link.gmi");
-	tree_link("sub", "root/linkdir");
-	tree_link("/etc", "root/etc");
-	tree_link("/etc/hostname", "root/out");
-	tree_link("none", "root/dangling");
+	capsule_open_one("listing = true;");
+	tree_make_dir("root/sub");
+	tree_make_dir("root/Adir");
+	tree_make_dir("root/.git");
+	tree_write("root/.hidden", "x");
+	tree_write("root/page10.gmi", "text\n# Ten\n");
+	tree_write("root/page9.gmi", "# Nine\r\n# Other\r\n");
+	tree_write("root/none.gemini", "no heading\n");
+	tree_write("root/a b.txt", "12345");
+	tree_write("root/co:lon", "");
+	tree_write("root/new\nline", "");
+	tree_write("root/bad\xff", "");
+	tree_write("root/\xc3\xa9", "");
+	tree_write("root/esc.gmi", "# a\x1b[2J\\\n");
+	tree_symlink("page9.gmi", "root/link.gmi");
+	tree_symlink("sub", "root/linkdir");
+	tree_symlink("/etc", "root/etc");
+	tree_symlink("/etc/hostname", "root/out");
+	tree_symlink("none", "root/dangling");
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
 	/* Without openat2 no link is followed, hence none is shown. */
 	check_page("", file_has_openat2() ? LISTED("=> linkdir/ linkdir/\n",
@@ -286,8 +287,8 @@ static void
 test_page_below(void **state)
 {
 	(void)state;
-	help_open_one("listing = true;");
-	tree_dir("root/a\x1b b");
+	capsule_open_one("listing = true;");
+	tree_make_dir("root/a\x1b b");
 	check_page("a\x1b b/",
 	    "# /a\\x1b b/\n\n=> ../ ..\nNothing is in this directory.\n");
 }
@@ -296,14 +297,14 @@ static void
 test_what_would_not_be_served_is_left_out(void **state)
 {
 	(void)state;
-	tree_file("root/capsule.conf",
+	tree_write("root/capsule.conf",
 	    "listing = true; paths = ("
 	    "{ glob = \"/shut/*\"; listing = false; } );");
-	help_open_one("hidden = [\".ok\"];");
-	tree_dir("root/shut");
-	tree_dir("root/shut/indexed");
-	tree_file("root/shut/indexed/index.gmi", "# I\n");
-	tree_file("root/.ok", "x");
+	capsule_open_one("hidden = [\".ok\"];");
+	tree_make_dir("root/shut");
+	tree_make_dir("root/shut/indexed");
+	tree_write("root/shut/indexed/index.gmi", "# I\n");
+	tree_write("root/.ok", "x");
 	check_page("", "# /\n\n=> .ok .ok (1 B)\n"
 		       "=> capsule.conf capsule.conf (66 B)\n");
 	/* One that has an index page is served, listed or not. */
@@ -327,13 +328,13 @@ static void
 test_A50_unreadable_is_left_out(void **state)
 {
 	(void)state;
-	help_open_one("listing = true;");
-	tree_file("root/a", "x");
-	tree_file("root/b", "x");
-	tree_dir("root/d");
+	capsule_open_one("listing = true;");
+	tree_write("root/a", "x");
+	tree_write("root/b", "x");
+	tree_make_dir("root/d");
 	assert_int_equal(chmod(tree_path("root/a"), 0), 0);
 	assert_int_equal(chmod(tree_path("root/d"), 0), 0);
-	assert_int_equal(tree_as_nobody(list_as_nobody, NULL), 0);
+	assert_int_equal(tree_run_as_nobody(list_as_nobody, NULL), 0);
 	assert_int_equal(chmod(tree_path("root/d"), 0755), 0);
 }
 
@@ -371,15 +372,15 @@ test_at_most_1000_entries(void **state)
 	int i;
 
 	(void)state;
-	help_open_one("listing = true;");
+	capsule_open_one("listing = true;");
 	for (i = 0; i < LISTING_ENTRIES_MAX; i++) {
 		(void)snprintf(name, sizeof(name), "root/%d", i);
-		tree_file(name, "");
+		tree_write(name, "");
 	}
 	check_many(NULL);
-	tree_file("root/x", "");
+	tree_write("root/x", "");
 	check_many("\n1 more is not listed.\n");
-	tree_file("root/y", "");
+	tree_write("root/y", "");
 	check_many("\n2 more are not listed.\n");
 }
 
@@ -392,10 +393,10 @@ test_long_headings_are_cut(void **state)
 	struct listing *page;
 
 	(void)state;
-	help_open_one("listing = true;");
+	capsule_open_one("listing = true;");
 	memset(text + 2, 'x', 4990);
 	memcpy(text + 2 + 199, "\xe2\x82\xac", 3); /* over the edge */
-	tree_file("root/a.gmi", text);
+	tree_write("root/a.gmi", text);
 	(void)snprintf(
 	    want, sizeof(want), "=> a.gmi %.199s (4.9 KiB)\n", text + 2);
 	l = listings_new();
@@ -409,19 +410,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_the_cache_goes_by_mtime),
-		in_a_capsule(test_what_just_changed_is_not_kept),
-		in_a_capsule(test_two_paths_of_one_directory),
-		in_a_capsule(test_the_cache_forgets_what_was_used_longest_ago),
-		in_a_capsule(test_descriptors_short),
+		capsule_test(test_the_cache_goes_by_mtime),
+		capsule_test(test_what_just_changed_is_not_kept),
+		capsule_test(test_two_paths_of_one_directory),
+		capsule_test(test_the_cache_forgets_what_was_used_longest_ago),
+		capsule_test(test_descriptors_short),
 		cmocka_unit_test(test_names_in_order),
 		cmocka_unit_test(test_sizes),
-		in_a_capsule(test_page),
-		in_a_capsule(test_page_below),
-		in_a_capsule(test_what_would_not_be_served_is_left_out),
-		in_a_capsule(test_A50_unreadable_is_left_out),
-		in_a_capsule(test_at_most_1000_entries),
-		in_a_capsule(test_long_headings_are_cut),
+		capsule_test(test_page),
+		capsule_test(test_page_below),
+		capsule_test(test_what_would_not_be_served_is_left_out),
+		capsule_test(test_A50_unreadable_is_left_out),
+		capsule_test(test_at_most_1000_entries),
+		capsule_test(test_long_headings_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

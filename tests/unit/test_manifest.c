@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "archive/manifest.h"
-#include "tree.h"
+#include "support/tree.h"
 #include "util/clock.h"
 
 static struct why why;
@@ -190,7 +190,7 @@ sha256sum(const struct manifest *m)
 
 	buf_init(&text, MANIFEST_MAX);
 	assert_true(manifest_format(m, &text));
-	tree_bytes("SUMS", buf_view(&text));
+	tree_write_bytes("SUMS", buf_view(&text));
 	buf_fini(&text);
 	(void)snprintf(command, sizeof(command),
 	    "cd '%s' && sha256sum -c --strict --quiet SUMS >out 2>&1",
@@ -212,14 +212,14 @@ test_sha256sum_checks_it(void **state)
 	for (size_t i = 0; names[i] != NULL; i++) {
 		uint8_t digest[DIGEST_SIZE];
 
-		tree_file(names[i], names[i]);
+		tree_write(names[i], names[i]);
 		digest_sha256(slice_str(names[i]), digest);
 		assert_true(manifest_add(&m, digest, slice_str(names[i])));
 	}
 	m.files = m.n;
 	assert_null(refused(&m));
 	assert_int_equal(sha256sum(&m), 0);
-	tree_file("*x", "y");
+	tree_write("*x", "y");
 	assert_int_not_equal(sha256sum(&m), 0);
 	manifest_fini(&m);
 }

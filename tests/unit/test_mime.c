@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
+#include "support/capsule.h"
+
+#include <fcntl.h>
 
 #include "capsule/mime.h"
 
@@ -50,10 +52,10 @@ test_by_name(void **state)
 	size_t i;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
 	assert_non_null(m);
-	assert_int_equal(help.report.n, 0);
+	assert_int_equal(capsule.report.n, 0);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		check_row(slice_equal(mime_by_name(m, rows[i].name),
 			      slice_str(rows[i].type)),
@@ -69,11 +71,12 @@ test_the_operators_types_come_first(void **state)
 	struct mime *m;
 
 	(void)state;
-	help_open("types = ( { extension = \"foo\"; type = \"text/x-foo\"; },\n"
-		  "{ extension = \".bz2\"; type = \"text/x-bar\"; },\n"
-		  "{ extension = \"MD\"; type = \"text/plain\"; } );\n"
-		  "capsules = ({ host = \"a.example\"; root = \"root\"; });");
-	m = mime_new(help.conf, &help.report);
+	capsule_open(
+	    "types = ( { extension = \"foo\"; type = \"text/x-foo\"; },\n"
+	    "{ extension = \".bz2\"; type = \"text/x-bar\"; },\n"
+	    "{ extension = \"MD\"; type = \"text/plain\"; } );\n"
+	    "capsules = ({ host = \"a.example\"; root = \"root\"; });");
+	m = mime_new(capsule.conf, &capsule.report);
 	check_slice(mime_by_name(m, "a.foo"), SLICE("text/x-foo"));
 	check_slice(mime_by_name(m, "d/A.FOO"), SLICE("text/x-foo"));
 	check_slice(mime_by_name(m, "a.tar.BZ2"), SLICE("text/x-bar"));
@@ -110,15 +113,16 @@ test_by_content(void **state)
 	struct mime *m;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
-	tree_bytes("picture", PNG);
-	tree_bytes("page.gmi", PNG);
-	tree_file("words", "Plain words,\nas people write them.\n");
-	tree_file("gemtext", "# A page\n\n=> /a A link\n");
-	tree_file("empty", "");
-	tree_file("empty.gmi", "");
-	tree_bytes("noise", SLICE("\x01\x02\xff\xfe\x80\x81\x00\x03\x9c"));
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
+	tree_write_bytes("picture", PNG);
+	tree_write_bytes("page.gmi", PNG);
+	tree_write("words", "Plain words,\nas people write them.\n");
+	tree_write("gemtext", "# A page\n\n=> /a A link\n");
+	tree_write("empty", "");
+	tree_write("empty.gmi", "");
+	tree_write_bytes(
+	    "noise", SLICE("\x01\x02\xff\xfe\x80\x81\x00\x03\x9c"));
 	check_slice(type_of(m, "picture"), SLICE("image/png"));
 	check_slice(type_of(m, "page.gmi"), SLICE("text/gemini"));
 	check_slice(type_of(m, "words"), SLICE("text/plain"));
@@ -140,9 +144,9 @@ test_the_cache_goes_by_what_fstat_says(void **state)
 	int fd;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
-	tree_bytes("f", PNG);
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
+	tree_write_bytes("f", PNG);
 	assert_int_equal(utimensat(AT_FDCWD, tree_path("f"), before, 0), 0);
 	check_slice(type_of(m, "f"), SLICE("image/png"));
 	/* As many other bytes in the same file, with the same mtime: the answer
@@ -166,11 +170,12 @@ test_more_files_than_the_cache_holds(void **state)
 	int round, i;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
 	for (i = 0; i < 2 * MIME_CACHE_SIZE; i++) {
 		(void)snprintf(name, sizeof(name), "root/%d", i);
-		tree_bytes(name, i % 2 == 0 ? PNG : SLICE("words and words\n"));
+		tree_write_bytes(
+		    name, i % 2 == 0 ? PNG : SLICE("words and words\n"));
 	}
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 2 * MIME_CACHE_SIZE; i++) {
@@ -190,11 +195,11 @@ test_only_a_bounded_prefix_is_looked_at(void **state)
 	struct mime *m;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
 	memset(big, 'w', sizeof(big));
 	big[MIME_SNIFF_MAX] = '\1'; /* words no more, had it been seen */
-	tree_bytes("big", slice_of(big, sizeof(big)));
+	tree_write_bytes("big", slice_of(big, sizeof(big)));
 	check_slice(type_of(m, "big"), SLICE("text/plain"));
 	mime_free(&m);
 }
@@ -207,9 +212,9 @@ test_what_cannot_be_read(void **state)
 	int fd;
 
 	(void)state;
-	help_open_one("");
-	m = mime_new(help.conf, &help.report);
-	tree_bytes("f", PNG);
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
+	tree_write_bytes("f", PNG);
 	fd = open(tree_path("f"), O_WRONLY);
 	assert_int_equal(fstat(fd, &st), 0);
 	check_slice(
@@ -225,13 +230,13 @@ test_without_a_database(void **state)
 	struct mime *m;
 
 	(void)state;
-	help_open_one("");
+	capsule_open_one("");
 	(void)setenv("MAGIC", tree_path("none"), 1);
-	m = mime_new(help.conf, &help.report);
+	m = mime_new(capsule.conf, &capsule.report);
 	(void)unsetenv("MAGIC");
 	assert_non_null(m);
-	assert_true(help_told(REPORT_WARNING, 0, "libmagic"));
-	tree_bytes("picture", PNG);
+	assert_true(capsule_reported(REPORT_WARNING, 0, "libmagic"));
+	tree_write_bytes("picture", PNG);
 	check_slice(type_of(m, "picture"), SLICE("application/octet-stream"));
 	mime_free(&m);
 }
@@ -243,18 +248,18 @@ test_a_database_that_says_strange_things(void **state)
 	char magic[PATH_MAX];
 
 	(void)state;
-	help_open_one("");
-	tree_file("strange", "0 string one x\n!:mime text/gemini\n"
-			     "0 string two x\n!:mime inode/x\n"
-			     "0 string three x\n!:mime text/x-fine\n");
+	capsule_open_one("");
+	tree_write("strange", "0 string one x\n!:mime text/gemini\n"
+			      "0 string two x\n!:mime inode/x\n"
+			      "0 string three x\n!:mime text/x-fine\n");
 	(void)snprintf(magic, sizeof(magic), "%s", tree_path("strange"));
 	(void)setenv("MAGIC", magic, 1);
-	m = mime_new(help.conf, &help.report);
+	m = mime_new(capsule.conf, &capsule.report);
 	(void)unsetenv("MAGIC");
-	assert_int_equal(help.report.n, 0);
-	tree_file("1", "one\n");
-	tree_file("2", "two\n");
-	tree_file("3", "three\n");
+	assert_int_equal(capsule.report.n, 0);
+	tree_write("1", "one\n");
+	tree_write("2", "two\n");
+	tree_write("3", "three\n");
 	check_slice(type_of(m, "1"), SLICE("application/octet-stream"));
 	check_slice(type_of(m, "2"), SLICE("application/octet-stream"));
 	check_slice(type_of(m, "3"), SLICE("text/x-fine"));
@@ -272,15 +277,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_by_name),
-		in_a_capsule(test_the_operators_types_come_first),
-		in_a_capsule(test_by_content),
-		in_a_capsule(test_the_cache_goes_by_what_fstat_says),
-		in_a_capsule(test_more_files_than_the_cache_holds),
-		in_a_capsule(test_only_a_bounded_prefix_is_looked_at),
-		in_a_capsule(test_what_cannot_be_read),
-		in_a_capsule(test_without_a_database),
-		in_a_capsule(test_a_database_that_says_strange_things),
+		capsule_test(test_by_name),
+		capsule_test(test_the_operators_types_come_first),
+		capsule_test(test_by_content),
+		capsule_test(test_the_cache_goes_by_what_fstat_says),
+		capsule_test(test_more_files_than_the_cache_holds),
+		capsule_test(test_only_a_bounded_prefix_is_looked_at),
+		capsule_test(test_what_cannot_be_read),
+		capsule_test(test_without_a_database),
+		capsule_test(test_a_database_that_says_strange_things),
 		cmocka_unit_test(test_library),
 	};
 

@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "check.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/un.h>
-
+#include "support/address.h"
 #include "util/network.h"
-
-static struct sockaddr_storage
-address(const char *text)
-{
-	struct sockaddr_storage out = { 0 };
-	struct sockaddr_in *v4 = (void *)&out;
-	struct sockaddr_in6 *v6 = (void *)&out;
-
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
-		out.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
-		out.ss_family = AF_INET6;
-	else
-		out.ss_family = AF_UNIX;
-	return out;
-}
 
 static void
 test_has(void **state)
@@ -46,7 +27,7 @@ test_has(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct sockaddr_storage a = address(rows[i].addr);
+		struct sockaddr_storage a = sockaddr_of(rows[i].addr);
 		struct network n;
 
 		assert_true(network_parse(slice_str(rows[i].network), &n));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
-#include "conf_help.h"
+#include "support/capsule.h"
+#include "support/conf.h"
 
 #include "capsule/policy.h"
 
@@ -88,7 +88,7 @@ decide(const char *request, struct buf *meta)
 	assert_int_equal(uri_parse(slice_str(text), &uri, &why), URI_OK);
 	assert_int_equal(uri_path_normalise(uri.path, &path), URI_PATH_OK);
 	buf_reset(meta);
-	return policy_decide(help_host(), &path, &uri, meta);
+	return policy_decide(capsule_host(), &path, &uri, meta);
 }
 
 static void
@@ -111,7 +111,7 @@ test_decide(void **state)
 
 	(void)state;
 	buf_wrap(&meta, bytes, sizeof(bytes));
-	help_open_one(settings);
+	capsule_open_one(settings);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		check_row(decide(rows[i].request, &meta) == rows[i].status,
 		    rows[i].request);
@@ -150,9 +150,9 @@ test_targets_that_are_strange(void **state)
 
 	(void)state;
 	buf_wrap(&meta, bytes, sizeof(bytes));
-	help_open_one("");
-	help.hosts->host[0].content.redirects = &redirect;
-	help.hosts->host[0].content.n_redirects = 1;
+	capsule_open_one("");
+	capsule.hosts->host[0].content.redirects = &redirect;
+	capsule.hosts->host[0].content.n_redirects = 1;
 	for (i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
 		redirect.from.text = (char *)(uintptr_t)strange[i].from;
 		redirect.to.text = (char *)(uintptr_t)strange[i].to;
@@ -173,10 +173,10 @@ test_too_long_is_not_cut(void **state) /* rule 1.7.72 */
 
 	(void)state;
 	buf_wrap(&meta, bytes, sizeof(bytes));
-	help_open_one("redirects = ( { from = \"/a/*\"; to = \"/"
-		      "1234567890123456789012345678901234567890/\"; },"
-		      "{ from = \"/b/*\"; to = \"/\"; },"
-		      "{ from = \"/c\"; to = \"/d\"; } );");
+	capsule_open_one("redirects = ( { from = \"/a/*\"; to = \"/"
+			 "1234567890123456789012345678901234567890/\"; },"
+			 "{ from = \"/b/*\"; to = \"/\"; },"
+			 "{ from = \"/c\"; to = \"/d\"; } );");
 	(void)snprintf(request, sizeof(request), "/a/");
 	memset(request + 3, 'x', sizeof(request) - 3);
 	len = RESPONSE_META_MAX - 42;
@@ -206,14 +206,14 @@ test_settings_by_glob(void **state)
 	const struct host *h;
 
 	(void)state;
-	help_open_one(
+	capsule_open_one(
 	    "lang = \"en\"; charset = \"utf-8\"; listing = false;"
 	    "paths = ( { glob = \"/az/raw/*\"; lang = \"\"; },"
 	    "{ glob = \"/az/*\"; lang = \"az\"; listing = true; },"
 	    "{ glob = \"/az/*\"; lang = \"ru\"; charset = \"koi8-r\"; },"
 	    "{ glob = \"*.raw\"; type = \"text/plain\"; listing = false; },"
 	    "{ glob = \"/az/x?/\"; listing = false; } );");
-	h = help_host();
+	h = capsule_host();
 	check_slice(policy_lang(h, "/a.gmi"), SLICE("en"));
 	check_slice(policy_lang(h, "/az/a.gmi"), SLICE("az"));
 	check_slice(policy_lang(h, "/az/deep/a.gmi"), SLICE("az"));
@@ -226,9 +226,9 @@ test_settings_by_glob(void **state)
 	assert_true(policy_listing(h, "/az/"));
 	assert_true(policy_listing(h, "/az/x1/"));
 	assert_false(policy_listing(h, "/"));
-	help_open_one("listing = true; paths = ( "
-		      "{ glob = \"/shut/*\"; listing = false; } );");
-	h = help_host();
+	capsule_open_one("listing = true; paths = ( "
+			 "{ glob = \"/shut/*\"; listing = false; } );");
+	h = capsule_host();
 	assert_true(policy_listing(h, "/"));
 	assert_false(policy_listing(h, "/shut/"));
 	check_slice(policy_lang(h, "/"), SLICE(""));
@@ -239,16 +239,15 @@ static void
 check_redirects(struct slice text, const char *want, const char *row)
 {
 	struct conf *c = conf_new();
-	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct conf_capsule *site = conf_add_capsule(c);
 	struct report r = { 0 };
 
-	check_row(conf_read_content(c, &capsule->content, text, "capsule.conf",
+	check_row(conf_read_content(c, &site->content, text, "capsule.conf",
 		      REPORT_ERROR, &r),
 	    row);
 	check_row(
-	    policy_check_content(&capsule->content, &r) == (r.errors == 0),
-	    row);
-	conf_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
+	    policy_check_content(&site->content, &r) == (r.errors == 0), row);
+	report_check_items(&r, (const char *const[]){ want, NULL }, 1, row);
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -331,15 +330,15 @@ static void
 test_a_circle_of_two(void **state)
 {
 	struct conf *c = conf_new();
-	struct conf_capsule *capsule = conf_add_capsule(c);
+	struct conf_capsule *site = conf_add_capsule(c);
 	struct report r = { 0 };
 
 	(void)state;
-	assert_true(conf_read_content(c, &capsule->content,
+	assert_true(conf_read_content(c, &site->content,
 	    SLICE("redirects = ( { from = \"/a\"; to = \"/b\"; },\n"
 		  "{ from = \"/b\"; to = \"/a\"; } );"),
 	    "capsule.conf", REPORT_ERROR, &r));
-	assert_false(policy_check_content(&capsule->content, &r));
+	assert_false(policy_check_content(&site->content, &r));
 	assert_int_equal(r.errors, 2);
 	report_fini(&r);
 	conf_free(&c);
@@ -350,14 +349,15 @@ static void
 test_the_operators_redirects_are_checked(void **state)
 {
 	struct report r = { 0 };
-	struct conf *c = conf_of("capsules = ( { host = \"h\"; root = \"/r\";\n"
-				 "redirects = ( { from = \"/a\"; to = \"/a\"; "
-				 "} ); } );",
-	    &r);
+	struct conf *c =
+	    conf_parse_text("capsules = ( { host = \"h\"; root = \"/r\";\n"
+			    "redirects = ( { from = \"/a\"; to = \"/a\"; "
+			    "} ); } );",
+		&r);
 
 	(void)state;
 	assert_false(policy_check(c, &r));
-	conf_check_item(&r, 0,
+	report_check_item(&r, 0,
 	    "carnation.conf:2: error: redirects.from: \"/a\" leads in a "
 	    "circle, or over more than 5 redirects",
 	    "the operator's");
@@ -369,15 +369,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_decide),
-		in_a_capsule(test_targets_that_are_strange),
-		in_a_capsule(test_too_long_is_not_cut),
-		in_a_capsule(test_settings_by_glob),
+		capsule_test(test_decide),
+		capsule_test(test_targets_that_are_strange),
+		capsule_test(test_too_long_is_not_cut),
+		capsule_test(test_settings_by_glob),
 		cmocka_unit_test(test_redirects_that_lead_nowhere),
 		cmocka_unit_test(test_a_circle_of_two),
 		cmocka_unit_test_setup_teardown(
-		    test_the_operators_redirects_are_checked, conf_enter,
-		    conf_leave),
+		    test_the_operators_redirects_are_checked, conf_set_up,
+		    conf_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conn_help.h"
+#include "support/testbed.h"
 
 #include "server/pool.h"
 #include "util/clock.h"
@@ -9,7 +9,7 @@ enum { SLOTS = 4, ROW = 3, GUESTS = 8 };
 static struct {
 	struct ev_loop *loop;
 	struct pool *pool;
-	struct visitor guest[GUESTS];
+	struct client guest[GUESTS];
 	unsigned freed; /* how often the pool has told */
 } scene;
 
@@ -22,13 +22,13 @@ count_freed(void *arg)
 static int
 set_up(void **state)
 {
-	if (stage_set_up(state) != 0)
+	if (testbed_set_up(state) != 0)
 		return -1;
 	memset(&scene, 0, sizeof(scene));
 	for (int i = 0; i < GUESTS; i++)
 		scene.guest[i].fd = -1;
 	scene.loop = ev_loop_new(EVFLAG_AUTO);
-	scene.pool = pool_new(scene.loop, SLOTS, SLOTS, &stage.world, ROW,
+	scene.pool = pool_new(scene.loop, SLOTS, SLOTS, &testbed.world, ROW,
 	    count_freed, &scene.freed);
 	return scene.pool == NULL ? -1 : 0;
 }
@@ -37,21 +37,21 @@ static int
 tear_down(void **state)
 {
 	for (int i = 0; i < GUESTS; i++)
-		visitor_fini(&scene.guest[i]);
+		client_fini(&scene.guest[i]);
 	pool_free(&scene.pool);
 	assert_null(scene.pool);
 	pool_free(&scene.pool);
 	ev_loop_destroy(scene.loop);
-	return stage_tear_down(state);
+	return testbed_tear_down(state);
 }
 
 #define in_a_pool(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 static void
-adopt(struct pool *p, struct visitor *v, const char *address)
+adopt(struct pool *p, struct client *v, const char *address)
 {
-	const struct sockaddr_storage from = stage_address(address);
-	int fd = visitor_open(v);
+	const struct sockaddr_storage from = sockaddr_of(address);
+	int fd = client_open(v);
 
 	assert_true(pool_has_room(p));
 	assert_int_equal(pool_adopt(p, fd, &from, 1965, false), POOL_ADOPTED);
@@ -60,8 +60,8 @@ adopt(struct pool *p, struct visitor *v, const char *address)
 static enum pool_adopted
 come(int guest, const char *address, bool exempt)
 {
-	const struct sockaddr_storage from = stage_address(address);
-	int fd = visitor_open(&scene.guest[guest]);
+	const struct sockaddr_storage from = sockaddr_of(address);
+	int fd = client_open(&scene.guest[guest]);
 	enum pool_adopted adopted;
 
 	pool_has_room(scene.pool);
@@ -108,20 +108,20 @@ turn(void)
 static size_t
 held_by(const char *address)
 {
-	const struct sockaddr_storage from = stage_address(address);
+	const struct sockaddr_storage from = sockaddr_of(address);
 
-	return limiter_count(stage.world.limiter, limiter_key(&from));
+	return limiter_count(testbed.world.limiter, limiter_key(&from));
 }
 
 /* Until the guest's request is under way, and its answer waits for him. */
 static void
 ask_for_big(int guest)
 {
-	struct visitor *v = &scene.guest[guest];
+	struct client *v = &scene.guest[guest];
 
-	for (int i = 0; i < 10 && !visitor_shake(v); i++)
+	for (int i = 0; i < 10 && !client_handshake(v); i++)
 		turn();
-	visitor_say(v, SLICE("gemini://localhost/big\r\n"));
+	client_send(v, SLICE("gemini://localhost/big\r\n"));
 	turn();
 }
 
@@ -174,7 +174,7 @@ test_who_makes_room(void **state)
 		}
 		assert_int_equal(pool_count(scene.pool), SLOTS);
 		for (int k = 0; k <= SLOTS; k++)
-			check_row(visitor_is_dropped(&scene.guest[k]) ==
+			check_row(client_is_dropped(&scene.guest[k]) ==
 				      (k == rows[i].victim),
 			    rows[i].rule);
 		tear_down(state);
@@ -188,13 +188,13 @@ test_after_the_grace_anyone_may_go(void **state)
 {
 	enum { POOLS = 24 };
 	struct pool *pools[POOLS];
-	struct visitor guest[POOLS][SLOTS + 1];
+	struct client guest[POOLS][SLOTS + 1];
 	bool first = false, other = false;
 
 	(void)state;
-	help.conf->limits.per_address = 0;
+	capsule.conf->limits.per_address = 0;
 	for (int i = 0; i < POOLS; i++) {
-		pools[i] = pool_new(scene.loop, SLOTS, SLOTS, &stage.world,
+		pools[i] = pool_new(scene.loop, SLOTS, SLOTS, &testbed.world,
 		    ROW + (size_t)i, count_freed, &scene.freed);
 		for (int k = 0; k < 2; k++)
 			adopt(pools[i], &guest[i][k],
@@ -205,16 +205,16 @@ test_after_the_grace_anyone_may_go(void **state)
 		adopt(pools[i], &guest[i][2], "192.0.2.9");
 		adopt(pools[i], &guest[i][3], "192.0.2.9");
 		adopt(pools[i], &guest[i][4], "192.0.2.5");
-		assert_false(visitor_is_dropped(&guest[i][2]));
-		assert_false(visitor_is_dropped(&guest[i][3]));
-		first = first || visitor_is_dropped(&guest[i][0]);
-		other = other || visitor_is_dropped(&guest[i][1]);
+		assert_false(client_is_dropped(&guest[i][2]));
+		assert_false(client_is_dropped(&guest[i][3]));
+		first = first || client_is_dropped(&guest[i][0]);
+		other = other || client_is_dropped(&guest[i][1]);
 	}
 	assert_true(first && other);
 	for (int i = 0; i < POOLS; i++) {
 		pool_free(&pools[i]);
 		for (int k = 0; k <= SLOTS; k++)
-			visitor_fini(&guest[i][k]);
+			client_fini(&guest[i][k]);
 	}
 }
 
@@ -226,34 +226,34 @@ test_drains_give_way_first(void **state)
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	for (int i = 1; i < SLOTS; i++)
 		assert_int_equal(come(i, "192.0.2.9", false), POOL_ADOPTED);
-	for (int i = 0; i < 10 && !visitor_shake(&scene.guest[0]); i++)
+	for (int i = 0; i < 10 && !client_handshake(&scene.guest[0]); i++)
 		turn();
-	visitor_say(&scene.guest[0], SLICE("gemini://localhost/\r\n"));
+	client_send(&scene.guest[0], SLICE("gemini://localhost/\r\n"));
 	turn();
-	while (!scene.guest[0].ended && visitor_hear(&scene.guest[0]))
+	while (!scene.guest[0].ended && client_receive(&scene.guest[0]))
 		;
 	assert_int_equal(pool_count(scene.pool), SLOTS);
 	assert_int_equal(come(SLOTS, "192.0.2.5", false), POOL_ADOPTED);
 	assert_int_equal(pool_count(scene.pool), SLOTS);
 	for (int i = 1; i <= SLOTS; i++)
-		assert_false(visitor_is_dropped(&scene.guest[i]));
+		assert_false(client_is_dropped(&scene.guest[i]));
 	assert_true(tls_conn_peer_closed(&scene.guest[0].tls));
 }
 
 /* A guest who has sent his hello before anybody looks. */
 static void
-come_with_a_hello(struct pool *p, struct visitor *v, const char *address)
+come_with_a_hello(struct pool *p, struct client *v, const char *address)
 {
-	const struct sockaddr_storage from = stage_address(address);
-	int fd = visitor_open(v);
+	const struct sockaddr_storage from = sockaddr_of(address);
+	int fd = client_open(v);
 
-	visitor_shake(v);
+	client_handshake(v);
 	assert_int_equal(pool_adopt(p, fd, &from, 1965, false), POOL_ADOPTED);
 }
 
 /* Whether the server has answered a hello. */
 static bool
-is_answered(const struct visitor *v)
+is_answered(const struct client *v)
 {
 	char byte;
 
@@ -263,14 +263,14 @@ is_answered(const struct visitor *v)
 static void
 ask_once(struct pool *p, const char *address)
 {
-	struct visitor v;
+	struct client v;
 
 	come_with_a_hello(p, &v, address);
 	turn();
-	assert_true(visitor_shake(&v));
-	visitor_say(&v, SLICE("gemini://localhost/\r\n"));
+	assert_true(client_handshake(&v));
+	client_send(&v, SLICE("gemini://localhost/\r\n"));
 	turn();
-	visitor_fini(&v);
+	client_fini(&v);
 	turn();
 	assert_int_equal(pool_count(p), 0);
 }
@@ -281,9 +281,9 @@ static void
 test_handshakes_have_turns(void **state)
 {
 	enum { HELLOS = POOL_TURN + 3 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
-	    count_freed, &scene.freed);
-	struct visitor guest[HELLOS];
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &scene.freed);
+	struct client guest[HELLOS];
 	int answered = 0;
 
 	(void)state;
@@ -295,20 +295,20 @@ test_handshakes_have_turns(void **state)
 		answered += is_answered(&guest[i]);
 	assert_int_equal(answered, POOL_TURN);
 	assert_false(is_answered(&guest[HELLOS - 1]));
-	assert_true(visitor_shake(&guest[0]));
-	visitor_say(&guest[0], SLICE("gemini://localhost/\r\n"));
+	assert_true(client_handshake(&guest[0]));
+	client_send(&guest[0], SLICE("gemini://localhost/\r\n"));
 	turn();
 	assert_true(is_answered(&guest[HELLOS - 1]));
 	turn();
 	for (int i = 0; i < HELLOS; i++)
 		assert_true(is_answered(&guest[i]));
-	while (!guest[0].ended && visitor_hear(&guest[0]))
+	while (!guest[0].ended && client_receive(&guest[0]))
 		;
 	check_slice(
 	    buf_view(&guest[0].got), SLICE("20 text/gemini\r\n# page\n"));
 	pool_free(&p);
 	for (int i = 0; i < HELLOS; i++)
-		visitor_fini(&guest[i]);
+		client_fini(&guest[i]);
 }
 
 /* Whoever is new is not kept waiting by many who are known, and a greedy one by
@@ -317,13 +317,13 @@ static void
 test_no_rank_waits_for_ever(void **state)
 {
 	enum { KNOWN = POOL_TURN + 6, GREEDY = 12 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
-	    count_freed, &scene.freed);
-	struct visitor known[KNOWN], greedy[GREEDY], newcomer;
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &scene.freed);
+	struct client known[KNOWN], greedy[GREEDY], newcomer;
 	size_t answered = 0;
 
 	(void)state;
-	help.conf->limits.per_address = 0;
+	capsule.conf->limits.per_address = 0;
 	ask_once(p, "192.0.2.1");
 	ask_once(p, "192.0.2.3");
 	for (int i = 0; i < KNOWN; i++)
@@ -340,11 +340,11 @@ test_no_rank_waits_for_ever(void **state)
 	assert_true(answered >= 1);
 	assert_false(is_answered(&known[KNOWN - 1]));
 	pool_free(&p);
-	visitor_fini(&newcomer);
+	client_fini(&newcomer);
 	for (int i = 0; i < KNOWN; i++)
-		visitor_fini(&known[i]);
+		client_fini(&known[i]);
 	for (int i = 0; i < GREEDY; i++)
-		visitor_fini(&greedy[i]);
+		client_fini(&greedy[i]);
 }
 
 /* All workers together have so many half open; none has less than a few, whatever
@@ -353,10 +353,10 @@ static void
 test_half_open_handshakes_are_bounded(void **state)
 {
 	enum { HELLOS = POOL_HALF_OPEN_MIN + 4 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &stage.world, ROW + 1,
-	    count_freed, &scene.freed);
-	struct limiter *l = stage.world.limiter;
-	struct visitor guest[HELLOS];
+	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &scene.freed);
+	struct limiter *l = testbed.world.limiter;
+	struct client guest[HELLOS];
 
 	(void)state;
 	limiter_note_half_open(l, ROW + 2, LIMITER_HALF_OPEN - HELLOS);
@@ -382,7 +382,7 @@ test_half_open_handshakes_are_bounded(void **state)
 	pool_free(&p);
 	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
 	for (int i = 0; i < HELLOS; i++)
-		visitor_fini(&guest[i]);
+		client_fini(&guest[i]);
 }
 
 /* Those whose requests are being answered are never dropped. */
@@ -399,11 +399,11 @@ test_nobody_to_drop(void **state)
 	assert_int_equal(pool_count(scene.pool), SLOTS);
 	assert_int_equal(held_by("192.0.2.2"), 0);
 	/* One goes: there is room, and somebody is told of it. */
-	visitor_leave(&scene.guest[1]);
+	client_disconnect(&scene.guest[1]);
 	turn();
 	assert_int_equal(scene.freed, 1);
 	assert_true(pool_has_room(scene.pool));
-	visitor_fini(&scene.guest[SLOTS]);
+	client_fini(&scene.guest[SLOTS]);
 	assert_int_equal(come(SLOTS, "192.0.2.2", false), POOL_ADOPTED);
 	assert_int_equal(held_by("192.0.2.2"), 1);
 	assert_int_equal(held_by("192.0.2.1"), SLOTS - 1);
@@ -424,33 +424,33 @@ test_answers_are_not_cut_for_newcomers(void **state)
 	assert_int_equal(come(SLOTS, "192.0.2.1", false), POOL_ADOPTED);
 	for (int i = 0; i <= SLOTS; i++)
 		if (i == 2)
-			assert_true(visitor_is_dropped(&scene.guest[i]));
+			assert_true(client_is_dropped(&scene.guest[i]));
 		else
-			assert_false(visitor_is_dropped(&scene.guest[i]));
+			assert_false(client_is_dropped(&scene.guest[i]));
 }
 
 static void
 test_too_many_of_one_address(void **state)
 {
 	(void)state;
-	help.conf->limits.per_address = 2;
+	capsule.conf->limits.per_address = 2;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
 	assert_int_equal(come(2, "192.0.2.1", false), POOL_REFUSED);
-	assert_true(visitor_is_dropped(&scene.guest[2]));
+	assert_true(client_is_dropped(&scene.guest[2]));
 	assert_int_equal(pool_count(scene.pool), 2);
 	assert_int_equal(come(3, "192.0.2.2", false), POOL_ADOPTED);
 	assert_int_equal(come(4, "192.0.2.1", true), POOL_ADOPTED);
 	assert_int_equal(held_by("192.0.2.1"), 2);
 	/* Other workers' are counted as well. */
-	limiter_open(stage.world.limiter, ROW + 1, 0, 0xffffc0000202);
+	limiter_open(testbed.world.limiter, ROW + 1, 0, 0xffffc0000202);
 	assert_int_equal(held_by("192.0.2.2"), 2);
 	assert_int_equal(come(5, "192.0.2.2", false), POOL_REFUSED);
 	/* One leaves: another may come. */
-	visitor_leave(&scene.guest[0]);
+	client_disconnect(&scene.guest[0]);
 	turn();
 	assert_int_equal(held_by("192.0.2.1"), 1);
-	visitor_fini(&scene.guest[2]);
+	client_fini(&scene.guest[2]);
 	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
 }
 
@@ -458,7 +458,7 @@ static void
 test_any_number_of_one_address(void **state)
 {
 	(void)state;
-	help.conf->limits.per_address = 0;
+	capsule.conf->limits.per_address = 0;
 	for (int i = 0; i < SLOTS; i++)
 		assert_int_equal(come(i, "192.0.2.1", false), POOL_ADOPTED);
 	assert_int_equal(pool_count(scene.pool), SLOTS);
@@ -470,44 +470,44 @@ test_slots_are_used_again(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3 * SLOTS; i++) {
-		struct visitor *v = &scene.guest[i % GUESTS];
-		const struct sockaddr_storage from = stage_address("::1");
+		struct client *v = &scene.guest[i % GUESTS];
+		const struct sockaddr_storage from = sockaddr_of("::1");
 		int fd;
 
-		visitor_fini(v);
-		fd = visitor_open(v);
+		client_fini(v);
+		fd = client_open(v);
 		assert_int_equal(write(v->fd, "GET", 3), 3);
 		assert_int_equal(pool_adopt(scene.pool, fd, &from, 1965, false),
 		    POOL_ADOPTED);
 		assert_int_equal(pool_count(scene.pool), 0);
 		assert_int_equal(scene.freed, i + 1);
 		assert_int_equal(held_by("::1"), 0);
-		assert_true(visitor_is_dropped(v));
+		assert_true(client_is_dropped(v));
 	}
 }
 
 static void
 test_an_answer_from_the_loop(void **state)
 {
-	struct visitor *v = &scene.guest[0];
+	struct client *v = &scene.guest[0];
 
 	(void)state;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	ask_for_big(0);
 	for (int i = 0; i < 2000 && !v->ended; i++) {
 		turn();
-		while (!v->ended && visitor_hear(v))
+		while (!v->ended && client_receive(v))
 			;
 	}
 	assert_true(tls_conn_peer_closed(&v->tls));
-	assert_true(v->got.len > STAGE_BIG);
+	assert_true(v->got.len > TESTBED_BIG_SIZE);
 	/* The drain waits for his end. */
 	assert_int_equal(pool_count(scene.pool), 1);
-	visitor_leave(v);
+	client_disconnect(v);
 	turn();
 	assert_int_equal(pool_count(scene.pool), 0);
 	assert_int_equal(scene.freed, 2); /* in its drain it would go */
-	assert_int_equal(stage_logged(" complete /big"), 1);
+	assert_int_equal(testbed_count_logged(" complete /big"), 1);
 }
 
 /* One in each state, and one who has more time than they. */
@@ -515,31 +515,31 @@ static void
 test_deadlines(void **state)
 {
 	(void)state;
-	help.conf->limits.handshake = 1;
-	help.conf->limits.request = 1;
-	help.conf->limits.stall = 1;
+	capsule.conf->limits.handshake = 1;
+	capsule.conf->limits.request = 1;
+	capsule.conf->limits.stall = 1;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
 	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
-	for (int i = 0; i < 10 && !visitor_shake(&scene.guest[1]); i++)
+	for (int i = 0; i < 10 && !client_handshake(&scene.guest[1]); i++)
 		turn();
 	ask_for_big(2);
-	help.conf->limits.handshake = 60;
+	capsule.conf->limits.handshake = 60;
 	assert_int_equal(come(3, "192.0.2.1", false), POOL_ADOPTED);
 	run_for(0.5);
 	assert_int_equal(pool_count(scene.pool), 4);
 	run_for(1.0);
 	/* The second has been said goodbye to, and may still say his own. */
 	assert_int_equal(pool_count(scene.pool), 2);
-	assert_true(visitor_is_dropped(&scene.guest[0]));
-	visitor_hear(&scene.guest[1]);
+	assert_true(client_is_dropped(&scene.guest[0]));
+	client_receive(&scene.guest[1]);
 	assert_true(tls_conn_peer_closed(&scene.guest[1].tls));
 	assert_int_equal(scene.guest[1].got.len, 0);
-	assert_int_equal(stage_logged(" cut /big"), 1);
-	visitor_leave(&scene.guest[1]);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
+	client_disconnect(&scene.guest[1]);
 	turn();
 	assert_int_equal(pool_count(scene.pool), 1);
-	assert_false(visitor_is_dropped(&scene.guest[3]));
+	assert_false(client_is_dropped(&scene.guest[3]));
 }
 
 /* While he takes something, a reader is not cut off. */
@@ -549,7 +549,7 @@ test_a_slow_reader_is_waited_for(void **state)
 	char bytes[64 * 1024];
 
 	(void)state;
-	help.conf->limits.stall = 1;
+	capsule.conf->limits.stall = 1;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	ask_for_big(0);
 	for (int i = 0; i < 4; i++) {
@@ -566,18 +566,18 @@ static void
 test_progress_sets_the_deadline_anew(void **state)
 {
 	(void)state;
-	help.conf->limits.stall = 1;
+	capsule.conf->limits.stall = 1;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
 	ask_for_big(0);
 	run_for(0.7);
-	while (visitor_hear(&scene.guest[0]))
+	while (client_receive(&scene.guest[0]))
 		;
 	turn();
 	run_for(0.6);
 	assert_int_equal(pool_count(scene.pool), 1);
 	run_for(0.9);
 	assert_int_equal(pool_count(scene.pool), 0);
-	assert_int_equal(stage_logged(" cut /big"), 1);
+	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
 int

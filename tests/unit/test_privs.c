@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -60,7 +61,7 @@ static void
 test_an_ordinary_user_stays(void **state)
 {
 	(void)state;
-	assert_int_equal(tree_as_nobody(as_ordinary_user, NULL), 0);
+	assert_int_equal(tree_run_as_nobody(as_ordinary_user, NULL), 0);
 }
 
 static void
@@ -133,9 +134,10 @@ test_drop_is_final(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(tree_child(drop, NULL, false), 0);
-	assert_int_equal(tree_child(drop_that_keeps_powers, NULL, false), 0);
-	assert_int_equal(tree_child(drop_to_root, NULL, false), 0);
+	assert_int_equal(tree_run_child(drop, NULL, false), 0);
+	assert_int_equal(
+	    tree_run_child(drop_that_keeps_powers, NULL, false), 0);
+	assert_int_equal(tree_run_child(drop_to_root, NULL, false), 0);
 }
 
 /* Child and grandchild: the grandchild goes when the child does. */
@@ -170,7 +172,7 @@ test_die_with(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(alive), 0);
-	assert_int_equal(tree_child(die_with_parent, NULL, false), 0);
+	assert_int_equal(tree_run_child(die_with_parent, NULL, false), 0);
 	/* The pipe closes when the last who holds its other end has gone. */
 	(void)close(alive[1]);
 	(void)alarm(10);
@@ -228,9 +230,9 @@ static void
 test_limits(void **state)
 {
 	(void)state;
-	assert_int_equal(tree_child(no_core, NULL, false), 0);
-	assert_int_equal(tree_child(descriptors, NULL, false), 0);
-	assert_int_equal(tree_child(standard_descriptors, NULL, false), 0);
+	assert_int_equal(tree_run_child(no_core, NULL, false), 0);
+	assert_int_equal(tree_run_child(descriptors, NULL, false), 0);
+	assert_int_equal(tree_run_child(standard_descriptors, NULL, false), 0);
 }
 
 int

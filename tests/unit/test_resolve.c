@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
+#include "support/capsule.h"
 
 #include <sys/resource.h>
 
@@ -13,7 +13,7 @@ ask(const char *request, struct resolution *got)
 
 	assert_int_equal(
 	    uri_path_normalise(slice_str(request), &path), URI_PATH_OK);
-	return resolve(help_host(), &path, got);
+	return resolve(capsule_host(), &path, got);
 }
 
 /* A path, what it comes to, and which file or directory was opened. Where the
@@ -88,27 +88,27 @@ make_tree(void)
 	char name[128];
 	size_t i;
 
-	tree_dir("outside");
-	tree_file("outside/canary", "canary");
+	tree_make_dir("outside");
+	tree_write("outside/canary", "canary");
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
-		tree_dir(name);
+		tree_make_dir(name);
 	}
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
-		tree_file(name, files[i]);
+		tree_write(name, files[i]);
 	}
-	tree_file("root/capsule.conf",
+	tree_write("root/capsule.conf",
 	    "paths = ( { glob = \"/listed/*\"; listing = true; } );");
-	tree_link("../outside/canary", "root/out");
-	tree_link("../outside", "root/outdir");
-	tree_link("../../../outside/canary", "root/listed/out/index.gmi");
-	tree_link("a.txt", "root/in");
-	tree_link("dir", "root/indir");
+	tree_symlink("../outside/canary", "root/out");
+	tree_symlink("../outside", "root/outdir");
+	tree_symlink("../../../outside/canary", "root/listed/out/index.gmi");
+	tree_symlink("a.txt", "root/in");
+	tree_symlink("dir", "root/indir");
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
 	assert_int_equal(
 	    mkfifo(tree_path("root/listed/fifo/index.gmi"), 0644), 0);
-	help_open_one("hidden = [\".config\"];");
+	capsule_open_one("hidden = [\".config\"];");
 }
 
 static void
@@ -180,13 +180,14 @@ test_index_names_of_all_kinds(void **state)
 	(void)state;
 	memset(longest, 'x', NAME_MAX + 1);
 	make_tree();
-	help.hosts->host[0].content.index =
+	capsule.hosts->host[0].content.index =
 	    (struct conf_list){ names, 5, true };
 	assert_int_equal(ask("/", &got), RESOLVED_FILE);
 	assert_string_equal(got.path, "a.txt");
 	(void)close(got.fd);
 	/* None at all: the directory itself. */
-	help.hosts->host[0].content.index = (struct conf_list){ NULL, 0, true };
+	capsule.hosts->host[0].content.index =
+	    (struct conf_list){ NULL, 0, true };
 	assert_int_equal(ask("/", &got), RESOLVED_ABSENT);
 	assert_int_equal(ask("/listed/", &got), RESOLVED_LISTING);
 	assert_string_equal(got.path, "listed/");
@@ -218,13 +219,13 @@ test_A50_unreadable(void **state)
 {
 	(void)state;
 	make_tree();
-	tree_file("root/listed/index.gmi", "x");
-	tree_file("root/listed/index.gemini", "x");
+	tree_write("root/listed/index.gmi", "x");
+	tree_write("root/listed/index.gemini", "x");
 	assert_int_equal(chmod(tree_path("root/a.txt"), 0), 0);
 	assert_int_equal(chmod(tree_path("root/listed/index.gmi"), 0), 0);
 	assert_int_equal(chmod(tree_path("root/bare"), 0), 0);
 	assert_int_equal(chmod(tree_path("root/both"), 0711), 0);
-	assert_int_equal(tree_as_nobody(unreadable, NULL), 0);
+	assert_int_equal(tree_run_as_nobody(unreadable, NULL), 0);
 	assert_int_equal(chmod(tree_path("root/bare"), 0755), 0);
 }
 
@@ -246,7 +247,8 @@ test_descriptors_short(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	for (i = 0; i < 3; i++)
 		result[i] = ask(requests[i], &got);
-	help.hosts->host[0].content.index = (struct conf_list){ NULL, 0, true };
+	capsule.hosts->host[0].content.index =
+	    (struct conf_list){ NULL, 0, true };
 	bare = ask("/listed/", &got);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	for (i = 0; i < 3; i++)
@@ -274,12 +276,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_rows),
-		in_a_capsule(test_no_descriptor_is_left_behind),
-		in_a_capsule(test_index_names_of_all_kinds),
-		in_a_capsule(test_A50_unreadable),
-		in_a_capsule(test_descriptors_short),
-		in_a_capsule(test_the_longest_path),
+		capsule_test(test_rows),
+		capsule_test(test_no_descriptor_is_left_behind),
+		capsule_test(test_index_names_of_all_kinds),
+		capsule_test(test_A50_unreadable),
+		capsule_test(test_descriptors_short),
+		capsule_test(test_the_longest_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "root_help.h"
+#include "support/capsule.h"
 
 #include "capsule/inventory.h"
 #include "capsule/resolve.h"
 #include "os/file_internal.h"
+#include "support/root.h"
 
 #define TRACE "text/plain"
 #define OBJECT "application/octet-stream"
@@ -65,7 +66,7 @@ ask(const char *request, struct resolution *got)
 
 	assert_int_equal(
 	    uri_path_normalise(slice_str(request), &path), URI_PATH_OK);
-	return resolve(help_host(), &path, got);
+	return resolve(capsule_host(), &path, got);
 }
 
 static bool
@@ -94,8 +95,8 @@ test_what_lies_beside_the_release(void **state)
 
 	(void)state;
 	root_make_store();
-	tree_file("root/releases/1/mirror/objects.txt", "text\n");
-	help_open_one("listing = true;");
+	tree_write("root/releases/1/mirror/objects.txt", "text\n");
+	capsule_open_one("listing = true;");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		check_row(is_as_wanted(&rows[i]), rows[i].rule);
 	file_force_walk(true);
@@ -112,10 +113,10 @@ test_the_store_goes_before_the_release(void **state)
 
 	(void)state;
 	root_make_store();
-	tree_file("root/releases/1/mirror/trace", "forged\n");
-	tree_dir("root/releases/1/mirror/objects");
-	tree_file("root/releases/1/mirror/objects/x", "forged\n");
-	help_open_one("");
+	tree_write("root/releases/1/mirror/trace", "forged\n");
+	tree_make_dir("root/releases/1/mirror/objects");
+	tree_write("root/releases/1/mirror/objects/x", "forged\n");
+	capsule_open_one("");
 	check_row(is_as_wanted(&rows[4]), rows[4].rule);
 	assert_int_equal(ask("/mirror/objects/x", &got), RESOLVED_ABSENT);
 	assert_int_equal(unlink(tree_path("root/trace")), 0);
@@ -129,17 +130,17 @@ test_only_regular_files(void **state)
 
 	(void)state;
 	root_make_store();
-	tree_dir("root/objects/bb");
-	tree_dir("root/objects/bb/" DIGEST_REST);
-	tree_dir("root/objects/cc");
+	tree_make_dir("root/objects/bb");
+	tree_make_dir("root/objects/bb/" DIGEST_REST);
+	tree_make_dir("root/objects/cc");
 	assert_int_equal(
 	    mkfifo(tree_path("root/objects/cc/" DIGEST_REST), 0644), 0);
-	tree_dir("root/objects/dd");
-	tree_file("secret", "secret\n");
-	tree_link("../../../secret", "root/objects/dd/" DIGEST_REST);
+	tree_make_dir("root/objects/dd");
+	tree_write("secret", "secret\n");
+	tree_symlink("../../../secret", "root/objects/dd/" DIGEST_REST);
 	assert_int_equal(unlink(tree_path("root/trace")), 0);
-	tree_dir("root/trace");
-	help_open_one("listing = true;");
+	tree_make_dir("root/trace");
+	capsule_open_one("listing = true;");
 	assert_int_equal(
 	    ask("/mirror/objects/bb" DIGEST_REST, &got), RESOLVED_ABSENT);
 	assert_int_equal(
@@ -157,7 +158,7 @@ test_objects_can_be_turned_off(void **state)
 
 	(void)state;
 	root_make_store();
-	help_open_one("objects = false;");
+	capsule_open_one("objects = false;");
 	assert_int_equal(
 	    ask("/mirror/objects/" DIGEST_A, &got), RESOLVED_ABSENT);
 	check_row(is_as_wanted(&rows[4]), "the trace stays");
@@ -169,11 +170,11 @@ test_a_plain_capsule_has_these_names_for_itself(void **state)
 	struct resolution got;
 
 	(void)state;
-	tree_dir("root/mirror");
-	tree_dir("root/mirror/objects");
-	tree_file("root/mirror/trace", "mine\n");
-	tree_file("root/mirror/objects/x", "mine\n");
-	help_open_one("");
+	tree_make_dir("root/mirror");
+	tree_make_dir("root/mirror/objects");
+	tree_write("root/mirror/trace", "mine\n");
+	tree_write("root/mirror/objects/x", "mine\n");
+	capsule_open_one("");
 	assert_int_equal(ask("/mirror/trace", &got), RESOLVED_FILE);
 	assert_null(got.type);
 	(void)close(got.fd);
@@ -189,8 +190,8 @@ test_the_inventory_is_the_releases(void **state)
 
 	(void)state;
 	root_make_store();
-	help_open_one("");
-	assert_true(inventory_read(help_host(), &i));
+	capsule_open_one("");
+	assert_true(inventory_read(capsule_host(), &i));
 	assert_int_equal(i.n, 3);
 	assert_string_equal(i.item[0].path, "index.gmi");
 	assert_string_equal(i.item[1].path, "mirror/MANIFEST");
@@ -201,12 +202,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_capsule(test_what_lies_beside_the_release),
-		in_a_capsule(test_the_store_goes_before_the_release),
-		in_a_capsule(test_only_regular_files),
-		in_a_capsule(test_objects_can_be_turned_off),
-		in_a_capsule(test_a_plain_capsule_has_these_names_for_itself),
-		in_a_capsule(test_the_inventory_is_the_releases),
+		capsule_test(test_what_lies_beside_the_release),
+		capsule_test(test_the_store_goes_before_the_release),
+		capsule_test(test_only_regular_files),
+		capsule_test(test_objects_can_be_turned_off),
+		capsule_test(test_a_plain_capsule_has_these_names_for_itself),
+		capsule_test(test_the_inventory_is_the_releases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
 #include <stddef.h>
 #include <sys/socket.h>

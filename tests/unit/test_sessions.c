@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* A client's sessions: taken up where they come from, offered nowhere else. */
-#include <arpa/inet.h>
+#include "support/link.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support/address.h"
 #include "tls/tickets.h"
-#include "tls_help.h"
 
 static const struct tls_settings defaults = { .tickets = true };
 static struct tickets *tickets;
@@ -15,7 +21,7 @@ set_up(void **state)
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
 	tickets = tickets_new();
-	server = help_server(&defaults, tickets);
+	server = link_make_server(&defaults, tickets);
 	return tickets == NULL ? -1 : 0;
 }
 
@@ -39,25 +45,13 @@ new_client(void)
 	return c;
 }
 
-static int
-listen_here(struct sockaddr_in *a)
-{
-	socklen_t len = sizeof(*a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	*a = (struct sockaddr_in){ .sin_family = AF_INET };
-	a->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)a, sizeof(*a)), 0);
-	assert_int_equal(listen(fd, 5), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)a, &len), 0);
-	return fd;
-}
-
 /* One connection to listener, by name; whether it took up a session. */
 static bool
-visit(const struct tls_client *client, int listener,
-    const struct sockaddr_in *a, const char *name, bool polite)
+visit(const struct tls_client *client, int listener, const char *name,
+    bool polite)
 {
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
 	int fd[2] = { socket(AF_INET, SOCK_STREAM, 0), -1 };
 	enum io ours = IO_WANT_READ, theirs = IO_WANT_READ;
 	struct tls_conn c, s;
@@ -66,8 +60,8 @@ visit(const struct tls_client *client, int listener,
 	char byte;
 	size_t got;
 
-	assert_int_equal(
-	    connect(fd[0], (const struct sockaddr *)a, sizeof(*a)), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&a, len), 0);
 	fd[1] = accept(listener, NULL, NULL);
 	for (int i = 0; i < 2; i++)
 		fcntl(fd[i], F_SETFL, O_NONBLOCK);
@@ -101,26 +95,26 @@ static void
 test_places(void **state)
 {
 	struct tls_client *client = new_client(), *other = new_client();
-	struct sockaddr_in a, b;
-	int here = listen_here(&a), there = listen_here(&b);
+	unsigned port;
+	int here = loopback_listen(&port), there = loopback_listen(&port);
 
 	(void)state;
-	assert_false(visit(client, here, &a, "one.test", true));
-	assert_true(visit(client, here, &a, "one.test", true));
+	assert_false(visit(client, here, "one.test", true));
+	assert_true(visit(client, here, "one.test", true));
 	/* a connection that broke does not spoil the session */
-	assert_true(visit(client, here, &a, "one.test", false));
-	assert_true(visit(client, here, &a, "one.test", true));
+	assert_true(visit(client, here, "one.test", false));
+	assert_true(visit(client, here, "one.test", true));
 	/* another name, another port, another client, no name */
-	assert_false(visit(client, here, &a, "two.test", true));
-	assert_false(visit(client, there, &b, "one.test", true));
-	assert_false(visit(other, here, &a, "one.test", true));
-	assert_false(visit(client, here, &a, NULL, true));
-	assert_false(visit(client, here, &a, NULL, true));
+	assert_false(visit(client, here, "two.test", true));
+	assert_false(visit(client, there, "one.test", true));
+	assert_false(visit(other, here, "one.test", true));
+	assert_false(visit(client, here, NULL, true));
+	assert_false(visit(client, here, NULL, true));
 	/* and none of them has put the first one out */
-	assert_true(visit(client, here, &a, "one.test", true));
+	assert_true(visit(client, here, "one.test", true));
 	/* an address has a place too */
-	assert_false(visit(client, here, &a, "127.0.0.1", true));
-	assert_true(visit(client, here, &a, "127.0.0.1", true));
+	assert_false(visit(client, here, "127.0.0.1", true));
+	assert_true(visit(client, here, "127.0.0.1", true));
 	close(here);
 	close(there);
 	tls_client_free(&client);
@@ -132,14 +126,14 @@ static void
 test_not_to_another_name(void **state)
 {
 	struct tls_client *client = new_client();
-	struct sockaddr_in a;
-	int here = listen_here(&a);
+	unsigned port;
+	int here = loopback_listen(&port);
 
 	(void)state;
 	/* Names that the server does not know are all its first capsule's. */
-	assert_false(visit(client, here, &a, "alice.test", true));
-	assert_false(visit(client, here, &a, "bob.test", true));
-	assert_true(visit(client, here, &a, "alice.test", true));
+	assert_false(visit(client, here, "alice.test", true));
+	assert_false(visit(client, here, "bob.test", true));
+	assert_true(visit(client, here, "alice.test", true));
 	close(here);
 	tls_client_free(&client);
 }
@@ -149,17 +143,17 @@ static void
 test_no_room(void **state)
 {
 	struct tls_client *client = new_client();
-	struct sockaddr_in a;
-	int here = listen_here(&a);
+	unsigned port;
+	int here = loopback_listen(&port);
 	char name[32];
 
 	(void)state;
 	for (int i = 0; i < 65; i++) {
 		snprintf(name, sizeof(name), "host%d.test", i);
-		assert_false(visit(client, here, &a, name, true));
+		assert_false(visit(client, here, name, true));
 	}
-	assert_true(visit(client, here, &a, "host63.test", true));
-	assert_false(visit(client, here, &a, "host64.test", true));
+	assert_true(visit(client, here, "host63.test", true));
+	assert_false(visit(client, here, "host64.test", true));
 	close(here);
 	tls_client_free(&client);
 }

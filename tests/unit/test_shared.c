@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "os/shared.h"
 

@@ -6,7 +6,7 @@
 #include <openssl/rsa.h>
 
 #include "os/file.h"
-#include "tree.h"
+#include "support/tree.h"
 
 static char path[PATH_MAX];
 

@@ -2,9 +2,10 @@
 #include "tls/signify.h"
 
 #include <openssl/evp.h>
+#include <signal.h>
 
+#include "support/tree.h"
 #include "tls/base64.h"
-#include "tree.h"
 
 /* Made by signify 31 (signify -G -n, signify -S -e). */
 #define COMMENT "untrusted comment: "
@@ -414,7 +415,7 @@ test_generate(void **state)
 	assert_true(signify_secret_format(a, "x", &out));
 	assert_true(
 	    slice_starts(buf_view(&out), SLICE(COMMENT "x secret key\nRWRCS")));
-	tree_bytes("x.sec", buf_view(&out));
+	tree_write_bytes("x.sec", buf_view(&out));
 	signify_secret_free(&b);
 	why_set(&why, "as before");
 	b = signify_secret_load(path, &why);
@@ -423,7 +424,7 @@ test_generate(void **state)
 	signify_public(b, &second);
 	assert_true(signify_key_equal(&first, &second));
 
-	tree_file("x.sec", PUBLIC);
+	tree_write("x.sec", PUBLIC);
 	why_clear(&why);
 	assert_null(signify_secret_load(path, &why));
 	assert_true(slice_starts(slice_str(why.text), slice_str(path)));

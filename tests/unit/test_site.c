@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "capsule_help.h"
+#include "support/capsule.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -11,7 +11,7 @@ static struct site *site;
 static int
 set_up(void **state)
 {
-	return help_set_up(state);
+	return capsule_set_up(state);
 }
 
 static int
@@ -19,7 +19,7 @@ tear_down(void **state)
 {
 	site_free(&site);
 	site_free(&site); /* harmless */
-	return help_tear_down(state);
+	return capsule_tear_down(state);
 }
 
 #define in_a_site(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -36,14 +36,14 @@ load(const char *text, const char *certs, bool look_only)
 	struct conf *conf = conf_new();
 
 	site_free(&site);
-	report_fini(&help.report);
-	memset(&help.report, 0, sizeof(help.report));
-	tree_file("carnation.conf", text);
-	if (!conf_read(conf, tree_path("carnation.conf"), &help.report)) {
-		help_show_report();
+	report_fini(&capsule.report);
+	memset(&capsule.report, 0, sizeof(capsule.report));
+	tree_write("carnation.conf", text);
+	if (!conf_read(conf, tree_path("carnation.conf"), &capsule.report)) {
+		capsule_print_report();
 		fail_msg("the configuration cannot be read");
 	}
-	site = site_load(conf, NULL, &options, &help.report);
+	site = site_load(conf, NULL, &options, &capsule.report);
 	return site;
 }
 
@@ -58,7 +58,7 @@ test_certificates_are_made_once(void **state)
 
 	(void)state;
 	assert_non_null(load(ONE("aliases = [\"two.test\"];"), "certs", false));
-	assert_int_equal(help.report.n, 0);
+	assert_int_equal(capsule.report.n, 0);
 	assert_true(site->base->certs[0].made);
 	assert_true(site->base->certs[0].key_is_private);
 	assert_string_equal(
@@ -78,11 +78,12 @@ test_only_looking_makes_nothing(void **state)
 {
 	(void)state;
 	assert_non_null(load(ONE(""), "certs", true));
-	assert_int_equal(help.report.errors, 0);
+	assert_int_equal(capsule.report.errors, 0);
 	assert_null(site->base->certs[0].cert);
 	assert_int_equal(access(tree_path("certs"), F_OK), -1);
-	site_warn(site, &help.report); /* of a certificate that is not there */
-	assert_int_equal(help.report.n, 0);
+	site_warn(
+	    site, &capsule.report); /* of a certificate that is not there */
+	assert_int_equal(capsule.report.n, 0);
 }
 
 static void
@@ -145,21 +146,21 @@ static const struct refusal {
 static void
 make_tree_of_mistakes(void)
 {
-	tree_dir("pair");
+	tree_make_dir("pair");
 	assert_non_null(load("capsules = ("
 			     "{ host = \"one.test\"; root = \"root\"; },"
 			     "{ host = \"two.test\"; root = \"root\"; });",
 	    "pair", false));
-	tree_dir("keyed");
-	tree_dir("keyed/deep");
+	tree_make_dir("keyed");
+	tree_make_dir("keyed/deep");
 	assert_int_equal(link(tree_path("pair/one.test.key"),
 			     tree_path("keyed/deep/id.pem")),
 	    0);
-	tree_dir("secrets");
-	tree_dir("secrets/in");
-	tree_link("root", "rootlink");
-	tree_file("file", "x");
-	tree_dir("half");
+	tree_make_dir("secrets");
+	tree_make_dir("secrets/in");
+	tree_symlink("root", "rootlink");
+	tree_write("file", "x");
+	tree_make_dir("half");
 	assert_int_equal(link(tree_path("pair/one.test.crt"),
 			     tree_path("half/one.test.crt")),
 	    0);
@@ -178,9 +179,9 @@ test_refusals(void **state)
 			    load(row->conf, row->certs, look_only == 1);
 
 			check_row((got != NULL) == (look_only == 1), row->rule);
-			check_row(help.report.errors > 0, row->rule);
-			if (!help_told(REPORT_ERROR, 0, row->words)) {
-				help_show_report();
+			check_row(capsule.report.errors > 0, row->rule);
+			if (!capsule_reported(REPORT_ERROR, 0, row->words)) {
+				capsule_print_report();
 				fail_msg("row \"%s\"", row->rule);
 			}
 		}
@@ -235,17 +236,17 @@ test_warnings_of_time(void **state)
 		assert_non_null(load(ONE("certificate = \"ending.pem\"; "
 					 "key = \"ending.pem\";"),
 		    NULL, false));
-		assert_int_equal(help.report.n, 0);
-		site_warn_expiry(site, &help.report);
+		assert_int_equal(capsule.report.n, 0);
+		site_warn_expiry(site, &capsule.report);
 		if (rows[i].words != NULL &&
-		    !help_told(REPORT_WARNING, 1, rows[i].words)) {
-			help_show_report();
+		    !capsule_reported(REPORT_WARNING, 1, rows[i].words)) {
+			capsule_print_report();
 			fail_msg("%s", rows[i].words);
 		}
 		/* The same among all others, once. */
-		site_warn(site, &help.report);
+		site_warn(site, &capsule.report);
 		assert_int_equal(
-		    help.report.warnings, rows[i].words == NULL ? 0 : 1);
+		    capsule.report.warnings, rows[i].words == NULL ? 0 : 1);
 	}
 }
 
@@ -257,12 +258,12 @@ test_warnings_of_names_and_keys(void **state)
 	assert_int_equal(chmod(tree_path("certs/one.test.key"), 0644), 0);
 	assert_non_null(load(ONE("aliases = [\"two.test\"];"), "certs", false));
 	assert_false(site->base->certs[0].key_is_private);
-	site_warn(site, &help.report);
-	assert_int_equal(help.report.errors, 0);
-	assert_int_equal(help.report.warnings, 2);
-	assert_true(help_told(
+	site_warn(site, &capsule.report);
+	assert_int_equal(capsule.report.errors, 0);
+	assert_int_equal(capsule.report.warnings, 2);
+	assert_true(capsule_reported(
 	    REPORT_WARNING, 1, "the certificate does not name \"two.test\""));
-	assert_true(help_told(REPORT_WARNING, 1,
+	assert_true(capsule_reported(REPORT_WARNING, 1,
 	    "one.test: the private key can be read by others"));
 }
 
@@ -271,16 +272,16 @@ test_warnings_of_index_pages(void **state)
 {
 	(void)state;
 	assert_non_null(load(ONE(""), "certs", false));
-	assert_true(hosts_read_content(site->hosts, &help.report));
-	site_warn_index(site, 0, &help.report);
-	assert_int_equal(help.report.warnings, 1);
-	assert_true(
-	    help_told(REPORT_WARNING, 1, "has no index page (index.gmi)"));
-	tree_file("root/index.gmi", "x");
+	assert_true(hosts_read_content(site->hosts, &capsule.report));
+	site_warn_index(site, 0, &capsule.report);
+	assert_int_equal(capsule.report.warnings, 1);
+	assert_true(capsule_reported(
+	    REPORT_WARNING, 1, "has no index page (index.gmi)"));
+	tree_write("root/index.gmi", "x");
 	assert_non_null(load(ONE(""), "certs", false));
-	assert_true(hosts_read_content(site->hosts, &help.report));
-	site_warn_index(site, 0, &help.report);
-	assert_int_equal(help.report.n, 0);
+	assert_true(hosts_read_content(site->hosts, &capsule.report));
+	site_warn_index(site, 0, &capsule.report);
+	assert_int_equal(capsule.report.n, 0);
 }
 
 /* Inspects what is fresh in s, as the inspection's children do, until nothing is. */
@@ -299,14 +300,14 @@ settle(struct site *s, const struct site *old)
 			buf_init(&bytes[i], HOST_CONF_MAX);
 			if (!site_is_fresh(s, i))
 				continue;
-			found[i].content =
-			    site_examine(s, i, &bytes[i], &there, &help.report);
+			found[i].content = site_examine(
+			    s, i, &bytes[i], &there, &capsule.report);
 			site_survey(s, i, UINT64_MAX, &found[i].survey);
 			found[i].surveyed = true;
 			found[i].bytes = there ? bytes[i].ptr : NULL;
 			found[i].len = bytes[i].len;
 		}
-		ok = site_apply(s, old, found, &help.report);
+		ok = site_apply(s, old, found, &capsule.report);
 		for (size_t i = 0; i < s->hosts->n; i++)
 			buf_fini(&bytes[i]);
 	}
@@ -327,7 +328,7 @@ test_again(void **state)
 
 		assert_non_null(load(ONE(""), "certs", false));
 		assert_true(settle(site, NULL));
-		next = site_reopen(site, &help.report);
+		next = site_reopen(site, &capsule.report);
 		assert_non_null(next);
 		assert_false(site_any_fresh(next));
 		assert_ptr_equal(next->base, site->base);
@@ -352,8 +353,8 @@ test_content_that_cannot_be_used(void **state)
 	struct site *next;
 
 	(void)state;
-	tree_dir("other");
-	tree_file("root/capsule.conf", "title = 7;\n");
+	tree_make_dir("other");
+	tree_write("root/capsule.conf", "title = 7;\n");
 	assert_non_null(load(TWO, "certs", false));
 	assert_true(settle(site, NULL));
 	assert_int_equal(site->hosts->host[0].root, -1);
@@ -361,10 +362,10 @@ test_content_that_cannot_be_used(void **state)
 	assert_true(site->states[0].held);
 	assert_false(site_has_moved(site));
 	/* Mended: it is tried again, and it alone. */
-	tree_file("root/capsule.conf", "title = \"One\";\n");
+	tree_write("root/capsule.conf", "title = \"One\";\n");
 	assert_false(site_has_moved(site)); /* perhaps half written */
 	assert_true(site_has_moved(site));
-	next = site_reopen(site, &help.report);
+	next = site_reopen(site, &capsule.report);
 	assert_true(site_is_fresh(next, 0));
 	assert_false(site_is_fresh(next, 1));
 	assert_true(settle(next, site));
@@ -381,16 +382,16 @@ test_a_stray_key(void **state)
 	struct site *next;
 
 	(void)state;
-	tree_dir("other");
+	tree_make_dir("other");
 	assert_non_null(load(TWO, "certs", false));
 	assert_true(settle(site, NULL));
 	assert_int_equal(rename(tree_path("other"), tree_path("away")), 0);
-	tree_dir("other");
-	tree_dir("other/deep");
+	tree_make_dir("other");
+	tree_make_dir("other/deep");
 	assert_int_equal(link(tree_path("certs/one.test.key"),
 			     tree_path("other/deep/id.pem")),
 	    0);
-	next = site_reopen(site, &help.report);
+	next = site_reopen(site, &capsule.report);
 	assert_true(settle(next, site));
 	assert_false(site_has_news(next, site));
 	assert_int_not_equal(next->hosts->host[1].root, -1);
@@ -408,10 +409,11 @@ static void
 test_a_single_capsule_must_be_usable(void **state)
 {
 	(void)state;
-	tree_file("root/capsule.conf", "title = 7;\n");
+	tree_write("root/capsule.conf", "title = 7;\n");
 	assert_non_null(load(ONE(""), "certs", false));
 	assert_false(settle(site, NULL));
-	assert_true(help_told(REPORT_ERROR, 1, "capsule.conf is not valid"));
+	assert_true(
+	    capsule_reported(REPORT_ERROR, 1, "capsule.conf is not valid"));
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,15 +16,15 @@ test_too_much_of_something(void **state)
 
 	(void)state;
 	memset(big, '\n', CONF_FILE_MAX + 1);
-	c = conf_of(big, &r);
-	conf_check_item(
+	c = conf_parse_text(big, &r);
+	report_check_item(
 	    &r, 0, "carnation.conf: error: larger than 1048576 bytes", "bytes");
 	report_fini(&r);
 	conf_free(&c);
 	for (unsigned i = 0; i < 65; i++)
 		at += (size_t)snprintf(big + at, 16, "x%u=%u;\n", i, i);
-	c = conf_of(big, &r);
-	conf_check_item(&r, 0,
+	c = conf_parse_text(big, &r);
+	report_check_item(&r, 0,
 	    "carnation.conf:65: error: too many settings in one group",
 	    "settings");
 	report_fini(&r);
@@ -33,8 +33,8 @@ test_too_much_of_something(void **state)
 	for (unsigned i = 0; i < CONF_CAPSULES_MAX; i++)
 		at += (size_t)snprintf(big + at, 16, "{},\n");
 	(void)snprintf(big + at, 16, "{});");
-	c = conf_of(big, &r);
-	conf_check_item(&r, 0,
+	c = conf_parse_text(big, &r);
+	report_check_item(&r, 0,
 	    "carnation.conf:1: error: capsules: too many entries: 1025 (limit "
 	    "1024)",
 	    "capsules");
@@ -51,10 +51,10 @@ test_a_file_that_cannot_be_read(void **state)
 	(void)state;
 	assert_false(conf_read(c, "missing.conf", &r));
 	assert_false(conf_read(c, "parts", &r));
-	conf_check_item(&r, 0,
+	report_check_item(&r, 0,
 	    "missing.conf: error: cannot read: No such file or directory",
 	    "missing");
-	conf_check_item(
+	report_check_item(
 	    &r, 1, "parts: error: cannot read: Is a directory", "directory");
 	report_fini(&r);
 	conf_free(&c);
@@ -129,11 +129,11 @@ test_includes(void **state)
 
 		conf_write("parts/a.conf", slice_str(rows[i].a));
 		conf_write("parts/b.conf", slice_str(rows[i].b));
-		c = conf_of(rows[i].main, &r);
+		c = conf_parse_text(rows[i].main, &r);
 		if (rows[i].item != NULL)
-			conf_check_item(&r, 0, rows[i].item, rows[i].what);
+			report_check_item(&r, 0, rows[i].item, rows[i].what);
 		else if (r.n > 0)
-			conf_check_item(&r, 0, "nothing", rows[i].what);
+			report_check_item(&r, 0, "nothing", rows[i].what);
 		if (i == 0)
 			assert_int_equal(c->workers + c->public_port, 14);
 		report_fini(&r);
@@ -150,10 +150,10 @@ test_nothing_waits_for_an_included_pipe(void **state)
 	(void)state;
 	assert_int_equal(mkfifo("parts/pipe", 0600), 0);
 	alarm(10);
-	c = conf_of("@include \"parts/pipe\"", &r);
+	c = conf_parse_text("@include \"parts/pipe\"", &r);
 	alarm(0);
 	assert_int_equal(remove("parts/pipe"), 0);
-	conf_check_item(&r, 0,
+	report_check_item(&r, 0,
 	    "parts/pipe: error: cannot read: not a regular file", "pipe");
 	report_fini(&r);
 	conf_free(&c);
@@ -172,7 +172,7 @@ test_includes_end_some_time(void **state)
 	conf_write("parts/a.conf", slice_str(twice));
 	memcpy(twice, "                 \n                 \n", 36);
 	conf_write("parts/b.conf", slice_str(twice));
-	c = conf_of(
+	c = conf_parse_text(
 	    "@include \"parts/a.conf\"\n@include \"parts/a.conf\"\n", &r);
 	assert_int_equal(r.n, 1);
 	assert_non_null(strstr(r.items[0].text, "configuration larger"));
@@ -191,5 +191,5 @@ main(void)
 		cmocka_unit_test(test_includes_end_some_time),
 	};
 
-	return cmocka_run_group_tests(tests, conf_enter, conf_leave);
+	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }

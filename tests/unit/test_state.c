@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "store_help.h"
+#include "support/archive.h"
 
 #include "archive/state.h"
 
@@ -103,16 +103,16 @@ test_state_comes_back_from_the_store(void **state)
 	mode_t old = umask(0077);
 
 	(void)state;
-	assert_int_equal(state_read(help.s, &got, &help.why), STATE_NONE);
+	assert_int_equal(state_read(archive.s, &got, &archive.why), STATE_NONE);
 	assert_int_equal(got.serial, 0);
-	assert_true(state_write(help.s, &st, &help.why));
+	assert_true(state_write(archive.s, &st, &archive.why));
 	(void)umask(old);
-	assert_int_equal(help_stat("store/state").st_mode, S_IFREG | 0644);
-	help_check_file("store/state", slice_str(full_text));
-	assert_int_equal(state_read(help.s, &got, &help.why), STATE_READ);
-	assert_string_equal(help.why.text, "");
+	assert_int_equal(tree_stat("store/state").st_mode, S_IFREG | 0644);
+	tree_check_file("store/state", slice_str(full_text));
+	assert_int_equal(state_read(archive.s, &got, &archive.why), STATE_READ);
+	assert_string_equal(archive.why.text, "");
 	check_same(&st, &got);
-	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 static const struct {
@@ -204,20 +204,23 @@ test_a_state_that_cannot_be_read(void **state)
 	struct state got;
 
 	(void)state;
-	tree_file("store/state", "x\n");
-	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
-	assert_true(help_told("store/state: line 1 "));
+	tree_write("store/state", "x\n");
+	assert_int_equal(
+	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);
+	assert_true(archive_failed_with("store/state: line 1 "));
 	assert_int_equal(truncate(tree_path("store/state"), 70000), 0);
-	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
-	assert_true(help_told("store/state: File too large"));
+	assert_int_equal(
+	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);
+	assert_true(archive_failed_with("store/state: File too large"));
 	assert_int_equal(unlink(tree_path("store/state")), 0);
-	tree_file("elsewhere", FIRST);
-	tree_link("../elsewhere", "store/state");
-	assert_int_equal(state_read(help.s, &got, &help.why), STATE_BROKEN);
-	assert_true(help_told("store/state: Too many levels"));
+	tree_write("elsewhere", FIRST);
+	tree_symlink("../elsewhere", "store/state");
+	assert_int_equal(
+	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);
+	assert_true(archive_failed_with("store/state: Too many levels"));
 	/* Written over, not through. */
-	assert_true(state_write(help.s, &full, &help.why));
-	help_check_file("elsewhere", SLICE(FIRST));
+	assert_true(state_write(archive.s, &full, &archive.why));
+	tree_check_file("elsewhere", SLICE(FIRST));
 }
 
 static void
@@ -226,24 +229,24 @@ test_a_value_that_would_break_it_is_not_written(void **state)
 	struct state st = full_state();
 
 	(void)state;
-	assert_true(state_write(help.s, &st, &help.why));
+	assert_true(state_write(archive.s, &st, &archive.why));
 	memcpy(st.contact, "a\nserial: 1", 12);
-	assert_false(state_write(help.s, &st, &help.why));
-	assert_true(help_told("cannot be written"));
+	assert_false(state_write(archive.s, &st, &archive.why));
+	assert_true(archive_failed_with("cannot be written"));
 	st = full_state();
 	memcpy(st.origin, "example.org", 12);
-	assert_false(state_write(help.s, &st, &help.why));
-	assert_true(help_told("cannot be written"));
-	help_check_file("store/state", slice_str(full_text));
-	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_false(state_write(archive.s, &st, &archive.why));
+	assert_true(archive_failed_with("cannot be written"));
+	tree_check_file("store/state", slice_str(full_text));
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 static int
 write_with_no_room(void *arg)
 {
-	help_no_room(10);
-	return !state_write(help.s, arg, &help.why) &&
-		       help_told("state: File too large")
+	limit_file_size(10);
+	return !state_write(archive.s, arg, &archive.why) &&
+		       archive_failed_with("state: File too large")
 		   ? 0
 		   : 1;
 }
@@ -254,10 +257,10 @@ test_no_room_keeps_the_old_one(void **state)
 	struct state st = full_state();
 
 	(void)state;
-	assert_true(state_write(help.s, &st, &help.why));
-	assert_int_equal(tree_child(write_with_no_room, &st, false), 0);
-	help_check_file("store/state", slice_str(full_text));
-	assert_int_equal(help_entries("store/tmp"), 0);
+	assert_true(state_write(archive.s, &st, &archive.why));
+	assert_int_equal(tree_run_child(write_with_no_room, &st, false), 0);
+	tree_check_file("store/state", slice_str(full_text));
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 static void
@@ -284,13 +287,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_is_written_as_lines),
-		in_a_store(test_state_comes_back_from_the_store),
+		archive_test(test_state_comes_back_from_the_store),
 		cmocka_unit_test(test_a_broken_state_is_told_by_its_line),
 		cmocka_unit_test(
 		    test_as_many_keys_and_pins_as_there_is_room_for),
-		in_a_store(test_a_state_that_cannot_be_read),
-		in_a_store(test_a_value_that_would_break_it_is_not_written),
-		in_a_store(test_no_room_keeps_the_old_one),
+		archive_test(test_a_state_that_cannot_be_read),
+		archive_test(test_a_value_that_would_break_it_is_not_written),
+		archive_test(test_no_room_keeps_the_old_one),
 		cmocka_unit_test(test_text_that_may_be_kept),
 	};
 

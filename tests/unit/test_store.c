@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "store_help.h"
+#include "support/archive.h"
 
 #include <sys/file.h>
 
@@ -11,21 +11,21 @@ test_open_makes_a_store_whatever_the_umask(void **state)
 	mode_t old = umask(0077);
 
 	(void)state;
-	help_close();
+	archive_close();
 	assert_int_equal(rmdir(tree_path("store/tmp")), 0);
 	assert_int_equal(unlink(tree_path("store/lock")), 0);
 	assert_int_equal(rmdir(tree_path("store/objects")), 0);
 	assert_int_equal(rmdir(tree_path("store/releases")), 0);
 	assert_int_equal(rmdir(tree_path("store")), 0);
-	assert_false(help_try_open(false));
-	assert_true(help_told("there is no store"));
-	help_open();
+	assert_false(archive_try_open(false));
+	assert_true(archive_failed_with("there is no store"));
+	archive_open();
 	(void)umask(old);
 	for (size_t i = 0; i < 4; i++)
 		check_row(
-		    (help_stat(dirs[i]).st_mode & 07777) == 0755, dirs[i]);
-	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0600);
-	assert_int_equal(help_entries("store/tmp"), 0);
+		    (tree_stat(dirs[i]).st_mode & 07777) == 0755, dirs[i]);
+	assert_int_equal(tree_stat("store/lock").st_mode & 07777, 0600);
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 static void
@@ -34,10 +34,10 @@ test_open_makes_parents_and_takes_a_slash(void **state)
 	struct store *s;
 
 	(void)state;
-	s = store_open(tree_path("a/b/store//"), true, &help.why);
+	s = store_open(tree_path("a/b/store//"), true, &archive.why);
 	assert_non_null(s);
 	assert_true(store_is(tree_path("a/b/store")) == false);
-	assert_int_equal(store_lock(s, &help.why), STORE_LOCKED);
+	assert_int_equal(store_lock(s, &archive.why), STORE_LOCKED);
 	assert_true(store_is(tree_path("a/b/store")));
 	store_close(&s);
 	assert_null(s);
@@ -48,16 +48,17 @@ static void
 test_open_refuses_what_is_no_store(void **state)
 {
 	(void)state;
-	help_close();
-	tree_dir("other");
-	tree_file("other/thesis.txt", "x");
+	archive_close();
+	tree_make_dir("other");
+	tree_write("other/thesis.txt", "x");
 	assert_int_equal(rename(tree_path("store"), tree_path("good")), 0);
 	assert_int_equal(rename(tree_path("other"), tree_path("store")), 0);
-	assert_false(help_try_open(true));
-	assert_true(help_told("neither a store nor an empty directory"));
-	assert_false(help_try_open(false));
-	assert_true(help_told("is no store"));
-	assert_int_equal(help_entries("store"), 1);
+	assert_false(archive_try_open(true));
+	assert_true(
+	    archive_failed_with("neither a store nor an empty directory"));
+	assert_false(archive_try_open(false));
+	assert_true(archive_failed_with("is no store"));
+	assert_int_equal(tree_count_entries("store"), 1);
 	assert_false(store_is(tree_path("store")));
 	assert_false(store_is(tree_path("none")));
 	assert_true(store_is(tree_path("good")));
@@ -67,11 +68,11 @@ static void
 test_a_store_half_made_is_gone_on_with(void **state)
 {
 	(void)state;
-	help_close();
+	archive_close();
 	assert_int_equal(unlink(tree_path("store/lock")), 0);
 	assert_int_equal(rmdir(tree_path("store/releases")), 0);
 	assert_false(store_is(tree_path("store")));
-	help_open();
+	archive_open();
 	assert_true(store_is(tree_path("store")));
 }
 
@@ -83,27 +84,28 @@ test_no_part_of_it_may_be_a_link(void **state)
 	char name[64];
 
 	(void)state;
-	tree_dir("elsewhere");
-	tree_file("elsewhere/precious", "x");
+	tree_make_dir("elsewhere");
+	tree_write("elsewhere/precious", "x");
 	for (size_t i = 0; i < 3; i++) {
 		(void)snprintf(name, sizeof(name), "store/%s", parts[i]);
 		assert_int_equal(rmdir(tree_path(name)), 0);
-		tree_link("../elsewhere", name);
-		check_row(
-		    !help_try_open(true) ||
-			store_lock(help.s, &help.why) == STORE_LOCK_FAILED,
+		tree_symlink("../elsewhere", name);
+		check_row(!archive_try_open(true) ||
+			      store_lock(archive.s, &archive.why) ==
+				  STORE_LOCK_FAILED,
 		    parts[i]);
-		check_row(help_told("is a symbolic link"), parts[i]);
+		check_row(archive_failed_with("is a symbolic link"), parts[i]);
 		assert_int_equal(unlink(tree_path(name)), 0);
 		assert_int_equal(mkdir(tree_path(name), 0755), 0);
 	}
-	assert_true(help_try_open(true));
+	assert_true(archive_try_open(true));
 	assert_int_equal(unlink(tree_path("store/lock")), 0);
-	tree_link("../elsewhere/precious", "store/lock");
-	assert_int_equal(store_lock(help.s, &help.why), STORE_LOCK_FAILED);
-	assert_true(help_told("lock"));
-	help_check_file("elsewhere/precious", SLICE("x"));
-	assert_int_equal(help_entries("elsewhere"), 1);
+	tree_symlink("../elsewhere/precious", "store/lock");
+	assert_int_equal(
+	    store_lock(archive.s, &archive.why), STORE_LOCK_FAILED);
+	assert_true(archive_failed_with("lock"));
+	tree_check_file("elsewhere/precious", SLICE("x"));
+	assert_int_equal(tree_count_entries("elsewhere"), 1);
 }
 
 static void
@@ -112,13 +114,13 @@ test_lock_is_for_one(void **state)
 	struct store *second;
 
 	(void)state;
-	second = store_open(tree_path("store"), false, &help.why);
+	second = store_open(tree_path("store"), false, &archive.why);
 	assert_non_null(second);
-	assert_int_equal(store_lock(second, &help.why), STORE_BUSY);
-	assert_true(help_told("is locked"));
-	assert_int_equal(store_lock(help.s, &help.why), STORE_LOCKED);
-	store_close(&help.s);
-	assert_int_equal(store_lock(second, &help.why), STORE_LOCKED);
+	assert_int_equal(store_lock(second, &archive.why), STORE_BUSY);
+	assert_true(archive_failed_with("is locked"));
+	assert_int_equal(store_lock(archive.s, &archive.why), STORE_LOCKED);
+	store_close(&archive.s);
+	assert_int_equal(store_lock(second, &archive.why), STORE_LOCKED);
 	store_close(&second);
 }
 
@@ -127,10 +129,10 @@ static void
 test_lock_is_not_for_others(void **state)
 {
 	(void)state;
-	help_close();
+	archive_close();
 	assert_int_equal(chmod(tree_path("store/lock"), 0644), 0);
-	help_open();
-	assert_int_equal(help_stat("store/lock").st_mode & 07777, 0600);
+	archive_open();
+	assert_int_equal(tree_stat("store/lock").st_mode & 07777, 0600);
 }
 
 static void
@@ -140,20 +142,20 @@ test_lock_sweeps_what_was_left(void **state)
 	char deep[1200] = "store/tmp/gone.1.1";
 
 	(void)state;
-	assert_true(help_try_build(7, "m", words));
-	help_close();
-	tree_dir("store/releases/8.new");
-	tree_file("store/releases/8.new/f", "x");
-	tree_file("store/tmp/new.1.1", "x");
-	tree_link("/etc", "store/tmp/link");
+	assert_true(archive_try_build(7, "m", words));
+	archive_close();
+	tree_make_dir("store/releases/8.new");
+	tree_write("store/releases/8.new/f", "x");
+	tree_write("store/tmp/new.1.1", "x");
+	tree_symlink("/etc", "store/tmp/link");
 	for (size_t i = 0; i < 500; i++) {
-		tree_dir(deep);
+		tree_make_dir(deep);
 		(void)snprintf(deep + strlen(deep), 3, "/d");
 	}
-	help_open();
-	assert_int_equal(help_entries("store/tmp"), 0);
-	assert_int_equal(help_entries("store/releases"), 1);
-	assert_true(help_is_there("store/releases/7/a/b"));
+	archive_open();
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
+	assert_int_equal(tree_count_entries("store/releases"), 1);
+	assert_true(tree_exists("store/releases/7/a/b"));
 }
 
 /* Names that an earlier process has taken are no hindrance. */
@@ -165,22 +167,23 @@ test_sweep_finds_names_that_are_free(void **state)
 	(void)state;
 	for (unsigned long i = 0; i < 6; i++) {
 		(void)snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
-		    i < 3 ? "gone" : "new", (long)getpid(), help.s->made + i);
-		tree_dir(name);
+		    i < 3 ? "gone" : "new", (long)getpid(),
+		    archive.s->made + i);
+		tree_make_dir(name);
 		(void)snprintf(name + strlen(name), 3, "/x");
-		tree_dir(name);
+		tree_make_dir(name);
 	}
-	tree_dir("store/thing");
-	tree_dir("store/thing/y");
-	assert_true(store_throw(help.s, help.s->root, "thing"));
-	assert_true(store_throw(help.s, help.s->root, "thing"));
-	assert_true(
-	    store_put_file(help.s, help.s->root, "f", SLICE("text"), 0640));
-	assert_int_equal(help_stat("store/f").st_mode & 07777, 0640);
-	assert_true(store_sweep(help.s, false));
-	assert_int_equal(help_entries("store/tmp"), 3);
-	assert_true(store_sweep(help.s, true));
-	assert_int_equal(help_entries("store/tmp"), 0);
+	tree_make_dir("store/thing");
+	tree_make_dir("store/thing/y");
+	assert_true(store_throw(archive.s, archive.s->root, "thing"));
+	assert_true(store_throw(archive.s, archive.s->root, "thing"));
+	assert_true(store_put_file(
+	    archive.s, archive.s->root, "f", SLICE("text"), 0640));
+	assert_int_equal(tree_stat("store/f").st_mode & 07777, 0640);
+	assert_true(store_sweep(archive.s, false));
+	assert_int_equal(tree_count_entries("store/tmp"), 3);
+	assert_true(store_sweep(archive.s, true));
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 static int
@@ -211,47 +214,48 @@ static void
 test_others_may_look(void **state)
 {
 	(void)state;
-	store_close(&help.s);
-	tree_dir("mine");
+	store_close(&archive.s);
+	tree_make_dir("mine");
 	assert_int_equal(chmod(tree_path("store/lock"), 0600), 0);
 	if (geteuid() != 0) {
 		assert_int_equal(chmod(tree_path("mine"), 0555), 0);
 		assert_int_equal(chmod(tree_path("store/lock"), 0400), 0);
 	}
-	assert_int_equal(tree_as_nobody(use_as_nobody, NULL), 0);
+	assert_int_equal(tree_run_as_nobody(use_as_nobody, NULL), 0);
 }
 
 static void
 test_trace_is_put_there_whole(void **state)
 {
 	(void)state;
-	assert_true(store_write_trace(help.s, SLICE("one\n"), &help.why));
-	assert_true(store_write_trace(help.s, SLICE("two\n"), &help.why));
-	help_check_file("store/trace", SLICE("two\n"));
-	assert_int_equal(help_stat("store/trace").st_mode & 07777, 0644);
+	assert_true(store_write_trace(archive.s, SLICE("one\n"), &archive.why));
+	assert_true(store_write_trace(archive.s, SLICE("two\n"), &archive.why));
+	tree_check_file("store/trace", SLICE("two\n"));
+	assert_int_equal(tree_stat("store/trace").st_mode & 07777, 0644);
 	assert_int_equal(unlink(tree_path("store/trace")), 0);
-	tree_dir("store/trace");
-	tree_file("store/trace/x", "x");
-	assert_false(store_write_trace(help.s, SLICE("two\n"), &help.why));
-	assert_true(help_told("trace: Is a directory"));
-	assert_int_equal(help_entries("store/tmp"), 0);
+	tree_make_dir("store/trace");
+	tree_write("store/trace/x", "x");
+	assert_false(
+	    store_write_trace(archive.s, SLICE("two\n"), &archive.why));
+	assert_true(archive_failed_with("trace: Is a directory"));
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_store(test_open_makes_a_store_whatever_the_umask),
-		in_a_store(test_open_makes_parents_and_takes_a_slash),
-		in_a_store(test_open_refuses_what_is_no_store),
-		in_a_store(test_a_store_half_made_is_gone_on_with),
-		in_a_store(test_no_part_of_it_may_be_a_link),
-		in_a_store(test_lock_is_for_one),
-		in_a_store(test_lock_is_not_for_others),
-		in_a_store(test_lock_sweeps_what_was_left),
-		in_a_store(test_sweep_finds_names_that_are_free),
-		in_a_store(test_others_may_look),
-		in_a_store(test_trace_is_put_there_whole),
+		archive_test(test_open_makes_a_store_whatever_the_umask),
+		archive_test(test_open_makes_parents_and_takes_a_slash),
+		archive_test(test_open_refuses_what_is_no_store),
+		archive_test(test_a_store_half_made_is_gone_on_with),
+		archive_test(test_no_part_of_it_may_be_a_link),
+		archive_test(test_lock_is_for_one),
+		archive_test(test_lock_is_not_for_others),
+		archive_test(test_lock_sweeps_what_was_left),
+		archive_test(test_sweep_finds_names_that_are_free),
+		archive_test(test_others_may_look),
+		archive_test(test_trace_is_put_there_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

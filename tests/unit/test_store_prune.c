@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-#include "store_help.h"
+#include "support/archive.h"
 
 static unsigned releases, objects;
 
 static void
 prune(unsigned keep)
 {
-	if (!store_prune(help.s, &(struct store_keeping){ .newest = keep },
-		&releases, &objects, &help.why))
-		fail_msg("%s", help.why.text);
-	assert_int_equal(help_entries("store/tmp"), 0);
+	if (!store_prune(archive.s, &(struct store_keeping){ .newest = keep },
+		&releases, &objects, &archive.why))
+		fail_msg("%s", archive.why.text);
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
 /* Five releases, all of them old, with a file of their own and one in common. */
@@ -21,9 +21,9 @@ make_five(void)
 
 	for (uint64_t i = 1; i <= 5; i++) {
 		(void)snprintf(text, sizeof(text), "%d", (int)i);
-		assert_true(help_try_build(i, "m", words));
+		assert_true(archive_try_build(i, "m", words));
 		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
-		help_age(name, 1000);
+		archive_age_release(name, 1000);
 	}
 }
 
@@ -34,23 +34,23 @@ test_the_newest_stay(void **state)
 
 	(void)state;
 	make_five();
-	help_object("loose", digest);
-	help_switch(5);
+	archive_add_object("loose", digest);
+	archive_switch(5);
 	prune(3);
 	assert_int_equal(releases, 2);
 	assert_int_equal(objects, 3);
-	assert_false(help_is_there("store/releases/2"));
-	assert_true(help_is_there("store/releases/3/d/own"));
-	assert_false(help_is_there(help_object_path("1")));
-	assert_false(help_is_there(help_object_path("loose")));
-	assert_true(help_is_there(help_object_path("3")));
-	assert_true(help_is_there(help_object_path("s")));
+	assert_false(tree_exists("store/releases/2"));
+	assert_true(tree_exists("store/releases/3/d/own"));
+	assert_false(tree_exists(archive_object_path("1")));
+	assert_false(tree_exists(archive_object_path("loose")));
+	assert_true(tree_exists(archive_object_path("3")));
+	assert_true(tree_exists(archive_object_path("s")));
 	prune(3);
 	assert_int_equal(releases, 0);
 	assert_int_equal(objects, 0);
-	assert_true(store_prune(help.s, &(struct store_keeping){ .newest = 99 },
-	    NULL, NULL, &help.why));
-	assert_int_equal(help_entries("store/releases"), 3);
+	assert_true(store_prune(archive.s,
+	    &(struct store_keeping){ .newest = 99 }, NULL, NULL, &archive.why));
+	assert_int_equal(tree_count_entries("store/releases"), 3);
 }
 
 static void
@@ -58,16 +58,16 @@ test_the_current_one_stays_however_old(void **state)
 {
 	(void)state;
 	make_five();
-	help_switch(2);
+	archive_switch(2);
 	prune(1);
 	assert_int_equal(releases, 3);
-	assert_true(help_is_there("store/releases/2/d/own"));
-	assert_true(help_is_there("store/releases/5/d/own"));
-	assert_int_equal(help_entries("store/releases"), 2);
-	assert_int_equal(store_current(help.s), 2);
+	assert_true(tree_exists("store/releases/2/d/own"));
+	assert_true(tree_exists("store/releases/5/d/own"));
+	assert_int_equal(tree_count_entries("store/releases"), 2);
+	assert_int_equal(store_current(archive.s), 2);
 	prune(0);
-	assert_int_equal(help_entries("store/releases"), 1);
-	help_check_file("store/current/d/own", SLICE("2"));
+	assert_int_equal(tree_count_entries("store/releases"), 1);
+	tree_check_file("store/current/d/own", SLICE("2"));
 }
 
 /* A server may still be at it: the switch itself begins the wait. */
@@ -76,21 +76,21 @@ test_one_that_may_still_be_served_stays(void **state)
 {
 	(void)state;
 	make_five();
-	help_switch(1);
-	help_switch(5);
-	assert_true(store_is_recent(help.s, 1));
-	assert_false(store_is_recent(help.s, 2));
-	assert_false(store_is_recent(help.s, 6));
+	archive_switch(1);
+	archive_switch(5);
+	assert_true(store_is_recent(archive.s, 1));
+	assert_false(store_is_recent(archive.s, 2));
+	assert_false(store_is_recent(archive.s, 6));
 	prune(1);
 	assert_int_equal(releases, 3);
-	assert_true(help_is_there("store/releases/1/d/own"));
-	help_age("store/releases/1", STORE_SUPERSEDED_S - 5);
+	assert_true(tree_exists("store/releases/1/d/own"));
+	archive_age_release("store/releases/1", STORE_SUPERSEDED_S - 5);
 	prune(1);
-	assert_true(help_is_there("store/releases/1/d/own"));
-	help_age("store/releases/1", STORE_SUPERSEDED_S + 1);
+	assert_true(tree_exists("store/releases/1/d/own"));
+	archive_age_release("store/releases/1", STORE_SUPERSEDED_S + 1);
 	prune(1);
 	assert_int_equal(releases, 1);
-	assert_false(help_is_there("store/releases/1"));
+	assert_false(tree_exists("store/releases/1"));
 }
 
 enum { DAY = 86400, BACK = 30 * DAY };
@@ -107,18 +107,18 @@ first_left_after(const int *days)
 
 	for (; days[n] != -1; n++) {
 		(void)snprintf(text, sizeof(text), "%d", (int)n);
-		assert_true(help_try_build(n + 1, "m", words));
-		help_switch(n + 1);
+		assert_true(archive_try_build(n + 1, "m", words));
+		archive_switch(n + 1);
 	}
 	for (uint64_t i = 1; i <= n; i++) {
 		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
-		help_age(name, (int64_t)days[i - 1] * DAY + DAY / 2);
+		archive_age_release(name, (int64_t)days[i - 1] * DAY + DAY / 2);
 	}
-	if (!store_prune(help.s,
+	if (!store_prune(archive.s,
 		&(struct store_keeping){ .newest = 3, .back_s = BACK }, NULL,
-		NULL, &help.why))
-		fail_msg("%s", help.why.text);
-	list = store_releases(help.s, &count);
+		NULL, &archive.why))
+		fail_msg("%s", archive.why.text);
+	list = store_releases(archive.s, &count);
 	assert_non_null(list);
 	assert_true(count <= 5);
 	first = list[0];
@@ -153,7 +153,7 @@ test_the_oldest_goes_when_another_is_old_enough(void **state)
 	    3);
 	/* Asked for by hand, only the newest stay. */
 	prune(3);
-	assert_int_equal(help_entries("store/releases"), 3);
+	assert_int_equal(tree_count_entries("store/releases"), 3);
 }
 
 static void
@@ -161,13 +161,14 @@ age_all(const int *since, int day)
 {
 	char name[32];
 	size_t n;
-	uint64_t *list = store_releases(help.s, &n);
+	uint64_t *list = store_releases(archive.s, &n);
 
 	for (size_t i = 0; i + 1 < n; i++) {
 		(void)snprintf(
 		    name, sizeof(name), "store/releases/%d", (int)list[i]);
-		help_age(name, (int64_t)(day - since[list[i] + 1]) * DAY +
-				   STORE_SUPERSEDED_S + 1);
+		archive_age_release(
+		    name, (int64_t)(day - since[list[i] + 1]) * DAY +
+			      STORE_SUPERSEDED_S + 1);
 	}
 	free(list);
 }
@@ -187,16 +188,16 @@ test_every_day_there_is_a_way_back(void **state)
 	for (int day = 0; day < 100; day++) {
 		for (int k = day % 7 == 3 ? 4 : day % 3 == 0; k > 0; k--) {
 			(void)snprintf(text, sizeof(text), "%d", (int)serial);
-			assert_true(help_try_build(++serial, "m", words));
-			help_switch(serial);
+			assert_true(archive_try_build(++serial, "m", words));
+			archive_switch(serial);
 			since[serial] = day;
 			age_all(since, day);
-			assert_true(store_prune(help.s,
+			assert_true(store_prune(archive.s,
 			    &(struct store_keeping){
 				.newest = 3, .back_s = BACK },
-			    NULL, NULL, &help.why));
+			    NULL, NULL, &archive.why));
 		}
-		list = store_releases(help.s, &n);
+		list = store_releases(archive.s, &n);
 		assert_in_range(n, 1, 5);
 		assert_true(list[0] == 1 || since[list[0]] <= day - 30);
 		free(list);
@@ -213,10 +214,11 @@ test_what_was_taken_back_counts_for_nothing(void **state)
 
 	(void)state;
 	make_five();
-	help_switch(2);
-	assert_true(store_prune(help.s, &keep, &releases, NULL, &help.why));
+	archive_switch(2);
+	assert_true(
+	    store_prune(archive.s, &keep, &releases, NULL, &archive.why));
 	assert_int_equal(releases, 3);
-	assert_true(help_is_there("store/releases/1"));
+	assert_true(tree_exists("store/releases/1"));
 }
 
 static void
@@ -224,12 +226,12 @@ test_a_clock_that_was_wrong_keeps_nothing_for_ever(void **state)
 {
 	(void)state;
 	make_five();
-	help_switch(5);
-	help_age("store/releases/1", -60);
-	help_age("store/releases/2", -STORE_SUPERSEDED_S * 100);
+	archive_switch(5);
+	archive_age_release("store/releases/1", -60);
+	archive_age_release("store/releases/2", -STORE_SUPERSEDED_S * 100);
 	prune(1);
-	assert_true(help_is_there("store/releases/1"));
-	assert_false(help_is_there("store/releases/2"));
+	assert_true(tree_exists("store/releases/1"));
+	assert_false(tree_exists("store/releases/2"));
 }
 
 static void
@@ -237,26 +239,27 @@ test_nothing_goes_while_current_is_not_understood(void **state)
 {
 	(void)state;
 	make_five();
-	tree_link("releases/2/", "store/current");
-	assert_false(store_prune(help.s, &(struct store_keeping){ .newest = 1 },
-	    &releases, &objects, &help.why));
-	assert_true(help_told("nothing is pruned"));
-	assert_int_equal(help_entries("store/releases"), 5);
+	tree_symlink("releases/2/", "store/current");
+	assert_false(
+	    store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
+		&releases, &objects, &archive.why));
+	assert_true(archive_failed_with("nothing is pruned"));
+	assert_int_equal(tree_count_entries("store/releases"), 5);
 	/* One that leads nowhere serves nobody. */
 	assert_int_equal(unlink(tree_path("store/current")), 0);
-	tree_link("releases/9", "store/current");
+	tree_symlink("releases/9", "store/current");
 	prune(2);
-	assert_int_equal(help_entries("store/releases"), 2);
+	assert_int_equal(tree_count_entries("store/releases"), 2);
 }
 
 static int
 prune_as_nobody(void *arg)
 {
 	(void)arg;
-	if (store_prune(help.s, &(struct store_keeping){ .newest = 1 },
-		&releases, &objects, &help.why))
+	if (store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
+		&releases, &objects, &archive.why))
 		return 1;
-	return help_told("releases: Permission denied") ? 0 : 2;
+	return archive_failed_with("releases: Permission denied") ? 0 : 2;
 }
 
 static void
@@ -264,10 +267,10 @@ test_prune_without_the_right_to(void **state)
 {
 	(void)state;
 	make_five();
-	help_switch(5);
+	archive_switch(5);
 	assert_int_equal(chmod(tree_path("store/releases"), 0555), 0);
-	assert_int_equal(tree_as_nobody(prune_as_nobody, NULL), 0);
-	assert_int_equal(help_entries("store/releases"), 5);
+	assert_int_equal(tree_run_as_nobody(prune_as_nobody, NULL), 0);
+	assert_int_equal(tree_count_entries("store/releases"), 5);
 	assert_int_equal(chmod(tree_path("store/releases"), 0755), 0);
 }
 
@@ -280,17 +283,18 @@ test_releases_that_cannot_be_listed(void **state)
 	int fd;
 
 	(void)state;
-	help_build(7, "a", "one");
-	help_switch(7);
-	fd = help.s->releases;
-	help.s->releases = -1;
-	assert_null(store_releases(help.s, &n));
+	archive_build(7, "a", "one");
+	archive_switch(7);
+	fd = archive.s->releases;
+	archive.s->releases = -1;
+	assert_null(store_releases(archive.s, &n));
 	assert_int_not_equal(n, 0);
-	assert_false(store_highest(help.s, &highest));
-	assert_false(store_prune(help.s, &(struct store_keeping){ .newest = 1 },
-	    &releases, &objects, &help.why));
-	help.s->releases = fd;
-	assert_true(store_highest(help.s, &highest));
+	assert_false(store_highest(archive.s, &highest));
+	assert_false(
+	    store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
+		&releases, &objects, &archive.why));
+	archive.s->releases = fd;
+	assert_true(store_highest(archive.s, &highest));
 	assert_int_equal(highest, 7);
 }
 
@@ -298,18 +302,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_store(test_the_newest_stay),
-		in_a_store(test_the_current_one_stays_however_old),
-		in_a_store(test_one_that_may_still_be_served_stays),
-		in_a_store(test_many_at_once_do_not_push_out_the_last_good_one),
-		in_a_store(test_what_was_served_so_long_ago_stays),
-		in_a_store(test_the_oldest_goes_when_another_is_old_enough),
-		in_a_store(test_every_day_there_is_a_way_back),
-		in_a_store(test_what_was_taken_back_counts_for_nothing),
-		in_a_store(test_a_clock_that_was_wrong_keeps_nothing_for_ever),
-		in_a_store(test_nothing_goes_while_current_is_not_understood),
-		in_a_store(test_prune_without_the_right_to),
-		in_a_store(test_releases_that_cannot_be_listed),
+		archive_test(test_the_newest_stay),
+		archive_test(test_the_current_one_stays_however_old),
+		archive_test(test_one_that_may_still_be_served_stays),
+		archive_test(
+		    test_many_at_once_do_not_push_out_the_last_good_one),
+		archive_test(test_what_was_served_so_long_ago_stays),
+		archive_test(test_the_oldest_goes_when_another_is_old_enough),
+		archive_test(test_every_day_there_is_a_way_back),
+		archive_test(test_what_was_taken_back_counts_for_nothing),
+		archive_test(
+		    test_a_clock_that_was_wrong_keeps_nothing_for_ever),
+		archive_test(test_nothing_goes_while_current_is_not_understood),
+		archive_test(test_prune_without_the_right_to),
+		archive_test(test_releases_that_cannot_be_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

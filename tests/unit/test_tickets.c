@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "tls_help.h"
+#include "support/link.h"
 
 static const struct tls_settings defaults = { .tickets = true };
 
@@ -24,13 +26,13 @@ static SSL_SESSION *
 visit(const struct tls_server *s, int version, const char *name,
     SSL_SESSION *with, bool *resumed, int *tickets)
 {
-	SSL_CTX *ctx = help_client(version, version);
+	SSL_CTX *ctx = link_make_client(version, version);
 	SSL_SESSION *got;
 	struct link l;
 
 	link_open(&l, s, ctx, name, with);
-	assert_true(link_shake(&l));
-	link_say(&l, "20 text/gemini\r\n");
+	assert_true(link_handshake(&l));
+	link_send(&l, "20 text/gemini\r\n");
 	link_check_name(&l, name);
 	*resumed = tls_conn_resumed(&l.conn);
 	assert_int_equal(*resumed, SSL_session_reused(l.client));
@@ -68,7 +70,7 @@ static void
 test_resumption(void **state)
 {
 	struct tickets *t = tickets_new();
-	struct tls_server *s = help_server(&defaults, t);
+	struct tls_server *s = link_make_server(&defaults, t);
 	int tickets;
 
 	(void)state;
@@ -88,7 +90,7 @@ static void
 test_one_ticket(void **state)
 {
 	struct tickets *t = tickets_new();
-	struct tls_server *s = help_server(&defaults, t);
+	struct tls_server *s = link_make_server(&defaults, t);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
@@ -112,24 +114,24 @@ test_across_servers(void **state)
 {
 	struct tickets *t = tickets_new();
 	struct tickets *strange = tickets_new();
-	struct tls_server *a = help_server(&defaults, t);
-	struct tls_server *b = help_server(&defaults, t);
-	struct tls_server *c = help_server(&defaults, strange);
+	struct tls_server *a = link_make_server(&defaults, t);
+	struct tls_server *b = link_make_server(&defaults, t);
+	struct tls_server *c = link_make_server(&defaults, strange);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		bool resumed;
 		SSL_SESSION *kept =
 		    visit(a, versions[i], "one.test", NULL, &resumed, NULL);
-		SSL_CTX *ctx = help_client(versions[i], versions[i]);
+		SSL_CTX *ctx = link_make_client(versions[i], versions[i]);
 		struct link l;
 
 		link_open(&l, b, ctx, "one.test", kept);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		assert_true(tls_conn_resumed(&l.conn));
 		link_close(&l);
 		link_open(&l, c, ctx, "one.test", kept);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		assert_false(tls_conn_resumed(&l.conn));
 		link_close(&l);
 		SSL_SESSION_free(kept);
@@ -147,7 +149,7 @@ static void
 test_across_capsules(void **state)
 {
 	struct tickets *t = tickets_new();
-	struct tls_server *s = help_server(&defaults, t);
+	struct tls_server *s = link_make_server(&defaults, t);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
@@ -180,7 +182,7 @@ static void
 test_rotation(void **state)
 {
 	struct tickets *t = tickets_new();
-	struct tls_server *s = help_server(&defaults, t);
+	struct tls_server *s = link_make_server(&defaults, t);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
@@ -216,9 +218,9 @@ test_off(void **state)
 {
 	static const struct tls_settings off = { .tickets = false };
 	struct tickets *t = tickets_new();
-	struct tls_server *with = help_server(&defaults, t);
-	struct tls_server *without[] = { help_server(&off, t),
-		help_server(&defaults, NULL) };
+	struct tls_server *with = link_make_server(&defaults, t);
+	struct tls_server *without[] = { link_make_server(&off, t),
+		link_make_server(&defaults, NULL) };
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -258,14 +260,15 @@ static void
 worker(struct tickets *t, const struct tls_server *s, SSL_SESSION *kept,
     int said, int ask)
 {
-	SSL_CTX *ctx = help_client(TLS1_3_VERSION, TLS1_3_VERSION);
+	SSL_CTX *ctx = link_make_client(TLS1_3_VERSION, TLS1_3_VERSION);
 	bool ok = tickets_read_only(t) == 0;
 	char byte = 0;
 	struct link l;
 
 	for (int i = 0; ok && i < 2; i++) {
 		link_open(&l, s, ctx, "one.test", kept);
-		ok = link_shake(&l) && tls_conn_resumed(&l.conn) == (i == 0);
+		ok =
+		    link_handshake(&l) && tls_conn_resumed(&l.conn) == (i == 0);
 		link_close(&l);
 		/* The parent rotates twice. */
 		ok = ok && write(said, "1", 1) == 1 && read(ask, &byte, 1) == 1;
@@ -281,7 +284,7 @@ static void
 test_worker(void **state)
 {
 	struct tickets *t = tickets_new();
-	struct tls_server *s = help_server(&defaults, t);
+	struct tls_server *s = link_make_server(&defaults, t);
 	bool resumed;
 	SSL_SESSION *kept =
 	    visit(s, TLS1_3_VERSION, "one.test", NULL, &resumed, NULL);

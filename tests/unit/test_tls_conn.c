@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include "tls_help.h"
+#include "support/link.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const struct tls_settings defaults = { .tickets = true };
 
@@ -14,9 +18,9 @@ static int
 set_up(void **state)
 {
 	(void)state;
-	fixture.server = help_server(&defaults, NULL);
-	fixture.client[0] = help_client(TLS1_2_VERSION, TLS1_2_VERSION);
-	fixture.client[1] = help_client(TLS1_3_VERSION, TLS1_3_VERSION);
+	fixture.server = link_make_server(&defaults, NULL);
+	fixture.client[0] = link_make_client(TLS1_2_VERSION, TLS1_2_VERSION);
+	fixture.client[1] = link_make_client(TLS1_3_VERSION, TLS1_3_VERSION);
 	return 0;
 }
 
@@ -40,11 +44,11 @@ test_handshake(void **state)
 	for (int i = 0; i < 2; i++) {
 		link_open(&l, fixture.server, fixture.client[i], NULL, NULL);
 		assert_string_equal(tls_conn_version(&l.conn), "-");
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		assert_string_equal(tls_conn_version(&l.conn), version[i]);
 		assert_false(tls_conn_resumed(&l.conn));
 		assert_true(tls_conn_received(&l.conn) > 100);
-		link_say(&l, "20 text/gemini\r\n");
+		link_send(&l, "20 text/gemini\r\n");
 		link_close(&l);
 		assert_false(tls_conn_is_open(&l.conn));
 		tls_conn_fini(&l.conn); /* harmless */
@@ -77,7 +81,7 @@ test_sni(void **state)
 
 		link_open(
 		    &l, fixture.server, fixture.client[i % 2], name, NULL);
-		check_row(link_shake(&l), name == NULL ? "none" : name);
+		check_row(link_handshake(&l), name == NULL ? "none" : name);
 		assert_int_equal(tls_conn_sni(&l.conn), rows[i / 2].sni);
 		link_check_name(&l, rows[i / 2].shown);
 		link_close(&l);
@@ -88,13 +92,13 @@ test_sni(void **state)
 static void
 test_sni_after_retry(void **state)
 {
-	SSL_CTX *ctx = help_client(TLS1_3_VERSION, TLS1_3_VERSION);
+	SSL_CTX *ctx = link_make_client(TLS1_3_VERSION, TLS1_3_VERSION);
 	struct link l;
 
 	(void)state;
 	assert_int_equal(SSL_CTX_set1_groups_list(ctx, "P-521:P-384"), 1);
 	link_open(&l, fixture.server, ctx, "two.test", NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	assert_int_equal(tls_conn_sni(&l.conn), 1);
 	link_check_name(&l, "two.test");
 	link_close(&l);
@@ -115,7 +119,7 @@ test_half_close(void **state)
 
 		link_open(
 		    &l, fixture.server, fixture.client[i % 2], NULL, NULL);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		if (!bare)
 			assert_true(SSL_shutdown(l.client) >= 0);
 		assert_int_equal(shutdown(l.fd[1], SHUT_WR), 0);
@@ -125,7 +129,7 @@ test_half_close(void **state)
 		assert_int_equal(
 		    tls_conn_read(&l.conn, &byte, 1, &got), IO_CLOSED);
 		assert_int_equal(tls_conn_peer_closed(&l.conn), !bare);
-		link_say(&l, "still here");
+		link_send(&l, "still here");
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_DONE);
 		assert_int_equal(SSL_read(l.client, &byte, 1), 0);
 		assert_int_equal(
@@ -144,8 +148,8 @@ test_close_notify(void **state)
 	for (int i = 0; i < 2; i++) {
 		link_open(&l, fixture.server, fixture.client[i], NULL, NULL);
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_FAILED);
-		assert_true(link_shake(&l));
-		link_say(&l, "all of it");
+		assert_true(link_handshake(&l));
+		link_send(&l, "all of it");
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_DONE);
 		/* The client says nothing back: we do not wait for it. */
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_DONE);
@@ -173,7 +177,7 @@ test_gone(void **state)
 
 		/* Gone with unread data: a reset. */
 		link_open(&l, fixture.server, fixture.client[i], NULL, NULL);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		assert_int_equal(
 		    tls_conn_write(&l.conn, SLICE("unread")), IO_DONE);
 		close(l.fd[1]);
@@ -223,7 +227,7 @@ test_moving_buffer(void **state)
 
 	(void)state;
 	link_open(&l, fixture.server, fixture.client[1], NULL, NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	setsockopt(l.fd[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	for (int turn = 0; seen < 40 * sizeof(got); turn++) {
 		uint8_t *p = place[turn % 2];
@@ -254,7 +258,7 @@ test_close_notify_waits(void **state)
 
 	(void)state;
 	link_open(&l, fixture.server, fixture.client[1], NULL, NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	/* TLS does not see what fills the socket. */
 	for (size_t len = sizeof(junk); len > 0; len /= 2)
 		while (write(l.fd[0], junk, len) > 0)
@@ -281,7 +285,7 @@ test_renegotiation(void **state)
 
 	(void)state;
 	link_open(&l, fixture.server, fixture.client[0], NULL, NULL);
-	assert_true(link_shake(&l));
+	assert_true(link_handshake(&l));
 	assert_int_equal(SSL_renegotiate(l.client), 1);
 	assert_int_equal(SSL_do_handshake(l.client), -1);
 	assert_int_equal(tls_conn_read(&l.conn, &byte, 1, &got), IO_WANT_READ);
@@ -304,7 +308,7 @@ test_limit(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++, all = 0) {
 		link_open(&l, fixture.server, fixture.client[i], NULL, NULL);
-		assert_true(link_shake(&l));
+		assert_true(link_handshake(&l));
 		tls_conn_limit(&l.conn, 3 * sizeof(bytes));
 		while (SSL_write(l.client, bytes, sizeof(bytes)) > 0)
 			continue;

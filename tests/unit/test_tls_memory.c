@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "tls_help.h"
+#include "support/link.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const struct tls_settings defaults = { .tickets = true };
 
@@ -9,7 +12,7 @@ static int
 set_up(void **state)
 {
 	(void)state;
-	server_ctx = help_server(&defaults, NULL);
+	server_ctx = link_make_server(&defaults, NULL);
 	return 0;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/tofu.h"
 
+#include <sys/wait.h>
+
 #include "os/file.h"
+#include "support/tree.h"
 #include "tls/digest.h"
-#include "tree.h"
 #include "util/clock.h"
 
 static char file[PATH_MAX];
@@ -252,7 +254,7 @@ test_unfinished_line(void **state)
 	char *was = getcwd(NULL, 0);
 
 	(void)state;
-	assert_int_equal(chdir(tree_root), 0);
+	assert_int_equal(chdir(tree_path("")), 0);
 	(void)snprintf(file, sizeof(file), "known");
 	assert_true(file_write(file, SLICE("# no end"), 0600));
 	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_NEW);

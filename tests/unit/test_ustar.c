@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The writer, and what tar(1) and our own reader make of it. */
-#include "ustar_help.h"
+#include "support/tar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "archive/ustar.h"
+#include "support/tree.h"
 #include "tls/digest.h"
-#include "tree.h"
 
 static struct buf archive;
 static struct ustar_writer writer;
@@ -17,8 +17,8 @@ static struct ustar_writer writer;
 static int
 set_up(void **state)
 {
-	buf_init(&archive, HELP_ARCHIVE_MAX);
-	writer = (struct ustar_writer){ .sink = help_sink, .arg = &archive };
+	buf_init(&archive, TAR_MAX);
+	writer = (struct ustar_writer){ .sink = tar_append, .arg = &archive };
 	return tree_set_up(state);
 }
 
@@ -71,7 +71,7 @@ test_a_header_is_as_posix_has_it(void **state)
 	const struct ustar_header *h;
 
 	(void)state;
-	help_add(&writer, "a/b.gmi", SLICE("# b\n"));
+	tar_add_file(&writer, "a/b.gmi", SLICE("# b\n"));
 	assert_true(ustar_end(&writer));
 	assert_int_equal(archive.len, USTAR_RECORD);
 	assert_int_equal(writer.written, archive.len);
@@ -99,12 +99,12 @@ test_the_same_bytes_for_ever(void **state)
 	uint8_t digest[DIGEST_SIZE];
 
 	(void)state;
-	help_add(&writer, "empty", SLICE(""));
+	tar_add_file(&writer, "empty", SLICE(""));
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
-		help_add(&writer, path, slice_str(path));
+		tar_add_file(&writer, path, slice_str(path));
 	}
-	help_add(
+	tar_add_file(
 	    &writer, "\xc3\xa9/\xf0\x9f\x8c\xb9.gmi", SLICE("# \xc3\xa9\n"));
 	assert_true(ustar_end(&writer));
 	digest_sha256(buf_view(&archive), digest);
@@ -124,7 +124,7 @@ test_names_are_told_by_pax_when_they_must(void **state)
 		char type;
 
 		shape_path(i, path);
-		help_add(&writer, path, SLICE("x"));
+		tar_add_file(&writer, path, SLICE("x"));
 		type =
 		    ((const struct ustar_header *)(archive.ptr + before))->type;
 		check_row((type == USTAR_PAX) == shapes[i].pax, shapes[i].how);
@@ -146,13 +146,13 @@ test_what_readers_without_pax_see(void **state)
 	memset(path, 'a', 300);
 	path[300] = '\0';
 	path[98] = path[99] = '/';
-	help_add(&writer, path, SLICE(""));
+	tar_add_file(&writer, path, SLICE(""));
 	h = (const struct ustar_header *)(archive.ptr + archive.len -
 					  USTAR_BLOCK);
 	assert_int_equal(strnlen(h->name, sizeof(h->name)), 98);
 	path[98] = 'a';
 	memcpy(path + 99, "\xc3\xa9", 2);
-	help_add(&writer, path, SLICE(""));
+	tar_add_file(&writer, path, SLICE(""));
 	h = (const struct ustar_header *)(archive.ptr + archive.len -
 					  USTAR_BLOCK);
 	assert_int_equal(strnlen(h->name, sizeof(h->name)), 99);
@@ -167,21 +167,21 @@ test_the_reader_takes_it(void **state)
 	struct why why;
 
 	(void)state;
-	buf_init(&heard, HELP_ARCHIVE_MAX);
-	buf_init(&wanted, HELP_ARCHIVE_MAX);
+	buf_init(&heard, TAR_MAX);
+	buf_init(&wanted, TAR_MAX);
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
-		help_add(&writer, path, slice_str(path));
+		tar_add_file(&writer, path, slice_str(path));
 		(void)buf_printf(
 		    &wanted, "%s:%zu=%s;", path, strlen(path), path);
 	}
-	help_add(&writer, "empty", SLICE(""));
+	tar_add_file(&writer, "empty", SLICE(""));
 	(void)buf_str(&wanted, "empty:0=;");
 	assert_true(ustar_end(&writer));
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		buf_reset(&heard);
 		assert_true(
-		    help_read(buf_view(&archive), pieces[i], &heard, &why));
+		    tar_read(buf_view(&archive), pieces[i], &heard, &why));
 		check_slice(buf_view(&heard), buf_view(&wanted));
 	}
 	buf_fini(&heard);
@@ -205,7 +205,7 @@ test_sizes(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct ustar_writer w;
 
-		help_add(&writer, "a", slice_of(bytes, sizes[i]));
+		tar_add_file(&writer, "a", slice_of(bytes, sizes[i]));
 		members += USTAR_BLOCK + rounded(sizes[i], USTAR_BLOCK);
 		assert_int_equal(writer.written, members);
 		w = writer;
@@ -312,20 +312,20 @@ test_tar_unpacks_it(void **state)
 	struct buf said, wanted;
 
 	(void)state;
-	buf_init(&said, HELP_ARCHIVE_MAX);
-	buf_init(&wanted, HELP_ARCHIVE_MAX);
+	buf_init(&said, TAR_MAX);
+	buf_init(&wanted, TAR_MAX);
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
-		help_add(&writer, path, slice_str(path));
+		tar_add_file(&writer, path, slice_str(path));
 		(void)buf_printf(&wanted, "%s\n", path);
 	}
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		help_add(&writer, odd[i], slice_str(odd[i]));
+		tar_add_file(&writer, odd[i], slice_str(odd[i]));
 		(void)buf_printf(&wanted, "%s\n", odd[i]);
 	}
 	assert_true(ustar_end(&writer));
-	tree_bytes("a.tar", buf_view(&archive));
-	tree_dir("out");
+	tree_write_bytes("a.tar", buf_view(&archive));
+	tree_make_dir("out");
 	tar("--quoting-style=literal -tf a.tar", &said);
 	check_slice(buf_view(&said), buf_view(&wanted));
 	buf_reset(&said);
@@ -351,15 +351,15 @@ test_what_tar_makes_is_read(void **state)
 	char command[512];
 	struct buf said, heard;
 	struct why why;
-	uint8_t *bytes = malloc(HELP_ARCHIVE_MAX);
+	uint8_t *bytes = malloc(TAR_MAX);
 
 	(void)state;
 	assert_non_null(bytes);
-	buf_init(&said, HELP_ARCHIVE_MAX);
-	buf_init(&heard, HELP_ARCHIVE_MAX);
-	tree_file("b", "bb");
-	tree_file("empty", "");
-	tree_file("\xc3\xa9.gmi", "# e\n");
+	buf_init(&said, TAR_MAX);
+	buf_init(&heard, TAR_MAX);
+	tree_write("b", "bb");
+	tree_write("empty", "");
+	tree_write("\xc3\xa9.gmi", "# e\n");
 	for (size_t i = 0; i < 2; i++) {
 		FILE *f;
 		size_t n;
@@ -372,9 +372,9 @@ test_what_tar_makes_is_read(void **state)
 		tar(command, &said);
 		f = fopen(tree_path("a.tar"), "r");
 		assert_non_null(f);
-		n = fread(bytes, 1, HELP_ARCHIVE_MAX, f);
+		n = fread(bytes, 1, TAR_MAX, f);
 		assert_int_equal(fclose(f), 0);
-		if (!help_read(slice_of(bytes, n), 512, &heard, &why))
+		if (!tar_read(slice_of(bytes, n), 512, &heard, &why))
 			fail_msg("%s: %s", formats[i], why.text);
 		assert_string_equal(
 		    buf_cstr(&heard), "b:2=bb;empty:0=;\xc3\xa9.gmi:4=# e\n;");

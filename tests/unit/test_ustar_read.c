@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Archives that the reader must refuse, each a step away from one that passes. */
-#include "ustar_help.h"
+#include "support/tar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +16,10 @@ static char heard_memory[8192];
 static void
 make(void)
 {
-	struct ustar_writer w = { .sink = help_sink, .arg = &archive };
+	struct ustar_writer w = { .sink = tar_append, .arg = &archive };
 
 	buf_wrap(&archive, memory, sizeof(memory));
-	help_add(&w, "a/b", SLICE("hello"));
+	tar_add_file(&w, "a/b", SLICE("hello"));
 	assert_true(ustar_end(&w));
 }
 
@@ -37,7 +37,7 @@ read_it(void)
 	for (size_t i = 0; i < 2; i++) {
 		buf_wrap(&heard, heard_memory, sizeof(heard_memory));
 		why_clear(&why);
-		ok[i] = help_read(
+		ok[i] = tar_read(
 		    buf_view(&archive), i == 0 ? 1 : 100000, &heard, &why);
 		assert_int_equal(ok[i], why.text[0] == '\0');
 	}
@@ -225,12 +225,12 @@ static const struct {
 static void
 make_pax(const char *text)
 {
-	struct ustar_writer w = { .sink = help_sink, .arg = &archive };
+	struct ustar_writer w = { .sink = tar_append, .arg = &archive };
 
 	buf_wrap(&archive, memory, sizeof(memory));
-	help_add(&w, "PaxHeader", slice_str(text));
+	tar_add_file(&w, "PaxHeader", slice_str(text));
 	header()->type = USTAR_PAX;
-	help_add(&w, "a/b", SLICE("hello"));
+	tar_add_file(&w, "a/b", SLICE("hello"));
 	assert_true(ustar_end(&w));
 }
 
@@ -252,7 +252,7 @@ test_records(void **state)
 static void
 test_records_out_of_place(void **state)
 {
-	struct ustar_writer w = { .sink = help_sink, .arg = &archive };
+	struct ustar_writer w = { .sink = tar_append, .arg = &archive };
 	char text[8192];
 
 	(void)state;
@@ -273,7 +273,7 @@ test_records_out_of_place(void **state)
 	assert_false(read_mended());
 	/* Records of records. */
 	buf_wrap(&archive, memory, sizeof(memory));
-	help_add(&w, "PaxHeader", SLICE("10 path=x\n"));
+	tar_add_file(&w, "PaxHeader", SLICE("10 path=x\n"));
 	header()->type = USTAR_PAX;
 	(void)read_mended();
 	assert_true(buf_put(&archive, slice_of(memory, 2 * USTAR_BLOCK)));
@@ -283,7 +283,7 @@ test_records_out_of_place(void **state)
 	memset(text, ' ', sizeof(text));
 	buf_wrap(&archive, memory, sizeof(memory));
 	w.written = 0;
-	help_add(&w, "PaxHeader", slice_of(text, 4097));
+	tar_add_file(&w, "PaxHeader", slice_of(text, 4097));
 	header()->type = USTAR_PAX;
 	assert_false(read_mended());
 	assert_string_equal(why.text, "byte 0: pax records out of place");
@@ -317,9 +317,9 @@ static void
 test_a_visitor_stops_it(void **state)
 {
 	const struct ustar_handler visitors[] = {
-		{ no_file, help_bytes, help_end, &heard },
-		{ help_file, no_bytes, help_end, &heard },
-		{ help_file, help_bytes, no_end, &heard },
+		{ no_file, tar_append, tar_on_end, &heard },
+		{ tar_on_file, no_bytes, tar_on_end, &heard },
+		{ tar_on_file, tar_append, no_end, &heard },
 	};
 
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tree.h"
+#include "support/tree.h"
 
 #include "verbs/verbs.h"
 
@@ -98,7 +98,7 @@ try_rows(void *arg)
 static void
 test_default_dirs(void **state)
 {
-	int row = tree_as_nobody(try_rows, NULL);
+	int row = tree_run_as_nobody(try_rows, NULL);
 
 	(void)state;
 	if (row > 0)

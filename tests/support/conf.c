@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "conf_help.h"
+#include "support/conf.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -37,7 +37,7 @@ const char conf_full[] =
     "{ host = \"b.example\"; root = \"/b\"; aliases = []; } );\n";
 
 int
-conf_enter(void **state)
+conf_set_up(void **state)
 {
 	char template[] = "/tmp/carnation-conf-XXXXXX";
 
@@ -49,7 +49,7 @@ conf_enter(void **state)
 }
 
 int
-conf_leave(void **state)
+conf_tear_down(void **state)
 {
 	static const char *const files[] = { "carnation.conf", "other.conf",
 		"parts/a.conf", "parts/b.conf", "parts" };
@@ -71,7 +71,7 @@ conf_write(const char *file, struct slice bytes)
 }
 
 struct conf *
-conf_of(const char *text, struct report *r)
+conf_parse_text(const char *text, struct report *r)
 {
 	struct conf *c = conf_new();
 	size_t before = r->errors;
@@ -85,7 +85,7 @@ conf_of(const char *text, struct report *r)
 }
 
 void
-conf_check_item(
+report_check_item(
     const struct report *r, size_t i, const char *want, const char *row)
 {
 	struct buf out;
@@ -101,15 +101,15 @@ conf_check_item(
 }
 
 void
-conf_check_items(const struct report *r, const char *const *wanted, size_t max,
-    const char *row)
+report_check_items(const struct report *r, const char *const *wanted,
+    size_t max, const char *row)
 {
 	size_t n = 0;
 
 	for (; n < max && wanted[n] != NULL; n++)
-		conf_check_item(r, n, wanted[n], row);
+		report_check_item(r, n, wanted[n], row);
 	if (r->n > n)
-		conf_check_item(r, n, "nothing more", row);
+		report_check_item(r, n, "nothing more", row);
 }
 
 void

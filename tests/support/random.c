@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Random input that can be had again: SEED=n in the environment. */
-#ifndef TESTS_RANDOM_H
-#define TESTS_RANDOM_H
+#include "support/random.h"
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "util/buf.h"
-
 static uint64_t random_state;
 
-/* Takes SEED or makes one, and prints it. */
-static inline void
+void
 random_start(void)
 {
 	const char *seed = getenv("SEED");
@@ -28,8 +19,7 @@ random_start(void)
 	random_state = n * 2 + 1; /* xorshift never leaves 0 */
 }
 
-/* A number below n. xorshift64*, by Vigna. */
-static inline size_t
+size_t
 random_below(size_t n)
 {
 	random_state ^= random_state >> 12;
@@ -38,18 +28,14 @@ random_below(size_t n)
 	return (size_t)((random_state * 0x2545f4914f6cdd1dULL >> 33) % n);
 }
 
-#define RANDOM_OF(list) ((list)[random_below(sizeof(list) / sizeof((list)[0]))])
-
-/* Appends up to most of the n words, in any order. */
-static inline void
+void
 random_words(struct buf *out, const char *const *words, size_t n, size_t most)
 {
 	for (size_t i = random_below(most + 1); i > 0; i--)
 		(void)buf_str(out, words[random_below(n)]);
 }
 
-/* Changes, drops or doubles a byte of b's, anywhere. */
-static inline void
+void
 random_damage(struct buf *b)
 {
 	size_t at;
@@ -70,5 +56,3 @@ random_damage(struct buf *b)
 		break;
 	}
 }
-
-#endif

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Two capsules with one of everything, and requests to them: what the tests of
- * capsule/answer share. */
-#ifndef TESTS_UNIT_ANSWER_HELP_H
-#define TESTS_UNIT_ANSWER_HELP_H
+#include "support/answer.h"
 
-#include "capsule_help.h"
+struct answer_fixture answers;
 
-#include "capsule/answer.h"
-
-/* What a connection knows in these tests: the port visitors use is 1965. */
-enum { NO_SNI = -1, ONE = 0, TWO = 1, FREE_PORT = 10 };
-
-static const char answer_operators[] =
+static const char answer_config[] =
     "types = ( { extension = \"foo\"; type = \"text/x-foo\"; } );"
     "capsules = ("
     "{ host = \"one.example\"; aliases = [\"caf\xc3\xa9.example\", "
@@ -27,12 +19,7 @@ static const char answer_operators[] =
     "},"
     "{ host = \"two.example\"; root = \"two\"; } );";
 
-static struct mime *mime;
-static struct listings *listings;
-
-#define H "gemini://one.example"
-
-static inline int
+int
 answer_set_up(void **state)
 {
 	static const char *const dirs[] = { "dir", "az", "raw", "sp ace",
@@ -43,37 +30,37 @@ answer_set_up(void **state)
 	char name[64];
 	size_t i;
 
-	if (help_set_up(state) != 0)
+	if (capsule_set_up(state) != 0)
 		return -1;
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
-		tree_dir(name);
+		tree_make_dir(name);
 	}
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
-		tree_file(name, i == 7 ? "" : "x\n");
+		tree_write(name, i == 7 ? "" : "x\n");
 	}
-	tree_dir("two");
-	tree_dir("outside");
-	tree_file("outside/canary", "canary");
-	tree_link("../outside/canary", "root/out");
+	tree_make_dir("two");
+	tree_make_dir("outside");
+	tree_write("outside/canary", "canary");
+	tree_symlink("../outside/canary", "root/out");
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	help_open(answer_operators);
-	mime = mime_new(help.conf, &help.report);
-	listings = listings_new();
-	return mime == NULL || listings == NULL ? -1 : 0;
+	capsule_open(answer_config);
+	answers.mime = mime_new(capsule.conf, &capsule.report);
+	answers.listings = listings_new();
+	return answers.mime == NULL || answers.listings == NULL ? -1 : 0;
 }
 
-static inline int
+int
 answer_tear_down(void **state)
 {
-	mime_free(&mime);
-	listings_free(&listings);
-	return help_tear_down(state);
+	mime_free(&answers.mime);
+	listings_free(&answers.listings);
+	return capsule_tear_down(state);
 }
 
-static inline enum status
-ask(struct answer *a, int sni, struct slice line)
+enum status
+answer_line(struct answer *a, int sni, struct slice line)
 {
 	const struct answer_origin origin = {
 		.sni = sni == FREE_PORT ? NO_SNI : sni,
@@ -82,23 +69,18 @@ ask(struct answer *a, int sni, struct slice line)
 	enum status status;
 
 	answer_init(a);
-	status = answer_route(a, help.hosts, &origin, line);
+	status = answer_route(a, capsule.hosts, &origin, line);
 	if (status == STATUS_NONE)
-		status = answer_open(a, mime, listings);
+		status = answer_open(a, answers.mime, answers.listings);
 	assert_int_equal(status, a->status);
 	return status;
 }
 
-static inline void
-finish(struct answer *a)
+void
+answer_close(struct answer *a)
 {
 	if (a->fd != -1)
 		(void)close(a->fd);
 	if (a->listing != NULL)
 		listing_release(a->listing);
 }
-
-#define in_capsules(test)                                                      \
-	cmocka_unit_test_setup_teardown(test, answer_set_up, answer_tear_down)
-
-#endif

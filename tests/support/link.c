@@ -1,64 +1,47 @@
 /* SPDX-License-Identifier: ISC */
-/* A server of ours and a client of plain OpenSSL, tied by a socketpair, for the
- * tests of src/tls. */
-#ifndef TESTS_UNIT_TLS_HELP_H
-#define TESTS_UNIT_TLS_HELP_H
-
-#include "check.h"
+#include "support/link.h"
 
 #include <fcntl.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tls/tls_conn.h"
+const char *const link_names[2] = { "one.test", "two.test" };
 
-/* Two capsules of their own names, the first the default one. */
-static const char *const help_hosts[] = { "one.test", "two.test" };
-
-static inline int
-help_find(const void *arg, struct slice name)
+int
+link_find_name(const void *arg, struct slice name)
 {
 	(void)arg;
 	for (int i = 0; i < 2; i++)
-		if (slice_equal_nocase(name, slice_str(help_hosts[i])))
+		if (slice_equal_nocase(name, slice_str(link_names[i])))
 			return i;
 	return -1;
 }
 
-static inline struct tls_server *
-help_server(const struct tls_settings *settings, struct tickets *tickets)
+struct tls_server *
+link_make_server(const struct tls_settings *settings, struct tickets *tickets)
 {
 	struct why why;
 	struct tls_server *s;
 
-	s = tls_server_new(settings, tickets, help_find, &why);
+	s = tls_server_new(settings, tickets, link_find_name, &why);
 	assert_non_null(s);
 	for (int i = 0; i < 2; i++) {
 		struct sign_key *key = sign_key_generate();
-		struct cert *cert = cert_make(key, &help_hosts[i], 1);
+		struct cert *cert = cert_make(key, &link_names[i], 1);
 
-		assert_true(tls_server_add(s, help_hosts[i], cert, key, &why));
+		assert_true(tls_server_add(s, link_names[i], cert, key, &why));
 		cert_free(&cert);
 		sign_key_free(&key);
 	}
 	return s;
 }
 
-/* The last ticket that a client was given, and how many. */
-struct help_tickets {
-	SSL_SESSION *last;
-	int n;
-};
-
-static inline int
-help_keep(SSL *ssl, SSL_SESSION *session)
+static int
+link_keep_ticket(SSL *ssl, SSL_SESSION *session)
 {
-	struct help_tickets *kept = SSL_get_app_data(ssl);
+	struct link_tickets *kept = SSL_get_app_data(ssl);
 
 	SSL_SESSION_free(kept->last);
 	kept->last = session;
@@ -66,8 +49,8 @@ help_keep(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static inline SSL_CTX *
-help_client(int min, int max)
+SSL_CTX *
+link_make_client(int min, int max)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
@@ -77,19 +60,11 @@ help_client(int min, int max)
 	SSL_CTX_set_max_proto_version(ctx, max);
 	SSL_CTX_set_session_cache_mode(
 	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(ctx, help_keep);
+	SSL_CTX_sess_set_new_cb(ctx, link_keep_ticket);
 	return ctx;
 }
 
-struct link {
-	int fd[2]; /* ours, the client's */
-	struct tls_conn conn;
-	SSL *client;
-	struct help_tickets kept;
-	enum io io; /* what our handshake came to */
-};
-
-static inline void
+void
 link_open(struct link *l, const struct tls_server *s, SSL_CTX *ctx,
     const char *name, SSL_SESSION *resume)
 {
@@ -115,9 +90,8 @@ link_open(struct link *l, const struct tls_server *s, SSL_CTX *ctx,
 	}
 }
 
-/* Both sides in turn until both are done or ours has failed. */
-static inline bool
-link_shake(struct link *l)
+bool
+link_handshake(struct link *l)
 {
 	int theirs = 0;
 
@@ -140,9 +114,8 @@ link_shake(struct link *l)
 	return false;
 }
 
-/* Text from us to the client, which takes its tickets on the way. */
-static inline void
-link_say(struct link *l, const char *text)
+void
+link_send(struct link *l, const char *text)
 {
 	char got[256];
 	int n;
@@ -153,7 +126,7 @@ link_say(struct link *l, const char *text)
 	check_slice(slice_of(got, (size_t)n), slice_str(text));
 }
 
-static inline void
+void
 link_close(struct link *l)
 {
 	tls_conn_fini(&l->conn);
@@ -165,8 +138,7 @@ link_close(struct link *l)
 	ERR_clear_error();
 }
 
-/* The common name that the client was shown. */
-static inline void
+void
 link_check_name(const struct link *l, const char *want)
 {
 	X509 *x = SSL_get1_peer_certificate(l->client);
@@ -178,5 +150,3 @@ link_check_name(const struct link *l, const char *want)
 	assert_string_equal(name, want);
 	X509_free(x);
 }
-
-#endif
