@@ -6,7 +6,7 @@
 
 #include "capsule/store_layout.h"
 #include "os/file.h"
-#include "tree.h"
+#include "support/tree.h"
 
 static void
 test_serials(void **state)
@@ -59,18 +59,18 @@ static void
 test_store(void **state)
 {
 	(void)state;
-	tree_dir("s");
+	tree_make_dir("s");
 	assert_false(is_store());
-	tree_dir("s/objects");
-	tree_dir("s/releases");
+	tree_make_dir("s/objects");
+	tree_make_dir("s/releases");
 	assert_false(is_store()); /* a capsule may have such directories */
-	tree_file("s/current", "releases/1");
+	tree_write("s/current", "releases/1");
 	assert_false(is_store());
-	tree_file("s/lock", "");
+	tree_write("s/lock", "");
 	assert_true(is_store()); /* nothing has been published yet */
 	unlink(tree_path("s/lock"));
 	unlink(tree_path("s/current"));
-	tree_link("releases/1", "s/current");
+	tree_symlink("releases/1", "s/current");
 	assert_true(is_store());
 }
 
