@@ -13,7 +13,6 @@
 #include "archive/mirror_internal.h"
 #include "archive/ustar.h"
 #include "capsule/host.h"
-#include "os/file.h"
 #include "util/fd.h"
 #include "util/secret.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/mime.h"
 
-#include <errno.h>
 #include <magic.h>
 #include <stdlib.h>
 #include <string.h>

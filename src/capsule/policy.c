@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/policy.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "util/glob.h"

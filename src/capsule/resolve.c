@@ -2,7 +2,6 @@
 #include "capsule/resolve.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>

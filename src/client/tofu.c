@@ -2,9 +2,7 @@
 #include "client/tofu.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -257,11 +255,7 @@ tofu_lock(const char *file, struct buf *said)
 		len = 1; /* "/" */
 	if (slash != NULL)
 		memcpy(dir, file, len);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 && errno == ENOENT && file_make_dirs(dir, 0700))
-		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR)
-		continue;
+	fd = file_lock_dir(dir, 0700);
 out:
 	if (fd == -1)
 		buf_printf(said, "%s: %s", file, strerror(errno));

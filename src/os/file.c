@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -466,6 +467,18 @@ file_make_dirs(const char *path, mode_t mode)
 		return false;
 	}
 	return true;
+}
+
+int
+file_lock_dir(const char *path, mode_t mode)
+{
+	int fd = file_root(path);
+
+	if (fd == -1 && errno == ENOENT && file_make_dirs(path, mode))
+		fd = file_root(path);
+	while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR)
+		continue;
+	return fd;
 }
 
 /* The real path of path, or, for one that does not exist yet, of the nearest

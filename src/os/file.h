@@ -69,6 +69,10 @@ bool file_create(const char *path, struct slice bytes, mode_t mode);
  * belongs to the owner of its parent. False and errno. */
 bool file_make_dirs(const char *path, mode_t mode);
 
+/* Opens the directory at path, made with mode when it is missing, and locks it
+ * (flock(2)), waiting until it is free. -1 and errno. */
+int file_lock_dir(const char *path, mode_t mode);
+
 /* True when path, resolved, is dir or lies beneath it, or would once it is
  * made. False also when dir does not exist; true also when out of memory,
  * because callers refuse what is inside. */

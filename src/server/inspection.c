@@ -105,22 +105,6 @@ inspection_survey_roots(void *arg)
 	return true;
 }
 
-/* What a child that inspects site may keep open, *n of them; the caller frees.
- * NULL: out of memory. */
-static int *
-site_descriptors(const struct site *site, size_t *n)
-{
-	int *own;
-
-	*n = 2 * site->hosts->n;
-	own = calloc(*n + 1, sizeof(*own));
-	for (size_t i = 0; own != NULL && i < site->hosts->n; i++) {
-		own[2 * i] = site->hosts->host[i].root;
-		own[2 * i + 1] = site->hosts->host[i].store;
-	}
-	return own;
-}
-
 static void on_child(struct ev_loop *loop, ev_child *w, int events);
 
 static bool
@@ -128,7 +112,7 @@ child_watch(struct inspection *i, struct child *c, const struct privs *privs,
     child_job *job)
 {
 	size_t n;
-	int *keep = site_descriptors(i->site, &n);
+	int *keep = site_descriptors(i->site, 0, &n);
 	pid_t pid = keep == NULL ? -1 : child_start(privs, keep, n, job, i);
 
 	free(keep);
@@ -366,7 +350,7 @@ site_check_in_child(const struct site *site, struct report *r)
 	bool good = false;
 	struct slice rest;
 	size_t n, len;
-	int *keep = site_descriptors(site, &n);
+	int *keep = site_descriptors(site, 0, &n);
 	pid_t pid = -1;
 
 	if (found != NULL && keep != NULL) {

@@ -2,7 +2,6 @@
 #include "server/pool.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 

@@ -62,6 +62,19 @@ site_ref(struct site *s)
 	return s;
 }
 
+int *
+site_descriptors(const struct site *s, size_t more, size_t *n)
+{
+	int *fds = calloc(2 * s->hosts->n + more + 1, sizeof(*fds));
+
+	*n = 0;
+	for (size_t i = 0; fds != NULL && i < s->hosts->n; i++) {
+		fds[(*n)++] = s->hosts->host[i].root;
+		fds[(*n)++] = s->hosts->host[i].store;
+	}
+	return fds;
+}
+
 /* Where a problem with a capsule's certificate is reported: at its own setting
  * if it has one. */
 static void

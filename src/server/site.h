@@ -106,6 +106,11 @@ struct site *site_reopen(const struct site *old, struct report *r);
 struct site *site_ref(struct site *s);
 void site_free(struct site **s);
 
+/* The descriptors of all roots and stores, *n of them, -1 where there is none,
+ * and room for more, which the caller fills. The caller frees. NULL: out of
+ * memory. */
+int *site_descriptors(const struct site *s, size_t more, size_t *n);
+
 /* Whether some capsule's root has moved, or should be tried again: site_reopen
  * would open it again. One that does not exist in two such checks is logged,
  * once. */

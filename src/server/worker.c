@@ -284,10 +284,9 @@ worker_make_pool(struct worker *w, size_t held)
 static bool
 worker_close_foreign(const struct worker_world *world)
 {
-	const struct hosts *hosts = world->site->hosts;
 	const struct listeners *l = world->listeners;
-	int *own = calloc(2 * hosts->n + l->n + 3, sizeof(*own));
-	size_t n = 0;
+	size_t n;
+	int *own = site_descriptors(world->site, l->n + 3, &n);
 	bool ok;
 
 	if (own == NULL)
@@ -297,10 +296,6 @@ worker_close_foreign(const struct worker_world *world)
 	own[n++] = tickets_descriptor(world->tickets);
 	for (size_t i = 0; i < l->n; i++)
 		own[n++] = l->item[i].fd;
-	for (size_t i = 0; i < hosts->n; i++) {
-		own[n++] = hosts->host[i].root;
-		own[n++] = hosts->host[i].store;
-	}
 	ok = descriptors_keep(own, n);
 	free(own);
 	return ok;

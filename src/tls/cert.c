@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -12,7 +11,6 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -555,24 +553,6 @@ pair_settle(const char *crt, const char *key_path, const char *const *names,
 	return CERT_PAIR_FAILED;
 }
 
-/* Locks out other processes that look for a pair here, until the result is
- * closed. A directory that cannot be opened needs no lock. */
-static int
-directory_lock(const char *dir, struct why *why)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd == -1 && errno == ENOENT && file_make_dirs(dir, 0700))
-		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1) {
-		why_errno(why, dir);
-		return -1;
-	}
-	while (flock(fd, LOCK_EX) == -1 && errno == EINTR)
-		continue;
-	return fd;
-}
-
 enum cert_pair
 cert_pair(const char *dir, const char *const *names, size_t n_names,
     struct cert **c, struct sign_key **key, struct why *why)
@@ -583,9 +563,12 @@ cert_pair(const char *dir, const char *const *names, size_t n_names,
 
 	*c = NULL;
 	*key = NULL;
-	lock = directory_lock(dir, why);
-	if (lock == -1)
+	/* Other processes that look for a pair here wait until it is closed. */
+	lock = file_lock_dir(dir, 0700);
+	if (lock == -1) {
+		why_errno(why, dir);
 		return CERT_PAIR_FAILED;
+	}
 	buf_init(&crt, CERT_PATH_MAX);
 	buf_init(&key_path, CERT_PATH_MAX);
 	if (cert_paths(dir, names[0], &crt, &key_path))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/sign.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>

@@ -98,12 +98,8 @@ conn_on_memory(struct tls_conn *c)
 static bool
 conn_name(struct tls_conn *c, const char *name)
 {
-	uint8_t address[sizeof(struct in6_addr)];
-
-	if (name == NULL || inet_pton(AF_INET, name, address) == 1 ||
-	    inet_pton(AF_INET6, name, address) == 1)
-		return true;
-	return SSL_set_tlsext_host_name(c->ssl, name) == 1;
+	return name == NULL || cert_host_is_address(name) ||
+	       SSL_set_tlsext_host_name(c->ssl, name) == 1;
 }
 
 static bool
