@@ -129,8 +129,10 @@ fetcher_start(struct fetcher_request *e, struct fetcher *c, struct source *s,
 		.floor = FETCHER_FLOOR,
 		.window_ms = FETCHER_WINDOW_MS,
 		.names = c->names };
-	e->handler = (struct fetch_handler){ fetcher_trusts, fetcher_header,
-		fetcher_body, e };
+	e->handler = (struct fetch_handler){ .trust = fetcher_trusts,
+		.header = fetcher_header,
+		.body = fetcher_body,
+		.arg = e };
 	e->wanted.path = NULL; /* no longer ours */
 	buf_wrap(&url, memory, sizeof(memory));
 	if (manifest_url(s->base, o->path, &url))

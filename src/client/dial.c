@@ -39,18 +39,12 @@ bool
 dial_wait(int fd, short events, uint64_t deadline_ms)
 {
 	struct pollfd p = { .fd = fd, .events = events };
+	int n;
 
-	for (;;) {
-		int left = dial_patience(deadline_ms);
-		int n = poll(&p, 1, left);
-
-		if (n > 0)
-			return true;
-		if (n == 0 && left < INT_MAX)
-			return false;
-		if (n == -1 && errno != EINTR)
-			return false;
-	}
+	do {
+		n = poll(&p, 1, dial_patience(deadline_ms));
+	} while (n == 0 && clock_ms() < deadline_ms);
+	return n > 0;
 }
 
 /* -------------------------------------------------------------- names */

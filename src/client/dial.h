@@ -55,8 +55,8 @@ enum dial_result dial_step(struct dial *d, struct why *why);
 int dial_take(struct dial *d);
 void dial_close(struct dial *d);
 
-/* Waits until fd is ready for events (poll(2)) or the deadline has passed; false
- * then. */
+/* Waits until fd is ready for events (poll(2)); false when the deadline has passed
+ * or a signal arrived before. */
 bool dial_wait(int fd, short events, uint64_t deadline_ms);
 
 /* What poll(2) waits for, in milliseconds from now until deadline_ms. */

@@ -360,8 +360,12 @@ fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
 	if (x == NULL)
 		return FETCH_FAILED;
 	while ((result = exchange_step(x, why)) == FETCH_GOING) {
+		if (v->stop != NULL && *v->stop != 0) {
+			result = FETCH_STOPPED;
+			break;
+		}
 		exchange_wants(x, &p, &deadline_ms);
-		(void)dial_wait(p.fd, p.events, deadline_ms);
+		dial_wait(p.fd, p.events, deadline_ms);
 	}
 	exchange_free(&x);
 	return result;

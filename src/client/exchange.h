@@ -5,6 +5,8 @@
 #ifndef CLIENT_EXCHANGE_H
 #define CLIENT_EXCHANGE_H
 
+#include <signal.h>
+
 #include "client/dial.h"
 #include "client/target.h"
 #include "tls/tls_conn.h"
@@ -23,9 +25,10 @@ enum fetch_result {
 	FETCH_GOING,   /* not at its end: exchange_step alone says so */
 };
 
-/* Who hears what comes. Each may say false: no further, FETCH_STOPPED. */
+/* Called with what arrives. Each may return false: stop here, FETCH_STOPPED. */
 struct fetch_handler {
-	/* After the handshake, before anything is sent: is it they? */
+	/* After the handshake, before anything is sent. Checks that the peer is
+	 * the expected one. */
 	bool (*trust)(void *arg, const struct target *t, const struct cert *c);
 	/* The header line, checked (see response_parse); meta may hold anything
 	 * printable and is gone after the call. */
@@ -33,6 +36,8 @@ struct fetch_handler {
 	/* Body bytes of a 2x answer, as they come. */
 	bool (*body)(void *arg, struct slice bytes);
 	void *arg;
+	/* Set by a signal: fetch() ends with FETCH_STOPPED. NULL: never. */
+	const volatile sig_atomic_t *stop;
 };
 
 struct exchange_limits {

@@ -75,12 +75,19 @@ enum target_result
 target_parse(struct slice text, struct target *out, struct why *why)
 {
 	uint8_t memory[TARGET_TEXT_MAX];
+	struct slice part;
 	struct buf whole;
 
-	if (target_has_authority(text))
-		return target_take(text, out, why);
+	text = slice_trim(text);
 	buf_wrap(&whole, memory, sizeof(memory));
-	if (buf_str(&whole, scheme) && buf_put(&whole, text))
+	if (!target_has_authority(text))
+		buf_str(&whole, scheme);
+	while (slice_cut(text, ' ', &part, &text)) {
+		buf_put(&whole, part);
+		buf_str(&whole, "%20");
+	}
+	buf_put(&whole, part);
+	if (!whole.failed)
 		return target_take(buf_view(&whole), out, why);
 	why_set(why, "the URL is longer than 1024 bytes");
 	return TARGET_BAD;

@@ -23,8 +23,8 @@ enum target_result {
 	TARGET_OTHER_SCHEME, /* not gemini */
 };
 
-/* From what a person wrote: "gemini://" may be left out; a fragment is; names
- * and other text beyond ASCII are encoded; the default port is not sent. */
+/* From what a person wrote: "gemini://" may be left out; a fragment is; names,
+ * spaces and text beyond ASCII are encoded; the default port is not sent. */
 enum target_result
 target_parse(struct slice text, struct target *out, struct why *why);
 

@@ -29,6 +29,7 @@ struct judging {
 	struct buf *said;
 	struct buf text; /* the whole file */
 	struct known known;
+	int lock_error;            /* 0: the directory is locked */
 	uint8_t spki[DIGEST_SIZE]; /* the certificate's */
 };
 
@@ -98,7 +99,8 @@ tofu_put_entry(struct judging *j, struct buf *out)
 	return buf_printf(out, "%s %s %s\n", j->place, hex, until);
 }
 
-/* The file again, with this certificate instead of what is known. */
+/* Writes the file with this certificate instead of what is known. False after a
+ * line about it. */
 static bool
 tofu_remember(struct judging *j)
 {
@@ -106,7 +108,7 @@ tofu_remember(struct judging *j)
 	struct slice line;
 	unsigned number = 0;
 	struct buf out;
-	bool done = true;
+	bool done = j->lock_error == 0;
 
 	buf_init(&out, TOFU_FILE_MAX);
 	while (done && slice_line(&rest, &line)) {
@@ -117,11 +119,15 @@ tofu_remember(struct judging *j)
 	}
 	if (done && j->known.line == 0)
 		done = tofu_put_entry(j, &out);
-	errno = EFBIG;
+	errno = done ? EFBIG : j->lock_error;
 	done = done && file_write(j->file, buf_view(&out), 0600);
 	if (!done)
-		buf_printf(j->said, "%s: %s: the key cannot be remembered",
-		    j->file, strerror(errno));
+		buf_printf(j->said,
+		    "the key of %s is not remembered: %s%s%s; use "
+		    "--known-hosts FILE\n",
+		    j->place, j->file != NULL ? j->file : "",
+		    j->file != NULL ? ": " : "",
+		    j->file != NULL ? strerror(errno) : "HOME is not set");
 	buf_fini(&out);
 	return done;
 }
@@ -159,8 +165,8 @@ tofu_check_same_key(struct judging *j)
 		buf_str(j->said, "; its key is the known one, going on");
 		return TOFU_SAME;
 	}
-	if (j->known.expires != cert_not_after(j->cert) && !tofu_remember(j))
-		return TOFU_FAILED;
+	if (j->known.expires != cert_not_after(j->cert))
+		tofu_remember(j);
 	return TOFU_SAME;
 }
 
@@ -189,7 +195,7 @@ tofu_print_changed(struct judging *j)
 static enum tofu
 tofu_check_other_key(struct judging *j)
 {
-	bool first = j->known.line == 0;
+	bool saved, first = j->known.line == 0;
 	const char *wrong = tofu_date_fault(j);
 
 	if (!first && j->known.expires >= j->now) {
@@ -200,12 +206,14 @@ tofu_check_other_key(struct judging *j)
 		tofu_print_date(j, wrong);
 		return TOFU_INVALID;
 	}
-	if (!tofu_remember(j))
-		return TOFU_FAILED;
-	buf_printf(j->said, "%s %s\n", j->place,
-	    first ? "is new, its key is now known"
-		  : "has a new key, the old certificate has expired");
+	saved = tofu_remember(j);
+	if (!first || saved)
+		buf_printf(j->said, "%s %s\n", j->place,
+		    first ? "is new, its key is now known"
+			  : "has a new key, the old certificate has expired");
 	cert_put_fingerprints(j->cert, "  ", j->said);
+	if (!saved)
+		return TOFU_UNSAVED;
 	return first ? TOFU_NEW : TOFU_RENEWED;
 }
 
@@ -241,7 +249,7 @@ tofu_decide(struct judging *j)
 
 /* The directory is what is locked: the file itself is replaced. */
 static int
-tofu_lock(const char *file, struct buf *said)
+tofu_lock(const char *file)
 {
 	const char *slash = strrchr(file, '/');
 	char dir[TOFU_DIR] = ".";
@@ -257,8 +265,6 @@ tofu_lock(const char *file, struct buf *said)
 		memcpy(dir, file, len);
 	fd = file_lock_dir(dir, 0700);
 out:
-	if (fd == -1)
-		buf_printf(said, "%s: %s", file, strerror(errno));
 	return fd;
 }
 
@@ -273,31 +279,33 @@ tofu_judge(const char *file, const struct target *t, const struct cert *c,
 		.cert = c,
 		.now = now,
 		.said = said };
-	enum tofu verdict = TOFU_FAILED;
+	enum tofu trust = TOFU_FAILED;
 	struct buf text;
-	int fd = tofu_lock(file, said);
+	int fd;
 
-	if (fd == -1)
-		return TOFU_FAILED;
+	errno = ENOENT;
+	fd = file != NULL ? tofu_lock(file) : -1;
+	j.lock_error = fd == -1 ? errno : 0;
 	buf_wrap(&text, place, sizeof(place));
 	target_place(t, &text);
 	buf_cstr(&text);
 	cert_spki_digest(c, j.spki);
 	buf_init(&j.text, TOFU_FILE_MAX);
-	if (!file_read_path(file, &j.text) && errno != ENOENT) {
+	if (fd != -1 && !file_read_path(file, &j.text) && errno != ENOENT) {
 		buf_printf(said, "%s: %s", file, strerror(errno));
 	} else {
 		tofu_look_up(&j);
-		verdict = tofu_decide(&j);
+		trust = tofu_decide(&j);
 	}
 	buf_fini(&j.text);
-	close(fd);
-	return verdict;
+	if (fd != -1)
+		close(fd);
+	return trust;
 }
 
 bool
-tofu_accepts(enum tofu verdict)
+tofu_accepts(enum tofu trust)
 {
-	return verdict == TOFU_SAME || verdict == TOFU_NEW ||
-	       verdict == TOFU_RENEWED;
+	return trust == TOFU_SAME || trust == TOFU_NEW ||
+	       trust == TOFU_RENEWED || trust == TOFU_UNSAVED;
 }

@@ -60,7 +60,9 @@ response_parse(struct slice line, int *code, struct slice *meta)
 		return false;
 	*meta = slice_skip(line, line.len > 0 ? 1 : 0);
 	*code = tens * 10 + units;
-	return meta_is_valid(*meta) && (meta->len > 0 || tens >= 4);
+	/* "20 " without a type is text/gemini to old servers. */
+	return meta_is_valid(*meta) &&
+	       (meta->len > 0 || tens >= 4 || (tens == 2 && line.len > 0));
 }
 
 /* Takes the text up to the next ';' that is not inside quotes off *rest. */

@@ -410,15 +410,15 @@ struct renew_job {
 	bool yes;
 };
 
-/* Seen in ten clients that were shown a new certificate for a key they knew. */
+/* Seen in eleven clients that were shown a new certificate for a key they knew. */
 static const char renewal[] =
     "These clients go on as if nothing had happened: amfora, elpher, gemget, "
-    "lagrange.\n"
-    "These remember the whole certificate; they will stop and ask their "
-    "users, who\n"
-    "cannot tell a renewal from an attack: AV-98, bombadillo, gmni, gplaces, "
-    "offpunk,\n"
-    "telescope. Not known: kristall.\n"
+    "kristall,\n"
+    "lagrange, offpunk (with a warning).\n"
+    "These pin the whole certificate. AV-98 and telescope ask their users, who "
+    "cannot\n"
+    "tell a renewal from an attack; bombadillo, gmni and gplaces refuse to "
+    "connect.\n"
     "A certificate that is valid is best left alone.\n";
 
 /* A pair of files, and what is in them. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,9 @@
 
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
+	FETCH_MAX_GIB = 1,
 	FETCH_NOTES_MAX = 16 * 1024,
 	FETCH_CLASSES = 10, /* codes of one class; their first is the status */
-	CONTROL_C = 3,
 	OUTPUT_CHUNK = 4096,
 	OUTPUT_PROGRESS_MS = 200,
 	OUTPUT_MODE = 0666,
@@ -40,14 +41,31 @@ struct output {
 	bool progress; /* stderr is one, and stdout is not in use */
 	struct screen screen;
 	uint64_t bytes;
-	uint64_t shown_ms;
+	uint64_t shown_ms; /* 0: no progress stands on the terminal */
+	bool in_line;      /* the terminal's last line has no end yet */
 };
 
-static bool
-output_failed(const struct output *o)
+/* What is on the terminal, progress or half a line, must not stand before a
+ * message. */
+static void
+output_end_line(struct output *o)
 {
+	if (o->progress && o->shown_ms != 0)
+		fputs("\r\x1b[K", stderr);
+	o->shown_ms = 0;
+	if (o->terminal && o->in_line)
+		fd_write_all(o->fd, SLICE("\n"));
+	o->in_line = false;
+}
+
+static bool
+output_failed(struct output *o)
+{
+	int error = errno;
+
+	output_end_line(o);
 	log_error(
-	    "%s: %s", o->file != NULL ? o->file : "stdout", strerror(errno));
+	    "%s: %s", o->file != NULL ? o->file : "stdout", strerror(error));
 	return false;
 }
 
@@ -100,7 +118,7 @@ output_open(struct output *o, const char *file)
 }
 
 static bool
-output_put(const struct output *o, struct slice bytes)
+output_put(struct output *o, struct slice bytes)
 {
 	return fd_write_all(o->fd, bytes) || output_failed(o);
 }
@@ -139,6 +157,7 @@ static bool
 output_write(struct output *o, struct slice bytes)
 {
 	o->bytes += bytes.len;
+	o->in_line = bytes.ptr[bytes.len - 1] != '\n';
 	progress_show(o);
 	return o->terminal ? screen_write(o, bytes) : output_put(o, bytes);
 }
@@ -163,8 +182,7 @@ file_close(struct output *o, bool whole)
 {
 	bool done = true;
 
-	if (o->progress && o->shown_ms != 0)
-		fputs("\r\x1b[K", stderr);
+	output_end_line(o);
 	if (o->fd != -1 && close(o->fd) == -1)
 		done = output_failed(o);
 	if (o->fd != -1 && o->temporary != NULL) {
@@ -200,13 +218,15 @@ struct fetch_job {
 	const char *cert;
 	const char *key;
 	const char *known_hosts;
-	uint64_t timeout_s;
+	uint64_t timeout_s, max_size;
+	bool allow_truncated;
 	struct tls_client *tls;   /* shows nothing */
 	struct tls_client *shown; /* the client certificate, or NULL */
 	struct target first;
 	struct target target;
 	struct output out;
 	int status;
+	bool too_large;
 	uint8_t meta[RESPONSE_META_MAX];
 	size_t meta_len;
 };
@@ -239,22 +259,35 @@ on_trust(void *arg, const struct target *t, const struct cert *c)
 	return tofu_accepts(trust);
 }
 
+/* Whether a person can answer the server's question. */
+static bool
+input_is_possible(const struct fetch_job *j)
+{
+	return j->status / FETCH_CLASSES == 1 && isatty(STDIN_FILENO) == 1;
+}
+
 static bool
 on_header(void *arg, int status, struct slice meta)
 {
 	uint8_t memory[SCREEN_GROWTH * RESPONSE_HEADER_MAX];
 	struct fetch_job *j = arg;
+	bool success = status / FETCH_CLASSES == 2;
 	struct buf line;
 
-	buf_wrap(&line, memory, sizeof(memory));
-	buf_printf(&line, "%d ", status);
-	log_escape(&line, meta);
-	buf_byte(&line, '\n');
-	fwrite(line.ptr, 1, line.len, stderr);
 	j->status = status;
 	j->meta_len = meta.len;
 	memcpy(j->meta, meta.ptr, meta.len);
-	return status / FETCH_CLASSES != 2 || output_open(&j->out, j->file);
+	/* The prompt will be the question, once is enough. */
+	if (!input_is_possible(j)) {
+		buf_wrap(&line, memory, sizeof(memory));
+		buf_printf(&line, "%d ", status);
+		log_escape(&line, meta);
+		buf_byte(&line, '\n');
+		fwrite(line.ptr, 1, line.len, stderr);
+	}
+	if (success && meta.len == 0)
+		log_warn("the server sends no type; text/gemini is assumed");
+	return !success || output_open(&j->out, j->file);
 }
 
 static bool
@@ -262,6 +295,10 @@ on_body(void *arg, struct slice bytes)
 {
 	struct fetch_job *j = arg;
 
+	if (bytes.len > j->max_size - j->out.bytes) {
+		j->too_large = true;
+		return false;
+	}
 	return output_write(&j->out, bytes);
 }
 
@@ -275,33 +312,86 @@ tls_choose(const struct fetch_job *j)
 	return j->shown != NULL && home ? j->shown : j->tls;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* Until signals_restore, SIGINT only sets interrupted, and interrupts what
+ * waits. A second one ends the program. */
+static void
+signals_catch(struct sigaction *before)
+{
+	struct sigaction a = { .sa_handler = on_interrupt,
+		.sa_flags = (int)SA_RESETHAND };
+
+	sigemptyset(&a.sa_mask);
+	sigaction(SIGINT, &a, before);
+}
+
+/* Then ends as SIGINT would have ended the program if it arrived: a shell wants to
+ * see that. */
+static void
+signals_restore(const struct sigaction *before)
+{
+	sigaction(SIGINT, before, NULL);
+	if (interrupted != 0)
+		raise(SIGINT);
+}
+
+/* Says why the answer is not complete. */
+static void
+failure_report(
+    struct fetch_job *j, enum fetch_result result, const struct why *why)
+{
+	bool success = j->status / FETCH_CLASSES == 2;
+
+	if (result == FETCH_DONE)
+		return;
+	output_end_line(&j->out);
+	if (result == FETCH_FAILED)
+		log_error("%s", why->text);
+	else if (result == FETCH_CUT)
+		log_error("no close_notify came: %s",
+		    success ? "the page may have been cut off"
+			    : "the answer may not be the server's");
+	else if (interrupted != 0)
+		log_error("interrupted");
+	else if (j->too_large)
+		log_error("the page is larger than %" PRIu64
+			  " bytes (see --max-size)",
+		    j->max_size);
+}
+
 /* One request: false when it had no complete answer. */
 static bool
 request_once(struct fetch_job *j)
 {
-	struct fetch_handler visitor = { .trust = on_trust,
+	const struct fetch_handler handler = { .trust = on_trust,
 		.header = on_header,
 		.body = on_body,
-		.arg = j };
+		.arg = j,
+		.stop = &interrupted };
 	enum fetch_result result;
+	struct sigaction before;
+	bool whole, closed = true;
 	struct why why;
-	bool cut, success;
 
 	j->status = 0;
 	j->out = (struct output){ 0 };
+	signals_catch(&before);
 	result = fetch(
-	    &j->target, tls_choose(j), (unsigned)j->timeout_s, &visitor, &why);
-	cut = result == FETCH_CUT;
-	success = j->status / FETCH_CLASSES == 2;
-	if (result == FETCH_FAILED)
-		log_error("%s", why.text);
-	if (cut)
-		log_error("no close_notify came: %s",
-		    success ? "the page may have been cut off"
-			    : "the answer may not be the server's");
-	if (success && !output_close(&j->out, result == FETCH_DONE))
-		return false;
-	return result == FETCH_DONE;
+	    &j->target, tls_choose(j), (unsigned)j->timeout_s, &handler, &why);
+	whole =
+	    result == FETCH_DONE || (result == FETCH_CUT && j->allow_truncated);
+	failure_report(j, result, &why);
+	if (j->status / FETCH_CLASSES == 2)
+		closed = output_close(&j->out, whole);
+	signals_restore(&before);
+	return closed && result == FETCH_DONE;
 }
 
 /* A line from the terminal without its end, or NULL. The caller wipes and
@@ -310,25 +400,29 @@ static char *
 answer_read(bool secret, struct slice prompt)
 {
 	struct termios before, during;
+	struct sigaction action;
 	size_t size = 0;
 	char *line = NULL;
 	ssize_t len;
 
 	if (secret && tcgetattr(STDIN_FILENO, &before) == -1)
 		return NULL;
+	signals_catch(&action);
 	if (secret) {
-		/* No signal may leave the terminal mute. */
+		/* Nothing may stop the program while the terminal is mute. */
 		during = before;
-		during.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+		during.c_lflag &= ~(tcflag_t)ECHO;
+		during.c_cc[VSUSP] = during.c_cc[VQUIT] = _POSIX_VDISABLE;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &during);
 	}
 	fprintf(stderr, "%.*s: ", SLICE_ARGS(prompt));
 	len = getline(&line, &size, stdin);
-	if (secret) {
+	if (secret)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	if (secret || len <= 0)
 		fputc('\n', stderr);
-	}
-	if (len > 0 && strchr(line, CONTROL_C) == NULL) {
+	signals_restore(&action);
+	if (len > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		return line;
 	}
@@ -347,8 +441,10 @@ input_ask(struct fetch_job *j)
 	struct buf prompt;
 	char *answer;
 
-	if (isatty(STDIN_FILENO) != 1)
+	if (!input_is_possible(j)) {
+		log_error("the server asks for input: add ?ANSWER to the URL");
 		return false;
+	}
 	buf_wrap(&prompt, memory, sizeof(memory));
 	log_escape(&prompt, slice_of(j->meta, j->meta_len));
 	answer =
@@ -392,6 +488,9 @@ fetch_all(struct fetch_job *j)
 			return RESULT_GOOD;
 		if (class == 1 && input_ask(j))
 			continue;
+		if (class == 6 && j->cert == NULL)
+			log_error("the server asks for a client certificate: "
+				  "use --cert FILE --key FILE");
 		if (class != 3)
 			return (enum result)(class * FETCH_CLASSES);
 		if (++redirects > STATUS_REDIRECTS_MAX) {
@@ -420,18 +519,6 @@ shown_load(struct fetch_job *j, struct why *why)
 	cert_free(&cert);
 	sign_key_free(&key);
 	return j->shown != NULL;
-}
-
-/* The path of the known hosts, the caller's; NULL after a message. */
-static char *
-known_hosts_path(const char *given)
-{
-	char *path = given != NULL ? strdup(given) : default_known_hosts();
-
-	if (path == NULL)
-		log_error("no directory for known hosts: neither XDG_DATA_HOME "
-			  "nor HOME is set; use --known-hosts");
-	return path;
 }
 
 static enum result
@@ -471,7 +558,7 @@ static enum result
 fetch_run(void *job)
 {
 	struct fetch_job *j = job;
-	enum result result = RESULT_FAILED;
+	enum result result;
 	struct why why;
 	char *path;
 
@@ -479,10 +566,12 @@ fetch_run(void *job)
 	if ((j->cert == NULL) != (j->key == NULL))
 		return verb_misused("--cert and --key must be given together");
 	target_parse(slice_str(j->url), &j->first, &why);
-	path = known_hosts_path(j->known_hosts);
-	j->known_hosts = path;
-	if (path != NULL)
-		result = fetch_start(j);
+	if (j->file != NULL && strcmp(j->file, "-") == 0)
+		j->file = NULL;
+	path = j->known_hosts == NULL ? default_known_hosts() : NULL;
+	if (j->known_hosts == NULL)
+		j->known_hosts = path;
+	result = fetch_start(j);
 	free(path);
 	return result;
 }
@@ -496,18 +585,24 @@ const struct verb verb_fetch = {
 	.notes =
 	    "Follows up to 5 redirects to other gemini URLs. Asks the server's "
 	    "questions when stdin is a terminal.\n"
-	    "Exit status: 0 a whole page; 1 none, or its end is missing; 2 "
-	    "wrong usage; 10 input wanted; 30 too many redirects, or one to "
+	    "Exit status: 0 a whole page; 1 none, or its end is missing (also "
+	    "with --allow-truncated); 2 wrong usage; 10 input wanted; 30 too many redirects, or one to "
 	    "another scheme; 40, 50, 60 by the class of the server's "
 	    "refusal.\n",
 	.args = (const struct arg[]){
 		{ "--output", 'o', "FILE",
-		    "write the body to FILE, which appears when it is whole",
+		    "write the body to FILE, which appears when it is whole; "
+		    "- is the standard output",
 		    ARG_TEXT(struct fetch_job, file) },
 		{ "--timeout", 0, "SECONDS",
 		    "how long to wait for a silent server (30)",
 		    ARG_NUMBER(struct fetch_job, timeout_s, 1,
 			FETCH_TIMEOUT_MAX_S) },
+		{ "--max-size", 0, "SIZE", "the largest body accepted (1G)",
+		    ARG_SIZE(struct fetch_job, max_size, 1, INT64_MAX) },
+		{ "--allow-truncated", 0, NULL,
+		    "keep a page whose end may be missing as if it were whole",
+		    ARG_FLAG(struct fetch_job, allow_truncated) },
 		{ "--cert", 0, "FILE",
 		    "a client certificate, shown to the URL's own host only; "
 		    "with --key",
@@ -523,7 +618,10 @@ const struct verb verb_fetch = {
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct fetch_job),
-	.defaults = &(const struct fetch_job){ .timeout_s = FETCH_TIMEOUT_S },
+	.defaults = &(const struct fetch_job){
+		.timeout_s = FETCH_TIMEOUT_S,
+		.max_size = (uint64_t)FETCH_MAX_GIB << 30,
+	},
 	.run = fetch_run,
 };
 /* clang-format on */

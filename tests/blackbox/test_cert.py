@@ -182,13 +182,15 @@ def test_renew(tmp_path):
     assert crt.read_bytes() == before
     r = cert("renew", "--certs", tmp_path, "--yes")
     assert r.returncode == 0
-    # clients.md: those that will ask, those that will not
-    silent, asking = r.stdout.split("These remember")
-    for client in ("amfora", "elpher", "lagrange", "gemget"):
-        assert client in silent and client not in asking
-    for client in ("bombadillo", "offpunk", "AV-98", "gmni", "gplaces",
-                   "telescope"):
-        assert client in asking and client not in silent
+    # What each client did when it was tried.
+    silent, asking = r.stdout.split("These pin")
+    asking, refusing = asking.split(";", 1)
+    for clients, part in (
+            ("amfora elpher gemget kristall lagrange offpunk", silent),
+            ("AV-98 telescope", asking), ("bombadillo gmni gplaces", refusing)):
+        for client in clients.split():
+            assert [client in p for p in (silent, asking, refusing)] == [
+                p is part for p in (silent, asking, refusing)], client
     assert (tmp_path / "a.example.crt.old").read_bytes() == before
     assert key.read_bytes() == secret
     renewed = load(crt)

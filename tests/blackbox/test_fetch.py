@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evil import ESC, evil, fetch, known_pair, make_pair  # noqa: F401
-from harness import CARNATION, PATIENCE, Server, parallel, tree
+from harness import CARNATION, PATIENCE, Server, parallel, tree, wait_for
 from life import root_only, wrapper
 from preload import hurry  # noqa: F401
 
@@ -80,6 +81,74 @@ def test_no_close_notify(fetch, evil, tmp_path):
     assert (tmp_path / "page.gmi.part").read_bytes() == b"# Half a pa"
     assert not (tmp_path / "page.gmi").exists()
     assert b"page.gmi.part" in r.stderr
+
+
+def test_a_cut_page_is_kept_on_request(fetch, evil, tmp_path):
+    def answer(line, c, n):
+        c.sendall(b"20 text/gemini\r\n# Half a pa")
+        return False
+
+    r = fetch("--allow-truncated", "-o", "page.gmi", evil(answer).url())
+    assert r.returncode == 1 and b"no close_notify" in r.stderr
+    assert (tmp_path / "page.gmi").read_bytes() == b"# Half a pa"
+    assert not (tmp_path / "page.gmi.part").exists()
+
+
+@pytest.mark.parametrize("code, hint", [
+    (10, b"add ?ANSWER to the URL"), (11, b"add ?ANSWER to the URL"),
+    (60, b"use --cert FILE --key FILE"), (61, b"use --cert FILE --key FILE")])
+def test_what_a_script_can_do_about_it(fetch, evil, code, hint):
+    assert hint in fetch(evil(b"%d Because\r\n" % code).url()).stderr
+    assert hint not in fetch(evil(b"51 Because\r\n").url()).stderr
+
+
+def test_limit_on_size(fetch, evil, tmp_path):
+    s = evil(b"20 text/plain\r\n" + b"x" * 5000)
+    assert fetch("--max-size", 5000, s.url()).stdout == b"x" * 5000
+    r = fetch("--max-size", 4999, "-o", "page", s.url())
+    assert r.returncode == 1 and b"larger than 4999 bytes" in r.stderr
+    assert not (tmp_path / "page").exists()
+    assert fetch("--max-size=1K", s.url()).returncode == 1
+
+
+def test_an_empty_type_is_gemtext(fetch, evil):
+    r = fetch(evil(b"20 \r\n# Page\n").url())
+    assert (r.returncode, r.stdout) == (0, b"# Page\n")
+    assert b"text/gemini is assumed" in r.stderr
+
+
+def test_the_standard_output_by_name(fetch, evil, tmp_path):
+    r = fetch("-o", "-", evil(b"20 text/plain\r\nx").url())
+    assert (r.returncode, r.stdout) == (0, b"x")
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_space_in_a_url_is_encoded(fetch, evil):
+    s = evil(b"20 text/plain\r\nx")
+    assert fetch(f" {s.url('/a b/é?c d')} ").returncode == 0
+    assert s.lines == [s.url("/a%20b/%C3%A9?c%20d")]
+
+
+def test_an_interrupted_download_is_kept(evil, tmp_path):
+    started = threading.Event()
+
+    def answer(line, c, n):
+        c.sendall(b"20 text/plain\r\n" + b"x" * 1000)
+        started.set()
+        c.recv(1)
+
+    s = evil(answer)
+    p = subprocess.Popen(
+        [CARNATION, "fetch", "-o", "page", "--known-hosts", "known", s.url()],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert started.wait(PATIENCE)
+    wait_for(lambda: any(f.stat().st_size == 1000 for f in
+                         tmp_path.glob("page.part.*")), PATIENCE, "the bytes")
+    p.send_signal(signal.SIGINT)
+    said = p.communicate(timeout=PATIENCE)[1]
+    assert p.returncode == -signal.SIGINT
+    assert b"interrupted" in said and b"kept as page.part\n" in said
+    assert (tmp_path / "page.part").read_bytes() == b"x" * 1000
 
 
 def test_output(fetch, evil, tmp_path):

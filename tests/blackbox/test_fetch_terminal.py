@@ -5,6 +5,8 @@ import os
 import pty
 import re
 import select
+import signal
+import termios
 import time
 
 import pytest
@@ -103,10 +105,29 @@ def test_sensitive_input(terminal, evil):
 
 
 def test_input_refused(terminal, evil):
-    for key in (b"\x04", b"\x03\n"):
-        s = evil(ask)
-        t = terminal(s.url("/11"))
-        t.read_until(b"Your name: ")
-        t.type(key)
-        assert t.finish() == 10
-        assert len(s.lines) == 1
+    """Ctrl-D is no answer; Ctrl-C ends it at once, with an echo again."""
+    for path in ("/10", "/11"):
+        for key, status in ((b"\x04", 10), (b"\x03", -signal.SIGINT)):
+            s = evil(ask)
+            t = terminal(s.url(path))
+            t.read_until(b"Your name: ")
+            t.type(key)
+            if key == b"\x03":
+                t.read_until(b": \r\n" if path == "/11" else b"^C\r\n")
+                assert termios.tcgetattr(t.fd)[3] & termios.ECHO
+            assert t.finish() == status
+            assert len(s.lines) == 1
+            assert t.seen.count(b"Your name") == 1
+
+
+def test_an_error_has_a_line_of_its_own(terminal, evil, tmp_path):
+    def answer(line, c, n):
+        c.sendall(b"20 text/plain\r\nhalf a line")
+        return False
+
+    t = terminal(evil(answer).url())
+    assert t.finish() == 1
+    assert b"half a line\r\ncarnation fetch: error: no close" in t.seen
+    t = terminal("-o", tmp_path / "x", evil(answer).url())
+    assert t.finish() == 1
+    assert re.search(rb"\x1b\[K.{0,2}carnation fetch: error: no close", t.seen)

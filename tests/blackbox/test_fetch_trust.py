@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Whom `carnation fetch` believes: trust on first use."""
 import json
+import os
 import re
 import subprocess
+
+import pytest
 
 from certs import DAY, pair
 from evil import evil, fetch, known_pair, make_pair  # noqa: F401
@@ -104,4 +107,22 @@ def test_known_hosts_option(fetch, evil, tmp_path):
     assert fetch("--known-hosts", "mine", s.url()).returncode == 0
     assert (tmp_path / "mine").read_text().startswith("localhost:")
     r = fetch("--known-hosts", "/proc/nothing/x", s.url())
-    assert r.returncode == 1
+    assert r.returncode == 0 and b"not remembered: /proc/nothing/x: " in r.stderr
+
+
+@pytest.mark.parametrize("data", ["", "nothing/../../file", "locked"])
+def test_without_a_place_to_remember(evil, tmp_path, data):
+    """The page is shown all the same; the key is not known the next time."""
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir(mode=0o555)
+    s = evil(b"20 text/plain\r\nx")
+    env = {"XDG_DATA_HOME": str(tmp_path / data)} if data else {}
+    as_nobody = {"user": 65534} if os.geteuid() == 0 else {}
+    tmp_path.chmod(0o755)
+    for _ in range(2):
+        r = subprocess.run([CARNATION, "fetch", s.url()], env=env, check=False,
+                           capture_output=True, **as_nobody)
+        assert (r.returncode, r.stdout) == (0, b"x"), r
+        assert re.search(rb"^carnation fetch: warning: the key of localhost:\d+ is "
+                         rb"not remembered: .*; use --known-hosts FILE$",
+                         r.stderr, re.M)

@@ -256,7 +256,7 @@ test_given_up(void **state)
 static enum fetch_result
 fetch_play(const struct script *s, struct received *h, struct why *why)
 {
-	struct fetch_handler visitor = { on_trust, on_header, on_body, h };
+	struct fetch_handler visitor = { .trust = on_trust, .header = on_header, .body = on_body, .arg = h };
 	struct tls_server *origin = link_make_server(&script_settings, NULL);
 	struct tls_client *fetcher = tls_client_new(NULL, NULL, why);
 	enum fetch_result result;

@@ -38,7 +38,9 @@ test_parse(void **state)
 		{ "empty query", "a.test/?", "gemini://a.test/?",
 		    "a.test:1965" },
 		{ "userinfo", "gemini://u@a.test/", NULL, NULL },
-		{ "space", "gemini://a.test/a b", NULL, NULL },
+		{ "spaces", " gemini://a.test/a b?c d ",
+		    "gemini://a.test/a%20b?c%20d", "a.test:1965" },
+		{ "space in a host", "gemini://a b.test/", NULL, NULL },
 		{ "no host", "gemini:///x", NULL, NULL },
 		{ "nothing", "", NULL, NULL },
 		{ "port", "gemini://a.test:99999/", NULL, NULL },
@@ -53,6 +55,7 @@ test_parse(void **state)
 		bool ok;
 
 		buf_wrap(&place, where, sizeof(where));
+		why_clear(&why);
 		ok = target_parse(slice_str(rows[i].text), &t, &why) ==
 		     TARGET_OK;
 		check_row(ok == (rows[i].uri != NULL), rows[i].rule);
