@@ -40,7 +40,7 @@ const struct arg serve_args[] = {
 	    "certificate (default: localhost and this machine's name)",
 	    ARG_LIST(struct serve_options, hosts, SERVE_LIST_MAX), .check = arg_check_host },
 	{ "--listen", 0, "ADDR[:PORT]",
-	    "where to listen (default: port 1965 of all addresses)",
+	    "where to listen (default: port 1965 of all addresses; of loopback when only DIR is given)",
 	    ARG_LIST(struct serve_options, listen, SERVE_LIST_MAX),
 	    .check = listen_check },
 	{ "--certs", 0, "DIR",
@@ -146,10 +146,23 @@ set_capsule(const struct serve_options *o, struct conf *conf, struct report *r)
 	return ok;
 }
 
+/* A directory and nothing else: for a look, not for other machines. */
+static bool
+is_local(const struct serve_options *o)
+{
+	return o->file == NULL && o->hosts.n == 0 && o->listen.n == 0;
+}
+
 static bool
 set_server(const struct serve_options *o, struct conf *conf)
 {
 	bool ok = true;
+
+	if (is_local(o)) {
+		conf->listen.n = 0;
+		ok = conf_list_add(conf, &conf->listen, "127.0.0.1") &&
+		     conf_list_add(conf, &conf->listen, "[::1]");
+	}
 
 	if (o->listen.n > 0)
 		conf->listen.n = 0;
@@ -260,10 +273,13 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 static void
 started(void *arg, const struct site *site, const struct listeners *l)
 {
-	(void)arg;
 	fprintf(stderr, "carnation %s\n", CARNATION_VERSION);
 	for (size_t i = 0; i < site->hosts->n; i++)
 		print_capsule(site, l, i);
+	if (is_local(arg) && !l->inherited)
+		fputs("  for          this machine only; --host NAME serves "
+		      "other machines, too\n",
+		    stderr);
 	fputs("  sandbox      none yet\n  stop         Ctrl-C\n", stderr);
 }
 

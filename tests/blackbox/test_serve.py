@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -129,11 +130,34 @@ def test_a_second_server_does_not_take_over_the_first(place, root):
         assert server.ask("/").status == 20
 
 
+def listening(server, port):
+    """Addresses that have a TCP socket listening on a port, as the kernel says."""
+    rows = [line.split() for name in ("tcp", "tcp6")
+            for line in Path(f"/proc/{server.process.pid}/net", name).read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows
+            if row[3] == "0A" and int(row[1].partition(":")[2], 16) == port}
+
+
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+
+
 @own_network
-def test_a_directory_alone_is_served_on_1965_everywhere(place, root):
+def test_a_directory_alone_is_served_on_1965_of_loopback(place, root):
     with serve(place, root, families=(4, 6)) as server:
         assert server.ports == {4: 1965, 6: 1965}
         assert re.search("^  open +gemini://localhost/$", server.log(), re.M)
+        assert re.search("^  for +this machine only; --host", server.log(), re.M)
+        assert listening(server, 1965) == LOOPBACK
+        for family in (4, 6):
+            assert server.ask("gemini://localhost/", family=family).whole
+
+
+@own_network
+def test_a_directory_with_a_host_is_served_on_1965_everywhere(place, root):
+    with serve(place, root, "--host", "localhost", families=(4, 6)) as server:
+        assert server.ports == {4: 1965, 6: 1965}
+        assert "this machine only" not in server.log()
+        assert listening(server, 1965) == {"00000000", "0" * 32}
         for family in (4, 6):
             assert server.ask("gemini://localhost/", family=family).whole
 
