@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "archive/manifest.h"
+#include "proto/request.h"
 #include "support/tree.h"
 #include "util/clock.h"
 
@@ -265,6 +266,274 @@ test_large_ones_are_read_in_one_go(void **state)
 	manifest_fini(&m);
 }
 
+/* SLICE, where the compiler wants a constant. */
+#define BYTES(literal)                                                         \
+	{                                                                      \
+		(const uint8_t *)(literal), sizeof(literal) - 1                \
+	}
+
+#define TEN "0123456789"
+#define FIFTY TEN TEN TEN TEN TEN
+#define PART_250 FIFTY FIFTY FIFTY FIFTY FIFTY
+#define PART_255 PART_250 "01234"
+
+/* Each rule of "Names", and a neighbour that passes. */
+static const struct {
+	const char *rule;
+	struct slice name;
+	const char *fault; /* a word of it; NULL: none */
+} names[] = {
+	{ "a page", BYTES("index.gmi"), NULL },
+	{ "deeper", BYTES("a/b/c.gmi"), NULL },
+	{ "relative", BYTES("/etc/passwd"), "relative" },
+	{ "two slashes before it", BYTES("//a"), "relative" },
+	{ "nothing", BYTES(""), "empty" },
+	{ "an empty part", BYTES("a//b"), "empty" },
+	{ "an empty part at the end", BYTES("a/"), "empty" },
+	{ "a dot", BYTES("a/./b"), "dots" },
+	{ "a dot before it", BYTES("./b"), "dots" },
+	{ "two dots", BYTES("a/../b"), "dots" },
+	{ "two dots before it", BYTES("../x"), "dots" },
+	{ "two dots at the end", BYTES("a/.."), "dots" },
+	{ "three dots are a name", BYTES("a/.../b"), NULL },
+	{ "dots in a name", BYTES("..a/b..c"), NULL },
+	{ "dot names", BYTES(".well-known/security.txt"), NULL },
+	{ "a line feed", BYTES("a\nb"), "control" },
+	{ "a carriage return", BYTES("a\r"), "control" },
+	{ "a NUL", BYTES("a\0b"), "control" },
+	{ "escape", BYTES("\033[2J"), "control" },
+	{ "delete", BYTES("a\177"), "control" },
+	{ "the byte before the controls' end", BYTES(" "), NULL },
+	{ "the byte before delete", BYTES("a~"), NULL },
+	{ "a backslash", BYTES("a\\b"), "backslash" },
+	{ "a bar", BYTES("a|b"), NULL },
+	{ "UTF-8", BYTES("\xc3\xa9t\xc3\xa9/\xf0\x9f\x8c\xb9.gmi"), NULL },
+	{ "the first of C1", BYTES("a\xc2\x80"), "control" },
+	{ "CSI",
+	    BYTES("\xc2\x9b"
+		  "2J"),
+	    "control" },
+	{ "the last of C1", BYTES("\xc2\x9f"), "control" },
+	{ "behind C1", BYTES("\xc2\xa0"), NULL },
+	{ "Latin-1", BYTES("\xe9t\xe9"), "UTF-8" },
+	{ "overlong", BYTES("a\xc0\xaf"), "UTF-8" },
+	{ "half a surrogate", BYTES("\xed\xa0\x80"), "UTF-8" },
+	{ "255 bytes", BYTES("a/" PART_255), NULL },
+	{ "256 bytes", BYTES("a/" PART_255 "5"), "255" },
+	{ "mirror/", BYTES("mirror/x"), "mirror" },
+	{ "the manifest itself", BYTES(MANIFEST_PATH), "mirror" },
+	{ "mirror as a file", BYTES("mirror"), "mirror" },
+	{ "mirrors", BYTES("mirrors.gmi"), NULL },
+	{ "mirror further down", BYTES("a/mirror/x"), NULL },
+};
+
+static void
+test_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *got = manifest_name_fault(names[i].name);
+
+		check_row(
+		    (got == NULL) == (names[i].fault == NULL), names[i].rule);
+		if (got != NULL)
+			check_row(
+			    strstr(got, names[i].fault) != NULL, names[i].rule);
+	}
+}
+
+/* A path of so many bytes, in parts of 100. */
+static void
+long_path(char *out, size_t len)
+{
+	memset(out, 'a', len);
+	for (size_t i = 100; i < len - 1; i += 100)
+		out[i] = '/';
+	out[len] = '\0';
+}
+
+static void
+test_a_url_has_1024_bytes(void **state)
+{
+	const size_t room = REQUEST_URI_MAX - strlen("gemini://h/");
+	char path[REQUEST_URI_MAX + 10], memory[2048];
+	struct buf out;
+
+	(void)state;
+	long_path(path, room);
+	assert_null(manifest_name_fault(slice_str(path)));
+	buf_wrap(&out, memory, sizeof(memory));
+	assert_true(manifest_url("gemini://h/", path, &out));
+	assert_int_equal(out.len, REQUEST_URI_MAX);
+	assert_false(manifest_url("gemini://ho/", path, &out));
+	assert_int_equal(out.len, REQUEST_URI_MAX);
+	long_path(path, room + 1);
+	assert_string_equal(
+	    manifest_name_fault(slice_str(path)), "too long for a URL");
+	/* A blank is three bytes there. */
+	long_path(path, room - 2);
+	path[0] = ' ';
+	assert_null(manifest_name_fault(slice_str(path)));
+	long_path(path, room - 1);
+	path[0] = ' ';
+	assert_non_null(manifest_name_fault(slice_str(path)));
+}
+
+static void
+test_a_url_is_encoded(void **state)
+{
+	char memory[256];
+	struct buf out;
+
+	(void)state;
+	buf_wrap(&out, memory, sizeof(memory));
+	assert_true(
+	    manifest_url("gemini://h:1/", "a b/\xc3\xa9?#%20:x\"", &out));
+	check_slice(
+	    buf_view(&out), SLICE("gemini://h:1/a%20b/%C3%A9%3F%23%2520:x%22"));
+}
+
+static const struct {
+	const char *text;
+	const char *origin; /* NULL: none */
+} origins[] = {
+	{ "gemini://example.org/", "gemini://example.org/" },
+	{ "gemini://example.org", "gemini://example.org/" },
+	{ "gemini://example.org:1965/", "gemini://example.org/" },
+	{ "gemini://example.org:/", "gemini://example.org/" },
+	{ "gemini://example.org:1966", "gemini://example.org:1966/" },
+	{ "GEMINI://EXAMPLE.org./", "gemini://example.org/" },
+	{ "gemini://b\xc3\xbc"
+	  "cher.example/",
+	    "gemini://xn--bcher-kva.example/" },
+	{ "gemini://[::1]:1966/", "gemini://[::1]:1966/" },
+	{ "gemini://[0:0::1]", "gemini://[::1]/" },
+	{ "gemini://127.0.0.1/", "gemini://127.0.0.1/" },
+	{ "https://example.org/", NULL },
+	{ "example.org", NULL },
+	{ "gemini:///", NULL },
+	{ "gemini://example.org/a", NULL },
+	{ "gemini://example.org//", NULL },
+	{ "gemini://example.org/?", NULL },
+	{ "gemini://example.org/#a", NULL },
+	{ "gemini://me@example.org/", NULL },
+	{ "gemini://example.org:0/", NULL },
+	{ "gemini://example.org:65536/", NULL },
+	{ "gemini://exa mple.org/", NULL },
+	{ "gemini://example.org/\n", NULL },
+	{ "", NULL },
+};
+
+static void
+test_origins(void **state)
+{
+	char out[MANIFEST_ORIGIN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+		bool ok = manifest_origin(slice_str(origins[i].text), out);
+
+		check_row(ok == (origins[i].origin != NULL), origins[i].text);
+		if (ok)
+			assert_string_equal(out, origins[i].origin);
+		else
+			assert_string_equal(out, "");
+	}
+}
+
+enum { FILES_MAX = 8 };
+
+/* A manifest of "path:byte path:byte": the byte fills the digest. */
+struct listed {
+	struct manifest m;
+	struct manifest_entry entry[FILES_MAX];
+	char text[256];
+};
+
+static const struct manifest *
+manifest_list(struct listed *l, const char *files)
+{
+	char *at = l->text;
+
+	*l = (struct listed){ .m.entry = l->entry };
+	(void)snprintf(l->text, sizeof(l->text), "%s", files);
+	while (*at != '\0') {
+		struct manifest_entry *e = &l->entry[l->m.n++];
+
+		e->path = at;
+		at = strchr(at, ':');
+		*at = '\0';
+		memset(e->digest, at[1], DIGEST_SIZE);
+		at += at[2] == ' ' ? 3 : 2;
+	}
+	return &l->m;
+}
+
+static void
+record_change(void *arg, enum change change, const char *path)
+{
+	struct buf *out = arg;
+
+	(void)buf_printf(out, "%s %s\n", change_text(change), path);
+}
+
+static void
+test_what_is_told(void **state)
+{
+	static const struct {
+		const char *rule, *before, *after, *record_change;
+		struct changes c;
+	} rows[] = {
+		{ "nothing at all", "", "", "", { 0 } },
+		{ "the same", "a:1 b:2", "a:1 b:2", "", { .kept = 2 } },
+		{ "all is new", "", "a:1 b:2", "added a\nadded b\n",
+		    { .added = 2 } },
+		{ "all is gone", "a:1 b:2", "", "gone a\ngone b\n",
+		    { .gone = 2 } },
+		{ "other bytes", "a:1 b:2", "a:1 b:3", "changed b\n",
+		    { .changed = 1, .kept = 1 } },
+		{ "one in front", "b:2", "a:1 b:2", "added a\n",
+		    { .added = 1, .kept = 1 } },
+		{ "one behind is gone", "a:1 b:2", "a:1", "gone b\n",
+		    { .gone = 1, .kept = 1 } },
+		{ "another name is one gone, one added", "a:1", "b:1",
+		    "gone a\nadded b\n", { .added = 1, .gone = 1 } },
+		{ "byte order: '.' is before '/'", "a.gmi:1 a/b:2 c:3",
+		    "a.gmi:1 a/a:9 a/b:4", "added a/a\nchanged a/b\ngone c\n",
+		    { .added = 1, .changed = 1, .gone = 1, .kept = 1 } },
+		{ "bytes are not signed", "z:1 \xc3\xa9:2", "z:1 \xc3\xa9:2",
+		    "", { .kept = 2 } },
+	};
+	struct listed before, after;
+	struct changes c;
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("%s\n", rows[i].rule);
+		buf_init(&out, 4096);
+		c = changes_between(manifest_list(&before, rows[i].before),
+		    manifest_list(&after, rows[i].after), record_change, &out);
+		assert_string_equal(buf_cstr(&out), rows[i].record_change);
+		assert_memory_equal(&c, &rows[i].c, sizeof(c));
+		assert_int_equal(
+		    changes_none(&c), rows[i].record_change[0] == '\0');
+		buf_fini(&out);
+	}
+}
+
+static void
+test_a_first_serial_and_nobody_to_tell(void **state)
+{
+	struct listed after;
+	struct changes c;
+
+	(void)state;
+	c = changes_between(NULL, manifest_list(&after, "a:1 b:2"), NULL, NULL);
+	assert_int_equal(c.added, 2);
+	assert_int_equal(c.kept + c.changed + c.gone, 0);
+}
+
 int
 main(void)
 {
@@ -277,6 +546,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_sha256sum_checks_it, tree_set_up, tree_tear_down),
 		cmocka_unit_test(test_large_ones_are_read_in_one_go),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_a_url_has_1024_bytes),
+		cmocka_unit_test(test_a_url_is_encoded),
+		cmocka_unit_test(test_origins),
+		cmocka_unit_test(test_what_is_told),
+		cmocka_unit_test(test_a_first_serial_and_nobody_to_tell),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
