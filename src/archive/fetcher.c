@@ -64,7 +64,7 @@ fetcher_wait(
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	if (!fetcher_stopped(c)) {
-		int ms = dial_patience(until);
+		int ms = dial_timeout(until);
 		const struct timespec left = { .tv_sec = ms / 1000,
 			.tv_nsec = ms % 1000 * 1000000L };
 

@@ -58,8 +58,9 @@ answer_refuse_port(struct answer *a, const struct hosts *hosts, unsigned port)
 	return a->status;
 }
 
-/* Which capsule, or the refusal. Without SNI, which clients leave out for an
- * address (RFC 6066 3), or with an unknown one, the URL's host decides alone. */
+/* Which capsule, or the refusal. Without SNI, which clients leave out for
+ * an address (RFC 6066 3), or with an unknown one, the URL's host decides
+ * alone. */
 static enum status
 answer_route_host(struct answer *a, const struct hosts *hosts,
     const struct answer_origin *origin)
@@ -172,7 +173,8 @@ answer_serve_listing(struct answer *a, struct listings *listings,
 }
 
 /* To the same path with its slash, so that relative links work: encoded as it
- * came, the query kept. A path, not a URL: right behind port forwarding, too. */
+ * came, the query kept. A path, not a URL, so that it is right with port
+ * forwarding, too. */
 static enum status
 answer_redirect_slash(struct answer *a)
 {

@@ -13,7 +13,7 @@
 /* What the connection knows about where a request came in. */
 struct answer_origin {
 	int sni;       /* index of the capsule named by SNI, or negative */
-	unsigned port; /* the port visitors use; 0: do not check */
+	unsigned port; /* the port that clients use; 0: do not check */
 };
 
 struct answer {
@@ -31,9 +31,9 @@ struct answer {
 /* Readies a for a request; call once before each answer_route. */
 void answer_init(struct answer *a);
 
-/* Line (without CRLF) to host and normalised path: syntax 59, scheme 53, host or
- * port 53, a capsule without a root 41, dots 59, gone 52, redirect 30/31. STATUS_NONE: go on with answer_open.
- * Looks at no file. */
+/* Line (without CRLF) to host and normalised path: syntax 59, scheme 53, host
+ * or port 53, a capsule without a root 41, dots 59, gone 52, redirect 30/31.
+ * STATUS_NONE: answer_open is next. Looks at no file. */
 enum status answer_route(struct answer *a, const struct hosts *hosts,
     const struct answer_origin *origin, struct slice line);
 

@@ -22,7 +22,7 @@ struct reading {
 	unsigned depth;
 	struct atom_part *part; /* where children belong; NULL: nowhere */
 	enum wanted wanted;     /* the element whose text comes */
-	bool wanted_plain;      /* and it is no HTML */
+	bool wanted_plain;      /* and it is not HTML */
 	unsigned wanted_depth;
 	struct buf text;
 	uint8_t memory[ATOM_TEXT_MAX];
@@ -151,7 +151,7 @@ atom_text_add(void *arg, const char *text, int len)
 {
 	struct reading *r = arg;
 
-	/* What is cut off tells nothing that a check would ask for. */
+	/* What is cut off matters to no check. */
 	if (r->wanted != WANT_NOTHING)
 		buf_put(&r->text, slice_of(text, (size_t)len));
 }
@@ -191,7 +191,7 @@ atom_take_text(struct reading *r)
 		atom_take_title(r, text);
 	} else {
 		r->part->has_updated = true;
-		/* The date alone says nothing against the rest. */
+		/* An invalid date does not make the rest invalid. */
 		r->part->dated =
 		    moment_parse(text, &moment) && text.len > 10 &&
 		    subscription_date(slice_head(text, 10), &r->part->day);

@@ -47,8 +47,8 @@ struct place {
 	const char *path;
 };
 
-/* Appends a word made of three pieces to a paragraph; the buffer has failed when
- * out of memory. */
+/* Appends a word made of three pieces to a paragraph; the buffer has failed
+ * when out of memory. */
 static void
 copy_put_word(
     struct plain *p, const char *before, struct slice word, const char *after)
@@ -180,8 +180,8 @@ copy_put_line(const struct place *from, const struct gemtext_line *line,
 		copy_put_wrapped(line->text, "> ", "> ", out);
 		break;
 	case GEMTEXT_TOGGLE:
-		/* What it says to those who do not see the picture; clients
-		 * pass over words behind the closing one. */
+		/* The text for those who do not see the picture; clients
+		 * ignore words after the closing one. */
 		if (opens && line->text.len > 0) {
 			buf_byte(out, '[');
 			plain_put(out, line->text);
@@ -198,8 +198,8 @@ copy_put_line(const struct place *from, const struct gemtext_line *line,
 /* Appends a blank line, a rule with the page's name, and its text: headings are
  * underlined (those of level 3 keep their mark), list items and quotes keep
  * theirs, preformatted lines are left as they are. A link to one of the pages
- * that h serves is "label (page.gmi)", any other "label <target>": without a word,
- * since pages are in any language. */
+ * that h serves is "label (page.gmi)", any other "label <target>": without a
+ * word, since pages are in any language. */
 static void
 copy_put_page(const struct host *h, const struct inventory *pages,
     const char *path, struct slice text, struct buf *out)
@@ -261,7 +261,7 @@ copy_name_fault(const struct host *h, const char *name)
 	if (inventory_names_page(h, name))
 		return "the name of a page, and the copy is none";
 	if (host_hides(h, name, strlen(name)))
-		return "a name that is hidden from visitors";
+		return "a hidden name";
 	if (copy_file_exists(h, name) && !copy_is_earlier(h, name))
 		return "another file of the capsule, and no earlier copy";
 	return NULL;
@@ -296,19 +296,19 @@ copy_add_ordered(struct copy *c, const struct conf_text *name)
 	if (item == NULL || !item->page) {
 		report_add(c->report, REPORT_ERROR, name->file, name->line,
 		    "order: %s %s", name->text,
-		    item == NULL ? "is not there for visitors"
+		    item == NULL ? "is not a file that is served"
 				 : "is not served as text/gemini");
 		return false;
 	}
 	if (c->taken[item - c->all->item])
 		report_add(c->report, REPORT_WARNING, name->file, name->line,
-		    "order: %s is there already", name->text);
+		    "order: duplicate entry %s", name->text);
 	else
 		copy_take_page(c, item);
 	return true;
 }
 
-/* Pages in reading order; all that is wrong with it is told. */
+/* Pages in reading order; every fault is reported. */
 static bool
 copy_order_pages(struct copy *c)
 {
@@ -329,8 +329,7 @@ copy_check_count(const struct copy *c)
 	const char *root = c->host->conf->root.text;
 
 	if (c->n == 0)
-		report_add(
-		    c->report, REPORT_ERROR, root, 0, "there is no page");
+		report_add(c->report, REPORT_ERROR, root, 0, "no pages");
 	else if (c->n > COPY_PAGES_MAX)
 		report_add(c->report, REPORT_ERROR, root, 0,
 		    "more than %d pages", COPY_PAGES_MAX);

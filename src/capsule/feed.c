@@ -10,7 +10,7 @@
 #include "proto/uri.h"
 #include "util/array.h"
 
-/* Any name does: what was resolved against it is cut off behind it. */
+/* Any name will do: it is cut off again after resolving. */
 #define BASE "gemini://capsule.invalid"
 
 static bool
@@ -166,11 +166,11 @@ feed_entries_fini(struct feed_entries *e)
 
 enum { GEMINI_PORT = 1965 };
 
-/* RFC 4151 wants a name; this one is reserved (RFC 2606). */
-static const char nobody[] = "capsule.invalid";
+/* RFC 4151 requires a name; this one is reserved (RFC 2606). */
+static const char no_owner[] = "capsule.invalid";
 
-/* In the feed's own id: it must stay what it is for ever (RFC 4287 4.2.6), and a
- * date out of the entries changes when an older one comes or the oldest goes. */
+/* In the feed's own id: it must never change (RFC 4287 4.2.6), and a date out
+ * of the entries changes when an older one comes or the oldest goes. */
 #define FEED_ID_DATE "2020"
 
 struct feed {
@@ -254,8 +254,8 @@ feed_put_updated(
 	buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
-/* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds is
- * in none of these. */
+/* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds
+ * is in none of these. */
 static void
 feed_put_specific(struct buf *out, struct slice target)
 {
@@ -275,7 +275,7 @@ feed_put_id(struct feed *f, const char *indent,
     const struct subscription_day *d, struct slice target)
 {
 	buf_printf(f->out, "%s<id>tag:%s,", indent,
-	    f->origin != NULL ? f->origin->host : nobody);
+	    f->origin != NULL ? f->origin->host : no_owner);
 	/* An entry may lead to the feed's own page, and has another id. */
 	if (d == NULL)
 		buf_str(f->out, FEED_ID_DATE ":feed");
@@ -286,8 +286,8 @@ feed_put_id(struct feed *f, const char *indent,
 	buf_str(f->out, "</id>\n");
 }
 
-/* Whether a relative reference would be taken for something else: a colon in the
- * first segment for a scheme, a slash for a path or host, nothing for the
+/* Whether a relative reference would be taken for something else: a colon in
+ * the first segment for a scheme, a slash for a path or host, nothing for the
  * document itself (RFC 3986 4.2). */
 static bool
 feed_href_needs_dot(struct slice relative)
@@ -410,11 +410,11 @@ feed_report_left_out(void *arg, const struct subscription_entry *entry)
 		    fault != NULL ? ": " : "", fault != NULL ? fault : "");
 	else
 		page_problem(f->report, REPORT_WARNING, f->host, f->page,
-		    entry->line, "left out: %.*s is no day of the calendar",
+		    entry->line, "left out: invalid date: %.*s",
 		    SLICE_ARGS(entry->date));
 }
 
-/* The page, or an error that says where it was asked for. */
+/* The page, or an error at the place where it was set. */
 static bool
 feed_find_page(struct feed *f, const struct inventory *pages)
 {
@@ -430,7 +430,7 @@ feed_find_page(struct feed *f, const struct inventory *pages)
 	if (item == NULL || !item->page) {
 		report_add(f->report, REPORT_ERROR, feed->file, feed->line,
 		    "feed: %s %s", feed->text,
-		    item == NULL ? "is not there for visitors"
+		    item == NULL ? "is not a file that is served"
 				 : "is not served as text/gemini");
 		return false;
 	}
@@ -493,8 +493,8 @@ feed_write(struct feed *f)
 		author = title;
 	if (plain_is_blank(title)) {
 		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
-		    "has no title: neither a \"#\" heading, nor does "
-		    "capsule.conf say one");
+		    "has no title: neither a \"#\" heading, nor one in "
+		    "capsule.conf");
 		return false;
 	}
 	if (!feed_read_entries(f))

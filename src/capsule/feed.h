@@ -10,13 +10,13 @@
 #include "proto/subscription.h"
 #include "proto/uri.h"
 
-/* Where it lies, beneath the root. */
+/* Its path beneath the root. */
 #define FEED_FILE "atom.xml"
 
 enum { FEED_MAX = 8 * 1024 * 1024 }; /* bytes of the document */
 
-/* Where a capsule is published: "gemini://host" or "gemini://host:port", a final
- * '/' or not. */
+/* Where a capsule is published: "gemini://host" or "gemini://host:port", a
+ * final '/' or not. */
 struct feed_origin {
 	char host[HOSTNAME_SIZE]; /* canonical; a name, never an address */
 	int port;                 /* -1: the usual one */
@@ -25,23 +25,23 @@ struct feed_origin {
 /* Parses an origin. False and why when text is not one. */
 bool feed_origin(struct slice text, struct feed_origin *out, struct why *why);
 
-/* Appends the origin as a URL, without a slash behind it. */
+/* Appends the origin as a URL, without a final slash. */
 bool feed_origin_put(const struct feed_origin *origin, struct buf *out);
 
-/* The feed's title: that of its page, text, else the capsule's; blank when neither
- * has one. Borrows from both. */
+/* The feed's title: that of its page, text, else the capsule's; blank when
+ * neither has one. Borrows from both. */
 struct slice feed_title(const struct host *h, struct slice text);
 
 /* Appends the document to out, which should hold FEED_MAX. pages are what h
  * serves. origin NULL: links are relative, and identifiers are of
- * "capsule.invalid", a name that nobody owns. A blank author: the capsule's title,
- * else the feed's.
+ * "capsule.invalid", a name that nobody owns. A blank author: the capsule's
+ * title, else the feed's.
  *
- * Identifiers are tag: URIs (RFC 4151). That of an entry is made of its date and
- * its target, so one whose date is changed is a new entry to those who read the
- * feed, as a correction should be. That of the feed is made of its page alone,
- * behind "feed:" and a date that never changes, so that no entry has the same and
- * none can make it another feed (RFC 4287 4.2.6).
+ * Identifiers are tag: URIs (RFC 4151). That of an entry is made of its date
+ * and its target, so one whose date is changed is a new entry to those who read
+ * the feed, as a correction should be. That of the feed is made of its page
+ * alone, after "feed:" and a date that never changes, so that no entry has the
+ * same and none can make it another feed (RFC 4287 4.2.6).
  *
  * False when r gained an error: no feed is set, it is not served as gemtext, it
  * has no title and the capsule has none, there is no entry. Entries without a
@@ -70,10 +70,10 @@ struct feed_entries {
 	size_t n;
 };
 
-/* Appends where a link of the page leads (a path beneath the root): "/night.gmi",
- * with its query, without dots and fragment, for what lies in the capsule;
- * anything with a scheme or a host of its own as it stands. False when it is no
- * link that a client could follow (see uri_fault), or too long. */
+/* Appends where a link of the page leads (a path beneath the root):
+ * "/night.gmi", with its query, without dots and fragment, for what is in the
+ * capsule; anything with a scheme or a host of its own unchanged. False when a
+ * client could not follow it (see uri_fault), or too long. */
 bool feed_target(const char *page, struct slice url, struct buf *out);
 
 enum feed_read {

@@ -32,8 +32,8 @@ host_name_compare(const void *a, const void *b)
 	return (x->host > y->host) - (x->host < y->host);
 }
 
-/* Takes one name of a capsule. In place of a bad one, which is told about, an
- * empty name keeps the others beside their texts. */
+/* Takes one name of a capsule. In place of an invalid one, which is reported,
+ * an empty name keeps the others beside their texts. */
 static bool
 host_add_name(struct host *h, const struct conf_text *text, struct report *r)
 {
@@ -43,7 +43,7 @@ host_add_name(struct host *h, const struct conf_text *text, struct report *r)
 		return true;
 	name[0] = '\0';
 	report_add(r, REPORT_ERROR, text->file, text->line,
-	    "\"%s\" is not a host name", text->text);
+	    "invalid host name \"%s\"", text->text);
 	return false;
 }
 
@@ -95,7 +95,7 @@ hosts_index(struct hosts *hosts)
 	return true;
 }
 
-/* Tells about names that two capsules want. */
+/* Reports names that two capsules have. */
 static bool
 hosts_check_index(const struct hosts *hosts, struct report *r)
 {
@@ -112,13 +112,12 @@ hosts_check_index(const struct hosts *hosts, struct report *r)
 		ok = false;
 		if (first->text->file == NULL)
 			report_add(r, REPORT_ERROR, again->text->file,
-			    again->text->line,
-			    "host %s belongs to another capsule too",
+			    again->text->line, "duplicate host \"%s\"",
 			    again->name);
 		else
 			report_add(r, REPORT_ERROR, again->text->file,
 			    again->text->line,
-			    "host %s belongs to the capsule at %s:%u too",
+			    "duplicate host \"%s\" (first at %s:%u)",
 			    again->name, first->text->file, first->text->line);
 	}
 	return ok;
@@ -150,7 +149,7 @@ hosts_list_known(struct hosts *hosts)
 	return true;
 }
 
-/* Of all that is wrong everything is told: no failure ends the loop. */
+/* Every fault is reported: no failure ends the loop. */
 static bool
 hosts_open_each(struct hosts *hosts, bool roots, struct report *r)
 {
@@ -174,7 +173,7 @@ hosts_open_each(struct hosts *hosts, bool roots, struct report *r)
 	return ok;
 }
 
-/* *ok tells whether all could be opened. */
+/* *ok: whether all could be opened. */
 static struct hosts *
 hosts_new(struct conf *conf, bool roots, struct report *r, bool *ok)
 {
@@ -267,12 +266,12 @@ host_content_fault(const struct host *h, enum file_open result)
 	struct stat st;
 
 	if (result != FILE_ABSENT)
-		return "cannot be read now";
+		return "cannot read now";
 	if (fstatat(h->root, CONTENT_FILE, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT ? NULL : "cannot be looked for";
+		return errno == ENOENT ? NULL : "cannot look it up";
 	if (host_conf_is_denied(h))
-		return "may not be read";
-	return "is there, but is not a file that can be read beneath the root";
+		return "cannot read: permission denied";
+	return "cannot read: not a file beneath the root";
 }
 
 bool
@@ -289,10 +288,10 @@ host_read_conf(
 	if (result != FILE_OPENED)
 		fault = host_content_fault(h, result);
 	else if (!S_ISREG(st.st_mode))
-		fault = "is not a regular file";
+		fault = "cannot read: not a regular file";
 	else if (!fd_read_all(fd, out))
 		fault =
-		    errno == EFBIG ? "is larger than 256 KiB" : strerror(errno);
+		    errno == EFBIG ? "larger than 256 KiB" : strerror(errno);
 	else
 		*there = true;
 	if (fd != -1)
@@ -300,9 +299,9 @@ host_read_conf(
 	return fault == NULL || why_set(why, "%s", fault);
 }
 
-/* The capsule.conf of h under what the operator said, into content. False when
+/* The capsule.conf of h under the operator's settings, into content. False when
  * nothing of it could be read or, if strict, when r gained an error: content is
- * then what the operator said. */
+ * then the operator's. */
 static bool
 host_lay_content(const struct hosts *hosts, const struct host *h,
     const char *name, bool strict, struct conf_content *content,

@@ -29,13 +29,14 @@ root_current_fault(int error)
 	case ENOENT:
 		return "nothing has been published into this store yet";
 	case EINVAL:
-		return "a store whose `" STORE_CURRENT "` is no symbolic link";
+		return "a store whose `" STORE_CURRENT
+		       "` is not a symbolic link";
 	default:
 		return strerror(error);
 	}
 }
 
-/* What `current` of the store says, into link. */
+/* The target of the store's `current`, into link. */
 static bool
 root_read_current(struct host *h, char *link, size_t size, struct why *why)
 {
@@ -49,7 +50,7 @@ root_read_current(struct host *h, char *link, size_t size, struct why *why)
 		why_set(why,
 		    "a store whose link `" STORE_CURRENT
 		    "` leads to \"%s\", which "
-		    "is none of its releases",
+		    "is not one of its releases",
 		    link);
 	return h->serial != 0;
 }
@@ -89,7 +90,7 @@ release_hold(int store, const char *name, int fd)
 	       now.st_dev == st.st_dev && now.st_ino == st.st_ino;
 }
 
-/* The link is read once and what it says is opened, so that the serial is that
+/* The link is read once and its target is opened, so that the serial is that
  * of the directory, whatever is switched meanwhile. */
 static bool
 release_open(struct host *h, uint64_t below, struct why *why)
@@ -195,7 +196,7 @@ host_adopt(struct host *h, const struct host *from)
 	return false;
 }
 
-/* FNV-1a, a number at a time: changes are noticed, nobody is kept from making two
+/* FNV-1a, a number at a time: changes are noticed; it is possible to make two
  * places look alike. */
 static uint64_t
 mark_mix(uint64_t sum, uint64_t n)
@@ -222,8 +223,8 @@ mark_mix_file(uint64_t sum, int dir, const char *name)
 	return mark_mix_stat(sum, &st);
 }
 
-/* Where a capsule's path leads now: a store's, through its link. A directory that
- * has become a store, or is one no more, is another place, too. */
+/* Where a capsule's path leads now: a store's, through its link. A directory
+ * that has become a store, or is one no more, is another place, too. */
 static int
 root_open_place(const struct host *h)
 {
@@ -304,7 +305,7 @@ survey_read_first(struct survey *s, const char *path)
 	return slice_of(s->bytes, len);
 }
 
-/* Whether any segment of a path is one that visitors are not let see. */
+/* Whether any segment of a path is never served. */
 static bool
 survey_path_is_hidden(const struct host *h, const char *path)
 {
@@ -334,7 +335,7 @@ survey_find_secret(struct survey *s, const char *path, const struct stat *st)
 		snprintf(out->secret, sizeof(out->secret), "%s", path);
 }
 
-/* Whether the survey goes on: neither time nor entries have run out. */
+/* Whether the survey continues: neither time nor entries have run out. */
 static bool
 survey_continues(struct survey *s)
 {
@@ -357,7 +358,8 @@ survey_visit(void *arg, const char *path, const struct stat *st)
 		return true;
 	/* What is hidden now may be one option away from being seen. */
 	survey_find_secret(s, path, st);
-	/* A release has its archive and its list besides what it consists of. */
+	/* A release has its archive and its list besides what it consists
+	 * of. */
 	if (survey_path_is_hidden(s->host, path) ||
 	    (s->host->store != -1 && slice_starts(name, SLICE("mirror/"))))
 		return true;

@@ -37,7 +37,7 @@ inventory_path(const char *path, struct uri_path *out)
 	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
 }
 
-/* What is said of a path before any file is looked for. */
+/* What is decided about a path before any file is looked for. */
 static enum status
 inventory_decide(const struct host *h, const struct uri_path *path)
 {
@@ -75,7 +75,7 @@ inventory_cut_name(struct uri_path *path)
 	path->encoded[path->encoded_len] = '\0';
 }
 
-/* Whether visitors get the file: at its own path, or, when that is redirected,
+/* Whether the file is served: at its own path, or, when that is redirected,
  * as the index page of its directory. */
 static bool
 inventory_path_is_served(
@@ -132,8 +132,8 @@ inventory_add(struct reading *r, const char *path, uint64_t size)
 	return true;
 }
 
-/* A file_visit for a struct reading: takes what is a file and served. False when
- * out of memory. */
+/* A file_visit for a struct reading: takes what is a file and served. False
+ * when out of memory. */
 static bool
 inventory_visit(void *arg, const char *path, const struct stat *st)
 {
@@ -209,7 +209,7 @@ inventory_add_omission(
 	return item->path != NULL;
 }
 
-/* Keeps it, and what lies in a directory from being told of once more. */
+/* Records it; what is in a directory is then not reported again. */
 static bool
 inventory_omit(struct sorting *s, const char *path, const struct stat *st,
     enum inventory_why why)
@@ -225,7 +225,7 @@ inventory_omit(struct sorting *s, const char *path, const struct stat *st,
 	return false;
 }
 
-/* Whether path lies in the directory that was left out. */
+/* Whether path is in the directory that was left out. */
 static bool
 inventory_is_omitted(const struct sorting *s, const char *path)
 {
@@ -245,7 +245,7 @@ inventory_is_too_deep(const char *path)
 	return slashes >= FILE_WALK_DEPTH_MAX;
 }
 
-/* What is said of the file whose path was asked for last, which may be read. */
+/* Why the file whose path was tried last is not served, though readable. */
 static enum inventory_why
 inventory_unserved_why(const struct sorting *s)
 {
@@ -264,7 +264,7 @@ inventory_unserved_why(const struct sorting *s)
 	}
 }
 
-/* Whether a name can have no part in a release whatever capsule.conf says. */
+/* Whether a name cannot be in a release, whatever capsule.conf has. */
 static bool
 inventory_is_unfit(struct sorting *s, const char *path, const struct stat *st,
     enum inventory_why *why)
@@ -373,10 +373,10 @@ inventory_why_text(enum inventory_why why)
 		[INVENTORY_HIDDEN] = "a dot name",
 		[INVENTORY_LINK] = "a symbolic link",
 		[INVENTORY_SPECIAL] = "neither a file nor a directory",
-		[INVENTORY_UNREADABLE] = "cannot be read",
+		[INVENTORY_UNREADABLE] = "unreadable",
 		[INVENTORY_TOO_LONG] = "too long for a request",
-		[INVENTORY_GONE] = "gone, says capsule.conf",
-		[INVENTORY_REDIRECTED] = "redirected, says capsule.conf",
+		[INVENTORY_GONE] = "declared gone in capsule.conf",
+		[INVENTORY_REDIRECTED] = "redirected in capsule.conf",
 	};
 
 	return text[why];
@@ -444,7 +444,7 @@ inventory_load(const struct host *h, const char *path, struct buf *out)
 	return ok;
 }
 
-enum { PROBLEM_MAX = 1024 }; /* bytes of a message, cut behind that */
+enum { PROBLEM_MAX = 1024 }; /* bytes of a message; the rest is cut */
 
 void
 page_problem(struct report *r, enum report_level level, const struct host *h,
@@ -464,7 +464,7 @@ page_problem(struct report *r, enum report_level level, const struct host *h,
 	buf_fini(&file);
 }
 
-/* The line in which the first byte lies that is not UTF-8; 0: there is none. */
+/* The first line that is not UTF-8; 0: there is none. */
 static unsigned
 page_invalid_line(struct slice text)
 {
@@ -488,14 +488,14 @@ page_read(const struct host *h, const char *path, struct buf *out,
 	buf_reset(out);
 	if (!inventory_load(h, path, out)) {
 		page_problem(r, REPORT_ERROR, h, path, 0,
-		    "cannot be read, or is larger than %d MiB",
+		    "unreadable, or larger than %d MiB",
 		    PAGE_MAX / (1024 * 1024));
 		return false;
 	}
 	*text = buf_view(out);
 	line = page_invalid_line(*text);
 	if (line > 0) {
-		page_problem(r, REPORT_ERROR, h, path, line, "is not UTF-8");
+		page_problem(r, REPORT_ERROR, h, path, line, "not UTF-8");
 		return false;
 	}
 	if (slice_starts(*text, SLICE("\xef\xbb\xbf")))

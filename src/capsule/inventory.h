@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a capsule holds for its visitors: every file that a request can be
+/* What a capsule serves: every file that a request can be
  * answered 20 with, found by the rules that answer requests. What the linter
  * reads, the feed is made of, and a release consists of.
  * Depends on host, policy and resolve. */
@@ -27,15 +27,15 @@ struct inventory {
 bool inventory_read(const struct host *h, struct inventory *out);
 void inventory_fini(struct inventory *i);
 
-/* Why something beneath a root is no part of a release. */
+/* Why something beneath a root is not part of a release. */
 enum inventory_why {
 	INVENTORY_HIDDEN,     /* a dot name, and all that is in it */
 	INVENTORY_LINK,       /* a symbolic link, wherever it leads */
 	INVENTORY_SPECIAL,    /* a device, a socket, a FIFO */
 	INVENTORY_UNREADABLE, /* not to be opened */
 	INVENTORY_TOO_LONG,   /* no request line holds the path; too deep */
-	INVENTORY_GONE,       /* capsule.conf says so: 52 */
-	INVENTORY_REDIRECTED, /* capsule.conf says so: 30, 31 */
+	INVENTORY_GONE,       /* by capsule.conf: 52 */
+	INVENTORY_REDIRECTED, /* by capsule.conf: 30, 31 */
 };
 
 struct inventory_omission {
@@ -51,9 +51,9 @@ struct inventory_omissions {
 
 /* What a release of h consists of: what inventory_read finds, but follows no
  * symbolic link, so that every item is a regular file at its own path. All else
- * beneath the root goes to left. False when the root cannot be read, when out of
- * memory, or when there are more than FILE_WALK_ENTRIES_MAX entries (EOVERFLOW);
- * see errno. */
+ * beneath the root goes to left. False when the root cannot be read, when out
+ * of memory, or when there are more than FILE_WALK_ENTRIES_MAX entries
+ * (EOVERFLOW); see errno. */
 bool inventory_read_plain(const struct host *h, struct inventory *out,
     struct inventory_omissions *left);
 void inventory_omissions_fini(struct inventory_omissions *left);
@@ -78,9 +78,9 @@ bool inventory_load(const struct host *h, const char *path, struct buf *out);
 
 enum { PAGE_MAX = 4 * 1024 * 1024 }; /* bytes of a page that is worked on */
 
-/* Reads the page into out, a buffer of PAGE_MAX; *text is then its text, borrowed
- * from out, without a byte order mark. False, and an error in r, when it cannot
- * be read, is too long or is not UTF-8. */
+/* Reads the page into out, a buffer of PAGE_MAX; *text is then its text,
+ * borrowed from out, without a byte order mark. False, and an error in r, when
+ * it cannot be read, is too long or is not UTF-8. */
 bool page_read(const struct host *h, const char *path, struct buf *out,
     struct slice *text, struct report *r);
 

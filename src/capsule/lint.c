@@ -199,9 +199,9 @@ lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
 	l->linked = calloc(l->inventory.n + 1, sizeof(*l->linked));
 	if (l->linked == NULL)
 		return false;
-	lint_conf_read(l); /* in front of all that hangs on it */
+	lint_conf_read(l); /* before all that depends on it */
 	lint_check_pages(l);
-	lint_capsule(l); /* behind the pages, whose links it counts */
+	lint_capsule(l); /* after the pages, whose links it counts */
 	lint_conf(l);
 	lint_feed(l);
 	lint_robots(l);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A capsule read as its editor would wish to be told of it before visitors are:
+/* A capsule checked as its author should see it before readers do:
  * pages, links, feed, robots.txt and the other companion files.
  * Depends on host, answer, inventory, mime and proto. */
 #ifndef CAPSULE_LINT_H
@@ -12,12 +12,12 @@ enum { LINT_PROMISES_MAX = 8 };
 
 enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
 
-/* A check: its row in the table is what help, man page and output say of it. */
+/* A check: a row of the table. */
 struct lint_rule {
 	const char *code;      /* "G007": G gemtext and links, C capsule, S
 				* subscription, A Atom, R robots.txt, F favicon.txt,
 				* W well-known */
-	enum lint_level level; /* unless told otherwise */
+	enum lint_level level; /* unless set otherwise */
 	const char *what;      /* as in carnation(8) */
 };
 
@@ -41,7 +41,7 @@ void lint_free(struct lint **l);
 /* Overrides the level of one check; false: no such code. */
 bool lint_set(struct lint *l, const char *code, enum lint_level level);
 
-/* Links to path, beneath the root, are in order though nothing lies there yet: it
+/* Links to path, beneath the root, are valid though nothing is there yet: it
  * is made when the capsule is published. The text is borrowed until lint_free.
  * False when there are more than LINT_PROMISES_MAX. */
 bool lint_promise(struct lint *l, const char *path);
@@ -51,12 +51,12 @@ bool lint_promise(struct lint *l, const char *path);
 void lint_published(struct lint *l);
 
 /* Checks the capsule h of hosts, whose content is read. False when its files
- * could not be read at all; errno tells. Findings are then what they are. */
+ * could not be read at all: errno. Findings are then incomplete. */
 bool lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
     struct mime *mime);
 
-/* The findings of a run, by file, line and code; *n of them, of a flood not all;
- * lint_count counts all. The lint's. */
+/* The findings of a run, by file, line and code; *n of them, of a flood not
+ * all; lint_count counts all. The lint's. */
 const struct lint_finding *lint_findings(const struct lint *l, size_t *n);
 size_t lint_count(const struct lint *l, enum lint_level level);
 

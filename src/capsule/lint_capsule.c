@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The files of a capsule: names, sizes, languages, directories, pages that nothing
- * links to, favicon.txt (one emoji) and .well-known/security.txt (RFC 9116). */
+/* The files of a capsule: names, sizes, languages, directories, pages that
+ * nothing links to, favicon.txt (one emoji) and .well-known/security.txt (RFC
+ * 9116). */
 #include <string.h>
 
 #include "capsule/lint_internal.h"
@@ -49,8 +50,8 @@ capsule_check_file(struct lint *l, const struct inventory_item *item)
 		    "gemtext whose name does not end in .gmi");
 }
 
-/* Whether a directory, len bytes of item's path with the slash, holds a file and
- * not only directories. What it holds stands behind its first item. */
+/* Whether a directory, len bytes of item's path with the slash, holds a file
+ * and not only directories. What it holds follows its first item. */
 static bool
 directory_holds_file(const struct lint *l, size_t item, size_t len)
 {
@@ -104,8 +105,8 @@ capsule_check_directories(struct lint *l, size_t item)
 	}
 }
 
-/* Whether the listing of the directory that holds path, len bytes of it with the
- * slash, shows it. */
+/* Whether the listing of the directory that holds path, len bytes of it with
+ * the slash, shows it. */
 static bool
 page_is_listed(struct lint *l, const char *path, size_t len)
 {
@@ -198,7 +199,7 @@ capsule_check_root(struct lint *l)
 
 	if (t != NULL)
 		t = lint_follow(l, t);
-	/* Whoever visits the capsule is led there. */
+	/* Clients that ask for the root are led there. */
 	if (t != NULL && t->item != NULL)
 		l->linked[t->item - l->inventory.item] = true;
 	if (t != NULL && t->status != STATUS_SUCCESS)
@@ -265,7 +266,7 @@ rune_is_regional(uint32_t rune)
 	return rune_is_within(rune, 0x1f1e6, 0x1f1ff);
 }
 
-/* What colours the emoji before it, or says more of it: variants, skin, tags. */
+/* What modifies the emoji before it: variants, skin, tags. */
 static bool
 rune_is_modifier(uint32_t rune)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What capsule.conf says, held against the files that are there. */
+/* capsule.conf compared with the files that are there. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "os/file.h"
 
 /* At the place where an option was written: what stands in the operator's own
- * file is no line of the capsule's. */
+ * file is not a line of the capsule's. */
 static void
 lint_conf_add(struct lint *l, const char *code, const char *option,
     const struct conf_text *text, const char *what)
@@ -124,7 +124,7 @@ redirect_leads_somewhere(struct lint *l, const struct conf_redirect *d)
 	if (d->to.text[0] == '/' && policy_carries_rest(d))
 		return redirect_carries_somewhere(l, d);
 	t = lint_ask_path(l, slice_str(d->from.text + 1));
-	/* Gone, or moved by a redirect above this one: nobody comes here. */
+	/* Gone, or moved by an earlier redirect: this one is never used. */
 	if (t == NULL || !status_is_redirect(t->status) || t->slash)
 		return true;
 	t = lint_follow(l, t);
@@ -145,7 +145,7 @@ lint_conf_check_redirects(struct lint *l, const struct conf_content *content)
 	}
 }
 
-/* Whether a name above the last one is hidden: what lies in there is left out
+/* Whether a name above the last one is hidden: what is in there is left out
  * with it. */
 static bool
 path_lies_hidden(const struct host *h, const char *path)

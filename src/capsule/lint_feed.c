@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The feed: the page that capsule.conf names as such, as clients that subscribe to
- * it read it, and the Atom document, which must say what that page says. */
+/* The feed: the page that capsule.conf names as such, as clients that subscribe
+ * to it read it, and the Atom document, which must agree with that page. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ subscription_check_url(
 	const struct feed_entry *first = NULL;
 	struct buf target;
 
-	/* A link that is none is the link checks' affair. */
+	/* An invalid link is for the link checks. */
 	buf_wrap(&target, memory, sizeof(memory) - 1);
 	if (feed_target(s->path, entry->url, &target))
 		first = subscription_first_url(s, buf_cstr(&target));
@@ -80,7 +80,7 @@ subscription_check_page(struct lint *l, const char *path, struct slice text)
 	switch (feed_entries_read(path, text, NULL, NULL, &s.first)) {
 	case FEED_READ:
 		break;
-	case FEED_READ_TOO_MANY: /* then nobody looks for the same URL twice */
+	case FEED_READ_TOO_MANY: /* duplicate URLs are then not looked for */
 		break;
 	case FEED_READ_NO_MEMORY:
 		l->short_of_memory = true;
@@ -97,8 +97,8 @@ subscription_check_page(struct lint *l, const char *path, struct slice text)
 	feed_entries_fini(&s.first);
 }
 
-/* At the line where the page was called the feed: the operator's own file is not
- * the capsule's. */
+/* At the line where the page was called the feed: the operator's own file is
+ * not the capsule's. */
 static void
 subscription_add_missing(struct lint *l, const char *what)
 {
@@ -193,7 +193,7 @@ atom_check_parts(struct lint *l, const struct atom *a)
 	}
 }
 
-/* "gemini://example.org" of a feed that says where it lies. */
+/* "gemini://example.org" of a feed that has its own address. */
 static struct slice
 atom_origin(const struct atom *a)
 {
@@ -285,8 +285,8 @@ atom_add_stray(struct lint *l, const struct leading *e,
 		    "entry for %s, which is not in %s" RUN, e->target, page);
 }
 
-/* Whether the document says a title of the page's as carnation feed would. What is
- * no plain text is taken for right. */
+/* Whether the document has a title of the page's as carnation feed writes it.
+ * What is not plain text is taken for right. */
 static bool
 atom_title_is_same(const char *said, struct slice title)
 {
@@ -356,8 +356,8 @@ atom_compare_lists(
 	}
 }
 
-/* The page that a feed is made of, to be freed with page_close. False when there
- * is none that can be read: subscription_check reports that. */
+/* The page that a feed is made of, to be freed with page_close. False when
+ * there is none that can be read: subscription_check reports that. */
 static bool
 page_open(struct lint *l, struct feed_page *p)
 {
@@ -404,8 +404,8 @@ atom_compare_page(const struct feeding *f)
 	page_close(&page);
 }
 
-/* No document, though it could be made. Whoever promises to make it is answered
- * with success here. */
+/* No document, though it could be made. Where it was promised
+ * (lint_promise), the answer is a success. */
 static void
 atom_check_absence(struct lint *l)
 {

@@ -12,7 +12,7 @@
 enum {
 	LINT_PAGE_MAX = 16 << 20,   /* bytes; a larger page is not read */
 	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
-	LINT_TEXT_MAX = 4096,       /* of a finding, cut behind that */
+	LINT_TEXT_MAX = 4096,       /* of a finding; the rest is cut */
 	LINT_FINDINGS_MAX = 100000, /* kept; further ones are only counted */
 };
 
@@ -60,15 +60,16 @@ const struct lint_rule *lint_rule_find(const char *code);
  * listing, a language, a type. */
 bool lint_rule_hangs_on_conf(const struct lint_rule *rule);
 
-/* Adds what a check found, unless its level is off. file is beneath the root. */
+/* Adds what a check found, unless its level is off. file is beneath the
+ * root. */
 void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* The media type (without parameters) that visitors get the file with; borrowed
+/* The media type (without parameters) that the file is served with; borrowed
  * until the next call; empty when they do not get it. */
 struct slice lint_type(struct lint *l, const char *path);
 
-/* Adds code when visitors get the file as anything but text/plain. */
+/* Adds code unless the file is served as text/plain. */
 void lint_plain(struct lint *l, const char *code, const char *path);
 
 /* Appends the URL of a path beneath the root; false when it does not fit. */
@@ -87,8 +88,8 @@ const struct lint_target *lint_ask(struct lint *l, struct slice line);
  * holds it. */
 const struct lint_target *lint_ask_path(struct lint *l, struct slice path);
 
-/* What a file is sent with: at its own path, or, where that is redirected, as its
- * directory's index page. */
+/* What a file is sent with: at its own path, or, where that is redirected, as
+ * its directory's index page. */
 const struct lint_target *
 lint_ask_item(struct lint *l, const struct inventory_item *item);
 
@@ -108,8 +109,8 @@ void lint_page(struct lint *l, const char *path, struct slice bytes);
 void
 lint_link(struct lint *l, const char *path, const struct gemtext_line *line);
 
-/* Adds what is found about a link: "link to URL: what more"; more may be NULL. A
- * URL longer than any request is cut. */
+/* Adds what is found about a link: "link to URL: what more"; more may be NULL.
+ * A URL longer than any request is cut. */
 void lint_link_add(struct lint *l, const char *code, const char *path,
     const struct gemtext_line *line, const char *what, const char *more);
 

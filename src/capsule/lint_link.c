@@ -49,7 +49,7 @@ link_add(
 	lint_link_add(k->l, code, k->page, k->line, what, more);
 }
 
-/* The path of a reference: behind scheme and host, before query and fragment. */
+/* The path of a reference: after scheme and host, before query and fragment. */
 static struct slice
 link_path(const struct link *k)
 {
@@ -67,7 +67,7 @@ link_path(const struct link *k)
 	return slice_skip(s, n == s.len ? n : n + 2);
 }
 
-/* Whether letters beyond ASCII stand behind the host, which may have them. */
+/* Whether letters beyond ASCII follow the host, which may have them. */
 static bool
 link_has_raw_letters(const struct link *k)
 {
@@ -117,7 +117,7 @@ link_check_label(const struct link *k)
 }
 
 /* Whether ".." leads out of the capsule. A client takes it for the root, so the
- * request does not show it. Only how deep the page lies matters. */
+ * request does not show it. Only the depth of the page matters. */
 static bool
 link_climbs(const struct link *k)
 {
@@ -135,7 +135,7 @@ link_climbs(const struct link *k)
 					   &normal) == URI_PATH_ABOVE_ROOT;
 }
 
-/* Whether the last segment of a request has the name of something that is no
+/* Whether the last segment of a request has the name of something that is not a
  * page. */
 static bool
 target_names_file(const char *line)
@@ -145,7 +145,7 @@ target_names_file(const char *line)
 	return type != NULL && strcmp(type, "text/gemini") != 0;
 }
 
-/* What a reader finds where no success is, in words. */
+/* What a client gets in place of a success, in words. */
 static const char *
 target_fault(const struct lint_target *end)
 {
@@ -212,7 +212,7 @@ link_check_target(const struct link *k, const struct lint_target *t)
 		link_add(k, "G012", "redirected to ", t->meta);
 }
 
-/* A URL that says the port that goes without saying. */
+/* A URL that has the default port. */
 static bool
 target_has_port(const struct lint_target *t)
 {
@@ -347,8 +347,8 @@ target_item(const struct lint *l, const struct answer *a)
 }
 
 /* The port itself if the server listens on it, as far as its configuration says
- * (what systemd hands over is not known here), else the first that it listens on;
- * 0: on none. */
+ * (what systemd hands over is not known here), else the first that it listens
+ * on; 0: on none. */
 static unsigned
 target_listening_port(const struct conf_list *listen, int port)
 {
@@ -369,8 +369,8 @@ target_listening_port(const struct conf_list *listen, int port)
 	return first;
 }
 
-/* The port by which a visitor came who asks for that: the server compares the
- * two, unless it is told of another one. */
+/* The port that such a request came by: the server compares the
+ * two, unless public_port is set. */
 static unsigned
 target_port(const struct conf *conf, struct slice line)
 {
@@ -410,7 +410,7 @@ target_answer_line(
 	status = answer_route(a, l->hosts, &origin, slice_str(line));
 	*slash = false;
 	if (a->host != NULL && a->host->root == -1) {
-		/* Somebody else's affair: it could not be opened here. */
+		/* Not this capsule's fault: it could not be opened here. */
 		answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
 		return;
 	}

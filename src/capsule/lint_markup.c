@@ -207,8 +207,8 @@ markup_count_dashed(const struct gemtext_line *line, struct lint_markup *m)
 	m->item = item;
 }
 
-/* What it takes several lines to see: told at the second, once. Lists may have
- * blank lines in them. */
+/* What it takes several lines to see: reported at the second, once. Lists may
+ * have blank lines in them. */
 static const char *
 markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 {
@@ -240,7 +240,7 @@ markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 	return NULL;
 }
 
-/* Whether text would be a line of its own kind, were it not for the blank. */
+/* Whether text would be a line of its own kind, without the blank. */
 static bool
 markup_has_mark(struct slice text)
 {

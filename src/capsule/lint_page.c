@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A page: its bytes (encoding, line ends, characters), the schemes of its links,
- * and line by line its headings, blocks, blank and broken lines. */
+/* A page: its bytes (encoding, line ends, characters), the schemes of its
+ * links, and line by line its headings, blocks, blank and broken lines. */
 #include <string.h>
 
 #include "capsule/lint_internal.h"
@@ -15,7 +15,7 @@ struct bytes {
 	const char *path;
 	unsigned number;    /* of the line, from 1 */
 	enum line_end ends; /* as the first line does */
-	bool utf8;          /* as pages are, unless their type says otherwise */
+	bool utf8; /* as pages are, unless their type has another charset */
 	/* What one complaint about the page is enough for. */
 	bool malformed;
 	bool mixed;
@@ -66,22 +66,22 @@ bytes_check_end(struct bytes *b, enum line_end end)
 	}
 }
 
-/* One complaint of each kind a line: *told are the kinds that were had. */
+/* One finding of each kind a line: *found are the kinds so far. */
 static void
-bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *told)
+bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *found)
 {
 	enum { CONTROL = 1, SEQUENCE = 2 };
 
-	if (rune == ESCAPE && !(*told & SEQUENCE)) {
-		*told |= SEQUENCE;
+	if (rune == ESCAPE && !(*found & SEQUENCE)) {
+		*found |= SEQUENCE;
 		lint_add(b->l, "G005", b->path, b->number,
 		    "terminal escape sequence");
 	} else if (rune == '\r' && !b->bare_cr) {
 		b->bare_cr = true;
 		lint_add(
 		    b->l, "G003", b->path, b->number, "CR without LF after it");
-	} else if (rune_is_control(rune) && !(*told & CONTROL)) {
-		*told |= CONTROL;
+	} else if (rune_is_control(rune) && !(*found & CONTROL)) {
+		*found |= CONTROL;
 		lint_add(b->l, "G004", b->path, b->number,
 		    rune == 0x2028 || rune == 0x2029
 			? "line separator U+%04X, which does not end a line"
@@ -93,7 +93,7 @@ bytes_check_rune(struct bytes *b, uint32_t rune, unsigned *told)
 static void
 bytes_check_line(struct bytes *b, struct slice s)
 {
-	unsigned told = 0;
+	unsigned found = 0;
 	uint32_t rune;
 
 	for (size_t i = 0, n = 1; i < s.len; i += n) {
@@ -108,7 +108,7 @@ bytes_check_line(struct bytes *b, struct slice s)
 				    "byte 0x%02x is not UTF-8", s.ptr[i]);
 			b->malformed = true;
 		} else if (rune < 0x20 || (rune >= DELETE && b->utf8)) {
-			bytes_check_rune(b, rune, &told);
+			bytes_check_rune(b, rune, &found);
 		}
 	}
 }
@@ -144,8 +144,8 @@ enum { SCHEME_SIZE = 32 };
 static const char *const usual[] = { "gemini", "http", "https", "gopher",
 	"mailto", "titan", "spartan", "finger", NULL };
 
-/* What else there is, after the registry of schemes at IANA: those of links that
- * somebody might write, and all that look like a usual one. */
+/* What else there is, after the registry of schemes at IANA: those of links
+ * that somebody might write, and all that look like a usual one. */
 static const char *const others[] = { "about", "acct", "bitcoin", "callto",
 	"cid", "dat", "data", "dhttp", "dict", "dns", "doi", "ed2k", "ethereum",
 	"feed", "file", "ftp", "ftps", "geo", "git", "gophers", "guppy", "imap",
@@ -383,7 +383,7 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 
 	bytes_check(l, path, bytes);
 	p.at.rest = bytes;
-	/* The mark has had its complaint: the line behind it needs no other. */
+	/* The mark was reported; the line after it is not. */
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
 		p.at.rest = slice_skip(bytes, 3);
 	while (gemtext_next(&p.at, &line))

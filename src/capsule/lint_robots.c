@@ -9,12 +9,12 @@
 
 enum { ROBOTS_MAX = 512 * 1024, WORD_MAX = 64 };
 
-/* What a store serves by hash, and mirrors alone need: whoever fetches it besides
- * the pages has everything twice. */
+/* What a store serves by hash, and mirrors alone need: a robot that fetches it
+ * besides the pages has everything twice. */
 #define OBJECTS "/mirror/objects/"
 #define LIST_FILE "mirror/MANIFEST"
 
-/* Robots that fetch much. Some obey what is said to "*" as well as what is said to
+/* Robots that fetch much. Some obey the rules for "*" as well as those for
  * their kind, others only the latter where there is any. */
 enum kind { KIND_ANY, KIND_ARCHIVER, KIND_INDEXER, KIND_RESEARCHER, KINDS };
 
@@ -25,19 +25,20 @@ struct robots {
 	struct lint *l;
 	unsigned line;
 	bool named;     /* a User-agent came before */
-	bool said;      /* and a Disallow after it */
+	bool ruled;     /* a Disallow followed */
 	unsigned group; /* the kinds that the last User-agents named, as bits */
 	unsigned all;   /* the kinds named anywhere */
 	unsigned kept;  /* those that are kept out of OBJECTS */
 };
 
-/* Adds a User-agent to the group, which it opens when a Disallow came before. */
+/* Adds a User-agent to the group, which it opens when a Disallow came
+ * before. */
 static void
 robots_note_agent(struct robots *r, struct slice agent)
 {
-	if (r->said)
+	if (r->ruled)
 		r->group = 0;
-	r->said = false;
+	r->ruled = false;
 	r->named = true;
 	for (unsigned i = 0; i < KINDS; i++)
 		if (slice_equal_nocase(agent, slice_str(kinds[i])))
@@ -48,7 +49,7 @@ robots_note_agent(struct robots *r, struct slice agent)
 static void
 robots_note_path(struct robots *r, struct slice path)
 {
-	r->said = true;
+	r->ruled = true;
 	if (path.len > 0 && slice_starts(SLICE(OBJECTS), path))
 		r->kept |= r->group;
 }

@@ -60,7 +60,7 @@ struct page {
 	size_t n;
 	size_t names; /* read so far, of any kind */
 	size_t left_out;
-	bool failed; /* memory or descriptors are short */
+	bool failed; /* out of memory or descriptors */
 };
 
 static bool
@@ -75,7 +75,7 @@ listing_lower(char c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : (unsigned char)c;
 }
 
-/* Compares the numbers at *a and *b by value and goes behind them. */
+/* Compares the numbers at *a and *b by value and moves after them. */
 static int
 listing_compare_numbers(const char **a, const char **b)
 {
@@ -144,7 +144,7 @@ listing_compare_entries(const void *a, const void *b)
 	return listing_compare(x->name, y->name);
 }
 
-/* What a visitor would get who asks for name, with a slash behind it when it is
+/* What a request for name is answered with, with a final slash when it is
  * a directory. Nothing is listed that would not be served. */
 static enum resolved
 listing_resolve(

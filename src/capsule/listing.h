@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A directory as gemtext, for capsules that want it.
+/* A directory as gemtext, for capsules that enable it.
  * Depends on util, os and proto. */
 #ifndef CAPSULE_LISTING_H
 #define CAPSULE_LISTING_H
@@ -8,7 +8,7 @@
 #include "os/file.h"
 
 enum {
-	LISTING_ENTRIES_MAX = 1000, /* more are said to be left out */
+	LISTING_ENTRIES_MAX = 1000, /* more are only counted */
 	LISTING_NAMES_MAX = 10000,  /* more are not read: no listing */
 	LISTING_CACHE_SIZE = 64,    /* directories kept */
 };
@@ -25,8 +25,8 @@ struct listings *listings_new(void);
 void listings_free(struct listings **l);
 
 /* The page of the directory open at fd (described by st, at path beneath h's
- * root, "" for the root, else ending in '/'), from the cache while device, inode
- * and mtime are the same. Directories first, numbers in order, sizes for
+ * root, "" for the root, else ending in '/'), from the cache while device,
+ * inode and mtime are the same. Directories first, numbers in order, sizes for
  * people, a .gmi page by its first heading; what resolve() would refuse is left
  * out; a link to ".." but at the root. NULL and errno: EFBIG when the directory
  * holds more than LISTING_NAMES_MAX names, else ENOMEM, out of memory or of

@@ -37,7 +37,7 @@ struct mime {
 	uint8_t bytes[MIME_SNIFF_MAX];
 };
 
-/* Of all that libmagic can do we want the name of a format: it does not look
+/* Of all that libmagic can do we need the name of a format: it does not look
  * into compressed files and archives, nor take ELF and Microsoft's compound
  * files apart, which is where its faults have been. */
 enum {
@@ -58,7 +58,7 @@ static const struct parameter parameters[] = {
 	{ MAGIC_PARAM_BYTES_MAX, MIME_SNIFF_MAX },
 };
 
-/* NULL and *why when there is no database to be had. */
+/* NULL and *why when no database is available. */
 static magic_t
 mime_open_magic(const char **why)
 {

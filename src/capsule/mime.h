@@ -17,8 +17,8 @@ enum {
 struct mime;
 
 /* Loads libmagic's database (before any sandbox) and takes the operator's types
- * from conf, which must outlive it. A database that cannot be loaded is a warning
- * in r: unknown files are then application/octet-stream. */
+ * from conf, which must outlive it. A database that cannot be loaded is a
+ * warning in r: unknown files are then application/octet-stream. */
 struct mime *mime_new(const struct conf *conf, struct report *r);
 void mime_free(struct mime **m);
 

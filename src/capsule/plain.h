@@ -10,10 +10,10 @@
 enum { PLAIN_WIDTH = 72 }; /* code points of a line */
 
 /* Takes the next character off *text; false at its end. Line breaks that are no
- * LF (CR, VT, FF, NEL, U+2028, U+2029) come as a blank; passed over are all other
+ * LF (CR, VT, FF, NEL, U+2028, U+2029) become a blank; left out are all other
  * controls but tab and LF, byte order marks, U+FFFE and U+FFFF, the embeddings,
- * overrides and isolates that turn text around (marks stay: languages need them),
- * and what is not UTF-8. Borrows from text. */
+ * overrides and isolates that turn text around (marks stay: languages need
+ * them), and what is not UTF-8. Borrows from text. */
 bool plain_next(struct slice *text, struct slice *character);
 
 /* All of text, in that way. False when it does not fit. */

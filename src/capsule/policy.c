@@ -17,8 +17,8 @@ path_is_gone(const struct conf_list *gone, const char *path)
 	return false;
 }
 
-/* What lies behind a prefix of the decoded path, still encoded: both forms
- * have the same segments, so it begins behind as many slashes. False when the
+/* What follows a prefix of the decoded path, still encoded: both forms
+ * have the same segments, so it begins after as many slashes. False when the
  * encoded form was too long to be kept. */
 static bool
 path_encoded_rest(
@@ -82,7 +82,7 @@ target_put_safe(struct buf *out, struct slice s)
 	return true;
 }
 
-/* The target's path, the rest in its place: at a final '*', else behind one
+/* The target's path, the rest in its place: at a final '*', else after one
  * '/', before the target's own query. */
 static bool
 target_put_rest(struct buf *out, struct slice to, struct slice rest)
@@ -130,7 +130,7 @@ target_put(struct buf *out, const struct conf_redirect *redirect,
 	       (buf_byte(out, '?') && uri_encode_query(out, uri->query));
 }
 
-/* Whether a target is just what was asked for: to say so would be a loop. */
+/* Whether a target is the request itself: that would be a loop. */
 static bool
 target_is_itself(struct slice target, const struct uri_path *path)
 {
@@ -289,7 +289,7 @@ policy_check(const struct conf *conf, struct report *r)
 	return r->errors == before;
 }
 
-/* A field of struct conf_path by its offset: the first glob's that says
+/* A field of struct conf_path by its offset: the first glob's that has
  * something, else fallback. */
 static struct slice
 policy_path_text(const struct host *h, const char *path, size_t field,

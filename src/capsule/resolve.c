@@ -126,7 +126,7 @@ resolve_index(const struct host *h, const char *name, size_t len,
 }
 
 /* A path with a final '/'. The first index page is opened by its own path,
- * without the directory: it is what nearly every such request wants. */
+ * without the directory: nearly every such request is for it. */
 static enum resolved
 resolve_directory(
     const struct host *h, const struct uri_path *path, struct resolution *out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* From a normalised path to an open file: the same for every visitor, the
+/* From a normalised path to an open file: the same for every client, the
  * linter and the publisher (design: "a request becomes a file").
  * Depends on util, os, proto and conf. */
 #ifndef CAPSULE_RESOLVE_H
@@ -27,12 +27,13 @@ struct resolution {
 	                                       * included */
 };
 
-/* Of a store, mirror/trace and mirror/objects/<64 hexadecimal digits> are its own
- * files, not the release's (no manifest can list such names, so nothing of a
- * release is hidden by that); whatever else begins with mirror/objects/ is absent.
+/* Of a store, mirror/trace and mirror/objects/<64 hexadecimal digits> are its
+ * own files, not the release's (no manifest can list such names, so nothing of
+ * a release is hidden by that); whatever else begins with mirror/objects/ is
+ * absent.
  *
  * Refuses dot names (but .well-known and the host's hidden list), files asked
- * for with a slash behind them, directories without index unless listed. */
+ * for with a final slash, directories without index unless listed. */
 enum resolved resolve(
     const struct host *h, const struct uri_path *path, struct resolution *out);
 

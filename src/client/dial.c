@@ -27,7 +27,7 @@ struct dial_names {
 };
 
 int
-dial_patience(uint64_t deadline_ms)
+dial_timeout(uint64_t deadline_ms)
 {
 	uint64_t now = clock_ms();
 	uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
@@ -42,7 +42,7 @@ dial_wait(int fd, short events, uint64_t deadline_ms)
 	int n;
 
 	do {
-		n = poll(&p, 1, dial_patience(deadline_ms));
+		n = poll(&p, 1, dial_timeout(deadline_ms));
 	} while (n == 0 && clock_ms() < deadline_ms);
 	return n > 0;
 }
@@ -205,7 +205,8 @@ dial_open(struct dial *d, struct dial_names *names, const char *host,
 	return true;
 }
 
-/* How the address at hand is doing: 0 connected, EINPROGRESS, or its failure. */
+/* How the address at hand is doing: 0 connected, EINPROGRESS, or its
+ * failure. */
 static int
 dial_look(const struct dial *d)
 {

@@ -14,7 +14,7 @@ enum {
 	DIAL_NAMES_MS = 300 * 1000, /* how long an answer is good for */
 };
 
-/* Names that were looked up already, for whoever asks one host often. */
+/* Names that were looked up already, for a caller that asks one host often. */
 struct dial_names;
 struct dial_names *dial_names_new(void); /* NULL: out of memory */
 void dial_names_free(struct dial_names **n);
@@ -60,6 +60,6 @@ void dial_close(struct dial *d);
 bool dial_wait(int fd, short events, uint64_t deadline_ms);
 
 /* What poll(2) waits for, in milliseconds from now until deadline_ms. */
-int dial_patience(uint64_t deadline_ms);
+int dial_timeout(uint64_t deadline_ms);
 
 #endif

@@ -29,7 +29,7 @@ struct exchange {
 	struct tls_conn tls;
 	int fd;
 	enum io io;          /* what the last step waits for */
-	uint64_t silence_ms; /* the moment at which patience ends */
+	uint64_t silence_ms; /* when the present silence times out */
 	uint64_t end_ms;     /* of all of it; 0: none */
 	uint64_t window_ms;  /* the end of a body's window; 0: none yet */
 	uint64_t in_window;  /* bytes that came in it */
@@ -165,7 +165,7 @@ exchange_handle_body(struct exchange *x, struct slice bytes)
 	return IO_DONE;
 }
 
-/* The line that came, and what came behind it. */
+/* The line that came, and what came after it. */
 static enum io
 exchange_handle_header(
     struct exchange *x, struct slice line, struct slice rest, struct why *why)

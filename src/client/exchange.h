@@ -14,15 +14,15 @@
 
 enum {
 	EXCHANGE_STEP_MAX = 16, /* records of a body in one step: others, who
-				 * share the loop, want their turn */
+				 * share the loop, need their turn */
 };
 
 enum fetch_result {
 	FETCH_DONE,    /* all of it, with the server's close_notify */
 	FETCH_CUT,     /* header and perhaps body came, then a bare end */
-	FETCH_STOPPED, /* one of the handler's said so */
+	FETCH_STOPPED, /* a handler returned false */
 	FETCH_FAILED,  /* see why */
-	FETCH_GOING,   /* not at its end: exchange_step alone says so */
+	FETCH_GOING,   /* not at its end: from exchange_step alone */
 };
 
 /* Called with what arrives. Each may return false: stop here, FETCH_STOPPED. */
@@ -52,13 +52,14 @@ struct exchange_limits {
 struct exchange;
 
 /* Begins: resolves the name (this alone may block) and connects without
- * waiting. All but limits must outlive the exchange (names too). SIGPIPE must be
- * ignored. NULL and why. */
+ * waiting. All but limits must outlive the exchange (names too). SIGPIPE must
+ * be ignored. NULL and why. */
 struct exchange *exchange_new(const struct target *t,
     const struct tls_client *tls, const struct exchange_limits *limits,
     const struct fetch_handler *v, struct why *why);
 
-/* What to poll for, and the moment (clock_ms()) at which to step all the same. */
+/* What to poll for, and the moment (clock_ms()) at which to step all the
+ * same. */
 void exchange_wants(
     const struct exchange *x, struct pollfd *p, uint64_t *deadline_ms);
 
@@ -74,8 +75,8 @@ void exchange_free(struct exchange **x);
 
 enum { FETCH_TIMEOUT_S = 30 }; /* unless the user sets another */
 
-/* A whole exchange, waited for. timeout_s is for everything up to the header, and then for each silence in
- * the body. SIGPIPE must be ignored. */
+/* A whole exchange, waited for. timeout_s is for everything up to the header,
+ * and then for each silence in the body. SIGPIPE must be ignored. */
 enum fetch_result fetch(const struct target *t, const struct tls_client *tls,
     unsigned timeout_s, const struct fetch_handler *v, struct why *why);
 

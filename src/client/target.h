@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Where a request of ours goes and what it says.
+/* Where a request of ours goes, and its URI.
  * Depends on util and proto. */
 #ifndef CLIENT_TARGET_H
 #define CLIENT_TARGET_H

@@ -12,7 +12,7 @@
 
 enum { TOFU_PLACE_SIZE = HOSTNAME_SIZE + sizeof("[]:65535"), TOFU_DIR = 4096 };
 
-/* What the file says of a server. */
+/* What the file has about a server. */
 struct known {
 	unsigned line; /* from 1; 0: nothing */
 	bool readable;
@@ -162,7 +162,8 @@ tofu_check_same_key(struct judging *j)
 
 	if (wrong != NULL) {
 		tofu_print_date(j, wrong);
-		buf_str(j->said, "; its key is the known one, going on");
+		buf_str(
+		    j->said, "; its key is the known one, so it is accepted");
 		return TOFU_SAME;
 	}
 	if (j->known.expires != cert_not_after(j->cert))

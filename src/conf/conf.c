@@ -185,7 +185,7 @@ conf_defaults(struct conf *c, const char *prefix, unsigned place, void *base)
 			option_prefix(o, inner);
 			conf_defaults(c, inner, place, option_field(o, base));
 		} else if (o->type == OPTION_SWITCH) {
-			/* Unset must stay visible: somebody else may say. */
+			/* Unset must stay visible: capsule.conf may set it. */
 			*(int *)option_field(o, base) = CONF_UNSET;
 		} else if (o->fallback != NULL) {
 			read_fallback(c, o, base);

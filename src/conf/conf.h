@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The operator's configuration and a capsule's own, read with libconfig,
- * checked against one table of options (options.h), with file and line for every
- * complaint. This floor is the only user of libconfig.
- * Depends on util and report. */
+ * checked against one table of options (options.h), with file and line for
+ * every complaint. This floor is the only user of libconfig. Depends on util
+ * and report. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
@@ -13,7 +13,7 @@ enum {
 	CONF_CAPSULES_MAX = 1024,
 	CONF_WORKERS_MAX = 64,
 	CONF_ENTRIES_MAX = 256, /* of a list in struct conf_content */
-	CONF_UNSET = -1,        /* of an int that nobody set */
+	CONF_UNSET = -1,        /* of an int that is not set */
 };
 
 /* Text as it stood in the file, with its place. text NULL: not set. */
@@ -46,7 +46,7 @@ struct conf_redirect {
 	bool permanent;
 };
 
-/* What a capsule may say of its own content (capsule.conf(5)). */
+/* What a capsule may set for its own content (capsule.conf(5)). */
 struct conf_content {
 	struct conf_text title;
 	struct conf_text lang;
@@ -71,7 +71,7 @@ struct conf_capsule {
 	struct conf_text key;
 	struct conf_list hidden;     /* dot names served beside .well-known */
 	bool objects;                /* of a store, mirror/objects/ is served */
-	struct conf_content content; /* the operator's word, which wins */
+	struct conf_content content; /* the operator's settings, which win */
 };
 
 struct conf_type {
@@ -86,7 +86,8 @@ enum conf_log_addresses {
 	CONF_ADDRESSES_FULL,
 };
 
-/* Everything in effect: defaults filled in but where said. Times in seconds. */
+/* Everything in effect: defaults filled in except where noted. Times in
+ * seconds. */
 struct conf {
 	char *file;              /* NULL: no file */
 	struct conf_list listen; /* default: "*:1965" (all IPv4, all IPv6) */
@@ -128,15 +129,15 @@ struct conf *conf_new(void);
 void conf_free(struct conf **c);
 
 /* Reads file (and what it includes) over the defaults. Relative roots,
- * certificates, keys, logs and sockets are relative to the directory of the file
- * that names them, and become absolute. All
- * problems go to r: the first syntax error, or every option that is unknown (with
- * the nearest known one), of the wrong type or out of range; what texts say is
- * checked by conf_check(). False when r gained an error. */
+ * certificates, keys, logs and sockets are relative to the directory of the
+ * file that names them, and become absolute. All problems go to r: the first
+ * syntax error, or every option that is unknown (with the nearest known one),
+ * of the wrong type or out of range; texts are checked by conf_check(). False
+ * when r gained an error. */
 bool conf_read(struct conf *c, const char *file, struct report *r);
 
-/* Sets what a command line says, over the file; text is copied. The first text
- * added to a list replaces what the file or the default says. A new capsule may
+/* Sets what a command line has, over the file; text is copied. The first text
+ * added to a list replaces those of the file or the default. A new capsule may
  * move the others: pointers to them are valid until the next. NULL and false:
  * out of memory. */
 bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
@@ -145,9 +146,9 @@ struct conf_capsule *conf_add_capsule(struct conf *c);
 
 /* Checks that need no file: each text by its row of the table, contradictions,
  * duplicate hosts, the presence of a host and a root in each capsule. After
- * conf_read and the command line, which sets numbers in range only. False when r
- * gained an error, or when conf_read could not read the file: then nothing more is
- * reported. */
+ * conf_read and the command line, which sets numbers in range only. False when
+ * r gained an error, or when conf_read could not read the file: then nothing
+ * more is reported. */
 bool conf_check(const struct conf *c, struct report *r);
 
 /* The effective configuration in the file's own syntax: reading it again gives
@@ -155,7 +156,7 @@ bool conf_check(const struct conf *c, struct report *r);
 bool conf_dump(const struct conf *c, struct buf *out);
 
 /* Lays the settings of a capsule.conf, from its bytes (name, for messages),
- * under what the operator said, in content: scalars and lists of the operator's
+ * under the operator's, in content: scalars and lists of the operator's
  * win; paths, redirects and gone of the operator's come first. Includes are
  * refused: it can name nothing outside its root. What has an error is reported
  * and left out of content; an option that is not known is reported at the level

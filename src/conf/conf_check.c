@@ -512,7 +512,7 @@ check_from(struct slice text)
 	return NULL;
 }
 
-/* Whether a URI's scheme stands in front (RFC 3986 3.1). */
+/* Whether it begins with a URI's scheme (RFC 3986 3.1). */
 static bool
 text_has_scheme(struct slice text)
 {
@@ -552,7 +552,7 @@ check_gone(struct slice text)
 	return glob && text.len > GLOB_MAX ? glob_too_long : NULL;
 }
 
-/* A file's path beneath the root, as it lies on the disk. */
+/* A file's path beneath the root, as on the disk. */
 const char *
 check_file(struct slice text)
 {

@@ -81,7 +81,7 @@ dump_text(struct dump *d, const struct option *o, const char *text)
 static void
 dump_list(struct dump *d, const struct option *o, const struct conf_list *list)
 {
-	/* What nobody said is left to the next one who may; an operator's
+	/* What is not set is left to capsule.conf; an operator's
 	 * default is in effect. */
 	if (!list->set && (list->n == 0 || (o->places & OPTION_CAPSULE) != 0))
 		return;

@@ -13,15 +13,15 @@ struct place {
 	unsigned line;
 };
 
-/* Zeroed memory for n elements that lives as long as c; NULL when memory is
- * short, which c remembers. */
+/* Zeroed memory for n elements that lives as long as c; NULL when out of
+ * memory, which c remembers. */
 void *arena_alloc(struct conf *c, size_t n, size_t size);
 
-/* Room behind the n elements at old for one more, which is zeroed: old itself or
+/* Room after the n elements at old for one more, which is zeroed: old itself or
  * a larger copy. NULL when out of memory. */
 void *arena_append(struct conf *c, void *old, size_t n, size_t size);
 
-/* A copy with a NUL behind it. */
+/* A copy, ended with a NUL. */
 char *arena_text(struct conf *c, struct slice text);
 
 /* Where a number that is in no list was written. */
@@ -30,22 +30,22 @@ struct place *arena_place(const struct conf *c, const struct option *o);
 /* True when c ran out of memory at some time. */
 bool arena_short(const struct conf *c);
 
-/* That c's file could not be taken apart: what it holds is anybody's guess. */
+/* Records that c's file could not be parsed, and whether it could not. */
 void conf_unread(struct conf *c);
 bool conf_is_unread(const struct conf *c);
 
 /* The field of o in the struct of its group, at base. The caller casts. */
 void *option_field(const struct option *o, const void *base);
 
-/* Appends an element with its defaults to the list of groups o in base. NULL when
- * out of memory. */
+/* Appends an element with its defaults to the list of groups o in base. NULL
+ * when out of memory. */
 void *element_add(struct conf *c, const struct option *o, void *base);
 
 /* The number of elements of the list of groups o in base, and one of them. */
 size_t element_count(const struct option *o, const void *base);
 void *element_at(const struct option *o, const void *base, size_t i);
 
-/* What capsule.conf may say, where the operator may say it too: NULL unless o is
+/* What capsule.conf may set, where the operator may, too: NULL unless o is
  * "capsules". */
 struct conf_content *element_content(const struct option *o, void *element);
 
@@ -60,8 +60,8 @@ void option_prefix(const struct option *o, char prefix[OPTION_NAME_MAX]);
 /* Whether text is one of o's choices. */
 bool option_chosen(const struct option *o, const char *text);
 
-/* path as seen from the directory of file: absolute or not, as file is. NULL when
- * out of memory. */
+/* path as seen from the directory of file: absolute or not, as file is. NULL
+ * when out of memory. */
 char *path_beside(struct conf *c, const char *file, const char *path);
 
 /* The same, from the root. file may be NULL: the working directory counts. */
@@ -74,12 +74,12 @@ void read_fallback(struct conf *c, const struct option *o, void *base);
 void check_values(
     const char *prefix, unsigned place, const void *base, struct report *r);
 
-/* Lays what capsule.conf said, in content, under what the operator said: content
+/* Lays the settings of capsule.conf, in content, under the operator's: content
  * is both afterwards. */
 void content_under(struct conf *c, struct conf_content *content,
     const struct conf_content *operators);
 
-/* Whether t is there and o's row has nothing against it. */
+/* Whether t is set and valid by o's row. */
 bool text_is_good(const struct option *o, const struct conf_text *t);
 
 /* Errors that name what would have been right. */

@@ -377,9 +377,9 @@ read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
 	}
 }
 
-/* Reads the settings of libconfig's group from into base, which belongs to prefix
- * and place. source tells where they were written; NULL: in the table. An option
- * that is not known is reported at the level unknown. */
+/* Reads the settings of libconfig's group from into base, which belongs to
+ * prefix and place. source has their places; NULL: in the table. An option that
+ * is not known is reported at the level unknown. */
 static void
 tree_read(struct conf *c, const struct source *source,
     const config_setting_t *from, const char *prefix, unsigned place,
@@ -409,7 +409,7 @@ list_prune(const struct option *o, struct conf_list *list)
 	list->n = kept;
 }
 
-/* False when base is a group that lacks a text which it must have. */
+/* False when base is a group without a text that it must have. */
 static bool
 members_prune(const char *prefix, void *base)
 {
@@ -453,7 +453,7 @@ groups_prune(const char *name, void *base)
 	return kept;
 }
 
-/* Leaves out of what capsule.conf said each text that its row refuses, and each
+/* Leaves out of a capsule.conf each text that its row refuses, and each
  * group without one that it must have. */
 static void
 content_prune(struct conf_content *content)
@@ -463,8 +463,8 @@ content_prune(struct conf_content *content)
 	content->n_redirects = groups_prune("redirects", content);
 }
 
-/* The whole of s becomes libconfig's tree; what is wrong is reported at the line
- * it came from. */
+/* The whole of s becomes libconfig's tree; what is wrong is reported at the
+ * line it came from. */
 static bool
 source_parse(struct source *s, config_t *tree)
 {

@@ -17,7 +17,7 @@ enum option_type {
 	OPTION_NUMBER,         /* int */
 	OPTION_SECONDS,        /* int */
 	OPTION_BOOL,           /* bool */
-	OPTION_SWITCH,         /* int: 0, 1, or CONF_UNSET when nobody says */
+	OPTION_SWITCH,         /* int: 0, 1, or CONF_UNSET */
 	OPTION_CHOICE, /* int: the index of a text in a list of choices */
 };
 
@@ -44,8 +44,8 @@ struct option {
 	const char *unit;
 	option_check *check; /* of a text, or of each text in a list */
 	bool required;       /* a group without it is an error */
-	size_t count; /* of a list of groups: offset of its length */
-	size_t size;  /* and bytes of an element */
+	size_t count;        /* of a list of groups: offset of its length */
+	size_t size;         /* and bytes of an element */
 };
 
 enum { OPTION_NAME_MAX = 64 }; /* bytes of a full name, NUL included */

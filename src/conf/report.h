@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Problems found while loading, each with its place: collected, so that a person
- * sees all of them at once. Depends on util. */
+/* Problems found while loading, each with its place: collected, so that a
+ * person sees all of them at once. Depends on util. */
 #ifndef CONF_REPORT_H
 #define CONF_REPORT_H
 

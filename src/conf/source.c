@@ -41,7 +41,7 @@ struct scan {
 	struct slice in;
 	char *file;
 	size_t at;
-	size_t copied; /* what lies before is in the whole */
+	size_t copied;                     /* what is before is in the whole */
 	size_t open[SOURCE_DEPTH_MAX + 1]; /* where brackets were opened */
 	unsigned settings[SOURCE_DEPTH_MAX + 1];
 	size_t depth;
@@ -114,7 +114,7 @@ scan_flush(struct scan *p)
 	return scan_put(p, fresh);
 }
 
-/* The byte n places on, or 0 behind the end. */
+/* The byte n places on, or 0 after the end. */
 static uint8_t
 scan_peek(const struct scan *p, size_t n)
 {
@@ -297,7 +297,7 @@ scan_setting(struct scan *p)
 	return scan_error(p, p->at, "too many settings in one group");
 }
 
-/* Reads the quoted name behind @include. */
+/* Reads the quoted name after @include. */
 static bool
 scan_included(struct scan *p, struct slice *name)
 {

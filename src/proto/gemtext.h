@@ -21,7 +21,7 @@ struct gemtext_line {
 	int level;         /* of a heading */
 	struct slice text; /* without the mark and surrounding blanks */
 	struct slice url;  /* of a link */
-	struct slice raw;  /* as it stands, without its line end */
+	struct slice raw;  /* unchanged, without its line end */
 	unsigned number;   /* from 1 */
 };
 

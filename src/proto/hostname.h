@@ -16,11 +16,12 @@ enum hostname_kind {
 	HOSTNAME_IPV6,
 };
 
-/* raw: a host as in a URI (percent-encoded or raw UTF-8, [..] around IPv6), in
- * SNI, in a configuration or on a command line (IPv6 without brackets is taken
- * too). out receives lower-case A-labels without a trailing dot, of letters,
- * digits, '-', '_' and single dots alone, so that it may be a file's name; or the
- * canonical text of an address without brackets; or "" with HOSTNAME_BAD. */
+/* raw: a host as in a URI (percent-encoded or raw UTF-8, [..] around IPv6),
+ * in SNI, in a configuration or on a command line (IPv6 without brackets is
+ * taken too). out receives lower-case A-labels without a trailing dot, of
+ * letters, digits, '-', '_' and single dots alone, so that it may be a
+ * file's name; or the canonical text of an address without brackets; or ""
+ * with HOSTNAME_BAD. */
 enum hostname_kind
 hostname_canonical(struct slice raw, char out[HOSTNAME_SIZE]);
 

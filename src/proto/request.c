@@ -6,7 +6,7 @@
 enum request
 request_parse(struct slice in, struct slice *uri)
 {
-	/* What lies behind the longest line is never looked at. */
+	/* What follows the longest line is never looked at. */
 	struct slice line = slice_head(
 	    in, in.len < REQUEST_LINE_MAX ? in.len : REQUEST_LINE_MAX);
 	const uint8_t *end =

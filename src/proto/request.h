@@ -19,9 +19,9 @@ enum request {
 	REQUEST_TOO_LONG, /* never: 59 at once */
 };
 
-/* Looks for the first CRLF in all that has come so far. Bytes behind it are
+/* Looks for the first CRLF in all that has come so far. Bytes after it are
  * ignored. *uri borrows from in; it is not looked at in any way: NULs and
- * other surprises are the URI parser's affair. */
+ * other surprises are left to the URI parser. */
 enum request request_parse(struct slice in, struct slice *uri);
 
 #endif

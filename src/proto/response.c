@@ -134,7 +134,7 @@ response_type(
 	return ok;
 }
 
-/* NULL for what is no status of ours: status_known() asks this table too. */
+/* NULL for a code that is not ours: status_known() uses this table, too. */
 static const char *
 status_row_text(int code)
 {

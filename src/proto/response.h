@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The response header: "NN SP META CRLF", the status codes and the words we send
- * with them (Gemini protocol specification, "Responses", "Status codes").
+/* The response header: "NN SP META CRLF", the status codes and the words we
+ * send with them (Gemini protocol specification, "Responses", "Status codes").
  * Pure; depends on util. */
 #ifndef PROTO_RESPONSE_H
 #define PROTO_RESPONSE_H
@@ -39,7 +39,7 @@ enum { STATUS_REDIRECTS_MAX = 5 };
 /* Whether code is one of the above but STATUS_NONE. */
 bool status_known(int code);
 
-/* What we say with a code when there is nothing better: never empty, plain
+/* The text sent with a code when there is nothing better: never empty, plain
  * ASCII, constant. */
 const char *status_text(enum status code);
 
@@ -53,9 +53,10 @@ enum {
 };
 
 /* Writes the whole header into out, after resetting it. Meta that is empty, too
- * long, not UTF-8, begins with a BOM or a space or holds a C0, DEL or C1 control
- * is never sent: the header is then 40 with its own text (51 for a redirect), and
- * the code really written is returned. out must hold RESPONSE_HEADER_MAX. */
+ * long, not UTF-8, begins with a BOM or a space or holds a C0, DEL or C1
+ * control is never sent: the header is then 40 with its own text (51 for a
+ * redirect), and the code really written is returned. out must hold
+ * RESPONSE_HEADER_MAX. */
 enum status
 response_header(struct buf *out, enum status code, struct slice meta);
 

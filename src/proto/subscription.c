@@ -85,8 +85,8 @@ subscription_entry_title(struct slice label)
 	return label;
 }
 
-/* All of a date's shape that the label begins with: with a digit too many it is
- * no date. */
+/* All of a date's shape that the label begins with: a digit too many
+ * makes it invalid. */
 static struct slice
 subscription_entry_date(struct slice label)
 {

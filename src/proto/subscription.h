@@ -16,9 +16,10 @@ struct subscription_day {
 
 /* A link whose label begins like a date. Borrows from the page. */
 struct subscription_entry {
-	struct slice url;   /* as it stands on the page, never empty */
-	struct slice date;  /* the label's first ten bytes, and digits behind */
-	struct slice title; /* what is behind the date's word; may be empty */
+	struct slice url; /* as on the page, never empty */
+	struct slice
+	    date; /* the label's first ten bytes, and digits after them */
+	struct slice title; /* what follows the date's word; may be empty */
 	bool dated;         /* false: there is no such day, clients take none */
 	struct subscription_day day;
 	unsigned line; /* from 1 */
@@ -28,7 +29,7 @@ struct subscription_entry {
  * False at the end of the page. */
 bool subscription_next(struct gemtext *g, struct subscription_entry *entry);
 
-/* The first "##" behind the first "#", with nothing but blank lines and headings
+/* The first "##" after the first "#", with nothing but blank lines and headings
  * between them; empty when there is none. The title is gemtext_title's. */
 struct slice subscription_subtitle(struct slice page);
 

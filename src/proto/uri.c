@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* RFC 3986 4.1, split by its delimiters and not yet judged. */
+/* RFC 3986 4.1, split by its delimiters and not yet checked. */
 struct reference {
 	struct slice scheme; /* empty: none */
 	struct slice authority;
@@ -68,7 +68,7 @@ reference_split(struct slice s, struct reference *r)
 }
 
 /* Bytes that no part of a URI may hold. '[' and ']' are not among them, though
- * RFC 3986 has no place for them behind the host: widespread URL libraries
+ * RFC 3986 does not allow them after the host: widespread URL libraries
  * leave them as they are in paths and queries. */
 static bool
 byte_is_refused(uint8_t c)
@@ -179,7 +179,7 @@ uri_parse_authority(struct slice authority, struct uri *out)
 	if (authority.len == 0)
 		return NULL;
 	if (authority.ptr[0] != ':')
-		return "junk behind the host";
+		return "invalid text after the host";
 	authority = slice_skip(authority, 1);
 	if (authority.len == 0) /* RFC 3986 3.2.3: as if it were not given */
 		return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* URIs as a Gemini request carries them: parsed as views, nothing decoded but
- * the path, and that once (RFC 3986; Gemini protocol specification, "Requests").
- * Pure; depends on util and hostname. */
+ * the path, and that once (RFC 3986; Gemini protocol specification,
+ * "Requests"). Pure; depends on util and hostname. */
 #ifndef PROTO_URI_H
 #define PROTO_URI_H
 
@@ -32,14 +32,15 @@ struct uri {
  * constant text of a few words, NULL on URI_OK. */
 enum uri_result uri_parse(struct slice text, struct uri *out, const char **why);
 
-/* Why a link must not be written like this, for whoever wants it followed: control
+/* Why a link that is to be followed must not be written like this: control
  * bytes, <>"\^{|}`, a malformed escape. NULL: it may; raw UTF-8 passes. */
 const char *uri_fault(struct slice reference);
 
 /* RFC 3986 5.2 against base (which is absolute), as a client resolves a
  * redirect or link; dots above the root are dropped as 5.2.4 says; a fragment,
  * which no request may carry, is dropped too. An empty reference gives base
- * itself. The result is text in out, not yet parsed. False when it does not fit. */
+ * itself. The result is text in out, not yet parsed. False when it does not
+ * fit. */
 bool
 uri_resolve(const struct uri *base, struct slice reference, struct buf *out);
 

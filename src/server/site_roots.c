@@ -306,8 +306,8 @@ site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
 	site_warn_store(s, h, r);
 	if (!host_read_conf(h, bytes, there, &why)) {
 		denied = host_conf_is_denied(h);
-		report_add(r, REPORT_ERROR, root, 0, "capsule.conf %s%s%s",
-		    why.text, denied ? " by user " : "",
+		report_add(r, REPORT_ERROR, root, 0, "capsule.conf: %s%s%s",
+		    why.text, denied ? " as user " : "",
 		    denied ? s->base->privs.user : "");
 	} else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len)) {
 		report_add(r, REPORT_ERROR, root, 0, "out of memory");

@@ -19,8 +19,8 @@ enum { JSON_DEPTH_MAX = 8 };
 void json_object(struct json *j, const char *name);
 void json_list(struct json *j, const char *name);
 
-/* Closes the object or list that was opened last; after the last one a line feed
- * follows. */
+/* Closes the object or list that was opened last; after the last one a line
+ * feed follows. */
 void json_end(struct json *j);
 
 /* A string. Bytes that could deceive a terminal, and those that are not UTF-8,

@@ -68,8 +68,8 @@ int hex_value(uint8_t c);
 
 /* Whether candidate may be what was meant with word, and is nearer to it than
  * *best, which is then set (SIZE_MAX at the start). The distance counts letters
- * put in, left out, replaced, or swapped with their neighbour; it may be a third
- * of the longer word's length. */
+ * put in, left out, replaced, or swapped with their neighbour; it may be a
+ * third of the longer word's length. */
 bool word_nearer(const char *word, const char *candidate, size_t *best);
 
 /* The nearest of words, which end with NULL, or NULL. */

@@ -72,8 +72,8 @@ def test_a_capsule_conf_that_only_root_may_read(place):
         conf.write_text('lang = "de";\n')
         conf.chmod(0o600)
         said = hup(server)
-        assert re.search(r"/one: capsule\.conf may not be read by user "
-                         "(nobody|carnation)", said)
+        assert re.search(r"/one: capsule\.conf: cannot read: permission "
+                         r"denied as user (nobody|carnation)", said)
         settle(server)
         assert is_whole(server), "what was served last"
         conf.chmod(0o644)

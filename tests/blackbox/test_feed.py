@@ -262,10 +262,11 @@ def test_without_a_feed_there_is_the_copy_alone(place):
 
 
 @pytest.mark.parametrize("settings, line, words", [
-    ('title = "t";\nfeed = "none.gmi";\n', 2, "feed: none.gmi is not there"),
+    ('title = "t";\nfeed = "none.gmi";\n', 2,
+     "feed: none.gmi is not a file that is served"),
     ('feed = "note.txt";\n', 1, "feed: note.txt is not served as text/gemini"),
     ('\norder = ["index.gmi",\n  "none.gmi"];\n', 3,
-     "order: none.gmi is not there"),
+     "order: none.gmi is not a file that is served"),
     ('copy = "index.gmi";\n', 1, "copy: index.gmi is the name of a page"),
 ])
 def test_what_capsule_conf_gets_wrong(place, settings, line, words):
@@ -280,7 +281,7 @@ def test_what_pages_get_wrong(place):
     c = capsule(place, updates__gmi="# Empty\n", night__gmi=b"# N\n\xff\n")
     said = feed(c, status=1)
     assert f"error: {c}/updates.gmi: has no entry" in said
-    assert f"error: {c}/night.gmi:2: is not UTF-8" in said
+    assert f"error: {c}/night.gmi:2: not UTF-8" in said
     assert not (c / "atom.xml").exists() and not (c / "all.txt").exists()
 
 

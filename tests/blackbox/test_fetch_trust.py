@@ -89,7 +89,7 @@ def test_known_but_expired(fetch, evil, tmp_path):
         f"localhost:{s.port} {spki} 2020-01-01T00:00:00Z\n")
     r = fetch("--known-hosts", "known", s.url())
     assert (r.returncode, r.stdout) == (0, b"late")
-    assert b"its key is the known one, going on" in r.stderr
+    assert b"its key is the known one, so it is accepted" in r.stderr
 
 
 def test_renewed_after_expiry(fetch, evil, tmp_path):

@@ -162,11 +162,11 @@ what_is_wrong_is_told_with_its_place(void **state)
 		const char *settings, *words;
 		enum report_level level;
 	} rows[] = {
-		{ "order = [\"none.gmi\"];", "none.gmi is not there",
-		    REPORT_ERROR },
+		{ "order = [\"none.gmi\"];",
+		    "none.gmi is not a file that is served", REPORT_ERROR },
 		{ "order = [\"x.txt\"];", "not served as text/gemini",
 		    REPORT_ERROR },
-		{ "order = [\"a.gmi\", \"a.gmi\"];", "is there already",
+		{ "order = [\"a.gmi\", \"a.gmi\"];", "duplicate entry",
 		    REPORT_WARNING },
 		{ "copy = \"a.gmi\";", "the name of a page", REPORT_ERROR },
 		{ "copy = \"none.gmi\";", "the name of a page", REPORT_ERROR },

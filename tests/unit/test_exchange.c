@@ -57,7 +57,7 @@ on_body(void *arg, struct slice bytes)
 /* A server by script, and an exchange with it. */
 struct play {
 	struct received received;
-	struct fetch_handler visitor;
+	struct fetch_handler handler;
 	struct target target;
 	struct exchange *x;
 	struct why why;
@@ -99,9 +99,9 @@ begin(struct play *p, const struct script *s,
 	int listener = loopback_listen(&port);
 
 	*p = (struct play){ .received = { .trust = true },
-		.visitor = { on_trust, on_header, on_body, NULL },
+		.handler = { on_trust, on_header, on_body, NULL },
 		.result = FETCH_GOING };
-	p->visitor.arg = &p->received;
+	p->handler.arg = &p->received;
 	p->pid = fork();
 	if (p->pid == 0)
 		script_serve(listener, server, s);
@@ -109,7 +109,7 @@ begin(struct play *p, const struct script *s,
 	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
 	assert_int_equal(
 	    target_parse(slice_str(url), &p->target, &p->why), TARGET_OK);
-	p->x = exchange_new(&p->target, client, limits, &p->visitor, &p->why);
+	p->x = exchange_new(&p->target, client, limits, &p->handler, &p->why);
 	assert_non_null(p->x);
 }
 
@@ -134,7 +134,7 @@ go_on(struct play *p, size_t n)
 		}
 		if (going == 0)
 			return;
-		poll(want, going, dial_patience(until));
+		poll(want, going, dial_timeout(until));
 	}
 }
 
@@ -256,7 +256,10 @@ test_given_up(void **state)
 static enum fetch_result
 fetch_play(const struct script *s, struct received *h, struct why *why)
 {
-	struct fetch_handler visitor = { .trust = on_trust, .header = on_header, .body = on_body, .arg = h };
+	struct fetch_handler handler = { .trust = on_trust,
+		.header = on_header,
+		.body = on_body,
+		.arg = h };
 	struct tls_server *origin = link_make_server(&script_settings, NULL);
 	struct tls_client *fetcher = tls_client_new(NULL, NULL, why);
 	enum fetch_result result;
@@ -273,7 +276,7 @@ fetch_play(const struct script *s, struct received *h, struct why *why)
 	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
 	assert_int_equal(target_parse(slice_str(url), &t, why), TARGET_OK);
 	result = fetch(
-	    &t, fetcher, s->timeout_s == 0 ? 10 : s->timeout_s, &visitor, why);
+	    &t, fetcher, s->timeout_s == 0 ? 10 : s->timeout_s, &handler, why);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tls_client_free(&fetcher);

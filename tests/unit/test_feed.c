@@ -210,9 +210,9 @@ what_is_wrong_is_told_with_its_place(void **state)
 	} rows[] = {
 		{ "", SLICE("# U\n"), 0, "no feed is set" },
 		{ "feed = \"v.gmi\";", SLICE("# U\n"), 1,
-		    "v.gmi is not there" },
+		    "v.gmi is not a file that is served" },
 		{ "feed = \"u.gmi\"; gone = [\"/u.gmi\"];", SLICE("# U\n"), 1,
-		    "u.gmi is not there" },
+		    "u.gmi is not a file that is served" },
 		{ "feed = \"u.gmi\"; paths = ({ glob = \"*\"; "
 		  "type = \"text/plain\"; });",
 		    SLICE("# U\n"), 1, "not served as text/gemini" },
@@ -253,9 +253,9 @@ days_that_are_none_are_left_out(void **state)
 	has(text, "b.gmi");
 	assert_null(strstr(text, "a.gmi"));
 	assert_true(
-	    capsule_reported(REPORT_WARNING, 2, "2026-02-30 is no day"));
+	    capsule_reported(REPORT_WARNING, 2, "invalid date: 2026-02-30"));
 	assert_true(
-	    capsule_reported(REPORT_WARNING, 4, "2026-11-221 is no day"));
+	    capsule_reported(REPORT_WARNING, 4, "invalid date: 2026-11-221"));
 }
 
 /* What the linter calls an error is no link of a feed either. */

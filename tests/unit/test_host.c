@@ -73,7 +73,7 @@ test_a_duplicate_of_the_command_line(void **state)
 		    conf_set_text(capsule.conf, &c->root, tree_path("root")));
 	}
 	assert_null(hosts_open(capsule.conf, &capsule.report));
-	assert_true(capsule_reported(REPORT_ERROR, 0, "another capsule"));
+	assert_true(capsule_reported(REPORT_ERROR, 0, "duplicate host"));
 }
 
 static void
@@ -220,7 +220,7 @@ test_content_when_descriptors_are_short(void **state)
 	ok = hosts_read_content(capsule.hosts, &capsule.report);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_false(ok);
-	assert_true(capsule_reported(REPORT_ERROR, 0, "cannot be read now"));
+	assert_true(capsule_reported(REPORT_ERROR, 0, "cannot read now"));
 }
 
 static void

@@ -80,20 +80,21 @@ test_a_store_without_a_release_is_told(void **state)
 		const char *told;
 	} rows[] = {
 		{ NULL, "nothing has been published into this store yet" },
-		{ "", "a store whose `current` is no symbolic link" },
+		{ "", "a store whose `current` is not a symbolic link" },
 		{ "releases/3", "current release, releases/3, is not there" },
-		{ "releases/1/index.gmi", "which is none of its releases" },
-		{ "releases/file", "which is none of its releases" },
+		{ "releases/1/index.gmi", "which is not one of its releases" },
+		{ "releases/file", "which is not one of its releases" },
 		{ "releases/7", "current release, releases/7, is not there" },
-		{ "releases/", "leads to \"releases/\", which is none" },
-		{ "releases/01", "which is none of its releases" },
-		{ "releases/0", "which is none of its releases" },
-		{ "releases/1/", "which is none of its releases" },
-		{ "releases/-1", "which is none of its releases" },
-		{ "releases/1/../../..", "which is none of its releases" },
-		{ "releases/18446744073709551617", "none of its releases" },
-		{ "/etc", "leads to \"/etc\", which is none of its releases" },
-		{ "objects", "which is none of its releases" },
+		{ "releases/", "leads to \"releases/\", which is not one" },
+		{ "releases/01", "which is not one of its releases" },
+		{ "releases/0", "which is not one of its releases" },
+		{ "releases/1/", "which is not one of its releases" },
+		{ "releases/-1", "which is not one of its releases" },
+		{ "releases/1/../../..", "which is not one of its releases" },
+		{ "releases/18446744073709551617", "not one of its releases" },
+		{ "/etc",
+		    "leads to \"/etc\", which is not one of its releases" },
+		{ "objects", "which is not one of its releases" },
 	};
 	const char *const conf =
 	    "capsules = (\n{ host = \"a.example\"; root = \"root\"; } );\n";
