@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Files that a store lacks (all that a manifest lists, or what has rotted), fetched
- * into objects: two connections at a time, from whatever source has the right
- * bytes. Depends on fetcher, store, manifest. */
+/* Files that a store lacks (all that a manifest lists, or what is corrupt),
+ * fetched into objects: two connections at a time, from whatever source has the
+ * right bytes. Depends on fetcher, store, manifest. */
 #ifndef ARCHIVE_DOWNLOAD_H
 #define ARCHIVE_DOWNLOAD_H
 
@@ -10,7 +10,7 @@
 #include "util/why.h"
 
 enum {
-	DOWNLOAD_SHOWN_MAX = 20, /* failures that are told by name */
+	DOWNLOAD_SHOWN_MAX = 20, /* failures that are reported by name */
 	DOWNLOAD_TRIES = 3,      /* of one file at one source */
 };
 
@@ -23,7 +23,7 @@ enum download_fault {
 /* Both borrowed. */
 struct download_file {
 	const uint8_t *digest;
-	const char *path; /* NULL: to be had by its hash alone */
+	const char *path; /* NULL: available by its hash only */
 };
 
 struct download_failure {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Errands: one file asked of one source, redirects and "slow down" included, as
+/* Requests: one file of one source, redirects and "slow down" included, as
  * steps that never block, or waited for; and what all requests of a run share.
  * Whatever asks others for manifests and files goes through here, and so do its
- * limits. What came is for a hash or a signature to judge, not for TLS.
- * Depends on source and client. */
+ * limits. What came is for a hash or a signature to judge, not for TLS. Depends
+ * on source and client. */
 #ifndef ARCHIVE_FETCHER_H
 #define ARCHIVE_FETCHER_H
 
@@ -33,7 +33,7 @@ struct fetcher {
 	struct tls_client *tls;
 	struct dial_names *names;
 	uint64_t timeout_ms; /* with each source; fetcher_open sets it */
-	/* Is it they? Asked of each connection; NULL: whoever it is. */
+	/* Checks that the peer is the expected one; NULL: any is. */
 	bool (*trust)(void *arg, struct source *s, const struct cert *c);
 	void *arg;
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
@@ -111,8 +111,8 @@ void fetcher_wait(
 enum fetcher_result fetcher_get(struct fetcher *c, struct source *s,
     const struct fetcher_file *o, bool *cut, struct why *why);
 
-/* The same of a file that is appended to out, at most its maximum. FETCHER_STOPPED
- * and out->failed: memory is short. */
+/* The same of a file that is appended to out, at most its maximum.
+ * FETCHER_STOPPED and out->failed: out of memory. */
 enum fetcher_result
 fetcher_text(struct fetcher *c, struct source *s, const char *path,
     uint64_t total_ms, struct buf *out, bool *cut, struct why *why);

@@ -32,7 +32,8 @@ serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
 	if (serial == st->serial && digest_equal(f->digest, st->manifest))
 		return FOUND_SAME;
 	if (serial == st->serial) {
-		why_set(why, "another manifest had this serial (equivocation)");
+		why_set(why, "equivocation: the store has another manifest of "
+			     "this serial");
 		return FOUND_EQUIVOCATION;
 	}
 	if (serial == allowed)
@@ -79,7 +80,7 @@ found_check(
 	/* What a retired key once signed may still lie on a slow mirror; new is
 	 * nothing of it. */
 	if (v == FOUND_NEWER && st->key[f->key].retired) {
-		why_set(why, "signed with a key that is retired");
+		why_set(why, "signed with a retired key");
 		return FOUND_UNSIGNED;
 	}
 	return v;

@@ -33,17 +33,17 @@ struct found {
 void found_init(struct found *f);
 void found_fini(struct found *f);
 
-/* Opens f->text and holds it against what st remembers; allowed is the one lower
- * (or too high) serial that the operator lets pass; 0: none. why: half a sentence
- * for a refusal. f->m is there unless it is unsigned or unsound. */
+/* Opens f->text and holds it against what st remembers; allowed is the one
+ * lower (or too high) serial that the operator lets pass; 0: none. why: the
+ * reason for a refusal. f->m is there unless it is unsigned or unsound. */
 enum found_result found_check(
     struct found *f, const struct state *st, uint64_t allowed, struct why *why);
 
 bool found_is_refused(enum found_result v);
 
-/* What an accepted manifest does to the keys: next-key is added, keys before the
- * one that signed are retired. Each is told in words to say, a line each; false
- * when there is no room for a key. */
+/* What an accepted manifest does to the keys: next-key is added, keys before
+ * the one that signed are retired. Reports each in a line of said; false when
+ * there is no room for a key. */
 bool found_keys(struct state *st, const struct found *f, struct buf *said);
 
 #endif

@@ -43,8 +43,8 @@ struct links_place {
  * handle returns. */
 typedef void link_handler(void *arg, const struct link *link);
 
-/* Reads every page, one at a time. False when one cannot be read, or memory is
- * short; the others are read all the same. */
+/* Reads every page, one at a time. False when one cannot be read, or out of
+ * memory; the others are read all the same. */
 bool links_each(const struct links_place *p, link_handler *handle, void *arg);
 
 /* What capsule.conf decides about path, beneath the root: gone, redirected, or

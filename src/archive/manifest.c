@@ -12,7 +12,7 @@
 
 enum { NAMES_BLOCK = 64 * 1024 };
 
-/* Paths lie one behind the other in blocks: a hundred thousand of them are a few
+/* Paths lie one after the other in blocks: a hundred thousand of them are a few
  * allocations. */
 struct manifest_names {
 	struct manifest_names *next;
@@ -23,7 +23,7 @@ struct manifest_names {
 _Static_assert(NAMES_BLOCK > MANIFEST_ORIGIN_MAX + 1024,
     "any path that fits in a URL fits in a block");
 
-/* A copy of s with a NUL behind it; NULL when memory is short. */
+/* A copy of s with a NUL after it; NULL when out of memory. */
 static char *
 names_copy(struct manifest *m, struct slice s)
 {

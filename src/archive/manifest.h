@@ -55,22 +55,22 @@ struct manifest {
  * knows for a certain one), nothing under mirror/ nor of that name. */
 const char *manifest_name_fault(struct slice name);
 
-/* Adds an entry behind the others, with a copy of path, which must be sound;
- * n grows, the counts are the caller's. False when memory is short or there are
+/* Adds an entry behind the others, with a copy of path, which must be sound; n
+ * grows, the counts are the caller's. False when out of memory or there are
  * MANIFEST_FILES_MAX. */
 bool manifest_add(
     struct manifest *m, const uint8_t digest[DIGEST_SIZE], struct slice path);
 
-/* What is wrong with the entries as they stand, one behind the other, or NULL:
+/* What is wrong with the entries as they stand, one after the other, or NULL:
  * not in byte order, one twice, a name that is also another's directory, a URL
  * that is too long at the origin. *at is then the entry. For who writes one;
  * manifest_parse asks it too. */
 const char *manifest_order_fault(const struct manifest *m, size_t *at);
 
-/* Reads the signed part (all behind line 2). False and why, with the line
- * ("line 12: ..."): anything unsorted, twice, malformed, a name that is also
- * another's directory, counts that do not agree (files; bytes and largest are
- * the publisher's word, largest <= bytes). Header lines come in the order of
+/* Reads the signed part (all after line 2). False and why, with the line ("line
+ * 12: ..."): anything unsorted, twice, malformed, a name that is also another's
+ * directory, counts that do not agree (files; bytes and largest are the
+ * publisher's word, largest <= bytes). Header lines come in the order of
  * carnation-mirror(7); "# name: value" lines of unknown names are passed over.
  * out need not be freed when it is false. */
 bool manifest_parse(struct slice text, struct manifest *out, struct why *why);

@@ -10,7 +10,7 @@
 #include "proto/request.h"
 #include "util/why.h"
 
-/* A path that begins with another path, one behind the other, is longer by a
+/* A path that begins with another path, one after the other, is longer by a
  * byte at least. */
 enum { PREFIXES_MAX = REQUEST_URI_MAX };
 
@@ -25,7 +25,7 @@ struct prefixes {
 };
 
 /* Puts path on top; true when one beneath it is a directory of its. Only the
- * one on top can be: had one further down, it had been told of that one. */
+ * one on top can be: for one further down it was reported. */
 static bool
 is_beneath(struct prefixes *p, const char *path)
 {

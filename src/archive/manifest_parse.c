@@ -197,7 +197,7 @@ printable(struct slice s)
 	return slice_utf8(s);
 }
 
-/* "# name: value" taken apart; neither is empty. */
+/* "# name: value" parsed; neither is empty. */
 static bool
 split_header(struct slice line, struct slice *name, struct slice *value)
 {
@@ -235,7 +235,7 @@ reading_take_header(struct reading *r, struct slice line, size_t *next)
 			   ? FAULT(r, "a second gemini-mirror")
 			   : true;
 	if (i < *next)
-		return reading_fault(r, "twice, or out of order", name);
+		return reading_fault(r, "duplicate, or out of order", name);
 	gap = missing(*next, i);
 	if (gap != NULL)
 		return reading_fault(
@@ -289,8 +289,7 @@ take_entry(struct reading *r, struct slice line)
 		return reading_fault(r, what, path);
 	if (r->out->n == r->out->files)
 		return FAULT(r, "more files than the header says");
-	return manifest_add(r->out, digest, path) ||
-	       FAULT(r, "memory is short");
+	return manifest_add(r->out, digest, path) || FAULT(r, "out of memory");
 }
 
 static bool

@@ -77,7 +77,8 @@ finish(struct mirror *m, uint64_t serial, struct found *f)
 		return MIRROR_UPDATED;
 	}
 	if (!found_is_refused(v))
-		why_set(why, "its serial is %" PRIu64, f->m.serial);
+		why_set(
+		    why, "wrong serial in its manifest: %" PRIu64, f->m.serial);
 	return MIRROR_REFUSED;
 }
 
@@ -151,8 +152,8 @@ knows_key(const struct state *st, const struct signify_key *k)
 static enum mirror_result
 no_key(struct mirror *m)
 {
-	return mirror_fail(m, MIRROR_USAGE,
-	    "no key is pinned yet: give the author's with --key");
+	return mirror_fail(
+	    m, MIRROR_USAGE, "missing the author's public key: use --key");
 }
 
 /* The key that was given is pinned when there is none yet. An interrupted run is
@@ -200,7 +201,7 @@ mirror_open_store(struct mirror *m)
 	struct why *why = &m->out->why;
 	enum mirror_result result;
 
-	/* No store is begun in vain. */
+	/* No store is created that nothing can be put into. */
 	if (m->options->key == NULL && !store_is(m->options->store))
 		return no_key(m);
 	m->store = store_open(m->options->store, true, why);
@@ -211,7 +212,8 @@ mirror_open_store(struct mirror *m)
 		break;
 	case STORE_BUSY:
 		return mirror_fail(m, MIRROR_LATER,
-		    "%s is locked: another run is at work", m->options->store);
+		    "%s: in use by another run: try again later",
+		    m->options->store);
 	case STORE_LOCK_FAILED:
 		return MIRROR_LOCAL;
 	}

@@ -24,7 +24,7 @@ struct mirror_progress {
 	uint64_t bytes, bytes_all; /* bytes_all: at most */
 };
 
-/* Who hears how it goes. */
+/* Receives progress and messages. */
 struct mirror_listener {
 	/* One line for a person. */
 	void (*say)(void *arg, enum mirror_level level, const char *text);
@@ -33,7 +33,7 @@ struct mirror_listener {
 	void *arg;
 };
 
-/* What is wanted. All borrowed. */
+/* The options of a run. All borrowed. */
 struct mirror_options {
 	const char *store;
 	const char *url; /* "gemini://host[:port]/", in its one form */
@@ -52,7 +52,7 @@ struct mirror_options {
 enum mirror_result {
 	MIRROR_UPDATED,
 	MIRROR_SAME,
-	MIRROR_LATER,   /* nobody to be heard, lock held, stopped */
+	MIRROR_LATER,   /* no source answers, lock held, stopped */
 	MIRROR_USAGE,   /* no key */
 	MIRROR_REFUSED, /* signature, rollback, equivocation, names, hashes */
 	MIRROR_LOCAL,   /* disk, permissions, limits */

@@ -95,7 +95,7 @@ enum answer {
 	ANSWER_NONE,
 	ANSWER_REFUSED,
 	ANSWER_STOPPED,
-	ANSWER_LOCAL, /* memory is short */
+	ANSWER_LOCAL, /* out of memory */
 };
 
 /* The bytes of a source's manifest, not yet looked at. */
@@ -176,8 +176,8 @@ finding_is_origin(const struct finding *g, const struct source *s)
 	return strcmp(s->base, g->known.origin) == 0;
 }
 
-/* Another mirror may lag, or be kept back, for ever: the origin is asked as well,
- * when it was not (MIRROR_LATER). */
+/* Another mirror may lag, or be kept back, forever: the origin is asked as
+ * well, when it was not (MIRROR_LATER). */
 static enum mirror_result
 same_handle(struct finding *g, const struct source *s)
 {
@@ -254,7 +254,7 @@ source_ask(struct finding *g, struct source *s)
 	return result;
 }
 
-/* The run goes by s, whoever was refused before. */
+/* The run follows s, whatever was refused before. */
 static void
 settle_on(struct finding *g, const struct source *s, uint64_t serial)
 {
@@ -293,10 +293,9 @@ finding_decide(struct finding *g, enum mirror_result result)
 	if (g->best_from == NULL && g->same != NULL)
 		return decide_same(g);
 	if (g->best_from == NULL)
-		return g->refused != NULL
-			   ? MIRROR_REFUSED
-			   : mirror_fail(m, MIRROR_LATER,
-				 "no source has a manifest to give");
+		return g->refused != NULL ? MIRROR_REFUSED
+					  : mirror_fail(m, MIRROR_LATER,
+						"no source has a manifest");
 	settle_on(g, g->best_from, g->best.m.serial);
 	found_fini(&m->found);
 	m->found = g->best;

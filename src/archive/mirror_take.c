@@ -213,7 +213,7 @@ hold_against_limits(struct mirror *m)
 	return MIRROR_UPDATED;
 }
 
-/* Room for what comes and for the archive, which each release has anew. */
+/* Room for what comes and for the archive, which each release has of its own. */
 static enum mirror_result
 hold_against_disk(struct mirror *m, const struct download *d)
 {
@@ -263,7 +263,7 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 {
 	static const char *const words[] = {
 		[DOWNLOAD_UNREACHED] = "could not be fetched",
-		[DOWNLOAD_ABSENT] = "is at no source",
+		[DOWNLOAD_ABSENT] = "no source has it",
 		[DOWNLOAD_OTHER] = "is not what the manifest says",
 	};
 	const struct source *s = m->sources.at;
@@ -285,8 +285,8 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 	    d->failures, d->failures == 1 ? "" : "s");
 }
 
-/* One of them was published anew while its files were fetched? Then that is what
- * to go on with. */
+/* Whether another serial was published while the files were fetched: the run
+ * continues with that. */
 static bool
 has_moved_on(struct mirror *m)
 {
@@ -351,8 +351,8 @@ fetch_all(struct mirror *m, struct download *d, bool *lacking)
 	case DOWNLOAD_LOCAL:
 		return MIRROR_LOCAL;
 	case DOWNLOAD_STOPPED:
-		return mirror_fail(m, MIRROR_LATER,
-		    "interrupted; the next run goes on from here");
+		return mirror_fail(
+		    m, MIRROR_LATER, "interrupted; the next run resumes here");
 	}
 	if (!download_is_as_said(m->store, &m->found.m))
 		return mirror_fail(m, MIRROR_REFUSED,
@@ -360,7 +360,7 @@ fetch_all(struct mirror *m, struct download *d, bool *lacking)
 	return MIRROR_UPDATED;
 }
 
-/* A manifest may be followed by the next one, but not for ever. */
+/* A manifest may be followed by the next one, but not forever. */
 static enum mirror_result
 fetch_until_whole(struct mirror *m)
 {
@@ -490,8 +490,8 @@ mirror_take(struct mirror *m)
 		m->store, &m->found.m, buf_view(&m->found.text), &m->out->why))
 		return MIRROR_LOCAL;
 	if (fetcher_stopped(&m->fetcher))
-		return mirror_fail(m, MIRROR_LATER,
-		    "interrupted; the next run goes on from here");
+		return mirror_fail(
+		    m, MIRROR_LATER, "interrupted; the next run resumes here");
 	if (store_current(m->store) != m->found.m.serial)
 		result = mirror_try(m);
 	if (result != MIRROR_UPDATED)

@@ -21,7 +21,7 @@ enum {
 	PUBLISH_REFRESH_DAYS_MAX = 36500,
 };
 
-/* What a mirror takes unless it is told otherwise: more is worth a warning. */
+/* What a mirror takes by default: more is worth a warning. */
 #define PUBLISH_FILE_USUAL (UINT64_C(64) << 20)
 #define PUBLISH_BYTES_USUAL (UINT64_C(4) << 30)
 
@@ -74,7 +74,7 @@ struct publish_plan {
 
 struct publish; /* opaque */
 
-/* NULL: memory is short. */
+/* NULL: out of memory. */
 struct publish *publish_new(const struct publish_options *o);
 
 /* Works it all out. Every problem goes to r. A store that exists is locked, unless

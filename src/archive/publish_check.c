@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What an editor is told before publishing: by the linter, and of what matters to
- * mirrors alone. */
+/* Reports before publishing: the linter's, and what matters only to mirrors. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,8 @@
 
 enum { URL_SHOWN_MAX = 200 };
 
-/* The feed is made anew, so an older one need not be right; absolute links are
- * told of in other words. */
+/* The feed is generated, so an older one need not be right; absolute links are
+ * reported in other words. */
 static void
 set_rules(struct lint *l, const struct host *h)
 {
@@ -235,7 +234,7 @@ publish_check_links(struct publish *p, struct report *r)
 }
 
 /* Pages that go though others lead there: found in the last release, as its
- * visitors know it. */
+ * clients know it. */
 
 static int
 losses_compare(const void *a, const void *b)

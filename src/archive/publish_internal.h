@@ -93,7 +93,7 @@ publish_stage publish_turn_keys; /* state's, as the new serial leaves them */
 
 /* The key that the new serial announces: the one asked for, or the one that the
  * last serial announced, until it signs; a mirror that missed that serial would
- * refuse it for ever. NULL: none. o's, or p's. */
+ * refuse it forever. NULL: none. o's, or p's. */
 const struct signify_key *publish_successor(const struct publish *p);
 
 /* publish_source.c: what there is to publish. */
@@ -105,7 +105,7 @@ publish_stage publish_stamp_files; /* before anybody reads them */
 publish_stage publish_make_files;
 publish_stage publish_hash_files;
 
-/* publish_check.c: what an editor is told. */
+/* publish_check.c: reports before publishing. */
 publish_stage publish_lint;
 publish_stage publish_check_reached; /* by mirrors; behind the hashes */
 publish_stage publish_check_links;

@@ -36,7 +36,7 @@ head(const struct publish *p)
 	return m;
 }
 
-/* False when memory is short or there are too many. */
+/* False when out of memory or there are too many. */
 static bool
 add_files(const struct publish *p, struct manifest *m)
 {
@@ -181,7 +181,7 @@ publish_seal(struct publish *p, struct report *r)
 	if (ok)
 		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, NULL, 0,
-	    "the list cannot be signed: memory is short, or it is longer than "
+	    "the list cannot be signed: out of memory, or it is longer than "
 	    "%d MiB",
 	    MANIFEST_MAX >> 20);
 	return RESULT_LOCAL;

@@ -15,7 +15,7 @@ lock_store(struct publish *p, struct report *r, struct why *why)
 		return RESULT_GOOD;
 	case STORE_BUSY:
 		report_add(r, REPORT_ERROR, p->o->store, 0,
-		    "somebody else is writing to this store: try again later");
+		    "in use by another run: try again later");
 		return RESULT_FAILED;
 	case STORE_LOCK_FAILED:
 		break;
@@ -74,7 +74,7 @@ find_origin(struct publish *p, struct report *r)
 	if (!feed_origin_put(&p->origin, &url) ||
 	    !manifest_origin(buf_view(&url), p->origin_url)) {
 		report_add(r, REPORT_ERROR, NULL, 0,
-		    "this origin is none of a manifest's");
+		    "origin URL is not valid in a manifest");
 		return RESULT_USAGE;
 	}
 	if (said == NULL || (said->port == p->origin.port &&
@@ -147,7 +147,7 @@ publish_make_store(struct publish *p, struct report *r)
 	if (result == RESULT_GOOD &&
 	    state_read(p->store, &p->state, &why) != STATE_NONE) {
 		report_add(r, REPORT_ERROR, p->o->store, 0,
-		    "somebody else has just published here: begin again");
+		    "another run has just published here: start again");
 		result = RESULT_FAILED;
 	}
 	return result;
@@ -189,8 +189,8 @@ publish_read_last(struct publish *p, struct report *r)
 		serial = store_current(p->store);
 		(void)store_manifest(p->store, serial, &text);
 	}
-	/* A rotten one is no reason to publish nothing ever more: the serial does
-	 * not come from it. */
+	/* A corrupt one does not prevent publishing: the serial does not come
+	 * from it. */
 	if (manifest_open(buf_view(&text), keys, p->state.n_keys, NULL,
 		&p->before, NULL, &why) == MANIFEST_GOOD) {
 		p->last_serial = serial;

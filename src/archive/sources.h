@@ -16,8 +16,8 @@ enum {
 	SOURCES_LIST_MAX = 1 << 20, /* bytes of mirrors.gmi */
 	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
 	SOURCE_PAUSE_MS = 300, /* after a failure, times the strikes */
-	/* Later than this in all, beyond a second a file and so many bytes
-	 * a second: whoever is quicker is asked first. */
+	/* Later than this in all, beyond a second a file and so many bytes a
+	 * second: a quicker one is asked first. */
 	SOURCE_LATE_MS = 5000,
 	SOURCE_EACH_MS = 1000,
 	SOURCE_RATE = 16 * 1024,
@@ -55,8 +55,8 @@ void sources_add(struct sources *s, const char *base);
  * host that is not to be asked; "" none. */
 void sources_add_links(struct sources *s, struct slice page, const char *own);
 
-/* Appends the list of the current release to page (of SOURCES_LIST_MAX); one that
- * has none is no error. False and why. */
+/* Appends the list of the current release to page (of SOURCES_LIST_MAX); a
+ * release without one is not an error. False and why. */
 bool sources_list(const struct store *store, struct buf *page, struct why *why);
 
 /* Adds whom a mirror knows without being told: the origin, and the links of the

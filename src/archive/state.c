@@ -146,28 +146,28 @@ state_take_line(struct slice line, unsigned *seen, struct state *out)
 
 	if (!slice_cut(line, ':', &name, &value) || value.len < 2 ||
 	    value.ptr[0] != ' ')
-		return "is not \"name: value\"";
+		return "invalid line: expected \"name: value\"";
 	value = slice_skip(value, 1);
 	if (slice_equal(name, SLICE("key")) ||
 	    slice_equal(name, SLICE("retired-key")))
 		return state_take_key(value, name.len > sizeof("key") - 1, out)
 			   ? NULL
-			   : "is no key, or one too many";
+			   : "invalid key, or too many keys";
 	if (slice_equal(name, SLICE("certificate")))
-		return take_pin(value, out)
-			   ? NULL
-			   : "is not \"URL HASH\", or one too many";
+		return take_pin(value, out) ? NULL
+					    : "invalid certificate: expected "
+					      "\"URL HASH\", or too many";
 	for (unsigned i = 0; i < FIELDS; i++) {
 		if (!slice_equal(name, slice_str(fields[i].name)))
 			continue;
 		if ((*seen & 1U << i) != 0)
-			return "says again what was said before";
+			return "duplicate field";
 		*seen |= 1U << i;
 		return state_take_value(&fields[i], value, out)
 			   ? NULL
-			   : "has a value that cannot be";
+			   : "invalid value";
 	}
-	return "has an unknown name";
+	return "unknown field";
 }
 
 bool
@@ -180,14 +180,14 @@ state_parse(struct slice text, struct state *out, struct why *why)
 	*out = (struct state){ 0 };
 	if (!slice_ends(text, SLICE("\n")) || !slice_line(&rest, &line) ||
 	    !slice_equal(line, SLICE(STATE_FIRST)))
-		fault = "is not \"" STATE_FIRST "\", or the end is missing";
+		fault = "expected \"" STATE_FIRST "\", or the end is missing";
 	while (fault == NULL && slice_line(&rest, &line)) {
 		number++;
 		fault = state_take_line(line, &seen, out);
 	}
 	if (fault == NULL)
 		return true;
-	return why_set(why, "line %u %s", number, fault);
+	return why_set(why, "line %u: %s", number, fault);
 }
 
 /* A line, unless the value is not known. False when it cannot be written. */
@@ -282,7 +282,7 @@ state_write(struct store *s, const struct state *st, struct why *why)
 	if (!state_format(st, &text) ||
 	    !state_parse(buf_view(&text), &again, why))
 		ok = store_fault(
-		    s, why, STORE_STATE, "a value of it cannot be written");
+		    s, why, STORE_STATE, "a value cannot be written");
 	else
 		ok = store_put_file(s, s->root, STORE_STATE, buf_view(&text),
 			 STORE_FILE_MODE) ||

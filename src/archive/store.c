@@ -69,13 +69,13 @@ store_open_root(struct store *s, bool create, struct why *why)
 	s->root = file_root(s->path);
 	if (s->root == -1)
 		return store_fault(
-		    s, why, "", errno == ENOENT ? "there is no store" : NULL);
+		    s, why, "", errno == ENOENT ? "no such store" : NULL);
 	if (made && fchmod(s->root, STORE_DIR_MODE) == -1)
 		return store_fault(s, why, "", NULL);
 	if (!create || store_is(s->path) || may_become_store(s->path))
 		return true;
 	return store_fault(
-	    s, why, "", "is neither a store nor an empty directory");
+	    s, why, "", "neither a store nor an empty directory");
 }
 
 /* A part of the store; a link in its place is named as what it is. */
@@ -92,9 +92,9 @@ open_part(
 	if (fstatat(s->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(st.st_mode))
 		return store_fault(s, why, name,
-		    "is a symbolic link: a store must be one directory");
+		    "symbolic link: a store must be one directory");
 	if (errno == ENOENT && !make)
-		return store_fault(s, why, "", "is no store");
+		return store_fault(s, why, "", "not a store");
 	return store_fault(s, why, name, NULL);
 }
 
@@ -189,8 +189,8 @@ has_hard_links(struct store *s, struct why *why)
 		 errno != EMLINK);
 	if (!ok)
 		(void)store_fault(s, why, "",
-		    "lies on a file system without hard links, where no "
-		    "store can be");
+		    "the file system has no hard links, which a store "
+		    "needs");
 	(void)unlinkat(s->tmp, link, 0);
 	(void)unlinkat(s->tmp, file, 0);
 	return ok;
@@ -233,7 +233,7 @@ store_lock(struct store *s, struct why *why)
 	s->lock = take_lock(s);
 	if (s->lock == -1 && errno == EWOULDBLOCK) {
 		(void)store_fault(
-		    s, why, "", "is locked: another run is at work in it");
+		    s, why, "", "in use by another run: try again later");
 		return STORE_BUSY;
 	}
 	if (s->lock == -1) {

@@ -59,7 +59,7 @@ bool store_size(
 /* An object to read; the caller's. -1 and errno. Its bytes are not checked. */
 int store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
-/* Takes a rotten object away; releases keep theirs until store_relink. */
+/* Takes a corrupt object away; releases keep theirs until store_relink. */
 bool store_discard(
     struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why);
 
@@ -90,13 +90,13 @@ bool store_objects(
 
 /* ----------------------------------------------------------- releases */
 
-/* Builds releases/<serial> of a manifest whose objects are all there: hard links,
- * the manifest's bytes at mirror/MANIFEST, the archive at mirror/capsule.tar;
- * synced; not yet current. One that is there already is built anew and replaced. Not
- * so the current one: it is left when its manifest is the same; another is an
- * error. False and why, and nothing
- * of it stays; an object that has rotten (or is missing) is then told, and taken
- * away, so that the next run brings it anew. */
+/* Builds releases/<serial> of a manifest whose objects are all there: hard
+ * links, the manifest's bytes at mirror/MANIFEST, the archive at
+ * mirror/capsule.tar; synced; not yet current. One that is there already is
+ * built again and replaced. Not so the current one: it is left when its
+ * manifest is the same; another is an error. False and why, and nothing of it
+ * stays; an object that is corrupt (or missing) is then reported and removed,
+ * so that the next run fetches it again. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct why *why);
 
@@ -105,15 +105,15 @@ bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
 bool store_switch(struct store *s, uint64_t serial, struct why *why);
 
 /* The serial that current leads to. 0 and errno: to no release that is there
- * (file_is_absent), or it cannot be told. */
+ * (file_is_absent), or it cannot be determined. */
 uint64_t store_current(const struct store *s);
 
 /* Serials of the releases that are there, ascending; *n of them; the caller
- * frees. NULL: there are none (*n is 0), or they cannot all be told (*n is not 0, and
- * errno says why): never some of them alone. */
+ * frees. NULL: there are none (*n is 0), or they cannot all be listed (*n is
+ * not 0, and errno says why): never some of them alone. */
 uint64_t *store_releases(const struct store *s, size_t *n);
 
-/* The last of them; 0: none. False and errno: it cannot be told. */
+/* The last of them; 0: none. False and errno: it cannot be determined. */
 bool store_highest(const struct store *s, uint64_t *serial);
 
 /* Appends the manifest's bytes of a release (MANIFEST_MAX). False and errno. */
@@ -122,8 +122,8 @@ bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);
 /* releases/<serial>, to open beneath; the caller's. -1 and errno. */
 int store_release_fd(const struct store *s, uint64_t serial);
 
-/* Writes a release's mirror/MANIFEST and mirror/capsule.tar anew, from objects that
- * are there: for verify, when those two have rotten. */
+/* Writes a release's mirror/MANIFEST and mirror/capsule.tar again, from objects
+ * that are there: for verify, when those two are corrupt. */
 bool store_restore(struct store *s, const struct manifest *m,
     struct slice bytes, struct why *why);
 
@@ -131,9 +131,9 @@ bool store_restore(struct store *s, const struct manifest *m,
 bool store_restore_manifest(
     struct store *s, uint64_t serial, struct slice bytes, struct why *why);
 
-/* Makes each file of a release a link to its object again where it is not, after
- * rotten objects were discarded and brought anew; *mended of them. A file whose
- * object is not there, or cannot be opened, stays as it is. */
+/* Makes each file of a release a link to its object again where it is not,
+ * after corrupt objects were discarded and fetched again; *mended of them. A
+ * file whose object is not there, or cannot be opened, stays as it is. */
 bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
     struct why *why);
 

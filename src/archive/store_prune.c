@@ -13,8 +13,8 @@
 #include "util/clock.h"
 
 /* How long ago a release was superseded or built, in seconds. False: it is not
- * there, or its time is far ahead, which is a clock that was wrong and no reason to
- * keep releases for ever. */
+ * there, or its time is far ahead, which is a clock that was wrong and no
+ * reason to keep releases forever. */
 static bool
 age_of(const struct store *s, uint64_t serial, int64_t *age)
 {

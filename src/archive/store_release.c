@@ -118,7 +118,7 @@ link_file(struct fill *f, const struct manifest_entry *e)
 	    slash == NULL ? e->path : slash + 1, f->why);
 }
 
-/* Nothing rotten gets into a release: the next run brings it anew. */
+/* Nothing corrupt gets into a release: the next run fetches it again. */
 static bool
 is_rotten(struct fill *f, const struct manifest_entry *e)
 {
@@ -128,7 +128,7 @@ is_rotten(struct fill *f, const struct manifest_entry *e)
 	if (!store_discard(f->store, e->digest, f->why))
 		return false;
 	return store_fault(f->store, f->why, path,
-	    "had rotten and was taken away: run this again");
+	    "was corrupt and has been removed: run this again");
 }
 
 static bool
@@ -306,7 +306,7 @@ store_throw_release(struct store *s, const char *name, bool *held)
 	return thrown;
 }
 
-/* False also when that cannot be told (*unread: errno). */
+/* False also when that cannot be determined (*unread: errno). */
 static bool
 is_same_release(
     const struct store *s, uint64_t serial, struct slice bytes, int *unread)
@@ -358,7 +358,7 @@ keep_held(struct store *s, const struct manifest *m, struct slice bytes,
 	    "try again");
 }
 
-/* All of it under a name that is no release's, then on the disk, then there. */
+/* All of it under a name that is not a release's, then on the disk, then there. */
 static bool
 build_new(struct store *s, const char *name, const struct manifest *m,
     struct slice bytes, struct why *why)
@@ -396,8 +396,8 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 
 	assert(s->lock != -1);
 	store_serial_name(m->serial, name);
-	/* One that is not served is nobody's to trust: files may have gone from it,
-	 * or rotten, since it was built. */
+	/* One that is not served is nobody's to trust: files may have gone from
+	 * it, or become corrupt, since it was built. */
 	if (store_current(s) != m->serial) {
 		if (!build_new(s, name, m, bytes, why))
 			return false;
@@ -513,7 +513,7 @@ compare_serials(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One serial more; false when memory is short. */
+/* One serial more; false when out of memory. */
 static bool
 release_add_serial(uint64_t **list, size_t *n, uint64_t serial)
 {

@@ -72,7 +72,7 @@ struct survey {
 	char origin[MANIFEST_ORIGIN_MAX];
 	struct signify_key key[SURVEY_KEYS_MAX];
 	size_t n_keys;
-	/* Keys that sign nothing behind a serial any more: those of the first
+	/* Keys that sign nothing after a serial any more: those of the first
 	 * n_keys that are set here. */
 	bool retired[SURVEY_KEYS_MAX];
 

@@ -149,8 +149,8 @@ contradicts(const struct look *l, uint64_t serial, const uint8_t *digest)
 	return l->serial == serial && !digest_equal(l->digest, digest);
 }
 
-/* Two manifests of one serial, both signed: the author, or whoever has the key,
- * tells different people different things. */
+/* Two manifests of one serial, both signed: the author, or the holder of the
+ * key, tells different people different things. */
 static void
 write_equivocation(struct survey_writing *w)
 {
@@ -215,7 +215,7 @@ write_checked(struct survey_writing *w)
 	survey_put(w, "last looked ");
 	survey_put_moment(w, checked);
 	if (-age > SURVEY_SKEW_S) {
-		survey_put(w, ", which is yet to come\n");
+		survey_put(w, " (in the future)\n");
 		return;
 	}
 	survey_put(w, ", ");
@@ -263,8 +263,7 @@ page_write_trace(struct survey_writing *w)
 	write_checked(w);
 	if (l->trace.serial != l->serial)
 		(void)buf_printf(w->out,
-		    "* its trace speaks of serial %" PRIu64 "\n",
-		    l->trace.serial);
+		    "* its trace names serial %" PRIu64 "\n", l->trace.serial);
 	write_said(w, "from", l->trace.upstream);
 	write_said(w, "software", l->trace.software);
 	write_said(w, "contact", l->trace.contact);
@@ -393,8 +392,8 @@ write_head(struct survey_writing *w)
 		survey_put(w, ".");
 	}
 	if (s->passed_over > 0)
-		(void)buf_printf(
-		    w->out, " Not asked, being too many: %zu.", s->passed_over);
+		(void)buf_printf(w->out, " Skipped: %zu (limit %d).",
+		    s->passed_over, SURVEY_MAX);
 	survey_put(w, "\n");
 }
 

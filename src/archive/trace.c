@@ -47,8 +47,8 @@ trace_format(const struct state *st, int64_t now, struct buf *out)
 	       trace_put_text(out, "stale", stale ? "yes" : "");
 }
 
-/* Makes st say what the current release is, be it the highest serial or one that
- * was gone back to. False and why. */
+/* Makes st say what the current release is, be it the highest serial or one
+ * that was rolled back to. False and why. */
 static bool
 trace_describe(const struct store *s, struct state *st, struct why *why)
 {
@@ -76,7 +76,7 @@ trace_write(
 	ok = trace_describe(s, &shown, why);
 	if (ok && !trace_format(&shown, now, &text)) {
 		ok = false;
-		why_set(why, "it has become too long");
+		why_set(why, "the trace is too long");
 	}
 	ok = ok && store_write_trace(s, buf_view(&text), why);
 	buf_fini(&text);

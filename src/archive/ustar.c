@@ -39,7 +39,7 @@ ustar_cut(struct slice path)
 	return -1;
 }
 
-/* How many bytes of a block lie behind the last of size bytes. */
+/* How many bytes of a block lie after the last of size bytes. */
 static unsigned
 ustar_padding(uint64_t size)
 {
@@ -192,9 +192,9 @@ enum state {
 	AT_HEADER,
 	AT_PAX,     /* in records that name the file that follows */
 	AT_BYTES,   /* in a file */
-	AT_PADDING, /* behind either: zeros up to a whole block */
-	AT_SECOND,  /* behind one empty block */
-	AT_FILLING, /* behind both */
+	AT_PADDING, /* after either: zeros up to a whole block */
+	AT_SECOND,  /* after one empty block */
+	AT_FILLING, /* after both */
 	AT_FAULT,
 };
 
@@ -362,7 +362,7 @@ reader_take_header(struct ustar_reader *r, struct why *why)
 	if (all_zero(slice_of(h, sizeof(*h)))) {
 		if (r->pax)
 			return reader_fault(
-			    r, start, why, "no file behind its pax record");
+			    r, start, why, "no file after its pax record");
 		r->state = AT_SECOND;
 		return true;
 	}
@@ -497,8 +497,8 @@ take_end(struct ustar_reader *r, struct slice *bytes, struct why *why)
 	if (r->state == AT_SECOND && most == 0)
 		most = unit;
 	if (most == 0)
-		return reader_fault(r, r->at, why, "bytes behind the end");
-	if (!take_zeros(r, bytes, most, why, "bytes behind the end"))
+		return reader_fault(r, r->at, why, "bytes after the end");
+	if (!take_zeros(r, bytes, most, why, "bytes after the end"))
 		return false;
 	if (r->at % unit == 0)
 		r->state = AT_FILLING;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* An archive in POSIX ustar format: regular files alone, the same bytes on every
- * machine. A name that has no room in the 100 and 155 bytes of a header is told
- * by a pax record before it. Depends on util. */
+/* An archive in POSIX ustar format: regular files alone, the same bytes on
+ * every machine. A name that has no room in the 100 and 155 bytes of a header
+ * is given by a pax record before it. Depends on util. */
 #ifndef ARCHIVE_USTAR_H
 #define ARCHIVE_USTAR_H
 
@@ -30,8 +30,8 @@ struct ustar_writer {
 
 /* Begins a file of size bytes (mode 0644, owner and group 0 without names, time
  * mtime); exactly those bytes follow with ustar_bytes. False: the sink's, the
- * file before it is not complete, or what cannot be told: an empty or too long
- * path, a size or an mtime that is not from 0 to USTAR_NUMBER_MAX. */
+ * file before it is not complete, or what cannot be determined: an empty or too
+ * long path, a size or an mtime that is not from 0 to USTAR_NUMBER_MAX. */
 bool ustar_begin(
     struct ustar_writer *w, const char *path, uint64_t size, int64_t mtime);
 
@@ -42,7 +42,7 @@ bool ustar_bytes(struct ustar_writer *w, struct slice bytes);
  * sink's, or the last file is not complete. */
 bool ustar_end(struct ustar_writer *w);
 
-/* Who hears what an archive holds. Each may say false: no further. */
+/* Receives what an archive holds. Each may say false: no further. */
 struct ustar_handler {
 	/* A file begins. path is whatever the archive says, of 1 to
 	 * USTAR_PATH_MAX bytes without NUL: the handler judges it. */
@@ -58,10 +58,10 @@ struct ustar_reader;
 /* Reads an archive from bytes as they come. Anything but regular files (and the
  * pax records that name them) is a fault: links, devices, directories, bad
  * checksums, numbers out of range, bytes where there should be zeros, an end
- * without its two empty blocks or its whole last record, bytes behind it. Owner,
- * mode and time may be any: an archive that GNU tar makes of the same files in
- * one of the formats ustar and pax passes. v is copied; NULL when memory is
- * short. */
+ * without its two empty blocks or its whole last record, bytes behind it.
+ * Owner, mode and time may be any: an archive that GNU tar makes of the same
+ * files in one of the formats ustar and pax passes. v is copied; NULL when out
+ * of memory. */
 struct ustar_reader *ustar_reader_new(const struct ustar_handler *v);
 
 /* False and why, with the byte ("byte 512: ..."); and again for all that

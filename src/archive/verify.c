@@ -267,7 +267,7 @@ tree_check_entries(struct tree *t, struct why *why)
 }
 
 /* Whether the archive holds what the manifest lists, when the same bytes cannot
- * be made again for want of the files. */
+ * be made again without the files. */
 static enum result
 check_members(const struct tree *t, int fd)
 {
@@ -420,14 +420,14 @@ verify_tree(struct verify *v, int root, bool release, struct why *why)
 		ok = file_walk_plain(root, check_extra, unread_report, t) &&
 		     t->visited < FILE_WALK_ENTRIES_MAX;
 		if (!ok)
-			why_set(why, "not all of it can be looked at");
+			why_set(why, "not everything in it can be read");
 	}
 	digest_fini(&t->archive);
 	free(t);
 	return ok;
 }
 
-/* A directory's manifest into v->text. What cannot be read is told as any page. */
+/* A directory's manifest into v->text. What cannot be read is reported as any page. */
 static enum result
 read_manifest(struct verify *v, int root, const char *path, struct why *why)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Whether a copy of a capsule is all that its author signed, and nothing else:
  * a store, a directory, an archive, or what a host serves. Every file is hashed
- * anew. A mirror's store is mended on the way.
- * Depends on util, os, manifest, ustar, store, state and download. */
+ * again. A mirror's store is mended on the way. Depends on util, os, manifest,
+ * ustar, store, state and download. */
 #ifndef ARCHIVE_VERIFY_H
 #define ARCHIVE_VERIFY_H
 
@@ -10,7 +10,7 @@
 #include "util/result.h"
 #include "util/why.h"
 
-/* What is told of a file. */
+/* What is reported about a file. */
 enum verify_news {
 	VERIFY_CHANGED,
 	VERIFY_MISSING,
@@ -47,8 +47,8 @@ struct verify {
 	struct buf text;         /* the manifest's bytes */
 	uint8_t *mark;           /* one for each entry */
 	struct signify_key *own; /* a store's keys */
-	bool archive_faulty;     /* as was told, and to be made anew */
-	bool in_older;           /* what is told now is of an older release */
+	bool archive_faulty;     /* as was reported, and to be made again */
+	bool in_older; /* what is reported now is of an older release */
 };
 
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
@@ -62,9 +62,10 @@ enum result verify_archive(struct verify *v, const char *path, struct why *why);
  * it lists, one after the other. SIGPIPE must be ignored. */
 enum result verify_host(struct verify *v, const char *base, struct why *why);
 
-/* A store: each of its releases as a directory, each object of any of them. Without keys those that it pins count, retired ones too. What has
- * rotted in a mirror's store (not in an author's) is fetched anew and put back in
- * every release; then all is verified again. SIGPIPE must be ignored. */
+/* A store: each of its releases as a directory, each object of any of them.
+ * Without keys those that it pins count, retired ones too. What is corrupt in a
+ * mirror's store (not in an author's) is fetched again and put back in every
+ * release; then all is verified again. SIGPIPE must be ignored. */
 enum result verify_store(struct verify *v, const char *path, struct why *why);
 
 /* One release of an open store, with its archive, as verify_dir; nothing is mended.

@@ -16,7 +16,7 @@ struct members {
 	struct verify *v;
 	bool extracting; /* the first time */
 	bool found;      /* the manifest, whole */
-	bool exhausted;  /* memory was short: nothing is wrong with it */
+	bool exhausted;  /* out of memory: nothing is wrong with it */
 	const char *fault;
 
 	/* The member that is being read. */
@@ -58,7 +58,7 @@ begin(void *arg, struct slice path, uint64_t size)
 	text[path.len] = '\0';
 	digest_fini(&r->digest);
 	r->is_manifest = !r->found && strcmp(text, MANIFEST_PATH) == 0;
-	/* A name that comes again is as much in excess as one not signed. */
+	/* A duplicate name is as much in excess as an unsigned one. */
 	r->is_listed = !r->is_manifest && verify_find(r->v, text, &r->at) &&
 		       r->v->mark[r->at] == VERIFY_UNSEEN;
 	if (r->is_manifest || r->is_listed)

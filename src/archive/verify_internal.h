@@ -26,7 +26,7 @@ void verify_fault(struct verify *v, size_t i, enum verify_news news);
 /* Opens the manifest in v->text; what names it in why. */
 enum result verify_open(struct verify *v, const char *what, struct why *why);
 
-/* Of all that was told. */
+/* Of all that was reported. */
 enum result verify_conclude(const struct verify *v);
 
 /* What to call a file that could not be opened or read, from errno: VERIFY_MISSING
@@ -78,9 +78,9 @@ struct verify_scan {
 	size_t n_rot;
 };
 
-/* Hashes an object that the current release does not list; one that is not *sound is
- * told and, unless it cannot be opened, added to what has rotted. False: memory is
- * short. */
+/* Hashes an object that the current release does not list; one that is not
+ * *sound is reported and, unless it cannot be opened, added to what is corrupt.
+ * False: out of memory. */
 bool verify_suspect(
     struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], bool *sound);
 
@@ -88,9 +88,10 @@ bool verify_suspect(
 bool verify_is_linked(
     const struct verify_scan *x, int release, const struct manifest_entry *e);
 
-/* The part of a scan that is about older releases: their manifests and files, and each
- * object that they list and the current one does not. why also tells of releases that
- * have lost theirs. False: memory is short, or the store cannot be read (why). */
+/* The part of a scan that is about older releases: their manifests and files,
+ * and each object that they list and the current one does not. why also reports
+ * releases that have lost theirs. False: out of memory, or the store cannot be
+ * read (why). */
 bool verify_older(struct verify_scan *x, struct why *why);
 
 /* Mends what a scan has found, under the lock, which it takes. RESULT_GOOD: what
@@ -99,22 +100,22 @@ enum result verify_repair(struct verify_scan *x, struct why *why);
 
 enum verify_object {
 	VERIFY_OBJECT_SOUND,
-	VERIFY_OBJECT_ROTTEN,
+	VERIFY_OBJECT_CORRUPT,
 	VERIFY_OBJECT_ABSENT,
 	VERIFY_OBJECT_CLOSED, /* to us: permissions, descriptors */
 };
 enum verify_object verify_object(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
 
-/* The manifest of serial, when the release's own cannot be read, from its archive or
- * where it came from, into v->text; opened. why is begun anew. RESULT_REFUSED: it
- * takes a key that was not given. */
+/* The manifest of serial, when the release's own cannot be read, from its
+ * archive or where it came from, into v->text; opened. why is cleared.
+ * RESULT_REFUSED: it takes a key that was not given. */
 enum result
 verify_recover(struct verify_scan *x, uint64_t serial, struct why *why);
 
-/* Whether a manifest that v's keys do not open has not rotted: another key that the
- * store knows opens it (then half a sentence is appended to why), or it is what the
- * store took over, signed by whomever. */
+/* Whether a manifest that v's keys do not open is not corrupt: another key that
+ * the store knows opens it (then why then names it), or it is what the store
+ * took over, signed by anyone. */
 bool verify_is_foreign(
     const struct verify_scan *x, struct slice text, struct why *why);
 
@@ -123,7 +124,7 @@ bool verify_is_foreign(
 bool verify_open_older(
     const struct verify_scan *x, struct slice text, struct manifest *m);
 
-/* Whom to ask: where the last serial came from, then all that a mirror knows. */
+/* Sources to ask: where the last serial came from, then all that a mirror knows. */
 struct verify_others {
 	struct fetcher fetcher;
 	struct sources sources;
@@ -134,14 +135,15 @@ bool verify_others_open(
     struct verify_others *o, const struct verify_scan *x, struct why *why);
 void verify_others_close(struct verify_others *o);
 
-/* A source's own manifest into text, which is begun anew. False and why. */
+/* A source's own manifest into text, which is emptied first. False and why. */
 bool verify_fetch(struct verify_others *o, struct source *s, struct buf *text,
     struct why *why);
 
-/* Calls visit for each release, ascending, with its manifest: the current one's is
- * v's. NULL: it is not to be had, and news says why: it has rotten, is gone, or may
- * well be good, and cannot be read. Return false to end. False then, or when
- * memory or descriptors are short or the releases cannot be told (why says so). */
+/* Calls visit for each release, ascending, with its manifest: the current one's
+ * is v's. NULL: it is not available, and news says why: it is corrupt, is gone,
+ * or may be good but cannot be read. Return false to end. False then, or when
+ * memory or descriptors have run out or the releases cannot be determined (why
+ * says so). */
 typedef bool verify_visit(void *arg, uint64_t serial, const struct manifest *m,
     enum verify_news news);
 bool verify_releases(const struct verify_scan *x, verify_visit *visit,

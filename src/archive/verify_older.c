@@ -137,7 +137,7 @@ struct known {
 	struct why *why;
 	uint8_t (*digest)[DIGEST_SIZE];
 	size_t n;
-	uint8_t (*bad)[DIGEST_SIZE]; /* what of them was told: sorted */
+	uint8_t (*bad)[DIGEST_SIZE]; /* what of them was reported: sorted */
 	size_t n_bad;
 };
 
@@ -162,8 +162,8 @@ older_sort(struct known *k, size_t from)
 		    older_compare);
 }
 
-/* Appends what m lists and was not known, sorted, each once; older_sort(k, 0) is due
- * then. False: memory is short. */
+/* Appends what m lists and was not known, sorted, each once; older_sort(k, 0)
+ * is due then. False: out of memory. */
 static bool
 learn(struct known *k, const struct manifest *m)
 {
@@ -186,7 +186,7 @@ learn(struct known *k, const struct manifest *m)
 	return true;
 }
 
-/* Several releases may list what is told once. */
+/* Several releases may list what is reported once. */
 static bool
 add_bad(struct known *k, const uint8_t digest[DIGEST_SIZE])
 {
@@ -248,7 +248,7 @@ verify_open_older(
 	return result == MANIFEST_GOOD;
 }
 
-/* False and why: neither there nor gone, for want of something of ours. */
+/* False and why: neither there nor gone, because we lack something. */
 static bool
 visit_unread(const struct verify_scan *x, uint64_t serial, int error,
     verify_visit *visit, void *arg, struct why *why)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A good copy of a manifest that has rotted, from the archive beside it or from whom
- * a mirror knows; and what is no rot, though it does not open. */
+/* A good copy of a corrupt manifest, from the archive next to it or from a
+ * source that a mirror knows; and what is not corrupt, though it does not open.
+ * */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ verify_is_serial(const struct verify_scan *x, uint64_t serial, const char *what,
 	if (digest_equal(digest, x->state->manifest))
 		return true;
 	return why_set(why,
-	    "%s: serial %" PRIu64 " is not the one that this store took over: "
+	    "%s: serial %" PRIu64 " is not the one that this store mirrored: "
 	    "there are two of that number",
 	    what, serial);
 }
@@ -138,7 +139,7 @@ is_it(struct verify_scan *x, uint64_t serial, const char *what, struct why *why)
 	return false;
 }
 
-/* -------------------------------------------------------------- whence */
+/* -------------------------------------------------------------- where from */
 
 static enum result
 judge_archived(struct verify_scan *x, uint64_t serial, struct why *why)
@@ -212,7 +213,7 @@ verify_recover(struct verify_scan *x, uint64_t serial, struct why *why)
 	if (result == RESULT_FAILED)
 		why_set(why,
 		    "%s%sno copy of " MANIFEST_PATH " of serial %" PRIu64
-		    " is to be had: %s",
+		    " is available: %s",
 		    why->text, why->text[0] != '\0' ? "; " : "", serial,
 		    serial >= x->state->serial
 			? "run carnation mirror"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What has rotted in a mirror's store, brought anew from where it came. */
+/* Corrupt files of a mirror's store, fetched again from where they came. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ drop_twins(struct verify_scan *x)
 	x->n_rot = kept;
 }
 
-/* The rotten object itself, by another name. */
+/* The corrupt object itself, by another name. */
 static bool
 is_object(const struct store *s, const uint8_t digest[DIGEST_SIZE],
     const struct stat *file)
@@ -147,10 +147,10 @@ search_release(
 	return ok;
 }
 
-/* Looks again at what has rotted, each hash once from now on: another run may have
- * been here before the lock was ours, and what cannot be opened now (*closed of
- * them) may be sound. What is lost is put back where a release has it in a file of
- * its own. False and why: local trouble. */
+/* Looks again at what is corrupt, each hash once from now on: another run may
+ * have been here before the lock was ours, and what cannot be opened now
+ * (*closed of them) may be sound. What is lost is put back where a release has
+ * it in a file of its own. False and why: local trouble. */
 static bool
 verify_salvage(struct verify_scan *x, size_t *closed, struct why *why)
 {
@@ -166,7 +166,7 @@ verify_salvage(struct verify_scan *x, size_t *closed, struct why *why)
 		uint64_t size;
 
 		what = verify_object(x->store, rot->digest, &size);
-		rot->lost = what == VERIFY_OBJECT_ROTTEN ||
+		rot->lost = what == VERIFY_OBJECT_CORRUPT ||
 			    what == VERIFY_OBJECT_ABSENT;
 		*closed += what == VERIFY_OBJECT_CLOSED;
 		any = any || rot->lost;
@@ -180,7 +180,7 @@ struct repair {
 	size_t closed; /* objects that cannot be opened */
 };
 
-/* What is to be brought, its rotten form taken away. */
+/* What is to be fetched; the corrupt form is removed. */
 static bool
 plan(struct repair *r, struct download *d, struct why *why)
 {
@@ -252,7 +252,7 @@ lacking_report(struct repair *r, const struct download *d, struct why *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
 
-	why_set(why, "%zu of %zu files could not be brought anew%s",
+	why_set(why, "%zu of %zu files could not be fetched again%s",
 	    d->failures + r->closed, d->n_missing + r->closed,
 	    r->closed > 0 ? "; an object cannot be opened" : "");
 	if (later != NULL)
@@ -370,7 +370,7 @@ verify_repair(struct verify_scan *x, struct why *why)
 		break;
 	}
 	if (store_current(x->store) != x->v->manifest.serial) {
-		why_set(why, "another release came meanwhile: run this "
+		why_set(why, "another release came during the run: run this "
 			     "again");
 		return RESULT_FAILED;
 	}

@@ -20,7 +20,7 @@ verify_object(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size)
 {
 	int fd = store_object_fd(s, digest);
-	enum verify_object what = VERIFY_OBJECT_ROTTEN;
+	enum verify_object what = VERIFY_OBJECT_CORRUPT;
 	uint8_t got[DIGEST_SIZE];
 
 	*size = 0;
@@ -30,7 +30,7 @@ verify_object(
 		return VERIFY_OBJECT_CLOSED;
 	if (verify_hash(fd, got, size))
 		what = digest_equal(got, digest) ? VERIFY_OBJECT_SOUND
-						 : VERIFY_OBJECT_ROTTEN;
+						 : VERIFY_OBJECT_CORRUPT;
 	else if (errno != EIO) /* a disk that lost it gives that */
 		what = VERIFY_OBJECT_CLOSED;
 	(void)close(fd);
@@ -57,13 +57,13 @@ object_report(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
 	buf_wrap(&path, memory, sizeof(memory));
 	object_path(digest, &path);
 	verify_report(x->v,
-	    what == VERIFY_OBJECT_ROTTEN   ? VERIFY_CHANGED
+	    what == VERIFY_OBJECT_CORRUPT  ? VERIFY_CHANGED
 	    : what == VERIFY_OBJECT_ABSENT ? VERIFY_MISSING
 					   : VERIFY_UNREADABLE,
 	    buf_cstr(&path));
 }
 
-/* Several times the same is no harm. */
+/* Duplicates do no harm. */
 static bool
 add_rot(
     struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], const char *path)
@@ -222,7 +222,7 @@ verify_scan(struct verify_scan *x, struct why *why)
 
 	why_clear(why);
 	if (serial == 0 && file_is_absent(errno)) {
-		why_set(why, "current leads to no release");
+		why_set(why, "current does not lead to a release");
 		return RESULT_REFUSED;
 	}
 	if (serial == 0) {
@@ -234,7 +234,7 @@ verify_scan(struct verify_scan *x, struct why *why)
 	if (result != RESULT_GOOD && store_current(x->store) != serial) {
 		x->looked = false;
 		why_clear(why);
-		why_set(why, "another release came meanwhile: run this "
+		why_set(why, "another release came during the run: run this "
 			     "again");
 		return RESULT_FAILED;
 	}
@@ -254,13 +254,13 @@ struct note {
 	bool older; /* of an older release */
 };
 
-/* Paths that were told, for comparison. */
+/* Paths that were reported, for comparison. */
 struct notes {
 	const struct verify *from;
 	struct verify *v; /* hears it too; NULL: nobody does */
 	struct note *at;
 	size_t n;
-	bool lost; /* memory was short */
+	bool lost; /* out of memory */
 };
 
 /* To the caller's, as of the same release. */
@@ -312,7 +312,7 @@ repaired_compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-/* Of what was told the first time, what is not told again. */
+/* Of what was reported the first time, what is not reported again. */
 static void
 repaired_report(
     struct verify *v, const struct notes *first, struct notes *second)

@@ -398,8 +398,8 @@ def test_of_many_publishes_at_once_each_is_whole_or_waits(place):
         assert set(status) <= {0, 1} and 0 in status, done
         for d in done:
             assert d.returncode == 0 or re.search(
-                "another run is at work|somebody else (is writing|has just "
-                "published)", d.stderr)
+                "in use by another run|another run has just "
+                "published", d.stderr)
     end_well(store, *publish(src, store))
 
 
@@ -419,5 +419,5 @@ def test_of_two_mirror_runs_the_second_gives_way(place):
         first = carnation(*mirror(origin, store))
         assert first.returncode == 0, first.stderr
         assert second[0].returncode == 1, second[0].stderr
-        assert "another run is at work" in second[0].stderr
+        assert "in use by another run" in second[0].stderr
         end_well(store, *mirror(origin, store))

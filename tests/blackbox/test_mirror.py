@@ -160,7 +160,7 @@ def test_interrupted_and_gone_on_with(fresh, origin, number):
         assert status == -number
     else:
         assert status == 1 and out == ""
-        assert "interrupted; the next run goes on from here" in err
+        assert "interrupted; the next run resumes here" in err
         assert not list(fresh.store.glob("tmp/*"))
     assert fresh.serving() == 0
     origin.forget()
@@ -186,7 +186,7 @@ def test_locked(mirror, origin):
     run = mirror.start()
     wait_for(lambda: origin.paths)
     said = mirror.fails(1)
-    assert "locked" in said and "still serving 1" in said
+    assert "in use by another run" in said and "still serving 1" in said
     assert run.wait(PATIENCE) == 0
 
 
@@ -371,7 +371,7 @@ def test_a_key_that_cannot_be_used(place, words):
 
 def test_no_key(fresh):
     said = fresh.fails(2)
-    assert "give the author's with --key" in said
+    assert "missing the author's public key: use --key" in said
     assert not fresh.store.exists()
 
 

@@ -55,7 +55,7 @@ def test_rollback(mirror, origin):
 def test_equivocation(mirror, origin):
     origin.publish(page(2), serial=1)
     assert mirror.refused() == line(
-        mirror, "another manifest had this serial (equivocation)", 1)
+        mirror, "equivocation: the store has another manifest of this serial", 1)
     assert mirror.refused("--allow-serial", "1")
     assert origin.paths == 2 * [MANIFEST]
 
@@ -265,7 +265,7 @@ def test_rotation(mirror, origin, key):
     origin.author.key = old
     origin.publish(page(5))
     assert mirror.refused() == line(
-        mirror, "signed with a key that is retired", 5, serving=4)
+        mirror, "signed with a retired key", 5, serving=4)
     # and what it once signed is only old
     origin.publish(page(6), serial=2)
     assert "older than 4 (rollback)" in mirror.refused()

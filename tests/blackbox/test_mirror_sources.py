@@ -121,7 +121,7 @@ def test_the_origin_is_gone_for_good(mirror, origin, second):
     assert second.paths == [MANIFEST]
     second.close()
     said = mirror.fails(1)
-    assert "no source has a manifest to give; still serving 3" in said
+    assert "no source has a manifest; still serving 3" in said
 
 
 def test_our_own_name_is_not_asked(mirror, origin):

@@ -729,7 +729,7 @@ def test_links_of_a_store(place, author):
     store = Store(place, files, author.key).what
     current = store / "current"
     (store / "releases/1").rename(store / "releases/2")
-    assert "current leads to no release" in verify(store, status=REFUSED)[-1]
+    assert "current does not lead to a release" in verify(store, status=REFUSED)[-1]
     current.unlink()
     current.symlink_to("releases/2")
     verify(store, status=REFUSED)
@@ -1224,7 +1224,7 @@ def test_rot_that_cannot_be_fetched(mirror):
         harm()
         assert mirror.verify(LATER) == ["changed index.gmi",
                                         "changed page.gmi"]
-        assert "could not be brought anew" in verify.said
+        assert "could not be fetched again" in verify.said
         mirror.source.forget()
     mirror.source.listen()
     # What could be had is put back at once.
@@ -1275,7 +1275,7 @@ def test_rot_that_nobody_has(mirror):
     rot(mirror.current / "page.gmi")
     mirror.source.serve({})
     assert mirror.verify(LATER) == ["changed page.gmi"]
-    assert ("1 of 1 files could not be brought anew; no source has them"
+    assert ("1 of 1 files could not be fetched again; no source has them"
             in verify.said)
 
 
@@ -1418,7 +1418,7 @@ def test_rot_while_another_run_is_at_work(mirror):
     held.stdout.read(1)
     try:
         assert mirror.verify(LATER) == ["changed page.gmi"]
-        assert "another run is at work" in verify.said
+        assert "in use by another run" in verify.said
     finally:
         held.kill()
         held.communicate()

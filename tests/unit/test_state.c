@@ -120,36 +120,37 @@ static const struct {
 	const char *text;
 	const char *why;
 } broken[] = {
-	{ "empty", "", "line 1 " },
-	{ "another file", "hello\n", "line 1 " },
-	{ "of a later version", "carnation-store: 2\n", "line 1 " },
-	{ "cut short", FIRST "serial: 1", "line 1 is not" },
-	{ "no name", FIRST "x\n", "line 2 is not \"name: value\"" },
-	{ "no value", FIRST "serial: \n", "line 2 is not" },
-	{ "no blank", FIRST "serial:1\n", "line 2 is not" },
-	{ "unknown", FIRST "x: y\n", "line 2 has an unknown name" },
-	{ "twice", FIRST "serial: 1\nserial: 1\n", "line 3 says again" },
-	{ "a serial too high", FIRST "serial: 9007199254740992\n", "line 2 " },
-	{ "a serial with a sign", FIRST "serial: -1\n", "line 2 " },
-	{ "another scheme", FIRST "origin: http://example.org/\n", "line 2 " },
+	{ "empty", "", "line 1: " },
+	{ "another file", "hello\n", "line 1: " },
+	{ "of a later version", "carnation-store: 2\n", "line 1: " },
+	{ "cut short", FIRST "serial: 1", "line 1: expected" },
+	{ "no name", FIRST "x\n",
+	    "line 2: invalid line: expected \"name: value\"" },
+	{ "no value", FIRST "serial: \n", "line 2: invalid line" },
+	{ "no blank", FIRST "serial:1\n", "line 2: invalid line" },
+	{ "unknown", FIRST "x: y\n", "line 2: unknown field" },
+	{ "twice", FIRST "serial: 1\nserial: 1\n", "line 3: duplicate field" },
+	{ "a serial too high", FIRST "serial: 9007199254740992\n", "line 2: " },
+	{ "a serial with a sign", FIRST "serial: -1\n", "line 2: " },
+	{ "another scheme", FIRST "origin: http://example.org/\n", "line 2: " },
 	{ "no canonical origin", FIRST "origin: gemini://EXAMPLE.org/\n",
-	    "line 2 " },
-	{ "no hash", FIRST "manifest: abcd\n", "line 2 " },
-	{ "no moment", FIRST "created: yesterday\n", "line 2 " },
-	{ "no host", FIRST "host: a b\n", "line 2 " },
-	{ "no canonical host", FIRST "host: EXAMPLE.org\n", "line 2 " },
-	{ "neither yes nor left out", FIRST "final: no\n", "line 2 " },
-	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2 " },
-	{ "not UTF-8", FIRST "contact: \xff\n", "line 2 " },
+	    "line 2: " },
+	{ "no hash", FIRST "manifest: abcd\n", "line 2: " },
+	{ "no moment", FIRST "created: yesterday\n", "line 2: " },
+	{ "no host", FIRST "host: a b\n", "line 2: " },
+	{ "no canonical host", FIRST "host: EXAMPLE.org\n", "line 2: " },
+	{ "neither yes nor left out", FIRST "final: no\n", "line 2: " },
+	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2: " },
+	{ "not UTF-8", FIRST "contact: \xff\n", "line 2: " },
 	{ "a certificate of nobody", FIRST "certificate: " HASH "\n",
-	    "line 2 is not \"URL HASH\"" },
+	    "line 2: invalid certificate" },
 	{ "a certificate of a page",
-	    FIRST "certificate: gemini://a/b " HASH "\n", "line 2 " },
+	    FIRST "certificate: gemini://a/b " HASH "\n", "line 2: " },
 	{ "no hash of a certificate", FIRST "certificate: gemini://a/ x\n",
-	    "line 2 " },
-	{ "no key", FIRST "key: RWQ\n", "line 2 is no key" },
+	    "line 2: " },
+	{ "no key", FIRST "key: RWQ\n", "line 2: invalid key" },
 	{ "a key cut short", FIRST "key: RWQAAQIDBAUGBwABAgMEBQYHCAk=\n",
-	    "line 2 is no key" },
+	    "line 2: invalid key" },
 };
 
 static void
@@ -207,7 +208,7 @@ test_a_state_that_cannot_be_read(void **state)
 	tree_write("store/state", "x\n");
 	assert_int_equal(
 	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);
-	assert_true(archive_failed_with("store/state: line 1 "));
+	assert_true(archive_failed_with("store/state: line 1: "));
 	assert_int_equal(truncate(tree_path("store/state"), 70000), 0);
 	assert_int_equal(
 	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);

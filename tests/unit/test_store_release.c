@@ -219,17 +219,17 @@ test_a_build_that_fails_leaves_nothing(void **state)
 	archive_add_object("two", m.entry[1].digest);
 	archive_corrupt_object("two", "T");
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
-	check_failed_build("had rotten");
+	check_failed_build("was corrupt");
 	assert_false(tree_exists(archive_object_path("two")));
 	/* Cut short, then longer than it was. */
 	archive_add_object("two", m.entry[1].digest);
 	tree_truncate(archive_object_path("two"), 1);
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
-	check_failed_build("had rotten");
+	check_failed_build("was corrupt");
 	archive_add_object("two", m.entry[1].digest);
 	tree_truncate(archive_object_path("two"), 4);
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
-	check_failed_build("had rotten");
+	check_failed_build("was corrupt");
 	/* A link that somebody planted. */
 	assert_int_equal(
 	    symlink("/etc/passwd", tree_path(archive_object_path("two"))), 0);
@@ -500,7 +500,7 @@ test_restore_makes_manifest_and_archive_anew(void **state)
 	    store_restore_manifest(archive.s, 2, SLICE("n"), &archive.why));
 	assert_true(archive_failed_with("releases: No such file"));
 	assert_false(store_restore(archive.s, &m, SLICE("m"), &archive.why));
-	assert_true(archive_failed_with("had rotten"));
+	assert_true(archive_failed_with("was corrupt"));
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
 	archive_free_manifest(&m);
 	buf_fini(&after);

@@ -187,7 +187,7 @@ test_ends(void **state)
 		archive.len = whole + more;
 		assert_false(read_it()); /* zeros that nobody wants */
 		assert_string_equal(
-		    why.text, "byte 10240: bytes behind the end");
+		    why.text, "byte 10240: bytes after the end");
 	}
 }
 
@@ -261,7 +261,7 @@ test_records_out_of_place(void **state)
 	    archive.len - 2 * (size_t)USTAR_BLOCK);
 	assert_false(read_mended());
 	assert_string_equal(
-	    why.text, "byte 1024: no file behind its pax record");
+	    why.text, "byte 1024: no file after its pax record");
 	make_pax("");
 	assert_false(read_mended());
 	/* A path of 1,024 bytes passes, one of 1,025 does not. */
