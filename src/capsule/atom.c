@@ -16,7 +16,7 @@
 
 enum wanted { WANT_NOTHING, WANT_ID, WANT_TITLE, WANT_UPDATED };
 
-struct reading {
+struct atom_reading {
 	XML_Parser parser;
 	struct atom *out;
 	unsigned depth;
@@ -30,7 +30,7 @@ struct reading {
 };
 
 static void
-atom_stop(struct reading *r, const char *fault)
+atom_stop(struct atom_reading *r, const char *fault)
 {
 	if (r->out->fault == NULL) {
 		r->out->fault = fault;
@@ -40,7 +40,7 @@ atom_stop(struct reading *r, const char *fault)
 }
 
 static void
-atom_stop_memory(struct reading *r)
+atom_stop_memory(struct atom_reading *r)
 {
 	r->short_of_memory = true;
 	(void)XML_StopParser(r->parser, XML_FALSE);
@@ -64,7 +64,7 @@ atom_attribute(const char **attributes, const char *name)
 }
 
 static void
-atom_start_entry(struct reading *r)
+atom_start_entry(struct atom_reading *r)
 {
 	struct atom *a = r->out;
 	struct atom_part *entry;
@@ -86,7 +86,7 @@ atom_start_entry(struct reading *r)
 }
 
 static void
-atom_take_link(struct reading *r, const char **attributes)
+atom_take_link(struct atom_reading *r, const char **attributes)
 {
 	const char *rel = atom_attribute(attributes, "rel");
 	const char *href = atom_attribute(attributes, "href");
@@ -105,7 +105,8 @@ atom_take_link(struct reading *r, const char **attributes)
 
 /* A child of the feed or of an entry. */
 static void
-atom_start_child(struct reading *r, const char *name, const char **attributes)
+atom_start_child(
+    struct atom_reading *r, const char *name, const char **attributes)
 {
 	const char *type;
 
@@ -126,7 +127,7 @@ atom_start_child(struct reading *r, const char *name, const char **attributes)
 static void XMLCALL
 atom_element_start(void *arg, const char *name, const char **attributes)
 {
-	struct reading *r = arg;
+	struct atom_reading *r = arg;
 
 	if (++r->depth > ATOM_DEPTH_MAX) {
 		atom_stop(r, "elements nested too deeply");
@@ -149,7 +150,7 @@ atom_element_start(void *arg, const char *name, const char **attributes)
 static void XMLCALL
 atom_text_add(void *arg, const char *text, int len)
 {
-	struct reading *r = arg;
+	struct atom_reading *r = arg;
 
 	/* What is cut off matters to no check. */
 	if (r->wanted != WANT_NOTHING)
@@ -163,7 +164,7 @@ atom_is_space(uint8_t c)
 }
 
 static void
-atom_take_title(struct reading *r, struct slice text)
+atom_take_title(struct atom_reading *r, struct slice text)
 {
 	r->part->has_title = true;
 	if (r->part->title != NULL || r->text.failed || !r->wanted_plain)
@@ -174,7 +175,7 @@ atom_take_title(struct reading *r, struct slice text)
 }
 
 static void
-atom_take_text(struct reading *r)
+atom_take_text(struct atom_reading *r)
 {
 	struct slice text = buf_view(&r->text);
 	int64_t moment;
@@ -201,7 +202,7 @@ atom_take_text(struct reading *r)
 static void XMLCALL
 atom_element_end(void *arg, const char *name)
 {
-	struct reading *r = arg;
+	struct atom_reading *r = arg;
 
 	(void)name;
 	if (r->wanted != WANT_NOTHING && r->depth == r->wanted_depth) {
@@ -225,7 +226,7 @@ atom_doctype_refuse(void *arg, const char *name, const char *system,
 }
 
 static void
-atom_parse(struct reading *r, struct slice bytes)
+atom_parse(struct atom_reading *r, struct slice bytes)
 {
 	enum XML_Error error;
 
@@ -246,7 +247,7 @@ atom_parse(struct reading *r, struct slice bytes)
 bool
 atom_read(struct slice bytes, struct atom *out)
 {
-	struct reading r = { .out = out };
+	struct atom_reading r = { .out = out };
 
 	*out = (struct atom){ 0 };
 	if (!slice_utf8(bytes) || bytes.len > INT_MAX) {

@@ -41,7 +41,7 @@ struct copy {
 };
 
 /* Where links are looked up from. */
-struct place {
+struct copy_place {
 	const struct host *host;
 	const struct inventory *pages;
 	const char *path;
@@ -74,7 +74,7 @@ copy_page_at(const struct inventory *pages, const char *path)
 
 /* The page that stands for a directory; path is "" or ends with '/'. */
 static const char *
-copy_index_at(const struct place *from, const char *path)
+copy_index_at(const struct copy_place *from, const char *path)
 {
 	char memory[REQUEST_URI_MAX + 256];
 	const char *index, *page = NULL;
@@ -93,7 +93,7 @@ copy_index_at(const struct place *from, const char *path)
 
 /* The page of the copy that a link leads to, or NULL. */
 static const char *
-copy_page_linked(const struct place *from, struct slice url)
+copy_page_linked(const struct copy_place *from, struct slice url)
 {
 	uint8_t memory[FEED_TARGET_MAX];
 	struct uri_path decoded;
@@ -116,8 +116,8 @@ copy_page_linked(const struct place *from, struct slice url)
 }
 
 static void
-copy_put_link(
-    const struct place *from, const struct gemtext_line *line, struct buf *out)
+copy_put_link(const struct copy_place *from, const struct gemtext_line *line,
+    struct buf *out)
 {
 	struct plain p = { .out = out, .first = "", .next = "  " };
 	const char *page = copy_page_linked(from, line->url);
@@ -160,7 +160,7 @@ copy_put_wrapped(
 }
 
 static void
-copy_put_line(const struct place *from, const struct gemtext_line *line,
+copy_put_line(const struct copy_place *from, const struct gemtext_line *line,
     bool opens, struct buf *out)
 {
 	switch (line->kind) {
@@ -204,7 +204,9 @@ static void
 copy_put_page(const struct host *h, const struct inventory *pages,
     const char *path, struct slice text, struct buf *out)
 {
-	const struct place from = { .host = h, .pages = pages, .path = path };
+	const struct copy_place from = {
+		.host = h, .pages = pages, .path = path
+	};
 	struct gemtext g = { .rest = text };
 	struct gemtext_line line;
 	size_t start;

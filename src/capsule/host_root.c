@@ -279,7 +279,7 @@ host_secret_mark(const struct host *h, const char *path)
 	return mark;
 }
 
-struct survey {
+struct root_survey {
 	const struct host *host;
 	int root; /* host's root, or its store */
 	struct host_survey *out;
@@ -290,7 +290,7 @@ struct survey {
 
 /* The first bytes of a file; none when it cannot be read. */
 static struct slice
-survey_read_first(struct survey *s, const char *path)
+survey_read_first(struct root_survey *s, const char *path)
 {
 	struct stat st;
 	size_t len = 0;
@@ -321,7 +321,8 @@ survey_path_is_hidden(const struct host *h, const char *path)
 }
 
 static void
-survey_find_secret(struct survey *s, const char *path, const struct stat *st)
+survey_find_secret(
+    struct root_survey *s, const char *path, const struct stat *st)
 {
 	struct host_survey *out = s->out;
 
@@ -337,7 +338,7 @@ survey_find_secret(struct survey *s, const char *path, const struct stat *st)
 
 /* Whether the survey continues: neither time nor entries have run out. */
 static bool
-survey_continues(struct survey *s)
+survey_continues(struct root_survey *s)
 {
 	s->entries++;
 	if (clock_ms() >= s->until_ms || s->entries >= FILE_WALK_ENTRIES_MAX)
@@ -348,7 +349,7 @@ survey_continues(struct survey *s)
 static bool
 survey_visit(void *arg, const char *path, const struct stat *st)
 {
-	struct survey *s = arg;
+	struct root_survey *s = arg;
 	struct host_survey *out = s->out;
 	struct slice name = slice_str(path);
 
@@ -394,7 +395,7 @@ host_has_index(const struct host *h)
 void
 host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out)
 {
-	struct survey s = {
+	struct root_survey s = {
 		.host = h,
 		.root = h->root,
 		.out = out,
@@ -409,7 +410,7 @@ host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out)
 static bool
 survey_visit_store(void *arg, const char *path, const struct stat *st)
 {
-	struct survey *s = arg;
+	struct root_survey *s = arg;
 
 	if (!survey_continues(s))
 		return false;
@@ -423,7 +424,7 @@ void
 host_survey_store(
     const struct host *h, uint64_t until_ms, struct host_survey *out)
 {
-	struct survey s = {
+	struct root_survey s = {
 		.host = h,
 		.root = h->store,
 		.out = out,

@@ -16,7 +16,7 @@
 #include "util/array.h"
 #include "util/fd.h"
 
-struct reading {
+struct inventory_reading {
 	const struct host *host;
 	struct inventory *out;
 	bool short_of_memory;
@@ -113,7 +113,7 @@ inventory_path_is_page(const struct host *h, const char *path)
 }
 
 static bool
-inventory_add(struct reading *r, const char *path, uint64_t size)
+inventory_add(struct inventory_reading *r, const char *path, uint64_t size)
 {
 	struct inventory *out = r->out;
 	struct inventory_item *item =
@@ -132,12 +132,12 @@ inventory_add(struct reading *r, const char *path, uint64_t size)
 	return true;
 }
 
-/* A file_visit for a struct reading: takes what is a file and served. False
- * when out of memory. */
+/* A file_visit for a struct inventory_reading: takes what is a file and served.
+ * False when out of memory. */
 static bool
 inventory_visit(void *arg, const char *path, const struct stat *st)
 {
-	struct reading *r = arg;
+	struct inventory_reading *r = arg;
 
 	if (!S_ISREG(st->st_mode) || !inventory_path(path, &r->path) ||
 	    !inventory_path_is_served(r->host, path, &r->path))
@@ -157,7 +157,7 @@ inventory_compare(const void *a, const void *b)
 bool
 inventory_read(const struct host *h, struct inventory *out)
 {
-	struct reading r = { .host = h, .out = out };
+	struct inventory_reading r = { .host = h, .out = out };
 	bool ok;
 
 	*out = (struct inventory){ 0 };
@@ -184,8 +184,8 @@ inventory_fini(struct inventory *i)
 }
 
 /* A walk that also keeps what it leaves out. */
-struct sorting {
-	struct reading reading;
+struct inventory_sorting {
+	struct inventory_reading reading;
 	struct inventory_omissions *left;
 	size_t visited;
 	char *closed; /* the directory left out last; NULL: none */
@@ -193,7 +193,7 @@ struct sorting {
 
 static bool
 inventory_add_omission(
-    struct sorting *s, const char *path, enum inventory_why why)
+    struct inventory_sorting *s, const char *path, enum inventory_why why)
 {
 	struct inventory_omissions *left = s->left;
 	struct inventory_omission *item =
@@ -211,8 +211,8 @@ inventory_add_omission(
 
 /* Records it; what is in a directory is then not reported again. */
 static bool
-inventory_omit(struct sorting *s, const char *path, const struct stat *st,
-    enum inventory_why why)
+inventory_omit(struct inventory_sorting *s, const char *path,
+    const struct stat *st, enum inventory_why why)
 {
 	if (S_ISDIR(st->st_mode)) {
 		free(s->closed);
@@ -227,7 +227,7 @@ inventory_omit(struct sorting *s, const char *path, const struct stat *st,
 
 /* Whether path is in the directory that was left out. */
 static bool
-inventory_is_omitted(const struct sorting *s, const char *path)
+inventory_is_omitted(const struct inventory_sorting *s, const char *path)
 {
 	size_t len = s->closed == NULL ? 0 : strlen(s->closed);
 
@@ -247,7 +247,7 @@ inventory_is_too_deep(const char *path)
 
 /* Why the file whose path was tried last is not served, though readable. */
 static enum inventory_why
-inventory_unserved_why(const struct sorting *s)
+inventory_unserved_why(const struct inventory_sorting *s)
 {
 	const struct uri uri = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -266,8 +266,8 @@ inventory_unserved_why(const struct sorting *s)
 
 /* Whether a name cannot be in a release, whatever capsule.conf has. */
 static bool
-inventory_is_unfit(struct sorting *s, const char *path, const struct stat *st,
-    enum inventory_why *why)
+inventory_is_unfit(struct inventory_sorting *s, const char *path,
+    const struct stat *st, enum inventory_why *why)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash == NULL ? path : slash + 1;
@@ -291,7 +291,8 @@ inventory_is_unfit(struct sorting *s, const char *path, const struct stat *st,
 /* A file or directory that is not in the inventory. False when that may be
  * otherwise the next time. */
 static bool
-inventory_judge(struct sorting *s, const char *path, const struct stat *st)
+inventory_judge(
+    struct inventory_sorting *s, const char *path, const struct stat *st)
 {
 	enum inventory_why why;
 	struct stat opened;
@@ -317,7 +318,7 @@ inventory_judge(struct sorting *s, const char *path, const struct stat *st)
 static bool
 inventory_sort(void *arg, const char *path, const struct stat *st)
 {
-	struct sorting *s = arg;
+	struct inventory_sorting *s = arg;
 	size_t n = s->reading.out->n;
 
 	if (++s->visited >= FILE_WALK_ENTRIES_MAX) {
@@ -342,7 +343,7 @@ bool
 inventory_read_plain(const struct host *h, struct inventory *out,
     struct inventory_omissions *left)
 {
-	struct sorting s = { .reading = { .host = h, .out = out },
+	struct inventory_sorting s = { .reading = { .host = h, .out = out },
 		.left = left };
 	bool ok;
 

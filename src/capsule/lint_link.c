@@ -10,7 +10,7 @@
 #include "capsule/mime.h"
 #include "os/listen.h"
 
-struct link {
+struct page_link {
 	struct lint *l;
 	const char *page;
 	const struct gemtext_line *line;
@@ -43,15 +43,15 @@ lint_link_list(
 }
 
 static void
-link_add(
-    const struct link *k, const char *code, const char *what, const char *more)
+link_add(const struct page_link *k, const char *code, const char *what,
+    const char *more)
 {
 	lint_link_add(k->l, code, k->page, k->line, what, more);
 }
 
 /* The path of a reference: after scheme and host, before query and fragment. */
 static struct slice
-link_path(const struct link *k)
+link_path(const struct page_link *k)
 {
 	struct slice s = k->url, ignored;
 	size_t n;
@@ -69,7 +69,7 @@ link_path(const struct link *k)
 
 /* Whether letters beyond ASCII follow the host, which may have them. */
 static bool
-link_has_raw_letters(const struct link *k)
+link_has_raw_letters(const struct page_link *k)
 {
 	size_t from = (size_t)(link_path(k).ptr - k->url.ptr);
 
@@ -81,7 +81,7 @@ link_has_raw_letters(const struct link *k)
 
 /* False when there is no URL that could be followed. */
 static bool
-link_check_characters(const struct link *k)
+link_check_characters(const struct page_link *k)
 {
 	const char *fault = uri_fault(k->url);
 
@@ -106,7 +106,7 @@ label_is_url(struct slice label)
 }
 
 static void
-link_check_label(const struct link *k)
+link_check_label(const struct page_link *k)
 {
 	struct slice label = k->line->text;
 
@@ -119,7 +119,7 @@ link_check_label(const struct link *k)
 /* Whether ".." leads out of the capsule. A client takes it for the root, so the
  * request does not show it. Only the depth of the page matters. */
 static bool
-link_climbs(const struct link *k)
+link_climbs(const struct page_link *k)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct slice path = link_path(k);
@@ -165,7 +165,7 @@ target_fault(const struct lint_target *end)
 
 /* t is the first answer, end the last. */
 static void
-link_check_failure(const struct link *k, const struct lint_target *t,
+link_check_failure(const struct page_link *k, const struct lint_target *t,
     const struct lint_target *end)
 {
 	const char *code = end->status == STATUS_GONE ? "G013" : "G007";
@@ -184,7 +184,7 @@ link_check_failure(const struct link *k, const struct lint_target *t,
 
 /* Another page's link is what saves one from being an orphan. */
 static void
-link_count(const struct link *k, const struct lint_target *end)
+link_count(const struct page_link *k, const struct lint_target *end)
 {
 	const struct inventory *i = &k->l->inventory;
 
@@ -193,7 +193,7 @@ link_count(const struct link *k, const struct lint_target *end)
 }
 
 static void
-link_check_target(const struct link *k, const struct lint_target *t)
+link_check_target(const struct page_link *k, const struct lint_target *t)
 {
 	const struct lint_target *end = lint_follow(k->l, t);
 
@@ -224,7 +224,7 @@ target_has_port(const struct lint_target *t)
 }
 
 static void
-link_check_gemini(const struct link *k)
+link_check_gemini(const struct page_link *k)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	const struct lint_target *t;
@@ -259,7 +259,7 @@ link_check_gemini(const struct link *k)
 void
 lint_link(struct lint *l, const char *path, const struct gemtext_line *line)
 {
-	struct link k = { .l = l, .page = path, .line = line };
+	struct page_link k = { .l = l, .page = path, .line = line };
 	struct slice scheme, rest = line->url;
 
 	k.url = line->url;

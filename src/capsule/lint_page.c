@@ -234,7 +234,7 @@ enum {
 	WRAPPED_TO = 85,
 };
 
-struct page {
+struct lint_page {
 	struct lint *l;
 	const char *path;
 	struct gemtext at;
@@ -249,7 +249,7 @@ struct page {
 };
 
 static void
-page_check_toggle(struct page *p, const struct gemtext_line *line)
+page_check_toggle(struct lint_page *p, const struct gemtext_line *line)
 {
 	if (p->at.preformatted) {
 		p->opened = line->number;
@@ -263,7 +263,7 @@ page_check_toggle(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-page_check_title(struct page *p, const struct gemtext_line *line)
+page_check_title(struct lint_page *p, const struct gemtext_line *line)
 {
 	p->titles++;
 	if (p->titles == 2)
@@ -279,7 +279,7 @@ page_check_title(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-page_check_heading(struct page *p, const struct gemtext_line *line)
+page_check_heading(struct lint_page *p, const struct gemtext_line *line)
 {
 	if (slice_starts(line->raw, SLICE("####")))
 		lint_add(p->l, "G024", p->path, line->number,
@@ -335,7 +335,7 @@ line_looks_wrapped(const struct gemtext_line *line)
 
 /* Runs of lines: blank ones, and those that an editor seems to have broken. */
 static void
-page_check_runs(struct page *p, const struct gemtext_line *line)
+page_check_runs(struct lint_page *p, const struct gemtext_line *line)
 {
 	bool blank = line->kind == GEMTEXT_TEXT && line->text.len == 0;
 
@@ -353,7 +353,7 @@ page_check_runs(struct page *p, const struct gemtext_line *line)
 }
 
 static void
-page_check_line(struct page *p, const struct gemtext_line *line)
+page_check_line(struct lint_page *p, const struct gemtext_line *line)
 {
 	page_check_runs(p, line);
 	lint_markup(p->l, p->path, line, &p->markup);
@@ -378,7 +378,7 @@ page_check_line(struct page *p, const struct gemtext_line *line)
 void
 lint_page(struct lint *l, const char *path, struct slice bytes)
 {
-	struct page p = { .l = l, .path = path };
+	struct lint_page p = { .l = l, .path = path };
 	struct gemtext_line line;
 
 	bytes_check(l, path, bytes);

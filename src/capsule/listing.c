@@ -30,7 +30,7 @@ enum {
 };
 
 /* What listing_get hands out is its first field. */
-struct kept {
+struct listing_kept {
 	struct listing page;
 	struct list link;
 	struct buf text;
@@ -46,17 +46,17 @@ struct listings {
 	size_t n;
 };
 
-struct entry {
+struct listing_entry {
 	char *name;
 	bool directory;
 };
 
 /* A page being made. */
-struct page {
+struct listing_page {
 	const struct host *host;
 	const char *path;
 	struct buf *out;
-	struct entry *entries;
+	struct listing_entry *entries;
 	size_t n;
 	size_t names; /* read so far, of any kind */
 	size_t left_out;
@@ -136,8 +136,8 @@ listing_size(uint64_t bytes, char out[16])
 static int
 listing_compare_entries(const void *a, const void *b)
 {
-	const struct entry *x = a;
-	const struct entry *y = b;
+	const struct listing_entry *x = a;
+	const struct listing_entry *y = b;
 
 	if (x->directory != y->directory)
 		return x->directory ? -1 : 1;
@@ -147,8 +147,8 @@ listing_compare_entries(const void *a, const void *b)
 /* What a request for name is answered with, with a final slash when it is
  * a directory. Nothing is listed that would not be served. */
 static enum resolved
-listing_resolve(
-    struct page *p, const char *name, bool slash, struct resolution *got)
+listing_resolve(struct listing_page *p, const char *name, bool slash,
+    struct resolution *got)
 {
 	struct uri_path path;
 	struct buf decoded;
@@ -171,9 +171,10 @@ resolution_close(struct resolution *got)
 }
 
 static void
-listing_add_entry(struct page *p, const char *name, bool directory)
+listing_add_entry(struct listing_page *p, const char *name, bool directory)
 {
-	struct entry *grown = array_grow(p->entries, p->n, sizeof(*grown));
+	struct listing_entry *grown =
+	    array_grow(p->entries, p->n, sizeof(*grown));
 
 	if (grown == NULL) {
 		p->failed = true;
@@ -191,7 +192,7 @@ listing_add_entry(struct page *p, const char *name, bool directory)
 /* Takes an entry of the directory, unless what it is already says that it
  * cannot be served. */
 static void
-listing_consider(struct page *p, const struct dirent *e)
+listing_consider(struct listing_page *p, const struct dirent *e)
 {
 	struct resolution got;
 	enum resolved result;
@@ -221,7 +222,7 @@ listing_consider(struct page *p, const struct dirent *e)
 }
 
 static void
-listing_read(struct page *p, int fd)
+listing_read(struct listing_page *p, int fd)
 {
 	/* An open of our own: the caller's has a position that is shared. */
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -295,7 +296,7 @@ listing_write_directory(struct buf *out, struct slice name)
 
 /* The line of one entry; false when it is not served after all. */
 static bool
-listing_write_entry(struct page *p, const struct entry *e)
+listing_write_entry(struct listing_page *p, const struct listing_entry *e)
 {
 	struct resolution got;
 	enum resolved result = listing_resolve(p, e->name, e->directory, &got);
@@ -314,7 +315,7 @@ listing_write_entry(struct page *p, const struct entry *e)
 }
 
 static void
-listing_write_page(struct page *p)
+listing_write_page(struct listing_page *p)
 {
 	struct buf *out = p->out;
 	size_t shown = 0;
@@ -341,7 +342,7 @@ static bool
 listing_listing_write(
     const struct host *h, const char *path, int fd, struct buf *out)
 {
-	struct page p = { .host = h, .path = path, .out = out };
+	struct listing_page p = { .host = h, .path = path, .out = out };
 	bool fits;
 
 	listing_read(&p, fd);
@@ -372,7 +373,8 @@ listings_new(void)
 static void
 listing_drop_first(struct listings *l)
 {
-	struct kept *k = LIST_ENTRY(l->recent.next, struct kept, link);
+	struct listing_kept *k =
+	    LIST_ENTRY(l->recent.next, struct listing_kept, link);
 
 	list_remove(&k->link);
 	l->n--;
@@ -393,7 +395,7 @@ listings_free(struct listings **l)
 void
 listing_release(struct listing *page)
 {
-	struct kept *k = (struct kept *)(void *)page;
+	struct listing_kept *k = (struct listing_kept *)(void *)page;
 
 	assert(page->references > 0);
 	if (--page->references > 0)
@@ -404,15 +406,15 @@ listing_release(struct listing *page)
 }
 
 /* The page of the same directory, whatever its age. */
-static struct kept *
+static struct listing_kept *
 listing_find(struct listings *l, const struct host *h, const char *path,
     const struct stat *st)
 {
 	struct list *i;
-	struct kept *k;
+	struct listing_kept *k;
 
 	LIST_EACH (i, &l->recent) {
-		k = LIST_ENTRY(i, struct kept, link);
+		k = LIST_ENTRY(i, struct listing_kept, link);
 		if (k->ino == st->st_ino && k->dev == st->st_dev &&
 		    k->host == h && strcmp(k->path, path) == 0)
 			return k;
@@ -420,11 +422,11 @@ listing_find(struct listings *l, const struct host *h, const char *path,
 	return NULL;
 }
 
-static struct kept *
+static struct listing_kept *
 listing_make(
     const struct host *h, const char *path, int fd, const struct stat *st)
 {
-	struct kept *k = calloc(1, sizeof(*k));
+	struct listing_kept *k = calloc(1, sizeof(*k));
 	int error = ENOMEM;
 	bool made;
 
@@ -459,7 +461,7 @@ listing_is_settled(const struct stat *st)
 }
 
 static void
-listing_keep(struct listings *l, struct kept *k)
+listing_keep(struct listings *l, struct listing_kept *k)
 {
 	if (l->n == LISTING_CACHE_SIZE)
 		listing_drop_first(l);
@@ -472,7 +474,7 @@ struct listing *
 listing_get(struct listings *l, const struct host *h, const char *path, int fd,
     const struct stat *st)
 {
-	struct kept *k = listing_find(l, h, path, st);
+	struct listing_kept *k = listing_find(l, h, path, st);
 
 	if (k != NULL) {
 		list_remove(&k->link);

@@ -13,7 +13,7 @@
 
 #include "util/clock.h"
 
-struct known {
+struct dial_known {
 	char *host;
 	unsigned port;
 	struct addrinfo *list;
@@ -22,7 +22,7 @@ struct known {
 };
 
 struct dial_names {
-	struct known known[DIAL_NAMES_MAX];
+	struct dial_known known[DIAL_NAMES_MAX];
 	size_t n;
 };
 
@@ -56,12 +56,12 @@ dial_names_new(void)
 }
 
 static void
-dial_names_forget(struct known *k)
+dial_names_forget(struct dial_known *k)
 {
 	free(k->host);
 	if (k->list != NULL)
 		freeaddrinfo(k->list);
-	*k = (struct known){ 0 };
+	*k = (struct dial_known){ 0 };
 }
 
 void
@@ -75,7 +75,7 @@ dial_names_free(struct dial_names **n)
 	*n = NULL;
 }
 
-static struct known *
+static struct dial_known *
 dial_names_find(struct dial_names *n, const char *host, unsigned port)
 {
 	for (size_t i = 0; n != NULL && i < n->n; i++)
@@ -104,10 +104,10 @@ dial_resolve(const char *host, unsigned port, struct why *why)
 }
 
 /* Room for one more name, or NULL. */
-static struct known *
+static struct dial_known *
 dial_names_add(struct dial_names *n, const char *host, unsigned port)
 {
-	struct known *k;
+	struct dial_known *k;
 
 	if (n == NULL || n->n == DIAL_NAMES_MAX)
 		return NULL;
@@ -124,7 +124,7 @@ dial_names_add(struct dial_names *n, const char *host, unsigned port)
 static bool
 dial_find_addresses(struct dial *d, struct why *why)
 {
-	struct known *k = dial_names_find(d->names, d->host, d->port);
+	struct dial_known *k = dial_names_find(d->names, d->host, d->port);
 
 	if (k != NULL && k->list != NULL &&
 	    (clock_ms() < k->until_ms || k->users > 0)) {
@@ -252,7 +252,7 @@ dial_take(struct dial *d)
 void
 dial_close(struct dial *d)
 {
-	struct known *k = NULL;
+	struct dial_known *k = NULL;
 
 	if (d->list != NULL)
 		k = dial_names_find(d->names, d->host, d->port);

@@ -13,7 +13,7 @@
 enum { TOFU_PLACE_SIZE = HOSTNAME_SIZE + sizeof("[]:65535"), TOFU_DIR = 4096 };
 
 /* What the file has about a server. */
-struct known {
+struct tofu_known {
 	unsigned line; /* from 1; 0: nothing */
 	bool readable;
 	uint8_t spki[DIGEST_SIZE];
@@ -28,7 +28,7 @@ struct judging {
 	int64_t now;
 	struct buf *said;
 	struct buf text; /* the whole file */
-	struct known known;
+	struct tofu_known known;
 	int lock_error;            /* 0: the directory is locked */
 	uint8_t spki[DIGEST_SIZE]; /* the certificate's */
 };

@@ -9,18 +9,18 @@
 #include "conf/conf_internal.h"
 #include "conf/source.h"
 
-struct reading {
+struct conf_reading {
 	struct conf *conf;
 	struct report *report;
-	const struct source *source; /* NULL: the table's own text */
-	enum report_level unknown;   /* an option that is not known */
+	const struct conf_source *source; /* NULL: the table's own text */
+	enum report_level unknown;        /* an option that is not known */
 };
 
-static void read_members(struct reading *rd, const char *prefix, unsigned place,
-    void *base, const config_setting_t *from);
+static void read_members(struct conf_reading *rd, const char *prefix,
+    unsigned place, void *base, const config_setting_t *from);
 
 static struct place
-setting_place(const struct reading *rd, const config_setting_t *s)
+setting_place(const struct conf_reading *rd, const config_setting_t *s)
 {
 	if (rd->source == NULL)
 		return (struct place){ NULL, 0 };
@@ -50,7 +50,7 @@ setting_kind(const config_setting_t *s)
 }
 
 static void
-wrong_type(struct reading *rd, const struct option *o,
+wrong_type(struct conf_reading *rd, const struct option *o,
     const config_setting_t *s, const char *wanted)
 {
 	struct place place = setting_place(rd, s);
@@ -60,8 +60,8 @@ wrong_type(struct reading *rd, const struct option *o,
 }
 
 static bool
-too_many(struct reading *rd, const struct option *o, const config_setting_t *s,
-    int n)
+too_many(struct conf_reading *rd, const struct option *o,
+    const config_setting_t *s, int n)
 {
 	struct place place = setting_place(rd, s);
 
@@ -80,7 +80,7 @@ is_list(const config_setting_t *s)
 
 /* Paths are as seen from the directory of the file that names them. */
 static char *
-text_kept(struct reading *rd, const struct option *o, const char *text,
+text_kept(struct conf_reading *rd, const struct option *o, const char *text,
     struct place place)
 {
 	static const char unix_prefix[] = "unix:";
@@ -104,8 +104,8 @@ text_kept(struct reading *rd, const struct option *o, const char *text,
 }
 
 static void
-read_text(struct reading *rd, const struct option *o, struct conf_text *text,
-    const config_setting_t *s)
+read_text(struct conf_reading *rd, const struct option *o,
+    struct conf_text *text, const config_setting_t *s)
 {
 	struct place place = setting_place(rd, s);
 
@@ -121,8 +121,8 @@ read_text(struct reading *rd, const struct option *o, struct conf_text *text,
 }
 
 static void
-read_list(struct reading *rd, const struct option *o, struct conf_list *list,
-    const config_setting_t *s)
+read_list(struct conf_reading *rd, const struct option *o,
+    struct conf_list *list, const config_setting_t *s)
 {
 	int n = config_setting_length(s);
 
@@ -151,7 +151,7 @@ read_list(struct reading *rd, const struct option *o, struct conf_list *list,
 }
 
 static void
-read_number(struct reading *rd, const struct option *o, int *number,
+read_number(struct conf_reading *rd, const struct option *o, int *number,
     const config_setting_t *s)
 {
 	struct place place = setting_place(rd, s);
@@ -174,8 +174,8 @@ read_number(struct reading *rd, const struct option *o, int *number,
 }
 
 static bool
-read_bool(struct reading *rd, const struct option *o, const config_setting_t *s,
-    bool *value)
+read_bool(struct conf_reading *rd, const struct option *o,
+    const config_setting_t *s, bool *value)
 {
 	if (config_setting_type(s) != CONFIG_TYPE_BOOL) {
 		wrong_type(rd, o, s, "true or false");
@@ -186,7 +186,7 @@ read_bool(struct reading *rd, const struct option *o, const config_setting_t *s,
 }
 
 static void
-read_switch(struct reading *rd, const struct option *o, int *value,
+read_switch(struct conf_reading *rd, const struct option *o, int *value,
     const config_setting_t *s)
 {
 	bool on;
@@ -196,7 +196,7 @@ read_switch(struct reading *rd, const struct option *o, int *value,
 }
 
 static void
-read_choice(struct reading *rd, const struct option *o, int *choice,
+read_choice(struct conf_reading *rd, const struct option *o, int *choice,
     const config_setting_t *s)
 {
 	struct place place = setting_place(rd, s);
@@ -235,7 +235,7 @@ element_place(const struct option *o, void *element, struct place place)
 }
 
 static void
-read_element(struct reading *rd, const struct option *o, void *base,
+read_element(struct conf_reading *rd, const struct option *o, void *base,
     const config_setting_t *s)
 {
 	char prefix[OPTION_NAME_MAX];
@@ -254,7 +254,7 @@ read_element(struct reading *rd, const struct option *o, void *base,
 }
 
 static void
-read_elements(struct reading *rd, const struct option *o, void *base,
+read_elements(struct conf_reading *rd, const struct option *o, void *base,
     const config_setting_t *s)
 {
 	int n = config_setting_length(s);
@@ -271,7 +271,7 @@ read_elements(struct reading *rd, const struct option *o, void *base,
 }
 
 static void
-read_group(struct reading *rd, const struct option *o, void *group,
+read_group(struct conf_reading *rd, const struct option *o, void *group,
     const config_setting_t *s)
 {
 	char prefix[OPTION_NAME_MAX];
@@ -285,7 +285,7 @@ read_group(struct reading *rd, const struct option *o, void *group,
 }
 
 static void
-read_option(struct reading *rd, const struct option *o, void *base,
+read_option(struct conf_reading *rd, const struct option *o, void *base,
     const config_setting_t *s)
 {
 	void *field = option_field(o, base);
@@ -338,7 +338,7 @@ member_find(const char *prefix, unsigned place, const char *name, void **base)
 }
 
 static void
-unknown_option(struct reading *rd, const char *prefix, unsigned place,
+unknown_option(struct conf_reading *rd, const char *prefix, unsigned place,
     const config_setting_t *s)
 {
 	struct place where = setting_place(rd, s);
@@ -358,8 +358,8 @@ unknown_option(struct reading *rd, const char *prefix, unsigned place,
 }
 
 static void
-read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
-    const config_setting_t *from)
+read_members(struct conf_reading *rd, const char *prefix, unsigned place,
+    void *base, const config_setting_t *from)
 {
 	int n = config_setting_length(from);
 
@@ -381,11 +381,11 @@ read_members(struct reading *rd, const char *prefix, unsigned place, void *base,
  * prefix and place. source has their places; NULL: in the table. An option that
  * is not known is reported at the level unknown. */
 static void
-tree_read(struct conf *c, const struct source *source,
+tree_read(struct conf *c, const struct conf_source *source,
     const config_setting_t *from, const char *prefix, unsigned place,
     void *base, enum report_level unknown, struct report *r)
 {
-	struct reading rd = {
+	struct conf_reading rd = {
 		.conf = c,
 		.report = r,
 		.source = source,
@@ -466,7 +466,7 @@ content_prune(struct conf_content *content)
 /* The whole of s becomes libconfig's tree; what is wrong is reported at the
  * line it came from. */
 static bool
-source_parse(struct source *s, config_t *tree)
+source_parse(struct conf_source *s, config_t *tree)
 {
 	const char *text = buf_cstr(&s->text);
 	struct place place = source_place(s, 1);
@@ -511,7 +511,7 @@ bool
 conf_read(struct conf *c, const char *file, struct report *r)
 {
 	size_t before = r->errors;
-	struct source s;
+	struct conf_source s;
 	config_t tree;
 
 	c->file = arena_text(c, slice_str(file));
@@ -535,7 +535,7 @@ conf_read_content(struct conf *c, struct conf_content *content,
     struct report *r)
 {
 	struct conf_content own = { 0 };
-	struct source s;
+	struct conf_source s;
 	config_t tree;
 	bool parsed;
 

@@ -11,20 +11,20 @@
 #include "util/fd.h"
 
 void
-source_init(struct source *s, struct conf *c, struct report *r)
+source_init(struct conf_source *s, struct conf *c, struct report *r)
 {
-	*s = (struct source){ .conf = c, .report = r, .lines = 1 };
+	*s = (struct conf_source){ .conf = c, .report = r, .lines = 1 };
 	buf_init(&s->text, SOURCE_TEXT_MAX);
 }
 
 void
-source_fini(struct source *s)
+source_fini(struct conf_source *s)
 {
 	buf_fini(&s->text);
 }
 
 struct place
-source_place(const struct source *s, unsigned line)
+source_place(const struct conf_source *s, unsigned line)
 {
 	struct place place = { NULL, 0 };
 
@@ -37,7 +37,7 @@ source_place(const struct source *s, unsigned line)
 
 /* One file on its way into the whole. Offsets count in in. */
 struct scan {
-	struct source *source;
+	struct conf_source *source;
 	struct slice in;
 	char *file;
 	size_t at;
@@ -80,7 +80,7 @@ scan_error(const struct scan *p, size_t at, const char *text)
 static bool
 scan_mark(struct scan *p)
 {
-	struct source *s = p->source;
+	struct conf_source *s = p->source;
 	struct mark *marks =
 	    arena_append(s->conf, s->marks, s->n_marks, sizeof(*marks));
 
@@ -320,7 +320,7 @@ scan_included(struct scan *p, struct slice *name)
 static bool
 scan_include(struct scan *p)
 {
-	struct source *s = p->source;
+	struct conf_source *s = p->source;
 	size_t start = p->at;
 	struct slice name;
 	char *file;
@@ -394,7 +394,7 @@ scan_next(struct scan *p)
 /* The whole of one file or of a capsule.conf; file is the arena's. From one
  * file to the next by way of @include, SOURCE_INCLUDES_MAX times. */
 static bool
-source_scan(struct source *s, struct slice in, char *file)
+source_scan(struct conf_source *s, struct slice in, char *file)
 {
 	struct scan p = { .source = s, .in = in, .file = file };
 	size_t nul;
@@ -437,7 +437,7 @@ source_read(const char *file, struct buf *out)
 }
 
 static void
-source_report_unread(struct source *s, const char *file, int error)
+source_report_unread(struct conf_source *s, const char *file, int error)
 {
 	if (error == EINVAL)
 		report_add(s->report, REPORT_ERROR, file, 0,
@@ -451,7 +451,7 @@ source_report_unread(struct source *s, const char *file, int error)
 }
 
 bool
-source_file(struct source *s, const char *file)
+source_file(struct conf_source *s, const char *file)
 {
 	char *name = arena_text(s->conf, slice_str(file));
 	struct buf bytes;
@@ -474,7 +474,7 @@ out:
 }
 
 bool
-source_bytes(struct source *s, struct slice bytes, const char *name)
+source_bytes(struct conf_source *s, struct slice bytes, const char *name)
 {
 	char *file = arena_text(s->conf, slice_str(name));
 

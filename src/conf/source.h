@@ -22,7 +22,7 @@ struct mark {
 	struct place place;
 };
 
-struct source {
+struct conf_source {
 	struct conf *conf; /* owns the marks and the names */
 	struct report *report;
 	struct buf text;
@@ -33,16 +33,16 @@ struct source {
 	bool may_include;
 };
 
-void source_init(struct source *s, struct conf *c, struct report *r);
-void source_fini(struct source *s);
+void source_init(struct conf_source *s, struct conf *c, struct report *r);
+void source_fini(struct conf_source *s);
 
 /* Appends a file and what it includes. False after an error was reported. */
-bool source_file(struct source *s, const char *file);
+bool source_file(struct conf_source *s, const char *file);
 
 /* Appends bytes that may include nothing. False as above. */
-bool source_bytes(struct source *s, struct slice bytes, const char *name);
+bool source_bytes(struct conf_source *s, struct slice bytes, const char *name);
 
 /* Where a line of the whole came from. */
-struct place source_place(const struct source *s, unsigned line);
+struct place source_place(const struct conf_source *s, unsigned line);
 
 #endif
