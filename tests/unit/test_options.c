@@ -117,7 +117,7 @@ check_entry(const struct option *o, const char *entry)
 		if (strstr(entry, o->choices[i]) == NULL)
 			fail_msg("%s: the page does not know %s", o->name,
 			    o->choices[i]);
-	if (o->required && strstr(entry, "\nNeeded in each group.\n") == NULL)
+	if (o->required && strstr(entry, "\nRequired in each group.\n") == NULL)
 		fail_msg(
 		    "%s: the page does not say that it is needed", o->name);
 }
