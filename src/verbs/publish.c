@@ -285,7 +285,7 @@ changes_print(const struct publish_plan *plan)
 		printf("... and %" PRIu64 " more\n", p.lines - LINES_MAX);
 }
 
-/* "gemini://example.org/" without what goes without saying. */
+/* "example.org" of "gemini://example.org/". */
 static struct slice
 origin_place(const struct manifest *m)
 {
@@ -389,9 +389,9 @@ static bool
 losses_warn(const struct publish_plan *plan)
 {
 	if (plan->final_serial > 0)
-		log_warn("serial %" PRIu64 " was said to be the final one: "
-			 "mirrors need not look for another, and its readers "
-			 "were told that nothing more comes",
+		log_warn("serial %" PRIu64 " was published as the final one: "
+			 "mirrors stop looking for another, and readers expect "
+			 "nothing more",
 		    plan->final_serial);
 	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++)
 		loss_warn(&plan->loss[i]);

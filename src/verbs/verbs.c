@@ -15,7 +15,7 @@
 
 #define SYSTEM_CERTS_DIR "/var/lib/carnation/certs"
 
-enum { NAME_MAX_BYTES = 32 }; /* of a verb */
+enum { NAME_MAX_BYTES = 64 }; /* of what was typed as a verb */
 
 static const struct verb *const verbs[] = {
 	&verb_serve,
@@ -172,21 +172,22 @@ help(int n, char **words)
 
 	if (n == 0 || (n == 1 && strcmp(words[0], "help") == 0)) {
 		print_verbs(stdout);
-		return RESULT_GOOD;
-	}
-	if (found != NULL) {
+		any = true;
+	} else if (found != NULL) {
 		print_usage(stdout, found);
-		return RESULT_GOOD;
+		any = true;
 	}
 	for (const struct verb *const *v = verbs; *v != NULL; v++) {
-		if (!verb_begins(*v, words[0]) || n > 1)
+		if (n != 1 || !verb_begins(*v, words[0]))
 			continue;
 		if (any)
 			putchar('\n');
 		print_usage(stdout, *v);
 		any = true;
 	}
-	return any ? RESULT_GOOD : report_unknown(n, words);
+	if (!any)
+		return report_unknown(n, words);
+	return verb_flush() ? RESULT_GOOD : RESULT_FAILED;
 }
 
 /* Takes --help out of the words before "--". */

@@ -326,10 +326,10 @@ def test_before_a_closed_series_goes_on(author):
     before = look(author.store)
     for words in ([], ["--final"]):
         done = author.run(*words, status=1)
-        assert "serial 1 was said to be the final one" in done.stderr
+        assert "serial 1 was published as the final one" in done.stderr
         assert "not a terminal; use --yes to proceed" in done.stderr
     done = author.run("--dry-run")
-    assert "serial 1 was said to be the final one" in done.stderr
+    assert "serial 1 was published as the final one" in done.stderr
     status, _, err = ask(author, "n\n")
     assert status == 1 and "all the same? [y/N]" in err
     assert look(author.store) == before
@@ -337,7 +337,7 @@ def test_before_a_closed_series_goes_on(author):
     assert status == 0 and not author.check(2).final
     author.run("--final")
     done = author.run("--yes")
-    assert "serial 3 was said to be the final one" in done.stderr
+    assert "serial 3 was published as the final one" in done.stderr
     author.check(4)
     done = author.run()
     assert "final" not in done.stderr
