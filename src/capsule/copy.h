@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* All pages of a capsule as one plain text, in reading order, for those who
- * keep or print them. The same pages give the same bytes. Depends on host,
- * inventory, page, plain and feed (for the origin). */
+ * keep or print them. The same pages give the same bytes.
+ * Depends on host, inventory, plain and feed (for the origin). */
 #ifndef CAPSULE_COPY_H
 #define CAPSULE_COPY_H
 

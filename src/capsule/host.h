@@ -27,10 +27,11 @@ struct host_snapshot {
 struct host {
 	char (*names)[HOSTNAME_SIZE];
 	size_t n_names;
-	int root;  /* directory to open beneath: of a store, its release; -1:
-		    * there is nothing to serve now: 41 */
-	int store; /* root is a store's: to open what is beside releases;
-		    * else -1 */
+	/* The directory to open beneath: of a store, its release. -1: there is
+	 * nothing to serve now, 41. */
+	int root;
+	/* Of a store: to open what is beside its releases. Else -1. */
+	int store;
 	uint64_t serial; /* of the store's release; 0: no store */
 	const struct conf_capsule *conf;
 	struct conf_content content; /* operator's over capsule.conf */

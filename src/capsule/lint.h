@@ -14,9 +14,9 @@ enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
 
 /* A check: a row of the table. */
 struct lint_rule {
-	const char *code;      /* "G007": G gemtext and links, C capsule, S
-				* subscription, A Atom, R robots.txt, F favicon.txt,
-				* W well-known */
+	/* "G007": G gemtext and links, C capsule, S subscription, A Atom,
+	 * R robots.txt, F favicon.txt, W well-known. */
+	const char *code;
 	enum lint_level level; /* unless set otherwise */
 	const char *what;      /* as in carnation(8) */
 };

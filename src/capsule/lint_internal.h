@@ -25,8 +25,8 @@ struct lint_target {
 	bool slash;              /* 31 to the same path with its slash */
 	char *meta;              /* the type, where to, or why not */
 	const struct host *host; /* NULL: no capsule's */
-	const struct inventory_item *item; /* of the capsule in question; NULL:
-	                                    * none of its files */
+	/* Of the capsule in question; NULL: not one of its files. */
+	const struct inventory_item *item;
 };
 
 struct lint {
@@ -46,11 +46,11 @@ struct lint {
 	bool short_of_memory;
 	const char *promise[LINT_PROMISES_MAX]; /* what is still to be made */
 	size_t n_promises;
-	/* lint_target.c's */
+	/* lint_link.c's */
 	struct listings *listings;
 	void *targets; /* a tree of them, by line */
-	/* lint_link.c's, read by lint_capsule.c */
-	bool *linked; /* of each item: some other page links to it */
+	/* Of each item: some other page links to it; read by lint_capsule.c. */
+	bool *linked;
 };
 
 /* The rule of that code, or NULL. */

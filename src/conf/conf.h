@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The operator's configuration and a capsule's own, read with libconfig,
  * checked against one table of options (options.h), with file and line for
- * every complaint. This floor is the only user of libconfig. Depends on util
- * and report. */
+ * every problem. This layer is the only user of libconfig.
+ * Depends on util and report. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
@@ -30,8 +30,8 @@ struct conf_list {
 };
 
 struct conf_path {
-	struct conf_text
-	    glob; /* glob_match on the decoded path, '*' takes '/' */
+	/* For glob_match on the decoded path; '*' matches '/', too. */
+	struct conf_text glob;
 	struct conf_text lang;
 	struct conf_text charset;
 	struct conf_text type;
@@ -39,10 +39,10 @@ struct conf_path {
 };
 
 struct conf_redirect {
-	struct conf_text
-	    from; /* decoded path; a final "/" "*" carries the rest */
-	struct conf_text
-	    to; /* path or URL; a final '*' is where the rest goes */
+	/* A decoded path; a final "/" "*" carries the rest. */
+	struct conf_text from;
+	/* A path or URL; a final '*' is where the rest goes. */
+	struct conf_text to;
 	bool permanent;
 };
 
