@@ -9,4 +9,4 @@ CARNATION = Path(os.environ.get(
 LONG = os.environ.get("CARNATION_LONG") == "1"
 SANITIZED = (
     CARNATION.exists() and b"__asan_init" in CARNATION.read_bytes())
-PATIENCE = 30 if SANITIZED else 10  # seconds for what should take none
+TIMEOUT = 30 if SANITIZED else 10  # seconds for what should take none

@@ -9,7 +9,7 @@ import ssl
 import struct
 import time
 
-from binary import PATIENCE
+from binary import TIMEOUT
 from tools import arrived
 
 HOST = "localhost"
@@ -87,7 +87,7 @@ def connect(server, family=4, *, source=None, receive_buffer=None,
     sock = socket.socket(
         {4: socket.AF_INET, 6: socket.AF_INET6}[family], socket.SOCK_STREAM)
     try:
-        sock.settimeout(timeout or PATIENCE)
+        sock.settimeout(timeout or TIMEOUT)
         if receive_buffer:
             sock.setsockopt(
                 socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -115,7 +115,7 @@ class Client:
                  session=None, ctx=None, handshake=True, **how):
         self.sock = connect(server, family, **how)
         self.server, self.family = server, family
-        self.timeout = how.get("timeout") or PATIENCE
+        self.timeout = how.get("timeout") or TIMEOUT
         self.inward, self.outward = ssl.MemoryBIO(), ssl.MemoryBIO()
         name = server.host if sni is NOTHING else sni
         self.tls = (ctx or context(tls)).wrap_bio(

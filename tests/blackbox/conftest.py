@@ -24,6 +24,8 @@ VIAS = [Via(tls, family) for tls in ("1.2", "1.3") for family in (4, 6)]
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "soak: takes seconds; CARNATION_LONG=1 runs the whole form")
+    config.addinivalue_line(
+        "markers", "xdist_group(name): tests that run in one process")
 
 
 TOGETHER = 40  # tests that start servers of their own, in one process
@@ -139,7 +141,7 @@ def site_capsules(directory):
 @pytest.fixture(scope="session")
 def site(tidy):
     """localhost, other.example and café.example on one server, one worker. Who
-    is answered has not waited for a deadline: those are longer than PATIENCE."""
+    is answered has not waited for a deadline: those are longer than TIMEOUT."""
     with Server(site_capsules(own_directory()), options={
             "limits": {"handshake": 60, "request": 60}}) as server:
         yield server

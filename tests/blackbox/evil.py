@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import CARNATION, HOST, PATIENCE
+from harness import CARNATION, HOST, TIMEOUT
 
 ESC = b"\x1b"
 
@@ -105,5 +105,5 @@ def fetch(tmp_path):
         return subprocess.run(
             [*wrapper, CARNATION, "fetch", *map(str, words)], env=env,
             cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=6 * PATIENCE, check=False, **how)
+            stderr=subprocess.PIPE, timeout=6 * TIMEOUT, check=False, **how)
     return run

@@ -17,7 +17,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from binary import CARNATION, LONG, PATIENCE, ROOT, SANITIZED  # noqa: F401
+from binary import CARNATION, LONG, TIMEOUT, ROOT, SANITIZED  # noqa: F401
 from client import (ADDRESS, HOST, NOTHING, Client, Reply,  # noqa: F401
                     connect, context, reset)
 from tools import (arrived, end_with_us, own_directory,  # noqa: F401
@@ -118,7 +118,7 @@ class Server:
                 r"^carnation: ready: ", self.log()[self.started_at:], re.M)
 
         try:
-            wait_for(ready, PATIENCE, "`carnation: ready:`")
+            wait_for(ready, TIMEOUT, "`carnation: ready:`")
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log()}") from None
         self.ports = {}
@@ -298,7 +298,7 @@ class Server:
         if code is None:
             self.signal(signal.SIGTERM)
             try:
-                code = self.process.wait(PATIENCE + 5)
+                code = self.process.wait(TIMEOUT + 5)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError("still there after SIGTERM") from None

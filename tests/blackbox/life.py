@@ -44,7 +44,7 @@ def carnation(*words, wrapper=(), env=None, cwd=None, timeout=60):
 def refused(*words, status=1, **how):
     """What `carnation serve` said when it would not start."""
     try:
-        done = carnation("serve", *words, timeout=harness.PATIENCE, **how)
+        done = carnation("serve", *words, timeout=harness.TIMEOUT, **how)
     except subprocess.TimeoutExpired as e:
         raise AssertionError(f"it serves: {e.stderr}") from None
     assert done.returncode == status, (done.returncode, done.stderr)
@@ -219,7 +219,7 @@ class Load:
                 wrong = None if reply.whole else "not whole"
                 wrong = wrong or self.good(reply, began)
                 session = reply.session if count % 3 else None
-            except Exception as e:  # whatever it is, the visitor saw it
+            except Exception as e:  # whatever it is, the client saw it
                 reply, wrong, session = None, repr(e), None
             count += 1
             with self._lock:
@@ -270,7 +270,7 @@ def own_network(test):
 def ask_unix(path, request=b"gemini://localhost/\r\n"):
     """One conversation over a unix socket: all bytes, and was it clean?"""
     with socket.socket(socket.AF_UNIX) as plain:
-        plain.settimeout(harness.PATIENCE)
+        plain.settimeout(harness.TIMEOUT)
         plain.connect(str(path))
         with harness.context().wrap_socket(
                 plain, server_hostname="localhost",

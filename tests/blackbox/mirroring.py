@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness import CARNATION, PATIENCE
+from harness import CARNATION, TIMEOUT
 from life import carnation
 from origin import Origin
 from signed import Author, Key, check_store, read_tree
@@ -159,7 +159,7 @@ def second(place, origin):
 
 def wait_for_exit(process, number=signal.SIGTERM):
     process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT)
     return process.returncode, out, err
 
 

@@ -29,7 +29,7 @@ from urllib.parse import quote, unquote, urlsplit
 import certs
 from signed import ARCHIVE, MANIFEST, sha256
 
-PATIENCE = 30  # for a client that says nothing; tests end long before
+TIMEOUT = 30  # for a client that says nothing; tests end long before
 
 
 class Talk:
@@ -182,7 +182,7 @@ def hang_up(talk):
 
 
 def in_turn(*faults):
-    """The first time the first, and so on; then the last for ever. None is the
+    """The first time the first, and so on; then the last forever. None is the
     honest answer."""
     left, lock = list(faults), threading.Lock()
 
@@ -339,7 +339,7 @@ class Origin:
             self.now += 1
             self.most = max(self.most, self.now)
         try:
-            conn.settimeout(PATIENCE)
+            conn.settimeout(TIMEOUT)
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(OSError), self.context.wrap_socket(
                     conn, server_side=True) as c:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from certs import DAY, pair
-from harness import CARNATION, PATIENCE, Server, tree
+from harness import CARNATION, TIMEOUT, Server, tree
 from life import NOBODY, root_only
 
 
@@ -265,7 +265,7 @@ def test_renew_asks(tmp_path, answer, status):
     if pid == 0:
         os.execv(CARNATION, [str(CARNATION), "cert", "renew", "--certs",
                              str(tmp_path)])
-    seen, end = b"", time.monotonic() + PATIENCE
+    seen, end = b"", time.monotonic() + TIMEOUT
     while b"[y/N] " not in seen and time.monotonic() < end:
         seen += os.read(fd, 4096)
     assert b"a.example.crt will be replaced; its key stays" in seen
@@ -282,7 +282,7 @@ def test_renew_asks(tmp_path, answer, status):
 
 
 def test_served(tmp_path):
-    """The pair that was made is the one that visitors see."""
+    """The pair that was made is the one that clients see."""
     new(tmp_path / "certs", "localhost")
     with Server(certs=tmp_path / "certs") as server:
         r = server.ask("/")

@@ -67,7 +67,7 @@ class Killer:
         self.random = random.Random(self.seed)
         self.killed = self.aimed = 0
 
-    def patience(self, process, store):
+    def remaining(self, process, store):
         """Seconds that are left to a run."""
         self.aimed += 1
         releases = store / "releases"
@@ -86,7 +86,7 @@ class Killer:
                 preexec_fn=end_with_us) as p:
             try:
                 _, said = p.communicate(
-                    timeout=self.patience(p, store))
+                    timeout=self.remaining(p, store))
             except subprocess.TimeoutExpired:
                 p.kill()
                 _, said = p.communicate()
@@ -115,7 +115,7 @@ def source(place, files=None):
 
 
 def change(src, n):
-    """What a release has of its own: one page anew, one gone, one come."""
+    """What a release has of its own: one page again, one gone, one come."""
     (src / "page.gmi").write_text(
         f"# Version {n}\n\n=> x.gmi 2026-01-20 An entry\n")
     (src / f"part/new-{n}.txt").write_text(f"{n}\n" * 500)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""Many strangers at once: what they cost, who gives way, and that a visitor who
+"""Many strangers at once: what they cost, who gives way, and that a client who
 asks is answered all the same."""
 import re
 
 import pytest
 
-from binary import LONG, PATIENCE, SANITIZED
+from binary import LONG, TIMEOUT, SANITIZED
 from client import Client
 from crowd import (Crowd, answered, anywhere, closed, cut, hello, idle_tls,
                    open_one, visits)
@@ -61,7 +61,7 @@ def test_a_ClientHello_in_small_records_costs_nothing(place, size):
 
 
 def test_half_open_handshakes_of_all_workers_are_bounded(place):
-    """1,024 are kept; the oldest give way, and a visitor is answered."""
+    """1,024 are kept; the oldest give way, and a client is answered."""
     with crowded(place, workers=2, handshake=60) as server:
         strangers = []
         for _ in range(9):
@@ -80,7 +80,7 @@ def test_half_open_handshakes_of_all_workers_are_bounded(place):
 
 @pytest.mark.parametrize("hangs_up", [False, True])
 @pytest.mark.parametrize("sources", [50, None])
-def test_replayed_ClientHellos_cut_no_visitor(place, sources, hangs_up):
+def test_replayed_ClientHellos_cut_no_client(place, sources, hangs_up):
     with crowded(place, workers=2) as server:
         assert server.ask("/").whole
         with Crowd(server.port(), MANY, hello(), sources, hangs_up) as crowd:
@@ -89,7 +89,7 @@ def test_replayed_ClientHellos_cut_no_visitor(place, sources, hangs_up):
                 assert got == 20
 
 
-def test_few_connections_are_enough_for_a_visitor(place):
+def test_few_connections_are_enough_for_a_client(place):
     """A household's share is no flood, however few connections there are."""
     with crowded(place, workers=2, connections=100) as server:
         assert server.ask("/").whole
@@ -100,8 +100,8 @@ def test_few_connections_are_enough_for_a_visitor(place):
 
 
 @pytest.mark.parametrize("sources", [94, None])
-def test_silent_connections_cut_no_visitor(place, sources):
-    """Though each may have an address of its own, and the visitor is new at
+def test_silent_connections_cut_no_client(place, sources):
+    """Though each may have an address of its own, and the client is new at
     first."""
     with crowded(place, workers=2) as server:
         with Crowd(server.port(), 2 * MANY, b"", sources) as crowd:
@@ -119,7 +119,7 @@ def test_memory_is_given_back(place):
         top = server.memory()
         leave(held)
         wait_for(lambda: server.memory() - before < (top - before) / 4,
-                 PATIENCE, f"memory: {before}, {top}, {server.memory()}")
+                 TIMEOUT, f"memory: {before}, {top}, {server.memory()}")
 
 
 def readers(server, n):

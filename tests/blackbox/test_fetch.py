@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evil import ESC, evil, fetch, known_pair, make_pair  # noqa: F401
-from harness import CARNATION, PATIENCE, Server, parallel, tree, wait_for
+from harness import CARNATION, TIMEOUT, Server, parallel, tree, wait_for
 from life import root_only, wrapper
 from preload import hurry  # noqa: F401
 
@@ -141,11 +141,11 @@ def test_an_interrupted_download_is_kept(evil, tmp_path):
     p = subprocess.Popen(
         [CARNATION, "fetch", "-o", "page", "--known-hosts", "known", s.url()],
         cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert started.wait(PATIENCE)
+    assert started.wait(TIMEOUT)
     wait_for(lambda: any(f.stat().st_size == 1000 for f in
-                         tmp_path.glob("page.part.*")), PATIENCE, "the bytes")
+                         tmp_path.glob("page.part.*")), TIMEOUT, "the bytes")
     p.send_signal(signal.SIGINT)
-    said = p.communicate(timeout=PATIENCE)[1]
+    said = p.communicate(timeout=TIMEOUT)[1]
     assert p.returncode == -signal.SIGINT
     assert b"interrupted" in said and b"kept as page.part\n" in said
     assert (tmp_path / "page.part").read_bytes() == b"x" * 1000
@@ -201,7 +201,7 @@ def test_output_has_the_mode_of_a_new_file(fetch, evil, tmp_path):
 def test_two_outputs_at_once_do_not_mix(fetch, evil, tmp_path):
     """Both have begun before either may end; each file is one body, whole."""
     bodies = [b"a" * 300000, b"b" * 300000]
-    begun = threading.Barrier(2, timeout=PATIENCE)
+    begun = threading.Barrier(2, timeout=TIMEOUT)
 
     def answer(line, c, n):
         body = bodies[int(line.rsplit("/", 1)[1])]

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from evil import ESC, evil, known_pair  # noqa: F401
-from harness import CARNATION, PATIENCE
+from harness import CARNATION, TIMEOUT
 from preload import hurry  # noqa: F401
 
 
@@ -26,7 +26,7 @@ class Terminal:
             os.execve(CARNATION, [str(CARNATION), *words], env)
 
     def read_until(self, wanted):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while wanted not in self.seen:
             assert time.monotonic() < end, self.seen
             if select.select([self.fd], [], [], 0.1)[0]:
@@ -36,7 +36,7 @@ class Terminal:
         os.write(self.fd, text)
 
     def finish(self):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         with contextlib.suppress(OSError):  # EIO is a terminal's end
             while time.monotonic() < end:
                 got = os.read(self.fd, 4096)

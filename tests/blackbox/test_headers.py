@@ -32,7 +32,7 @@ def answers():
 
 @pytest.fixture(scope="module")
 def spent():
-    """A server whose visitors have all asked too much."""
+    """A server whose clients have all asked too much."""
     with Server(options={"limits": {"rate": 1, "burst": 1, "exempt": []}},
                 alive=None) as server:
         yield server

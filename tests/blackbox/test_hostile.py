@@ -72,7 +72,7 @@ def test_R1_5_58_half_valid_TLS_gets_an_alert_at_most(site, family, data):
 # ------------------------------------------------------------------ mutations
 
 def test_mutated_hellos(site):
-    """Seeded: flipped, cut, doubled, lengths changed; all split anew."""
+    """Seeded: flipped, cut, doubled, lengths changed; all split again."""
     rng = random.Random(19900120)
     for _ in range(250 if SANITIZED else 1500):
         data = bytearray(HELLO)

@@ -60,7 +60,7 @@ def test_TERM_ends_a_worker_that_hangs(place):
 
 
 def test_an_old_worker_that_hangs_is_killed(place):
-    """It holds the old listening socket, and whoever the kernel gives to that
+    """It holds the old listening socket, and a client that the kernel gives to that
     one would wait for as long as it lives."""
     port = free_port()
     with Server(directory=place, listen=(), alive=None,
@@ -82,7 +82,7 @@ def test_an_old_worker_that_hangs_is_killed(place):
 
 
 def test_an_old_worker_that_is_only_slow_is_not(place):
-    """A visitor who takes long is no heartbeat missed."""
+    """A client who takes long is no heartbeat missed."""
     with Server(directory=place, listen=(4,)) as server:
         old, = server.workers()
         with Client(server) as slow:

@@ -136,7 +136,7 @@ def test_workers_open_nothing_but_the_capsule(traced):
 
 
 def test_the_order_of_a_reload(traced):
-    """The parent opens everything anew, then forks; no socket is bound."""
+    """The parent opens everything again, then forks; no socket is bound."""
     parent, old = traced.process.pid, traced.workers()
     bound = len(Trace(traced.file).find(None, r"bind\(\d+, \{sa_family=AF_IN"))
     hup(traced)

@@ -163,7 +163,7 @@ def test_a_worker_comes_back_with_the_snapshot(place):
         server.expect_workers()
 
 
-def test_a_switch_that_fails_is_not_tried_for_ever(place):
+def test_a_switch_that_fails_is_not_tried_forever(place):
     """But again when the root is switched again."""
     for name in ("v1", "v2", "v3"):
         tree(place / name, {"index.gmi": f"# {name}\n"})

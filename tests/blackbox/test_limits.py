@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, Client, Server, connect, tree, wait_for
+from harness import TIMEOUT, Client, Server, connect, tree, wait_for
 from life import accepted, ended, expect_rest, own_network, rest, silent, sparse
 
 BIG = 12_000_000
@@ -115,7 +115,7 @@ def test_ipv6_is_counted_by_its_64(place):
 # ------------------------------------------------------------------ slots
 
 def test_the_oldest_of_the_greediest_makes_room(place):
-    """Whoever has not asked yet, of the address that has most of those."""
+    """One that has not asked yet, of the address that has most of those."""
     with limited(place, connections=8, per_address=0) as server:
         modest = [silent(server, "127.0.0.3") for _ in range(2)]
         accepted(server, 2)
@@ -125,10 +125,10 @@ def test_the_oldest_of_the_greediest_makes_room(place):
             accepted(server, 3 + n)
         greedy.append(Client(server, source="127.0.0.2"))  # in REQUEST
         assert server.ask("/", source="127.0.0.4").whole
-        assert ended(greedy[0], PATIENCE)
+        assert ended(greedy[0], TIMEOUT)
         assert not any(ended(s, 0.05) for s in modest + greedy[1:5])
         newcomers = [silent(server, "127.0.0.4") for _ in range(3)]
-        assert ended(greedy[1], PATIENCE) and ended(greedy[2], PATIENCE)
+        assert ended(greedy[1], TIMEOUT) and ended(greedy[2], TIMEOUT)
         assert not any(ended(s, 0.05) for s in modest + greedy[3:5])
         assert greedy[5].ask("/").reply().whole
         close_all(modest + greedy + newcomers)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import origin as o
-from harness import CARNATION, LONG, PATIENCE, SANITIZED, wait_for
+from harness import CARNATION, LONG, TIMEOUT, SANITIZED, wait_for
 from life import carnation
 from mirroring import (LINE, AtOnce, fresh, key, mirror,  # noqa: F401
                        origin, page, wait_for_exit)
@@ -138,7 +138,7 @@ def test_a_thief_of_the_key_pushes_no_good_release_out(mirror, origin):
 
 
 def test_the_origins_own_objects_help(mirror, origin):
-    """The page was published anew, and is wanted as it was."""
+    """The page was published again, and is wanted as it was."""
     origin.publish(page(2))
     origin.on("page.gmi", o.instead(b"# Version 3\n"))
     mirror.updated()
@@ -187,7 +187,7 @@ def test_locked(mirror, origin):
     wait_for(lambda: origin.paths)
     said = mirror.fails(1)
     assert "in use by another run" in said and "still serving 1" in said
-    assert run.wait(PATIENCE) == 0
+    assert run.wait(TIMEOUT) == 0
 
 
 def test_rotten_left_over_is_not_taken(mirror, origin):
@@ -448,22 +448,22 @@ def test_published_every_200_ms_by_an_origin_that_keeps(mirror, origin):
 
 
 def test_the_next_manifest_is_gone_on_with(mirror, origin):
-    """Published anew between manifest and file: one run, the newer serial."""
-    def anew(talk):
+    """Published again between manifest and file: one run, the newer serial."""
+    def again(talk):
         origin.forget()
         origin.publish(page(3))
         talk.answer()
 
     origin.publish(page(2))
-    origin.on("page.gmi", anew)
+    origin.on("page.gmi", again)
     done = mirror.updated()
     assert done["serial"] == done["serving"] == "3"
     assert origin.paths.count(MANIFEST) == 2
 
 
 def test_not_forever(mirror, origin):
-    """An origin that is always ahead is not run after for ever."""
-    def anew(talk):
+    """An origin that is always ahead is not run after forever."""
+    def again(talk):
         n = origin.author.serial + 1
         origin.publish(page(n))
         talk.answer()
@@ -472,7 +472,7 @@ def test_not_forever(mirror, origin):
         talk.answer(b"other bytes\n")
 
     origin.publish(page(2))
-    origin.on(MANIFEST, o.in_turn(None, anew))
+    origin.on(MANIFEST, o.in_turn(None, again))
     origin.on("page.gmi", ahead)
     origin.on("mirror/objects/*", o.answer("51 no"))
     said = mirror.fails(1)

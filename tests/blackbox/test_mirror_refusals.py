@@ -10,7 +10,7 @@ import pytest
 
 import certs
 import origin as o
-from harness import CARNATION, PATIENCE, SANITIZED, Server
+from harness import CARNATION, TIMEOUT, SANITIZED, Server
 from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from mirroring import (LINE, Mirror, fresh, key, mirror,  # noqa: F401
                        origin, page, second)
@@ -415,7 +415,7 @@ def test_disk_full_all_the_same(place, origin, key):
          'ls "$2/tmp" "$2/releases"', CARNATION, origin.url(), mirror.store,
          mirror.pub], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True)
-    out, err = run.communicate(timeout=3 * PATIENCE)
+    out, err = run.communicate(timeout=3 * TIMEOUT)
     assert out.startswith("exit 4\n"), (out, err)
     assert "No space left on device" in err
     assert not re.search(r"^\d|\.new$", out, re.M), out

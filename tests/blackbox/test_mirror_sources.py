@@ -262,7 +262,7 @@ def test_slow_down_holds_for_all(fresh, origin, hurry):  # noqa: F811
     assert len(quiet) <= 1
 
 
-def test_slow_down_for_ever(mirror, origin, second):
+def test_slow_down_forever(mirror, origin, second):
     origin.publish(page(2))
     second.serve(origin.files)
     origin.on("page.gmi", o.answer("44 61"))

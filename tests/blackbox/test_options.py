@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from harness import PATIENCE, ROOT, Client, Server, context, settings, tree
+from harness import TIMEOUT, ROOT, Client, Server, context, settings, tree
 from life import Plain, carnation, mark, status
 
 
@@ -29,12 +29,12 @@ def test_too_many_workers_are_refused_by_all_alike(words, place):
     why = re.compile(r"c:3: .*workers.*64")
     in_file = words(workers=65)
     for verb in ("check", "serve"):
-        done = carnation(verb, *in_file, timeout=PATIENCE)
+        done = carnation(verb, *in_file, timeout=TIMEOUT)
         assert done.returncode == 1
         assert why.search(done.stdout + done.stderr), done
     said = []
     for verb in ("check", "serve"):
-        done = carnation(verb, *words(), "--workers", 65, timeout=PATIENCE)
+        done = carnation(verb, *words(), "--workers", 65, timeout=TIMEOUT)
         said.append((done.returncode, (done.stdout + done.stderr).replace(
             f"carnation {verb}", "carnation").split("\n")[0]))
     assert said[0] == said[1] and said[0][0] != 0 and "65" in said[0][1], said
@@ -43,13 +43,13 @@ def test_too_many_workers_are_refused_by_all_alike(words, place):
 def test_a_dry_run_takes_the_options_of_check(words):
     files = words()
     for more in (["--dump"], ["--json"], ["--dump", "--json"]):
-        dry = carnation("serve", "--dry-run", *files, *more, timeout=PATIENCE)
+        dry = carnation("serve", "--dry-run", *files, *more, timeout=TIMEOUT)
         check = carnation("check", *files, *more)
         assert (dry.returncode, dry.stdout) == (0, check.stdout), dry
     assert carnation("serve", "-n", *files, "--dump").stdout
     json.loads(carnation("serve", "-n", *files, "--json").stdout or "{}")
     for option in ("--json", "--dump"):
-        done = carnation("serve", *files, option, timeout=PATIENCE)
+        done = carnation("serve", *files, option, timeout=TIMEOUT)
         assert done.returncode == 2 and "-n" in done.stderr, done
 
 
@@ -70,7 +70,7 @@ def test_suites_of_both_versions_take_effect(place):
 @pytest.mark.parametrize("verb", ["check", "serve"])
 def test_suites_without_forward_secrecy_are_refused(words, verb):
     done = carnation(verb, *words(tls={
-        "suites": "TLS_AES_128_GCM_SHA256:AES128-SHA"}), timeout=PATIENCE)
+        "suites": "TLS_AES_128_GCM_SHA256:AES128-SHA"}), timeout=TIMEOUT)
     assert done.returncode == 1
     assert re.search(r"c:3: .*AES128-SHA", done.stdout + done.stderr)
 
@@ -97,7 +97,7 @@ def test_short_options_are_those_of_the_usage(place, verb):
     for letter in map(chr, range(ord("!"), ord("~") + 1)):
         if letter in "-h" or f" -{letter}, " in usage:
             continue
-        done = carnation(*verb.split(), f"-{letter}", cwd=place, timeout=PATIENCE)
+        done = carnation(*verb.split(), f"-{letter}", cwd=place, timeout=TIMEOUT)
         assert done.returncode == 2, letter
         assert f"unknown option -{letter}" in done.stderr, letter
         assert list(place.iterdir()) == []
@@ -110,7 +110,7 @@ def test_help_anywhere_on_the_line(place, verb, word):
     assert usage.startswith(f"usage: carnation {verb} ")
     for words in ([word], ["x", word], [word, "x"], ["--nonsense", word],
                   ["a", "b", word, "c"]):
-        done = carnation(*verb.split(), *words, cwd=place, timeout=PATIENCE)
+        done = carnation(*verb.split(), *words, cwd=place, timeout=TIMEOUT)
         assert (done.returncode, done.stdout, done.stderr) == (0, usage, "")
         assert list(place.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_a_value_given_twice_is_refused(place, line):
         option, equals, _ = word.partition("=")
         if not equals:
             continue
-        done = carnation(*words, word, cwd=place, timeout=PATIENCE)
+        done = carnation(*words, word, cwd=place, timeout=TIMEOUT)
         assert done.returncode == 2, word
         assert f"duplicate option {option}\n" in done.stderr
         assert list(place.iterdir()) == []
@@ -151,7 +151,7 @@ def test_a_value_given_twice_is_refused(place, line):
 def test_what_may_be_given_several_times(place, line):
     tree(place / "d", {"index.gmi": "# Hello\n"})
     done = carnation(*line.replace("=K", f"=RWQ{'A' * 53}").split(), cwd=place,
-                     timeout=PATIENCE)
+                     timeout=TIMEOUT)
     assert "duplicate option" not in done.stderr
     assert done.returncode != 2 or "none" in done.stderr
 

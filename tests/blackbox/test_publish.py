@@ -103,7 +103,7 @@ def look(root):
     for path in [root, *sorted(root.rglob("*"))]:
         st = path.lstat()
         what = (st.st_mode, st.st_size, st.st_mtime_ns, st.st_ino)
-        if path.name == "tmp":  # whoever takes the lock tries it out
+        if path.name == "tmp":  # taking the lock tries it out
             what = (st.st_mode, st.st_ino)
         if path.is_symlink():
             what += (os.readlink(path),)
@@ -459,7 +459,7 @@ def test_the_next_key_is_announced_until_it_signs(author):
 
 
 def test_a_key_that_is_announced_no_more_does_not_sign(author):
-    """A mirror that took the last serial alone would refuse it for ever."""
+    """A mirror that took the last serial alone would refuse it forever."""
     second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
     pub = [k.with_suffix(".pub") for k in (second, third)]
     one, other = author.keys(*pub)

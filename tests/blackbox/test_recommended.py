@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Where other servers disagree: the recommended column of spec.md section 8,
-and the port that visitors use (rule 1.1.16). Two rows of it wait for client
+and the port that clients use (rule 1.1.16). Two rows of it wait for client
 certificates: an expired one on a public path, no resumption with one. The
 request timeout is proved in test_connection.py."""
 import pytest
@@ -51,7 +51,7 @@ def test_S8_raw_UTF_8_host(site, via):
 
 @pytest.fixture(scope="module")
 def forwarded():
-    """Visitors come to 1965; something forwards them to our port."""
+    """Clients come to 1965; something forwards them to our port."""
     with Server(options={"public_port": 1965},
                 alive="gemini://{H}/") as server:
         yield server

@@ -225,7 +225,7 @@ def break_key(s, place):
 
 
 def break_configuration_by_a_pipe(s, place):
-    """Nobody writes into it: who waits for it waits for ever."""
+    """Nobody writes into it: who waits for it waits forever."""
     s.config.unlink()
     os.mkfifo(s.config)
     return r"carnation\.conf: .*not a regular file"
@@ -325,7 +325,7 @@ def test_a_download_outlives_its_generation(place):
 
 
 def test_an_idle_visitor_does_not_hold_up_a_reload(place):
-    """Whoever is between handshake and request may still ask."""
+    """A client between handshake and request may still ask."""
     with site(place) as server:
         with Client(server) as c:
             hup(server)

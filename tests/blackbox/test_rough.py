@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from OpenSSL import SSL
 
-from harness import (CARNATION, PATIENCE, SANITIZED, Client, Server, parallel,
+from harness import (CARNATION, TIMEOUT, SANITIZED, Client, Server, parallel,
                      settings, tree, wait_for)
 from life import (busy, carnation, cpu, exists, expect_rest, hup, hup_refused,
                   mark, refused, root_only, settle, status)
@@ -145,7 +145,7 @@ def end_between_generations(directory):
     with stopped(server.process.pid):
         expect_rest(new)  # it says that it is ready
         server.signal(signal.SIGTERM)
-    server.process.wait(PATIENCE)
+    server.process.wait(TIMEOUT)
     server.stop()
     return server.log()
 

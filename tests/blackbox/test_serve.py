@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certs import pair
-from harness import CARNATION, PATIENCE, Server, tree, wait_for
+from harness import CARNATION, TIMEOUT, Server, tree, wait_for
 from life import (IS_ROOT, Plain, ask_unix, carnation, free_port, own_network,
                   refused, root_only, wrapper)
 
@@ -276,7 +276,7 @@ def test_stdin_stdout_and_stderr_may_be_closed(place, root):
         def answers():
             with socket.socket() as s:
                 return s.connect_ex(("127.0.0.1", port)) == 0
-        wait_for(answers, PATIENCE)
+        wait_for(answers, TIMEOUT)
         probe = Server.__new__(Server)
         probe.host, probe.ports, probe.touched = "localhost", {4: port}, False
         for _ in range(5):
@@ -286,4 +286,4 @@ def test_stdin_stdout_and_stderr_may_be_closed(place, root):
             assert at == "/dev/null", (fd, at)
     finally:
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0

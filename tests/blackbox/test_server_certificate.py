@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""The certificate that visitors' clients go on trusting: rules 1.8 (73 to
+"""The certificate that clients go on trusting: rules 1.8 (73 to
 78)."""
 import datetime
 import ipaddress

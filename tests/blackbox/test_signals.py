@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, ROOT, Client, Server, connect, tree, wait_for
+from harness import TIMEOUT, ROOT, Client, Server, connect, tree, wait_for
 from life import (IS_ROOT, ended, exists, mark, rest, root_only, settle, silent,
                   sparse, wrapper)
 
@@ -69,14 +69,14 @@ def test_it_drains_a_download_and_takes_nobody_new(start, number):
         got, clean = rest(c)
         assert clean and got > BIG - 100_000
         idle.close()
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
 
 
 def test_it_ends_at_once_when_nobody_is_there(start):
     server = start(limits={"drain": 60})
     workers = server.workers()
     server.signal(signal.SIGTERM)
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
     assert not any(exists(p) for p in workers)
 
 
@@ -86,7 +86,7 @@ def test_who_has_not_asked_yet_may_still_ask(start):
         server.signal(signal.SIGTERM)
         wait_for(lambda: refuses(server))
         assert c.ask("/").reply().whole
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
 
 
 def test_drain_has_an_end(start):
@@ -94,7 +94,7 @@ def test_drain_has_an_end(start):
     with download(server), silent(server):
         began = time.monotonic()
         server.signal(signal.SIGTERM)
-        assert server.process.wait(PATIENCE) == 0
+        assert server.process.wait(TIMEOUT) == 0
         assert 0.7 < time.monotonic() - began
 
 
@@ -106,7 +106,7 @@ def test_a_second_interrupt_ends_it_at_once(start):
         wait_for(lambda: refuses(server))
         assert server.process.poll() is None
         server.signal(signal.SIGINT)
-        assert server.process.wait(PATIENCE) >= 0, "by itself, not killed"
+        assert server.process.wait(TIMEOUT) >= 0, "by itself, not killed"
     wait_for(lambda: not any(exists(p) for p in workers), 1)
 
 
@@ -312,7 +312,7 @@ def test_usr1_opens_nothing_but_a_file(place, kind):
 
 @root_only
 def test_a_line_cut_by_a_full_disk_ends_with_a_line_feed(place):
-    """Whoever writes next, another worker too, begins a line of its own."""
+    """The next writer, another worker too, begins a line of its own."""
     logs = tree(place / "logs", {})
     with logged(place, workers=2,
                 wrapper=wrapper("tmpfs", logs, 128)) as server:

@@ -107,7 +107,7 @@ def test_gnu_tar_unpacks_the_archive_to_exactly_what_is_listed(
 
 
 @needs("signify-openbsd")
-def test_whoever_changes_a_byte_is_found_out_by_both(place, store, key):
+def test_a_changed_byte_is_found_out_by_both(place, store, key):
     """But for line 1, at which signify does not look."""
     data = (store / "current" / MANIFEST).read_bytes()
     copy = place / "copy"

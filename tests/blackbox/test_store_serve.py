@@ -19,7 +19,7 @@ from life import (NOBODY, Load, carnation, has_looked, mark, refused,
 
 # After a switch, the old release is gone for good; workers with sanitizers take
 # several times as long to start.
-PATIENCE_S = 10.0 if SANITIZED else 2.0
+TIMEOUT_S = 10.0 if SANITIZED else 2.0
 SAME = "the same in every release\n" * 100
 
 
@@ -135,7 +135,7 @@ def test_a_store_among_the_capsules_of_a_configuration(place):
         assert server.ask("/mirror/trace").text == "serial: 1\n"
         add_release(store, 2)
         switch(store, 2)
-        wait_for(serves(server, 2), PATIENCE_S)
+        wait_for(serves(server, 2), TIMEOUT_S)
         settle(server)
 
 
@@ -287,7 +287,7 @@ def test_a_switch_is_followed_forth_and_back(place):
         for serial in (2, 3, 2, 1, 3):
             since = mark(server)
             switch(store, serial)
-            wait_for(serves(server, serial), PATIENCE_S, f"release {serial}")
+            wait_for(serves(server, serial), TIMEOUT_S, f"release {serial}")
             server.wait_log(rf"/store: serving release {serial}$",
                             since=since)
         settle(server)
@@ -307,7 +307,7 @@ def test_a_link_to_what_is_no_release_is_not_followed(place, to):
         assert serves(server, 1)()
         add_release(store, 2)
         switch(store, 2)
-        wait_for(serves(server, 2), PATIENCE_S)
+        wait_for(serves(server, 2), TIMEOUT_S)
         settle(server)
 
 
@@ -342,7 +342,7 @@ def test_a_release_that_was_refused_and_mended_is_followed(place):
         server.signal(1)
         server.wait_log(r"serving release 2$", since=since)
         switch(store, 3)
-        wait_for(serves(server, 3), PATIENCE_S)
+        wait_for(serves(server, 3), TIMEOUT_S)
         settle(server)
 
 
@@ -362,7 +362,7 @@ def test_a_download_outlives_its_release(place):
             got = [bytearray(c.read()) for c in clients]
             add_release(store, 2)
             switch(store, 2)
-            wait_for(serves(server, 2), PATIENCE_S)
+            wait_for(serves(server, 2), TIMEOUT_S)
             shutil.rmtree(store / "releases/1")
             (store / "objects" / name[:2] / name[2:]).unlink()
             for c, g in zip(clients, got):
@@ -374,7 +374,7 @@ def test_a_download_outlives_its_release(place):
 
 class Watched:
     """Switches, and what an answer may be of: whole, and of a release that
-    was the current one at some moment of PATIENCE_S before."""
+    was the current one at some moment of TIMEOUT_S before."""
 
     def __init__(self, store, serial=1):
         self.store = store
@@ -393,7 +393,7 @@ class Watched:
         number = number_of(reply)
         if number is None:
             return "mixed"
-        first = bisect.bisect(self.times, began - PATIENCE_S) - 1
+        first = bisect.bisect(self.times, began - TIMEOUT_S) - 1
         if number not in self.serials[max(0, first):]:
             return f"release {number} was current too long before"
 
@@ -416,11 +416,11 @@ def test_switches_under_load_mix_and_lose_nothing(place):
                 serial = rng.randrange(1, 11)  # rollbacks among them
                 watched.switch(serial)
                 if LONG:
-                    wait_for(serves(server, serial), PATIENCE_S)
+                    wait_for(serves(server, serial), TIMEOUT_S)
                 else:
                     load.more(rng.choice((6, 20, 40, 100)))
             watched.switch(2)
-            wait_for(serves(server, 2), PATIENCE_S)
+            wait_for(serves(server, 2), TIMEOUT_S)
         settle(server)
 
 
@@ -439,7 +439,7 @@ def test_publishing_every_200_ms_is_followed(place):
                 add_release(store, serial)
                 watched.switch(serial)
                 time.sleep(0.2)
-            wait_for(serves(server, 1 + times), PATIENCE_S)
+            wait_for(serves(server, 1 + times), TIMEOUT_S)
         took = time.monotonic() - began
         changes = server.log()[since:].count("carnation: reloaded: ")
         assert 2 <= changes <= took / 0.5 + 1, changes
@@ -462,7 +462,7 @@ def test_slow_readers_hold_back_no_switch(place):
                 clients.append((c, c.ask(path).read()))
                 add_release(store, serial)
                 switch(store, serial)
-                wait_for(serves(server, serial), PATIENCE_S)
+                wait_for(serves(server, serial), TIMEOUT_S)
             assert len(server.workers()) == 11
             for c, first in clients:
                 assert len(first + c.reply_rest()) == len(
@@ -480,7 +480,7 @@ def test_workers_who_gave_up_root_follow_a_switch(place):
         for serial in (2, 3):
             add_release(store, serial)
             switch(store, serial)
-            wait_for(serves(server, serial), PATIENCE_S)
+            wait_for(serves(server, serial), TIMEOUT_S)
             write_trace(store, f"serial: {serial}\n")
             assert server.ask("/mirror/trace").text == f"serial: {serial}\n"
             assert server.ask(PATHS[-1]).text == SAME

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import origin as o
-from harness import CARNATION, PATIENCE, wait_for
+from harness import CARNATION, TIMEOUT, wait_for
 from life import Plain, carnation, free_port
 from origin import Origin
 from preload import hurry  # noqa: F401
@@ -118,7 +118,7 @@ def test_all_are_well(net):
 
 
 def test_asked_by_a_mirror(net):
-    """The list is the same, whoever gives it; others of it are told."""
+    """The list is the same from everyone; others of it are reported."""
     third = net.mirrors.pop()
     net.publish()
     net.give(third, net.origin.files)
@@ -466,6 +466,6 @@ def test_a_signal_ends_it(net):
          net.origin.url()], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: net.mirrors[0].log, what="the mirror to be asked")
     p.terminate()
-    out, err = p.communicate(timeout=PATIENCE)
+    out, err = p.communicate(timeout=TIMEOUT)
     assert (p.returncode, out) == (1, b"")
     assert b"interrupted" in err

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from certs import pair
-from harness import LONG, PATIENCE, Server, tree, wait_for
+from harness import LONG, TIMEOUT, Server, tree, wait_for
 from life import Load, has_looked, hup, mark, settle
 
-PATIENCE_S = 2.0 + PATIENCE  # after a switch, the old release is gone
+TIMEOUT_S = 2.0 + TIMEOUT  # after a switch, the old release is gone
 
 
 def release(place, number, size=2000):
@@ -52,7 +52,7 @@ def test_a_switched_link_is_followed_within_two_seconds(place):
         for number in range(1, 4):
             release(place, number)
             switch(place, number)
-            wait_for(lambda: number_of(server.ask("/")) == number, PATIENCE_S,
+            wait_for(lambda: number_of(server.ask("/")) == number, TIMEOUT_S,
                      f"release {number}")
         settle(server)
 
@@ -64,7 +64,7 @@ def test_a_directory_that_was_exchanged_is_followed(place):
                 listen=(4,)) as server:
         root.rename(place / "old")
         fresh.rename(root)
-        wait_for(lambda: server.ask("/").text == "# New\n", PATIENCE_S)
+        wait_for(lambda: server.ask("/").text == "# New\n", TIMEOUT_S)
         settle(server)
 
 
@@ -76,7 +76,7 @@ def test_a_link_further_up_the_path_is_followed(place):
                 directory=place, listen=(4,)) as server:
         (place / "next").symlink_to("r2")
         os.replace(place / "next", place / "now")
-        wait_for(lambda: server.ask("/").text == "# 2\n", PATIENCE_S)
+        wait_for(lambda: server.ask("/").text == "# 2\n", TIMEOUT_S)
         settle(server)
 
 
@@ -89,7 +89,7 @@ def test_a_link_to_nowhere_changes_nothing(place):
         assert server.workers() == workers
         release(place, 1)
         switch(place, 1)
-        wait_for(lambda: number_of(server.ask("/")) == 1, PATIENCE_S)
+        wait_for(lambda: number_of(server.ask("/")) == 1, TIMEOUT_S)
         settle(server)
 
 
@@ -117,7 +117,7 @@ def test_a_release_that_does_not_load_is_not_followed(place, spoil):
             "said once, not every time it is looked at")
         release(place, 2)
         switch(place, 2)
-        wait_for(lambda: number_of(server.ask("/")) == 2, PATIENCE_S)
+        wait_for(lambda: number_of(server.ask("/")) == 2, TIMEOUT_S)
         settle(server)
 
 
@@ -127,7 +127,7 @@ def test_a_switch_and_a_reload_at_once(place):
             release(place, number)
             switch(place, number)
             hup(server)
-            wait_for(lambda: number_of(server.ask("/")) == number, PATIENCE_S)
+            wait_for(lambda: number_of(server.ask("/")) == number, TIMEOUT_S)
         settle(server)
 
 
@@ -145,7 +145,7 @@ def test_switches_under_load_mix_and_lose_nothing(place):
         if number is None:
             return "mixed"
         oldest = numbers[max(
-            0, bisect.bisect(moments, began - PATIENCE_S) - 1)]
+            0, bisect.bisect(moments, began - TIMEOUT_S) - 1)]
         if number < oldest:
             return f"release {number}, {oldest} was current 2 s before"
 
@@ -161,8 +161,8 @@ def test_switches_under_load_mix_and_lose_nothing(place):
                 numbers.append(number)
                 if LONG:
                     wait_for(lambda: number_of(server.ask("/")) == number,
-                             PATIENCE_S, f"release {number}")
+                             TIMEOUT_S, f"release {number}")
                 else:
                     load.more(rng.choice((3, 6, 12, 20, 40)))
-            wait_for(lambda: number_of(server.ask("/")) == times, PATIENCE_S)
+            wait_for(lambda: number_of(server.ask("/")) == times, TIMEOUT_S)
         settle(server)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import CARNATION, PATIENCE, ROOT, Server, tree
+from harness import CARNATION, TIMEOUT, ROOT, Server, tree
 from life import (Plain, free_port, hup, own_network, root_only, settle,
                   wrapper)
 from origin import Origin
@@ -32,7 +32,7 @@ class Manager:
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         if not address.startswith("\0"):
             os.chmod(address, 0o777)
 
@@ -47,7 +47,7 @@ class Manager:
         except TimeoutError:
             return True
         finally:
-            self.socket.settimeout(PATIENCE)
+            self.socket.settimeout(TIMEOUT)
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -74,7 +74,7 @@ def test_readiness_reload_and_stop_are_told(place, root, abstract):
     server.expect_workers()
     server.signal(signal.SIGTERM)
     assert manager.hears()["STOPPING"] == "1"
-    assert server.process.wait(PATIENCE) == 0
+    assert server.process.wait(TIMEOUT) == 0
     Server.running.remove(server)
     assert manager.silent()
 
@@ -103,7 +103,7 @@ def test_a_start_that_fails_is_never_ready(place, root):
                    directory=place, ready=False,
                    env={"NOTIFY_SOCKET": f"{place}/notify"})
     Server.running.remove(server)
-    assert server.process.wait(PATIENCE) == 1
+    assert server.process.wait(TIMEOUT) == 1
     assert manager.silent()
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import origin as o
-from harness import LONG, PATIENCE
+from harness import LONG, TIMEOUT
 from life import carnation
 from origin import Origin
 from preload import hurry  # noqa: F401
@@ -28,7 +28,7 @@ class Mirror:
         self.key = key
         self.public, _ = key.write(place)
 
-    def run(self, *words, url=None, status=GOOD, timeout=6 * PATIENCE):
+    def run(self, *words, url=None, status=GOOD, timeout=6 * TIMEOUT):
         """One run; what it said. The first one is given the key."""
         if not (self.store / "state").exists():
             words = ("--key", self.public, *words)
@@ -153,7 +153,7 @@ def test_a_file_of_other_bytes(site, mirror, path, fault):
 
 
 def test_what_is_wrong_here_is_taken_from_there(place, site, mirror):
-    """A right hash is right, whoever has it."""
+    """A right hash is right, from anyone."""
     site.on("page.gmi", o.flip())
     with Origin(place, site.files) as other:
         other.on("index.gmi", o.flip())
@@ -294,7 +294,7 @@ def test_more_than_the_limits_is_not_begun(site, kept, fields):
     assert kept.served() == kept.before
 
 
-# ----------------------------------------------- it cannot hold a run for ever
+# ----------------------------------------------- it cannot hold a run forever
 
 SLOW = {"body": o.drip, "header": lambda s: o.drip(s, header=False),
         "silence": lambda s: o.silence()}
@@ -311,7 +311,7 @@ def test_one_byte_a_second(site, kept, path, slow, hurry):  # noqa: F811
     assert kept.served() == kept.before
 
 
-def test_a_server_that_asks_to_wait_for_ever(site, kept):
+def test_a_server_that_asks_to_wait_forever(site, kept):
     site.on("*", o.answer("44 1000"))
     assert "1000 s" in kept.run(status=LATER)
     assert len(site.log) < 10

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """`carnation verify`: each kind of copy, each kind of fault, and what has rotted
-in a mirror's store brought anew."""
+in a mirror's store brought again."""
 import contextlib
 import json
 import os
@@ -629,7 +629,7 @@ def test_a_host_whose_manifest_is_not_to_be_had(place, author):
 
 
 def test_a_host_that_trickles(place, author, hurry):  # noqa: F811
-    """A byte a second holds nobody for ever."""
+    """A byte a second holds nobody forever."""
     with Origin(place, author.publish()) as origin:
         origin.on("page.gmi", o.drip(1 / hurry))
         verify(origin.url(), "--key", author.key.public, status=LATER,
@@ -1247,7 +1247,7 @@ def test_rot_for_which_other_bytes_come(mirror):
 
 
 def test_rot_and_junk_without_end(mirror):
-    """Or the lock is held for ever."""
+    """Or the lock is held forever."""
     rot(mirror.current / "page.gmi")
     mirror.source.on("*", o.endless(header="51 Not found", most=1 << 50))
     lines = verify(mirror.store, status=LATER, timeout=10)
@@ -1282,7 +1282,7 @@ def test_rot_that_nobody_has(mirror):
 @pytest.mark.parametrize("spoiled", [[MANIFEST], [ARCHIVE],
                                      [MANIFEST, ARCHIVE]])
 def test_what_lies_under_mirror_waits_for_no_object(mirror, spoiled):
-    """That nobody has any more: neither MANIFEST, which visitors get, nor the
+    """That nobody has any more: neither MANIFEST, which clients get, nor the
     archive once all that it holds is sound."""
     files = third_release(mirror, {"page.gmi": "# Third\n"})
     old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))

@@ -53,7 +53,7 @@ def test_a_worker_that_dies_is_replaced(two, number):
 
 @root_only
 def test_other_workers_never_notice(two):
-    """Downloads on one worker go on while the other one is killed; visitors
+    """Downloads on one worker go on while the other one is killed; clients
     who wait in the queue meanwhile are served."""
     clients = [Client(two, receive_buffer=16384).ask("/big.bin")
                for _ in range(8)]
@@ -104,7 +104,7 @@ def test_a_worker_that_loops_is_held_back_then_comes_back(two):
 
 @pytest.mark.soak
 def test_deaths_under_load(two):
-    """Only visitors of the worker that died may notice."""
+    """Only clients of the worker that died may notice."""
     two.may_restart = True
     served = 0
     for n in range(40 if LONG else 6):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Small tools: configuration texts, trees of files, patience, and directories
+"""Small tools: configuration texts, trees of files, waiting, and directories
 that do not outlive the run."""
 import ctypes
 import fcntl
@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from binary import PATIENCE, ROOT
+from binary import TIMEOUT, ROOT
 
 # ---------------------------------------------------------------- directories
 
@@ -103,9 +103,9 @@ def tree(root, files):
 
 
 def wait_for(true, seconds=0, what="it", every=0.01):
-    """Calls true() until it says so; its value. Fails after PATIENCE, or more
+    """Calls true() until it says so; its value. Fails after TIMEOUT, or more
     seconds if need be: a busy machine is no failure."""
-    deadline = time.monotonic() + max(PATIENCE, seconds or 0)
+    deadline = time.monotonic() + max(TIMEOUT, seconds or 0)
     while True:
         value = true()
         if value:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What one visitor may take of what all share."""
+"""What one client may take of what all share."""
 import re
 import socket
 import sys
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, Client, Server, tree, wait_for
+from harness import TIMEOUT, Client, Server, tree, wait_for
 from life import IS_ROOT, own_network
 
 # net/tcp has all connections of a network: where it can be, ours alone.
@@ -43,7 +43,7 @@ def test_every_complete_request_counts(place, line, usual):
 
 
 def test_IPv4_on_a_dual_stack_socket(place):
-    """As systemd's ListenStream=1965 opens it: each visitor has its own share, and
+    """As systemd's ListenStream=1965 opens it: each client has its own share, and
     the log its own network."""
     sock = socket.socket(socket.AF_INET6)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -120,7 +120,7 @@ def test_a_stalled_reader_holds_little_of_the_kernel(place):
         top = max(unsent(port) for _ in range(200))
         assert top <= 4 * 400 * 1024, top
         wait_for(lambda: len(re.findall(r" cut /big\.bin", server.log())) == 4,
-                 PATIENCE)
+                 TIMEOUT)
         wait_for(lambda: unsent(port) == 0, 2, "the kernel to give it back")
         for c in readers:
             c.close()
@@ -138,7 +138,7 @@ def test_an_answer_that_nobody_takes_does_not_stay_in_the_kernel(place):
                                         server.log())) == 4)
         assert unsent(port) > 4 * 100_000
         readers[0].read()  # who reads slowly is waited for
-        wait_for(lambda: unsent(port) == 0, 4 + 2 + PATIENCE,
+        wait_for(lambda: unsent(port) == 0, 4 + 2 + TIMEOUT,
                  "the kernel to give it back")
         for c in readers:
             c.close()
