@@ -330,3 +330,14 @@ change_text(enum change change)
 
 	return texts[change];
 }
+
+struct slice
+manifest_place(const char *origin)
+{
+	struct slice place = slice_str(origin);
+
+	if (slice_starts(place, SLICE("gemini://")))
+		place = slice_skip(place, strlen("gemini://"));
+	return slice_ends(place, SLICE("/")) ? slice_head(place, place.len - 1)
+					     : place;
+}

@@ -112,6 +112,9 @@ bool manifest_url(const char *base, const char *path, struct buf *out);
  * query). */
 bool manifest_origin(struct slice text, char out[MANIFEST_ORIGIN_MAX]);
 
+/* "example.org:1966" of "gemini://example.org:1966/", borrowed. */
+struct slice manifest_place(const char *origin);
+
 /* ---- what changed between two manifests */
 
 enum change {

@@ -70,7 +70,7 @@ print_made(const char *dir, const char *host, const struct cert *c)
 }
 
 static bool
-pair_make(const char *dir, const char *const *names, size_t n)
+pair_create(const char *dir, const char *const *names, size_t n)
 {
 	struct sign_key *key = NULL;
 	struct cert *c = NULL;
@@ -97,7 +97,7 @@ pair_make(const char *dir, const char *const *names, size_t n)
 }
 
 static enum result
-new_run(void *job)
+cert_new_run(void *job)
 {
 	struct new_job *j = job;
 	size_t n = 1 + j->aliases.n;
@@ -111,7 +111,7 @@ new_run(void *job)
 		ok = host_canonical(
 		    i == 0 ? j->host : j->aliases.text[i - 1], names[i]);
 	}
-	ok = ok && pair_make(dir, list, n);
+	ok = ok && pair_create(dir, list, n);
 	free(dir);
 	free(list);
 	free(names);
@@ -134,7 +134,7 @@ const struct verb verb_cert_new = {
 		{ .name = NULL },
 	    },
 	.job_size = sizeof(struct new_job),
-	.run = new_run,
+	.run = cert_new_run,
 };
 
 /* ------------------------------------------------------------------- show */
@@ -248,7 +248,7 @@ print_validity(const struct cert *c, const struct shown *s)
 }
 
 static void
-print_text(const char *path, const struct cert *c, const struct shown *s)
+shown_print(const char *path, const struct cert *c, const struct shown *s)
 {
 	struct slice rest = buf_view(&s->names);
 	struct slice name;
@@ -271,7 +271,7 @@ print_text(const char *path, const struct cert *c, const struct shown *s)
 }
 
 static void
-print_json(struct json *out, const char *path, const struct shown *s)
+shown_put_json(struct json *out, const char *path, const struct shown *s)
 {
 	struct slice rest = buf_view(&s->names);
 	char tlsa[sizeof("3 1 1 ") + DIGEST_HEX_SIZE];
@@ -294,7 +294,7 @@ print_json(struct json *out, const char *path, const struct shown *s)
 
 /* json is NULL for text. */
 static bool
-show(const char *path, struct json *json)
+cert_show(const char *path, struct json *json)
 {
 	struct why why;
 	struct shown s;
@@ -307,9 +307,9 @@ show(const char *path, struct json *json)
 	if (!shown_read(c, &s))
 		log_warn("%s: too many names to show them all", path);
 	if (json != NULL)
-		print_json(json, path, &s);
+		shown_put_json(json, path, &s);
 	else
-		print_text(path, c, &s);
+		shown_print(path, c, &s);
 	buf_fini(&s.names);
 	cert_free(&c);
 	return true;
@@ -328,7 +328,7 @@ show_word(const char *dir, const char *word, struct json *json)
 	if (hostname_canonical(slice_str(word), host) != HOSTNAME_BAD)
 		named = cert_paths(dir, host, &path, &key) &&
 			access(buf_cstr(&path), F_OK) == 0;
-	ok = show(named ? buf_cstr(&path) : word, json);
+	ok = cert_show(named ? buf_cstr(&path) : word, json);
 	buf_fini(&key);
 	buf_fini(&path);
 	return ok;
@@ -348,7 +348,7 @@ show_all(const char *dir, struct json *json)
 			all = false;
 			break;
 		}
-		all = show(path, json) && all;
+		all = cert_show(path, json) && all;
 		free(path);
 	}
 	crts_free(found, n);
@@ -356,7 +356,7 @@ show_all(const char *dir, struct json *json)
 }
 
 static enum result
-show_run(void *job)
+cert_show_run(void *job)
 {
 	struct show_job *j = job;
 	char *dir = certs_dir(j->certs);
@@ -397,7 +397,7 @@ const struct verb verb_cert_show = {
 		{ .name = NULL },
 	    },
 	.job_size = sizeof(struct show_job),
-	.run = show_run,
+	.run = cert_show_run,
 };
 
 /* ------------------------------------------------------------------ renew */
@@ -455,7 +455,7 @@ pair_find(const struct renew_job *j, const char *dir, struct pair *p)
 }
 
 static bool
-pair_load(struct pair *p)
+renewal_load(struct pair *p)
 {
 	struct why why;
 
@@ -580,7 +580,7 @@ cert_renew(const struct renew_job *j, const char *dir)
 	struct cert *c = NULL;
 	bool done = false;
 
-	if (pair_find(j, dir, &p) && pair_load(&p))
+	if (pair_find(j, dir, &p) && renewal_load(&p))
 		c = cert_renewed(&p);
 	if (c != NULL && renewal_agreed(j, &p))
 		done = renewed_write(&p, c);
@@ -594,7 +594,7 @@ cert_renew(const struct renew_job *j, const char *dir)
 }
 
 static enum result
-renew_run(void *job)
+cert_renew_run(void *job)
 {
 	struct renew_job *j = job;
 	bool files = j->cert != NULL || j->key != NULL;
@@ -635,5 +635,5 @@ const struct verb verb_cert_renew = {
 		{ .name = NULL },
 	    },
 	.job_size = sizeof(struct renew_job),
-	.run = renew_run,
+	.run = cert_renew_run,
 };

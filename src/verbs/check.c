@@ -15,7 +15,7 @@ enum { DUMP_MAX = 16 * 1024 * 1024, LINE_MAX_BYTES = 64 * 1024 };
 
 /* All that is opened at a start, and shut again. */
 static void
-load_all(const struct serve_options *o, struct conf *conf, struct report *r)
+site_check(const struct serve_options *o, struct conf *conf, struct report *r)
 {
 	const struct site_options options = {
 		.certs_dir = o->certs_dir,
@@ -36,7 +36,7 @@ load_all(const struct serve_options *o, struct conf *conf, struct report *r)
 }
 
 static void
-print_text(const struct report *r)
+problems_print(const struct report *r)
 {
 	struct buf line;
 
@@ -53,7 +53,7 @@ print_text(const struct report *r)
 }
 
 static void
-print_json(const struct report *r)
+problems_put_json(const struct report *r)
 {
 	struct buf out;
 	struct json j = { .out = &out };
@@ -117,13 +117,13 @@ check_run(const struct serve_options *o)
 		return dump(o);
 	conf = serve_options_conf(o, &r);
 	if (conf != NULL && (r.errors == 0 || conf->n_capsules > 0))
-		load_all(o, conf, &r);
+		site_check(o, conf, &r);
 	else
 		conf_free(&conf);
 	if (o->json)
-		print_json(&r);
+		problems_put_json(&r);
 	else
-		print_text(&r);
+		problems_print(&r);
 	status = r.errors > 0 ? RESULT_FAILED : RESULT_GOOD;
 	report_fini(&r);
 	return status;

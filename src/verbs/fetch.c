@@ -124,7 +124,7 @@ output_put(struct output *o, struct slice bytes)
 }
 
 static void
-progress_show(struct output *o)
+output_show_progress(struct output *o)
 {
 	uint64_t now = clock_ms();
 
@@ -158,7 +158,7 @@ output_write(struct output *o, struct slice bytes)
 {
 	o->bytes += bytes.len;
 	o->in_line = bytes.ptr[bytes.len - 1] != '\n';
-	progress_show(o);
+	output_show_progress(o);
 	return o->terminal ? screen_write(o, bytes) : output_put(o, bytes);
 }
 
@@ -476,7 +476,7 @@ redirect_follow(struct fetch_job *j)
 
 /* Requests until there is an answer that is not followed; the exit status. */
 static enum result
-fetch_all(struct fetch_job *j)
+fetch_follow(struct fetch_job *j)
 {
 	int class, redirects = 0;
 
@@ -530,7 +530,7 @@ fetch_start(struct fetch_job *j)
 	j->target = j->first;
 	j->tls = tls_client_new(NULL, NULL, &why);
 	if (j->tls != NULL && shown_load(j, &why))
-		result = fetch_all(j);
+		result = fetch_follow(j);
 	else
 		log_error("%s", why.text);
 	tls_client_free(&j->tls);

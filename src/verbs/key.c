@@ -25,7 +25,7 @@ enum {
 /* ---------------------------------------------------------------- reading */
 
 static enum result
-key_parse(struct slice text, const char *path, struct signify_key *out,
+key_read_text(struct slice text, const char *path, struct signify_key *out,
     enum key_kind *kind, struct why *why)
 {
 	struct signify_secret *secret;
@@ -63,7 +63,7 @@ key_read(const char *word, struct signify_key *out, enum key_kind *kind,
 	/* On the stack, where it can be wiped whole. */
 	buf_wrap(&text, memory, sizeof(memory));
 	if (file_read_path(word, &text)) {
-		result = key_parse(buf_view(&text), word, out, kind, why);
+		result = key_read_text(buf_view(&text), word, out, kind, why);
 	} else if (errno == EFBIG) {
 		why_set(why, "%s: not a signify key", word);
 	} else {
@@ -141,7 +141,7 @@ key_file_create(struct buf *path, struct slice bytes, mode_t mode)
 }
 
 static bool
-pair_write(struct pair *p, const struct signify_secret *s)
+pair_save(struct pair *p, const struct signify_secret *s)
 {
 	uint8_t secret_memory[SIGNIFY_SECRET_MAX];
 	uint8_t public_memory[PUBLIC_FILE_MAX];
@@ -193,7 +193,7 @@ struct new_job {
 };
 
 static enum result
-new_run(void *job)
+key_new_run(void *job)
 {
 	const struct new_job *j = job;
 	struct pair p = { 0 };
@@ -207,7 +207,7 @@ new_run(void *job)
 		s = signify_generate();
 		if (s == NULL)
 			log_error("cannot generate a key");
-		result = s != NULL && pair_write(&p, s) && pair_print(&p, s)
+		result = s != NULL && pair_save(&p, s) && pair_print(&p, s)
 			     ? RESULT_GOOD
 			     : RESULT_FAILED;
 	}
@@ -231,7 +231,7 @@ const struct verb verb_key_new = {
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct new_job),
-	.run = new_run,
+	.run = key_new_run,
 };
 /* clang-format on */
 
@@ -287,7 +287,7 @@ shown_put_json(const struct shown *s, struct json *out)
 }
 
 static enum result
-show(const char *word, bool as_json, struct json *json)
+key_show(const char *word, bool as_json, struct json *json)
 {
 	struct shown s = { .word = word };
 	struct signify_key k;
@@ -309,7 +309,7 @@ show(const char *word, bool as_json, struct json *json)
 }
 
 static enum result
-show_run(void *job)
+key_show_run(void *job)
 {
 	const struct show_job *j = job;
 	enum result result = RESULT_GOOD;
@@ -320,7 +320,7 @@ show_run(void *job)
 	if (j->json)
 		json_list(&json, NULL);
 	for (size_t i = 0; i < j->words.n; i++) {
-		enum result one = show(j->words.text[i], j->json, &json);
+		enum result one = key_show(j->words.text[i], j->json, &json);
 
 		if (one > result)
 			result = one;
@@ -350,6 +350,6 @@ const struct verb verb_key_show = {
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct show_job),
-	.run = show_run,
+	.run = key_show_run,
 };
 /* clang-format on */

@@ -91,7 +91,7 @@ progress_clear(struct mirror_job *j)
 }
 
 static void
-progress_show(const struct mirror_progress *p, uint64_t took_ms)
+mirror_show_progress(const struct mirror_progress *p, uint64_t took_ms)
 {
 	uint64_t rate = took_ms == 0 ? 0 : p->bytes * 1000 / took_ms;
 	uint64_t left = p->bytes_all > p->bytes ? p->bytes_all - p->bytes : 0;
@@ -122,7 +122,7 @@ on_progress(void *arg, const struct mirror_progress *p)
 		return;
 	j->shown_ms = now;
 	j->shown = true;
-	progress_show(p, now - j->began_ms);
+	mirror_show_progress(p, now - j->began_ms);
 }
 
 static void
@@ -144,19 +144,6 @@ on_say(void *arg, enum mirror_level level, const char *text)
 
 /* -------------------------------------------------------------- the result */
 
-/* "example.org:1966" of "gemini://example.org:1966/". */
-static struct slice
-origin_place(const char *origin)
-{
-	struct slice name = slice_str(origin);
-
-	if (slice_starts(name, SLICE("gemini://")))
-		name = slice_skip(name, sizeof("gemini://") - 1);
-	if (slice_ends(name, SLICE("/")))
-		name = slice_head(name, name.len - 1);
-	return name;
-}
-
 static const char *
 serving_text(const struct mirror_outcome *out, char text[64])
 {
@@ -174,7 +161,8 @@ updated_print(const struct mirror_outcome *out)
 	const struct changes *c = &out->changes;
 	char size[SIZE_TEXT], text[64];
 
-	printf("mirror: %.*s: serial ", SLICE_ARGS(origin_place(out->origin)));
+	printf(
+	    "mirror: %.*s: serial ", SLICE_ARGS(manifest_place(out->origin)));
 	if (out->before != 0)
 		printf("%" PRIu64 " -> ", out->before);
 	size_text(out->bytes, size);
@@ -191,7 +179,8 @@ refused_print(const struct mirror_outcome *out)
 {
 	char text[64];
 
-	printf("mirror: %.*s: REFUSED", SLICE_ARGS(origin_place(out->origin)));
+	printf(
+	    "mirror: %.*s: REFUSED", SLICE_ARGS(manifest_place(out->origin)));
 	if (out->serial != 0)
 		printf(" serial %" PRIu64, out->serial);
 	printf(": %s; %s\n", out->why.text, serving_text(out, text));
@@ -210,7 +199,8 @@ outcome_print(const struct mirror_outcome *out)
 		if (isatty(STDOUT_FILENO) == 1)
 			printf("mirror: %.*s: serial %" PRIu64
 			       ": no change%s; %s\n",
-			    SLICE_ARGS(origin_place(out->origin)), out->serial,
+			    SLICE_ARGS(manifest_place(out->origin)),
+			    out->serial,
 			    out->stale ? " (stale: the author intended to "
 					 "publish again)"
 				       : "",
@@ -222,8 +212,9 @@ outcome_print(const struct mirror_outcome *out)
 	case MIRROR_LATER:
 	case MIRROR_USAGE:
 	case MIRROR_LOCAL:
-		log_error("%.*s: %s; %s", SLICE_ARGS(origin_place(out->origin)),
-		    out->why.text, serving_text(out, text));
+		log_error("%.*s: %s; %s",
+		    SLICE_ARGS(manifest_place(out->origin)), out->why.text,
+		    serving_text(out, text));
 		break;
 	}
 }

@@ -21,7 +21,7 @@ struct prune_job {
  * newest. What a successful prune (good_end) kept for no other reason was in
  * use. */
 static void
-releases_print(const struct store *s, const struct store_keeping *keep,
+pruned_print(const struct store *s, const struct store_keeping *keep,
     const uint64_t *before, size_t n, bool good_end)
 {
 	uint64_t current = store_current(s);
@@ -115,7 +115,7 @@ prune(struct store *s, unsigned newest)
 	else
 		log_error("%s", why.text);
 	if (before != NULL)
-		releases_print(s, &keep, before, n, result == RESULT_GOOD);
+		pruned_print(s, &keep, before, n, result == RESULT_GOOD);
 	/* After a failure there is no sum; what was removed is listed above. */
 	if (result == RESULT_GOOD)
 		sum_print(s, releases, objects);

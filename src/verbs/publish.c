@@ -285,22 +285,13 @@ changes_print(const struct publish_plan *plan)
 		printf("... and %" PRIu64 " more\n", p.lines - LINES_MAX);
 }
 
-/* "example.org" of "gemini://example.org/". */
-static struct slice
-origin_place(const struct manifest *m)
-{
-	struct slice origin = slice_str(m->origin);
-
-	origin = slice_skip(origin, strlen("gemini://"));
-	return slice_head(origin, origin.len - 1);
-}
-
 static void
 end_print(const struct publish_plan *plan, const char *end)
 {
 	const struct changes *c = &plan->changes;
 
-	printf("publish: %.*s: serial ", SLICE_ARGS(origin_place(plan->after)));
+	printf(
+	    "publish: %.*s: serial ", SLICE_ARGS(manifest_place(plan->after->origin)));
 	if (plan->before != NULL)
 		printf("%" PRIu64 " -> ", plan->before->serial);
 	printf("%" PRIu64 ": ", plan->after->serial);

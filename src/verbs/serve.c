@@ -148,7 +148,7 @@ set_capsule(const struct serve_options *o, struct conf *conf, struct report *r)
 
 /* A directory and nothing else: for a look, not for other machines. */
 static bool
-is_local(const struct serve_options *o)
+serve_is_local(const struct serve_options *o)
 {
 	return o->file == NULL && o->hosts.n == 0 && o->listen.n == 0;
 }
@@ -158,7 +158,7 @@ set_server(const struct serve_options *o, struct conf *conf)
 {
 	bool ok = true;
 
-	if (is_local(o)) {
+	if (serve_is_local(o)) {
 		conf->listen.n = 0;
 		ok = conf_list_add(conf, &conf->listen, "127.0.0.1") &&
 		     conf_list_add(conf, &conf->listen, "[::1]");
@@ -201,7 +201,7 @@ serve_options_conf(const struct serve_options *o, struct report *r)
 /* ------------------------------------------------------------ the summary */
 
 static struct conf *
-load(void *arg, struct report *r)
+conf_load(void *arg, struct report *r)
 {
 	size_t errors = r->errors;
 	struct conf *conf = serve_options_conf(arg, r);
@@ -271,12 +271,12 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 }
 
 static void
-started(void *arg, const struct site *site, const struct listeners *l)
+summary_print(void *arg, const struct site *site, const struct listeners *l)
 {
 	fprintf(stderr, "carnation %s\n", CARNATION_VERSION);
 	for (size_t i = 0; i < site->hosts->n; i++)
 		print_capsule(site, l, i);
-	if (is_local(arg) && !l->inherited)
+	if (serve_is_local(arg) && !l->inherited)
 		fputs("  for          this machine only; --host NAME serves "
 		      "other machines, too\n",
 		    stderr);
@@ -293,8 +293,8 @@ serve_run(void *job)
 	if (result != RESULT_GOOD)
 		return result;
 	source = (struct parent_source){
-		.load = load,
-		.started = started,
+		.load = conf_load,
+		.started = summary_print,
 		.certs_dir = o->certs_dir,
 		.arg = o,
 	};

@@ -70,17 +70,6 @@ news_keep(void *arg, enum verify_news news, const char *path)
 	buf_put(&j->list[news], slice_of(path, strlen(path) + 1));
 }
 
-/* "example.org:1966" of "gemini://example.org:1966/". */
-static struct slice
-origin_place(const char *origin)
-{
-	struct slice place = slice_str(origin);
-
-	place = slice_skip(place, strlen("gemini://"));
-	place.len--;
-	return place;
-}
-
 /* Of the current release, or of older ones. */
 static uint64_t
 news_count(const struct verify *v, bool older, int news)
@@ -157,7 +146,7 @@ summary_print(const struct verify *v, enum result result)
 	bool sound = v->sound || result == RESULT_GOOD;
 	bool older = news_any(v, true);
 	const struct manifest *m = &v->manifest;
-	struct slice place = origin_place(m->origin);
+	struct slice place = manifest_place(m->origin);
 	char created[CLOCK_RFC3339_SIZE];
 
 	clock_rfc3339(m->created, created);
@@ -179,7 +168,7 @@ summary_print(const struct verify *v, enum result result)
 }
 
 static void
-print_text(const struct verify_job *j, const struct verify *v,
+outcome_print_text(const struct verify_job *j, const struct verify *v,
     enum result result, struct why *why)
 {
 	bool refused = result == RESULT_REFUSED;
@@ -214,7 +203,7 @@ manifest_put(struct json *out, const struct verify *v)
 }
 
 static void
-print_json(const struct verify_job *j, const struct verify *v,
+outcome_put_json(const struct verify_job *j, const struct verify *v,
     enum result result, const struct why *why)
 {
 	struct buf out;
@@ -288,9 +277,9 @@ verify(struct verify_job *j)
 	if (result == RESULT_USAGE)
 		why_set(&why, "%s: missing public key (use --key)", j->copy);
 	if (j->json)
-		print_json(j, &v, result, &why);
+		outcome_put_json(j, &v, result, &why);
 	else
-		print_text(j, &v, result, &why);
+		outcome_print_text(j, &v, result, &why);
 	age_warn(&v);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_fini(&j->list[i]);
