@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "util/clock.h"
-#include "util/log.h"
 
 enum {
 	FETCHER_META_SHOWN_MAX = 200, /* bytes of a server's own words */

@@ -4,9 +4,7 @@
 
 #include "archive/manifest.h"
 #include "proto/moment.h"
-#include "proto/request.h"
 #include "util/clock.h"
-#include "util/log.h"
 #include "util/why.h"
 
 enum {

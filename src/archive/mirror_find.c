@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Where a mirror asks, and which manifest it goes by. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

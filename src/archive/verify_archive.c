@@ -3,7 +3,6 @@
  * its middle: it is read twice, first for that alone. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Corrupt files of a mirror's store, fetched again from where they came. */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

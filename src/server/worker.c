@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/tickets.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>

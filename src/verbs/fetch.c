@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "client/tofu.h"
-#include "os/file.h"
 #include "proto/response.h"
 #include "util/clock.h"
 #include "util/fd.h"

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "archive/verify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
