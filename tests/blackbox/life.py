@@ -81,6 +81,12 @@ def exists(pid):
         return False
 
 
+def at_rest(pid):
+    """Whether it sleeps, and no signal is pending."""
+    found = status(pid)
+    return found["State"][0] == "S" and not int(found["ShdPnd"], 16)
+
+
 def cpu(pid):
     """Seconds of processor time so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -18,8 +18,8 @@ from OpenSSL import SSL
 
 from harness import (CARNATION, TIMEOUT, SANITIZED, Client, Server, parallel,
                      settings, tree, wait_for)
-from life import (busy, carnation, cpu, exists, expect_rest, hup, hup_refused,
-                  mark, refused, root_only, settle, status)
+from life import (at_rest, busy, carnation, cpu, exists, expect_rest, hup,
+                  hup_refused, mark, refused, root_only, settle, status)
 from preload import Later, later_clock, needed  # noqa: F401
 from rawtls import Puppet
 
@@ -81,12 +81,6 @@ def hup_seen(server, old):
 
     wait_for(seen, what="a new worker", every=0)
     return set(found)
-
-
-def at_rest(pid):
-    """Whether it sleeps, and no signal is pending."""
-    found = status(pid)
-    return found["State"][0] == "S" and not int(found["ShdPnd"], 16)
 
 
 def send(pids, number):
