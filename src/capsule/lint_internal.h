@@ -136,6 +136,13 @@ struct lint_markup {
 void lint_markup(struct lint *l, const char *path,
     const struct gemtext_line *line, struct lint_markup *m);
 
+/* Whether text begins as rows of lists and tables do in plain text. */
+bool lint_markup_begins_row(struct slice text);
+
+/* The last line of the fields (YAML, TOML) that a generator of sites expects
+ * at the front of a page; 0: there are none. */
+unsigned lint_front_matter(struct slice page);
+
 /* lint_capsule.c: C, about files and pages. */
 void lint_capsule(struct lint *l);
 

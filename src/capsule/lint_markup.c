@@ -4,7 +4,18 @@
  * unreported is better than to report plain text. */
 #include "capsule/lint_internal.h"
 
-enum { TAG_MAX = 10, ORDINAL_MAX = 999 };
+enum {
+	TAG_MAX = 10,
+	ORDINAL_MAX = 999,
+	EMPHASIS_MAX = 3,       /* marks in a row */
+	FRONT_MATTER_MAX = 100, /* lines */
+};
+
+/* A line's fault, if what is not NULL. */
+struct markup_fault {
+	const char *code;
+	const char *what;
+};
 
 static bool
 markup_is_blank(uint8_t c)
@@ -30,28 +41,36 @@ markup_run(struct slice s, uint8_t c)
 	return n;
 }
 
-/* "---", "***", "___", "===" and longer. */
-static bool
-markup_is_rule(struct slice s)
-{
-	return s.len >= 3 &&
-	       (s.ptr[0] == '-' || s.ptr[0] == '*' || s.ptr[0] == '_' ||
-		   s.ptr[0] == '=') &&
-	       markup_run(s, s.ptr[0]) == s.len;
-}
-
 static bool
 markup_is_one_of(uint8_t c, struct slice set)
 {
 	return slice_find(set, c, NULL);
 }
 
-/* Whether words in s stand between marks: "*so*", "__so__". */
+/* "---", "* * *", "___", "===" and longer. */
+static bool
+markup_is_rule(struct slice s)
+{
+	size_t marks = 0;
+
+	if (s.len == 0 || !markup_is_one_of(s.ptr[0], SLICE("-*_=")))
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] == s.ptr[0])
+			marks++;
+		else if (!markup_is_blank(s.ptr[i]))
+			return false;
+	}
+	return marks >= 3;
+}
+
+/* Whether words in s stand between marks: "*so*", "__so it is__", but no name
+ * such as "__init__", and no line to be filled in. */
 static bool
 markup_is_emphasised(struct slice s, uint8_t mark)
 {
-	bool open = false;
-	size_t n;
+	bool open = false, blank = false;
+	size_t n, opened = 0;
 
 	for (size_t i = 0; i < s.len; i += n) {
 		uint8_t before = i > 0 ? s.ptr[i - 1] : ' ';
@@ -59,18 +78,25 @@ markup_is_emphasised(struct slice s, uint8_t mark)
 
 		n = markup_run(slice_skip(s, i), mark);
 		if (n == 0) {
+			blank = blank || markup_is_blank(s.ptr[i]);
 			n = 1;
 			continue;
 		}
+		if (n > EMPHASIS_MAX)
+			continue;
 		after = i + n < s.len ? s.ptr[i + n] : ' ';
 		if (open && !markup_is_blank(before) &&
 		    (markup_is_blank(after) ||
-			markup_is_one_of(after, SLICE(".,;:!?)]\"'-"))))
+			markup_is_one_of(after, SLICE(".,;:!?)]\"'-"))) &&
+		    (blank || mark != '_' || n != 2 || opened != 2))
 			return true;
 		if (markup_is_word(after) &&
 		    (markup_is_blank(before) ||
-			markup_is_one_of(before, SLICE("([\"'-"))))
+			markup_is_one_of(before, SLICE("([\"'-")))) {
 			open = true;
+			blank = false;
+			opened = n;
+		}
 	}
 	return false;
 }
@@ -136,35 +162,49 @@ markup_has_html(struct slice s)
 	return false;
 }
 
-/* What of another format a line's text holds, or NULL. */
-static const char *
-markup_words_fault(struct slice text)
+static struct markup_fault
+markup_conversion(const char *what)
 {
-	if (markup_is_emphasised(text, '*') || markup_is_emphasised(text, '_'))
-		return "emphasis markers are shown as they are";
-	if (markup_has_markdown_link(text))
-		return "a Markdown link: in gemtext, a link is a line of its "
-		       "own, => URL label";
-	if (markup_has_html(text))
-		return "an HTML tag is shown as it is";
-	return NULL;
+	return (struct markup_fault){ "G026", what };
 }
 
-/* The same for a text line as a whole. */
-static const char *
+static struct markup_fault
+markup_habit(const char *what)
+{
+	return (struct markup_fault){ "G037", what };
+}
+
+/* What of another format a line's text holds. */
+static struct markup_fault
+markup_words_fault(struct slice text)
+{
+	if (markup_has_markdown_link(text))
+		return markup_conversion(
+		    "a Markdown link: in gemtext, a link is a line of its "
+		    "own, => URL label");
+	if (markup_has_html(text))
+		return markup_conversion("an HTML tag is shown as it is");
+	if (markup_is_emphasised(text, '*') || markup_is_emphasised(text, '_'))
+		return markup_habit("emphasis markers are shown as they are");
+	return markup_habit(NULL);
+}
+
+/* The same for a text line, or an item, as a whole. */
+static struct markup_fault
 markup_line_fault(const struct gemtext_line *line)
 {
 	struct slice raw = line->raw;
 	size_t stars = markup_run(raw, '*');
 
-	if (markup_is_rule(line->text))
-		return "a horizontal rule is shown as it is";
+	if (markup_is_rule(slice_trim(raw)))
+		return markup_habit("a horizontal rule is shown as it is");
 	if (stars > 1 && stars < raw.len && markup_is_blank(raw.ptr[stars]))
-		return "lists have one level";
+		return markup_habit("lists have one level");
 	if (markup_is_blank(raw.ptr[0]) &&
 	    slice_starts(line->text, SLICE("* ")))
-		return "lists have one level: the marker must begin the line";
-	return NULL;
+		return markup_habit(
+		    "lists have one level: the marker must begin the line");
+	return markup_habit(NULL);
 }
 
 /* The number that a line of a numbered list begins with, or 0. */
@@ -209,7 +249,7 @@ markup_count_dashed(const struct gemtext_line *line, struct lint_markup *m)
 
 /* What it takes several lines to see: reported at the second, once. Lists may
  * have blank lines in them. */
-static const char *
+static struct markup_fault
 markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 {
 	struct slice text = line->text;
@@ -219,7 +259,7 @@ markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 	if (plain && text.len == 0) {
 		m->table = 0;
 		m->item = false;
-		return NULL;
+		return markup_habit(NULL);
 	}
 	markup_count_dashed(line, m);
 	m->table = plain && text.len > 2 && text.ptr[0] == '|' &&
@@ -231,13 +271,69 @@ markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 						: 1;
 	m->number = number;
 	if (m->table == 2)
-		return "a table: put it into a preformatted block";
+		return markup_conversion(
+		    "a table: put it into a preformatted block");
 	if (m->numbered == 2)
-		return "a numbered list is plain text: list items begin with *";
+		return markup_habit("a numbered list is plain text: list items "
+				    "begin with *");
 	if (m->dashed == 2 && markup_is_dashed(line))
-		return "lists have one level: the marker, *, must begin the "
-		       "line";
-	return NULL;
+		return markup_habit("lists have one level: the marker, *, must "
+				    "begin the line");
+	return markup_habit(NULL);
+}
+
+bool
+lint_markup_begins_row(struct slice text)
+{
+	static const char *const marks[] = { "- ", "+ ", "|",
+		"\xe2\x80\xa2" /* bullet */, "\xc2\xb7" /* middle dot */ };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (slice_starts(text, slice_str(marks[i])))
+			return true;
+	return markup_ordinal(text) > 0;
+}
+
+/* Whether a line of front matter is what its format allows there: a comment, a
+ * part of the field above, or, counted, a field. */
+static bool
+front_matter_allows(struct slice line, uint8_t separator, size_t *fields)
+{
+	size_t n = 0;
+
+	if (slice_trim(line).len == 0 ||
+	    markup_is_one_of(line.ptr[0], SLICE(" \t#-[]")))
+		return true;
+	while (n < line.len && (markup_is_word(line.ptr[n]) ||
+				   markup_is_one_of(line.ptr[n], SLICE("_-."))))
+		n++;
+	line = slice_trim(slice_skip(line, n));
+	++*fields;
+	return n > 0 && line.len > 0 && line.ptr[0] == separator;
+}
+
+unsigned
+lint_front_matter(struct slice page)
+{
+	struct slice fence, line;
+	size_t fields = 0;
+	bool yaml;
+
+	if (!slice_line(&page, &fence))
+		return 0;
+	fence = slice_trim(fence);
+	yaml = slice_equal(fence, SLICE("---"));
+	if (!yaml && !slice_equal(fence, SLICE("+++")))
+		return 0;
+	for (unsigned n = 2; n <= FRONT_MATTER_MAX; n++) {
+		if (!slice_line(&page, &line))
+			return 0;
+		if (slice_equal(slice_trim(line), fence))
+			return fields > 0 ? n : 0;
+		if (!front_matter_allows(line, yaml ? ':' : '=', &fields))
+			return 0;
+	}
+	return 0;
 }
 
 /* Whether text would be a line of its own kind, without the blank. */
@@ -267,16 +363,16 @@ lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
     struct lint_markup *m)
 {
 	bool plain = line->kind == GEMTEXT_TEXT && line->raw.len > 0;
-	const char *what = markup_lines_fault(line, m);
+	struct markup_fault f = markup_lines_fault(line, m);
 
 	if (line->kind == GEMTEXT_TOGGLE || line->kind == GEMTEXT_PREFORMATTED)
 		return;
-	if (what == NULL && plain)
-		what = markup_line_fault(line);
-	if (what == NULL)
-		what = markup_words_fault(line->text);
-	if (what != NULL)
-		lint_add(l, "G026", path, line->number, "%s", what);
+	if (f.what == NULL && (plain || line->kind == GEMTEXT_ITEM))
+		f = markup_line_fault(line);
+	if (f.what == NULL)
+		f = markup_words_fault(line->text);
+	if (f.what != NULL)
+		lint_add(l, f.code, path, line->number, "%s", f.what);
 	if (!plain)
 		return;
 	if (markup_is_blank(line->raw.ptr[0]) && markup_has_mark(line->text))

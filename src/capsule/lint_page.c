@@ -49,12 +49,26 @@ rune_is_control(uint32_t rune)
 	       rune == 0x2029;
 }
 
+/* Whether the page is what a request for the root is answered with. */
+static bool
+page_is_front(struct lint *l, const char *path)
+{
+	const struct lint_target *t = lint_ask_path(l, SLICE(""));
+
+	if (t != NULL)
+		t = lint_follow(l, t);
+	return t != NULL && t->item != NULL && strcmp(t->item->path, path) == 0;
+}
+
 static void
 bytes_check_end(struct bytes *b, enum line_end end)
 {
 	if (b->ends == END_NONE)
 		b->ends = end;
-	if (end == END_NONE)
+	if (end == END_NONE && page_is_front(b->l, b->path))
+		lint_add(b->l, "G038", b->path, b->number,
+		    "the front page's last line has no line ending");
+	else if (end == END_NONE)
 		lint_add(b->l, "G006", b->path, b->number,
 		    "the last line has no line ending");
 	else if (end != b->ends && !b->mixed) {
@@ -251,7 +265,15 @@ struct lint_page {
 static void
 page_check_toggle(struct lint_page *p, const struct gemtext_line *line)
 {
-	if (p->at.preformatted) {
+	/* Reading on as the author meant it, so that what follows is not
+	 * reported for this line's fault. */
+	if (p->at.preformatted && line->text.len > 3 &&
+	    slice_ends(line->text, SLICE("```"))) {
+		p->at.preformatted = false;
+		lint_add(p->l, "G021", p->path, line->number,
+		    "this line opens a block and does not close it: its text "
+		    "is hidden, and what follows is preformatted");
+	} else if (p->at.preformatted) {
 		p->opened = line->number;
 		if (line->text.len == 0)
 			lint_add(p->l, "G023", p->path, line->number,
@@ -278,9 +300,24 @@ page_check_title(struct lint_page *p, const struct gemtext_line *line)
 		    "the title is only on line %u", p->title);
 }
 
+/* "####" and longer: a rule or a frame, which is no level of the page. */
+static bool
+heading_is_row(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] != '#')
+			return false;
+	return s.len > 3;
+}
+
 static void
 page_check_heading(struct lint_page *p, const struct gemtext_line *line)
 {
+	if (heading_is_row(slice_trim(line->raw))) {
+		lint_add(p->l, "G024", p->path, line->number,
+		    "a row of # is shown as a heading");
+		return;
+	}
 	if (slice_starts(line->raw, SLICE("####")))
 		lint_add(p->l, "G024", p->path, line->number,
 		    "headings have three levels: the fourth # is shown");
@@ -325,7 +362,7 @@ line_looks_wrapped(const struct gemtext_line *line)
 {
 	size_t n = 0;
 
-	if (line->kind != GEMTEXT_TEXT)
+	if (line->kind != GEMTEXT_TEXT || lint_markup_begins_row(line->text))
 		return false;
 	for (size_t i = 0; i < line->raw.len && n <= WRAPPED_TO; i++)
 		n += (line->raw.ptr[i] & 0xc0) != 0x80;
@@ -380,14 +417,21 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 {
 	struct lint_page p = { .l = l, .path = path };
 	struct gemtext_line line;
+	unsigned matter;
 
 	bytes_check(l, path, bytes);
 	p.at.rest = bytes;
 	/* The mark was reported; the line after it is not. */
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
 		p.at.rest = slice_skip(bytes, 3);
+	matter = lint_front_matter(p.at.rest);
+	if (matter > 0)
+		lint_add(l, "G026", path, 1,
+		    "front matter is shown to readers: remove lines 1 to %u",
+		    matter);
 	while (gemtext_next(&p.at, &line))
-		page_check_line(&p, &line);
+		if (line.number > matter)
+			page_check_line(&p, &line);
 	if (p.at.preformatted)
 		lint_add(
 		    l, "G021", path, p.opened, "unclosed preformatted block");

@@ -13,21 +13,21 @@ test_list_marks(void **state)
 		{ "bold", "G025", NOWHERE, "# x\n**so** it is\n" },
 		{ "a rule", "G025", NOWHERE, "# x\n***\n" },
 		{ "in a block", "G025", NOWHERE, "# x\n```a\n*item\n```\n" },
-		{ "nested", "G026", 3, "# x\n* a\n** b\n" },
-		{ "indented", "G026", 3, "# x\n* a\n  * b\n" },
+		{ "nested", "G037", 3, "# x\n* a\n** b\n" },
+		{ "indented", "G037", 3, "# x\n* a\n  * b\n" },
 		{ "indented, and no second complaint", "G033", NOWHERE,
 		    "# x\n  * b\n" },
-		{ "one level", "G026", NOWHERE, "# x\n* a\n* b\n" },
-		{ "dashes below an item", "G026", 3,
+		{ "one level", "G037", NOWHERE, "# x\n* a\n* b\n" },
+		{ "dashes below an item", "G037", 3,
 		    "# x\n* a\n  - b\n  - c\n* d\n  - e\n" },
-		{ "dashes in a row", "G026", 3, "# x\n  - b\n  - c\n - d\n" },
-		{ "with blank lines", "G026", 4, "# x\n  - b\n\n\t- c\n" },
-		{ "plusses", "G026", 3, "# x\n  + b\n  + c\n" },
-		{ "one dash", "G026", NOWHERE,
+		{ "dashes in a row", "G037", 3, "# x\n  - b\n  - c\n - d\n" },
+		{ "with blank lines", "G037", 4, "# x\n  - b\n\n\t- c\n" },
+		{ "plusses", "G037", 3, "# x\n  + b\n  + c\n" },
+		{ "one dash", "G037", NOWHERE,
 		    "# x\n> so it is\n  - a poet\nand\n  - another\n" },
-		{ "one dash behind a list", "G026", NOWHERE,
+		{ "one dash behind a list", "G037", NOWHERE,
 		    "# x\n* a\n* b\n\n  - its author\n* c\n\n  - another\n" },
-		{ "no dashes of a list", "G026", NOWHERE,
+		{ "no dashes of a list", "G037", NOWHERE,
 		    "# x\n  -b\n  -c\n- d\n- e\n -\n -\n" },
 	};
 
@@ -40,25 +40,25 @@ static void
 test_foreign_markup(void **state)
 {
 	static const struct linter_row rows[] = {
-		{ "emphasis", "G026", 2, "# x\nit is *so*, then\n" },
-		{ "underscores", "G026", 2, "# x\nit is _so_.\n" },
-		{ "bold", "G026", 2, "# x\n__it is__ **so**\n" },
-		{ "in a label", "G026", 2, "# x\n=> page.gmi *here*\n" },
-		{ "in a heading", "G026", 1, "# *x*\n" },
-		{ "two factors", "G026", NOWHERE,
+		{ "emphasis", "G037", 2, "# x\nit is *so*, then\n" },
+		{ "underscores", "G037", 2, "# x\nit is _so_.\n" },
+		{ "bold", "G037", 2, "# x\n__it is__ **so**\n" },
+		{ "in a label", "G037", 2, "# x\n=> page.gmi *here*\n" },
+		{ "in a heading", "G037", 1, "# *x*\n" },
+		{ "two factors", "G037", NOWHERE,
 		    "# x\n2*3*4 and 2 * 3 * 4\n" },
-		{ "footnotes", "G026", NOWHERE,
+		{ "footnotes", "G037", NOWHERE,
 		    "# x\nprice* and tax* of *1\n" },
-		{ "names of programmers", "G026", NOWHERE,
+		{ "names of programmers", "G037", NOWHERE,
 		    "# x\nsnake_case_name, f(*a, *b)\n" },
 		{ "a Markdown link", "G026", 2,
 		    "# x\nsee [it](/a.gmi) here\n" },
 		{ "a Markdown picture", "G026", 2, "# x\n![it](a.png)\n" },
 		{ "brackets", "G026", NOWHERE,
 		    "# x\n[1] (see a.gmi), a[1](x), [1](see below.)\n" },
-		{ "a rule", "G026", 2, "# x\n---\n" },
-		{ "an underline", "G026", 2, "# x\n=======\n" },
-		{ "two dashes", "G026", NOWHERE, "# x\n--\n\nso --- well\n" },
+		{ "a rule", "G037", 2, "# x\n---\n" },
+		{ "an underline", "G037", 2, "# x\n=======\n" },
+		{ "two dashes", "G037", NOWHERE, "# x\n--\n\nso --- well\n" },
 		{ "a table", "G026", 3,
 		    "# x\n| a | b |\n|---|---|\n| 1 | 2 |\n" },
 		{ "bars", "G026", NOWHERE, "# x\n| a |\nb\n| c |\n|d\n" },
@@ -68,17 +68,57 @@ test_foreign_markup(void **state)
 		{ "an empty tag", "G026", 2, "# x\na<br/>b\n" },
 		{ "no tags", "G026", NOWHERE,
 		    "# x\na < b > c, <you@example.org>, <foo>, 1<i and <\n" },
-		{ "a numbered list", "G026", 3, "# x\n1. a\n2. b\n3. c\n" },
-		{ "one with brackets", "G026", 3, "# x\n7) a\n8) b\n" },
-		{ "one with blank lines", "G026", 5,
+		{ "a numbered list", "G037", 3, "# x\n1. a\n2. b\n3. c\n" },
+		{ "one with brackets", "G037", 3, "# x\n7) a\n8) b\n" },
+		{ "one with blank lines", "G037", 5,
 		    "# x\n1. a\n\n\n2. b\n\n3. c\n" },
-		{ "no list", "G026", NOWHERE,
+		{ "no list", "G037", NOWHERE,
 		    "# x\n1. a\n\n3. b\n5. c\n7. d\n1990. e\n1991. f\n" },
-		{ "numbers with text between them", "G026", NOWHERE,
+		{ "numbers with text between them", "G037", NOWHERE,
 		    "# x\n1. a\nb\n2. c\n\n* d\n\n3. e\n" },
-		{ "in a block", "G026", NOWHERE,
+		{ "one finding a line, the fault first", "G037", NOWHERE,
+		    "# x\n*so* <b>it</b>\n" },
+		{ "a rule with blanks", "G037", 2, "# x\n * * *\n" },
+		{ "a rule that is an item", "G037", 2, "# x\n* * *\n" },
+		{ "a rule of dashes", "G037", 2, "# x\n- - - -\n" },
+		{ "an item of two", "G037", NOWHERE, "# x\n* *\n* - -\n" },
+		{ "a name of Python's", "G037", NOWHERE,
+		    "# x\n__init__ and __main__, then __a_b__.\n" },
+		{ "bold words", "G037", 2, "# x\n__so it is__\n" },
+		{ "a line to fill in", "G037", NOWHERE,
+		    "# x\nName ______\nName: ____ Age: ____\n"
+		    "____Name____ of\n" },
+		{ "in a block", "G037", NOWHERE,
 		    "# x\n```a\n*so* <b>\n1. a\n2. b\n---\n  - a\n  - "
 		    "b\n```\n" },
+	};
+
+	(void)state;
+	capsule_open_one("");
+	linter_check_rows("page.gmi", ROWS(rows));
+}
+
+static void
+test_front_matter(void **state)
+{
+	static const struct linter_row rows[] = {
+		{ "fields", "G026", 1, "---\ntitle: T\n---\n# x\n" },
+		{ "is no rule", "G037", NOWHERE,
+		    "---\ntitle: *T*\n---\n# x\n" },
+		{ "is not what the title should be above", "G028", NOWHERE,
+		    "---\ntitle: T\n---\n# x\n" },
+		{ "lists and comments", "G026", 1,
+		    "---\ntags:\n  - a\n- b\n# c\n\nx-y: z\n---\n# x\n" },
+		{ "TOML", "G026", 1, "+++\ntitle = \"T\"\n+++\n# x\n" },
+		{ "after a mark", "G026", 1,
+		    "\xef\xbb\xbf---\ntitle: T\n---\n# x\n" },
+		{ "in the middle", "G026", NOWHERE,
+		    "# x\n---\ntitle: T\n---\n" },
+		{ "text between rules", "G026", NOWHERE,
+		    "---\nit is so: yes\n---\n# x\n" },
+		{ "rules alone", "G026", NOWHERE, "---\n---\n# x\n" },
+		{ "without an end", "G026", NOWHERE, "---\ntitle: T\n" },
+		{ "a link", "G026", NOWHERE, "---\n=> a: b\n---\n# x\n" },
 	};
 
 	(void)state;
@@ -110,6 +150,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		linter_test(test_list_marks),
 		linter_test(test_foreign_markup),
+		linter_test(test_front_matter),
 		linter_test(test_blanks_before_marks),
 	};
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/linter.h"
 
+#include "capsule/lint_internal.h"
+
 #define L60 "123456789 123456789 123456789 123456789 123456789 123456789 "
 #define WIDE L60 "and so on"
 #define FULL L60 "and an end."
@@ -22,6 +24,12 @@ test_blocks(void **state)
 	static const struct linter_row rows[] = {
 		{ "never closed", "G021", 4, "# x\n```a\n```\n```b\nc\n" },
 		{ "closed", "G021", NOWHERE, "# x\n```a\n```\n" },
+		{ "on one line", "G021", 2, "# x\n```ls```\ntext\n" },
+		{ "on one line, and a block", "G021", 2,
+		    "# x\n```ls```\ntext\n```a\nb\n```\n" },
+		{ "and nothing below it", "G022", NOWHERE,
+		    "# x\n```ls```\ntext\n```a\nb\n```\n" },
+		{ "six make no block", "G021", 2, "# x\n``````\na\n" },
 		{ "text at the end", "G022", 3, "# x\n```a\n```b\n" },
 		{ "text at the start", "G022", NOWHERE, "# x\n```a\n```\n" },
 		{ "not described", "G023", 2, "# x\n```\na\n```\n" },
@@ -40,6 +48,8 @@ test_headings(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "level four", "G024", 2, "# x\n#### y\n" },
+		{ "a row of #", "G024", 2, "# x\n########\n## y\n" },
+		{ "is no level", "G029", NOWHERE, "# x\n########\n## y\n" },
 		{ "level three", "G024", NOWHERE, "# x\n## y\n### z\n" },
 		{ "no title", "G027", 0, "## x\n" },
 		{ "no title on an empty page", "G027", 0, "" },
@@ -78,6 +88,12 @@ test_runs_of_lines(void **state)
 		{ "short", "G031", NOWHERE, "# x\na\nb\nc\nd\n" },
 		{ "long", "G031", NOWHERE,
 		    "# x\n" LONG "\n" LONG "\n" LONG "\n" },
+		{ "numbers", "G031", NOWHERE,
+		    "# x\n1. " WIDE "\n2. " WIDE "\n3. " WIDE "\n" },
+		{ "rows", "G031", NOWHERE,
+		    "# x\n| " WIDE "\n| " WIDE "\n| " WIDE "\n" },
+		{ "dashes and bullets", "G031", NOWHERE,
+		    "# x\n- " WIDE "\n  + " WIDE "\n\u2022 " WIDE "\n" },
 		{ "items", "G031", NOWHERE,
 		    "# x\n* " WIDE "\n* " WIDE "\n* " WIDE "\n" },
 		{ "in a block", "G031", NOWHERE,
@@ -161,6 +177,26 @@ test_encoding_line_ends_and_characters(void **state)
 	(void)state;
 	capsule_open_one("");
 	linter_check_rows("page.gmi", ROWS(rows));
+}
+
+static void
+test_the_end_of_the_front_page(void **state)
+{
+	static const struct linter_row rows[] = {
+		{ "no line ending", "G038", 1, "# x" },
+		{ "is reported once", "G006", NOWHERE, "# x" },
+		{ "a line ending", "G038", NOWHERE, "# x\n" },
+	};
+
+	(void)state;
+	tree_write("root/page.gmi", "# x");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(linter_count("G038"), 0);
+	tree_write("root/page.gmi", "# x\n");
+	linter_check_rows("index.gmi", ROWS(rows));
+	assert_int_equal(lint_rule_find("G003")->level, LINT_WARNING);
+	assert_int_equal(lint_rule_find("G006")->level, LINT_WARNING);
 }
 
 static void
@@ -255,6 +291,7 @@ main(void)
 		linter_test(test_runs_of_lines),
 		linter_test(test_size),
 		linter_test(test_encoding_line_ends_and_characters),
+		linter_test(test_the_end_of_the_front_page),
 		linter_test(test_nul),
 		linter_test(test_another_character_set),
 		linter_test(test_schemes),
