@@ -126,10 +126,12 @@ $(B)/%.o: %.c $(B)/flags | $(B)/headers
 
 # The fuzz variant brings libFuzzer's main(); the others replay a corpus.
 ifeq ($(variant),fuzz)
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(LIB)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o \
+    $(B)/tests/support/tls_memory.o $(LIB)
 	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
 else
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
+    $(B)/tests/support/tls_memory.o $(LIB)
 	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
 endif
 

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -81,21 +80,6 @@ conn_open(struct tls_conn *c, SSL_CTX *ctx, const void *names)
 }
 
 static bool
-conn_on_memory(struct tls_conn *c)
-{
-	BIO *in = BIO_new(BIO_s_mem());
-	BIO *out = BIO_new(BIO_s_mem());
-
-	if (in == NULL || out == NULL) {
-		BIO_free(in);
-		BIO_free(out);
-		return false;
-	}
-	SSL_set_bio(c->ssl, in, out);
-	return true;
-}
-
-static bool
 conn_name(struct tls_conn *c, const char *name)
 {
 	return name == NULL || cert_host_is_address(name) ||
@@ -152,56 +136,6 @@ tls_conn_connect(
 	if (done && name != NULL)
 		sessions_offer(s->sessions, c->ssl, name, socket_peer_port(fd));
 	return conn_settle(c, done);
-}
-
-bool
-tls_conn_accept_memory(
-    struct tls_conn *c, const struct tls_server *s, const void *names)
-{
-	bool done;
-
-	assert(s->n > 0);
-	done = conn_open(c, s->ctx[0], names) && conn_on_memory(c);
-	if (done)
-		SSL_set_accept_state(c->ssl);
-	return conn_settle(c, done);
-}
-
-bool
-tls_conn_connect_memory(
-    struct tls_conn *c, const struct tls_client *s, const char *name)
-{
-	bool done = conn_open(c, s->ctx, NULL) && conn_on_memory(c) &&
-		    conn_name(c, name);
-
-	if (done)
-		SSL_set_connect_state(c->ssl);
-	if (done && name != NULL)
-		sessions_offer(s->sessions, c->ssl, name, 0);
-	return conn_settle(c, done);
-}
-
-bool
-tls_conn_give(struct tls_conn *c, struct slice bytes)
-{
-	assert(bytes.len <= INT_MAX);
-	if (bytes.len == 0)
-		return true;
-	return BIO_write(SSL_get_rbio(c->ssl), bytes.ptr, (int)bytes.len) ==
-	       (int)bytes.len;
-}
-
-bool
-tls_conn_take(struct tls_conn *c, struct buf *out)
-{
-	BIO *bio = SSL_get_wbio(c->ssl);
-	char *bytes;
-	long len = BIO_get_mem_data(bio, &bytes);
-
-	if (len > 0 && !buf_put(out, slice_of(bytes, (size_t)len)))
-		return false;
-	(void)BIO_reset(bio);
-	return true;
 }
 
 /* Before each read: bounds what the peer may still send. 0 without a retry flag

@@ -44,16 +44,6 @@ bool tls_conn_accept(
 bool tls_conn_connect(
     struct tls_conn *c, const struct tls_client *s, int fd, const char *name);
 
-/* Tests and fuzzing: the same on memory instead of a socket. Bytes for the
- * peer are taken with tls_conn_take, the peer's are given with tls_conn_give;
- * with nothing given, reads want more. */
-bool tls_conn_accept_memory(
-    struct tls_conn *c, const struct tls_server *s, const void *names);
-bool tls_conn_connect_memory(
-    struct tls_conn *c, const struct tls_client *s, const char *name);
-bool tls_conn_give(struct tls_conn *c, struct slice bytes);
-bool tls_conn_take(struct tls_conn *c, struct buf *out);
-
 /* Reads fail once the peer has sent more than bytes from now on, whatever it
  * sends: OpenSSL skips some messages without returning. */
 void tls_conn_limit(struct tls_conn *c, uint64_t bytes);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/conn.h"
+#include "support/tls_memory.h"
 
 enum { ANSWER_MAX = 1 << 16, TURNS = 4096 };
 
@@ -106,9 +107,9 @@ move_bytes(struct tls_conn *from, struct tls_conn *to)
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	if (tls_conn_is_open(from) && tls_conn_take(from, &b) &&
+	if (tls_conn_is_open(from) && tls_memory_take(from, &b) &&
 	    tls_conn_is_open(to))
-		tls_conn_give(to, buf_view(&b));
+		tls_memory_give(to, buf_view(&b));
 	buf_fini(&b);
 }
 
@@ -178,14 +179,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	conn_init(&c, -1, &from, 1965, 0, &text);
-	assert(tls_conn_accept_memory(&c.tls, world.tls, world.hosts));
+	assert(tls_memory_accept(&c.tls, world.tls, world.hosts));
 	c.state = CONN_HANDSHAKE; /* there is no socket to look into */
 	if (data[0] % 2 == 0) {
-		tls_conn_give(&c.tls, slice_of(data + 1, size - 1));
+		tls_memory_give(&c.tls, slice_of(data + 1, size - 1));
 		conn_step(&c, &world);
 		conn_expire(&c, world.conf);
 	} else {
-		assert(tls_conn_connect_memory(
+		assert(tls_memory_connect(
 		    &client, client_ctx, data[0] & 2 ? "localhost" : NULL));
 		converse(&c, &client, data + 1, size - 1);
 		tls_conn_fini(&client);

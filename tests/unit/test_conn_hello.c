@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/testbed.h"
 
+#include "support/tls_memory.h"
+
 /* A ClientHello as our client sends it. */
 static size_t
 hello_of(struct tls_conn *client, uint8_t *out, size_t size)
@@ -8,9 +10,9 @@ hello_of(struct tls_conn *client, uint8_t *out, size_t size)
 	struct buf b;
 
 	buf_wrap(&b, out, size);
-	assert_true(tls_conn_connect_memory(client, testbed.client, NULL));
+	assert_true(tls_memory_connect(client, testbed.client, NULL));
 	assert_int_equal(tls_conn_handshake(client), IO_WANT_READ);
-	assert_true(tls_conn_take(client, &b));
+	assert_true(tls_memory_take(client, &b));
 	tls_conn_fini(client);
 	return b.len;
 }

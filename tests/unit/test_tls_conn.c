@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/tls_memory.h"
+
 static const struct tls_settings defaults = { .tickets = true };
 
 struct fixture {
@@ -204,11 +206,11 @@ test_plaintext(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		buf_wrap(&out, memory, sizeof(memory));
-		assert_true(tls_conn_accept_memory(&c, fixture.server, NULL));
-		assert_true(tls_conn_give(&c, slice_str(rows[i])));
+		assert_true(tls_memory_accept(&c, fixture.server, NULL));
+		assert_true(tls_memory_give(&c, slice_str(rows[i])));
 		assert_int_equal(tls_conn_handshake(&c), IO_FAILED);
 		assert_true(strlen(tls_reason()) > 5);
-		assert_true(tls_conn_take(&c, &out));
+		assert_true(tls_memory_take(&c, &out));
 		assert_int_equal(out.len, 0);
 		tls_conn_fini(&c);
 	}
@@ -329,8 +331,8 @@ carry(struct tls_conn *from, struct tls_conn *to)
 	struct buf bytes;
 
 	buf_init(&bytes, 1 << 20);
-	assert_true(tls_conn_take(from, &bytes));
-	assert_true(tls_conn_give(to, buf_view(&bytes)));
+	assert_true(tls_memory_take(from, &bytes));
+	assert_true(tls_memory_give(to, buf_view(&bytes)));
 	buf_fini(&bytes);
 }
 
@@ -343,8 +345,8 @@ memory_pair(
 
 	*ctx = tls_client_new(NULL, NULL, &why);
 	assert_non_null(*ctx);
-	assert_true(tls_conn_accept_memory(server, fixture.server, NULL));
-	assert_true(tls_conn_connect_memory(client, *ctx, "two.test"));
+	assert_true(tls_memory_accept(server, fixture.server, NULL));
+	assert_true(tls_memory_connect(client, *ctx, "two.test"));
 	assert_null(tls_conn_peer(client));
 	for (int i = 0; i < 5 && (ours != IO_DONE || theirs != IO_DONE); i++) {
 		theirs = tls_conn_handshake(client);
@@ -439,7 +441,7 @@ test_one_record(void **state)
 	buf_wrap(&out, memory, sizeof(memory));
 	assert_int_equal(
 	    tls_conn_write(&server, slice_of(page, sizeof(page))), IO_DONE);
-	assert_true(tls_conn_take(&server, &out));
+	assert_true(tls_memory_take(&server, &out));
 	assert_int_equal(memory[3] << 8 | memory[4], out.len - 5);
 	tls_conn_fini(&server);
 	tls_conn_fini(&client);
@@ -460,20 +462,19 @@ test_mutated_hello(void **state)
 	(void)state;
 	buf_wrap(&bytes, hello, sizeof(hello));
 	ctx = tls_client_new(NULL, NULL, &why);
-	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
+	assert_true(tls_memory_connect(&client, ctx, "two.test"));
 	assert_int_equal(tls_conn_handshake(&client), IO_WANT_READ);
-	assert_true(tls_conn_take(&client, &bytes));
+	assert_true(tls_memory_take(&client, &bytes));
 	for (size_t i = 0; i < 3 * bytes.len; i++) {
 		static const uint8_t flip[] = { 0x01, 0x80, 0xff };
 		uint8_t was = hello[i / 3];
 
 		hello[i / 3] ^= flip[i % 3];
 		buf_wrap(&answer, other, sizeof(other));
-		assert_true(
-		    tls_conn_accept_memory(&server, fixture.server, NULL));
-		assert_true(tls_conn_give(&server, buf_view(&bytes)));
+		assert_true(tls_memory_accept(&server, fixture.server, NULL));
+		assert_true(tls_memory_give(&server, buf_view(&bytes)));
 		assert_int_not_equal(tls_conn_handshake(&server), IO_DONE);
-		assert_true(tls_conn_take(&server, &answer));
+		assert_true(tls_memory_take(&server, &answer));
 		tls_conn_fini(&server);
 		hello[i / 3] = was;
 	}
@@ -491,8 +492,8 @@ test_a_limit_on_the_handshake(void **state)
 
 	(void)state;
 	ctx = tls_client_new(NULL, NULL, &why);
-	assert_true(tls_conn_accept_memory(&server, fixture.server, NULL));
-	assert_true(tls_conn_connect_memory(&client, ctx, "two.test"));
+	assert_true(tls_memory_accept(&server, fixture.server, NULL));
+	assert_true(tls_memory_connect(&client, ctx, "two.test"));
 	tls_conn_limit(&server, 100); /* less than a ClientHello */
 	assert_int_equal(tls_conn_handshake(&client), IO_WANT_READ);
 	carry(&client, &server);
