@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "util/array.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 void *
@@ -8,6 +9,7 @@ array_grow(void *items, size_t n, size_t size)
 {
 	if ((n & (n - 1)) != 0)
 		return items;
-	/* reallocarray(3) refuses a product that overflows. */
-	return reallocarray(items, n == 0 ? 1 : 2 * n, size);
+	if (n > SIZE_MAX / 2 / size)
+		return NULL;
+	return realloc(items, (n == 0 ? 1 : 2 * n) * size);
 }
