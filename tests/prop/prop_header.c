@@ -56,7 +56,7 @@ check_header(enum status code, struct slice meta, bool fine)
 }
 
 static void
-what_is_sent_can_be_parsed(void **state)
+prop_sent_headers_parse(void **state)
 {
 	char memory[4000];
 	struct buf meta;
@@ -72,7 +72,7 @@ what_is_sent_can_be_parsed(void **state)
 
 /* Whatever the bytes: a header that is taken could have been sent. */
 static void
-damaged_headers(void **state)
+prop_damaged_headers(void **state)
 {
 	char memory[2][4000];
 	struct buf line, out;
@@ -107,8 +107,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_sent_can_be_parsed),
-		cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(prop_sent_headers_parse),
+		cmocka_unit_test(prop_damaged_headers),
 	};
 
 	random_start();

@@ -120,7 +120,7 @@ check_same(const struct manifest *a, const struct manifest *b)
 }
 
 static void
-parsing_undoes_formatting(void **state)
+prop_parsing_undoes_formatting(void **state)
 {
 	struct buf text, again;
 	struct why why;
@@ -158,7 +158,7 @@ parsing_undoes_formatting(void **state)
 /* What is taken, however it was damaged, is written as it came: but for blanks
  * between the counts, and lines of unknown names. */
 static void
-damaged_ones_are_refused_or_round(void **state)
+prop_damaged_is_refused_or_round(void **state)
 {
 	struct buf text, again;
 	struct why why;
@@ -194,7 +194,7 @@ damaged_ones_are_refused_or_round(void **state)
 
 /* A name that passes never leaves a tree, and is the one file's. */
 static void
-names_stay_inside(void **state)
+prop_names_stay_inside(void **state)
 {
 	const size_t all = sizeof(pieces) / sizeof(pieces[0]);
 	char memory[2048];
@@ -229,9 +229,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parsing_undoes_formatting),
-		cmocka_unit_test(damaged_ones_are_refused_or_round),
-		cmocka_unit_test(names_stay_inside),
+		cmocka_unit_test(prop_parsing_undoes_formatting),
+		cmocka_unit_test(prop_damaged_is_refused_or_round),
+		cmocka_unit_test(prop_names_stay_inside),
 	};
 
 	random_start();

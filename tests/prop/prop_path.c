@@ -59,7 +59,7 @@ check_gives(struct slice text, const struct uri_path *p)
 }
 
 static void
-normalising_twice_is_normalising_once(void **state)
+prop_normalising_is_idempotent(void **state)
 {
 	char memory[REQUEST_URI_MAX], link[3 * REQUEST_URI_MAX];
 	struct buf path, encoded;
@@ -143,7 +143,7 @@ model_read(struct model *m, struct slice path)
 }
 
 static void
-the_plain_model_agrees(void **state)
+prop_agrees_with_the_model(void **state)
 {
 	static struct model m;
 	char memory[60], want[128];
@@ -174,8 +174,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(normalising_twice_is_normalising_once),
-		cmocka_unit_test(the_plain_model_agrees),
+		cmocka_unit_test(prop_normalising_is_idempotent),
+		cmocka_unit_test(prop_agrees_with_the_model),
 	};
 
 	random_start();

@@ -62,7 +62,7 @@ check_round(const struct uri *u)
 }
 
 static void
-parsing_undoes_formatting(void **state)
+prop_parsing_undoes_formatting(void **state)
 {
 	char memory[REQUEST_URI_MAX];
 	struct buf text;
@@ -88,7 +88,7 @@ check_inside(struct slice part, struct slice whole)
 }
 
 static void
-damaged_uris_are_refused_or_round(void **state)
+prop_damaged_is_refused_or_round(void **state)
 {
 	char memory[REQUEST_URI_MAX];
 	struct buf text;
@@ -120,7 +120,7 @@ damaged_uris_are_refused_or_round(void **state)
 /* A resolved reference is absolute and free of dots: resolving it again
  * changes nothing. */
 static void
-resolving_twice_is_resolving_once(void **state)
+prop_resolving_is_idempotent(void **state)
 {
 	char memory[3][4 * REQUEST_URI_MAX];
 	struct buf text, once, twice;
@@ -154,9 +154,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parsing_undoes_formatting),
-		cmocka_unit_test(damaged_uris_are_refused_or_round),
-		cmocka_unit_test(resolving_twice_is_resolving_once),
+		cmocka_unit_test(prop_parsing_undoes_formatting),
+		cmocka_unit_test(prop_damaged_is_refused_or_round),
+		cmocka_unit_test(prop_resolving_is_idempotent),
 	};
 
 	random_start();

@@ -175,7 +175,7 @@ close_scene(void)
 
 /* Of any length there is one LF, at the end of at most ACCESS_LINE_MAX bytes. */
 static void
-test_a_cut_line_ends_with_lf(void **state)
+test_cut_line_ends_with_lf(void **state)
 {
 	static uint8_t path[ACCESS_LINE_MAX + 100];
 	static char text[ACCESS_LINE_MAX + 100];
@@ -222,7 +222,7 @@ test_the_line_after_a_cut_one(void **state)
 
 /* Lines longer than PIPE_BUF, of which only a part fits into the pipe. */
 static void
-test_a_line_cut_by_a_pipe(void **state)
+test_line_cut_by_a_pipe(void **state)
 {
 	static uint8_t path[1024];
 	static char text[1 << 20];
@@ -262,9 +262,9 @@ main(void)
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_full_pipe),
-		cmocka_unit_test(test_a_cut_line_ends_with_lf),
+		cmocka_unit_test(test_cut_line_ends_with_lf),
 		cmocka_unit_test(test_the_line_after_a_cut_one),
-		cmocka_unit_test(test_a_line_cut_by_a_pipe),
+		cmocka_unit_test(test_line_cut_by_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, addresses, NULL);

@@ -152,7 +152,7 @@ test_rows(void **state)
 }
 
 static void
-test_what_is_known_of_an_answer(void **state)
+test_logged_fields(void **state)
 {
 	struct answer a;
 
@@ -238,7 +238,7 @@ test_the_longest_request(void **state) /* rule 1.1.3, row A22 */
 }
 
 static void
-test_a_slash_that_makes_it_too_long(void **state) /* rule 1.7.72 */
+test_slash_makes_the_redirect_too_long(void **state) /* rule 1.7.72 */
 {
 	char line[REQUEST_URI_MAX + 1] = H "/long?";
 	char name[128];
@@ -271,7 +271,7 @@ test_a_slash_that_makes_it_too_long(void **state) /* rule 1.7.72 */
 }
 
 static void
-test_a_type_that_is_too_long(void **state) /* rule 1.2.31 */
+test_too_long_type(void **state) /* rule 1.2.31 */
 {
 	static char lang[RESPONSE_META_MAX + 1];
 	struct answer a;
@@ -294,7 +294,7 @@ test_a_type_that_is_too_long(void **state) /* rule 1.2.31 */
 }
 
 static void
-test_descriptors_short(void **state)
+test_no_descriptors_left(void **state)
 {
 	struct rlimit before, none;
 	struct answer a;
@@ -315,13 +315,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		answer_test(test_rows),
-		answer_test(test_what_is_known_of_an_answer),
+		answer_test(test_logged_fields),
 		answer_test(test_no_descriptor_is_left_behind),
 		answer_test(test_refuse),
 		answer_test(test_the_longest_request),
-		answer_test(test_a_slash_that_makes_it_too_long),
-		answer_test(test_a_type_that_is_too_long),
-		answer_test(test_descriptors_short),
+		answer_test(test_slash_makes_the_redirect_too_long),
+		answer_test(test_too_long_type),
+		answer_test(test_no_descriptors_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "util/array.h"
 
 static void
-elements_are_kept(void **state)
+test_elements_are_kept(void **state)
 {
 	size_t *items = NULL;
 
@@ -26,7 +26,7 @@ elements_are_kept(void **state)
 
 /* Under AddressSanitizer a write past the end would be reported. */
 static void
-there_is_room_after_elements_were_removed(void **state)
+test_room_after_removal(void **state)
 {
 	uint8_t *items = NULL;
 
@@ -42,7 +42,7 @@ there_is_room_after_elements_were_removed(void **state)
 }
 
 static void
-it_moves_only_at_powers_of_two(void **state)
+test_moves_only_at_powers_of_two(void **state)
 {
 	char *items = array_grow(array_grow(NULL, 0, 1), 1, 1);
 
@@ -53,7 +53,7 @@ it_moves_only_at_powers_of_two(void **state)
 }
 
 static void
-a_size_that_overflows_is_refused(void **state)
+test_overflowing_size_is_refused(void **state)
 {
 	char item[8];
 
@@ -66,10 +66,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(elements_are_kept),
-		cmocka_unit_test(there_is_room_after_elements_were_removed),
-		cmocka_unit_test(it_moves_only_at_powers_of_two),
-		cmocka_unit_test(a_size_that_overflows_is_refused),
+		cmocka_unit_test(test_elements_are_kept),
+		cmocka_unit_test(test_room_after_removal),
+		cmocka_unit_test(test_moves_only_at_powers_of_two),
+		cmocka_unit_test(test_overflowing_size_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #define OWN "<id>x</id><title>t</title><updated>2026-11-22T12:00:00Z</updated>"
 
 static void
-a_feed_with_entries(void **state)
+test_feed_with_entries(void **state)
 {
 	struct atom a;
 
@@ -50,7 +50,7 @@ a_feed_with_entries(void **state)
 }
 
 static void
-titles(void **state)
+test_titles(void **state)
 {
 	static const struct {
 		const char *text, *title;
@@ -79,7 +79,7 @@ titles(void **state)
 }
 
 static void
-other_documents(void **state)
+test_other_documents(void **state)
 {
 	static const struct {
 		const char *text;
@@ -124,7 +124,7 @@ other_documents(void **state)
 }
 
 static void
-limits(void **state)
+test_limits(void **state)
 {
 	struct buf text;
 	struct atom a;
@@ -169,10 +169,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_feed_with_entries),
-		cmocka_unit_test(titles),
-		cmocka_unit_test(other_documents),
-		cmocka_unit_test(limits),
+		cmocka_unit_test(test_feed_with_entries),
+		cmocka_unit_test(test_titles),
+		cmocka_unit_test(test_other_documents),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "util/buf.h"
 
 static void
-all_or_nothing_on_the_heap(void **state)
+test_all_or_nothing_on_the_heap(void **state)
 {
 	struct buf b;
 
@@ -32,7 +32,7 @@ all_or_nothing_on_the_heap(void **state)
 }
 
 static void
-borrowed_memory_is_never_passed(void **state)
+test_borrowed_memory_is_never_exceeded(void **state)
 {
 	char memory[6] = "xxxxxx";
 	struct buf b;
@@ -55,7 +55,7 @@ borrowed_memory_is_never_passed(void **state)
 }
 
 static void
-growth(void **state)
+test_growth(void **state)
 {
 	struct buf b;
 
@@ -81,7 +81,7 @@ growth(void **state)
 }
 
 static void
-formatted(void **state)
+test_printf(void **state)
 {
 	char memory[6] = "xxxxxx";
 	struct buf b;
@@ -116,10 +116,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_or_nothing_on_the_heap),
-		cmocka_unit_test(borrowed_memory_is_never_passed),
-		cmocka_unit_test(growth),
-		cmocka_unit_test(formatted),
+		cmocka_unit_test(test_all_or_nothing_on_the_heap),
+		cmocka_unit_test(test_borrowed_memory_is_never_exceeded),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_printf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,7 @@ test_names(void **state)
 
 /* RFC 5280 4.2.1.6: without a subject the SAN is critical. */
 static void
-test_nameless(void **state)
+test_without_a_name(void **state)
 {
 	static const char *const name = LONG_HOST;
 	struct cert *c = make(&name, 1);
@@ -351,7 +351,7 @@ main(void)
 		cmocka_unit_test(test_made),
 		cmocka_unit_test(test_serial),
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_nameless),
+		cmocka_unit_test(test_without_a_name),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_pem),

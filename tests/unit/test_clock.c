@@ -7,7 +7,7 @@
 #include "util/clock.h"
 
 static void
-rfc3339(void **state)
+test_rfc3339(void **state)
 {
 	const struct {
 		int64_t wall;
@@ -32,7 +32,7 @@ rfc3339(void **state)
 }
 
 static void
-now_has_milliseconds(void **state)
+test_now_has_milliseconds(void **state)
 {
 	char before[CLOCK_RFC3339_SIZE], now[CLOCK_RFC3339_SIZE];
 	char after[CLOCK_RFC3339_SIZE];
@@ -50,7 +50,7 @@ now_has_milliseconds(void **state)
 }
 
 static void
-time_goes_forward(void **state)
+test_time_goes_forward(void **state)
 {
 	const struct timespec nap = { .tv_nsec = 20000000 };
 	uint64_t ms = clock_ms(), us = clock_us();
@@ -67,9 +67,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rfc3339),
-		cmocka_unit_test(now_has_milliseconds),
-		cmocka_unit_test(time_goes_forward),
+		cmocka_unit_test(test_rfc3339),
+		cmocka_unit_test(test_now_has_milliseconds),
+		cmocka_unit_test(test_time_goes_forward),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ check_full_server(const struct conf *c)
 }
 
 static void
-test_a_full_configuration(void **state)
+test_full_configuration(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c = conf_parse_text(conf_full, &r);
@@ -147,7 +147,7 @@ test_paths_begin_where_they_are_written(void **state)
 }
 
 static void
-test_the_command_line_has_the_last_word(void **state)
+test_command_line_overrides(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c = conf_parse_text(conf_full, &r);
@@ -183,9 +183,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_a_full_configuration),
+		cmocka_unit_test(test_full_configuration),
 		cmocka_unit_test(test_paths_begin_where_they_are_written),
-		cmocka_unit_test(test_the_command_line_has_the_last_word),
+		cmocka_unit_test(test_command_line_overrides),
 	};
 
 	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);

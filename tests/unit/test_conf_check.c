@@ -127,7 +127,7 @@ test_checking_the_command_line(void **state)
 
 /* One syntax error, and no guesses about what the file might hold. */
 static void
-test_what_was_not_read_is_not_checked(void **state)
+test_unread_content_is_not_checked(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c = conf_parse_text("workers = ;", &r);
@@ -366,7 +366,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checking_reports),
 		cmocka_unit_test(test_checking_the_command_line),
-		cmocka_unit_test(test_what_was_not_read_is_not_checked),
+		cmocka_unit_test(test_unread_content_is_not_checked),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_values_that_are_too_long),
 		cmocka_unit_test(test_operators_values),

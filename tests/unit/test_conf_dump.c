@@ -14,7 +14,7 @@ dump_of(const struct conf *c, struct buf *out)
 }
 
 static void
-test_a_dump_reads_the_same(void **state)
+test_dump_reads_the_same(void **state)
 {
 	static const struct {
 		const char *what;
@@ -72,7 +72,7 @@ test_a_dump_reads_the_same(void **state)
 /* A dump may be read in another place than the one where a relative path was
  * typed. */
 static void
-test_a_dump_holds_whole_paths(void **state)
+test_dump_has_absolute_paths(void **state)
 {
 	struct conf *c = conf_new();
 	struct conf_capsule *capsule = conf_add_capsule(c);
@@ -97,7 +97,7 @@ test_a_dump_holds_whole_paths(void **state)
 
 /* What the operator leaves to the capsule would win over it, were it written. */
 static void
-test_a_dump_leaves_to_the_capsule_what_nobody_said(void **state)
+test_dump_omits_unset_capsule_settings(void **state)
 {
 	static const char *const unsaid[] = { "index", "listing", "gone",
 		"order", "lang", "paths", "aliases", "hidden", "suites" };
@@ -115,7 +115,7 @@ test_a_dump_leaves_to_the_capsule_what_nobody_said(void **state)
 }
 
 static void
-test_a_dump_that_does_not_fit(void **state)
+test_dump_that_does_not_fit(void **state)
 {
 	struct conf *c = conf_new();
 	struct buf out;
@@ -131,11 +131,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_dump_reads_the_same),
-		cmocka_unit_test(test_a_dump_holds_whole_paths),
-		cmocka_unit_test(
-		    test_a_dump_leaves_to_the_capsule_what_nobody_said),
-		cmocka_unit_test(test_a_dump_that_does_not_fit),
+		cmocka_unit_test(test_dump_reads_the_same),
+		cmocka_unit_test(test_dump_has_absolute_paths),
+		cmocka_unit_test(test_dump_omits_unset_capsule_settings),
+		cmocka_unit_test(test_dump_that_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);

@@ -234,7 +234,7 @@ static const char capsule_file[] =
     "redirects = ( { from = \"/c\"; to = \"/cc\"; permanent = true; } );";
 
 static void
-test_the_operators_word_wins(void **state)
+test_operator_settings_win(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c = conf_parse_text(operator_file, &r);
@@ -271,7 +271,7 @@ test_the_operators_word_wins(void **state)
 }
 
 static void
-test_the_capsules_word_where_nobody_else_says(void **state)
+test_capsule_conf_applies_where_the_operator_sets_nothing(void **state)
 {
 	struct conf *c = conf_new();
 	struct conf_capsule *capsule = conf_add_capsule(c);
@@ -298,7 +298,7 @@ test_the_capsules_word_where_nobody_else_says(void **state)
 }
 
 static void
-test_an_unknown_option_may_be_a_warning(void **state)
+test_unknown_option_may_be_a_warning(void **state)
 {
 	struct conf *c = conf_new();
 	struct conf_capsule *capsule = conf_add_capsule(c);
@@ -316,7 +316,7 @@ test_an_unknown_option_may_be_a_warning(void **state)
 }
 
 static void
-test_what_is_left_of_a_file_with_mistakes(void **state)
+test_rest_of_a_file_with_mistakes(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c = conf_parse_text(operator_file, &r);
@@ -364,10 +364,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_reports),
 		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_the_operators_word_wins),
-		cmocka_unit_test(test_the_capsules_word_where_nobody_else_says),
-		cmocka_unit_test(test_an_unknown_option_may_be_a_warning),
-		cmocka_unit_test(test_what_is_left_of_a_file_with_mistakes),
+		cmocka_unit_test(test_operator_settings_win),
+		cmocka_unit_test(
+		    test_capsule_conf_applies_where_the_operator_sets_nothing),
+		cmocka_unit_test(test_unknown_option_may_be_a_warning),
+		cmocka_unit_test(test_rest_of_a_file_with_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);

@@ -9,7 +9,7 @@
 #define PAGE "20 text/gemini\r\n# page\n"
 
 static void
-test_a_request_too_long(void **state) /* rule 1.1.3 */
+test_too_long_request(void **state) /* rule 1.1.3 */
 {
 	static char line[REQUEST_LINE_MAX + 1] = H "/";
 	struct session s;
@@ -29,7 +29,7 @@ test_a_request_too_long(void **state) /* rule 1.1.3 */
 }
 
 static void
-test_an_end_without_a_request(void **state)
+test_end_without_a_request(void **state)
 {
 	struct session s;
 
@@ -51,7 +51,7 @@ test_an_end_without_a_request(void **state)
 
 /* A broken record, and a reset. */
 static void
-test_a_failure_before_the_request(void **state)
+test_failure_before_the_request(void **state)
 {
 	static const char junk[] = "\x17\x03\x03\x00\x20"
 				   "01234567890123456789012345678901";
@@ -77,7 +77,7 @@ test_a_failure_before_the_request(void **state)
 }
 
 static void
-test_a_rate_is_told_to_slow_down(void **state)
+test_rate_limit_is_answered_44(void **state)
 {
 	struct session s;
 
@@ -98,7 +98,7 @@ test_a_rate_is_told_to_slow_down(void **state)
 
 /* Descriptors have run out but for a spare one, and then for good. */
 static void
-test_a_spare_descriptor_answers(void **state)
+test_spare_descriptor_is_used(void **state)
 {
 	struct rlimit before, few;
 	struct spares spares = { .original = STDERR_FILENO };
@@ -133,7 +133,7 @@ test_a_spare_descriptor_answers(void **state)
 }
 
 static void
-test_the_timeout_of_each_state(void **state)
+test_timeout_of_each_state(void **state)
 {
 	static const struct {
 		const char *rule;
@@ -170,7 +170,7 @@ test_the_timeout_of_each_state(void **state)
 }
 
 static void
-test_a_request_that_never_came(void **state)
+test_request_that_never_came(void **state)
 {
 	struct session s;
 
@@ -285,7 +285,7 @@ begin_big(struct session *s)
 }
 
 static void
-test_a_big_body_comes_whole(void **state)
+test_big_body_is_complete(void **state)
 {
 	struct session s;
 
@@ -302,7 +302,7 @@ test_a_big_body_comes_whole(void **state)
 }
 
 static void
-test_one_turn_is_bounded(void **state)
+test_one_step_is_bounded(void **state)
 {
 	struct session s;
 	int big = 8 * TESTBED_BIG_SIZE;
@@ -322,7 +322,7 @@ test_one_turn_is_bounded(void **state)
 
 /* No close_notify after a body that is not complete (RFC 8446 6.1). */
 static void
-test_a_body_that_shrinks_is_cut(void **state)
+test_shrinking_body_is_cut(void **state)
 {
 	struct session s;
 
@@ -340,7 +340,7 @@ test_a_body_that_shrinks_is_cut(void **state)
 }
 
 static void
-test_a_body_that_is_gone_before_it_began(void **state)
+test_body_truncated_before_it_starts(void **state)
 {
 	static const char header[] = "20 text/plain\r\n";
 	struct session s;
@@ -363,7 +363,7 @@ test_a_body_that_is_gone_before_it_began(void **state)
 }
 
 static void
-test_a_visitor_who_leaves(void **state)
+test_client_that_disconnects(void **state)
 {
 	struct session s;
 
@@ -378,7 +378,7 @@ test_a_visitor_who_leaves(void **state)
 
 /* The kernel's queue shrinks long before it takes more: he does read. */
 static void
-test_a_slow_reader_has_more_time(void **state)
+test_slow_reader_has_more_time(void **state)
 {
 	struct session s;
 	char bytes[64 * 1024];
@@ -490,7 +490,7 @@ check_row_of_answers(const struct row *row, bool in_pieces)
 }
 
 static void
-test_answers_and_their_lines_in_the_log(void **state)
+test_responses_and_their_log_lines(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -503,23 +503,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		testbed_test(test_a_request_too_long),
-		testbed_test(test_an_end_without_a_request),
-		testbed_test(test_a_failure_before_the_request),
-		testbed_test(test_a_rate_is_told_to_slow_down),
-		testbed_test(test_a_spare_descriptor_answers),
-		testbed_test(test_the_timeout_of_each_state),
-		testbed_test(test_a_request_that_never_came),
+		testbed_test(test_too_long_request),
+		testbed_test(test_end_without_a_request),
+		testbed_test(test_failure_before_the_request),
+		testbed_test(test_rate_limit_is_answered_44),
+		testbed_test(test_spare_descriptor_is_used),
+		testbed_test(test_timeout_of_each_state),
+		testbed_test(test_request_that_never_came),
 		testbed_test(test_noise_before_the_request_is_bounded),
 		testbed_test(test_drain),
 		testbed_test(test_no_room_for_close_notify),
-		testbed_test(test_a_big_body_comes_whole),
-		testbed_test(test_one_turn_is_bounded),
-		testbed_test(test_a_body_that_shrinks_is_cut),
-		testbed_test(test_a_body_that_is_gone_before_it_began),
-		testbed_test(test_a_visitor_who_leaves),
-		testbed_test(test_a_slow_reader_has_more_time),
-		testbed_test(test_answers_and_their_lines_in_the_log),
+		testbed_test(test_big_body_is_complete),
+		testbed_test(test_one_step_is_bounded),
+		testbed_test(test_shrinking_body_is_cut),
+		testbed_test(test_body_truncated_before_it_starts),
+		testbed_test(test_client_that_disconnects),
+		testbed_test(test_slow_reader_has_more_time),
+		testbed_test(test_responses_and_their_log_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ low_water(const struct session *s)
 
 /* Nothing of TLS before a whole hello: the kernel is asked to wait for it. */
 static void
-test_a_hello_in_pieces(void **state)
+test_hello_in_pieces(void **state)
 {
 	uint8_t hello[4096];
 	struct tls_conn client;
@@ -62,7 +62,7 @@ test_a_hello_in_pieces(void **state)
 /* The same hello, cut into records of few bytes (RFC 8446 5.1 allows it): it is
  * waited for to its end, and looked at a few times only. */
 static void
-test_a_hello_in_tiny_records(void **state)
+test_hello_in_tiny_records(void **state)
 {
 	uint8_t hello[4096], cut[6 * 4096];
 	struct tls_conn client;
@@ -99,7 +99,7 @@ test_a_hello_in_tiny_records(void **state)
 /* What says that it is longer than any hello, or what is forbidden, gets nothing and
  * is not kept. */
 static void
-test_what_will_never_be_a_hello(void **state)
+test_never_a_hello(void **state)
 {
 	static const struct {
 		const char *rule;
@@ -130,7 +130,7 @@ test_what_will_never_be_a_hello(void **state)
 
 /* OpenSSL says what is wrong with these, and is asked at once. */
 static void
-test_what_openssl_refuses_is_not_waited_for(void **state)
+test_invalid_hello_is_refused_at_once(void **state)
 {
 	static const struct {
 		const char *rule;
@@ -155,7 +155,7 @@ test_what_openssl_refuses_is_not_waited_for(void **state)
 
 /* Its poll(2) does not heed the mark. */
 static void
-test_a_unix_socket_does_not_wait(void **state)
+test_unix_socket_does_not_wait(void **state)
 {
 	struct session s;
 
@@ -171,7 +171,7 @@ test_a_unix_socket_does_not_wait(void **state)
 
 /* Half a hello and then no more: OpenSSL sees that for itself. */
 static void
-test_a_hello_that_is_never_whole(void **state)
+test_incomplete_hello(void **state)
 {
 	struct session s;
 
@@ -189,7 +189,7 @@ test_a_hello_that_is_never_whole(void **state)
 }
 
 static void
-test_a_long_hello(void **state)
+test_long_hello(void **state)
 {
 	static uint8_t hello[5 + 3000] = { 22, 3, 1, 3000 >> 8, 3000 & 255, 1,
 		0, 2996 >> 8, 2996 & 255 };
@@ -212,7 +212,7 @@ test_a_long_hello(void **state)
 
 /* Not a byte is sent in answer to bytes that are not TLS. */
 static void
-test_what_is_no_hello_is_not_answered(void **state)
+test_other_protocols_are_not_answered(void **state)
 {
 	static const struct {
 		const char *rule;
@@ -250,14 +250,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		testbed_test(test_a_hello_in_pieces),
-		testbed_test(test_a_hello_in_tiny_records),
-		testbed_test(test_what_will_never_be_a_hello),
-		testbed_test(test_what_openssl_refuses_is_not_waited_for),
-		testbed_test(test_a_unix_socket_does_not_wait),
-		testbed_test(test_a_hello_that_is_never_whole),
-		testbed_test(test_a_long_hello),
-		testbed_test(test_what_is_no_hello_is_not_answered),
+		testbed_test(test_hello_in_pieces),
+		testbed_test(test_hello_in_tiny_records),
+		testbed_test(test_never_a_hello),
+		testbed_test(test_invalid_hello_is_refused_at_once),
+		testbed_test(test_unix_socket_does_not_wait),
+		testbed_test(test_incomplete_hello),
+		testbed_test(test_long_hello),
+		testbed_test(test_other_protocols_are_not_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

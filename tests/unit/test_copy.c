@@ -55,7 +55,7 @@ becomes(struct slice page, const char *text)
 }
 
 static void
-a_whole_copy(void **state)
+test_whole_copy(void **state)
 {
 	(void)state;
 	tree_make_dir("root/az");
@@ -91,7 +91,7 @@ a_whole_copy(void **state)
 }
 
 static void
-without_any_setting(void **state)
+test_without_settings(void **state)
 {
 	(void)state;
 	tree_write("root/a.gmi", "# A\n");
@@ -103,7 +103,7 @@ without_any_setting(void **state)
 }
 
 static void
-each_kind_of_line(void **state)
+test_each_kind_of_line(void **state)
 {
 	(void)state;
 	becomes(SLICE("# One\n## Two\n#\n### Three\n"),
@@ -117,7 +117,7 @@ each_kind_of_line(void **state)
 }
 
 static void
-links(void **state)
+test_links(void **state)
 {
 	(void)state;
 	tree_write("root/b c.gmi", "# B\n");
@@ -140,7 +140,7 @@ links(void **state)
 }
 
 static void
-nothing_that_could_harm_a_terminal(void **state)
+test_control_characters_are_escaped(void **state)
 {
 	const char *text;
 
@@ -156,7 +156,7 @@ nothing_that_could_harm_a_terminal(void **state)
 }
 
 static void
-what_is_wrong_is_told_with_its_place(void **state)
+test_problems_are_reported_with_their_place(void **state)
 {
 	static const struct {
 		const char *settings, *words;
@@ -205,7 +205,7 @@ what_is_wrong_is_told_with_its_place(void **state)
 }
 
 static void
-a_capsule_without_pages_has_no_copy(void **state)
+test_no_copy_without_pages(void **state)
 {
 	(void)state;
 	tree_write("root/x.txt", "x\n");
@@ -218,13 +218,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		capsule_test(a_whole_copy),
-		capsule_test(without_any_setting),
-		capsule_test(each_kind_of_line),
-		capsule_test(links),
-		capsule_test(nothing_that_could_harm_a_terminal),
-		capsule_test(what_is_wrong_is_told_with_its_place),
-		capsule_test(a_capsule_without_pages_has_no_copy),
+		capsule_test(test_whole_copy),
+		capsule_test(test_without_settings),
+		capsule_test(test_each_kind_of_line),
+		capsule_test(test_links),
+		capsule_test(test_control_characters_are_escaped),
+		capsule_test(test_problems_are_reported_with_their_place),
+		capsule_test(test_no_copy_without_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,7 +160,7 @@ test_alpn_and_certificates(void **state)
 
 /* What no handshake shows: each was measured to be worth it. */
 static void
-test_economy(void **state)
+test_modes_and_options(void **state)
 {
 	struct tls_server *s = link_make_server(&defaults, NULL);
 	SSL_CTX *ctx = link_make_client(TLS1_2_VERSION, 0);
@@ -180,7 +180,7 @@ test_economy(void **state)
 }
 
 static void
-test_bad_settings(void **state)
+test_invalid_settings(void **state)
 {
 	static const struct tls_settings bad = { .suites = "TLS_NONSENSE" };
 	static const struct tls_settings own = {
@@ -313,8 +313,8 @@ main(void)
 		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_alpn_and_certificates),
-		cmocka_unit_test(test_economy),
-		cmocka_unit_test(test_bad_settings),
+		cmocka_unit_test(test_modes_and_options),
+		cmocka_unit_test(test_invalid_settings),
 		cmocka_unit_test(test_wrong_key),
 		cmocka_unit_test(test_library),
 		cmocka_unit_test(test_sni_parse),

@@ -227,7 +227,7 @@ test_two_at_once(void **state)
 
 /* Given up in any state. */
 static void
-test_given_up(void **state)
+test_abort(void **state)
 {
 	const struct exchange_limits limits = { .silence_ms = 10000 };
 	const struct script s = { .bytes = SLICE("20 text/plain\r\n"),
@@ -445,7 +445,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_two_at_once),
-		cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_slow_body),
 		cmocka_unit_test(test_stopped),

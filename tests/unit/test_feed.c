@@ -46,7 +46,7 @@ has(const char *text, const char *words)
 }
 
 static void
-a_whole_document(void **state)
+test_whole_document(void **state)
 {
 	(void)state;
 	tree_write("root/updates.gmi", "# Updates\n\n## Of this capsule\n"
@@ -85,7 +85,7 @@ a_whole_document(void **state)
 }
 
 static void
-an_origin_makes_links_absolute(void **state)
+test_origin_makes_links_absolute(void **state)
 {
 	const char *text;
 
@@ -108,7 +108,7 @@ an_origin_makes_links_absolute(void **state)
 
 /* RFC 4287 4.2.6 */
 static void
-the_feed_has_one_id_for_ever(void **state)
+test_feed_id_is_constant(void **state)
 {
 	static const char *const pages[] = {
 		"# U\n=> b.gmi 2026-01-02 B\n=> c.gmi 2026-01-03 C\n",
@@ -132,7 +132,7 @@ the_feed_has_one_id_for_ever(void **state)
 }
 
 static void
-links_that_would_be_misread_begin_with_a_dot(void **state)
+test_ambiguous_links_begin_with_a_dot(void **state)
 {
 	static const struct {
 		const char *url, *href;
@@ -160,7 +160,7 @@ links_that_would_be_misread_begin_with_a_dot(void **state)
 }
 
 static void
-hostile_texts_stay_texts(void **state)
+test_hostile_texts_are_escaped(void **state)
 {
 	const char *text;
 
@@ -183,7 +183,7 @@ hostile_texts_stay_texts(void **state)
 }
 
 static void
-titles_have_substitutes(void **state)
+test_titles_have_substitutes(void **state)
 {
 	const char *text;
 
@@ -200,7 +200,7 @@ titles_have_substitutes(void **state)
 }
 
 static void
-what_is_wrong_is_told_with_its_place(void **state)
+test_problems_are_reported_with_their_place(void **state)
 {
 	const struct {
 		const char *settings;
@@ -240,7 +240,7 @@ what_is_wrong_is_told_with_its_place(void **state)
 }
 
 static void
-days_that_are_none_are_left_out(void **state)
+test_invalid_dates_are_skipped(void **state)
 {
 	const char *text;
 
@@ -260,7 +260,7 @@ days_that_are_none_are_left_out(void **state)
 
 /* What the linter calls an error is no link of a feed either. */
 static void
-links_that_are_no_urls_are_left_out(void **state)
+test_invalid_urls_are_skipped(void **state)
 {
 	static const struct {
 		const char *url, *why;
@@ -290,7 +290,7 @@ links_that_are_no_urls_are_left_out(void **state)
 }
 
 static void
-what_an_origin_is(void **state)
+test_origin(void **state)
 {
 	static const struct {
 		const char *text, *url;
@@ -328,7 +328,7 @@ what_an_origin_is(void **state)
 }
 
 static void
-an_author_goes_before_the_title(void **state)
+test_author_precedes_the_title(void **state)
 {
 	(void)state;
 	tree_write("root/updates.gmi", "# Updates\n=> a 2026-01-02 A\n");
@@ -339,7 +339,7 @@ an_author_goes_before_the_title(void **state)
 }
 
 static void
-where_links_lead(void **state)
+test_link_targets(void **state)
 {
 	static const struct {
 		const char *page, *url, *target;
@@ -386,7 +386,7 @@ where_links_lead(void **state)
 }
 
 static void
-a_link_that_is_too_long_leads_nowhere(void **state)
+test_too_long_link_is_skipped(void **state)
 {
 	static uint8_t memory[4 * FEED_TARGET_MAX];
 	static uint8_t url[FEED_TARGET_MAX + 1];
@@ -409,7 +409,7 @@ count(void *arg, const struct subscription_entry *entry)
 }
 
 static void
-newest_first_and_each_target_once(void **state)
+test_newest_first_and_each_target_once(void **state)
 {
 	static const char page[] = "=> a.gmi 2026-01-02 A\n"
 				   "=> b.gmi 2026-01-03 B\n"
@@ -443,7 +443,7 @@ newest_first_and_each_target_once(void **state)
 }
 
 static void
-there_is_a_limit(void **state)
+test_limit(void **state)
 {
 	struct feed_entries e;
 	struct buf page;
@@ -469,21 +469,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		capsule_test(a_whole_document),
-		capsule_test(an_origin_makes_links_absolute),
-		capsule_test(the_feed_has_one_id_for_ever),
-		capsule_test(links_that_would_be_misread_begin_with_a_dot),
-		capsule_test(hostile_texts_stay_texts),
-		capsule_test(titles_have_substitutes),
-		capsule_test(an_author_goes_before_the_title),
-		capsule_test(what_is_wrong_is_told_with_its_place),
-		capsule_test(days_that_are_none_are_left_out),
-		capsule_test(links_that_are_no_urls_are_left_out),
-		cmocka_unit_test(what_an_origin_is),
-		cmocka_unit_test(where_links_lead),
-		cmocka_unit_test(a_link_that_is_too_long_leads_nowhere),
-		cmocka_unit_test(newest_first_and_each_target_once),
-		cmocka_unit_test(there_is_a_limit),
+		capsule_test(test_whole_document),
+		capsule_test(test_origin_makes_links_absolute),
+		capsule_test(test_feed_id_is_constant),
+		capsule_test(test_ambiguous_links_begin_with_a_dot),
+		capsule_test(test_hostile_texts_are_escaped),
+		capsule_test(test_titles_have_substitutes),
+		capsule_test(test_author_precedes_the_title),
+		capsule_test(test_problems_are_reported_with_their_place),
+		capsule_test(test_invalid_dates_are_skipped),
+		capsule_test(test_invalid_urls_are_skipped),
+		cmocka_unit_test(test_origin),
+		cmocka_unit_test(test_link_targets),
+		cmocka_unit_test(test_too_long_link_is_skipped),
+		cmocka_unit_test(test_newest_first_and_each_target_once),
+		cmocka_unit_test(test_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,7 @@ test_open_beneath_can_be_made_to_walk(void **state)
 static opener *const openers[] = { file_open_kernel, file_open_walk };
 
 static void
-test_a_name_too_long_is_absent(void **state)
+test_too_long_name_is_absent(void **state)
 {
 	char path[1100];
 	struct stat st;
@@ -169,7 +169,7 @@ test_A50_unreadable_is_absent(void **state)
 }
 
 static void
-test_descriptors_short_is_not_absent(void **state)
+test_no_descriptors_left_is_not_absent(void **state)
 {
 	struct rlimit before, none;
 	struct stat st;
@@ -462,9 +462,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_tree(test_open_beneath_never_leaves_the_root),
 		in_a_tree(test_open_beneath_can_be_made_to_walk),
-		in_a_tree(test_a_name_too_long_is_absent),
+		in_a_tree(test_too_long_name_is_absent),
 		in_a_tree(test_A50_unreadable_is_absent),
-		in_a_tree(test_descriptors_short_is_not_absent),
+		in_a_tree(test_no_descriptors_left_is_not_absent),
 		in_a_tree(test_root_is_a_directory),
 		in_a_tree(test_read),
 		in_a_tree(test_is_inside),

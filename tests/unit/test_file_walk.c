@@ -81,7 +81,7 @@ test_walk(void **state)
 }
 
 static void
-test_a_link_takes_no_name_from_its_directory(void **state)
+test_link_does_not_hide_its_directory(void **state)
 {
 	struct seen seen = { .n = 0 };
 	int root;
@@ -107,7 +107,7 @@ test_a_link_takes_no_name_from_its_directory(void **state)
 }
 
 static void
-test_walk_passes_over_what_is_too_deep(void **state)
+test_walk_skips_deep_directories(void **state)
 {
 	struct seen seen = { .n = 0 };
 	char path[PATH_MAX / 4] = "";
@@ -168,8 +168,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_tree(test_walk),
-		in_a_tree(test_a_link_takes_no_name_from_its_directory),
-		in_a_tree(test_walk_passes_over_what_is_too_deep),
+		in_a_tree(test_link_does_not_hide_its_directory),
+		in_a_tree(test_walk_skips_deep_directories),
 		in_a_tree(test_walk_of_a_long_path),
 	};
 

@@ -4,7 +4,7 @@
 #include "proto/gemtext.h"
 
 static void
-line_types(void **state)
+test_line_types(void **state)
 {
 	static const struct {
 		const char *line;
@@ -53,7 +53,7 @@ line_types(void **state)
 }
 
 static void
-preformatted_lines_are_left_alone(void **state)
+test_preformatted_lines_are_unchanged(void **state)
 {
 	struct gemtext g = {
 		.rest = SLICE("```art\r\n  # \t\r\n=> x\r\n```end\r\n# H\n"),
@@ -85,7 +85,7 @@ preformatted_lines_are_left_alone(void **state)
 }
 
 static void
-titles(void **state)
+test_titles(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "# Title\n# Other\n", "Title" },
@@ -106,9 +106,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(line_types),
-		cmocka_unit_test(preformatted_lines_are_left_alone),
-		cmocka_unit_test(titles),
+		cmocka_unit_test(test_line_types),
+		cmocka_unit_test(test_preformatted_lines_are_unchanged),
+		cmocka_unit_test(test_titles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ test_problems_have_their_place(void **state)
 }
 
 static void
-test_a_duplicate_of_the_command_line(void **state)
+test_duplicate_host_of_the_command_line(void **state)
 {
 	struct conf_capsule *c;
 	int i;
@@ -77,7 +77,7 @@ test_a_duplicate_of_the_command_line(void **state)
 }
 
 static void
-test_what_conf_check_tells_is_not_told_twice(void **state)
+test_conf_check_problems_are_reported_once(void **state)
 {
 	(void)state;
 	capsule_close();
@@ -88,7 +88,7 @@ test_what_conf_check_tells_is_not_told_twice(void **state)
 }
 
 static void
-test_all_are_opened_to_tell_of_all_problems(void **state)
+test_all_roots_are_opened_to_report_all_problems(void **state)
 {
 	struct conf_capsule *c;
 
@@ -115,7 +115,7 @@ test_all_are_opened_to_tell_of_all_problems(void **state)
 }
 
 static void
-test_known_fits_in_a_header(void **state)
+test_known_types_fit_in_a_header(void **state)
 {
 	struct conf_capsule *c;
 	char name[64];
@@ -141,7 +141,7 @@ test_known_fits_in_a_header(void **state)
 }
 
 static void
-test_content_lies_under_the_operators(void **state)
+test_operator_overrides_content(void **state)
 {
 	(void)state;
 	tree_write("root/capsule.conf",
@@ -159,7 +159,7 @@ test_content_lies_under_the_operators(void **state)
 }
 
 static void
-test_content_that_is_wrong(void **state)
+test_invalid_content(void **state)
 {
 	static char big[HOST_CONF_MAX + 1];
 
@@ -186,7 +186,7 @@ test_content_that_is_wrong(void **state)
 }
 
 static void
-test_content_with_an_error_changes_nothing(void **state)
+test_invalid_content_changes_nothing(void **state)
 {
 	(void)state;
 	capsule_open_one("redirects = ( { from = \"/o\"; to = \"/oo\"; } );");
@@ -206,7 +206,7 @@ test_content_with_an_error_changes_nothing(void **state)
 }
 
 static void
-test_content_when_descriptors_are_short(void **state)
+test_content_without_descriptors(void **state)
 {
 	struct rlimit before, none;
 	bool ok;
@@ -321,14 +321,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_names_are_canonical),
 		capsule_test(test_problems_have_their_place),
-		capsule_test(test_a_duplicate_of_the_command_line),
-		capsule_test(test_what_conf_check_tells_is_not_told_twice),
-		capsule_test(test_all_are_opened_to_tell_of_all_problems),
-		capsule_test(test_known_fits_in_a_header),
-		capsule_test(test_content_lies_under_the_operators),
-		capsule_test(test_content_that_is_wrong),
-		capsule_test(test_content_with_an_error_changes_nothing),
-		capsule_test(test_content_when_descriptors_are_short),
+		capsule_test(test_duplicate_host_of_the_command_line),
+		capsule_test(test_conf_check_problems_are_reported_once),
+		capsule_test(test_all_roots_are_opened_to_report_all_problems),
+		capsule_test(test_known_types_fit_in_a_header),
+		capsule_test(test_operator_overrides_content),
+		capsule_test(test_invalid_content),
+		capsule_test(test_invalid_content_changes_nothing),
+		capsule_test(test_content_without_descriptors),
 		capsule_test(test_moved),
 		capsule_test(test_index_names),
 		capsule_test(test_hides),

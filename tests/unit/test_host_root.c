@@ -30,7 +30,7 @@ assert_page(const char *wanted)
 }
 
 static void
-test_a_store_is_its_current_release(void **state)
+test_store_is_its_current_release(void **state)
 {
 	(void)state;
 	root_make_store();
@@ -51,7 +51,7 @@ test_a_store_is_its_current_release(void **state)
 }
 
 static void
-test_what_is_no_store_is_a_capsule(void **state)
+test_other_directories_are_plain_capsules(void **state)
 {
 	(void)state;
 	capsule_open_one("");
@@ -73,7 +73,7 @@ test_what_is_no_store_is_a_capsule(void **state)
 }
 
 static void
-test_a_store_without_a_release_is_told(void **state)
+test_store_without_a_release_is_reported(void **state)
 {
 	static const struct {
 		const char *link; /* NULL: none; "": a directory */
@@ -119,7 +119,7 @@ test_a_store_without_a_release_is_told(void **state)
 }
 
 static void
-test_a_switch_is_noticed(void **state)
+test_switch_is_noticed(void **state)
 {
 	uint64_t first, there;
 
@@ -146,7 +146,7 @@ test_a_switch_is_noticed(void **state)
 }
 
 static void
-test_a_store_that_was_exchanged_is_noticed(void **state)
+test_exchanged_store_is_noticed(void **state)
 {
 	uint64_t first;
 
@@ -175,7 +175,7 @@ cause_now(void)
 }
 
 static void
-test_what_makes_another_try_worth_while(void **state)
+test_mark_changes_when_a_retry_may_help(void **state)
 {
 	uint64_t before;
 
@@ -221,7 +221,7 @@ test_older_releases(void **state)
 
 /* Nobody may remove what is open. */
 static void
-test_an_open_release_is_locked(void **state)
+test_open_release_is_locked(void **state)
 {
 	int fd;
 
@@ -238,7 +238,7 @@ test_an_open_release_is_locked(void **state)
 }
 
 static void
-test_the_survey_of_a_store(void **state)
+test_survey_of_a_store(void **state)
 {
 	static const char *const places[] = { "oops.sec", "tmp/oops",
 		"objects/aa/" DIGEST_REST };
@@ -273,7 +273,7 @@ test_the_survey_of_a_store(void **state)
 }
 
 static void
-test_the_capsules_own_file_is_named_where_it_lies(void **state)
+test_capsule_conf_is_named_by_its_path(void **state)
 {
 	(void)state;
 	root_make_store();
@@ -289,16 +289,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		capsule_test(test_a_store_is_its_current_release),
-		capsule_test(test_what_is_no_store_is_a_capsule),
-		capsule_test(test_a_store_without_a_release_is_told),
-		capsule_test(test_a_switch_is_noticed),
-		capsule_test(test_a_store_that_was_exchanged_is_noticed),
-		capsule_test(test_what_makes_another_try_worth_while),
+		capsule_test(test_store_is_its_current_release),
+		capsule_test(test_other_directories_are_plain_capsules),
+		capsule_test(test_store_without_a_release_is_reported),
+		capsule_test(test_switch_is_noticed),
+		capsule_test(test_exchanged_store_is_noticed),
+		capsule_test(test_mark_changes_when_a_retry_may_help),
 		capsule_test(test_older_releases),
-		capsule_test(test_an_open_release_is_locked),
-		capsule_test(test_the_survey_of_a_store),
-		capsule_test(test_the_capsules_own_file_is_named_where_it_lies),
+		capsule_test(test_open_release_is_locked),
+		capsule_test(test_survey_of_a_store),
+		capsule_test(test_capsule_conf_is_named_by_its_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

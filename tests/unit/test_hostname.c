@@ -48,7 +48,7 @@ check_rows(const struct row *rows, size_t n)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
-plain_names_ask_nobody(void **state)
+test_ascii_names_need_no_library(void **state)
 {
 	static const struct row rows[] = {
 		{ "single label", "localhost", HOSTNAME_NAME, "localhost" },
@@ -82,7 +82,7 @@ plain_names_ask_nobody(void **state)
 }
 
 static void
-one_name_however_spelled(void **state)
+test_spellings_of_one_name(void **state)
 {
 	static const struct row rows[] = {
 		{ "1.1.17: U-label", "caf\xc3\xa9.localhost", HOSTNAME_NAME,
@@ -117,7 +117,7 @@ one_name_however_spelled(void **state)
 }
 
 static void
-refused(void **state)
+test_refused(void **state)
 {
 	static const struct row rows[] = {
 		{ "empty", "", HOSTNAME_BAD, "" },
@@ -177,7 +177,7 @@ long_name(char *memory, size_t n, size_t label)
 }
 
 static void
-limits(void **state)
+test_limits(void **state)
 {
 	char out[HOSTNAME_SIZE], name[3 * 1100];
 
@@ -203,7 +203,7 @@ limits(void **state)
 }
 
 static void
-shown_to_people(void **state)
+test_unicode_form(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "localhost", "localhost" },
@@ -233,11 +233,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_names_ask_nobody),
-		cmocka_unit_test(one_name_however_spelled),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(shown_to_people),
+		cmocka_unit_test(test_ascii_names_need_no_library),
+		cmocka_unit_test(test_spellings_of_one_name),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_unicode_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ assert_paths(const char *wanted)
 }
 
 static void
-test_what_is_served_in_byte_order(void **state)
+test_served_files_in_byte_order(void **state)
 {
 	(void)state;
 	tree_make_dir("root/a");
@@ -45,7 +45,7 @@ test_what_is_served_in_byte_order(void **state)
 }
 
 static void
-test_what_visitors_do_not_get_is_left_out(void **state)
+test_unserved_files_are_left_out(void **state)
 {
 	(void)state;
 	tree_write("root/.hidden", "h\n");
@@ -65,7 +65,7 @@ test_what_visitors_do_not_get_is_left_out(void **state)
 }
 
 static void
-test_an_index_page_is_served_by_its_directory_alone(void **state)
+test_index_page_with_a_redirect(void **state)
 {
 	(void)state;
 	tree_make_dir("root/d");
@@ -111,7 +111,7 @@ test_prefixes(void **state)
 }
 
 static void
-test_a_page_is_told_by_the_type_it_is_served_as(void **state)
+test_pages_by_served_type(void **state)
 {
 	(void)state;
 	tree_write("root/a.gmi", "a\n");
@@ -170,7 +170,7 @@ assert_sorted(const char *wanted)
 }
 
 static void
-test_what_a_release_leaves_out_is_told(void **state)
+test_omissions_are_reported(void **state)
 {
 	(void)state;
 	tree_make_dir("root/.git");
@@ -203,7 +203,7 @@ test_what_a_release_leaves_out_is_told(void **state)
 
 /* A link gives a directory no second name, and takes none from it. */
 static void
-test_a_release_has_a_linked_directory_under_its_own_name(void **state)
+test_release_has_linked_directories(void **state)
 {
 	(void)state;
 	tree_make_dir("root/z");
@@ -222,7 +222,7 @@ sort_as_nobody(void *arg)
 }
 
 static void
-test_what_cannot_be_read_is_told(void **state)
+test_unreadable_is_reported(void **state)
 {
 	(void)state;
 	tree_make_dir("root/closed");
@@ -241,7 +241,7 @@ test_what_cannot_be_read_is_told(void **state)
 }
 
 static void
-test_what_no_request_holds_is_told(void **state)
+test_names_too_long_for_a_request_are_reported(void **state)
 {
 	char path[2048] = "root/";
 	size_t i;
@@ -263,7 +263,7 @@ test_what_no_request_holds_is_told(void **state)
 }
 
 static void
-test_what_is_too_deep_is_told(void **state)
+test_too_deep_is_reported(void **state)
 {
 	struct inventory_omissions left;
 	struct inventory i;
@@ -293,18 +293,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		capsule_test(test_what_is_served_in_byte_order),
-		capsule_test(test_what_visitors_do_not_get_is_left_out),
-		capsule_test(
-		    test_an_index_page_is_served_by_its_directory_alone),
+		capsule_test(test_served_files_in_byte_order),
+		capsule_test(test_unserved_files_are_left_out),
+		capsule_test(test_index_page_with_a_redirect),
 		capsule_test(test_prefixes),
-		capsule_test(test_a_page_is_told_by_the_type_it_is_served_as),
-		capsule_test(test_what_a_release_leaves_out_is_told),
-		capsule_test(
-		    test_a_release_has_a_linked_directory_under_its_own_name),
-		capsule_test(test_what_cannot_be_read_is_told),
-		capsule_test(test_what_no_request_holds_is_told),
-		capsule_test(test_what_is_too_deep_is_told),
+		capsule_test(test_pages_by_served_type),
+		capsule_test(test_omissions_are_reported),
+		capsule_test(test_release_has_linked_directories),
+		capsule_test(test_unreadable_is_reported),
+		capsule_test(test_names_too_long_for_a_request_are_reported),
+		capsule_test(test_too_deep_is_reported),
 		capsule_test(test_loading_stays_beneath_the_root),
 	};
 

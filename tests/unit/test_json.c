@@ -44,7 +44,7 @@ test_all_kinds(void **state)
 }
 
 static void
-test_what_does_not_fit_is_noted(void **state)
+test_truncation_is_noted(void **state)
 {
 	struct buf out;
 	struct json j = { .out = &out };
@@ -63,7 +63,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_kinds),
-		cmocka_unit_test(test_what_does_not_fit_is_noted),
+		cmocka_unit_test(test_truncation_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

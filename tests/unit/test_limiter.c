@@ -113,7 +113,7 @@ find_shared(size_t *size)
 /* What a worker that was taken over may write makes nobody wait for ever, and
  * crashes nobody. */
 static void
-test_values_in_shared_memory_are_not_believed(void **state)
+test_shared_memory_is_not_trusted(void **state)
 {
 	struct limiter *l = limiter_new();
 	uint64_t a = key("192.0.2.1"), now = 5 * S;
@@ -262,7 +262,7 @@ main(void)
 		cmocka_unit_test(test_exempt),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_rate_crowd),
-		cmocka_unit_test(test_values_in_shared_memory_are_not_believed),
+		cmocka_unit_test(test_shared_memory_is_not_trusted),
 		cmocka_unit_test(test_mapped_addresses_are_IPv4),
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_known),

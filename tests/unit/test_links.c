@@ -139,7 +139,7 @@ test_only_links_count(void **state)
 }
 
 static void
-test_an_origin_with_a_port(void **state)
+test_origin_with_a_port(void **state)
 {
 	(void)state;
 	lists("a.gmi");
@@ -152,7 +152,7 @@ test_an_origin_with_a_port(void **state)
 }
 
 static void
-test_what_capsule_conf_decides(void **state)
+test_capsule_conf_applies(void **state)
 {
 	(void)state;
 	capsule_open_one("gone = [\"/gone\"]; redirects = ( { from = \"/a b\"; "
@@ -171,8 +171,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_capsule(test_one_link),
 		in_capsule(test_only_links_count),
-		in_capsule(test_an_origin_with_a_port),
-		in_capsule(test_what_capsule_conf_decides),
+		in_capsule(test_origin_with_a_port),
+		in_capsule(test_capsule_conf_applies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

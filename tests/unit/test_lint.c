@@ -50,7 +50,7 @@ test_findings_are_in_order(void **state)
 }
 
 static void
-test_texts_are_as_they_came_and_not_too_long(void **state)
+test_texts_are_kept_up_to_a_limit(void **state)
 {
 	char text[LINT_TEXT_MAX + 100];
 	const struct lint_finding *f;
@@ -71,7 +71,7 @@ test_texts_are_as_they_came_and_not_too_long(void **state)
 }
 
 static void
-test_a_flood_of_findings_is_only_counted(void **state)
+test_excess_findings_are_only_counted(void **state)
 {
 	size_t n;
 
@@ -86,7 +86,7 @@ test_a_flood_of_findings_is_only_counted(void **state)
 }
 
 static void
-test_a_root_that_cannot_be_read(void **state)
+test_unreadable_root(void **state)
 {
 	(void)state;
 	capsule_open_one("");
@@ -98,7 +98,7 @@ test_a_root_that_cannot_be_read(void **state)
 }
 
 static void
-test_the_table(void **state)
+test_table(void **state)
 {
 	const struct lint_rule *rules;
 	size_t n;
@@ -128,10 +128,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		linter_test(test_levels),
 		linter_test(test_findings_are_in_order),
-		linter_test(test_texts_are_as_they_came_and_not_too_long),
-		linter_test(test_a_flood_of_findings_is_only_counted),
-		linter_test(test_a_root_that_cannot_be_read),
-		cmocka_unit_test(test_the_table),
+		linter_test(test_texts_are_kept_up_to_a_limit),
+		linter_test(test_excess_findings_are_only_counted),
+		linter_test(test_unreadable_root),
+		cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

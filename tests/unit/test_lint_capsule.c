@@ -127,7 +127,7 @@ test_the_first_page_is_no_orphan(void **state)
 }
 
 static void
-test_a_large_file(void **state)
+test_large_file(void **state)
 {
 	(void)state;
 	tree_write("root/a.bin", "");
@@ -264,7 +264,7 @@ main(void)
 		linter_test(test_directories),
 		linter_test(test_pages_that_nothing_links_to),
 		linter_test(test_the_first_page_is_no_orphan),
-		linter_test(test_a_large_file),
+		linter_test(test_large_file),
 		linter_test(test_an_empty_capsule),
 		linter_test(test_favicons),
 		linter_test(test_types_of_favicons),

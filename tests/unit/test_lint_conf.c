@@ -46,7 +46,7 @@ test_mistakes(void **state)
 
 /* One option is wrong: what the others say counts, and theirs alone. */
 static void
-test_what_stands_beside_a_mistake(void **state)
+test_siblings_of_a_mistake(void **state)
 {
 	(void)state;
 	tree_write("root/index.gmi", "# x\n=> old.gmi o\n=> d/b.gmi b\n"
@@ -77,7 +77,7 @@ test_what_stands_beside_a_mistake(void **state)
 
 /* Nothing of the file is known: no guesses about what it may say. */
 static void
-test_a_file_that_cannot_be_taken_apart(void **state)
+test_unparsable_file(void **state)
 {
 	(void)state;
 	tree_write("root/page.gmi", "# x\n=> old.gmi o\n=> e\\f o\n");
@@ -174,7 +174,7 @@ test_redirects(void **state)
 }
 
 static void
-test_what_visitors_do_not_get(void **state)
+test_files_that_are_not_served(void **state)
 {
 	(void)state;
 	tree_make_dir("root/.git");
@@ -200,12 +200,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		linter_test(test_mistakes),
-		linter_test(test_what_stands_beside_a_mistake),
-		linter_test(test_a_file_that_cannot_be_taken_apart),
+		linter_test(test_siblings_of_a_mistake),
+		linter_test(test_unparsable_file),
 		linter_test(test_no_file),
 		linter_test(test_names_of_files),
 		linter_test(test_redirects),
-		linter_test(test_what_visitors_do_not_get),
+		linter_test(test_files_that_are_not_served),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "capsule/feed.h"
 
 static void
-pages(void **state)
+test_pages(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "a title", "S002", NOWHERE, "# T\n" },
@@ -49,7 +49,7 @@ pages(void **state)
 }
 
 static void
-a_feed_that_nobody_gets(void **state)
+test_feed_that_is_not_served(void **state)
 {
 	(void)state;
 	tree_write("root/u.gmi", "# U\n=> index.gmi 2026-01-01 I\n");
@@ -81,7 +81,7 @@ a_feed_that_nobody_gets(void **state)
 }
 
 static void
-without_a_feed_there_is_nothing_to_say(void **state)
+test_no_finding_without_a_feed(void **state)
 {
 	(void)state;
 	tree_write("root/u.gmi", "=> a.gmi 2026-02-30\n");
@@ -100,7 +100,7 @@ without_a_feed_there_is_nothing_to_say(void **state)
 #define LINK "<link href=\"a.gmi\"/>"
 
 static void
-documents(void **state)
+test_documents(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "well-formed", "A001", NOWHERE, FEED("") },
@@ -160,7 +160,7 @@ documents(void **state)
 }
 
 static void
-types(void **state)
+test_types(void **state)
 {
 	(void)state;
 	tree_write("root/atom.xml", FEED(""));
@@ -196,7 +196,7 @@ write_feed(const char *origin)
 }
 
 static void
-what_feed_writes_is_without_fault(void **state)
+test_generated_feed_has_no_finding(void **state)
 {
 	(void)state;
 	tree_write("root/a.gmi", "# A\n");
@@ -235,7 +235,7 @@ compare_with(const char *page, const char *title, const char *inside)
 }
 
 static void
-a_feed_that_says_other_than_its_page(void **state)
+test_feed_that_differs_from_its_page(void **state)
 {
 	static const char entry[] = "<entry>" OWN LINK "</entry>";
 
@@ -260,7 +260,7 @@ a_feed_that_says_other_than_its_page(void **state)
 }
 
 static void
-titles_that_were_changed(void **state)
+test_changed_titles(void **state)
 {
 	static const char entry[] = "<entry>" OWN LINK "</entry>";
 	static const char html[] = "<title type=\"html\">&lt;b&gt;</title>";
@@ -281,7 +281,7 @@ titles_that_were_changed(void **state)
 }
 
 static void
-two_entries_of_one_target(void **state)
+test_two_entries_of_one_target(void **state)
 {
 	static const char twice[] =
 	    "<entry>" OWN LINK "</entry>\n<entry>" OWN LINK "</entry>";
@@ -295,7 +295,7 @@ two_entries_of_one_target(void **state)
 }
 
 static void
-a_feed_that_nobody_has_written(void **state)
+test_feed_that_is_missing(void **state)
 {
 	(void)state;
 	tree_write("root/a.gmi", "# A\n");
@@ -328,16 +328,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		linter_test(pages),
-		linter_test(a_feed_that_nobody_gets),
-		linter_test(without_a_feed_there_is_nothing_to_say),
-		linter_test(documents),
-		linter_test(types),
-		linter_test(what_feed_writes_is_without_fault),
-		linter_test(a_feed_that_says_other_than_its_page),
-		linter_test(titles_that_were_changed),
-		linter_test(two_entries_of_one_target),
-		linter_test(a_feed_that_nobody_has_written),
+		linter_test(test_pages),
+		linter_test(test_feed_that_is_not_served),
+		linter_test(test_no_finding_without_a_feed),
+		linter_test(test_documents),
+		linter_test(test_types),
+		linter_test(test_generated_feed_has_no_finding),
+		linter_test(test_feed_that_differs_from_its_page),
+		linter_test(test_changed_titles),
+		linter_test(test_two_entries_of_one_target),
+		linter_test(test_feed_that_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,7 +158,7 @@ test_words(void **state)
 }
 
 static void
-test_a_long_url(void **state)
+test_long_url(void **state)
 {
 	char page[4096];
 	struct buf out;
@@ -287,7 +287,7 @@ test_urls(void **state)
 }
 
 static void
-test_an_answer_is_kept(void **state)
+test_target_is_cached(void **state)
 {
 	const struct lint_target *t =
 	    lint_ask(lint, SLICE("gemini://localhost/a.txt"));
@@ -337,7 +337,7 @@ test_types(void **state)
 }
 
 static void
-test_a_capsule_that_is_not_here(void **state)
+test_host_of_another_server(void **state)
 {
 	const struct lint_target *t;
 
@@ -355,7 +355,7 @@ test_a_capsule_that_is_not_here(void **state)
 }
 
 static void
-test_what_is_still_to_be_made(void **state)
+test_promised_files(void **state)
 {
 	(void)state;
 	tree_write("root/p.gmi", "# P\n=> made/a.tar A\n=> made B\n=> a.tar "
@@ -384,15 +384,15 @@ main(void)
 		among_files(test_targets),
 		among_files(test_how_links_are_written),
 		among_files(test_words),
-		among_files(test_a_long_url),
+		among_files(test_long_url),
 		among_files(test_links_between_capsules),
 		linter_test(test_ports_of_the_server),
 		among_targets(test_urls),
-		among_targets(test_an_answer_is_kept),
+		among_targets(test_target_is_cached),
 		among_targets(test_redirects_are_followed),
 		among_targets(test_types),
-		among_targets(test_a_capsule_that_is_not_here),
-		among_targets(test_what_is_still_to_be_made),
+		among_targets(test_host_of_another_server),
+		among_targets(test_promised_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 #include "support/linter.h"
 
 static void
-lines(void **state)
+test_lines(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "every kind there is", "R002", NOWHERE,
@@ -64,7 +64,7 @@ lines(void **state)
 }
 
 static void
-types(void **state)
+test_types(void **state)
 {
 	static const char robots[] = "User-agent: *\nDisallow:\n";
 
@@ -99,7 +99,7 @@ wants_objects(const char *robots, const char *agent)
 }
 
 static void
-objects(void **state)
+test_objects(void **state)
 {
 	static const struct {
 		const char *robots;
@@ -145,7 +145,7 @@ objects(void **state)
 }
 
 static void
-objects_of_a_release(void **state)
+test_objects_of_a_release(void **state)
 {
 	(void)state;
 	capsule_open_one("");
@@ -170,10 +170,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		linter_test(lines),
-		linter_test(types),
-		linter_test(objects),
-		linter_test(objects_of_a_release),
+		linter_test(test_lines),
+		linter_test(test_types),
+		linter_test(test_objects),
+		linter_test(test_objects_of_a_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

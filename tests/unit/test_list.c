@@ -21,7 +21,7 @@ digits(struct list *head)
 }
 
 static void
-order_is_kept(void **state)
+test_order_is_kept(void **state)
 {
 	struct member m[3] = { { .value = 1 }, { .value = 2 }, { .value = 3 } };
 	struct list head;
@@ -47,7 +47,7 @@ order_is_kept(void **state)
 }
 
 static void
-removal_of_what_is_on_no_list_is_harmless(void **state)
+test_removal_without_a_list(void **state)
 {
 	struct member m = { .value = 7 };
 	struct list head;
@@ -67,8 +67,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_is_kept),
-		cmocka_unit_test(removal_of_what_is_on_no_list_is_harmless),
+		cmocka_unit_test(test_order_is_kept),
+		cmocka_unit_test(test_removal_without_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

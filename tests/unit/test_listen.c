@@ -78,7 +78,7 @@ test_parse(void **state)
 }
 
 static void
-test_parse_of_what_is_too_long(void **state)
+test_parse_of_too_long_text(void **state)
 {
 	struct listen_address a[2];
 	char text[300] = "unix:/";
@@ -180,7 +180,7 @@ test_open_any_of_both_families_on_one_port(void **state)
 }
 
 static void
-test_open_what_is_taken(void **state)
+test_open_address_in_use(void **state)
 {
 	struct listen_address a = address_of("127.0.0.1:0");
 	int first = listen_open(&a);
@@ -217,7 +217,7 @@ test_open_unix(void **state)
 
 /* Somebody who is only too busy to answer is not gone. */
 static void
-test_open_unix_of_a_busy_one(void **state)
+test_open_unix_of_a_busy_server(void **state)
 {
 	struct listen_address a = address_of_unix("s");
 	const struct sockaddr *addr = (const struct sockaddr *)&a.addr;
@@ -305,7 +305,7 @@ test_inherit(void **state)
 }
 
 static void
-test_inherit_of_what_is_not_ours(void **state)
+test_inherit_ignores_other_descriptors(void **state)
 {
 	struct listen_address a[LISTEN_INHERIT_MAX];
 	int fds[LISTEN_INHERIT_MAX];
@@ -332,16 +332,16 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_parse_of_what_is_too_long),
+		cmocka_unit_test(test_parse_of_too_long_text),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_open_any_of_both_families_on_one_port),
-		cmocka_unit_test(test_open_what_is_taken),
+		cmocka_unit_test(test_open_address_in_use),
 		in_a_tree(test_open_unix),
-		in_a_tree(test_open_unix_of_a_busy_one),
+		in_a_tree(test_open_unix_of_a_busy_server),
 		in_a_tree(test_open_unix_leaves_files_alone),
 		in_a_tree(test_inherit),
-		cmocka_unit_test(test_inherit_of_what_is_not_ours),
+		cmocka_unit_test(test_inherit_ignores_other_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

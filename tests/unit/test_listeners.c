@@ -165,7 +165,7 @@ test_kept_over_a_reload(void **state)
 }
 
 static void
-test_the_same_twice_is_opened_once(void **state)
+test_same_address_is_opened_once(void **state)
 {
 	char text[LISTEN_TEXT_SIZE];
 
@@ -186,7 +186,7 @@ test_the_same_twice_is_opened_once(void **state)
 
 /* All or nothing: what was opened for it is closed, what was open goes on. */
 static void
-test_a_port_that_is_taken(void **state)
+test_port_in_use(void **state)
 {
 	char text[LISTEN_TEXT_SIZE], want[256];
 	int before;
@@ -299,7 +299,7 @@ test_any_address_and_another(void **state)
 
 /* Somebody else who holds another address of that port is still in the way. */
 static void
-test_another_address_that_is_taken_in_part(void **state)
+test_address_partly_in_use(void **state)
 {
 	char text[LISTEN_TEXT_SIZE];
 	struct listen_address other;
@@ -325,7 +325,7 @@ test_another_address_that_is_taken_in_part(void **state)
 
 /* Its file was replaced: what lies there now is another server's. */
 static void
-test_a_unix_socket_of_another_is_left(void **state)
+test_unix_socket_of_another_is_left(void **state)
 {
 	struct listeners other = { 0 };
 
@@ -350,7 +350,7 @@ test_a_unix_socket_of_another_is_left(void **state)
 }
 
 static void
-test_a_unix_socket_that_is_taken(void **state)
+test_unix_socket_in_use(void **state)
 {
 	(void)state;
 	CONFIGURE(unix_text("s"));
@@ -365,7 +365,7 @@ test_a_unix_socket_that_is_taken(void **state)
 }
 
 static void
-test_a_family_that_is_missing(void **state)
+test_missing_address_family(void **state)
 {
 	(void)state;
 	CONFIGURE("[2001:db8::7]:0", "127.0.0.1:0"); /* nobody's (RFC 3849) */
@@ -385,7 +385,7 @@ test_a_family_that_is_missing(void **state)
 }
 
 static void
-test_what_is_no_address(void **state)
+test_invalid_addresses(void **state)
 {
 	(void)state;
 	CONFIGURE("127.0.0.1:0", "localhost", "127.0.0.1:99999");
@@ -465,15 +465,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_scene(test_open_and_close),
 		in_a_scene(test_kept_over_a_reload),
-		in_a_scene(test_the_same_twice_is_opened_once),
-		in_a_scene(test_a_port_that_is_taken),
+		in_a_scene(test_same_address_is_opened_once),
+		in_a_scene(test_port_in_use),
 		in_a_scene(test_another_address_of_the_same_port),
 		in_a_scene(test_any_address_and_another),
-		in_a_scene(test_another_address_that_is_taken_in_part),
-		in_a_scene(test_a_unix_socket_of_another_is_left),
-		in_a_scene(test_a_unix_socket_that_is_taken),
-		in_a_scene(test_a_family_that_is_missing),
-		in_a_scene(test_what_is_no_address),
+		in_a_scene(test_address_partly_in_use),
+		in_a_scene(test_unix_socket_of_another_is_left),
+		in_a_scene(test_unix_socket_in_use),
+		in_a_scene(test_missing_address_family),
+		in_a_scene(test_invalid_addresses),
 		in_a_scene(test_too_many),
 		in_a_scene(test_inherited),
 	};

@@ -36,7 +36,7 @@ set_mtime(const char *name, int s)
 }
 
 static void
-test_the_cache_goes_by_mtime(void **state)
+test_cache_checks_mtime(void **state)
 {
 	struct listings *l = listings_new();
 	struct listing *first, *again, *changed;
@@ -65,7 +65,7 @@ test_the_cache_goes_by_mtime(void **state)
 }
 
 static void
-test_what_just_changed_is_not_kept(void **state)
+test_recent_changes_are_not_cached(void **state)
 {
 	struct listings *l = listings_new();
 	struct listing *first, *again;
@@ -101,7 +101,7 @@ test_two_paths_of_one_directory(void **state)
 }
 
 static void
-test_the_cache_forgets_what_was_used_longest_ago(void **state)
+test_cache_drops_the_least_recently_used(void **state)
 {
 	struct listings *l = listings_new();
 	struct listing *first, *second, *page;
@@ -137,7 +137,7 @@ test_the_cache_forgets_what_was_used_longest_ago(void **state)
 }
 
 static void
-test_descriptors_short(void **state)
+test_no_descriptors_left(void **state)
 {
 	struct listings *l = listings_new();
 	struct rlimit before, few;
@@ -294,7 +294,7 @@ test_page_below(void **state)
 }
 
 static void
-test_what_would_not_be_served_is_left_out(void **state)
+test_unserved_links_are_left_out(void **state)
 {
 	(void)state;
 	tree_write("root/capsule.conf",
@@ -410,16 +410,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		capsule_test(test_the_cache_goes_by_mtime),
-		capsule_test(test_what_just_changed_is_not_kept),
+		capsule_test(test_cache_checks_mtime),
+		capsule_test(test_recent_changes_are_not_cached),
 		capsule_test(test_two_paths_of_one_directory),
-		capsule_test(test_the_cache_forgets_what_was_used_longest_ago),
-		capsule_test(test_descriptors_short),
+		capsule_test(test_cache_drops_the_least_recently_used),
+		capsule_test(test_no_descriptors_left),
 		cmocka_unit_test(test_names_in_order),
 		cmocka_unit_test(test_sizes),
 		capsule_test(test_page),
 		capsule_test(test_page_below),
-		capsule_test(test_what_would_not_be_served_is_left_out),
+		capsule_test(test_unserved_links_are_left_out),
 		capsule_test(test_A50_unreadable_is_left_out),
 		capsule_test(test_at_most_1000_entries),
 		capsule_test(test_long_headings_are_cut),

@@ -96,7 +96,7 @@ long_messages_are_cut(void **state)
 }
 
 static void
-nobody_to_tell_is_no_error(void **state)
+test_closed_stderr_is_harmless(void **state)
 {
 	int kept = dup(STDERR_FILENO);
 	int after;
@@ -162,7 +162,7 @@ static const struct {
 };
 
 static void
-escaping(void **state)
+test_escaping(void **state)
 {
 	char memory[100];
 	struct buf out;
@@ -180,7 +180,7 @@ escaping(void **state)
 }
 
 static void
-escaping_is_all_or_nothing(void **state)
+test_escaping_is_all_or_nothing(void **state)
 {
 	char memory[11];
 	struct buf out;
@@ -197,7 +197,7 @@ escaping_is_all_or_nothing(void **state)
 }
 
 static void
-not_more_than_one_message_a_period(void **state)
+test_one_message_a_period(void **state)
 {
 	uint64_t last = 0;
 
@@ -289,10 +289,10 @@ main(void)
 		    long_messages_are_cut, capture, release),
 		cmocka_unit_test_setup_teardown(
 		    workers_say_who_they_are, capture, release),
-		cmocka_unit_test(nobody_to_tell_is_no_error),
-		cmocka_unit_test(escaping),
-		cmocka_unit_test(escaping_is_all_or_nothing),
-		cmocka_unit_test(not_more_than_one_message_a_period),
+		cmocka_unit_test(test_closed_stderr_is_harmless),
+		cmocka_unit_test(test_escaping),
+		cmocka_unit_test(test_escaping_is_all_or_nothing),
+		cmocka_unit_test(test_one_message_a_period),
 		cmocka_unit_test(test_screen),
 		cmocka_unit_test(test_room),
 	};

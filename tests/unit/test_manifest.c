@@ -122,7 +122,7 @@ test_counts_agree_with_the_list(void **state)
 }
 
 static void
-test_the_urls_of_the_origin_must_fit(void **state)
+test_origin_urls_must_fit(void **state)
 {
 	char path[1024];
 	const char *const names[] = { path, NULL };
@@ -237,7 +237,7 @@ check_time(const struct manifest *m)
 }
 
 static void
-test_large_ones_are_read_in_one_go(void **state)
+test_large_manifest_is_read_quickly(void **state)
 {
 	const char *const none[] = { NULL };
 	struct manifest m;
@@ -353,7 +353,7 @@ long_path(char *out, size_t len)
 }
 
 static void
-test_a_url_has_1024_bytes(void **state)
+test_url_has_1024_bytes(void **state)
 {
 	const size_t room = REQUEST_URI_MAX - strlen("gemini://h/");
 	char path[REQUEST_URI_MAX + 10], memory[2048];
@@ -380,7 +380,7 @@ test_a_url_has_1024_bytes(void **state)
 }
 
 static void
-test_a_url_is_encoded(void **state)
+test_url_is_encoded(void **state)
 {
 	char memory[256];
 	struct buf out;
@@ -478,7 +478,7 @@ record_change(void *arg, enum change change, const char *path)
 }
 
 static void
-test_what_is_told(void **state)
+test_changes(void **state)
 {
 	static const struct {
 		const char *rule, *before, *after, *record_change;
@@ -523,7 +523,7 @@ test_what_is_told(void **state)
 }
 
 static void
-test_a_first_serial_and_nobody_to_tell(void **state)
+test_first_serial_without_a_reporter(void **state)
 {
 	struct listed after;
 	struct changes c;
@@ -540,18 +540,18 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_counts_agree_with_the_list),
-		cmocka_unit_test(test_the_urls_of_the_origin_must_fit),
+		cmocka_unit_test(test_origin_urls_must_fit),
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_names_equal_but_for_case),
 		cmocka_unit_test_setup_teardown(
 		    test_sha256sum_checks_it, tree_set_up, tree_tear_down),
-		cmocka_unit_test(test_large_ones_are_read_in_one_go),
+		cmocka_unit_test(test_large_manifest_is_read_quickly),
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_a_url_has_1024_bytes),
-		cmocka_unit_test(test_a_url_is_encoded),
+		cmocka_unit_test(test_url_has_1024_bytes),
+		cmocka_unit_test(test_url_is_encoded),
 		cmocka_unit_test(test_origins),
-		cmocka_unit_test(test_what_is_told),
-		cmocka_unit_test(test_a_first_serial_and_nobody_to_tell),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_first_serial_without_a_reporter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

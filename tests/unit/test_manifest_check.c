@@ -126,7 +126,7 @@ test_every_bit_counts(void **state)
 
 /* A manifest that does not say what signed it leaves line 1 any name. */
 static void
-test_the_name_in_line_1(void **state)
+test_name_in_line_1(void **state)
 {
 	(void)state;
 	sign(0, "another", "");
@@ -139,7 +139,7 @@ test_the_name_in_line_1(void **state)
 }
 
 static void
-test_signed_and_yet_unsound(void **state)
+test_signed_but_invalid(void **state)
 {
 	(void)state;
 	sign(0, "k", "# signed-with: k.pub\n# a comment\n");
@@ -149,7 +149,7 @@ test_signed_and_yet_unsound(void **state)
 }
 
 static void
-test_what_is_no_manifest(void **state)
+test_other_documents(void **state)
 {
 	(void)state;
 	buf_reset(&file);
@@ -166,9 +166,9 @@ main(void)
 		cmocka_unit_test(test_signed_by_one_of_the_keys),
 		cmocka_unit_test(test_signed_by_none_of_them),
 		cmocka_unit_test(test_every_bit_counts),
-		cmocka_unit_test(test_the_name_in_line_1),
-		cmocka_unit_test(test_signed_and_yet_unsound),
-		cmocka_unit_test(test_what_is_no_manifest),
+		cmocka_unit_test(test_name_in_line_1),
+		cmocka_unit_test(test_signed_but_invalid),
+		cmocka_unit_test(test_other_documents),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

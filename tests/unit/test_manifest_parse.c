@@ -68,7 +68,7 @@ parse_with(enum line at, const char *instead)
 }
 
 static void
-test_the_sound_one(void **state)
+test_valid_manifest(void **state)
 {
 	(void)state;
 	assert_true(parse_with(VERSION, sound[VERSION]));
@@ -247,7 +247,7 @@ test_lines(void **state)
 }
 
 static void
-test_the_last_moment_that_an_archive_tells(void **state)
+test_last_moment_of_an_archive(void **state)
 {
 	const char *const moments[] = { "# created: 2242-03-16T12:56:31Z",
 		"# created: 2242-03-16T12:56:32Z" };
@@ -274,7 +274,7 @@ test_the_last_moment_that_an_archive_tells(void **state)
 }
 
 static void
-test_faults_have_their_line(void **state)
+test_errors_have_their_line(void **state)
 {
 	(void)state;
 	assert_false(parse_with(SERIAL, "# serial: x"));
@@ -292,7 +292,7 @@ test_faults_have_their_line(void **state)
 
 /* Every prefix is refused but the whole: the last line feed too. */
 static void
-test_cut_ones_are_refused(void **state)
+test_truncated_is_refused(void **state)
 {
 	struct slice whole;
 
@@ -333,11 +333,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_sound_one),
+		cmocka_unit_test(test_valid_manifest),
 		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_the_last_moment_that_an_archive_tells),
-		cmocka_unit_test(test_faults_have_their_line),
-		cmocka_unit_test(test_cut_ones_are_refused),
+		cmocka_unit_test(test_last_moment_of_an_archive),
+		cmocka_unit_test(test_errors_have_their_line),
+		cmocka_unit_test(test_truncated_is_refused),
 		cmocka_unit_test(test_written_as_it_was_read),
 	};
 

@@ -66,7 +66,7 @@ test_by_name(void **state)
 }
 
 static void
-test_the_operators_types_come_first(void **state)
+test_operator_types_override(void **state)
 {
 	struct mime *m;
 
@@ -135,7 +135,7 @@ test_by_content(void **state)
 }
 
 static void
-test_the_cache_goes_by_what_fstat_says(void **state)
+test_cache_checks_fstat(void **state)
 {
 	const struct timespec before[2] = { { 1000, 1 }, { 1000, 1 } };
 	const struct timespec after[2] = { { 1000, 2 }, { 1000, 2 } };
@@ -205,7 +205,7 @@ test_only_a_bounded_prefix_is_looked_at(void **state)
 }
 
 static void
-test_what_cannot_be_read(void **state)
+test_unreadable(void **state)
 {
 	struct mime *m;
 	struct stat st;
@@ -242,7 +242,7 @@ test_without_a_database(void **state)
 }
 
 static void
-test_a_database_that_says_strange_things(void **state)
+test_database_with_invalid_types(void **state)
 {
 	struct mime *m;
 	char magic[PATH_MAX];
@@ -278,14 +278,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_by_name),
-		capsule_test(test_the_operators_types_come_first),
+		capsule_test(test_operator_types_override),
 		capsule_test(test_by_content),
-		capsule_test(test_the_cache_goes_by_what_fstat_says),
+		capsule_test(test_cache_checks_fstat),
 		capsule_test(test_more_files_than_the_cache_holds),
 		capsule_test(test_only_a_bounded_prefix_is_looked_at),
-		capsule_test(test_what_cannot_be_read),
+		capsule_test(test_unreadable),
 		capsule_test(test_without_a_database),
-		capsule_test(test_a_database_that_says_strange_things),
+		capsule_test(test_database_with_invalid_types),
 		cmocka_unit_test(test_library),
 	};
 

@@ -4,7 +4,7 @@
 #include "proto/moment.h"
 
 static void
-what_is_a_moment(void **state)
+test_parse(void **state)
 {
 	static const struct {
 		const char *text;
@@ -52,7 +52,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_a_moment),
+		cmocka_unit_test(test_parse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,7 +150,7 @@ test_each_option_is_in_its_page_with_its_default(void **state)
 }
 
 static void
-test_no_entry_is_without_a_row(void **state)
+test_every_entry_has_a_row(void **state)
 {
 	(void)state;
 	for (size_t p = 0; p < 2; p++) {
@@ -174,7 +174,7 @@ test_no_entry_is_without_a_row(void **state)
 
 /* What reading and dumping take for granted. */
 static void
-test_the_table_is_sound(void **state)
+test_table_is_valid(void **state)
 {
 	size_t n;
 	const struct option *all = options_all(&n);
@@ -222,7 +222,7 @@ test_names(void **state)
 }
 
 static void
-test_the_nearest_option(void **state)
+test_nearest_option(void **state)
 {
 	static const struct {
 		const char *name;
@@ -283,10 +283,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    test_each_option_is_in_its_page_with_its_default),
-		cmocka_unit_test(test_no_entry_is_without_a_row),
-		cmocka_unit_test(test_the_table_is_sound),
+		cmocka_unit_test(test_every_entry_has_a_row),
+		cmocka_unit_test(test_table_is_valid),
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_the_nearest_option),
+		cmocka_unit_test(test_nearest_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include "capsule/plain.h"
 
 static void
-what_is_kept(void **state)
+test_kept_characters(void **state)
 {
 	const struct {
 		const char *what;
@@ -58,7 +58,7 @@ what_is_kept(void **state)
 #define SEVENTY(c) TEN(c) TEN(c) TEN(c) TEN(c) TEN(c) TEN(c) TEN(c)
 
 static void
-lines(void **state)
+test_lines(void **state)
 {
 	static const struct {
 		const char *text, *first, *next, *want;
@@ -93,7 +93,7 @@ lines(void **state)
 }
 
 static void
-words_of_several_texts_make_one_paragraph(void **state)
+test_several_texts_in_one_paragraph(void **state)
 {
 	uint8_t memory[1024];
 	struct buf out;
@@ -114,9 +114,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_kept),
-		cmocka_unit_test(lines),
-		cmocka_unit_test(words_of_several_texts_make_one_paragraph),
+		cmocka_unit_test(test_kept_characters),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_several_texts_in_one_paragraph),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ test_decide(void **state)
 /* Targets as nobody should write them: conf_check may refuse them, visitors
  * must not be led astray all the same. */
 static void
-test_targets_that_are_strange(void **state)
+test_unusual_targets(void **state)
 {
 	static const struct {
 		const char *from;
@@ -253,7 +253,7 @@ check_redirects(struct slice text, const char *want, const char *row)
 }
 
 static void
-test_redirects_that_lead_nowhere(void **state)
+test_redirects_to_missing_targets(void **state)
 {
 #define CIRCLE(line, from)                                                     \
 	"capsule.conf:" line ": error: redirects.from: \"" from                \
@@ -327,7 +327,7 @@ test_redirects_that_lead_nowhere(void **state)
 }
 
 static void
-test_a_circle_of_two(void **state)
+test_redirect_loop_of_two(void **state)
 {
 	struct conf *c = conf_new();
 	struct conf_capsule *site = conf_add_capsule(c);
@@ -370,11 +370,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_decide),
-		capsule_test(test_targets_that_are_strange),
+		capsule_test(test_unusual_targets),
 		capsule_test(test_too_long_is_not_cut),
 		capsule_test(test_settings_by_glob),
-		cmocka_unit_test(test_redirects_that_lead_nowhere),
-		cmocka_unit_test(test_a_circle_of_two),
+		cmocka_unit_test(test_redirects_to_missing_targets),
+		cmocka_unit_test(test_redirect_loop_of_two),
 		cmocka_unit_test_setup_teardown(
 		    test_the_operators_redirects_are_checked, conf_set_up,
 		    conf_tear_down),

@@ -127,7 +127,7 @@ ask_for_big(int guest)
 
 /* Who makes room when all slots are taken by those who come in this order. */
 static void
-test_who_makes_room(void **state)
+test_which_connection_is_closed(void **state)
 {
 	static const struct {
 		const char *rule;
@@ -184,7 +184,7 @@ test_who_makes_room(void **state)
 
 /* Whoever has had 2 s, at random, though another comes from a greedier address. */
 static void
-test_after_the_grace_anyone_may_go(void **state)
+test_any_connection_may_close_after_the_grace(void **state)
 {
 	enum { POOLS = 24 };
 	struct pool *pools[POOLS];
@@ -220,7 +220,7 @@ test_after_the_grace_anyone_may_go(void **state)
 
 /* Whoever has his answer, before anybody who waits for one. */
 static void
-test_drains_give_way_first(void **state)
+test_draining_connections_close_first(void **state)
 {
 	(void)state;
 	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
@@ -314,7 +314,7 @@ test_handshakes_have_turns(void **state)
 /* Whoever is new is not kept waiting by many who are known, and a greedy one by
  * neither. */
 static void
-test_no_rank_waits_for_ever(void **state)
+test_no_rank_waits_forever(void **state)
 {
 	enum { KNOWN = POOL_TURN + 6, GREEDY = 12 };
 	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
@@ -387,7 +387,7 @@ test_half_open_handshakes_are_bounded(void **state)
 
 /* Those whose requests are being answered are never dropped. */
 static void
-test_nobody_to_drop(void **state)
+test_no_connection_to_close(void **state)
 {
 	(void)state;
 	for (int i = 0; i < SLOTS; i++) {
@@ -411,7 +411,7 @@ test_nobody_to_drop(void **state)
 
 /* Only one of four has no request yet: it goes, whoever is greedier. */
 static void
-test_answers_are_not_cut_for_newcomers(void **state)
+test_responses_are_not_cut_for_new_connections(void **state)
 {
 	(void)state;
 	for (int i = 0; i < SLOTS; i++) {
@@ -430,7 +430,7 @@ test_answers_are_not_cut_for_newcomers(void **state)
 }
 
 static void
-test_too_many_of_one_address(void **state)
+test_limit_of_one_address(void **state)
 {
 	(void)state;
 	capsule.conf->limits.per_address = 2;
@@ -466,7 +466,7 @@ test_any_number_of_one_address(void **state)
 
 /* One that is over at once takes no slot, and slots serve again and again. */
 static void
-test_slots_are_used_again(void **state)
+test_slots_are_reused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3 * SLOTS; i++) {
@@ -487,7 +487,7 @@ test_slots_are_used_again(void **state)
 }
 
 static void
-test_an_answer_from_the_loop(void **state)
+test_response_from_the_loop(void **state)
 {
 	struct client *v = &scene.guest[0];
 
@@ -544,7 +544,7 @@ test_deadlines(void **state)
 
 /* While he takes something, a reader is not cut off. */
 static void
-test_a_slow_reader_is_waited_for(void **state)
+test_slow_reader_is_not_cut(void **state)
 {
 	char bytes[64 * 1024];
 
@@ -563,7 +563,7 @@ test_a_slow_reader_is_waited_for(void **state)
 
 /* His time is counted from the last record that went, not from the first. */
 static void
-test_progress_sets_the_deadline_anew(void **state)
+test_progress_extends_the_deadline(void **state)
 {
 	(void)state;
 	capsule.conf->limits.stall = 1;
@@ -584,21 +584,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_pool(test_who_makes_room),
-		in_a_pool(test_after_the_grace_anyone_may_go),
-		in_a_pool(test_drains_give_way_first),
+		in_a_pool(test_which_connection_is_closed),
+		in_a_pool(test_any_connection_may_close_after_the_grace),
+		in_a_pool(test_draining_connections_close_first),
 		in_a_pool(test_handshakes_have_turns),
-		in_a_pool(test_no_rank_waits_for_ever),
+		in_a_pool(test_no_rank_waits_forever),
 		in_a_pool(test_half_open_handshakes_are_bounded),
-		in_a_pool(test_nobody_to_drop),
-		in_a_pool(test_answers_are_not_cut_for_newcomers),
-		in_a_pool(test_too_many_of_one_address),
+		in_a_pool(test_no_connection_to_close),
+		in_a_pool(test_responses_are_not_cut_for_new_connections),
+		in_a_pool(test_limit_of_one_address),
 		in_a_pool(test_any_number_of_one_address),
-		in_a_pool(test_slots_are_used_again),
-		in_a_pool(test_an_answer_from_the_loop),
+		in_a_pool(test_slots_are_reused),
+		in_a_pool(test_response_from_the_loop),
 		in_a_pool(test_deadlines),
-		in_a_pool(test_a_slow_reader_is_waited_for),
-		in_a_pool(test_progress_sets_the_deadline_anew),
+		in_a_pool(test_slow_reader_is_not_cut),
+		in_a_pool(test_progress_extends_the_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,14 +58,14 @@ as_ordinary_user(void *arg)
 }
 
 static void
-test_an_ordinary_user_stays(void **state)
+test_unprivileged_user_is_kept(void **state)
 {
 	(void)state;
 	assert_int_equal(tree_run_as_nobody(as_ordinary_user, NULL), 0);
 }
 
 static void
-test_root_finds_somebody_else(void **state)
+test_root_drops_to_another_user(void **state)
 {
 	struct privs p;
 
@@ -239,8 +239,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_ordinary_user_stays),
-		cmocka_unit_test(test_root_finds_somebody_else),
+		cmocka_unit_test(test_unprivileged_user_is_kept),
+		cmocka_unit_test(test_root_drops_to_another_user),
 		cmocka_unit_test(test_drop_is_final),
 		cmocka_unit_test(test_die_with),
 		cmocka_unit_test(test_limits),

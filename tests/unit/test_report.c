@@ -42,7 +42,7 @@ test_places(void **state)
 }
 
 static void
-test_the_same_is_said_once(void **state)
+test_same_finding_is_reported_once(void **state)
 {
 	static const struct {
 		const char *what;
@@ -87,7 +87,7 @@ test_more_than_the_maximum_is_counted(void **state)
 }
 
 static void
-test_a_long_text_is_cut(void **state)
+test_long_text_is_cut(void **state)
 {
 	static char longest[100000];
 	struct report r = { 0 };
@@ -163,9 +163,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_the_same_is_said_once),
+		cmocka_unit_test(test_same_finding_is_reported_once),
 		cmocka_unit_test(test_more_than_the_maximum_is_counted),
-		cmocka_unit_test(test_a_long_text_is_cut),
+		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_format_fails_when_there_is_no_room),
 	};

@@ -17,7 +17,7 @@ long_line(char *memory, size_t n, const char *tail)
 }
 
 static void
-the_first_crlf_ends_the_line(void **state)
+test_first_crlf_ends_the_line(void **state)
 {
 	const struct {
 		const char *rule;
@@ -63,7 +63,7 @@ the_first_crlf_ends_the_line(void **state)
 }
 
 static void
-limits(void **state)
+test_limits(void **state)
 {
 	const struct {
 		const char *rule;
@@ -99,7 +99,7 @@ limits(void **state)
 }
 
 static void
-two_kilobytes_of_junk_behind_it(void **state)
+test_junk_after_the_line(void **state)
 {
 	char in[3000];
 	struct slice uri;
@@ -113,7 +113,7 @@ two_kilobytes_of_junk_behind_it(void **state)
 }
 
 static void
-one_byte_at_a_time(void **state)
+test_one_byte_at_a_time(void **state)
 {
 	const struct slice whole = SLICE("gemini://h/\r\n");
 	struct slice uri;
@@ -129,10 +129,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_crlf_ends_the_line),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(two_kilobytes_of_junk_behind_it),
-		cmocka_unit_test(one_byte_at_a_time),
+		cmocka_unit_test(test_first_crlf_ends_the_line),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_junk_after_the_line),
+		cmocka_unit_test(test_one_byte_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

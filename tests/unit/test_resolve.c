@@ -232,7 +232,7 @@ test_A50_unreadable(void **state)
 }
 
 static void
-test_descriptors_short(void **state)
+test_no_descriptors_left(void **state)
 {
 	static const char *const requests[] = { "/a.txt", "/", "/listed/" };
 	struct rlimit before, none;
@@ -347,7 +347,7 @@ is_as_wanted(const struct store_row *row)
 }
 
 static void
-test_what_lies_beside_the_release(void **state)
+test_files_beside_the_release(void **state)
 {
 	size_t i;
 
@@ -365,7 +365,7 @@ test_what_lies_beside_the_release(void **state)
 
 /* A manifest cannot list such names; a directory that was made by hand may. */
 static void
-test_the_store_goes_before_the_release(void **state)
+test_store_precedes_the_release(void **state)
 {
 	struct resolution got;
 
@@ -423,7 +423,7 @@ test_objects_can_be_turned_off(void **state)
 }
 
 static void
-test_a_plain_capsule_has_these_names_for_itself(void **state)
+test_plain_capsule_has_no_reserved_names(void **state)
 {
 	struct resolution got;
 
@@ -464,13 +464,13 @@ main(void)
 		capsule_test(test_no_descriptor_is_left_behind),
 		capsule_test(test_index_names_of_all_kinds),
 		capsule_test(test_A50_unreadable),
-		capsule_test(test_descriptors_short),
+		capsule_test(test_no_descriptors_left),
 		capsule_test(test_the_longest_path),
-		capsule_test(test_what_lies_beside_the_release),
-		capsule_test(test_the_store_goes_before_the_release),
+		capsule_test(test_files_beside_the_release),
+		capsule_test(test_store_precedes_the_release),
 		capsule_test(test_only_regular_files),
 		capsule_test(test_objects_can_be_turned_off),
-		capsule_test(test_a_plain_capsule_has_these_names_for_itself),
+		capsule_test(test_plain_capsule_has_no_reserved_names),
 		capsule_test(test_the_inventory_is_the_releases),
 	};
 

@@ -6,7 +6,7 @@
 #include "proto/response.h"
 
 static void
-headers_that_are_sent(void **state)
+test_sent_headers(void **state)
 {
 	const struct {
 		const char *rule;
@@ -66,7 +66,7 @@ headers_that_are_sent(void **state)
 }
 
 static void
-meta_of_1024_bytes(void **state)
+test_meta_of_1024_bytes(void **state)
 {
 	char memory[RESPONSE_HEADER_MAX], meta[RESPONSE_META_MAX + 1];
 	struct buf out;
@@ -92,7 +92,7 @@ meta_of_1024_bytes(void **state)
 }
 
 static void
-headers_that_are_received(void **state)
+test_received_headers(void **state)
 {
 	char too_long[3 + RESPONSE_META_MAX + 1] = "51 ";
 	const struct {
@@ -159,7 +159,7 @@ headers_that_are_received(void **state)
 }
 
 static void
-types(void **state)
+test_types(void **state)
 {
 	static const struct {
 		const char *rule, *type, *lang, *charset, *want;
@@ -209,7 +209,7 @@ types(void **state)
 }
 
 static void
-a_type_that_does_not_fit(void **state)
+test_too_long_type(void **state)
 {
 	char memory[40];
 	struct buf out;
@@ -225,7 +225,7 @@ a_type_that_does_not_fit(void **state)
 }
 
 static void
-the_codes_of_1_2_33_and_no_others(void **state)
+test_codes_of_1_2_33_only(void **state)
 {
 	const int known[] = { 10, 11, 20, 30, 31, 40, 41, 42, 43, 44, 50, 51,
 		52, 53, 59, 60, 61, 62 };
@@ -243,7 +243,7 @@ the_codes_of_1_2_33_and_no_others(void **state)
 }
 
 static void
-texts_are_fit_to_be_sent(void **state)
+test_texts_are_valid_meta(void **state)
 {
 	(void)state;
 	for (int code = 0; code < 100; code++) {
@@ -262,13 +262,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(headers_that_are_sent),
-		cmocka_unit_test(meta_of_1024_bytes),
-		cmocka_unit_test(headers_that_are_received),
-		cmocka_unit_test(types),
-		cmocka_unit_test(a_type_that_does_not_fit),
-		cmocka_unit_test(the_codes_of_1_2_33_and_no_others),
-		cmocka_unit_test(texts_are_fit_to_be_sent),
+		cmocka_unit_test(test_sent_headers),
+		cmocka_unit_test(test_meta_of_1024_bytes),
+		cmocka_unit_test(test_received_headers),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_too_long_type),
+		cmocka_unit_test(test_codes_of_1_2_33_only),
+		cmocka_unit_test(test_texts_are_valid_meta),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

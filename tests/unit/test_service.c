@@ -59,7 +59,7 @@ test_notify(void **state)
 }
 
 static void
-test_reloading_tells_the_time(void **state)
+test_reloading_reports_the_time(void **state)
 {
 	char got[128] = "";
 	unsigned long long us = 0;
@@ -103,7 +103,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_tree(test_notify),
-		in_a_tree(test_reloading_tells_the_time),
+		in_a_tree(test_reloading_reports_the_time),
 		in_a_tree(test_no_manager),
 	};
 

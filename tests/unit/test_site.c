@@ -74,7 +74,7 @@ test_certificates_are_made_once(void **state)
 }
 
 static void
-test_only_looking_makes_nothing(void **state)
+test_read_only_open_creates_nothing(void **state)
 {
 	(void)state;
 	assert_non_null(load(ONE(""), "certs", true));
@@ -348,7 +348,7 @@ test_again(void **state)
 
 /* One capsule's content concerns that capsule alone. */
 static void
-test_content_that_cannot_be_used(void **state)
+test_unusable_content(void **state)
 {
 	struct site *next;
 
@@ -377,7 +377,7 @@ test_content_that_cannot_be_used(void **state)
 
 /* A key that came into a root: what was served goes on until it is gone. */
 static void
-test_a_stray_key(void **state)
+test_stray_key(void **state)
 {
 	struct site *next;
 
@@ -406,7 +406,7 @@ test_a_stray_key(void **state)
 
 /* Alone, what cannot be served is no start. */
 static void
-test_a_single_capsule_must_be_usable(void **state)
+test_single_capsule_must_be_usable(void **state)
 {
 	(void)state;
 	tree_write("root/capsule.conf", "title = 7;\n");
@@ -421,16 +421,16 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_site(test_certificates_are_made_once),
-		in_a_site(test_only_looking_makes_nothing),
+		in_a_site(test_read_only_open_creates_nothing),
 		in_a_site(test_named_certificate),
 		in_a_site(test_refusals),
 		in_a_site(test_warnings_of_time),
 		in_a_site(test_warnings_of_names_and_keys),
 		in_a_site(test_warnings_of_index_pages),
 		in_a_site(test_again),
-		in_a_site(test_content_that_cannot_be_used),
-		in_a_site(test_a_stray_key),
-		in_a_site(test_a_single_capsule_must_be_usable),
+		in_a_site(test_unusable_content),
+		in_a_site(test_stray_key),
+		in_a_site(test_single_capsule_must_be_usable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

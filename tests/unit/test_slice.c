@@ -6,7 +6,7 @@
 static const struct slice none; /* the NULL that an empty view may hold */
 
 static void
-comparisons(void **state)
+test_comparisons(void **state)
 {
 	(void)state;
 	assert_true(slice_equal(none, SLICE("")));
@@ -29,7 +29,7 @@ comparisons(void **state)
 }
 
 static void
-cutting(void **state)
+test_cutting(void **state)
 {
 	struct slice before, after;
 	size_t at = 99;
@@ -60,7 +60,7 @@ cutting(void **state)
 }
 
 static void
-lines(void **state)
+test_lines(void **state)
 {
 	struct slice rest = SLICE("one\ntwo\r\n\nbare\rCR\r");
 	struct slice line;
@@ -80,7 +80,7 @@ lines(void **state)
 }
 
 static void
-trims(void **state)
+test_trim(void **state)
 {
 	(void)state;
 	check_slice(slice_trim(SLICE(" \ta b\t ")), SLICE("a b"));
@@ -90,7 +90,7 @@ trims(void **state)
 }
 
 static void
-numbers(void **state)
+test_numbers(void **state)
 {
 	const struct {
 		const char *text;
@@ -128,7 +128,7 @@ numbers(void **state)
 }
 
 static void
-runes(void **state)
+test_runes(void **state)
 {
 	const struct {
 		const char *rule;
@@ -177,7 +177,7 @@ runes(void **state)
 }
 
 static void
-hexadecimal(void **state)
+test_hexadecimal(void **state)
 {
 	const char digits[] = "0123456789abcdef";
 
@@ -208,7 +208,7 @@ check_nearest(const char *word, const char *got, const char *want)
 }
 
 static void
-the_nearest_word(void **state)
+test_nearest_word(void **state)
 {
 	static const char *const words[] = { "serve", "check", "cert", "fetch",
 		"help", "ab", long_word, NULL };
@@ -238,7 +238,7 @@ the_nearest_word(void **state)
 
 /* Of two as near, the one that comes first. */
 static void
-the_first_of_two_words_as_near(void **state)
+test_first_of_two_nearest_words(void **state)
 {
 	static const char *const words[] = { "bare", "bard", "barn", NULL };
 
@@ -251,15 +251,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_nearest_word),
-		cmocka_unit_test(the_first_of_two_words_as_near),
-		cmocka_unit_test(comparisons),
-		cmocka_unit_test(cutting),
-		cmocka_unit_test(lines),
-		cmocka_unit_test(trims),
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(runes),
-		cmocka_unit_test(hexadecimal),
+		cmocka_unit_test(test_nearest_word),
+		cmocka_unit_test(test_first_of_two_nearest_words),
+		cmocka_unit_test(test_comparisons),
+		cmocka_unit_test(test_cutting),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_runes),
+		cmocka_unit_test(test_hexadecimal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

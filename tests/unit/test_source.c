@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static void
-test_too_much_of_something(void **state)
+test_limits(void **state)
 {
 	static char big[CONF_FILE_MAX + 2];
 	struct report r = { 0 };
@@ -43,7 +43,7 @@ test_too_much_of_something(void **state)
 }
 
 static void
-test_a_file_that_cannot_be_read(void **state)
+test_unreadable_file(void **state)
 {
 	struct conf *c = conf_new();
 	struct report r = { 0 };
@@ -142,7 +142,7 @@ test_includes(void **state)
 }
 
 static void
-test_nothing_waits_for_an_included_pipe(void **state)
+test_included_pipe_does_not_block(void **state)
 {
 	struct report r = { 0 };
 	struct conf *c;
@@ -160,7 +160,7 @@ test_nothing_waits_for_an_included_pipe(void **state)
 }
 
 static void
-test_includes_end_some_time(void **state)
+test_include_depth_is_limited(void **state)
 {
 	static char twice[CONF_FILE_MAX];
 	struct report r = { 0 };
@@ -184,11 +184,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_too_much_of_something),
-		cmocka_unit_test(test_a_file_that_cannot_be_read),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_unreadable_file),
 		cmocka_unit_test(test_includes),
-		cmocka_unit_test(test_nothing_waits_for_an_included_pipe),
-		cmocka_unit_test(test_includes_end_some_time),
+		cmocka_unit_test(test_included_pipe_does_not_block),
+		cmocka_unit_test(test_include_depth_is_limited),
 	};
 
 	return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);

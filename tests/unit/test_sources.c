@@ -118,7 +118,7 @@ test_late(void **state)
 
 /* One minute each, and a second more for each file that came. */
 static void
-test_patience(void **state)
+test_timeout(void **state)
 {
 	struct source one = { 0 }, two = { 0 };
 	const uint64_t patience = 60 * 1000;
@@ -156,7 +156,7 @@ main(void)
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_strikes),
 		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ check_same(const struct state *a, const struct state *b)
 }
 
 static void
-test_state_comes_back_from_the_store(void **state)
+test_state_is_read_back(void **state)
 {
 	struct state st = full_state(), got;
 	mode_t old = umask(0077);
@@ -154,7 +154,7 @@ static const struct {
 };
 
 static void
-test_a_broken_state_is_told_by_its_line(void **state)
+test_invalid_state_is_reported_with_its_line(void **state)
 {
 	struct state got;
 	struct why why;
@@ -171,7 +171,7 @@ test_a_broken_state_is_told_by_its_line(void **state)
 }
 
 static void
-test_as_many_keys_and_pins_as_there_is_room_for(void **state)
+test_limit_of_keys_and_pins(void **state)
 {
 	struct state got;
 	struct buf text;
@@ -200,7 +200,7 @@ test_as_many_keys_and_pins_as_there_is_room_for(void **state)
 }
 
 static void
-test_a_state_that_cannot_be_read(void **state)
+test_unreadable_state(void **state)
 {
 	struct state got;
 
@@ -225,7 +225,7 @@ test_a_state_that_cannot_be_read(void **state)
 }
 
 static void
-test_a_value_that_would_break_it_is_not_written(void **state)
+test_invalid_value_is_not_written(void **state)
 {
 	struct state st = full_state();
 
@@ -253,7 +253,7 @@ write_with_no_room(void *arg)
 }
 
 static void
-test_no_room_keeps_the_old_one(void **state)
+test_full_disk_keeps_the_old_state(void **state)
 {
 	struct state st = full_state();
 
@@ -265,7 +265,7 @@ test_no_room_keeps_the_old_one(void **state)
 }
 
 static void
-test_text_that_may_be_kept(void **state)
+test_texts_that_are_kept(void **state)
 {
 	char longest[STATE_TEXT_MAX];
 
@@ -288,14 +288,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_is_written_as_lines),
-		archive_test(test_state_comes_back_from_the_store),
-		cmocka_unit_test(test_a_broken_state_is_told_by_its_line),
-		cmocka_unit_test(
-		    test_as_many_keys_and_pins_as_there_is_room_for),
-		archive_test(test_a_state_that_cannot_be_read),
-		archive_test(test_a_value_that_would_break_it_is_not_written),
-		archive_test(test_no_room_keeps_the_old_one),
-		cmocka_unit_test(test_text_that_may_be_kept),
+		archive_test(test_state_is_read_back),
+		cmocka_unit_test(test_invalid_state_is_reported_with_its_line),
+		cmocka_unit_test(test_limit_of_keys_and_pins),
+		archive_test(test_unreadable_state),
+		archive_test(test_invalid_value_is_not_written),
+		archive_test(test_full_disk_keeps_the_old_state),
+		cmocka_unit_test(test_texts_that_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

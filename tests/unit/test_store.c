@@ -45,7 +45,7 @@ test_open_makes_parents_and_takes_a_slash(void **state)
 }
 
 static void
-test_open_refuses_what_is_no_store(void **state)
+test_open_refuses_other_directories(void **state)
 {
 	(void)state;
 	archive_close();
@@ -65,7 +65,7 @@ test_open_refuses_what_is_no_store(void **state)
 }
 
 static void
-test_a_store_half_made_is_gone_on_with(void **state)
+test_half_made_store_is_completed(void **state)
 {
 	(void)state;
 	archive_close();
@@ -109,7 +109,7 @@ test_no_part_of_it_may_be_a_link(void **state)
 }
 
 static void
-test_lock_is_for_one(void **state)
+test_lock_is_exclusive(void **state)
 {
 	struct store *second;
 
@@ -126,7 +126,7 @@ test_lock_is_for_one(void **state)
 
 /* flock wants no right but to open: a lock that all may read, all may hold. */
 static void
-test_lock_is_not_for_others(void **state)
+test_lock_is_private(void **state)
 {
 	(void)state;
 	archive_close();
@@ -136,7 +136,7 @@ test_lock_is_not_for_others(void **state)
 }
 
 static void
-test_lock_sweeps_what_was_left(void **state)
+test_lock_removes_leftovers(void **state)
 {
 	static const char *const words[] = { "a/b", "x", NULL };
 	char deep[1200] = "store/tmp/gone.1.1";
@@ -160,7 +160,7 @@ test_lock_sweeps_what_was_left(void **state)
 
 /* Names that an earlier process has taken are no hindrance. */
 static void
-test_sweep_finds_names_that_are_free(void **state)
+test_sweep_frees_names(void **state)
 {
 	char name[64];
 
@@ -225,7 +225,7 @@ test_others_may_look(void **state)
 }
 
 static void
-test_trace_is_put_there_whole(void **state)
+test_trace_is_replaced_whole(void **state)
 {
 	(void)state;
 	assert_true(store_write_trace(archive.s, SLICE("one\n"), &archive.why));
@@ -247,15 +247,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		archive_test(test_open_makes_a_store_whatever_the_umask),
 		archive_test(test_open_makes_parents_and_takes_a_slash),
-		archive_test(test_open_refuses_what_is_no_store),
-		archive_test(test_a_store_half_made_is_gone_on_with),
+		archive_test(test_open_refuses_other_directories),
+		archive_test(test_half_made_store_is_completed),
 		archive_test(test_no_part_of_it_may_be_a_link),
-		archive_test(test_lock_is_for_one),
-		archive_test(test_lock_is_not_for_others),
-		archive_test(test_lock_sweeps_what_was_left),
-		archive_test(test_sweep_finds_names_that_are_free),
+		archive_test(test_lock_is_exclusive),
+		archive_test(test_lock_is_private),
+		archive_test(test_lock_removes_leftovers),
+		archive_test(test_sweep_frees_names),
 		archive_test(test_others_may_look),
-		archive_test(test_trace_is_put_there_whole),
+		archive_test(test_trace_is_replaced_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 static void
-test_an_object_lies_under_its_hash(void **state)
+test_object_is_named_by_its_hash(void **state)
 {
 	uint8_t digest[DIGEST_SIZE], want[DIGEST_SIZE];
 	mode_t old = umask(0077);
@@ -39,7 +39,7 @@ test_an_object_lies_under_its_hash(void **state)
 }
 
 static void
-test_another_hash_leaves_nothing(void **state)
+test_wrong_hash_leaves_nothing(void **state)
 {
 	uint8_t digest[DIGEST_SIZE], want[DIGEST_SIZE];
 	struct store_object *o;
@@ -65,7 +65,7 @@ test_another_hash_leaves_nothing(void **state)
 }
 
 static void
-test_an_empty_one_is_one_too(void **state)
+test_empty_manifest_is_a_manifest(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 	uint64_t size = 1;
@@ -93,7 +93,7 @@ leave_descriptors(rlim_t n)
 }
 
 static void
-test_one_that_cannot_be_opened_stays(void **state)
+test_unreadable_release_stays(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 	struct rlimit old;
@@ -108,7 +108,7 @@ test_one_that_cannot_be_opened_stays(void **state)
 }
 
 static void
-test_what_cannot_be_told_is_not_gone(void **state)
+test_failed_lookup_is_not_missing(void **state)
 {
 	struct rlimit old;
 	unsigned releases, objects;
@@ -134,7 +134,7 @@ test_what_cannot_be_told_is_not_gone(void **state)
 }
 
 static void
-test_one_of_no_release_is_hashed_once_more(void **state)
+test_unused_object_is_hashed_again(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 	struct store *other;
@@ -157,7 +157,7 @@ test_one_of_no_release_is_hashed_once_more(void **state)
 }
 
 static void
-test_what_releases_share_stays_shared(void **state)
+test_shared_objects_stay(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 	ino_t inode;
@@ -177,7 +177,7 @@ test_what_releases_share_stays_shared(void **state)
 }
 
 static void
-test_discard_takes_it_away_from_objects_alone(void **state)
+test_discard_removes_only_the_object(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 
@@ -194,7 +194,7 @@ test_discard_takes_it_away_from_objects_alone(void **state)
 
 /* Links in place of an object and of its folder: neither read nor written to. */
 static void
-test_planted_links_are_not_followed(void **state)
+test_links_are_not_followed(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 	const char *path = archive_object_path("one");
@@ -246,7 +246,7 @@ put_with_no_room(void *arg)
 }
 
 static void
-test_no_room_leaves_nothing(void **state)
+test_full_disk_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(tree_run_child(put_with_no_room, NULL, false), 0);
@@ -264,7 +264,7 @@ put_as_nobody(void *arg)
 }
 
 static void
-test_no_right_to_write_is_told(void **state)
+test_missing_write_permission_is_reported(void **state)
 {
 	(void)state;
 	assert_int_equal(chmod(tree_path("store/tmp"), 0555), 0);
@@ -321,17 +321,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		archive_test(test_an_object_lies_under_its_hash),
-		archive_test(test_another_hash_leaves_nothing),
-		archive_test(test_an_empty_one_is_one_too),
-		archive_test(test_one_that_cannot_be_opened_stays),
-		archive_test(test_what_cannot_be_told_is_not_gone),
-		archive_test(test_one_of_no_release_is_hashed_once_more),
-		archive_test(test_what_releases_share_stays_shared),
-		archive_test(test_discard_takes_it_away_from_objects_alone),
-		archive_test(test_planted_links_are_not_followed),
-		archive_test(test_no_room_leaves_nothing),
-		archive_test(test_no_right_to_write_is_told),
+		archive_test(test_object_is_named_by_its_hash),
+		archive_test(test_wrong_hash_leaves_nothing),
+		archive_test(test_empty_manifest_is_a_manifest),
+		archive_test(test_unreadable_release_stays),
+		archive_test(test_failed_lookup_is_not_missing),
+		archive_test(test_unused_object_is_hashed_again),
+		archive_test(test_shared_objects_stay),
+		archive_test(test_discard_removes_only_the_object),
+		archive_test(test_links_are_not_followed),
+		archive_test(test_full_disk_leaves_nothing),
+		archive_test(test_missing_write_permission_is_reported),
 		archive_test(test_objects_are_visited),
 	};
 

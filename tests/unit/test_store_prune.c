@@ -28,7 +28,7 @@ make_five(void)
 }
 
 static void
-test_the_newest_stay(void **state)
+test_newest_releases_stay(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
 
@@ -54,7 +54,7 @@ test_the_newest_stay(void **state)
 }
 
 static void
-test_the_current_one_stays_however_old(void **state)
+test_current_release_stays(void **state)
 {
 	(void)state;
 	make_five();
@@ -72,7 +72,7 @@ test_the_current_one_stays_however_old(void **state)
 
 /* A server may still be at it: the switch itself begins the wait. */
 static void
-test_one_that_may_still_be_served_stays(void **state)
+test_recently_served_release_stays(void **state)
 {
 	(void)state;
 	make_five();
@@ -127,7 +127,7 @@ first_left_after(const int *days)
 }
 
 static void
-test_many_at_once_do_not_push_out_the_last_good_one(void **state)
+test_many_new_releases_keep_an_old_one(void **state)
 {
 	(void)state;
 	/* The last is current: its time says nothing. */
@@ -136,7 +136,7 @@ test_many_at_once_do_not_push_out_the_last_good_one(void **state)
 }
 
 static void
-test_what_was_served_so_long_ago_stays(void **state)
+test_release_served_long_ago_stays(void **state)
 {
 	(void)state;
 	assert_int_equal(
@@ -145,7 +145,7 @@ test_what_was_served_so_long_ago_stays(void **state)
 }
 
 static void
-test_the_oldest_goes_when_another_is_old_enough(void **state)
+test_oldest_release_goes_when_another_is_old_enough(void **state)
 {
 	(void)state;
 	assert_int_equal(
@@ -176,7 +176,7 @@ age_all(const int *since, int day)
 /* Published now and then, and four times in a row every week: day by day what was
  * served thirty days ago, or something before it, can be gone back to. */
 static void
-test_every_day_there_is_a_way_back(void **state)
+test_a_release_of_30_days_ago_is_kept(void **state)
 {
 	static char text[8];
 	static const char *const words[] = { "own", text, NULL };
@@ -206,7 +206,7 @@ test_every_day_there_is_a_way_back(void **state)
 
 /* The state went back to serial 2, as after a theft of the key. */
 static void
-test_what_was_taken_back_counts_for_nothing(void **state)
+test_rolled_back_releases_do_not_count(void **state)
 {
 	struct store_keeping keep = {
 		.newest = 2, .back_s = BACK, .highest = 2
@@ -222,7 +222,7 @@ test_what_was_taken_back_counts_for_nothing(void **state)
 }
 
 static void
-test_a_clock_that_was_wrong_keeps_nothing_for_ever(void **state)
+test_wrong_clock_keeps_nothing_forever(void **state)
 {
 	(void)state;
 	make_five();
@@ -235,7 +235,7 @@ test_a_clock_that_was_wrong_keeps_nothing_for_ever(void **state)
 }
 
 static void
-test_nothing_goes_while_current_is_not_understood(void **state)
+test_nothing_is_removed_while_current_is_invalid(void **state)
 {
 	(void)state;
 	make_five();
@@ -263,7 +263,7 @@ prune_as_nobody(void *arg)
 }
 
 static void
-test_prune_without_the_right_to(void **state)
+test_prune_without_permission(void **state)
 {
 	(void)state;
 	make_five();
@@ -276,7 +276,7 @@ test_prune_without_the_right_to(void **state)
 
 /* Half a list would be taken for all: a serial used twice, a release lost. */
 static void
-test_releases_that_cannot_be_listed(void **state)
+test_unreadable_releases(void **state)
 {
 	uint64_t highest;
 	size_t n = 0;
@@ -302,20 +302,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		archive_test(test_the_newest_stay),
-		archive_test(test_the_current_one_stays_however_old),
-		archive_test(test_one_that_may_still_be_served_stays),
+		archive_test(test_newest_releases_stay),
+		archive_test(test_current_release_stays),
+		archive_test(test_recently_served_release_stays),
+		archive_test(test_many_new_releases_keep_an_old_one),
+		archive_test(test_release_served_long_ago_stays),
 		archive_test(
-		    test_many_at_once_do_not_push_out_the_last_good_one),
-		archive_test(test_what_was_served_so_long_ago_stays),
-		archive_test(test_the_oldest_goes_when_another_is_old_enough),
-		archive_test(test_every_day_there_is_a_way_back),
-		archive_test(test_what_was_taken_back_counts_for_nothing),
-		archive_test(
-		    test_a_clock_that_was_wrong_keeps_nothing_for_ever),
-		archive_test(test_nothing_goes_while_current_is_not_understood),
-		archive_test(test_prune_without_the_right_to),
-		archive_test(test_releases_that_cannot_be_listed),
+		    test_oldest_release_goes_when_another_is_old_enough),
+		archive_test(test_a_release_of_30_days_ago_is_kept),
+		archive_test(test_rolled_back_releases_do_not_count),
+		archive_test(test_wrong_clock_keeps_nothing_forever),
+		archive_test(test_nothing_is_removed_while_current_is_invalid),
+		archive_test(test_prune_without_permission),
+		archive_test(test_unreadable_releases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

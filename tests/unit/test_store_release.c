@@ -54,7 +54,7 @@ check_archive(const char *name, struct slice want)
 }
 
 static void
-test_a_release_has_all_of_it(void **state)
+test_release_is_complete(void **state)
 {
 	mode_t old = umask(0077);
 	struct buf got;
@@ -102,7 +102,7 @@ test_a_release_has_all_of_it(void **state)
 }
 
 static void
-test_an_archive_of_nothing_but_the_manifest(void **state)
+test_archive_of_the_manifest_alone(void **state)
 {
 	static const char *const none[] = { NULL };
 	static const char *const late[] = { "zoo", "x", NULL };
@@ -121,7 +121,7 @@ test_an_archive_of_nothing_but_the_manifest(void **state)
 }
 
 static void
-test_two_builds_give_the_same_bytes(void **state)
+test_builds_are_reproducible(void **state)
 {
 	static const char *const words[] = { "a/b", "one", "c", "two", NULL };
 	struct buf first, second;
@@ -141,7 +141,7 @@ test_two_builds_give_the_same_bytes(void **state)
 }
 
 static void
-test_one_that_is_there_is_left_or_replaced(void **state)
+test_existing_object_is_kept_or_replaced(void **state)
 {
 	static const char *const one[] = { "a", "one", NULL };
 	static const char *const two[] = { "a", "two", "b/c", "x", NULL };
@@ -170,7 +170,7 @@ test_one_that_is_there_is_left_or_replaced(void **state)
 }
 
 static void
-test_one_that_is_held_stays(void **state)
+test_locked_release_stays(void **state)
 {
 	static const char *const one[] = { "a", "one", NULL };
 	static const char *const two[] = { "a", "two", NULL };
@@ -205,7 +205,7 @@ check_failed_build(const char *told)
 }
 
 static void
-test_a_build_that_fails_leaves_nothing(void **state)
+test_failed_build_leaves_nothing(void **state)
 {
 	static const char *const words[] = { "a", "one", "b", "two", NULL };
 	struct manifest m = archive_make_manifest(9, words);
@@ -273,7 +273,7 @@ build_with_no_room(void *arg)
 }
 
 static void
-test_no_room_for_the_archive(void **state)
+test_full_disk_before_the_archive(void **state)
 {
 	(void)state;
 	archive_build(1, "a", "old");
@@ -310,7 +310,7 @@ test_switch_points_current_to_it(void **state)
 }
 
 static void
-test_switch_that_cannot_be_made(void **state)
+test_switch_that_fails(void **state)
 {
 	(void)state;
 	archive_build(1, "a", "one");
@@ -407,7 +407,7 @@ test_many_files_of_the_same_bytes(void **state)
 }
 
 static void
-test_a_mended_object_comes_back(void **state)
+test_repaired_object_is_relinked(void **state)
 {
 	static const char *const words[] = { "a", "one", "d/e/f", "one", "g",
 		"two", NULL };
@@ -439,7 +439,7 @@ test_a_mended_object_comes_back(void **state)
 }
 
 static void
-test_relink_that_cannot(void **state)
+test_relink_that_fails(void **state)
 {
 	static const char *const words[] = { "a", "one", "d/f", "two", NULL };
 	struct manifest m;
@@ -468,7 +468,7 @@ test_relink_that_cannot(void **state)
 }
 
 static void
-test_restore_makes_manifest_and_archive_anew(void **state)
+test_restore_rewrites_manifest_and_archive(void **state)
 {
 	static const char *const words[] = { "a", "one", "z/b", "two", NULL };
 	struct buf before, after;
@@ -511,22 +511,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		archive_test(test_a_release_has_all_of_it),
-		archive_test(test_an_archive_of_nothing_but_the_manifest),
-		archive_test(test_two_builds_give_the_same_bytes),
-		archive_test(test_one_that_is_there_is_left_or_replaced),
-		archive_test(test_one_that_is_held_stays),
-		archive_test(test_a_build_that_fails_leaves_nothing),
+		archive_test(test_release_is_complete),
+		archive_test(test_archive_of_the_manifest_alone),
+		archive_test(test_builds_are_reproducible),
+		archive_test(test_existing_object_is_kept_or_replaced),
+		archive_test(test_locked_release_stays),
+		archive_test(test_failed_build_leaves_nothing),
 		archive_test(test_no_name_leaves_the_release),
-		archive_test(test_no_room_for_the_archive),
+		archive_test(test_full_disk_before_the_archive),
 		archive_test(test_switch_points_current_to_it),
-		archive_test(test_switch_that_cannot_be_made),
+		archive_test(test_switch_that_fails),
 		archive_test(test_current_that_is_something_else),
 		archive_test(test_releases_are_listed),
 		archive_test(test_many_files_of_the_same_bytes),
-		archive_test(test_a_mended_object_comes_back),
-		archive_test(test_relink_that_cannot),
-		archive_test(test_restore_makes_manifest_and_archive_anew),
+		archive_test(test_repaired_object_is_relinked),
+		archive_test(test_relink_that_fails),
+		archive_test(test_restore_rewrites_manifest_and_archive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "proto/subscription.h"
 
 static void
-dates(void **state)
+test_dates(void **state)
 {
 	static const struct {
 		const char *text;
@@ -52,7 +52,7 @@ dates(void **state)
 }
 
 static void
-days_since_1970(void **state)
+test_days_since_1970(void **state)
 {
 	static const struct {
 		const char *date;
@@ -79,7 +79,7 @@ days_since_1970(void **state)
 }
 
 static void
-titles_are_what_clients_make_of_a_label(void **state)
+test_titles(void **state)
 {
 	static const struct {
 		const char *line, *url, *title;
@@ -111,7 +111,7 @@ titles_are_what_clients_make_of_a_label(void **state)
 }
 
 static void
-other_lines_are_no_entries(void **state)
+test_other_lines_are_not_entries(void **state)
 {
 	static const char page[] = "# Feed\n"
 				   "=> a.gmi About\n"
@@ -141,7 +141,7 @@ other_lines_are_no_entries(void **state)
 }
 
 static void
-subtitles(void **state)
+test_subtitles(void **state)
 {
 	static const struct {
 		const char *page, *subtitle;
@@ -173,11 +173,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dates),
-		cmocka_unit_test(days_since_1970),
-		cmocka_unit_test(titles_are_what_clients_make_of_a_label),
-		cmocka_unit_test(other_lines_are_no_entries),
-		cmocka_unit_test(subtitles),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_days_since_1970),
+		cmocka_unit_test(test_titles),
+		cmocka_unit_test(test_other_lines_are_not_entries),
+		cmocka_unit_test(test_subtitles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ write_page(bool well)
 }
 
 static void
-test_all_is_well(void **state)
+test_survey_without_problems(void **state)
 {
 	const char *text = write_page(true);
 
@@ -397,7 +397,7 @@ static const struct {
 };
 
 static void
-test_one_is_not_well(void **state)
+test_survey_with_a_problem(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -422,7 +422,7 @@ test_one_is_not_well(void **state)
 
 /* Of an origin that is quiet nothing is asked that only mirrors have. */
 static void
-test_the_origin_needs_no_trace(void **state)
+test_origin_needs_no_trace(void **state)
 {
 	(void)state;
 	looks[0].trace_came = TRACE_READ;
@@ -434,7 +434,7 @@ test_the_origin_needs_no_trace(void **state)
 
 /* What nobody has signed moves no highest serial. */
 static void
-test_strangers_set_no_serial(void **state)
+test_unsigned_manifests_set_no_serial(void **state)
 {
 	(void)state;
 	looks[1].manifest = LOOK_WRONG;
@@ -446,7 +446,7 @@ test_strangers_set_no_serial(void **state)
 }
 
 static void
-test_nobody_is_there(void **state)
+test_nothing_answers(void **state)
 {
 	(void)state;
 	survey.serial = 0;
@@ -544,7 +544,7 @@ test_links_of_the_page(void **state)
 }
 
 static void
-test_no_more_than_there_is_room_for(void **state)
+test_room_is_limited(void **state)
 {
 	char base[64];
 
@@ -563,20 +563,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    test_all_is_well, set_up, tear_down),
-		cmocka_unit_test(test_one_is_not_well),
+		    test_survey_without_problems, set_up, tear_down),
+		cmocka_unit_test(test_survey_with_a_problem),
 		cmocka_unit_test_setup_teardown(
-		    test_the_origin_needs_no_trace, set_up, tear_down),
+		    test_origin_needs_no_trace, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_strangers_set_no_serial, set_up, tear_down),
+		    test_unsigned_manifests_set_no_serial, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_nobody_is_there, set_up, tear_down),
+		    test_nothing_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_no_line_can_be_forged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_links_of_the_page, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_no_more_than_there_is_room_for, set_up, tear_down),
+		    test_room_is_limited, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

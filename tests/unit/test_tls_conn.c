@@ -484,7 +484,7 @@ test_mutated_hello(void **state)
 
 /* It ends a handshake, too. */
 static void
-test_a_limit_on_the_handshake(void **state)
+test_limit_of_the_handshake(void **state)
 {
 	struct tls_conn server = { 0 }, client = { 0 };
 	struct tls_client *ctx;
@@ -522,7 +522,7 @@ main(void)
 		cmocka_unit_test(test_client_bare_end),
 		cmocka_unit_test(test_one_record),
 		cmocka_unit_test(test_mutated_hello),
-		cmocka_unit_test(test_a_limit_on_the_handshake),
+		cmocka_unit_test(test_limit_of_the_handshake),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -47,7 +47,7 @@ check_trace(const struct state *st, int64_t now, const char *want)
 	"contact: Ann\n"
 
 static void
-test_trace_says_what_is_known(void **state)
+test_trace_has_what_is_known(void **state)
 {
 	struct state st = full;
 
@@ -114,7 +114,7 @@ static const struct {
 };
 
 static void
-test_what_is_a_trace(void **state)
+test_valid_traces(void **state)
 {
 	struct trace t;
 
@@ -150,9 +150,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_trace_says_what_is_known),
+		cmocka_unit_test(test_trace_has_what_is_known),
 		cmocka_unit_test(test_trace_is_read_back),
-		cmocka_unit_test(test_what_is_a_trace),
+		cmocka_unit_test(test_valid_traces),
 		cmocka_unit_test(test_lengths_have_limits),
 	};
 

@@ -8,7 +8,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
-taken(void **state)
+test_valid(void **state)
 {
 	const struct {
 		const char *rule, *text, *host;
@@ -111,7 +111,7 @@ check_refusals(const struct refusal *rows, size_t n)
 }
 
 static void
-refused_for_its_parts(void **state)
+test_invalid_parts(void **state)
 {
 	const char *const scheme = "no scheme in the URI";
 	const char *const host = "no host in the URI";
@@ -175,7 +175,7 @@ refused_for_its_parts(void **state)
 }
 
 static void
-refused_for_a_byte(void **state)
+test_invalid_bytes(void **state)
 {
 	const char *const byte = "character not allowed in a URI";
 	const char *const escape = "malformed escape in the URI";
@@ -213,7 +213,7 @@ refused_for_a_byte(void **state)
 }
 
 static void
-every_byte_in_its_place(void **state)
+test_every_byte_in_every_part(void **state)
 {
 	const char *const refused = "\"#%<>\\^`{|}\x7f"; /* 1.1.9, A40, A42 */
 
@@ -237,7 +237,7 @@ every_byte_in_its_place(void **state)
 }
 
 static void
-other_schemes(void **state)
+test_other_schemes(void **state)
 {
 	static const char *const rows[] = {
 		"http://h/",
@@ -263,7 +263,7 @@ other_schemes(void **state)
 }
 
 static void
-length(void **state)
+test_length(void **state)
 {
 	char text[REQUEST_URI_MAX + 1];
 	const char *why;
@@ -280,7 +280,7 @@ length(void **state)
 }
 
 static void
-what_no_link_may_hold(void **state)
+test_characters_forbidden_in_links(void **state)
 {
 	static const struct {
 		const char *url, *fault;
@@ -335,7 +335,7 @@ check_rows(const struct row *rows, size_t n)
 }
 
 static void
-kept(void **state)
+test_normalised_paths(void **state)
 {
 	static const struct row rows[] = {
 		{ "1.1.20: empty is the root", "", URI_PATH_OK, "/", "/" },
@@ -373,7 +373,7 @@ kept(void **state)
 }
 
 static void
-dots(void **state)
+test_dots(void **state)
 {
 	static const struct row rows[] = {
 		{ "1.1.25, A33", "/dir/../a.txt", URI_PATH_OK, "/a.txt",
@@ -412,7 +412,7 @@ dots(void **state)
 }
 
 static void
-impossible(void **state)
+test_invalid_paths(void **state)
 {
 	static const struct row rows[] = {
 		{ "1.1.24, A34", "/dir%2Findex.gmi", URI_PATH_IMPOSSIBLE,
@@ -437,7 +437,7 @@ impossible(void **state)
 }
 
 static void
-longest(void **state)
+test_longest(void **state)
 {
 	static struct uri_path p;
 	char raw[REQUEST_URI_MAX];
@@ -467,7 +467,7 @@ longest(void **state)
 }
 
 static void
-names_in_links(void **state)
+test_names_in_links(void **state)
 {
 	static const struct {
 		const char *name;
@@ -508,7 +508,7 @@ names_in_links(void **state)
 }
 
 static void
-queries_in_redirects(void **state)
+test_queries_in_redirects(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "", "" },
@@ -556,7 +556,7 @@ check_resolved(const char *base, const char *reference, const char *want)
 
 /* RFC 3986 5.4, but that fragments are dropped. */
 static void
-the_examples_of_the_rfc(void **state)
+test_examples_of_rfc_3986(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "g:h", "g:h" },
@@ -608,7 +608,7 @@ the_examples_of_the_rfc(void **state)
 }
 
 static void
-as_capsules_use_it(void **state)
+test_resolve_as_capsules_use_it(void **state)
 {
 	static const char *const rows[][3] = {
 		{ "gemini://h", "a.gmi", "gemini://h/a.gmi" },
@@ -635,7 +635,7 @@ as_capsules_use_it(void **state)
 }
 
 static void
-what_does_not_fit_leaves_nothing(void **state)
+test_too_long_leaves_nothing(void **state)
 {
 	static const char *const references[] = {
 		"b?q",
@@ -670,7 +670,7 @@ what_does_not_fit_leaves_nothing(void **state)
 }
 
 static void
-absolute_or_not(void **state)
+test_absolute_or_relative(void **state)
 {
 	static const char *const absolute[] = { "gemini://h/", "mailto:x",
 		"a:", "x+y-z.9:b", "A:/b" };
@@ -689,23 +689,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_no_link_may_hold),
-		cmocka_unit_test(taken),
-		cmocka_unit_test(refused_for_its_parts),
-		cmocka_unit_test(refused_for_a_byte),
-		cmocka_unit_test(every_byte_in_its_place),
-		cmocka_unit_test(other_schemes),
-		cmocka_unit_test(length),
-		cmocka_unit_test(kept),
-		cmocka_unit_test(dots),
-		cmocka_unit_test(impossible),
-		cmocka_unit_test(longest),
-		cmocka_unit_test(names_in_links),
-		cmocka_unit_test(queries_in_redirects),
-		cmocka_unit_test(the_examples_of_the_rfc),
-		cmocka_unit_test(as_capsules_use_it),
-		cmocka_unit_test(what_does_not_fit_leaves_nothing),
-		cmocka_unit_test(absolute_or_not),
+		cmocka_unit_test(test_characters_forbidden_in_links),
+		cmocka_unit_test(test_valid),
+		cmocka_unit_test(test_invalid_parts),
+		cmocka_unit_test(test_invalid_bytes),
+		cmocka_unit_test(test_every_byte_in_every_part),
+		cmocka_unit_test(test_other_schemes),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_normalised_paths),
+		cmocka_unit_test(test_dots),
+		cmocka_unit_test(test_invalid_paths),
+		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_names_in_links),
+		cmocka_unit_test(test_queries_in_redirects),
+		cmocka_unit_test(test_examples_of_rfc_3986),
+		cmocka_unit_test(test_resolve_as_capsules_use_it),
+		cmocka_unit_test(test_too_long_leaves_nothing),
+		cmocka_unit_test(test_absolute_or_relative),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,7 @@ shape_path(size_t i, char out[USTAR_PATH_MAX + 1])
 }
 
 static void
-test_a_header_is_as_posix_has_it(void **state)
+test_header_follows_posix(void **state)
 {
 	const struct ustar_header *h;
 
@@ -93,7 +93,7 @@ test_a_header_is_as_posix_has_it(void **state)
 /* A change here changes every archive there is, and every mirror's must be the
  * origin's: think twice. */
 static void
-test_the_same_bytes_for_ever(void **state)
+test_same_bytes_forever(void **state)
 {
 	char path[USTAR_PATH_MAX + 1], hex[DIGEST_HEX_SIZE];
 	uint8_t digest[DIGEST_SIZE];
@@ -114,7 +114,7 @@ test_the_same_bytes_for_ever(void **state)
 }
 
 static void
-test_names_are_told_by_pax_when_they_must(void **state)
+test_names_in_pax_records_when_needed(void **state)
 {
 	char path[USTAR_PATH_MAX + 1];
 
@@ -137,7 +137,7 @@ test_names_are_told_by_pax_when_they_must(void **state)
 
 /* The header behind a pax record: no directory, no half of a character. */
 static void
-test_what_readers_without_pax_see(void **state)
+test_readers_without_pax(void **state)
 {
 	char path[301];
 	const struct ustar_header *h;
@@ -159,7 +159,7 @@ test_what_readers_without_pax_see(void **state)
 }
 
 static void
-test_the_reader_takes_it(void **state)
+test_reader_accepts_it(void **state)
 {
 	const size_t pieces[] = { 1, 7, 511, 512, 513, 10240, 1 << 20 };
 	char path[USTAR_PATH_MAX + 1];
@@ -216,7 +216,7 @@ test_sizes(void **state)
 }
 
 static void
-test_what_cannot_be_told_is_refused(void **state)
+test_values_out_of_range_are_refused(void **state)
 {
 	char path[USTAR_PATH_MAX + 2];
 	struct ustar_writer w = writer;
@@ -241,7 +241,7 @@ test_what_cannot_be_told_is_refused(void **state)
 }
 
 static void
-test_exactly_the_bytes_that_were_announced(void **state)
+test_only_the_announced_bytes(void **state)
 {
 	(void)state;
 	assert_true(ustar_begin(&writer, "a", 3, 0));
@@ -257,7 +257,7 @@ test_exactly_the_bytes_that_were_announced(void **state)
 }
 
 static void
-test_a_sink_that_is_full_stops_it(void **state)
+test_full_sink_stops_the_writer(void **state)
 {
 	(void)state;
 	archive.max = USTAR_BLOCK;
@@ -345,7 +345,7 @@ test_tar_unpacks_it(void **state)
 
 /* What tar makes of the same files is read too, whatever owner and mode. */
 static void
-test_what_tar_makes_is_read(void **state)
+test_output_of_tar_is_read(void **state)
 {
 	const char *const formats[] = { "ustar", "pax" };
 	char command[512];
@@ -389,28 +389,26 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    test_a_header_is_as_posix_has_it, set_up, tear_down),
+		    test_header_follows_posix, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_the_same_bytes_for_ever, set_up, tear_down),
+		    test_same_bytes_forever, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_names_are_told_by_pax_when_they_must, set_up,
-		    tear_down),
+		    test_names_in_pax_records_when_needed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_what_readers_without_pax_see, set_up, tear_down),
+		    test_readers_without_pax, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_the_reader_takes_it, set_up, tear_down),
+		    test_reader_accepts_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_what_cannot_be_told_is_refused, set_up, tear_down),
+		    test_values_out_of_range_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_exactly_the_bytes_that_were_announced, set_up,
-		    tear_down),
+		    test_only_the_announced_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_a_sink_that_is_full_stops_it, set_up, tear_down),
+		    test_full_sink_stops_the_writer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_tar_unpacks_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_what_tar_makes_is_read, set_up, tear_down),
+		    test_output_of_tar_is_read, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

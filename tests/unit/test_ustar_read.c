@@ -154,7 +154,7 @@ test_checksums(void **state)
 }
 
 static void
-test_zeros_where_zeros_should_be(void **state)
+test_padding_must_be_zeros(void **state)
 {
 	(void)state;
 	make();
@@ -314,7 +314,7 @@ no_end(void *arg)
 }
 
 static void
-test_a_visitor_stops_it(void **state)
+test_handler_stops_the_reader(void **state)
 {
 	const struct ustar_handler visitors[] = {
 		{ no_file, tar_append, tar_on_end, &heard },
@@ -342,11 +342,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_checksums),
-		cmocka_unit_test(test_zeros_where_zeros_should_be),
+		cmocka_unit_test(test_padding_must_be_zeros),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_records_out_of_place),
-		cmocka_unit_test(test_a_visitor_stops_it),
+		cmocka_unit_test(test_handler_stops_the_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
