@@ -71,18 +71,41 @@ subscription_days(const struct subscription_day *d)
 	return days + d->day - 1 - before_1970;
 }
 
-/* Behind the label's first word, without the dashes and colons that people put
- * between date and title. */
+/* Skips one dash or colon, as people put them between date and title. */
+static bool
+subscription_skip_separator(struct slice *label)
+{
+	/* Hyphens and dashes: U+2010 to U+2015. */
+	static const char *const separators[] = { "-", ":", "\u2010", "\u2011",
+		"\u2012", "\u2013", "\u2014", "\u2015" };
+	const size_t n = sizeof(separators) / sizeof(separators[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		struct slice separator = slice_str(separators[i]);
+
+		if (slice_starts(*label, separator)) {
+			*label = slice_skip(*label, separator.len);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What follows the date and its separators; a date that goes on, as in
+ * "2026-11-22T10:00Z", is all of the first word. */
 static struct slice
 subscription_entry_title(struct slice label)
 {
-	while (label.len > 0 && label.ptr[0] != ' ' && label.ptr[0] != '\t')
-		label = slice_skip(label, 1);
-	label = slice_trim(label);
-	while (
-	    slice_starts(label, SLICE("-")) || slice_starts(label, SLICE(":")))
-		label = slice_trim(slice_skip(label, 1));
-	return label;
+	struct slice title = slice_skip(label, DATE_LENGTH);
+
+	if (!subscription_skip_separator(&title))
+		while (title.len > 0 && title.ptr[0] != ' ' &&
+		       title.ptr[0] != '\t')
+			title = slice_skip(title, 1);
+	do
+		title = slice_trim(title);
+	while (subscription_skip_separator(&title));
+	return title;
 }
 
 /* All of a date's shape that the label begins with: a digit too many

@@ -19,7 +19,8 @@ struct subscription_entry {
 	struct slice url; /* as on the page, never empty */
 	struct slice
 	    date; /* the label's first ten bytes, and digits after them */
-	struct slice title; /* what follows the date's word; may be empty */
+	struct slice title; /* what follows the date, without the dashes and
+			     * colons between them; may be empty */
 	bool dated;         /* false: there is no such day, clients take none */
 	struct subscription_day day;
 	unsigned line; /* from 1 */
