@@ -40,7 +40,9 @@ struct publish_options {
 	bool final;
 	unsigned refresh_days;
 	const struct signify_key *next_key; /* NULL: none */
-	bool strict;                        /* anything left out is refused */
+	const char *const *levels; /* of the linter's checks: lint_set_text */
+	size_t n_levels;
+	bool strict;     /* anything left out is refused */
 	bool look_only;  /* there will be no publish_commit: lock nothing */
 	int64_t created; /* what the list says it was made at */
 	int64_t now;     /* seconds since 1970 */
@@ -73,6 +75,10 @@ struct publish_plan {
 };
 
 struct publish; /* opaque */
+
+/* Whether text is a level that a check may have here, else why: an error that
+ * makes a release invalid stays one. */
+bool publish_level_check(const char *text, struct why *why);
 
 /* NULL: out of memory. */
 struct publish *publish_new(const struct publish_options *o);

@@ -11,11 +11,26 @@
 
 enum { URL_SHOWN_MAX = 200 };
 
-/* The feed is generated, so an older one need not be right; absolute links are
- * reported in other words. */
-static void
-set_rules(struct lint *l, const struct host *h)
+bool
+publish_level_check(const char *text, struct why *why)
 {
+	if (!lint_set_text(NULL, text, why))
+		return false;
+	/* What else is needed for a release is checked when it is made. */
+	return strncmp(text, "C006=", 5) != 0 ||
+	       strcmp(text, "C006=error") == 0 ||
+	       why_set(why,
+		   "%s: an error in capsule.conf makes a release "
+		   "invalid: it would not be served",
+		   text);
+}
+
+/* The feed is generated, so an older one need not be right; absolute links are
+ * reported in other words. What the person sets comes last and wins. */
+static void
+set_rules(struct lint *l, const struct host *h, const struct publish_options *o)
+{
+	struct why why;
 	const struct lint_rule *rules;
 	size_t n;
 
@@ -30,28 +45,31 @@ set_rules(struct lint *l, const struct host *h)
 	(void)lint_promise(l, MANIFEST_PATH);
 	(void)lint_promise(l, MANIFEST_ARCHIVE);
 	(void)lint_promise(l, "mirror/trace");
+	for (size_t i = 0; i < o->n_levels; i++)
+		lint_set_text(l, o->levels[i], &why);
 }
 
 static void
 findings_report(struct publish *p, const struct lint *l, struct report *r)
 {
-	size_t errors = lint_count(l, LINT_ERROR), n;
 	const struct lint_finding *f;
+	size_t n, errors = 0, warnings = 0;
 
 	f = lint_findings(l, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (f[i].level != LINT_WARNING && f[i].level != LINT_ERROR)
 			continue;
+		errors += f[i].level == LINT_ERROR;
+		warnings += f[i].level == LINT_WARNING;
 		publish_problem(p, r,
 		    f[i].level == LINT_ERROR ? REPORT_ERROR : REPORT_WARNING,
 		    f[i].file == NULL ? "" : f[i].file, f[i].line, "%s: %s",
 		    f[i].rule->code, f[i].text);
 	}
 	p->plan.lint_warnings = lint_count(l, LINT_WARNING);
-	if (errors > 0)
-		report_add(r, REPORT_ERROR, p->o->src, 0,
-		    "nothing is published while there %s (see carnation lint)",
-		    errors == 1 ? "is an error" : "are errors");
+	/* Those of a flood that the linter only counted. */
+	r->errors += lint_count(l, LINT_ERROR) - errors;
+	r->warnings += p->plan.lint_warnings - warnings;
 }
 
 enum result
@@ -62,7 +80,7 @@ publish_lint(struct publish *p, struct report *r)
 	enum result result = RESULT_LOCAL;
 
 	if (l != NULL && mime != NULL) {
-		set_rules(l, p->root.host);
+		set_rules(l, p->root.host, p->o);
 		errno = ENOMEM;
 		if (lint_run(l, p->root.hosts, p->root.host, mime)) {
 			findings_report(p, l, r);

@@ -2,6 +2,7 @@
 #include "capsule/lint.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,51 @@ lint_set(struct lint *l, const char *code, enum lint_level level)
 	return kept != NULL;
 }
 
+/* The codes are all capitals and digits. */
+static bool
+lint_code_is_unknown(const char *code, struct why *why)
+{
+	char upper[LINT_CODE_SIZE] = "";
+	const char *names[LINT_RULES_MAX + 1] = { NULL };
+	const struct lint_rule *rules;
+	const char *near;
+	size_t n;
+
+	rules = lint_rules(&n);
+	for (size_t i = 0; i < n; i++)
+		names[i] = rules[i].code;
+	for (size_t i = 0; code[i] != '\0'; i++)
+		upper[i] = (char)toupper((unsigned char)code[i]);
+	near = word_nearest(upper, names);
+	return near == NULL
+		   ? why_set(why, "unknown check \"%s\"", code)
+		   : why_set(why, "unknown check \"%s\"; did you mean %s?",
+			 code, near);
+}
+
+bool
+lint_set_text(struct lint *l, const char *text, struct why *why)
+{
+	static const char *const names[] = { "off", "warn", "error", NULL };
+	static const enum lint_level levels[] = { LINT_OFF, LINT_WARNING,
+		LINT_ERROR };
+	const char *equals = strchr(text, '=');
+	char code[LINT_CODE_SIZE] = "";
+	size_t len = equals == NULL ? strlen(text) : (size_t)(equals - text);
+
+	if (len < sizeof(code))
+		memcpy(code, text, len);
+	for (size_t i = 0; equals != NULL && names[i] != NULL; i++) {
+		if (strcmp(equals + 1, names[i]) != 0)
+			continue;
+		if (lint_rule_find(code) == NULL)
+			return lint_code_is_unknown(code, why);
+		return l == NULL || lint_set(l, code, levels[i]);
+	}
+	return why_set(why,
+	    "invalid level \"%s\" (CODE=off, CODE=warn or CODE=error)", text);
+}
+
 bool
 lint_promise(struct lint *l, const char *path)
 {
@@ -134,8 +180,8 @@ lint_add(struct lint *l, const char *code, const char *file, unsigned line,
 	if (f.level == LINT_OFF ||
 	    (l->unread && lint_rule_hangs_on_conf(f.rule)))
 		return;
-	l->counts[f.level]++;
-	if (l->n == LINT_FINDINGS_MAX)
+	/* Of each level: warnings leave room for errors. */
+	if (++l->counts[f.level] > LINT_FINDINGS_MAX)
 		return;
 	va_start(ap, format);
 	vsnprintf(raw, sizeof(raw), format, ap);
@@ -148,9 +194,11 @@ static int
 lint_compare(const void *a, const void *b)
 {
 	const struct lint_finding *x = a, *y = b;
-	int order = strcmp(
-	    x->file == NULL ? "" : x->file, y->file == NULL ? "" : y->file);
+	int order = (x->level < y->level) - (x->level > y->level);
 
+	if (order == 0)
+		order = strcmp(x->file == NULL ? "" : x->file,
+		    y->file == NULL ? "" : y->file);
 	if (order == 0 && x->line != y->line)
 		order = x->line < y->line ? -1 : 1;
 	if (order == 0)
@@ -311,6 +359,9 @@ static const struct lint_rule rules[] = {
 };
 
 enum { RULES = sizeof(rules) / sizeof(rules[0]) };
+
+_Static_assert(sizeof(rules) / sizeof(rules[0]) <= LINT_RULES_MAX,
+    "lint_code_is_unknown lists them all");
 
 const struct lint_rule *
 lint_rules(size_t *n)

@@ -7,8 +7,12 @@
 
 #include "capsule/host.h"
 #include "capsule/mime.h"
+#include "util/why.h"
 
-enum { LINT_PROMISES_MAX = 8 };
+enum {
+	LINT_PROMISES_MAX = 8,
+	LINT_LEVELS_MAX = 256, /* levels that a person sets */
+};
 
 enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
 
@@ -41,6 +45,10 @@ void lint_free(struct lint **l);
 /* Overrides the level of one check; false: no such code. */
 bool lint_set(struct lint *l, const char *code, enum lint_level level);
 
+/* The same from "CODE=off", "CODE=warn" or "CODE=error"; l NULL: text is only
+ * checked. False and why. */
+bool lint_set_text(struct lint *l, const char *text, struct why *why);
+
 /* Links to path, beneath the root, are valid though nothing is there yet: it
  * is made when the capsule is published. The text is borrowed until lint_free.
  * False when there are more than LINT_PROMISES_MAX. */
@@ -55,8 +63,9 @@ void lint_published(struct lint *l);
 bool lint_run(struct lint *l, const struct hosts *hosts, const struct host *h,
     struct mime *mime);
 
-/* The findings of a run, by file, line and code; *n of them, of a flood not
- * all; lint_count counts all. The lint's. */
+/* The findings of a run: errors, then warnings, then infos, each by file, line
+ * and code; *n of them, of a flood of one level not all; lint_count counts all.
+ * The lint's. */
 const struct lint_finding *lint_findings(const struct lint *l, size_t *n);
 size_t lint_count(const struct lint *l, enum lint_level level);
 

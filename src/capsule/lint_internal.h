@@ -13,7 +13,9 @@ enum {
 	LINT_PAGE_MAX = 16 << 20,   /* bytes; a larger page is not read */
 	LINT_INDEXED_MAX = 2500000, /* bytes of a page that is indexed */
 	LINT_TEXT_MAX = 4096,       /* of a finding; the rest is cut */
-	LINT_FINDINGS_MAX = 100000, /* kept; further ones are only counted */
+	LINT_FINDINGS_MAX = 100000, /* kept of a level; others are counted */
+	LINT_CODE_SIZE = 16,
+	LINT_RULES_MAX = 128,
 };
 
 #define LINT_CONF_FILE "capsule.conf"

@@ -39,8 +39,6 @@ report_keep(struct report *r, enum report_level level, const char *file,
 	struct report_item item = { .level = level, .line = line };
 	struct report_item *items;
 
-	if (r->n >= REPORT_MAX)
-		return;
 	items = array_grow(r->items, r->n, sizeof(*items));
 	if (items == NULL)
 		return;
@@ -64,6 +62,7 @@ report_add(struct report *r, enum report_level level, const char *file,
 	struct buf safe;
 	const char *text = NULL;
 	va_list ap;
+	size_t n;
 
 	va_start(ap, format);
 	vsnprintf(raw, sizeof(raw), format, ap);
@@ -74,11 +73,8 @@ report_add(struct report *r, enum report_level level, const char *file,
 		text = buf_cstr(&safe);
 	if (text != NULL && report_has(r, level, file, line, text))
 		goto out;
-	if (level == REPORT_ERROR)
-		r->errors++;
-	else
-		r->warnings++;
-	if (text != NULL)
+	n = level == REPORT_ERROR ? ++r->errors : ++r->warnings;
+	if (text != NULL && n <= REPORT_MAX)
 		report_keep(r, level, file, line, text);
 out:
 	buf_fini(&safe);
@@ -130,7 +126,11 @@ report_log(const struct report *r)
 	size_t lost = r->errors + r->warnings - r->n;
 
 	for (size_t i = 0; i < r->n; i++)
-		item_log(&r->items[i]);
+		if (r->items[i].level == REPORT_ERROR)
+			item_log(&r->items[i]);
+	for (size_t i = 0; i < r->n; i++)
+		if (r->items[i].level != REPORT_ERROR)
+			item_log(&r->items[i]);
 	if (lost > 0)
 		log_warn("%zu further problems are not shown", lost);
 }

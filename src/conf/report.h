@@ -26,7 +26,7 @@ struct report {
 	size_t warnings;
 };
 
-enum { REPORT_MAX = 1000 }; /* further problems are only counted */
+enum { REPORT_MAX = 1000 }; /* of a level; others are only counted */
 
 /* file may be NULL, line 0. The same problem at the same place is taken once.
  * A long text is cut. Out of memory: counted, not kept. */
@@ -37,7 +37,7 @@ void report_add(struct report *r, enum report_level level, const char *file,
 /* "file:line: error: text" of one item, without a line feed. */
 bool report_format(const struct report_item *i, struct buf *out);
 
-/* Every item by log_error or log_warn. */
+/* Every item by log_error or log_warn, errors first. */
 void report_log(const struct report *r);
 
 void report_fini(struct report *r);

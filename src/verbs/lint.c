@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/lint.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +12,6 @@
 #include "verbs/verbs.h"
 
 enum {
-	CODE_SIZE = 16,
-	CODES_MAX = 128,
-	LEVELS_MAX = 256,           /* of -W */
 	LINT_LINE_MAX = 256 * 1024, /* a path and a text, escaped */
 	LINT_JSON_MAX = 256 << 20,
 };
@@ -26,51 +22,6 @@ struct lint_job {
 	struct arg_list levels; /* "G031=off" */
 	bool json;
 };
-
-/* ----------------------------------------------------------------- levels */
-
-/* The codes are all capitals and digits. */
-static bool
-code_unknown(const char *code, struct why *why)
-{
-	char upper[CODE_SIZE] = "";
-	const char *names[CODES_MAX + 1] = { NULL };
-	const struct lint_rule *rules;
-	const char *near;
-	size_t n;
-
-	rules = lint_rules(&n);
-	for (size_t i = 0; i < n && i < CODES_MAX; i++)
-		names[i] = rules[i].code;
-	for (size_t i = 0; code[i] != '\0'; i++)
-		upper[i] = (char)toupper((unsigned char)code[i]);
-	near = word_nearest(upper, names);
-	return near == NULL
-		   ? why_set(why, "unknown check \"%s\"", code)
-		   : why_set(why, "unknown check \"%s\"; did you mean %s?",
-			 code, near);
-}
-
-static bool
-level_set(struct lint *l, const char *text, struct why *why)
-{
-	static const char *const names[] = { "off", "warn", "error", NULL };
-	static const enum lint_level levels[] = { LINT_OFF, LINT_WARNING,
-		LINT_ERROR };
-	const char *equals = strchr(text, '=');
-	char code[CODE_SIZE] = "";
-	size_t len = equals == NULL ? strlen(text) : (size_t)(equals - text);
-
-	if (len < sizeof(code))
-		memcpy(code, text, len);
-	for (size_t i = 0; equals != NULL && names[i] != NULL; i++) {
-		if (strcmp(equals + 1, names[i]) != 0)
-			continue;
-		return lint_set(l, code, levels[i]) || code_unknown(code, why);
-	}
-	return why_set(why,
-	    "invalid level \"%s\" (CODE=off, CODE=warn or CODE=error)", text);
-}
 
 /* ---------------------------------------------------------------- findings */
 
@@ -106,6 +57,7 @@ print_text(const struct lint *l)
 	const struct lint_finding *f;
 	size_t n, external = 0;
 	struct buf line;
+	bool ok;
 
 	f = lint_findings(l, &n);
 	buf_init(&line, LINT_LINE_MAX);
@@ -115,14 +67,17 @@ print_text(const struct lint *l)
 			    strcmp(f[i].rule->code, "G020") == 0;
 	}
 	buf_fini(&line);
+	/* The summary is the last line, whatever both streams are. */
+	ok = verb_flush();
+	if (n < errors + warnings + infos)
+		fprintf(stderr, "%zu further findings are not listed\n",
+		    errors + warnings + infos - n);
 	fprintf(stderr,
 	    "%zu error%s, %zu warning%s, %zu external link%s, %zu other "
 	    "remark%s\n",
 	    errors, plural(errors), warnings, plural(warnings), external,
 	    plural(external), infos - external, plural(infos - external));
-	if (n < errors + warnings + infos)
-		fprintf(stderr, "only the first %zu are listed\n", n);
-	return verb_flush();
+	return ok;
 }
 
 static bool
@@ -267,18 +222,16 @@ lint_verb_run(void *job)
 {
 	struct lint_job *j = job;
 	struct lint *lint_state = lint_new(clock_wall());
-	enum result result = RESULT_GOOD;
+	enum result result;
 	struct why why;
 
 	if (lint_state == NULL) {
 		log_error("out of memory");
 		return RESULT_FAILED;
 	}
-	for (size_t i = 0; i < j->levels.n && result == RESULT_GOOD; i++)
-		if (!level_set(lint_state, j->levels.text[i], &why))
-			result = verb_misused("--level: %s", why.text);
-	if (result == RESULT_GOOD)
-		result = lint(j, lint_state);
+	for (size_t i = 0; i < j->levels.n; i++)
+		lint_set_text(lint_state, j->levels.text[i], &why);
+	result = lint(j, lint_state);
 	lint_free(&lint_state);
 	return result;
 }
@@ -302,7 +255,8 @@ const struct verb verb_lint = {
 		    ARG_FLAG(struct lint_job, json) },
 		{ "--level", 'W', "CODE=LEVEL",
 		    "off, warn or error for one check",
-		    ARG_LIST(struct lint_job, levels, LEVELS_MAX) },
+		    ARG_LIST(struct lint_job, levels, LINT_LEVELS_MAX),
+		    .check = arg_check_level },
 		{ "DIR", 0, NULL, NULL, ARG_TEXT(struct lint_job, dir) },
 		{ .name = NULL },
 	},

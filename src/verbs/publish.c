@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capsule/lint.h"
 #include "os/file.h"
 #include "util/clock.h"
 #include "util/json.h"
@@ -28,7 +29,8 @@ struct publish_job {
 	struct publish_options o;
 	const char *key_file, *next_file, *unsigned_file, *signed_file;
 	const char *origin_text, *author;
-	uint64_t refresh_days; /* 0: not given */
+	struct arg_list levels; /* "G031=off" */
+	uint64_t refresh_days;  /* 0: not given */
 	bool dry_run, yes, json;
 	bool to_stdout; /* the list is, and nothing else */
 	/* What o borrows. */
@@ -123,6 +125,8 @@ options_set(struct publish_job *j)
 		j->o.author = slice_str(j->author);
 	j->o.refresh_days = j->refresh_days > 0 ? (unsigned)j->refresh_days
 						: PUBLISH_REFRESH_DAYS;
+	j->o.levels = j->levels.text;
+	j->o.n_levels = j->levels.n;
 	j->o.key_name = j->key_name;
 	j->o.certs = j->certs = default_certs_dir();
 	j->o.look_only = j->dry_run || j->unsigned_file != NULL;
@@ -404,7 +408,7 @@ plan_agreed(const struct publish_plan *plan, bool yes)
 						  : "Publish without them?",
 	    yes);
 	if (!yes)
-		log_error("nothing has been published");
+		log_error("nothing was published");
 	return yes;
 }
 
@@ -482,14 +486,19 @@ publish(const struct publish_job *j)
 	struct publish *p = publish_new(&j->o);
 	enum result result = RESULT_LOCAL;
 	struct report r = { 0 };
+	size_t errors;
 
 	if (p == NULL)
 		log_error("out of memory");
 	else
 		result = publish_prepare(p, &r);
+	errors = r.errors;
 	report_flush(&r);
 	if (result == RESULT_GOOD)
 		result = plan_commit(j, p, &r);
+	else if (errors > 0)
+		log_error("nothing was published: %zu error%s", errors,
+		    errors == 1 ? "" : "s");
 	publish_free(&p);
 	return result;
 }
@@ -563,6 +572,10 @@ const struct verb verb_publish = {
 		{ "--signed", 0, "FILE",
 		    "publish with what signify -S -e made of that list",
 		    ARG_TEXT(struct publish_job, signed_file) },
+		{ "--level", 'W', "CODE=LEVEL",
+		    "off, warn or error for one check, as for lint",
+		    ARG_LIST(struct publish_job, levels, LINT_LEVELS_MAX),
+		    .check = publish_level_check },
 		{ "--strict", 0, NULL,
 		    "refuse to leave out files, instead of warning",
 		    ARG_FLAG(struct publish_job, o.strict) },

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capsule/feed.h"
+#include "capsule/lint.h"
 #include "capsule/mime.h"
 #include "tls/ctx.h"
 #include "util/log.h"
@@ -320,6 +321,12 @@ arg_check_origin(const char *text, struct why *why)
 	struct feed_origin origin;
 
 	return feed_origin(slice_str(text), &origin, why);
+}
+
+bool
+arg_check_level(const char *text, struct why *why)
+{
+	return lint_set_text(NULL, text, why);
 }
 
 bool

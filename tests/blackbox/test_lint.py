@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
 
+from harness import CARNATION
 from life import IS_ROOT, NOBODY, carnation, wrapper
 from tools import settings, tree
 
@@ -52,14 +54,29 @@ def test_levels_are_told_before_the_text(place):
     root = tree(place / "c", GOOD | {
         "page.gmi": "# A page\n## x\n\n\n\n=> https://example.org/ x\n#### y\n"})
     assert lint(root, status=0) == [
+        ("G024", "page.gmi", 7, "warning",
+         "headings have three levels: the fourth # is shown"),
         ("G032", "page.gmi", 5, "info", "more than 2 blank lines in a row"),
         ("G020", "page.gmi", 6, "info",
          "external link to https://example.org/"),
-        ("G024", "page.gmi", 7, "warning",
-         "headings have three levels: the fourth # is shown"),
     ]
     assert carnation("lint", root).stderr == (
         "0 errors, 1 warning, 1 external link, 1 other remark\n")
+
+
+def test_errors_are_first_and_the_summary_last(place):
+    root = tree(place / "c", GOOD | {
+        "page.gmi": "# A page\n## B\n### C\n" + "#### x\n" * 1005 + "=> no.gmi No\n"})
+    done = carnation("lint", root)
+    assert done.stdout.startswith("G007 page.gmi:1009: link to no.gmi")
+    assert done.stdout.count("\n") == 1006
+    # On one stream, as on a terminal.
+    done = subprocess.run([CARNATION, "lint", root], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.stdout.splitlines()[-1].startswith("1 error, 1005 warnings, ")
+    done = carnation("lint", "--json", root)
+    levels = [f["level"] for f in json.loads(done.stdout)["findings"]]
+    assert levels == ["error"] + ["warning"] * 1005
 
 
 def test_levels_can_be_set(place):
@@ -118,7 +135,7 @@ def test_an_index_page_that_its_directory_answers_with_is_checked(place):
                         '{ from = "/index.gmi"; to = "/"; });\n'})
     found = lint("-W", "C008=off", root, status=1)
     assert [f[:3] for f in found] == [
-        ("C001", ".", 0), ("G007", "index.gmi", 3), ("C004", "orphan.gmi", 0)]
+        ("G007", "index.gmi", 3), ("C001", ".", 0), ("C004", "orphan.gmi", 0)]
 
 
 def test_json(place):
@@ -130,10 +147,10 @@ def test_json(place):
     assert done.stderr == ""
     got = json.loads(done.stdout)
     assert (got["errors"], got["warnings"], got["infos"]) == (1, 1, 1)
-    assert got["findings"][0] == {
+    assert got["findings"][0]["text"].startswith('link to "x": ')
+    assert got["findings"][1] == {
         "code": "C001", "level": "warning", "file": None, "line": 0,
         "text": "no page has a language; set lang in capsule.conf"}
-    assert got["findings"][1]["text"].startswith('link to "x": ')
     assert got["findings"][2] == {
         "code": "G020", "level": "info", "file": "page.gmi", "line": 3,
         "text": "external link to https://e.org/"}
@@ -175,9 +192,9 @@ def test_redirects_and_gone(place):
                         '{ from = "/lost/*"; to = "/nowhere/"; } );\n'
                         'gone = ["/gone.gmi"];\n'})
     assert [f[:3] for f in lint(root, status=1)] == [
-        ("C009", "capsule.conf", 5), ("C010", "gone.gmi", 0),
-        ("G012", "index.gmi", 2), ("G013", "index.gmi", 3),
-        ("G007", "index.gmi", 4), ("G012", "index.gmi", 6)]
+        ("C009", "capsule.conf", 5), ("G013", "index.gmi", 3),
+        ("G007", "index.gmi", 4), ("C010", "gone.gmi", 0),
+        ("G012", "index.gmi", 2), ("G012", "index.gmi", 6)]
 
 
 def test_a_broken_capsule_conf_is_a_finding(place):
@@ -266,13 +283,13 @@ def server(place):
 def test_the_operators_configuration(server):
     found = lint("-c", server / "carnation.conf", server / "ours", status=1)
     assert [(f[0], f[2]) for f in found] == [
-        ("G014", 2), ("G007", 3), ("G014", 3), ("G020", 4), ("G007", 5),
-        ("G020", 5), ("G020", 6), ("G012", 7)]
+        ("G007", 3), ("G007", 5), ("G014", 2), ("G014", 3), ("G012", 7),
+        ("G020", 4), ("G020", 5), ("G020", 6)]
     # Without it these are other people's hosts.
     found = lint(server / "ours", status=1)
     assert [(f[0], f[2]) for f in found] == [
-        ("G020", 2), ("G020", 3), ("G020", 4), ("G020", 5), ("G014", 6),
-        ("G007", 7)]
+        ("G007", 7), ("G014", 6), ("G020", 2), ("G020", 3), ("G020", 4),
+        ("G020", 5)]
 
 
 def test_which_capsule_of_several(server):

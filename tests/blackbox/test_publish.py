@@ -669,6 +669,46 @@ def test_an_error_of_the_linter_stops_it(author):
     assert look(author.store) == before
 
 
+def test_errors_come_first_and_the_verdict_last(author):
+    author.write("a.gmi", "# A\n" + "####\n" * 1005)
+    author.write("about.gmi", "# About\n=> no.gmi No\n=> none.gmi None\n")
+    done = author.first(status=1)
+    lines = done.stderr.splitlines()
+    assert "about.gmi:2: G007: link to no.gmi" in lines[0]
+    assert "about.gmi:3: G007: link to none.gmi" in lines[1]
+    assert " warning: " in lines[2]
+    assert lines[-2].endswith(" further problems are not shown")
+    assert lines[-1].endswith("error: nothing was published: 2 errors")
+    assert not author.store.exists()
+
+
+def test_levels_of_the_linter(author):
+    """What the person sets wins, but for what makes a release invalid."""
+    author.write("about.gmi", "# About\n=> nowhere.gmi Nowhere\n")
+    author.first(status=1)
+    author.first("-W", "G007=error", "--level=G007=off", "--dry-run")
+    author.first("-W", "G014=error", "-WG007=warn")
+    author.write("about.gmi", "# About\n=> gemini://example.org/ Home\n")
+    done = author.run("-W", "G014=error", status=1)
+    assert "about.gmi:2: G014: " in done.stderr
+    author.write("about.gmi", "# About\n")
+    author.write("capsule.conf", "nonsense = 1;")
+    for level in "off", "warn":
+        done = author.run("-W", f"C006={level}", status=2)
+        assert f"--level: C006={level}: an error in capsule.conf" in done.stderr
+    done = author.run("-W", "C006=error", status=1)
+    assert "C006: unknown option" in done.stderr.splitlines()[0]
+    author.write("capsule.conf", CONF)
+    # A page that no copy can be made of.
+    author.write("about.gmi", b"# About\n\xff\n")
+    done = author.run("-W", "G001=off", status=1)
+    assert "about.gmi:2: not UTF-8" in done.stderr
+    for level, words in (("G00=off", 'unknown check "G00"'),
+                         ("G007", 'invalid level "G007" (CODE=off, ')):
+        done = author.run("-W", level, status=2)
+        assert f"error: --level: {words}" in done.stderr
+
+
 @pytest.mark.parametrize("rule,path", [
     ('gone = ["/x",\n"/mirror/MANIFEST"];', "mirror/MANIFEST"),
     ('gone = ["/x",\n"/*.tar"];', "mirror/capsule.tar"),

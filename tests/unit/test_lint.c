@@ -44,9 +44,9 @@ test_findings_are_in_order(void **state)
 	for (size_t i = 0; i < n; i++)
 		(void)buf_printf(&out, "%s %s:%u\n", f[i].rule->code,
 		    f[i].file == NULL ? "." : f[i].file, f[i].line);
-	assert_string_equal(got,
-	    "C001 .:0\nC012 .:0\nC004 a.gmi:0\nC004 b.gmi:0\n"
-	    "G027 b.gmi:2\nG030 b.gmi:2\nG007 b.gmi:3\nG018 b.gmi:3\n");
+	assert_string_equal(got, "C012 .:0\nG007 b.gmi:3\n"
+				 "C001 .:0\nC004 a.gmi:0\nC004 b.gmi:0\n"
+				 "G027 b.gmi:2\nG030 b.gmi:2\nG018 b.gmi:3\n");
 }
 
 static void
@@ -73,16 +73,53 @@ test_texts_are_kept_up_to_a_limit(void **state)
 static void
 test_excess_findings_are_only_counted(void **state)
 {
-	size_t n;
+	const struct lint_finding *f;
+	size_t n, before;
 
 	(void)state;
 	capsule_open_one("");
 	linter_run();
+	before = lint_count(lint, LINT_ERROR);
 	for (unsigned i = 0; i < LINT_FINDINGS_MAX + 5; i++)
-		lint_add(lint, "G001", "a", i, "again");
-	(void)lint_findings(lint, &n);
-	assert_int_equal(n, LINT_FINDINGS_MAX);
-	assert_true(lint_count(lint, LINT_ERROR) >= LINT_FINDINGS_MAX + 5);
+		lint_add(lint, "G033", "a", i, "again");
+	lint_add(lint, "G001", "a", 0, "the error after them");
+	f = lint_findings(lint, &n);
+	assert_int_equal(n, before + LINT_FINDINGS_MAX + 1);
+	assert_string_equal(f[n - 1].rule->code, "G001");
+	assert_true(lint_count(lint, LINT_WARNING) >= LINT_FINDINGS_MAX + 5);
+}
+
+static void
+test_levels_as_text(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{ "G007=off", NULL },
+		{ "G007=warn", NULL },
+		{ "G007=error", NULL },
+		{ "g007=off", "unknown check \"g007\"; did you mean G007?" },
+		{ "=off", "unknown check \"\"" },
+		{ "G007", "invalid level \"G007\" (CODE=off, CODE=warn or "
+			  "CODE=error)" },
+	};
+	struct why why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_row(lint_set_text(NULL, rows[i].text, &why) ==
+			      (rows[i].why == NULL),
+		    rows[i].text);
+		if (rows[i].why != NULL)
+			assert_string_equal(why.text, rows[i].why);
+	}
+	tree_write("root/index.gmi", "# x\n=> x X\n");
+	capsule_open_one("");
+	linter_run();
+	assert_int_equal(lint_count(lint, LINT_ERROR), 1);
+	assert_true(lint_set_text(lint, "G007=warn", &why));
+	linter_run();
+	assert_int_equal(lint_count(lint, LINT_ERROR), 0);
 }
 
 static void
@@ -130,6 +167,7 @@ main(void)
 		linter_test(test_findings_are_in_order),
 		linter_test(test_texts_are_kept_up_to_a_limit),
 		linter_test(test_excess_findings_are_only_counted),
+		linter_test(test_levels_as_text),
 		linter_test(test_unreadable_root),
 		cmocka_unit_test(test_table),
 	};

@@ -87,6 +87,20 @@ test_more_than_the_maximum_is_counted(void **state)
 }
 
 static void
+test_warnings_leave_room_for_errors(void **state)
+{
+	struct report r = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < REPORT_MAX + 5; i++)
+		report_add(&r, REPORT_WARNING, NULL, 0, "%u", i);
+	report_add(&r, REPORT_ERROR, NULL, 0, "x");
+	assert_int_equal(r.n, REPORT_MAX + 1);
+	assert_string_equal(r.items[REPORT_MAX].text, "x");
+	report_fini(&r);
+}
+
+static void
 test_long_text_is_cut(void **state)
 {
 	static char longest[100000];
@@ -126,12 +140,13 @@ test_log(void **state)
 	char text[4096];
 
 	(void)state;
-	report_add(&r, REPORT_ERROR, "a.conf", 3, "bad");
 	report_add(&r, REPORT_WARNING, NULL, 0, "odd");
+	report_add(&r, REPORT_ERROR, "a.conf", 3, "bad");
 	r.errors += 2; /* as if they had not been kept */
 	logged(&r, text, sizeof(text));
 	assert_non_null(strstr(text, "error: a.conf:3: bad\n"));
 	assert_non_null(strstr(text, "warning: odd\n"));
+	assert_true(strstr(text, "bad") < strstr(text, "odd"));
 	assert_non_null(strstr(text, "warning: 2 further problems"));
 	report_fini(&r);
 }
@@ -165,6 +180,7 @@ main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_same_finding_is_reported_once),
 		cmocka_unit_test(test_more_than_the_maximum_is_counted),
+		cmocka_unit_test(test_warnings_leave_room_for_errors),
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_format_fails_when_there_is_no_room),
