@@ -138,6 +138,11 @@ struct lint_markup {
 void lint_markup(struct lint *l, const char *path,
     const struct gemtext_line *line, struct lint_markup *m);
 
+/* A character that looks like a space, or like nothing, and is neither to a
+ * client: LOOK_NONE for all others, the space and the tab among them. */
+enum lint_look { LOOK_NONE, LOOK_SPACE, LOOK_ZERO_WIDTH };
+enum lint_look lint_look(uint32_t rune);
+
 /* Whether text begins as rows of lists and tables do in plain text. */
 bool lint_markup_begins_row(struct slice text);
 

@@ -2,6 +2,7 @@
 /* One link of a page: its URL, its label, and where the server would send the
  * reader who follows it. */
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,42 @@ link_has_raw_letters(const struct page_link *k)
 	return false;
 }
 
+/* Joiners between letters are part of some words; at either end of a URL they
+ * are not. */
+static bool
+rune_joins(struct slice url, size_t at, uint32_t rune)
+{
+	return (rune == 0x200c || rune == 0x200d) && at > 0 &&
+	       at + sizeof("\u200d") - 1 < url.len;
+}
+
+/* What looks like a space, or like nothing, in or around the URL: reported by
+ * its code point, because nobody sees it. */
+static bool
+link_check_looks(const struct page_link *k)
+{
+	char text[sizeof("U+FFFFFF")];
+	uint32_t rune;
+
+	for (size_t i = 0, n; i<k->url.len; i += n> 0 ? n : 1) {
+		enum lint_look look = LOOK_NONE;
+
+		n = slice_rune(slice_skip(k->url, i), &rune);
+		if (n > 0 && !rune_joins(k->url, i, rune))
+			look = lint_look(rune);
+		if (look == LOOK_NONE)
+			continue;
+		snprintf(text, sizeof(text), "U+%04X", (unsigned)rune);
+		link_add(k, "G009",
+		    look == LOOK_SPACE
+			? "only a space or a tab ends a URL; this one contains "
+			: "the URL contains the invisible character ",
+		    text);
+		return false;
+	}
+	return true;
+}
+
 /* False when there is no URL that could be followed. */
 static bool
 link_check_characters(const struct page_link *k)
@@ -90,6 +127,8 @@ link_check_characters(const struct page_link *k)
 		    "a link line without a URL");
 		return false;
 	}
+	if (!link_check_looks(k))
+		return false;
 	if (fault != NULL)
 		link_add(k, "G009", fault, NULL);
 	else if (link_has_raw_letters(k))
@@ -112,7 +151,8 @@ link_check_label(const struct page_link *k)
 
 	if (label.len == 0)
 		link_add(k, "G018", "no label", NULL);
-	else if (slice_equal(label, k->url) || label_is_url(label))
+	else if (label_is_url(label) ||
+		 (uri_is_absolute(k->url) && slice_equal(label, k->url)))
 		link_add(k, "G019", "the label is only a URL", NULL);
 }
 

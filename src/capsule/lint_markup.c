@@ -30,6 +30,51 @@ markup_is_word(uint8_t c)
 	       (c >= 'A' && c <= 'Z') || c >= 0x80;
 }
 
+enum lint_look
+lint_look(uint32_t rune)
+{
+	static const struct {
+		uint32_t first, last;
+		enum lint_look look;
+	} blocks[] = {
+		{ 0xa0, 0xa0, LOOK_SPACE },
+		{ 0xad, 0xad, LOOK_ZERO_WIDTH }, /* soft hyphen */
+		{ 0x1680, 0x1680, LOOK_SPACE },
+		{ 0x180e, 0x180e, LOOK_ZERO_WIDTH },
+		{ 0x2000, 0x200a, LOOK_SPACE },
+		{ 0x200b, 0x200f, LOOK_ZERO_WIDTH },
+		{ 0x202a, 0x202e, LOOK_ZERO_WIDTH },
+		{ 0x202f, 0x202f, LOOK_SPACE },
+		{ 0x205f, 0x205f, LOOK_SPACE },
+		{ 0x2060, 0x206f, LOOK_ZERO_WIDTH },
+		{ 0x3000, 0x3000, LOOK_SPACE },
+		{ 0xfeff, 0xfeff, LOOK_ZERO_WIDTH },
+	};
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		if (rune >= blocks[i].first && rune <= blocks[i].last)
+			return blocks[i].look;
+	return LOOK_NONE;
+}
+
+/* Skips blanks and what looks like them; the first of the latter, or 0. */
+static uint32_t
+markup_skip_looks(struct slice *s)
+{
+	uint32_t rune, first = 0;
+	size_t n;
+
+	while ((n = slice_rune(*s, &rune)) > 0) {
+		if (lint_look(rune) == LOOK_NONE &&
+		    (rune != ' ' && rune != '\t'))
+			break;
+		if (first == 0 && lint_look(rune) != LOOK_NONE)
+			first = rune;
+		*s = slice_skip(*s, n);
+	}
+	return first;
+}
+
 /* How many of s's first bytes are c. */
 static size_t
 markup_run(struct slice s, uint8_t c)
@@ -358,6 +403,36 @@ markup_is_item_unmarked(const struct gemtext_line *line)
 	       !markup_is_emphasised(line->raw, '*');
 }
 
+/* Marks that are none because of the space, or what looks like one, before or
+ * after them. */
+static void
+markup_check_spaces(
+    struct lint *l, const char *path, const struct gemtext_line *line)
+{
+	struct slice s = line->raw;
+	uint32_t look = markup_skip_looks(&s);
+
+	if (look != 0 && (markup_has_mark(s) || slice_starts(s, SLICE("* "))))
+		lint_add(l, "G033", path, line->number,
+		    "U+%04X before the marker makes this line plain text",
+		    (unsigned)look);
+	else if (markup_is_blank(line->raw.ptr[0]) &&
+		 markup_has_mark(line->text))
+		lint_add(l, "G033", path, line->number,
+		    "the leading space makes this line plain text");
+	if (!markup_is_item_unmarked(line))
+		return;
+	s = slice_skip(line->raw, 1);
+	look = markup_skip_looks(&s);
+	if (look != 0)
+		lint_add(l, "G025", path, line->number,
+		    "a list item needs a space after *, not U+%04X",
+		    (unsigned)look);
+	else
+		lint_add(l, "G025", path, line->number,
+		    "a list item needs a space after *");
+}
+
 void
 lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
     struct lint_markup *m)
@@ -373,12 +448,6 @@ lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
 		f = markup_words_fault(line->text);
 	if (f.what != NULL)
 		lint_add(l, f.code, path, line->number, "%s", f.what);
-	if (!plain)
-		return;
-	if (markup_is_blank(line->raw.ptr[0]) && markup_has_mark(line->text))
-		lint_add(l, "G033", path, line->number,
-		    "the leading space makes this line plain text");
-	if (markup_is_item_unmarked(line))
-		lint_add(l, "G025", path, line->number,
-		    "a list item needs a space after *");
+	if (plain)
+		markup_check_spaces(l, path, line);
 }

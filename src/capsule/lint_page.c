@@ -213,11 +213,33 @@ scheme_has_colon(struct slice url)
 	return false;
 }
 
+/* Those of links that name a host. */
+static const char *const hosted[] = { "http", "https", "gopher", "gophers",
+	"titan", "spartan", "finger", "ftp", "ftps", "guppy", "nex", "scroll",
+	"ws", "wss", NULL };
+
+/* Why a link of another scheme leads nowhere, or NULL. */
+static const char *
+scheme_fault(const char *scheme, struct slice url)
+{
+	struct slice ignored, rest;
+
+	if (strcmp(scheme, "file") == 0)
+		return "leads to a file on the reader's own computer";
+	if (!scheme_is_among(hosted, scheme))
+		return NULL;
+	slice_cut(url, ':', &ignored, &rest);
+	if (slice_starts(rest, SLICE("//")) && rest.len > 2 &&
+	    !slice_find(SLICE("/?#:"), rest.ptr[2], NULL))
+		return NULL;
+	return "no host in the URI";
+}
+
 bool
 lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 {
 	char scheme[SCHEME_SIZE];
-	const char *near;
+	const char *near, *fault;
 
 	scheme_read(line->url, scheme);
 	if (scheme[0] == '\0' && scheme_has_colon(line->url))
@@ -237,7 +259,11 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line)
 			lint_link_add(
 			    l, "G036", path, line, "unknown scheme ", scheme);
 	}
-	lint_link_list(l, path, line);
+	fault = scheme_fault(scheme, line->url);
+	if (fault != NULL)
+		lint_link_add(l, "G007", path, line, fault, NULL);
+	else
+		lint_link_list(l, path, line);
 	return false;
 }
 

@@ -8,6 +8,7 @@ test_list_marks(void **state)
 		{ "no blank", "G025", 2, "# x\n*item\n" },
 		{ "nothing behind it", "G025", 2, "# x\n*\n" },
 		{ "a tab is no blank", "G025", 2, "# x\n*\titem\n" },
+		{ "U+00A0", "G025", 2, "# x\n*\u00a0item\n" },
 		{ "an item", "G025", NOWHERE, "# x\n* item\n" },
 		{ "emphasis", "G025", NOWHERE, "# x\n*so* it is\n" },
 		{ "bold", "G025", NOWHERE, "# x\n**so** it is\n" },
@@ -134,6 +135,10 @@ test_blanks_before_marks(void **state)
 		{ "a heading", "G033", 2, "# x\n\t## y\n" },
 		{ "a quote", "G033", 2, "# x\n > y\n" },
 		{ "a block", "G033", 2, "# x\n ```\n" },
+		{ "U+00A0", "G033", 2, "# x\n\u00a0=> page.gmi x\n" },
+		{ "a mark of bytes", "G033", 2, "# x\n\ufeff# y\n" },
+		{ "before an item", "G033", 2, "# x\n \u200b* y\n" },
+		{ "before text", "G033", NOWHERE, "# x\n\u00a0y\n" },
 		{ "no heading", "G033", NOWHERE, "# x\n #tag\n #### y\n" },
 		{ "text", "G033", NOWHERE, "# x\n  text => and more\n  \n" },
 		{ "in a block", "G033", NOWHERE, "# x\n```a\n => b\n```\n" },
@@ -142,6 +147,10 @@ test_blanks_before_marks(void **state)
 	(void)state;
 	capsule_open_one("");
 	linter_check_rows("page.gmi", ROWS(rows));
+	tree_write("root/page.gmi", "# x\n*\u2003a\n\ufeff# y\n");
+	linter_run();
+	linter_check_finding("G025", "page.gmi", 2, "after *, not U+2003");
+	linter_check_finding("G033", "page.gmi", 3, "U+FEFF before");
 }
 
 int
