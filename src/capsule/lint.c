@@ -298,6 +298,7 @@ static const struct lint_rule rules[] = {
 	{ "C012", LINT_ERROR, "a capsule without an index page" },
 	{ "C013", LINT_INFO, "a file that is not served" },
 	{ "C014", LINT_WARNING, "something suspicious in capsule.conf" },
+	{ "C015", LINT_WARNING, "a text file that is not in its charset" },
 	{ "F001", LINT_ERROR, "a favicon.txt that is not plain text" },
 	{ "F002", LINT_WARNING, "a favicon.txt that is not one emoji" },
 	{ "G001", LINT_ERROR, "a page that is not UTF-8" },
@@ -354,6 +355,7 @@ static const struct lint_rule rules[] = {
 	{ "S005", LINT_ERROR, "two entries with the same URL" },
 	{ "S006", LINT_WARNING, "a feed page without entries" },
 	{ "S007", LINT_WARNING, "an entry without a title" },
+	{ "S008", LINT_INFO, "a label that begins with nearly a date" },
 	{ "W001", LINT_ERROR, "a security.txt that is not plain text" },
 	{ "W002", LINT_WARNING, "a security.txt without contact, or expired" },
 };
@@ -383,7 +385,7 @@ bool
 lint_rule_hangs_on_conf(const struct lint_rule *rule)
 {
 	static const char *const codes[] = { "A005", "A006", "C001", "C003",
-		"C004", "C012", "F001", "G007", "R001", "W001" };
+		"C004", "C012", "C015", "F001", "G007", "R001", "W001" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(codes[i], rule->code) == 0)

@@ -146,20 +146,6 @@ capsule_check_orphans(struct lint *l)
 }
 
 static bool
-page_has_language(const struct lint_target *t)
-{
-	struct slice type, parameters = slice_str(t->meta), one;
-	bool more = slice_cut(parameters, ';', &type, &parameters);
-
-	while (more) {
-		more = slice_cut(parameters, ';', &one, &parameters);
-		if (slice_starts(slice_trim(one), SLICE("lang=")))
-			return true;
-	}
-	return false;
-}
-
-static bool
 page_lacks_language(struct lint *l, const struct inventory_item *item)
 {
 	const struct lint_target *t;
@@ -168,7 +154,7 @@ page_lacks_language(struct lint *l, const struct inventory_item *item)
 		return false;
 	t = lint_ask_item(l, item);
 	return t != NULL && t->status == STATUS_SUCCESS &&
-	       !page_has_language(t);
+	       lint_parameter(t, SLICE("lang")).len == 0;
 }
 
 /* Where no page has a language, that is one mistake and not many. */
@@ -190,6 +176,64 @@ capsule_check_languages(struct lint *l)
 		if (page_lacks_language(l, &l->inventory.item[i]))
 			lint_add(l, "C001", l->inventory.item[i].path, 0,
 			    "no language");
+}
+
+/* The line, from 1, of the first byte that is not UTF-8; 0: there is none. */
+static unsigned
+text_malformed(struct slice rest, uint8_t *byte)
+{
+	struct slice line;
+	unsigned number = 0;
+	uint32_t rune;
+
+	while (slice_line(&rest, &line)) {
+		number++;
+		while (slice_rune(line, &rune) > 0)
+			line = slice_skip(line, slice_rune(line, &rune));
+		if (line.len == 0)
+			continue;
+		*byte = line.ptr[0];
+		return number;
+	}
+	return 0;
+}
+
+/* Texts other than pages: clients take them for UTF-8 unless they have
+ * another charset (protocol specification, "Response bodies"). */
+static void
+capsule_check_text(
+    struct lint *l, const struct inventory_item *item, struct buf *bytes)
+{
+	const struct lint_target *t = NULL;
+	unsigned line = 0;
+	uint8_t byte;
+
+	if (!item->page && item->size <= LINT_PAGE_MAX)
+		t = lint_ask_item(l, item);
+	if (t == NULL || t->status != STATUS_SUCCESS || !lint_is_utf8(t) ||
+	    !slice_equal_nocase(
+		slice_head(slice_str(t->meta), strlen(t->meta) < 5 ? 0 : 5),
+		SLICE("text/")))
+		return;
+	buf_reset(bytes);
+	if (inventory_load(l->host, item->path, bytes))
+		line = text_malformed(buf_view(bytes), &byte);
+	if (line != 0)
+		lint_add(l, "C015", item->path, line,
+		    "byte 0x%02x is not UTF-8, which clients expect of %s; "
+		    "set charset in " LINT_CONF_FILE,
+		    byte, t->meta);
+}
+
+static void
+capsule_check_texts(struct lint *l)
+{
+	struct buf bytes;
+
+	buf_init(&bytes, LINT_PAGE_MAX);
+	for (size_t i = 0; i < l->inventory.n; i++)
+		capsule_check_text(l, &l->inventory.item[i], &bytes);
+	buf_fini(&bytes);
 }
 
 static void
@@ -216,6 +260,7 @@ lint_capsule(struct lint *l)
 		capsule_check_directories(l, i);
 		capsule_check_file(l, &l->inventory.item[i]);
 	}
+	capsule_check_texts(l);
 	capsule_check_languages(l);
 	capsule_check_root(l);
 	capsule_check_orphans(l);

@@ -12,7 +12,11 @@
 
 #define RUN "; run carnation feed to regenerate it"
 
-enum { DAY_S = 86400 };
+enum {
+	DAY_S = 86400,
+	NEAR_DIGITS_MAX = 4, /* of a year */
+	GRACE_DAYS = 1,      /* where it is tomorrow already, by UTC */
+};
 
 struct subscribed {
 	struct lint *l;
@@ -57,13 +61,96 @@ subscription_check_entry(
 		    "invalid date: %.*s", SLICE_ARGS(entry->date));
 		return;
 	}
-	if (subscription_days(&entry->day) > s->l->now / DAY_S)
+	if (subscription_days(&entry->day) > s->l->now / DAY_S + GRACE_DAYS)
 		lint_add(s->l, "S004", s->path, entry->line,
 		    "%.*s is in the future", SLICE_ARGS(entry->date));
 	if (entry->title.len == 0)
 		lint_add(s->l, "S007", s->path, entry->line,
 		    "no title after the date: some clients skip the entry");
 	subscription_check_url(s, entry);
+}
+
+/* Takes a number off *s, and at most one digit more than a year has: how many
+ * digits those were, and their value. */
+static size_t
+near_take_number(struct slice *s, unsigned *value)
+{
+	size_t n = 0;
+
+	*value = 0;
+	while (n < s->len && n < NEAR_DIGITS_MAX + 1 && s->ptr[n] >= '0' &&
+	       s->ptr[n] <= '9')
+		*value = *value * 10 + (s->ptr[n++] - (unsigned)'0');
+	*s = slice_skip(*s, n);
+	return n;
+}
+
+/* Takes what stands between the numbers of a date off *s. */
+static bool
+near_take_separator(struct slice *s, struct slice *out)
+{
+	static const char *const separators[] = { "-", ".", "/",
+		"\u2010",                               /* hyphen */
+		"\u2011", "\u2012", "\u2013", "\u2014", /* dashes */
+		"\u2212" /* minus */ };
+
+	for (size_t i = 0; i < sizeof(separators) / sizeof(separators[0]);
+	     i++) {
+		*out = slice_str(separators[i]);
+		if (!slice_starts(*s, *out))
+			continue;
+		*s = slice_skip(*s, out->len);
+		return true;
+	}
+	return false;
+}
+
+/* Whether a label begins with a date as people write it, but in none of the
+ * ways that clients read: "2024-4-1", "01.04.2024", "[2024-04-01]". */
+static bool
+label_is_nearly_dated(struct slice s)
+{
+	unsigned value[3], small;
+	struct slice separator[2];
+	size_t digits[3];
+
+	if (subscription_looks_dated(s))
+		return false;
+	if (s.len > 0 && slice_find(SLICE("[(<{*_"), s.ptr[0], NULL))
+		s = slice_trim(slice_skip(s, 1));
+	for (int i = 0; i < 3; i++) {
+		digits[i] = near_take_number(&s, &value[i]);
+		if (i < 2 && !near_take_separator(&s, &separator[i]))
+			return false;
+	}
+	if (!slice_equal(separator[0], separator[1]) || digits[1] < 1 ||
+	    digits[1] > 2)
+		return false;
+	if (digits[0] == NEAR_DIGITS_MAX)
+		small = digits[2] >= 1 && digits[2] <= 2 ? value[2] : 0;
+	else
+		small = digits[0] >= 1 && digits[0] <= 2 &&
+				digits[2] == NEAR_DIGITS_MAX
+			    ? value[0]
+			    : 0;
+	/* Either may be the month. */
+	return small >= 1 && small <= 31 && value[1] >= 1 && value[1] <= 31 &&
+	       (small <= 12 || value[1] <= 12);
+}
+
+static void
+subscription_check_near_dates(
+    struct lint *l, const char *path, struct slice text)
+{
+	struct gemtext g = { .rest = text };
+	struct gemtext_line line;
+
+	while (gemtext_next(&g, &line))
+		if (line.kind == GEMTEXT_LINK &&
+		    label_is_nearly_dated(line.text))
+			lint_add(l, "S008", path, line.number,
+			    "clients that subscribe skip this link: an entry's "
+			    "label begins with YYYY-MM-DD");
 }
 
 static void
@@ -95,6 +182,7 @@ subscription_check_page(struct lint *l, const char *path, struct slice text)
 		    "no entries: an entry is a link whose label begins with a "
 		    "date, YYYY-MM-DD");
 	feed_entries_fini(&s.first);
+	subscription_check_near_dates(l, path, text);
 }
 
 /* At the line where the page was called the feed: the operator's own file is

@@ -71,6 +71,14 @@ void lint_add(struct lint *l, const char *code, const char *file, unsigned line,
  * until the next call; empty when they do not get it. */
 struct slice lint_type(struct lint *l, const char *path);
 
+/* A parameter of the type that t is served with, "lang" for one; empty: it has
+ * none. */
+struct slice lint_parameter(const struct lint_target *t, struct slice name);
+
+/* Whether bytes that are sent with t's type are meant to be UTF-8: it has no
+ * other charset. */
+bool lint_is_utf8(const struct lint_target *t);
+
 /* Adds code unless the file is served as text/plain. */
 void lint_plain(struct lint *l, const char *code, const char *path);
 

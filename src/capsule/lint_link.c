@@ -585,6 +585,33 @@ lint_type(struct lint *l, const char *path)
 	return slice_trim(type);
 }
 
+struct slice
+lint_parameter(const struct lint_target *t, struct slice name)
+{
+	struct slice one, value, rest = slice_str(t->meta);
+	bool more = slice_cut(rest, ';', &one, &rest);
+
+	while (more) {
+		more = slice_cut(rest, ';', &one, &rest);
+		slice_cut(one, '=', &one, &value);
+		if (slice_equal_nocase(slice_trim(one), name))
+			return slice_trim(value);
+	}
+	return SLICE("");
+}
+
+bool
+lint_is_utf8(const struct lint_target *t)
+{
+	struct slice charset = lint_parameter(t, SLICE("charset"));
+
+	if (slice_starts(charset, SLICE("\"")) && charset.len > 1)
+		charset = slice_of(charset.ptr + 1, charset.len - 2);
+	return charset.len == 0 ||
+	       slice_equal_nocase(charset, SLICE("utf-8")) ||
+	       slice_equal_nocase(charset, SLICE("us-ascii"));
+}
+
 void
 lint_plain(struct lint *l, const char *code, const char *path)
 {

@@ -23,20 +23,13 @@ struct bytes {
 };
 
 static bool
-charset_is_utf8(const struct lint *l, const char *path)
+page_is_utf8(struct lint *l, const char *path)
 {
-	char text[REQUEST_URI_MAX + 2];
-	struct slice charset;
-	struct buf absolute;
+	const struct inventory_item *item = inventory_find(&l->inventory, path);
+	const struct lint_target *t =
+	    item != NULL ? lint_ask_item(l, item) : NULL;
 
-	buf_wrap(&absolute, text, sizeof(text));
-	if (!buf_byte(&absolute, '/') || !buf_str(&absolute, path) ||
-	    !buf_byte(&absolute, '\0'))
-		return true;
-	charset = policy_charset(l->host, text);
-	return charset.len == 0 ||
-	       slice_equal_nocase(charset, SLICE("utf-8")) ||
-	       slice_equal_nocase(charset, SLICE("us-ascii"));
+	return t == NULL || t->status != STATUS_SUCCESS || lint_is_utf8(t);
 }
 
 /* Whether a character has no business on a page. */
@@ -132,7 +125,7 @@ static void
 bytes_check(struct lint *l, const char *path, struct slice bytes)
 {
 	struct bytes b = {
-		.l = l, .path = path, .utf8 = charset_is_utf8(l, path)
+		.l = l, .path = path, .utf8 = page_is_utf8(l, path)
 	};
 	struct slice line;
 	size_t before;

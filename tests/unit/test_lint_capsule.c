@@ -26,6 +26,39 @@ test_languages(void **state)
 }
 
 static void
+test_texts(void **state)
+{
+	static const struct linter_row rows[] = {
+		{ "Latin-1", "C015", 2, "a\ncaf\xe9\n\xe9\n" },
+		{ "UTF-8", "C015", NOWHERE, "caf\xc3\xa9\n" },
+		{ "empty", "C015", NOWHERE, "" },
+		{ "no end of a character", "C015", 1, "\xc3" },
+	};
+
+	(void)state;
+	capsule_open_one("");
+	linter_check_rows("a.txt", ROWS(rows));
+	linter_check_finding("C015", "a.txt", 1, "byte 0xc3 is not UTF-8");
+	tree_write("root/a.bin", "\xe9");
+	tree_write("root/a.gmi", "# \xe9\n");
+	tree_write("root/a.html", "<p>\xe9</p>\n");
+	linter_run();
+	linter_check_finding("C015", "a.html", 1, "of text/html");
+	assert_int_equal(linter_count("C015"), 2);
+	capsule_open_one("paths = ( { glob = \"*.txt\"; charset = "
+			 "\"iso-8859-1\"; }, { glob = \"*.html\"; type = "
+			 "\"text/html; charset=windows-1252\"; }, "
+			 "{ glob = \"*.gmi\"; type = "
+			 "\"text/gemini; charset=windows-1252\"; } );");
+	linter_run();
+	assert_int_equal(linter_count("C015"), 0);
+	assert_int_equal(linter_count("G001"), 0);
+	capsule_open_one("charset = \"utf-8\";");
+	linter_run();
+	assert_int_equal(linter_count("C015"), 2);
+}
+
+static void
 test_names(void **state)
 {
 	(void)state;
@@ -260,6 +293,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		linter_test(test_languages),
+		linter_test(test_texts),
 		linter_test(test_names),
 		linter_test(test_directories),
 		linter_test(test_pages_that_nothing_links_to),
