@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -36,14 +38,27 @@ dial_timeout(uint64_t deadline_ms)
 }
 
 bool
-dial_wait(int fd, short events, uint64_t deadline_ms)
+dial_wait(int fd, short events, uint64_t deadline_ms,
+    const volatile sig_atomic_t *stop)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	int n;
+	sigset_t all, before;
+	int n = -1;
 
-	do {
-		n = poll(&p, 1, dial_timeout(deadline_ms));
-	} while (n == 0 && clock_ms() < deadline_ms);
+	/* A signal that arrives between the look at stop and the wait must end
+	 * the wait. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	if (stop == NULL || *stop == 0) {
+		do {
+			int ms = dial_timeout(deadline_ms);
+			struct timespec left = { .tv_sec = ms / 1000,
+				.tv_nsec = ms % 1000 * 1000000L };
+
+			n = ppoll(&p, 1, &left, &before);
+		} while (n == 0 && clock_ms() < deadline_ms);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return n > 0;
 }
 

@@ -5,6 +5,7 @@
 #define CLIENT_DIAL_H
 
 #include <poll.h>
+#include <signal.h>
 
 #include "util/buf.h"
 #include "util/why.h"
@@ -56,8 +57,9 @@ int dial_take(struct dial *d);
 void dial_close(struct dial *d);
 
 /* Waits until fd is ready for events (poll(2)); false when the deadline has passed
- * or a signal arrived before. */
-bool dial_wait(int fd, short events, uint64_t deadline_ms);
+ * or a signal arrived before. *stop is not 0: it does not wait (NULL: never). */
+bool dial_wait(int fd, short events, uint64_t deadline_ms,
+    const volatile sig_atomic_t *stop);
 
 /* What poll(2) waits for, in milliseconds from now until deadline_ms. */
 int dial_timeout(uint64_t deadline_ms);

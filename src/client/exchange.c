@@ -365,7 +365,7 @@ fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
 			break;
 		}
 		exchange_wants(x, &p, &deadline_ms);
-		dial_wait(p.fd, p.events, deadline_ms);
+		dial_wait(p.fd, p.events, deadline_ms, v->stop);
 	}
 	exchange_free(&x);
 	return result;

@@ -402,7 +402,7 @@ answer_read(bool secret, struct slice prompt)
 	struct sigaction action;
 	size_t size = 0;
 	char *line = NULL;
-	ssize_t len;
+	ssize_t len = -1;
 
 	if (secret && tcgetattr(STDIN_FILENO, &before) == -1)
 		return NULL;
@@ -415,7 +415,8 @@ answer_read(bool secret, struct slice prompt)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &during);
 	}
 	fprintf(stderr, "%.*s: ", SLICE_ARGS(prompt));
-	len = getline(&line, &size, stdin);
+	if (dial_wait(STDIN_FILENO, POLLIN, UINT64_MAX, &interrupted))
+		len = getline(&line, &size, stdin);
 	if (secret)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	if (secret || len <= 0)

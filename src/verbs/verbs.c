@@ -336,7 +336,8 @@ verb_print(struct buf *out)
 		log_error("out of memory");
 		return false;
 	}
-	fwrite(out->ptr, 1, out->len, stdout);
+	if (out->len > 0)
+		fwrite(out->ptr, 1, out->len, stdout);
 	return verb_flush();
 }
 

@@ -71,7 +71,7 @@ hear(struct slice archive, size_t piece, struct ear *e)
 {
 	const struct ustar_handler v = { file, bytes, end, e };
 	struct ustar_reader *r = ustar_reader_new(&v);
-	struct why why;
+	struct why why = { "" };
 	bool ok = r != NULL;
 
 	*e = (struct ear){ .exact = true };

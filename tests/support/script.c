@@ -15,7 +15,7 @@ script_wait(struct tls_conn *c, int fd, enum io io)
 {
 	return (io == IO_WANT_READ || io == IO_WANT_WRITE) &&
 	       dial_wait(fd, io == IO_WANT_READ ? POLLIN : POLLOUT,
-		   clock_ms() + 20000) &&
+		   clock_ms() + 20000, NULL) &&
 	       tls_conn_is_open(c);
 }
 
@@ -74,7 +74,7 @@ script_serve(int listener, const struct tls_server *tls, const struct script *s)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	} else {
 		shutdown(fd, SHUT_WR);
-		dial_wait(fd, POLLIN, clock_ms() + 5000);
+		dial_wait(fd, POLLIN, clock_ms() + 5000, NULL);
 	}
 	close(fd);
 	_exit(0);

@@ -21,7 +21,7 @@ dial_to(struct dial_names *names, const char *host, unsigned port,
 
 	if (dial_open(&d, names, host, port, clock_ms() + patience_ms, why))
 		while ((result = dial_step(&d, why)) == DIAL_WAITING)
-			dial_wait(d.fd, POLLOUT, d.until_ms);
+			dial_wait(d.fd, POLLOUT, d.until_ms, NULL);
 	dial_close(&d);
 	return result == DIAL_CONNECTED;
 }

@@ -244,7 +244,7 @@ test_abort(void **state)
 			uint64_t until;
 
 			exchange_wants(p.x, &want, &until);
-			dial_wait(want.fd, want.events, until);
+			dial_wait(want.fd, want.events, until, NULL);
 			assert_int_equal(
 			    exchange_step(p.x, &p.why), FETCH_GOING);
 		}
