@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* A whole connection over memory BIOs. The first byte of the input says how the
- * rest meets the server: even, as raw bytes instead of TLS; odd, inside TLS, in
- * records whose lengths the input gives. Whatever comes, the answer is nothing or
- * one well-formed header, and its body is whole or the close_notify missing. */
+/* A whole connection over memory BIOs. The first byte of the input says how
+ * the rest meets the server: even, as raw bytes instead of TLS; odd, inside
+ * TLS, in records whose lengths the input gives. Whatever comes, the answer
+ * is nothing or one well-formed header, and its body is whole or the
+ * close_notify missing. */
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>

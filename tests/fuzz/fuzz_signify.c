@@ -48,7 +48,7 @@ try_public(struct slice text)
 	assert(signify_key_equal(&key, &again));
 }
 
-/* Whoever has a secret key signs with it, and its public key says so. */
+/* What a secret key signs, its public key verifies. */
 static void
 try_secret(struct slice text)
 {

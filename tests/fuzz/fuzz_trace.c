@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Any bytes as another mirror's trace and as a store's state: no crash, nothing in
- * them that could harm a terminal, and what was taken is written and read the
- * same. */
+/* Any bytes as another mirror's trace and as a store's state: no crash, nothing
+ * in them that could harm a terminal, and what was taken is written and read
+ * the same. */
 #include <assert.h>
 #include <string.h>
 

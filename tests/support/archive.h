@@ -40,8 +40,8 @@ const char *archive_object_path(const char *text);
 /* Overwrites the first bytes of an object in place. */
 void archive_corrupt_object(const char *text, const char *with);
 
-/* A manifest of path, text, path, text ..., NULL, with all objects in the store.
- * archive_free_manifest frees its entries. */
+/* A manifest of path, text, path, text ..., NULL, with all objects in the
+ * store. archive_free_manifest frees its entries. */
 struct manifest
 archive_make_manifest(uint64_t serial, const char *const *words);
 void archive_free_manifest(struct manifest *m);

@@ -30,7 +30,8 @@ struct conf *conf_parse_text(const char *text, struct report *r);
 void report_check_item(
     const struct report *r, size_t i, const char *want, const char *row);
 
-/* Fails unless r says wanted, which ends with NULL or after max, and no more. */
+/* Fails unless r says wanted, which ends with NULL or after max, and no
+ * more. */
 void report_check_items(const struct report *r, const char *const *wanted,
     size_t max, const char *row);
 

@@ -46,7 +46,8 @@ void link_close(struct link *l);
 /* Steps both sides in turn until both are done, or false once ours fails. */
 bool link_handshake(struct link *l);
 
-/* Sends text to the client and checks it; the client takes its tickets first. */
+/* Sends text to the client and checks it; the client takes its tickets
+ * first. */
 void link_send(struct link *l, const char *text);
 
 /* Checks the common name of the certificate that the client received. */

@@ -44,7 +44,7 @@ entry(void)
 	};
 }
 
-/* The line behind its time, which is checked for its shape. */
+/* The line after its time, which is checked for its shape. */
 static const char *
 line(const struct access *a, const struct access_entry *e)
 {
@@ -132,7 +132,7 @@ test_longest(void **state)
 	assert_string_equal(text + strlen(text) - 3, "\"}\n");
 }
 
-/* A pipe that nobody reads costs lines, not the server. */
+/* A pipe without a reader loses lines and does not block the server. */
 static void
 test_full_pipe(void **state)
 {
@@ -173,7 +173,8 @@ close_scene(void)
 	fclose(scene.file);
 }
 
-/* Of any length there is one LF, at the end of at most ACCESS_LINE_MAX bytes. */
+/* Of any length there is one LF, at the end of at most ACCESS_LINE_MAX
+ * bytes. */
 static void
 test_cut_line_ends_with_lf(void **state)
 {

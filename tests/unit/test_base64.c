@@ -24,7 +24,7 @@ test_decode(void **state)
 		{ "more of them", SLICE("YR=="), 1, false },
 		{ "no padding", SLICE("YWI"), 2, false },
 		{ "a blank before it", SLICE(" YWI"), 2, false },
-		{ "a line feed behind it", SLICE("YWI\n"), 2, false },
+		{ "a line feed after it", SLICE("YWI\n"), 2, false },
 		{ "a blank instead of padding", SLICE("YWI "), 2, false },
 		{ "a byte that is none", SLICE("YW*j"), 3, false },
 		{ "the URL's alphabet", SLICE("-_-_"), 3, false },

@@ -5,7 +5,7 @@
 
 #define SOUND "capsules = ( { host = \"h\"; root = \"/r\"; } );"
 
-/* What conf_check says of a configuration that could be read. */
+/* What conf_check reports about a configuration that could be read. */
 static void
 test_checking_reports(void **state)
 {
@@ -119,7 +119,7 @@ test_checking_the_command_line(void **state)
 	    "empty");
 	report_check_item(&r, 2, "error: duplicate host \"h\"", "names");
 	assert_int_equal(r.n, 3);
-	/* A second look says nothing new. */
+	/* A second check reports nothing new. */
 	assert_true(conf_check(c, &r));
 	report_fini(&r);
 	conf_free(&c);

@@ -95,7 +95,8 @@ test_dump_has_absolute_paths(void **state)
 	conf_free(&c);
 }
 
-/* What the operator leaves to the capsule would win over it, were it written. */
+/* What the operator leaves to the capsule would win over it, were it
+ * written. */
 static void
 test_dump_omits_unset_capsule_settings(void **state)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What conf_read says. A syntax error stops it; nothing else does. */
+/* What conf_read reports. A syntax error stops it; nothing else does. */
 static void
 test_reading_reports(void **state)
 {
@@ -21,7 +21,7 @@ test_reading_reports(void **state)
 		    { "carnation.conf:2: error: syntax error" } },
 		{ "a name alone", BYTES("\nworkers;\n"),
 		    { "carnation.conf:2: error: syntax error" } },
-		{ "said twice", BYTES("workers = 1;\n\nworkers = 2;\n"),
+		{ "duplicate setting", BYTES("workers = 1;\n\nworkers = 2;\n"),
 		    { "carnation.conf:3: error: duplicate setting name" } },
 		{ "no comma between texts and a number",
 		    BYTES("listen = [\"a\" 1];"),
@@ -152,7 +152,7 @@ test_reading_reports(void **state)
 	}
 }
 
-/* Reads a capsule.conf under an operator who says nothing. */
+/* Reads a capsule.conf of an operator who sets nothing. */
 static void
 check_content(struct slice text, const char *want, const char *row)
 {
@@ -180,7 +180,7 @@ test_refusals(void **state)
 		{ "nothing", BYTES(""), NULL },
 		{ "a file from elsewhere", BYTES("@include \"/etc/passwd\"\n"),
 		    "capsule.conf:1: error: @include is not allowed here" },
-		{ "behind blanks", BYTES("\n \t@include \"x\"\n"),
+		{ "after blanks", BYTES("\n \t@include \"x\"\n"),
 		    "capsule.conf:2: error: @include is not allowed here" },
 		{ "within a group",
 		    BYTES("paths = (\n@include \"/etc/passwd\"\n);"),
@@ -191,7 +191,7 @@ test_refusals(void **state)
 		    "capsule.conf:1: error: title: invalid value "
 		    "\"\\x5c\\x0a@include \"x\"\": contains a control "
 		    "character" },
-		{ "behind a comment that only seems open",
+		{ "after a comment that only seems open",
 		    BYTES("title = \"/*\";\n@include \"x\""),
 		    "capsule.conf:2: error: @include is not allowed here" },
 		{ "a NUL hides nothing", BYTES("title = \"x\";\0lng = 1;"),

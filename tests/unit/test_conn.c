@@ -146,7 +146,7 @@ test_timeout_of_each_state(void **state)
 		{ "handshake", CONN_HANDSHAKE, 11, CONN_DONE },
 		{ "a request that never came: close_notify", CONN_REQUEST, 12,
 		    CONN_SHUTDOWN },
-		{ "a reader who takes nothing", CONN_SEND, 13, CONN_DONE },
+		{ "a client that reads nothing", CONN_SEND, 13, CONN_DONE },
 		{ "no room for close_notify", CONN_SHUTDOWN, 13, CONN_DONE },
 		{ "more to drain", CONN_DISCARD, CONN_DISCARD_S, CONN_DONE },
 		{ "at the end", CONN_DONE, CONN_DISCARD_S, CONN_DONE },
@@ -270,7 +270,7 @@ test_no_room_for_close_notify(void **state)
 	session_disconnect(&s);
 }
 
-/* A reader who takes nothing: others have their turn, the answer waits. */
+/* A client that reads nothing: others have their turn, the response waits. */
 static void
 begin_big(struct session *s)
 {
@@ -376,7 +376,8 @@ test_client_that_disconnects(void **state)
 	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
-/* The kernel's queue shrinks long before it takes more: he does read. */
+/* The kernel's queue shrinks long before it takes more: the client does
+ * read. */
 static void
 test_slow_reader_has_more_time(void **state)
 {
@@ -417,7 +418,7 @@ is_like(struct slice text, const char *pattern)
 	return i == text.len;
 }
 
-/* All that is in the log: one line, behind its time. */
+/* All that is in the log: one line, after its time. */
 static void
 check_log(const char *rule, const char *pattern)
 {
@@ -438,7 +439,7 @@ static const struct row {
 	const char *rule;
 	const char *request;
 	const char *answer;
-	const char *line; /* of the log, behind the time and the address */
+	const char *line; /* of the log, after the time and the address */
 } rows[] = {
 	{ "a page", H "/\r\n", PAGE,
 	    "localhost 20 23 # TLSv1.3 new complete /\n" },
@@ -457,7 +458,7 @@ static const struct row {
 	    "gemini://else.test/x?q\r\n", "53 hosts served here: localhost\r\n",
 	    "- 53 # # TLSv1.3 new complete gemini://else.test/x\n" },
 	{ "an empty line", "\r\n", NULL, "- 59 # # TLSv1.3 new complete -\n" },
-	{ "what follows the line is nobody's", H "/\r\nGET / HTTP/1.0", PAGE,
+	{ "what follows the line is ignored", H "/\r\nGET / HTTP/1.0", PAGE,
 	    "localhost 20 23 # TLSv1.3 new complete /\n" },
 };
 

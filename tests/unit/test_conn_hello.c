@@ -5,7 +5,7 @@
 
 /* A ClientHello as our client sends it. */
 static size_t
-hello_of(struct tls_conn *client, uint8_t *out, size_t size)
+hello_make(struct tls_conn *client, uint8_t *out, size_t size)
 {
 	struct buf b;
 
@@ -18,7 +18,7 @@ hello_of(struct tls_conn *client, uint8_t *out, size_t size)
 }
 
 static int
-low_water(const struct session *s)
+conn_low_water(const struct session *s)
 {
 	socklen_t len = sizeof(int);
 	int value = 0;
@@ -35,24 +35,24 @@ test_hello_in_pieces(void **state)
 	uint8_t hello[4096];
 	struct tls_conn client;
 	struct session s;
-	size_t len = hello_of(&client, hello, sizeof(hello));
+	size_t len = hello_make(&client, hello, sizeof(hello));
 
 	(void)state;
 	session_connect(&s, "192.0.2.7", 0);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
 	assert_int_equal(write(s.client.fd, hello, 1), 1);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
-	assert_int_equal(low_water(&s), 5 + 4);
+	assert_int_equal(conn_low_water(&s), 5 + 4);
 	assert_int_equal(write(s.client.fd, hello + 1, 9), 9);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
-	assert_int_equal(low_water(&s), len);
+	assert_int_equal(conn_low_water(&s), len);
 	assert_false(tls_conn_is_open(&s.conn.tls));
 	assert_int_equal(
 	    write(s.client.fd, hello + 10, len - 10), (ssize_t)len - 10);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
 	assert_int_equal(s.conn.state, CONN_QUEUED);
 	assert_false(tls_conn_is_open(&s.conn.tls));
-	assert_int_equal(low_water(&s), 1);
+	assert_int_equal(conn_low_water(&s), 1);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
 	assert_true(tls_conn_is_open(&s.conn.tls));
 	assert_int_equal(s.conn.state, CONN_HANDSHAKE);
@@ -67,7 +67,7 @@ test_hello_in_tiny_records(void **state)
 	uint8_t hello[4096], cut[6 * 4096];
 	struct tls_conn client;
 	struct session s;
-	size_t len = hello_of(&client, hello, sizeof(hello)), n = 0;
+	size_t len = hello_make(&client, hello, sizeof(hello)), n = 0;
 	int looks = 0;
 
 	(void)state;
@@ -96,7 +96,7 @@ test_hello_in_tiny_records(void **state)
 	session_disconnect(&s);
 }
 
-/* What says that it is longer than any hello, or what is forbidden, gets nothing and
+/* A length beyond any ClientHello, or a forbidden record, gets nothing and
  * is not kept. */
 static void
 test_never_a_hello(void **state)
@@ -128,7 +128,7 @@ test_never_a_hello(void **state)
 	}
 }
 
-/* OpenSSL says what is wrong with these, and is asked at once. */
+/* OpenSSL refuses these, and gets them at once. */
 static void
 test_invalid_hello_is_refused_at_once(void **state)
 {
@@ -153,7 +153,7 @@ test_invalid_hello_is_refused_at_once(void **state)
 	}
 }
 
-/* Its poll(2) does not heed the mark. */
+/* Its poll(2) ignores SO_RCVLOWAT. */
 static void
 test_unix_socket_does_not_wait(void **state)
 {
@@ -165,7 +165,7 @@ test_unix_socket_does_not_wait(void **state)
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
 	assert_true(tls_conn_is_open(&s.conn.tls));
-	assert_int_equal(low_water(&s), 1);
+	assert_int_equal(conn_low_water(&s), 1);
 	session_disconnect(&s);
 }
 
@@ -179,7 +179,7 @@ test_incomplete_hello(void **state)
 	session_connect(&s, "192.0.2.7", 0);
 	assert_int_equal(write(s.client.fd, "\x16\x03\x01\x02\x00", 5), 5);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
-	assert_int_equal(low_water(&s), 5 + 0x200);
+	assert_int_equal(conn_low_water(&s), 5 + 0x200);
 	shutdown(s.client.fd, SHUT_WR);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
 	assert_int_equal(s.conn.state, CONN_QUEUED);
@@ -199,11 +199,11 @@ test_long_hello(void **state)
 	session_connect(&s, "192.0.2.7", 0);
 	assert_int_equal(write(s.client.fd, hello, 2500), 2500);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
-	assert_int_equal(low_water(&s), sizeof(hello));
+	assert_int_equal(conn_low_water(&s), sizeof(hello));
 	assert_false(tls_conn_is_open(&s.conn.tls));
 	assert_int_equal(write(s.client.fd, hello + 2500, 505), 505);
 	conn_step(&s.conn, &testbed.world);
-	assert_int_equal(low_water(&s), 1);
+	assert_int_equal(conn_low_water(&s), 1);
 	assert_int_equal(s.conn.state, CONN_QUEUED);
 	conn_step(&s.conn, &testbed.world);
 	assert_int_equal(s.conn.state, CONN_DONE); /* zeros are no hello */

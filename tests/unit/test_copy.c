@@ -20,7 +20,7 @@
 static char made[256 * 1024];
 
 static const char *
-make(const char *origin, size_t max)
+copy_make(const char *origin, size_t max)
 {
 	struct inventory pages;
 	struct feed_origin parsed;
@@ -42,14 +42,14 @@ make(const char *origin, size_t max)
 
 /* What becomes of one page's text. */
 static void
-becomes(struct slice page, const char *text)
+check_copy(struct slice page, const char *text)
 {
 	static const char rule[] = RULE "\nindex.gmi\n" RULE "\n\n";
 	const char *got;
 
 	tree_write_bytes("root/index.gmi", page);
 	capsule_open_one("");
-	got = strstr(make(NULL, sizeof(made) - 1), rule);
+	got = strstr(copy_make(NULL, sizeof(made) - 1), rule);
 	assert_non_null(got);
 	assert_string_equal(got + sizeof(rule) - 1, text);
 }
@@ -66,7 +66,7 @@ test_whole_copy(void **state)
 	tree_write("root/x.txt", "not a page\n");
 	capsule_open_one("title = \"Capsule\"; order = [\"index.gmi\", "
 			 "\"b.gmi\"];");
-	assert_string_equal(make("gemini://example.org", sizeof(made) - 1),
+	assert_string_equal(copy_make("gemini://example.org", sizeof(made) - 1),
 	    "Capsule\n=======\n\n"
 	    "This file holds all pages of the capsule as plain "
 	    "text, in reading\norder, for those who keep or print "
@@ -97,7 +97,7 @@ test_without_settings(void **state)
 	tree_write("root/a.gmi", "# A\n");
 	capsule_open_one("");
 	assert_string_equal(copy_file(capsule_host()), "capsule.txt");
-	assert_string_equal(make(NULL, sizeof(made) - 1),
+	assert_string_equal(copy_make(NULL, sizeof(made) - 1),
 	    ABOUT "  1. A (a.gmi)\n"
 		  "\n" RULE "\na.gmi\n" RULE "\n\nA\n=\n");
 }
@@ -106,14 +106,14 @@ static void
 test_each_kind_of_line(void **state)
 {
 	(void)state;
-	becomes(SLICE("# One\n## Two\n#\n### Three\n"),
+	check_copy(SLICE("# One\n## Two\n#\n### Three\n"),
 	    "One\n===\nTwo\n---\n\n### Three\n");
-	becomes(SLICE("* item\n> quote\n>\n*no item\n"),
+	check_copy(SLICE("* item\n> quote\n>\n*no item\n"),
 	    "* item\n> quote\n>\n*no item\n");
-	becomes(SLICE("``` A tree\n  |  \n\t/ \\\n=> x\n``` end\nb\n"),
+	check_copy(SLICE("``` A tree\n  |  \n\t/ \\\n=> x\n``` end\nb\n"),
 	    "[A tree]\n  |  \n\t/ \\\n=> x\nb\n");
-	becomes(SLICE("```\nx\n"), "x\n");
-	becomes(SLICE("a\r\n\r\n\r\nb"), "a\n\n\nb\n");
+	check_copy(SLICE("```\nx\n"), "x\n");
+	check_copy(SLICE("a\r\n\r\n\r\nb"), "a\n\n\nb\n");
 }
 
 static void
@@ -122,21 +122,22 @@ test_links(void **state)
 	(void)state;
 	tree_write("root/b c.gmi", "# B\n");
 	tree_write("root/x.txt", "x\n");
-	becomes(SLICE("=> b%20c.gmi B\n"), "B (b c.gmi)\n");
-	becomes(SLICE("=> b%20c.gmi\n"), "(b c.gmi)\n");
-	becomes(SLICE("=> /b%20c.gmi?q#f B\n"), "B (b c.gmi)\n");
-	becomes(SLICE("=> index.gmi Here\n"), "Here (index.gmi)\n");
-	becomes(SLICE("=> / Home\n"), "Home (index.gmi)\n");
-	becomes(SLICE("=> x.txt A text\n"), "A text <x.txt>\n");
-	becomes(SLICE("=> none.gmi None\n"), "None <none.gmi>\n");
-	becomes(SLICE("=> none/ None\n"), "None <none/>\n");
-	becomes(SLICE("=> https://x.example/?a=b X\n"),
+	check_copy(SLICE("=> b%20c.gmi B\n"), "B (b c.gmi)\n");
+	check_copy(SLICE("=> b%20c.gmi\n"), "(b c.gmi)\n");
+	check_copy(SLICE("=> /b%20c.gmi?q#f B\n"), "B (b c.gmi)\n");
+	check_copy(SLICE("=> index.gmi Here\n"), "Here (index.gmi)\n");
+	check_copy(SLICE("=> / Home\n"), "Home (index.gmi)\n");
+	check_copy(SLICE("=> x.txt A text\n"), "A text <x.txt>\n");
+	check_copy(SLICE("=> none.gmi None\n"), "None <none.gmi>\n");
+	check_copy(SLICE("=> none/ None\n"), "None <none/>\n");
+	check_copy(SLICE("=> https://x.example/?a=b X\n"),
 	    "X <https://x.example/?a=b>\n");
-	becomes(SLICE("=> //x.example/b%20c.gmi X\n"),
+	check_copy(SLICE("=> //x.example/b%20c.gmi X\n"),
 	    "X <//x.example/b%20c.gmi>\n");
-	becomes(SLICE("=> mailto:a@example.org\n"), "<mailto:a@example.org>\n");
-	becomes(SLICE("=>\na\n"), "\na\n");
-	becomes(SLICE("\n\n"), "");
+	check_copy(
+	    SLICE("=> mailto:a@example.org\n"), "<mailto:a@example.org>\n");
+	check_copy(SLICE("=>\na\n"), "\na\n");
+	check_copy(SLICE("\n\n"), "");
 }
 
 static void
@@ -145,9 +146,9 @@ test_control_characters_are_escaped(void **state)
 	const char *text;
 
 	(void)state;
-	becomes(SLICE("\xef\xbb\xbf# T\x1b]0;x\x07\n"
-		      "a\0b\xc2\x9b\xe2\x80\xae.\n"
-		      "=> x\x1b[1my \x1b[0mL\n```\x1b\n\x1b[2J\tx\n```\n"),
+	check_copy(SLICE("\xef\xbb\xbf# T\x1b]0;x\x07\n"
+			 "a\0b\xc2\x9b\xe2\x80\xae.\n"
+			 "=> x\x1b[1my \x1b[0mL\n```\x1b\n\x1b[2J\tx\n```\n"),
 	    "T]0;x\n=====\nab.\n[0mL <x[1my>\n[]\n[2J\tx\n");
 	text = made;
 	for (size_t i = 0; i < strlen(text); i++)
@@ -185,7 +186,7 @@ test_problems_are_reported_with_their_place(void **state)
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		capsule_open_one(rows[i].settings);
-		check_row((make(NULL, sizeof(made) - 1) == NULL) ==
+		check_row((copy_make(NULL, sizeof(made) - 1) == NULL) ==
 			      (rows[i].level == REPORT_ERROR),
 		    rows[i].settings);
 		check_row(capsule_reported(rows[i].level, 1, rows[i].words),
@@ -193,14 +194,14 @@ test_problems_are_reported_with_their_place(void **state)
 	}
 	capsule_open_one("copy = \"y.txt\";");
 	assert_string_equal(copy_file(capsule_host()), "y.txt");
-	assert_non_null(make(NULL, sizeof(made) - 1));
+	assert_non_null(copy_make(NULL, sizeof(made) - 1));
 	tree_write("root/y.txt", made);
-	assert_non_null(make(NULL, sizeof(made) - 1));
-	assert_null(make(NULL, 300));
+	assert_non_null(copy_make(NULL, sizeof(made) - 1));
+	assert_null(copy_make(NULL, 300));
 	assert_true(capsule_reported(REPORT_ERROR, 0, "too long"));
 	tree_write_bytes("root/b.gmi", SLICE("a\n\xff\n"));
 	capsule_open_one("");
-	assert_null(make(NULL, sizeof(made) - 1));
+	assert_null(copy_make(NULL, sizeof(made) - 1));
 	assert_true(capsule_reported(REPORT_ERROR, 2, "UTF-8"));
 }
 
@@ -210,7 +211,7 @@ test_no_copy_without_pages(void **state)
 	(void)state;
 	tree_write("root/x.txt", "x\n");
 	capsule_open_one("");
-	assert_null(make(NULL, sizeof(made) - 1));
+	assert_null(copy_make(NULL, sizeof(made) - 1));
 	assert_true(capsule_reported(REPORT_ERROR, 0, "no page"));
 }
 

@@ -273,7 +273,7 @@ test_sni_parse(void **state)
 		    SLICE("\0\x5\0\0\x3"
 			  "abc"),
 		    NULL },
-		{ "something behind the list",
+		{ "something after the list",
 		    SLICE("\0\x6\0\0\x3"
 			  "abc!"),
 		    NULL },
@@ -292,7 +292,8 @@ test_sni_parse(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct slice name;
-		/* On the heap, just as long: a sanitizer sees a step too far. */
+		/* On the heap, just as long: a sanitizer sees a step too
+		 * far. */
 		uint8_t *copy = test_malloc(rows[i].bytes.len + 1);
 		struct slice bytes = slice_of(copy + 1, rows[i].bytes.len);
 

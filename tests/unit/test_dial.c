@@ -14,12 +14,12 @@
 
 static bool
 dial_to(struct dial_names *names, const char *host, unsigned port,
-    uint64_t patience_ms, struct why *why)
+    uint64_t timeout_ms, struct why *why)
 {
 	enum dial_result result = DIAL_FAILED;
 	struct dial d;
 
-	if (dial_open(&d, names, host, port, clock_ms() + patience_ms, why))
+	if (dial_open(&d, names, host, port, clock_ms() + timeout_ms, why))
 		while ((result = dial_step(&d, why)) == DIAL_WAITING)
 			dial_wait(d.fd, POLLOUT, d.until_ms, NULL);
 	dial_close(&d);
@@ -34,7 +34,7 @@ test_failures(void **state)
 	int fd;
 
 	(void)state;
-	close(loopback_listen(&port)); /* nobody listens there now */
+	close(loopback_listen(&port)); /* nothing listens there now */
 	assert_false(dial_to(NULL, "127.0.0.1", port, 5000, &why));
 	assert_non_null(strstr(why.text, "Connection refused"));
 	why_clear(&why);

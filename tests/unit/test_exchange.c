@@ -55,7 +55,7 @@ on_body(void *arg, struct slice bytes)
 }
 
 /* A server by script, and an exchange with it. */
-struct play {
+struct run {
 	struct received received;
 	struct fetch_handler handler;
 	struct target target;
@@ -91,14 +91,14 @@ tear_down(void **state)
 }
 
 static void
-begin(struct play *p, const struct script *s,
-    const struct exchange_limits *limits)
+run_start(
+    struct run *p, const struct script *s, const struct exchange_limits *limits)
 {
 	char url[64];
 	unsigned port;
 	int listener = loopback_listen(&port);
 
-	*p = (struct play){ .received = { .trust = true },
+	*p = (struct run){ .received = { .trust = true },
 		.handler = { on_trust, on_header, on_body, NULL },
 		.result = FETCH_GOING };
 	p->handler.arg = &p->received;
@@ -115,7 +115,7 @@ begin(struct play *p, const struct script *s,
 
 /* Both at once, until both have ended. */
 static void
-go_on(struct play *p, size_t n)
+run_until_done(struct run *p, size_t n)
 {
 	for (;;) {
 		struct pollfd want[2];
@@ -139,7 +139,7 @@ go_on(struct play *p, size_t n)
 }
 
 static void
-finish(struct play *p)
+run_stop(struct run *p)
 {
 	int status;
 
@@ -184,15 +184,15 @@ test_limits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct play p;
+		struct run p;
 
-		begin(&p, &rows[i].s, &rows[i].limits);
-		go_on(&p, 1);
+		run_start(&p, &rows[i].s, &rows[i].limits);
+		run_until_done(&p, 1);
 		check_row(p.result == rows[i].want, rows[i].s.rule);
 		if (rows[i].why != NULL)
 			check_row(strstr(p.why.text, rows[i].why) != NULL,
 			    p.why.text);
-		finish(&p);
+		run_stop(&p);
 	}
 }
 
@@ -207,22 +207,22 @@ test_two_at_once(void **state)
 	const struct script slow = { .bytes = SLICE("20 text/plain\r\n"),
 		.repeat = 10,
 		.pause_ms = 20 };
-	struct play p[2];
+	struct run p[2];
 
 	(void)state;
 	memset(page, 'x', sizeof(page));
 	memcpy(page, "20 x\r\n", 6);
-	begin(&p[0], &fast, &limits);
-	begin(&p[1], &slow, &limits);
-	go_on(p, 2);
+	run_start(&p[0], &fast, &limits);
+	run_start(&p[1], &slow, &limits);
+	run_until_done(p, 2);
 	assert_int_equal(p[0].result, FETCH_DONE);
 	assert_int_equal(p[1].result, FETCH_DONE);
 	assert_int_equal(p[0].received.body, 1000 * sizeof(page) - 6);
 	assert_int_equal(p[1].received.body, 9 * slow.bytes.len);
 	/* A flood is taken in portions. */
 	assert_true(p[0].steps > 1000 / EXCHANGE_STEP_MAX);
-	finish(&p[0]);
-	finish(&p[1]);
+	run_stop(&p[0]);
+	run_stop(&p[1]);
 }
 
 /* Given up in any state. */
@@ -236,9 +236,9 @@ test_abort(void **state)
 
 	(void)state;
 	for (unsigned steps = 0; steps < 5; steps++) {
-		struct play p;
+		struct run p;
 
-		begin(&p, &s, &limits);
+		run_start(&p, &s, &limits);
 		for (unsigned i = 0; i < steps; i++) {
 			struct pollfd want;
 			uint64_t until;
@@ -249,12 +249,12 @@ test_abort(void **state)
 			    exchange_step(p.x, &p.why), FETCH_GOING);
 		}
 		assert_false(exchange_resumed(p.x));
-		finish(&p);
+		run_stop(&p);
 	}
 }
 
 static enum fetch_result
-fetch_play(const struct script *s, struct received *h, struct why *why)
+script_fetch(const struct script *s, struct received *h, struct why *why)
 {
 	struct fetch_handler handler = { .trust = on_trust,
 		.header = on_header,
@@ -326,7 +326,7 @@ test_answers(void **state)
 		    .want = FETCH_DONE,
 		    .status = 51,
 		    .meta = "Not found" },
-		{ .rule = "no text behind a code",
+		{ .rule = "no text after a code",
 		    .bytes = SLICE("50\r\n"),
 		    .repeat = 1,
 		    .want = FETCH_DONE,
@@ -369,7 +369,7 @@ test_answers(void **state)
 		    .timeout_s = 1,
 		    .want = FETCH_FAILED,
 		    .why = "waiting for a header: no answer within 1 s" },
-		{ .rule = "a header in drops does not stretch the patience",
+		{ .rule = "a header in drops does not extend the timeout",
 		    .bytes = SLICE("2"),
 		    .repeat = 100,
 		    .pause_ms = 200,
@@ -388,7 +388,7 @@ test_answers(void **state)
 		struct why why;
 
 		why_clear(&why);
-		check_row(fetch_play(s, &h, &why) == s->want, s->rule);
+		check_row(script_fetch(s, &h, &why) == s->want, s->rule);
 		assert_int_equal(h.status, s->status);
 		if (s->meta != NULL)
 			assert_string_equal(h.meta, s->meta);
@@ -411,7 +411,7 @@ test_slow_body(void **state)
 	struct why why;
 
 	(void)state;
-	assert_int_equal(fetch_play(&s, &h, &why), FETCH_DONE);
+	assert_int_equal(script_fetch(&s, &h, &why), FETCH_DONE);
 	assert_int_equal(h.body, 7 * s.bytes.len);
 }
 
@@ -427,14 +427,14 @@ test_stopped(void **state)
 	(void)state;
 	memset(page, 'x', sizeof(page));
 	memcpy(page, "20 x\r\n", 6);
-	assert_int_equal(fetch_play(&s, &h, &why), FETCH_STOPPED);
+	assert_int_equal(script_fetch(&s, &h, &why), FETCH_STOPPED);
 	assert_int_equal(h.status, 0); /* nothing was asked */
 	h = (struct received){ .trust = true, .enough = 100000 };
-	assert_int_equal(fetch_play(&s, &h, &why), FETCH_STOPPED);
+	assert_int_equal(script_fetch(&s, &h, &why), FETCH_STOPPED);
 	assert_in_range(h.body, 100000, 100000 + sizeof(page));
 	h = (struct received){ .trust = true };
 	why_clear(&why);
-	assert_int_equal(fetch_play(&s, &h, &why), FETCH_DONE);
+	assert_int_equal(script_fetch(&s, &h, &why), FETCH_DONE);
 	assert_int_equal(h.body, 1000 * sizeof(page) - 6);
 	assert_string_equal(why.text, "");
 }

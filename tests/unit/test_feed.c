@@ -11,7 +11,7 @@ static char made[64 * 1024];
 
 /* The document of the capsule that is open, or NULL. */
 static const char *
-make_by(const char *author, const char *origin)
+feed_make_by(const char *author, const char *origin)
 {
 	struct inventory pages;
 	struct feed_origin parsed;
@@ -32,13 +32,13 @@ make_by(const char *author, const char *origin)
 }
 
 static const char *
-make(const char *origin)
+feed_make(const char *origin)
 {
-	return make_by("", origin);
+	return feed_make_by("", origin);
 }
 
 static void
-has(const char *text, const char *words)
+assert_contains(const char *text, const char *words)
 {
 	if (text == NULL || strstr(text, words) == NULL)
 		fail_msg("no \"%s\" in:\n%s", words,
@@ -54,7 +54,7 @@ test_whole_document(void **state)
 				       "=> law.gmi 2026-01-03: Law\n");
 	capsule_open_one("title = \"Capsule\"; lang = \"en,az\"; "
 			 "feed = \"updates.gmi\";");
-	assert_string_equal(make(NULL),
+	assert_string_equal(feed_make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
 	    "  <id>tag:capsule.invalid,2020:feed:/updates.gmi</id>\n"
@@ -94,15 +94,17 @@ test_origin_makes_links_absolute(void **state)
 	tree_write("root/az/u.gmi", "# U\n=> ../n.gmi 2026-01-02 N\n"
 				    "=> https://x.example/ 2026-01-01 X\n");
 	capsule_open_one("feed = \"az/u.gmi\";");
-	text = make("gemini://Example.ORG:1966/");
-	has(text, "<id>tag:example.org,2020:feed:/az/u.gmi</id>");
-	has(text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
-	has(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
-	has(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");
-	has(text, "href=\"gemini://example.org:1966/n.gmi\"");
-	has(text, "<id>tag:example.org,2026-01-01:https://x.example/</id>");
-	has(text, "href=\"https://x.example/\"");
-	has(make("gemini://example.org:1965"),
+	text = feed_make("gemini://Example.ORG:1966/");
+	assert_contains(text, "<id>tag:example.org,2020:feed:/az/u.gmi</id>");
+	assert_contains(
+	    text, "rel=\"self\" href=\"gemini://example.org:1966/atom.xml\"");
+	assert_contains(text, "href=\"gemini://example.org:1966/az/u.gmi\"");
+	assert_contains(text, "<id>tag:example.org,2026-01-02:/n.gmi</id>");
+	assert_contains(text, "href=\"gemini://example.org:1966/n.gmi\"");
+	assert_contains(
+	    text, "<id>tag:example.org,2026-01-01:https://x.example/</id>");
+	assert_contains(text, "href=\"https://x.example/\"");
+	assert_contains(feed_make("gemini://example.org:1965"),
 	    "href=\"gemini://example.org/n.gmi\"");
 }
 
@@ -112,7 +114,7 @@ test_feed_id_is_constant(void **state)
 {
 	static const char *const pages[] = {
 		"# U\n=> b.gmi 2026-01-02 B\n=> c.gmi 2026-01-03 C\n",
-		/* an older entry comes */
+		/* an older entry is added */
 		"# U\n=> a.gmi 1989-12-31 A\n=> b.gmi 2026-01-02 B\n"
 		"=> c.gmi 2026-01-03 C\n",
 		/* the oldest ones go */
@@ -125,10 +127,11 @@ test_feed_id_is_constant(void **state)
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		tree_write("root/u.gmi", pages[i]);
 		capsule_open_one("feed = \"u.gmi\";");
-		has(make(NULL),
+		assert_contains(feed_make(NULL),
 		    "\n  <id>tag:capsule.invalid,2020:feed:/u.gmi</id>\n");
 	}
-	has(made, "    <id>tag:capsule.invalid,2020-01-01:/u.gmi</id>\n");
+	assert_contains(
+	    made, "    <id>tag:capsule.invalid,2020-01-01:/u.gmi</id>\n");
 }
 
 static void
@@ -155,7 +158,7 @@ test_ambiguous_links_begin_with_a_dot(void **state)
 		(void)snprintf(link, sizeof(link),
 		    "    <link rel=\"alternate\" href=\"%s\"/>\n",
 		    rows[i].href);
-		has(make(NULL), link);
+		assert_contains(feed_make(NULL), link);
 	}
 }
 
@@ -170,14 +173,15 @@ test_hostile_texts_are_escaped(void **state)
 		  "=> a\"<b>&c\x01 2026-01-01 no link\n"
 		  "=> a&'c 2026-01-02 </title><b a=\"\0\">\x7f&amp;\n"));
 	capsule_open_one("feed = \"u.gmi\"; title = \"C & <D>\";");
-	text = make(NULL);
-	has(text, "<title>&lt;T&gt; &amp; &quot;T&quot; ]]&gt;[1m</title>");
-	has(text, "<subtitle>S</subtitle>");
-	has(text, "<name>C &amp; &lt;D&gt;</name>");
-	has(text, "<title>&lt;/title&gt;&lt;b a=&quot;&quot;&gt;"
-		  "&amp;amp;</title>");
-	has(text, "href=\"a&amp;'c\"");
-	has(text, ":/a&amp;'c</id>");
+	text = feed_make(NULL);
+	assert_contains(
+	    text, "<title>&lt;T&gt; &amp; &quot;T&quot; ]]&gt;[1m</title>");
+	assert_contains(text, "<subtitle>S</subtitle>");
+	assert_contains(text, "<name>C &amp; &lt;D&gt;</name>");
+	assert_contains(text, "<title>&lt;/title&gt;&lt;b a=&quot;&quot;&gt;"
+			      "&amp;amp;</title>");
+	assert_contains(text, "href=\"a&amp;'c\"");
+	assert_contains(text, ":/a&amp;'c</id>");
 	assert_null(strstr(text, "no link"));
 	assert_true(capsule_reported(REPORT_WARNING, 3, "could follow"));
 }
@@ -190,13 +194,13 @@ test_titles_have_substitutes(void **state)
 	(void)state;
 	tree_write("root/u.gmi", "\xef\xbb\xbf# Page\n=> a.gmi 2026-01-02\n");
 	capsule_open_one("feed = \"u.gmi\";");
-	text = make(NULL);
-	has(text, "<title>Page</title>");
-	has(text, "<name>Page</name>");
-	has(text, "<title>/a.gmi</title>");
+	text = feed_make(NULL);
+	assert_contains(text, "<title>Page</title>");
+	assert_contains(text, "<name>Page</name>");
+	assert_contains(text, "<title>/a.gmi</title>");
 	tree_write("root/u.gmi", "=> a.gmi 2026-01-02 A\n");
 	capsule_open_one("feed = \"u.gmi\"; title = \"Capsule\";");
-	has(make(NULL), "<title>Capsule</title>");
+	assert_contains(feed_make(NULL), "<title>Capsule</title>");
 }
 
 static void
@@ -230,7 +234,7 @@ test_problems_are_reported_with_their_place(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		tree_write_bytes("root/u.gmi", rows[i].page);
 		capsule_open_one(rows[i].settings);
-		check_row(make(NULL) == NULL, rows[i].words);
+		check_row(feed_make(NULL) == NULL, rows[i].words);
 		if (!capsule_reported(
 			REPORT_ERROR, rows[i].line, rows[i].words)) {
 			capsule_print_report();
@@ -249,8 +253,8 @@ test_invalid_dates_are_skipped(void **state)
 				 "=> b.gmi 2026-02-28 B\n"
 				 "=> a.gmi 2026-11-221 A\n");
 	capsule_open_one("feed = \"u.gmi\";");
-	text = make(NULL);
-	has(text, "b.gmi");
+	text = feed_make(NULL);
+	assert_contains(text, "b.gmi");
 	assert_null(strstr(text, "a.gmi"));
 	assert_true(
 	    capsule_reported(REPORT_WARNING, 2, "invalid date: 2026-02-30"));
@@ -258,7 +262,7 @@ test_invalid_dates_are_skipped(void **state)
 	    capsule_reported(REPORT_WARNING, 4, "invalid date: 2026-11-221"));
 }
 
-/* What the linter calls an error is no link of a feed either. */
+/* What the linter calls an error is left out of a feed, too. */
 static void
 test_invalid_urls_are_skipped(void **state)
 {
@@ -281,8 +285,8 @@ test_invalid_urls_are_skipped(void **state)
 		    rows[i].url);
 		tree_write("root/u.gmi", page);
 		capsule_open_one("feed = \"u.gmi\";");
-		text = make(NULL);
-		has(text, "href=\"b%25.gmi\"");
+		text = feed_make(NULL);
+		assert_contains(text, "href=\"b%25.gmi\"");
 		check_row(strstr(text, "bad") == NULL, rows[i].url);
 		check_row(capsule_reported(REPORT_WARNING, 2, rows[i].why),
 		    rows[i].url);
@@ -333,9 +337,9 @@ test_author_precedes_the_title(void **state)
 	(void)state;
 	tree_write("root/updates.gmi", "# Updates\n=> a 2026-01-02 A\n");
 	capsule_open_one("title = \"Capsule\"; feed = \"updates.gmi\";");
-	has(make_by("A & B", NULL), "<name>A &amp; B</name>");
-	has(make_by(" ", NULL), "<name>Capsule</name>");
-	has(make(NULL), "<name>Capsule</name>");
+	assert_contains(feed_make_by("A & B", NULL), "<name>A &amp; B</name>");
+	assert_contains(feed_make_by(" ", NULL), "<name>Capsule</name>");
+	assert_contains(feed_make(NULL), "<name>Capsule</name>");
 }
 
 static void

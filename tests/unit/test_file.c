@@ -127,7 +127,7 @@ test_too_long_name_is_absent(void **state)
 	(void)close(root);
 }
 
-/* 0000 files are readable to root: hence as nobody. */
+/* Root can read files of mode 0000: hence as nobody. */
 static int
 unreadable_is_absent(void *arg)
 {

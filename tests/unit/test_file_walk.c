@@ -150,7 +150,7 @@ test_walk_of_a_long_path(void **state)
 	buf_init(&seen.text, 1 << 20);
 	assert_true(file_walk(root, see, &seen));
 	assert_int_equal(seen.n, 16);
-	/* It is told where that was. */
+	/* It is passed the place. */
 	buf_reset(&seen.text);
 	assert_true(file_walk_plain(root, pass, note_unread, &seen));
 	assert_int_equal(seen.n, 17);

@@ -110,7 +110,7 @@ test_all_roots_are_opened_to_report_all_problems(void **state)
 	assert_int_not_equal(capsule.hosts->host[2].root, -1);
 	assert_true(hosts_read_content(capsule.hosts, &capsule.report));
 	assert_false(host_has_index(&capsule.hosts->host[1]));
-	/* The same problems, told once already, are errors all the same. */
+	/* The same problems, already reported, are errors all the same. */
 	assert_null(hosts_open(capsule.conf, &capsule.report));
 }
 

@@ -125,7 +125,7 @@ test_refused(void **state)
 		{ "dots are no file names", "..", HOSTNAME_BAD, "" },
 		{ "leading dot", ".a", HOSTNAME_BAD, "" },
 		{ "two dots inside", "a..b", HOSTNAME_BAD, "" },
-		{ "two dots behind", "a..", HOSTNAME_BAD, "" },
+		{ "two dots at the end", "a..", HOSTNAME_BAD, "" },
 		{ "slash", "a/b", HOSTNAME_BAD, "" },
 		{ "escaped slash", "a%2Fb", HOSTNAME_BAD, "" },
 		{ "full-width slash",

@@ -26,7 +26,7 @@ test_key(void **state)
 {
 	(void)state;
 	assert_true(key("192.0.2.1") != key("192.0.2.2"));
-	/* One visitor has a whole /64. */
+	/* One client has a whole /64. */
 	assert_true(key("2001:db8::1") == key("2001:db8::ffff:1"));
 	assert_true(key("2001:db8::1") != key("2001:db8:0:1::1"));
 	assert_true(key("::1") != 0);
@@ -110,8 +110,8 @@ find_shared(size_t *size)
 	return found;
 }
 
-/* What a worker that was taken over may write makes nobody wait for ever, and
- * crashes nobody. */
+/* Values written by a hostile worker make no address wait forever, and
+ * crash nothing. */
 static void
 test_shared_memory_is_not_trusted(void **state)
 {
@@ -235,8 +235,8 @@ test_known(void **state)
 	limiter_free(&l);
 }
 
-/* A process that is gone has nothing half open, and one that lies counts for no more
- * than all may have. */
+/* A dead process has nothing half open, and one that writes false numbers
+ * counts for no more than all may have. */
 static void
 test_half_open(void **state)
 {

@@ -39,7 +39,7 @@ note(void *arg, const struct link *link)
 	    link->entry == NULL ? "-" : link->entry->path);
 }
 
-/* What is told of the links of all pages. */
+/* What is reported about the links of all pages. */
 static void
 assert_links(const char *origin, const char *wanted)
 {
@@ -66,7 +66,7 @@ test_one_link(void **state)
 		{ "beside the page", "b.gmi", "file d/b.gmi" },
 		{ "from the root", "/a.gmi", "file a.gmi" },
 		{ "above the root is the root", "../../a.gmi", "file a.gmi" },
-		{ "a query is no part of a name", "b.gmi?x", "file d/b.gmi" },
+		{ "a query is not part of a name", "b.gmi?x", "file d/b.gmi" },
 		{ "a fragment is dropped", "b.gmi#x", "file d/b.gmi" },
 		{ "percent-encoded", "a%20b.txt", "file d/a b.txt" },
 		{ "an index page", "/", "file index.gmi" },
@@ -74,7 +74,7 @@ test_one_link(void **state)
 		{ "without its slash", "/d", "file d/index.gmi" },
 		{ "a directory without one", "/e/", "nowhere -" },
 		{ "a listing", "/l", "listing -" },
-		{ "a prefix is no directory", "/a.gm", "nowhere -" },
+		{ "a prefix is not a directory", "/a.gm", "nowhere -" },
 		{ "not listed", "c.gmi", "nowhere -" },
 		{ "there, yet not listed", "p.gmi", "nowhere -" },
 		{ "made beside the list", "/mirror/capsule.tar", "made -" },

@@ -209,7 +209,7 @@ test_favicons(void **state)
 		{ "half a flag", "F002", 1, "\U0001f1e6\n" },
 		{ "a letter", "F002", 1, "A\n" },
 		{ "a digit", "F002", 1, "1\n" },
-		{ "a letter behind", "F002", 1, "\U0001f339a\n" },
+		{ "a letter after it", "F002", 1, "\U0001f339a\n" },
 		{ "a blank before", "F002", 1, " \U0001f339\n" },
 		{ "a joiner and nothing", "F002", 1, "\U0001f339\u200d\n" },
 		{ "a variant of nothing", "F002", 1, "\ufe0f\n" },

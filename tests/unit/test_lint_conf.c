@@ -33,7 +33,7 @@ test_mistakes(void **state)
 	    "} );\n");
 	linter_check_finding("C014", "capsule.conf", 3, "http://e.org/");
 	assert_int_equal(linter_count("C006"), 0);
-	/* What is no target at all leads to no other protocol. */
+	/* An invalid target does not lead to another protocol. */
 	run_conf("", "redirects = ( { from = \"/x\"; to = \"n/a.gmi\"; } );\n");
 	linter_check_finding("C006", "capsule.conf", 1, "n/a.gmi");
 	assert_int_equal(linter_count("C014"), 0);
@@ -44,7 +44,7 @@ test_mistakes(void **state)
 	linter_check_finding("C004", "a.gmi", 0, "");
 }
 
-/* One option is wrong: what the others say counts, and theirs alone. */
+/* One option is wrong: the others count, and only they. */
 static void
 test_siblings_of_a_mistake(void **state)
 {
@@ -110,7 +110,7 @@ test_names_of_files(void **state)
 	(void)state;
 	run_conf("", "feed = \"news.gmi\";\norder = [\"a.gmi\",\n\"c.gmi\"];\n"
 		     "index = [\"home.gmi\"];\n");
-	/* Its feed is told once, by the checks of feeds. */
+	/* Its feed is reported once, by the checks of feeds. */
 	linter_check_finding("S001", "capsule.conf", 1, "feed \"news.gmi\"");
 	linter_check_finding("C007", "capsule.conf", 3, "order \"c.gmi\"");
 	linter_check_finding("C007", "capsule.conf", 4, "index \"home.gmi\"");
@@ -152,7 +152,7 @@ test_redirects(void **state)
 		{ "with a star", "/o/*", "/d/*", false },
 		{ "within a name", "/o/*", "/d/b*", false },
 		{ "the rest into nothing", "/o/*", "/e/", true },
-		{ "the rest behind a file", "/o/*", "/a.gmi", true },
+		{ "the rest after a file", "/o/*", "/a.gmi", true },
 		{ "the rest into another redirect", "/o/*", "/p/", false },
 		{ "the whole capsule", "/o/*", "/", false },
 	};

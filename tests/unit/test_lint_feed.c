@@ -8,9 +8,8 @@ test_pages(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "a title", "S002", NOWHERE, "# T\n" },
-		{ "a title behind a BOM", "S002", NOWHERE,
-		    "\xef\xbb\xbf# T\n" },
-		{ "level 2 is no title", "S002", 0, "## T\n" },
+		{ "a title after a BOM", "S002", NOWHERE, "\xef\xbb\xbf# T\n" },
+		{ "a heading of level 2 is not a title", "S002", 0, "## T\n" },
 		{ "an empty title", "S002", 0, "#\n" },
 		{ "a leap day", "S003", NOWHERE, "=> a 2024-02-29 A\n" },
 		{ "no leap day", "S003", 2, "\n=> a 2026-02-29 A\n" },
@@ -42,9 +41,9 @@ test_pages(void **state)
 		{ "an entry", "S006", NOWHERE, "=> a 2026-01-01 A\n" },
 		{ "no entry", "S006", 0, "# T\n=> a A\n" },
 		{ "no entry with a day", "S006", 0, "=> a 2026-02-30 A\n" },
-		{ "a title behind the date", "S007", NOWHERE,
+		{ "a title after the date", "S007", NOWHERE,
 		    "=> a 2026-01-01 - A\n" },
-		{ "no title behind the date", "S007", 1, "=> a 2026-01-01\n" },
+		{ "no title after the date", "S007", 1, "=> a 2026-01-01\n" },
 		{ "only a dash", "S007", 1, "=> a 2026-01-01 -\n" },
 	};
 
@@ -321,7 +320,7 @@ test_feed_that_is_missing(void **state)
 	linter_run();
 	linter_check_finding(
 	    "A007", NULL, 0, "run carnation feed to generate it from u.gmi");
-	/* That could not be made, as other checks tell. */
+	/* That could not be made, as other checks report. */
 	tree_write("root/u.gmi", "# U\n=> a.gmi A\n");
 	linter_run();
 	assert_int_equal(linter_count("A007"), 0);

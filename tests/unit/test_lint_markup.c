@@ -6,8 +6,8 @@ test_list_marks(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "no blank", "G025", 2, "# x\n*item\n" },
-		{ "nothing behind it", "G025", 2, "# x\n*\n" },
-		{ "a tab is no blank", "G025", 2, "# x\n*\titem\n" },
+		{ "nothing after it", "G025", 2, "# x\n*\n" },
+		{ "a tab is not a space", "G025", 2, "# x\n*\titem\n" },
 		{ "U+00A0", "G025", 2, "# x\n*\u00a0item\n" },
 		{ "an item", "G025", NOWHERE, "# x\n* item\n" },
 		{ "emphasis", "G025", NOWHERE, "# x\n*so* it is\n" },
@@ -26,7 +26,7 @@ test_list_marks(void **state)
 		{ "plusses", "G037", 3, "# x\n  + b\n  + c\n" },
 		{ "one dash", "G037", NOWHERE,
 		    "# x\n> so it is\n  - a poet\nand\n  - another\n" },
-		{ "one dash behind a list", "G037", NOWHERE,
+		{ "one dash after a list", "G037", NOWHERE,
 		    "# x\n* a\n* b\n\n  - its author\n* c\n\n  - another\n" },
 		{ "no dashes of a list", "G037", NOWHERE,
 		    "# x\n  -b\n  -c\n- d\n- e\n -\n -\n" },
@@ -104,7 +104,7 @@ test_front_matter(void **state)
 {
 	static const struct linter_row rows[] = {
 		{ "fields", "G026", 1, "---\ntitle: T\n---\n# x\n" },
-		{ "is no rule", "G037", NOWHERE,
+		{ "not a rule", "G037", NOWHERE,
 		    "---\ntitle: *T*\n---\n# x\n" },
 		{ "is not what the title should be above", "G028", NOWHERE,
 		    "---\ntitle: T\n---\n# x\n" },

@@ -27,13 +27,13 @@ test_lines(void **state)
 		{ "no path but a star", "R004", 2,
 		    "User-agent: *\nDisallow: *\n" },
 		{ "all", "R005", NOWHERE, "User-agent: *\nDisallow: /\n" },
-		{ "no slash behind", "R005", NOWHERE,
+		{ "no slash after it", "R005", NOWHERE,
 		    "User-agent: *\nDisallow: /search\n" },
 		{ "a directory", "R005", NOWHERE,
 		    "User-agent: *\r\nDisallow: /az/\r\n" },
 		{ "what a store serves by hash", "R005", NOWHERE,
 		    "User-agent: *\nDisallow: /mirror/objects/\n" },
-		{ "a slash behind what is no directory", "R005", 2,
+		{ "a slash after the name of a file", "R005", 2,
 		    "User-agent: *\nDisallow: /search/\n" },
 		{ "comments", "R006", NOWHERE,
 		    "# Allow: /\n\n  # more\nUser-agent: *\n" },
@@ -45,7 +45,7 @@ test_lines(void **state)
 		{ "a wildcard", "R006", 2,
 		    "User-agent: *\nDisallow: /a*.gmi\n" },
 		{ "an end", "R006", 2, "User-agent: *\nDisallow: /a$\n" },
-		{ "a comment behind a path", "R006", 2,
+		{ "a comment after a path", "R006", 2,
 		    "User-agent: *\nDisallow: /a # b\n" },
 		{ "a plain path", "R006", NOWHERE,
 		    "User-agent: *\nDisallow: /a.gmi\n" },
@@ -84,7 +84,7 @@ test_types(void **state)
 	linter_check_finding("R001", "robots.txt", 0, "text/gemini");
 }
 
-/* Whether it is said, and to whom; a second finding is as wrong as none. */
+/* Whether it is reported, and for which agent; exactly once. */
 static void
 wants_objects(const char *robots, const char *agent)
 {

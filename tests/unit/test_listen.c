@@ -215,7 +215,7 @@ test_open_unix(void **state)
 	(void)close(second);
 }
 
-/* Somebody who is only too busy to answer is not gone. */
+/* A server that is only too busy to answer still exists. */
 static void
 test_open_unix_of_a_busy_server(void **state)
 {

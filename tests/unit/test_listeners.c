@@ -36,7 +36,7 @@ tear_down(void **state)
 #define in_a_scene(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-/* A configuration that says so; texts end with NULL. */
+/* A configuration with these addresses; texts end with NULL. */
 static void
 configure(const char *const texts[])
 {
@@ -230,8 +230,8 @@ shares_its_port(int fd)
 	return on != 0;
 }
 
-/* One address of a port that is ours already in place of another: both listen for
- * a while, and nobody else may join them. */
+/* One address of a port that is ours already in place of another: both listen
+ * for a while, and no other process may join them. */
 static void
 change_address(const char *before, const char *after)
 {
@@ -297,7 +297,7 @@ test_any_address_and_another(void **state)
 	}
 }
 
-/* Somebody else who holds another address of that port is still in the way. */
+/* Another process with another address of that port still prevents it. */
 static void
 test_address_partly_in_use(void **state)
 {
@@ -340,7 +340,7 @@ test_unix_socket_of_another_is_left(void **state)
 	assert_int_equal(access(tree_path("s"), F_OK), 0);
 	listeners_close(&scene.next, NULL);
 	assert_int_equal(access(tree_path("s"), F_OK), -1);
-	/* Nor is a file that is no socket. */
+	/* Nor is a file that is not a socket. */
 	CONFIGURE(unix_text("s"));
 	assert_true(open_next());
 	assert_int_equal(unlink(tree_path("s")), 0);
@@ -360,7 +360,7 @@ test_unix_socket_in_use(void **state)
 	assert_false(listeners_open(
 	    &scene.next, &scene.next, scene.conf, &scene.report));
 	assert_true(told(REPORT_ERROR, "is in use by another program"));
-	/* The one who listens keeps the file. */
+	/* The process that listens keeps the file. */
 	assert_int_equal(access(tree_path("s"), F_OK), 0);
 }
 
@@ -439,7 +439,7 @@ inherit(void *arg)
 	if (scene.now.n != 1 || !scene.now.inherited ||
 	    scene.now.item[0].fd != 3)
 		return 3;
-	/* Whatever the configuration says. */
+	/* Whatever the configuration has. */
 	CONFIGURE("127.0.0.1:0", "127.0.0.2:0");
 	memset(&scene.next, 0, sizeof(scene.next));
 	if (!open_next() || scene.next.n != 1 || scene.next.item[0].fd != 3)

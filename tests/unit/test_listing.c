@@ -52,7 +52,8 @@ test_cache_checks_mtime(void **state)
 	changed = page_of(l, "");
 	assert_ptr_not_equal(first, changed);
 	check_slice(changed->body, SLICE("# /\n\n=> a a (0 B)\n"));
-	/* Whoever still sends the old one has it until he releases it. */
+	/* A connection that still sends the old one has it until it releases
+	 * it. */
 	check_slice(
 	    first->body, SLICE("# /\n\nNothing is in this directory.\n"));
 	listing_release(first);
@@ -311,7 +312,7 @@ test_unserved_links_are_left_out(void **state)
 	check_page("shut/", "# /shut/\n\n=> ../ ..\n=> indexed/ indexed/\n");
 }
 
-/* 0000 files are readable to root: hence as nobody. */
+/* Root can read files of mode 0000: hence as nobody. */
 static int
 list_as_nobody(void *arg)
 {

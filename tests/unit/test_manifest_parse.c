@@ -99,7 +99,7 @@ static const struct {
 	bool good;
 } rows[] = {
 	{ "the version", VERSION, "# gemini-mirror: 2", false },
-	{ "the version comes first", VERSION, "", false },
+	{ "the version precedes it", VERSION, "", false },
 	{ "the version once", ORIGIN,
 	    "# gemini-mirror: 1\n# origin: gemini://example.org/", false },
 	{ "the version's number", VERSION, "# gemini-mirror: 1 ", false },
@@ -123,7 +123,7 @@ static const struct {
 	{ "a zero before it", SERIAL, "# serial: 042", false },
 	{ "a sign", SERIAL, "# serial: +42", false },
 	{ "below zero", SERIAL, "# serial: -1", false },
-	{ "a blank behind it", SERIAL, "# serial: 42 ", false },
+	{ "a blank after it", SERIAL, "# serial: 42 ", false },
 	{ "two blanks before it", SERIAL, "# serial:  42", false },
 	{ "no blank", SERIAL, "# serial:42", false },
 	{ "no number", SERIAL, "# serial: ", false },
@@ -164,9 +164,9 @@ static const struct {
 	    false },
 	{ "fewer", FILES, "# files: 1   bytes: 12   largest: 6", false },
 	{ "more", FILES, "# files: 3   bytes: 12   largest: 6", false },
-	{ "bytes behind them", FILES, "# files: 2   bytes: 12   largest: 6 x",
+	{ "bytes after them", FILES, "# files: 2   bytes: 12   largest: 6 x",
 	    false },
-	{ "a blank behind them", FILES, "# files: 2   bytes: 12   largest: 6 ",
+	{ "a blank after them", FILES, "# files: 2   bytes: 12   largest: 6 ",
 	    false },
 	{ "bytes are left out", FILES, "# files: 2   largest: 6", false },
 	{ "2^53 bytes", FILES,
@@ -177,7 +177,7 @@ static const struct {
 	{ "no next key", NEXT, "", true },
 	{ "a key of another kind", NEXT, "# next-key: RW0" KEY, false },
 	{ "a short key", NEXT, "# next-key: RWQAAQID", false },
-	{ "what is no base64", NEXT,
+	{ "invalid base64", NEXT,
 	    "# next-key: RWQ!AQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscH"
 	    "R4f",
 	    false },

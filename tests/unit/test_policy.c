@@ -119,7 +119,7 @@ test_decide(void **state)
 	}
 }
 
-/* Targets as nobody should write them: conf_check may refuse them, visitors
+/* Odd targets: conf_check may refuse them, clients
  * must not be led astray all the same. */
 static void
 test_unusual_targets(void **state)

@@ -4,14 +4,14 @@
 #include "server/pool.h"
 #include "util/clock.h"
 
-enum { SLOTS = 4, ROW = 3, GUESTS = 8 };
+enum { SLOTS = 4, ROW = 3, CLIENTS = 8 };
 
 static struct {
 	struct ev_loop *loop;
 	struct pool *pool;
-	struct client guest[GUESTS];
-	unsigned freed; /* how often the pool has told */
-} scene;
+	struct client client[CLIENTS];
+	unsigned freed; /* calls of the callback */
+} fixture;
 
 static void
 count_freed(void *arg)
@@ -24,31 +24,31 @@ set_up(void **state)
 {
 	if (testbed_set_up(state) != 0)
 		return -1;
-	memset(&scene, 0, sizeof(scene));
-	for (int i = 0; i < GUESTS; i++)
-		scene.guest[i].fd = -1;
-	scene.loop = ev_loop_new(EVFLAG_AUTO);
-	scene.pool = pool_new(scene.loop, SLOTS, SLOTS, &testbed.world, ROW,
-	    count_freed, &scene.freed);
-	return scene.pool == NULL ? -1 : 0;
+	memset(&fixture, 0, sizeof(fixture));
+	for (int i = 0; i < CLIENTS; i++)
+		fixture.client[i].fd = -1;
+	fixture.loop = ev_loop_new(EVFLAG_AUTO);
+	fixture.pool = pool_new(fixture.loop, SLOTS, SLOTS, &testbed.world, ROW,
+	    count_freed, &fixture.freed);
+	return fixture.pool == NULL ? -1 : 0;
 }
 
 static int
 tear_down(void **state)
 {
-	for (int i = 0; i < GUESTS; i++)
-		client_fini(&scene.guest[i]);
-	pool_free(&scene.pool);
-	assert_null(scene.pool);
-	pool_free(&scene.pool);
-	ev_loop_destroy(scene.loop);
+	for (int i = 0; i < CLIENTS; i++)
+		client_fini(&fixture.client[i]);
+	pool_free(&fixture.pool);
+	assert_null(fixture.pool);
+	pool_free(&fixture.pool);
+	ev_loop_destroy(fixture.loop);
 	return testbed_tear_down(state);
 }
 
-#define in_a_pool(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define pool_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 static void
-adopt(struct pool *p, struct client *v, const char *address)
+client_adopt_into(struct pool *p, struct client *v, const char *address)
 {
 	const struct sockaddr_storage from = sockaddr_of(address);
 	int fd = client_open(v);
@@ -58,21 +58,21 @@ adopt(struct pool *p, struct client *v, const char *address)
 }
 
 static enum pool_adopted
-come(int guest, const char *address, bool exempt)
+client_adopt(int client, const char *address, bool exempt)
 {
 	const struct sockaddr_storage from = sockaddr_of(address);
-	int fd = client_open(&scene.guest[guest]);
+	int fd = client_open(&fixture.client[client]);
 	enum pool_adopted adopted;
 
-	pool_has_room(scene.pool);
-	adopted = pool_adopt(scene.pool, fd, &from, 1965, exempt);
+	pool_has_room(fixture.pool);
+	adopted = pool_adopt(fixture.pool, fd, &from, 1965, exempt);
 	if (adopted == POOL_FULL)
 		close(fd);
 	return adopted;
 }
 
 static void
-on_end(struct ev_loop *loop, ev_timer *timer, int events)
+loop_break(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)timer;
 	(void)events;
@@ -80,52 +80,52 @@ on_end(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 static void
-run_for(double seconds)
+loop_run_for(double seconds)
 {
 	ev_timer end;
 
-	ev_now_update(scene.loop);
-	ev_timer_init(&end, on_end, seconds, 0.);
-	ev_timer_start(scene.loop, &end);
-	ev_run(scene.loop, 0);
-	ev_timer_stop(scene.loop, &end);
+	ev_now_update(fixture.loop);
+	ev_timer_init(&end, loop_break, seconds, 0.);
+	ev_timer_start(fixture.loop, &end);
+	ev_run(fixture.loop, 0);
+	ev_timer_stop(fixture.loop, &end);
 }
 
-/* Until the clock that connections are aged by has gone on. */
+/* Until the clock that connections are aged by has advanced. */
 static void
-tick(void)
+clock_wait_tick(void)
 {
 	for (uint64_t now = clock_ms(); clock_ms() == now;)
 		;
 }
 
 static void
-turn(void)
+loop_run_once(void)
 {
-	ev_run(scene.loop, EVRUN_NOWAIT);
+	ev_run(fixture.loop, EVRUN_NOWAIT);
 }
 
 static size_t
-held_by(const char *address)
+address_count(const char *address)
 {
 	const struct sockaddr_storage from = sockaddr_of(address);
 
 	return limiter_count(testbed.world.limiter, limiter_key(&from));
 }
 
-/* Until the guest's request is under way, and its answer waits for him. */
+/* Until the client has sent its request, and the response waits to be read. */
 static void
-ask_for_big(int guest)
+client_request_big(int client)
 {
-	struct client *v = &scene.guest[guest];
+	struct client *v = &fixture.client[client];
 
 	for (int i = 0; i < 10 && !client_handshake(v); i++)
-		turn();
+		loop_run_once();
 	client_send(v, SLICE("gemini://localhost/big\r\n"));
-	turn();
+	loop_run_once();
 }
 
-/* Who makes room when all slots are taken by those who come in this order. */
+/* Which is closed when all slots are taken by connections in this order. */
 static void
 test_which_connection_is_closed(void **state)
 {
@@ -133,29 +133,29 @@ test_which_connection_is_closed(void **state)
 		const char *rule;
 		const char *from[SLOTS + 1];
 		bool exempt;
-		int victim;
+		int closed;
 	} rows[] = {
-		{ "the oldest of strangers",
+		{ "the oldest, one connection each",
 		    { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
 			"192.0.2.5" },
 		    false, 0 },
-		{ "the oldest of the greediest",
+		{ "the oldest of the address with most",
 		    { "192.0.2.1", "192.0.2.2", "192.0.2.9", "192.0.2.9",
 			"192.0.2.5" },
 		    false, 2 },
-		{ "of two as greedy, whose is the oldest",
+		{ "the oldest of two addresses with as many",
 		    { "192.0.2.8", "192.0.2.9", "192.0.2.9", "192.0.2.8",
 			"192.0.2.5" },
 		    false, 0 },
-		{ "a /64 is one visitor",
+		{ "a /64 is one client",
 		    { "192.0.2.1", "2001:db8::1", "2001:db8:0:1::2",
 			"2001:db8::2", "192.0.2.5" },
 		    false, 1 },
-		{ "the newcomer's own greed is not counted",
+		{ "the new connection is not counted",
 		    { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4",
 			"192.0.2.4" },
 		    false, 0 },
-		{ "one who is not counted is as greedy as others",
+		{ "an exempt address is counted like others",
 		    { "192.0.2.1", "192.0.2.2", "192.0.2.9", "192.0.2.9",
 			"192.0.2.5" },
 		    true, 2 },
@@ -166,83 +166,85 @@ test_which_connection_is_closed(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		for (int k = 0; k <= SLOTS; k++) {
-			tick();
-			assert_true(pool_has_room(scene.pool));
-			check_row(come(k, rows[i].from[k], rows[i].exempt) ==
-				      POOL_ADOPTED,
+			clock_wait_tick();
+			assert_true(pool_has_room(fixture.pool));
+			check_row(client_adopt(k, rows[i].from[k],
+				      rows[i].exempt) == POOL_ADOPTED,
 			    rows[i].rule);
 		}
-		assert_int_equal(pool_count(scene.pool), SLOTS);
+		assert_int_equal(pool_count(fixture.pool), SLOTS);
 		for (int k = 0; k <= SLOTS; k++)
-			check_row(client_is_dropped(&scene.guest[k]) ==
-				      (k == rows[i].victim),
+			check_row(client_is_dropped(&fixture.client[k]) ==
+				      (k == rows[i].closed),
 			    rows[i].rule);
 		tear_down(state);
 		assert_int_equal(set_up(state), 0);
 	}
 }
 
-/* Whoever has had 2 s, at random, though another comes from a greedier address. */
+/* Any that has had 2 s, at random, though another address has more
+ * connections. */
 static void
 test_any_connection_may_close_after_the_grace(void **state)
 {
 	enum { POOLS = 24 };
 	struct pool *pools[POOLS];
-	struct client guest[POOLS][SLOTS + 1];
+	struct client client[POOLS][SLOTS + 1];
 	bool first = false, other = false;
 
 	(void)state;
 	capsule.conf->limits.per_address = 0;
 	for (int i = 0; i < POOLS; i++) {
-		pools[i] = pool_new(scene.loop, SLOTS, SLOTS, &testbed.world,
-		    ROW + (size_t)i, count_freed, &scene.freed);
+		pools[i] = pool_new(fixture.loop, SLOTS, SLOTS, &testbed.world,
+		    ROW + (size_t)i, count_freed, &fixture.freed);
 		for (int k = 0; k < 2; k++)
-			adopt(pools[i], &guest[i][k],
+			client_adopt_into(pools[i], &client[i][k],
 			    k == 0 ? "192.0.2.1" : "192.0.2.2");
 	}
-	run_for(POOL_GRACE_MS / 1000. + 0.1);
+	loop_run_for(POOL_GRACE_MS / 1000. + 0.1);
 	for (int i = 0; i < POOLS; i++) {
-		adopt(pools[i], &guest[i][2], "192.0.2.9");
-		adopt(pools[i], &guest[i][3], "192.0.2.9");
-		adopt(pools[i], &guest[i][4], "192.0.2.5");
-		assert_false(client_is_dropped(&guest[i][2]));
-		assert_false(client_is_dropped(&guest[i][3]));
-		first = first || client_is_dropped(&guest[i][0]);
-		other = other || client_is_dropped(&guest[i][1]);
+		client_adopt_into(pools[i], &client[i][2], "192.0.2.9");
+		client_adopt_into(pools[i], &client[i][3], "192.0.2.9");
+		client_adopt_into(pools[i], &client[i][4], "192.0.2.5");
+		assert_false(client_is_dropped(&client[i][2]));
+		assert_false(client_is_dropped(&client[i][3]));
+		first = first || client_is_dropped(&client[i][0]);
+		other = other || client_is_dropped(&client[i][1]);
 	}
 	assert_true(first && other);
 	for (int i = 0; i < POOLS; i++) {
 		pool_free(&pools[i]);
 		for (int k = 0; k <= SLOTS; k++)
-			client_fini(&guest[i][k]);
+			client_fini(&client[i][k]);
 	}
 }
 
-/* Whoever has his answer, before anybody who waits for one. */
+/* Those that have their response, before any that waits for one. */
 static void
 test_draining_connections_close_first(void **state)
 {
 	(void)state;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
 	for (int i = 1; i < SLOTS; i++)
-		assert_int_equal(come(i, "192.0.2.9", false), POOL_ADOPTED);
-	for (int i = 0; i < 10 && !client_handshake(&scene.guest[0]); i++)
-		turn();
-	client_send(&scene.guest[0], SLICE("gemini://localhost/\r\n"));
-	turn();
-	while (!scene.guest[0].ended && client_receive(&scene.guest[0]))
+		assert_int_equal(
+		    client_adopt(i, "192.0.2.9", false), POOL_ADOPTED);
+	for (int i = 0; i < 10 && !client_handshake(&fixture.client[0]); i++)
+		loop_run_once();
+	client_send(&fixture.client[0], SLICE("gemini://localhost/\r\n"));
+	loop_run_once();
+	while (!fixture.client[0].ended && client_receive(&fixture.client[0]))
 		;
-	assert_int_equal(pool_count(scene.pool), SLOTS);
-	assert_int_equal(come(SLOTS, "192.0.2.5", false), POOL_ADOPTED);
-	assert_int_equal(pool_count(scene.pool), SLOTS);
+	assert_int_equal(pool_count(fixture.pool), SLOTS);
+	assert_int_equal(client_adopt(SLOTS, "192.0.2.5", false), POOL_ADOPTED);
+	assert_int_equal(pool_count(fixture.pool), SLOTS);
 	for (int i = 1; i <= SLOTS; i++)
-		assert_false(client_is_dropped(&scene.guest[i]));
-	assert_true(tls_conn_peer_closed(&scene.guest[0].tls));
+		assert_false(client_is_dropped(&fixture.client[i]));
+	assert_true(tls_conn_peer_closed(&fixture.client[0].tls));
 }
 
-/* A guest who has sent his hello before anybody looks. */
+/* A client that has sent its ClientHello before it is accepted. */
 static void
-come_with_a_hello(struct pool *p, struct client *v, const char *address)
+client_adopt_with_hello(struct pool *p, struct client *v, const char *address)
 {
 	const struct sockaddr_storage from = sockaddr_of(address);
 	int fd = client_open(v);
@@ -253,7 +255,7 @@ come_with_a_hello(struct pool *p, struct client *v, const char *address)
 
 /* Whether the server has answered a hello. */
 static bool
-is_answered(const struct client *v)
+client_is_answered(const struct client *v)
 {
 	char byte;
 
@@ -261,128 +263,128 @@ is_answered(const struct client *v)
 }
 
 static void
-ask_once(struct pool *p, const char *address)
+client_request_once(struct pool *p, const char *address)
 {
 	struct client v;
 
-	come_with_a_hello(p, &v, address);
-	turn();
+	client_adopt_with_hello(p, &v, address);
+	loop_run_once();
 	assert_true(client_handshake(&v));
 	client_send(&v, SLICE("gemini://localhost/\r\n"));
-	turn();
+	loop_run_once();
 	client_fini(&v);
-	turn();
+	loop_run_once();
 	assert_int_equal(pool_count(p), 0);
 }
 
-/* So many handshakes are begun in a turn; whoever is further on is not kept waiting,
- * and an address that has asked before goes first. */
+/* So many handshakes are started in a turn; those further on do not wait, and
+ * an address that was answered before goes first. */
 static void
 test_handshakes_have_turns(void **state)
 {
 	enum { HELLOS = POOL_TURN + 3 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
-	    ROW + 1, count_freed, &scene.freed);
-	struct client guest[HELLOS];
+	struct pool *p = pool_new(fixture.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &fixture.freed);
+	struct client client[HELLOS];
 	int answered = 0;
 
 	(void)state;
-	ask_once(p, "192.0.2.1");
+	client_request_once(p, "192.0.2.1");
 	for (int i = 0; i < HELLOS - 1; i++)
-		come_with_a_hello(p, &guest[i], "192.0.2.2");
-	come_with_a_hello(p, &guest[HELLOS - 1], "192.0.2.1");
+		client_adopt_with_hello(p, &client[i], "192.0.2.2");
+	client_adopt_with_hello(p, &client[HELLOS - 1], "192.0.2.1");
 	for (int i = 0; i < HELLOS; i++)
-		answered += is_answered(&guest[i]);
+		answered += client_is_answered(&client[i]);
 	assert_int_equal(answered, POOL_TURN);
-	assert_false(is_answered(&guest[HELLOS - 1]));
-	assert_true(client_handshake(&guest[0]));
-	client_send(&guest[0], SLICE("gemini://localhost/\r\n"));
-	turn();
-	assert_true(is_answered(&guest[HELLOS - 1]));
-	turn();
+	assert_false(client_is_answered(&client[HELLOS - 1]));
+	assert_true(client_handshake(&client[0]));
+	client_send(&client[0], SLICE("gemini://localhost/\r\n"));
+	loop_run_once();
+	assert_true(client_is_answered(&client[HELLOS - 1]));
+	loop_run_once();
 	for (int i = 0; i < HELLOS; i++)
-		assert_true(is_answered(&guest[i]));
-	while (!guest[0].ended && client_receive(&guest[0]))
+		assert_true(client_is_answered(&client[i]));
+	while (!client[0].ended && client_receive(&client[0]))
 		;
 	check_slice(
-	    buf_view(&guest[0].got), SLICE("20 text/gemini\r\n# page\n"));
+	    buf_view(&client[0].got), SLICE("20 text/gemini\r\n# page\n"));
 	pool_free(&p);
 	for (int i = 0; i < HELLOS; i++)
-		client_fini(&guest[i]);
+		client_fini(&client[i]);
 }
 
-/* Whoever is new is not kept waiting by many who are known, and a greedy one by
+/* A new address does not wait for many known ones, and a crowded one for
  * neither. */
 static void
 test_no_rank_waits_forever(void **state)
 {
 	enum { KNOWN = POOL_TURN + 6, GREEDY = 12 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
-	    ROW + 1, count_freed, &scene.freed);
-	struct client known[KNOWN], greedy[GREEDY], newcomer;
+	struct pool *p = pool_new(fixture.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &fixture.freed);
+	struct client known[KNOWN], crowd[GREEDY], newcomer;
 	size_t answered = 0;
 
 	(void)state;
 	capsule.conf->limits.per_address = 0;
-	ask_once(p, "192.0.2.1");
-	ask_once(p, "192.0.2.3");
+	client_request_once(p, "192.0.2.1");
+	client_request_once(p, "192.0.2.3");
 	for (int i = 0; i < KNOWN; i++)
-		come_with_a_hello(
+		client_adopt_with_hello(
 		    p, &known[i], i % 2 == 0 ? "192.0.2.1" : "192.0.2.3");
-	come_with_a_hello(p, &newcomer, "192.0.2.2");
+	client_adopt_with_hello(p, &newcomer, "192.0.2.2");
 	for (int i = 0; i < GREEDY; i++)
-		come_with_a_hello(p, &greedy[i], "192.0.2.9");
-	assert_false(is_answered(&newcomer));
-	turn();
-	assert_true(is_answered(&newcomer));
+		client_adopt_with_hello(p, &crowd[i], "192.0.2.9");
+	assert_false(client_is_answered(&newcomer));
+	loop_run_once();
+	assert_true(client_is_answered(&newcomer));
 	for (int i = 0; i < GREEDY; i++)
-		answered += is_answered(&greedy[i]);
+		answered += client_is_answered(&crowd[i]);
 	assert_true(answered >= 1);
-	assert_false(is_answered(&known[KNOWN - 1]));
+	assert_false(client_is_answered(&known[KNOWN - 1]));
 	pool_free(&p);
 	client_fini(&newcomer);
 	for (int i = 0; i < KNOWN; i++)
 		client_fini(&known[i]);
 	for (int i = 0; i < GREEDY; i++)
-		client_fini(&greedy[i]);
+		client_fini(&crowd[i]);
 }
 
-/* All workers together have so many half open; none has less than a few, whatever
- * the others' rows say. */
+/* All workers together have so many half open; none has less than a few,
+ * whatever the others' rows say. */
 static void
 test_half_open_handshakes_are_bounded(void **state)
 {
 	enum { HELLOS = POOL_HALF_OPEN_MIN + 4 };
-	struct pool *p = pool_new(scene.loop, 1024, 1024, &testbed.world,
-	    ROW + 1, count_freed, &scene.freed);
+	struct pool *p = pool_new(fixture.loop, 1024, 1024, &testbed.world,
+	    ROW + 1, count_freed, &fixture.freed);
 	struct limiter *l = testbed.world.limiter;
-	struct client guest[HELLOS];
+	struct client client[HELLOS];
 
 	(void)state;
 	limiter_note_half_open(l, ROW + 2, LIMITER_HALF_OPEN - HELLOS);
 	for (int i = 0; i < HELLOS; i++) {
-		come_with_a_hello(p, &guest[i], "192.0.2.1");
-		tick();
-		turn();
+		client_adopt_with_hello(p, &client[i], "192.0.2.1");
+		clock_wait_tick();
+		loop_run_once();
 	}
 	assert_int_equal(pool_count(p), HELLOS);
 	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
 	/* One more: the oldest goes. */
-	come_with_a_hello(p, &scene.guest[0], "192.0.2.1");
-	turn();
+	client_adopt_with_hello(p, &fixture.client[0], "192.0.2.1");
+	loop_run_once();
 	assert_int_equal(pool_count(p), HELLOS);
 	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
-	assert_true(is_answered(&scene.guest[0]));
+	assert_true(client_is_answered(&fixture.client[0]));
 	/* Somebody lies. */
 	limiter_note_half_open(l, ROW + 2, UINT32_MAX);
-	come_with_a_hello(p, &scene.guest[1], "192.0.2.1");
-	turn();
+	client_adopt_with_hello(p, &fixture.client[1], "192.0.2.1");
+	loop_run_once();
 	assert_int_equal(pool_count(p), POOL_HALF_OPEN_MIN);
-	assert_true(is_answered(&scene.guest[1]));
+	assert_true(client_is_answered(&fixture.client[1]));
 	pool_free(&p);
 	assert_int_equal(limiter_half_open(l), LIMITER_HALF_OPEN);
 	for (int i = 0; i < HELLOS; i++)
-		client_fini(&guest[i]);
+		client_fini(&client[i]);
 }
 
 /* Those whose requests are being answered are never dropped. */
@@ -391,42 +393,44 @@ test_no_connection_to_close(void **state)
 {
 	(void)state;
 	for (int i = 0; i < SLOTS; i++) {
-		assert_int_equal(come(i, "192.0.2.1", false), POOL_ADOPTED);
-		ask_for_big(i);
+		assert_int_equal(
+		    client_adopt(i, "192.0.2.1", false), POOL_ADOPTED);
+		client_request_big(i);
 	}
-	assert_false(pool_has_room(scene.pool));
-	assert_int_equal(come(SLOTS, "192.0.2.2", false), POOL_FULL);
-	assert_int_equal(pool_count(scene.pool), SLOTS);
-	assert_int_equal(held_by("192.0.2.2"), 0);
-	/* One goes: there is room, and somebody is told of it. */
-	client_disconnect(&scene.guest[1]);
-	turn();
-	assert_int_equal(scene.freed, 1);
-	assert_true(pool_has_room(scene.pool));
-	client_fini(&scene.guest[SLOTS]);
-	assert_int_equal(come(SLOTS, "192.0.2.2", false), POOL_ADOPTED);
-	assert_int_equal(held_by("192.0.2.2"), 1);
-	assert_int_equal(held_by("192.0.2.1"), SLOTS - 1);
+	assert_false(pool_has_room(fixture.pool));
+	assert_int_equal(client_adopt(SLOTS, "192.0.2.2", false), POOL_FULL);
+	assert_int_equal(pool_count(fixture.pool), SLOTS);
+	assert_int_equal(address_count("192.0.2.2"), 0);
+	/* One ends: there is room, and the callback is called. */
+	client_disconnect(&fixture.client[1]);
+	loop_run_once();
+	assert_int_equal(fixture.freed, 1);
+	assert_true(pool_has_room(fixture.pool));
+	client_fini(&fixture.client[SLOTS]);
+	assert_int_equal(client_adopt(SLOTS, "192.0.2.2", false), POOL_ADOPTED);
+	assert_int_equal(address_count("192.0.2.2"), 1);
+	assert_int_equal(address_count("192.0.2.1"), SLOTS - 1);
 }
 
-/* Only one of four has no request yet: it goes, whoever is greedier. */
+/* Only one of four has no request yet: it is closed, whichever address has
+ * more. */
 static void
 test_responses_are_not_cut_for_new_connections(void **state)
 {
 	(void)state;
 	for (int i = 0; i < SLOTS; i++) {
 		assert_int_equal(
-		    come(i, i == 2 ? "192.0.2.2" : "192.0.2.1", false),
+		    client_adopt(i, i == 2 ? "192.0.2.2" : "192.0.2.1", false),
 		    POOL_ADOPTED);
 		if (i != 2)
-			ask_for_big(i);
+			client_request_big(i);
 	}
-	assert_int_equal(come(SLOTS, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(SLOTS, "192.0.2.1", false), POOL_ADOPTED);
 	for (int i = 0; i <= SLOTS; i++)
 		if (i == 2)
-			assert_true(client_is_dropped(&scene.guest[i]));
+			assert_true(client_is_dropped(&fixture.client[i]));
 		else
-			assert_false(client_is_dropped(&scene.guest[i]));
+			assert_false(client_is_dropped(&fixture.client[i]));
 }
 
 static void
@@ -434,24 +438,24 @@ test_limit_of_one_address(void **state)
 {
 	(void)state;
 	capsule.conf->limits.per_address = 2;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
-	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
-	assert_int_equal(come(2, "192.0.2.1", false), POOL_REFUSED);
-	assert_true(client_is_dropped(&scene.guest[2]));
-	assert_int_equal(pool_count(scene.pool), 2);
-	assert_int_equal(come(3, "192.0.2.2", false), POOL_ADOPTED);
-	assert_int_equal(come(4, "192.0.2.1", true), POOL_ADOPTED);
-	assert_int_equal(held_by("192.0.2.1"), 2);
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(1, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(2, "192.0.2.1", false), POOL_REFUSED);
+	assert_true(client_is_dropped(&fixture.client[2]));
+	assert_int_equal(pool_count(fixture.pool), 2);
+	assert_int_equal(client_adopt(3, "192.0.2.2", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(4, "192.0.2.1", true), POOL_ADOPTED);
+	assert_int_equal(address_count("192.0.2.1"), 2);
 	/* Other workers' are counted as well. */
 	limiter_open(testbed.world.limiter, ROW + 1, 0, 0xffffc0000202);
-	assert_int_equal(held_by("192.0.2.2"), 2);
-	assert_int_equal(come(5, "192.0.2.2", false), POOL_REFUSED);
+	assert_int_equal(address_count("192.0.2.2"), 2);
+	assert_int_equal(client_adopt(5, "192.0.2.2", false), POOL_REFUSED);
 	/* One leaves: another may come. */
-	client_disconnect(&scene.guest[0]);
-	turn();
-	assert_int_equal(held_by("192.0.2.1"), 1);
-	client_fini(&scene.guest[2]);
-	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
+	client_disconnect(&fixture.client[0]);
+	loop_run_once();
+	assert_int_equal(address_count("192.0.2.1"), 1);
+	client_fini(&fixture.client[2]);
+	assert_int_equal(client_adopt(2, "192.0.2.1", false), POOL_ADOPTED);
 }
 
 static void
@@ -460,8 +464,9 @@ test_any_number_of_one_address(void **state)
 	(void)state;
 	capsule.conf->limits.per_address = 0;
 	for (int i = 0; i < SLOTS; i++)
-		assert_int_equal(come(i, "192.0.2.1", false), POOL_ADOPTED);
-	assert_int_equal(pool_count(scene.pool), SLOTS);
+		assert_int_equal(
+		    client_adopt(i, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(pool_count(fixture.pool), SLOTS);
 }
 
 /* One that is over at once takes no slot, and slots serve again and again. */
@@ -470,18 +475,19 @@ test_slots_are_reused(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3 * SLOTS; i++) {
-		struct client *v = &scene.guest[i % GUESTS];
+		struct client *v = &fixture.client[i % CLIENTS];
 		const struct sockaddr_storage from = sockaddr_of("::1");
 		int fd;
 
 		client_fini(v);
 		fd = client_open(v);
 		assert_int_equal(write(v->fd, "GET", 3), 3);
-		assert_int_equal(pool_adopt(scene.pool, fd, &from, 1965, false),
+		assert_int_equal(
+		    pool_adopt(fixture.pool, fd, &from, 1965, false),
 		    POOL_ADOPTED);
-		assert_int_equal(pool_count(scene.pool), 0);
-		assert_int_equal(scene.freed, i + 1);
-		assert_int_equal(held_by("::1"), 0);
+		assert_int_equal(pool_count(fixture.pool), 0);
+		assert_int_equal(fixture.freed, i + 1);
+		assert_int_equal(address_count("::1"), 0);
 		assert_true(client_is_dropped(v));
 	}
 }
@@ -489,28 +495,28 @@ test_slots_are_reused(void **state)
 static void
 test_response_from_the_loop(void **state)
 {
-	struct client *v = &scene.guest[0];
+	struct client *v = &fixture.client[0];
 
 	(void)state;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
-	ask_for_big(0);
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
+	client_request_big(0);
 	for (int i = 0; i < 2000 && !v->ended; i++) {
-		turn();
+		loop_run_once();
 		while (!v->ended && client_receive(v))
 			;
 	}
 	assert_true(tls_conn_peer_closed(&v->tls));
 	assert_true(v->got.len > TESTBED_BIG_SIZE);
-	/* The drain waits for his end. */
-	assert_int_equal(pool_count(scene.pool), 1);
+	/* The drain waits for the client's end. */
+	assert_int_equal(pool_count(fixture.pool), 1);
 	client_disconnect(v);
-	turn();
-	assert_int_equal(pool_count(scene.pool), 0);
-	assert_int_equal(scene.freed, 2); /* in its drain it would go */
+	loop_run_once();
+	assert_int_equal(pool_count(fixture.pool), 0);
+	assert_int_equal(fixture.freed, 2); /* in its drain it would go */
 	assert_int_equal(testbed_count_logged(" complete /big"), 1);
 }
 
-/* One in each state, and one who has more time than they. */
+/* One in each state, and one that has more time than they. */
 static void
 test_deadlines(void **state)
 {
@@ -518,31 +524,31 @@ test_deadlines(void **state)
 	capsule.conf->limits.handshake = 1;
 	capsule.conf->limits.request = 1;
 	capsule.conf->limits.stall = 1;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
-	assert_int_equal(come(1, "192.0.2.1", false), POOL_ADOPTED);
-	assert_int_equal(come(2, "192.0.2.1", false), POOL_ADOPTED);
-	for (int i = 0; i < 10 && !client_handshake(&scene.guest[1]); i++)
-		turn();
-	ask_for_big(2);
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(1, "192.0.2.1", false), POOL_ADOPTED);
+	assert_int_equal(client_adopt(2, "192.0.2.1", false), POOL_ADOPTED);
+	for (int i = 0; i < 10 && !client_handshake(&fixture.client[1]); i++)
+		loop_run_once();
+	client_request_big(2);
 	capsule.conf->limits.handshake = 60;
-	assert_int_equal(come(3, "192.0.2.1", false), POOL_ADOPTED);
-	run_for(0.5);
-	assert_int_equal(pool_count(scene.pool), 4);
-	run_for(1.0);
-	/* The second has been said goodbye to, and may still say his own. */
-	assert_int_equal(pool_count(scene.pool), 2);
-	assert_true(client_is_dropped(&scene.guest[0]));
-	client_receive(&scene.guest[1]);
-	assert_true(tls_conn_peer_closed(&scene.guest[1].tls));
-	assert_int_equal(scene.guest[1].got.len, 0);
+	assert_int_equal(client_adopt(3, "192.0.2.1", false), POOL_ADOPTED);
+	loop_run_for(0.5);
+	assert_int_equal(pool_count(fixture.pool), 4);
+	loop_run_for(1.0);
+	/* The second has close_notify, and may still send its own. */
+	assert_int_equal(pool_count(fixture.pool), 2);
+	assert_true(client_is_dropped(&fixture.client[0]));
+	client_receive(&fixture.client[1]);
+	assert_true(tls_conn_peer_closed(&fixture.client[1].tls));
+	assert_int_equal(fixture.client[1].got.len, 0);
 	assert_int_equal(testbed_count_logged(" cut /big"), 1);
-	client_disconnect(&scene.guest[1]);
-	turn();
-	assert_int_equal(pool_count(scene.pool), 1);
-	assert_false(client_is_dropped(&scene.guest[3]));
+	client_disconnect(&fixture.client[1]);
+	loop_run_once();
+	assert_int_equal(pool_count(fixture.pool), 1);
+	assert_false(client_is_dropped(&fixture.client[3]));
 }
 
-/* While he takes something, a reader is not cut off. */
+/* A client that reads something is not cut off. */
 static void
 test_slow_reader_is_not_cut(void **state)
 {
@@ -550,15 +556,16 @@ test_slow_reader_is_not_cut(void **state)
 
 	(void)state;
 	capsule.conf->limits.stall = 1;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
-	ask_for_big(0);
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
+	client_request_big(0);
 	for (int i = 0; i < 4; i++) {
-		assert_true(read(scene.guest[0].fd, bytes, sizeof(bytes)) > 0);
-		run_for(0.6);
-		assert_int_equal(pool_count(scene.pool), 1);
+		assert_true(
+		    read(fixture.client[0].fd, bytes, sizeof(bytes)) > 0);
+		loop_run_for(0.6);
+		assert_int_equal(pool_count(fixture.pool), 1);
 	}
-	run_for(2.2);
-	assert_int_equal(pool_count(scene.pool), 0);
+	loop_run_for(2.2);
+	assert_int_equal(pool_count(fixture.pool), 0);
 }
 
 /* His time is counted from the last record that went, not from the first. */
@@ -567,16 +574,16 @@ test_progress_extends_the_deadline(void **state)
 {
 	(void)state;
 	capsule.conf->limits.stall = 1;
-	assert_int_equal(come(0, "192.0.2.1", false), POOL_ADOPTED);
-	ask_for_big(0);
-	run_for(0.7);
-	while (client_receive(&scene.guest[0]))
+	assert_int_equal(client_adopt(0, "192.0.2.1", false), POOL_ADOPTED);
+	client_request_big(0);
+	loop_run_for(0.7);
+	while (client_receive(&fixture.client[0]))
 		;
-	turn();
-	run_for(0.6);
-	assert_int_equal(pool_count(scene.pool), 1);
-	run_for(0.9);
-	assert_int_equal(pool_count(scene.pool), 0);
+	loop_run_once();
+	loop_run_for(0.6);
+	assert_int_equal(pool_count(fixture.pool), 1);
+	loop_run_for(0.9);
+	assert_int_equal(pool_count(fixture.pool), 0);
 	assert_int_equal(testbed_count_logged(" cut /big"), 1);
 }
 
@@ -584,21 +591,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_pool(test_which_connection_is_closed),
-		in_a_pool(test_any_connection_may_close_after_the_grace),
-		in_a_pool(test_draining_connections_close_first),
-		in_a_pool(test_handshakes_have_turns),
-		in_a_pool(test_no_rank_waits_forever),
-		in_a_pool(test_half_open_handshakes_are_bounded),
-		in_a_pool(test_no_connection_to_close),
-		in_a_pool(test_responses_are_not_cut_for_new_connections),
-		in_a_pool(test_limit_of_one_address),
-		in_a_pool(test_any_number_of_one_address),
-		in_a_pool(test_slots_are_reused),
-		in_a_pool(test_response_from_the_loop),
-		in_a_pool(test_deadlines),
-		in_a_pool(test_slow_reader_is_not_cut),
-		in_a_pool(test_progress_extends_the_deadline),
+		pool_test(test_which_connection_is_closed),
+		pool_test(test_any_connection_may_close_after_the_grace),
+		pool_test(test_draining_connections_close_first),
+		pool_test(test_handshakes_have_turns),
+		pool_test(test_no_rank_waits_forever),
+		pool_test(test_half_open_handshakes_are_bounded),
+		pool_test(test_no_connection_to_close),
+		pool_test(test_responses_are_not_cut_for_new_connections),
+		pool_test(test_limit_of_one_address),
+		pool_test(test_any_number_of_one_address),
+		pool_test(test_slots_are_reused),
+		pool_test(test_response_from_the_loop),
+		pool_test(test_deadlines),
+		pool_test(test_slow_reader_is_not_cut),
+		pool_test(test_progress_extends_the_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

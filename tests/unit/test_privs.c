@@ -28,7 +28,7 @@ find(const char *user, const char *group, struct privs *out)
 			return __LINE__ % 200 + 1;                             \
 	} while (0)
 
-/* Not root: nothing to drop, and nobody else to become. */
+/* Not root: nothing to drop, and no other user to become. */
 static int
 as_ordinary_user(void *arg)
 {
@@ -50,7 +50,7 @@ as_ordinary_user(void *arg)
 	want(privs_drop(&p));
 	want(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	want(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
-	/* Somebody who is not root cannot drop to another. */
+	/* A user who is not root cannot become another. */
 	p.wanted = true;
 	p.uid = p.gid = 1;
 	want(!privs_drop(&p));
@@ -150,7 +150,7 @@ die_with_parent(void *arg)
 	char byte;
 
 	(void)arg;
-	want(!privs_die_with(self)); /* nobody is his own parent */
+	want(!privs_die_with(self)); /* no process is its own parent */
 	want(pipe(ready) == 0);
 	grandchild = fork();
 	if (grandchild == 0) {
@@ -173,7 +173,8 @@ test_die_with(void **state)
 	(void)state;
 	assert_int_equal(pipe(alive), 0);
 	assert_int_equal(tree_run_child(die_with_parent, NULL, false), 0);
-	/* The pipe closes when the last who holds its other end has gone. */
+	/* The pipe closes when the last process with its other end has
+	 * exited. */
 	(void)close(alive[1]);
 	(void)alarm(10);
 	assert_int_equal(read(alive[0], &byte, 1), 0);

@@ -18,7 +18,7 @@ ask(const char *request, struct resolution *got)
 	return resolve(capsule_host(), &path, got);
 }
 
-/* A path, what it comes to, and which file or directory was opened. Where the
+/* A path, its result, and which file or directory was opened. Where the
  * walk without openat2 differs, it is absent. */
 struct row {
 	const char *rule;
@@ -198,7 +198,7 @@ test_index_names_of_all_kinds(void **state)
 	assert_int_equal(got.fd, -1);
 }
 
-/* 0000 files are readable to root: hence as nobody. */
+/* Root can read files of mode 0000: hence as nobody. */
 static int
 unreadable(void *arg)
 {
@@ -282,7 +282,7 @@ static const struct store_row {
 	const char *rule;
 	const char *request;
 	enum resolved result;
-	const char *type; /* of a file; ANY: nobody has said */
+	const char *type; /* of a file; ANY: not decided here */
 	const char *text; /* what is in it */
 } store_rows[] = {
 	{ "a page", "/index.gmi", RESOLVED_FILE, ANY, "# 1\n" },
@@ -293,8 +293,8 @@ static const struct store_row {
 	{ "the trace", "/mirror/trace", RESOLVED_FILE, TRACE, "serial: 1\n" },
 	{ "the trace, escaped", "/mirror/tr%61ce", RESOLVED_FILE, TRACE,
 	    "serial: 1\n" },
-	{ "the trace is no directory", "/mirror/trace/", RESOLVED_ABSENT, ANY,
-	    NULL },
+	{ "the trace is not a directory", "/mirror/trace/", RESOLVED_ABSENT,
+	    ANY, NULL },
 	{ "an object", "/mirror/objects/" DIGEST_A, RESOLVED_FILE, OBJECT,
 	    "object\n" },
 	{ "an object, by a detour", "/x/../mirror/./objects//" DIGEST_A,
@@ -311,7 +311,7 @@ static const struct store_row {
 	    NULL },
 	{ "as they lie", "/mirror/objects/aa/" DIGEST_REST, RESOLVED_ABSENT,
 	    ANY, NULL },
-	{ "a slash behind", "/mirror/objects/" DIGEST_A "/", RESOLVED_ABSENT,
+	{ "a slash after", "/mirror/objects/" DIGEST_A "/", RESOLVED_ABSENT,
 	    ANY, NULL },
 	{ "a directory of objects", "/mirror/objects/aa", RESOLVED_ABSENT, ANY,
 	    NULL },

@@ -3,7 +3,7 @@
 
 #include "util/secret.h"
 
-/* In two halves, so that nobody who looks for keys finds one here. */
+/* In two halves, so that a search for keys finds none here. */
 #define BEGIN(of, block)                                                       \
 	"-----BEGIN " of "PRIVATE "                                            \
 	"KEY" block "-----"
@@ -32,7 +32,7 @@ static const struct row rows[] = {
 	{ "blank header", BEGIN("", "") "\n\n" BODY "\n", true },
 	{ "indented, in the middle of a page",
 	    "# Page\n\n  " BEGIN("", "") "\n  " BODY "\n", true },
-	{ "behind a mention",
+	{ "after a mention",
 	    BEGIN("", "") "\nand so on\n" BEGIN("", "") "\n" BODY, true },
 	{ "a certificate", "-----BEGIN CERTIFICATE-----\n" BODY, false },
 	{ "a public key", "-----BEGIN PUBLIC KEY-----\n" BODY, false },

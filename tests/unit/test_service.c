@@ -49,7 +49,7 @@ test_notify(void **state)
 	service_notify("READY=1");
 	check_told(fd, "READY=1");
 	(void)close(fd);
-	service_notify("READY=1"); /* nobody there: nothing happens */
+	service_notify("READY=1"); /* no service manager: nothing happens */
 	(void)snprintf(
 	    abstract, sizeof(abstract), "@carnation-test-%d", (int)getpid());
 	fd = manager(abstract);

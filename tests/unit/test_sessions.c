@@ -35,7 +35,7 @@ tear_down(void **state)
 }
 
 static struct tls_client *
-new_client(void)
+client_new(void)
 {
 	struct why why;
 	struct tls_client *c;
@@ -47,7 +47,7 @@ new_client(void)
 
 /* One connection to listener, by name; whether it took up a session. */
 static bool
-visit(const struct tls_client *client, int listener, const char *name,
+server_connect(const struct tls_client *client, int listener, const char *name,
     bool polite)
 {
 	struct sockaddr_storage a;
@@ -94,27 +94,27 @@ visit(const struct tls_client *client, int listener, const char *name,
 static void
 test_places(void **state)
 {
-	struct tls_client *client = new_client(), *other = new_client();
+	struct tls_client *client = client_new(), *other = client_new();
 	unsigned port;
 	int here = loopback_listen(&port), there = loopback_listen(&port);
 
 	(void)state;
-	assert_false(visit(client, here, "one.test", true));
-	assert_true(visit(client, here, "one.test", true));
+	assert_false(server_connect(client, here, "one.test", true));
+	assert_true(server_connect(client, here, "one.test", true));
 	/* a connection that broke does not spoil the session */
-	assert_true(visit(client, here, "one.test", false));
-	assert_true(visit(client, here, "one.test", true));
+	assert_true(server_connect(client, here, "one.test", false));
+	assert_true(server_connect(client, here, "one.test", true));
 	/* another name, another port, another client, no name */
-	assert_false(visit(client, here, "two.test", true));
-	assert_false(visit(client, there, "one.test", true));
-	assert_false(visit(other, here, "one.test", true));
-	assert_false(visit(client, here, NULL, true));
-	assert_false(visit(client, here, NULL, true));
+	assert_false(server_connect(client, here, "two.test", true));
+	assert_false(server_connect(client, there, "one.test", true));
+	assert_false(server_connect(other, here, "one.test", true));
+	assert_false(server_connect(client, here, NULL, true));
+	assert_false(server_connect(client, here, NULL, true));
 	/* and none of them has put the first one out */
-	assert_true(visit(client, here, "one.test", true));
+	assert_true(server_connect(client, here, "one.test", true));
 	/* an address has a place too */
-	assert_false(visit(client, here, "127.0.0.1", true));
-	assert_true(visit(client, here, "127.0.0.1", true));
+	assert_false(server_connect(client, here, "127.0.0.1", true));
+	assert_true(server_connect(client, here, "127.0.0.1", true));
 	close(here);
 	close(there);
 	tls_client_free(&client);
@@ -125,24 +125,24 @@ test_places(void **state)
 static void
 test_not_to_another_name(void **state)
 {
-	struct tls_client *client = new_client();
+	struct tls_client *client = client_new();
 	unsigned port;
 	int here = loopback_listen(&port);
 
 	(void)state;
 	/* Names that the server does not know are all its first capsule's. */
-	assert_false(visit(client, here, "alice.test", true));
-	assert_false(visit(client, here, "bob.test", true));
-	assert_true(visit(client, here, "alice.test", true));
+	assert_false(server_connect(client, here, "alice.test", true));
+	assert_false(server_connect(client, here, "bob.test", true));
+	assert_true(server_connect(client, here, "alice.test", true));
 	close(here);
 	tls_client_free(&client);
 }
 
-/* With no room for one more, all goes on without sessions. */
+/* With no room for one more, connections work without sessions. */
 static void
 test_no_room(void **state)
 {
-	struct tls_client *client = new_client();
+	struct tls_client *client = client_new();
 	unsigned port;
 	int here = loopback_listen(&port);
 	char name[32];
@@ -150,10 +150,10 @@ test_no_room(void **state)
 	(void)state;
 	for (int i = 0; i < 65; i++) {
 		snprintf(name, sizeof(name), "host%d.test", i);
-		assert_false(visit(client, here, name, true));
+		assert_false(server_connect(client, here, name, true));
 	}
-	assert_true(visit(client, here, "host63.test", true));
-	assert_false(visit(client, here, "host64.test", true));
+	assert_true(server_connect(client, here, "host63.test", true));
+	assert_false(server_connect(client, here, "host64.test", true));
 	close(here);
 	tls_client_free(&client);
 }

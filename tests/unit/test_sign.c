@@ -112,7 +112,7 @@ test_refused(void **state)
 		    "-----BEGIN PRIVATE KEY-----\nMIGH\n"
 		    "-----END PRIVATE KEY-----\n",
 		    "no PEM private key found" },
-		{ "encrypted, and nobody is asked",
+		{ "encrypted, without a prompt",
 		    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
 		    "MIGjMF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAkBBCxKFMYP+"
 		    "F5U79"

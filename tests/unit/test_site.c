@@ -102,7 +102,7 @@ test_named_certificate(void **state)
 	    site->base->certs[0].file, tree_path("certs/one.test.crt"));
 }
 
-/* What stops a start; check tells the same, and goes on. */
+/* What stops a start; check reports the same, and continues. */
 static const struct refusal {
 	const char *rule;
 	const char *conf;
@@ -284,9 +284,10 @@ test_warnings_of_index_pages(void **state)
 	assert_int_equal(capsule.report.n, 0);
 }
 
-/* Inspects what is fresh in s, as the inspection's children do, until nothing is. */
+/* Inspects what is fresh in s, as the inspection's children do, until nothing
+ * is. */
 static bool
-settle(struct site *s, const struct site *old)
+roots_settle(struct site *s, const struct site *old)
 {
 	bool ok = true;
 
@@ -327,7 +328,7 @@ test_again(void **state)
 		struct site *next;
 
 		assert_non_null(load(ONE(""), "certs", false));
-		assert_true(settle(site, NULL));
+		assert_true(roots_settle(site, NULL));
 		next = site_reopen(site, &capsule.report);
 		assert_non_null(next);
 		assert_false(site_any_fresh(next));
@@ -356,7 +357,7 @@ test_unusable_content(void **state)
 	tree_make_dir("other");
 	tree_write("root/capsule.conf", "title = 7;\n");
 	assert_non_null(load(TWO, "certs", false));
-	assert_true(settle(site, NULL));
+	assert_true(roots_settle(site, NULL));
 	assert_int_equal(site->hosts->host[0].root, -1);
 	assert_int_not_equal(site->hosts->host[1].root, -1);
 	assert_true(site->states[0].held);
@@ -368,14 +369,15 @@ test_unusable_content(void **state)
 	next = site_reopen(site, &capsule.report);
 	assert_true(site_is_fresh(next, 0));
 	assert_false(site_is_fresh(next, 1));
-	assert_true(settle(next, site));
+	assert_true(roots_settle(next, site));
 	assert_true(site_has_news(next, site));
 	assert_int_not_equal(next->hosts->host[0].root, -1);
 	assert_int_equal(next->hosts->host[0].snapshot.len, 15);
 	site_free(&next);
 }
 
-/* A key that came into a root: what was served goes on until it is gone. */
+/* A key appears in a root: the old content is served until the key is
+ * removed. */
 static void
 test_stray_key(void **state)
 {
@@ -384,7 +386,7 @@ test_stray_key(void **state)
 	(void)state;
 	tree_make_dir("other");
 	assert_non_null(load(TWO, "certs", false));
-	assert_true(settle(site, NULL));
+	assert_true(roots_settle(site, NULL));
 	assert_int_equal(rename(tree_path("other"), tree_path("away")), 0);
 	tree_make_dir("other");
 	tree_make_dir("other/deep");
@@ -392,7 +394,7 @@ test_stray_key(void **state)
 			     tree_path("other/deep/id.pem")),
 	    0);
 	next = site_reopen(site, &capsule.report);
-	assert_true(settle(next, site));
+	assert_true(roots_settle(next, site));
 	assert_false(site_has_news(next, site));
 	assert_int_not_equal(next->hosts->host[1].root, -1);
 	assert_string_equal(next->states[1].secret, "deep/id.pem");
@@ -404,14 +406,14 @@ test_stray_key(void **state)
 	assert_true(site_has_moved(site));
 }
 
-/* Alone, what cannot be served is no start. */
+/* Alone, what cannot be served prevents the start. */
 static void
 test_single_capsule_must_be_usable(void **state)
 {
 	(void)state;
 	tree_write("root/capsule.conf", "title = 7;\n");
 	assert_non_null(load(ONE(""), "certs", false));
-	assert_false(settle(site, NULL));
+	assert_false(roots_settle(site, NULL));
 	assert_true(
 	    capsule_reported(REPORT_ERROR, 1, "capsule.conf is not valid"));
 }

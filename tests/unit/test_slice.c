@@ -156,7 +156,7 @@ test_runes(void **state)
 		{ "five bytes", SLICE("\xf8\x88\x80\x80\x80"), 0, 0 },
 		{ "lone continuation", SLICE("\x80"), 0, 0 },
 		{ "cut short", SLICE("\xe2\x82"), 0, 0 },
-		{ "the rest lies behind the view",
+		{ "the rest lies after the view",
 		    slice_head(SLICE("\xe2\x82\xac"), 2), 0, 0 },
 		{ "broken off", SLICE("\xe2\x82x"), 0, 0 },
 		{ "0xff", SLICE("\xff"), 0, 0 },
@@ -236,7 +236,7 @@ test_nearest_word(void **state)
 	check_nearest("serve", word_nearest("serve", no_words), NULL);
 }
 
-/* Of two as near, the one that comes first. */
+/* Of two as near, the first. */
 static void
 test_first_of_two_nearest_words(void **state)
 {

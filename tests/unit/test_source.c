@@ -73,7 +73,7 @@ test_includes(void **state)
 		{ "beside the file that includes",
 		    "@include \"parts/a.conf\"\nworkers = 7;\n",
 		    "# a\n@include \"b.conf\"\n", "public_port = 7;\n", NULL },
-		{ "the line behind it", "@include \"parts/a.conf\"\nwrkers=7;",
+		{ "the line after it", "@include \"parts/a.conf\"\nwrkers=7;",
 		    "public_port = 7;", "",
 		    "carnation.conf:2: error: unknown option \"wrkers\"; did "
 		    "you mean \"workers\"?" },
@@ -81,7 +81,7 @@ test_includes(void **state)
 		    "\n\npublic_prt = 7;\n", "",
 		    "parts/a.conf:3: error: unknown option \"public_prt\"; "
 		    "did you mean \"public_port\"?" },
-		{ "a line behind one within", "@include \"parts/a.conf\"",
+		{ "a line after one within", "@include \"parts/a.conf\"",
 		    "\n@include \"b.conf\" // b\nx1 = 7;\n", "\n\n",
 		    "parts/a.conf:3: error: unknown option \"x1\"" },
 		{ "a syntax error within", "@include \"parts/a.conf\"",

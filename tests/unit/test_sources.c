@@ -73,7 +73,7 @@ test_strikes(void **state)
 	assert_true(one->paused_ms > clock_ms());
 	assert_string_equal(one->said.text, "slow");
 	source_strike(one, "slow", SOURCE_SLOW_MS);
-	assert_true(one->out); /* such patience is had once */
+	assert_true(one->out); /* such a wait is granted once */
 	sources_revive(&s);
 	assert_false(one->out);
 	for (int i = 0; i < SOURCE_ABSENT_MAX; i++) {
@@ -121,31 +121,31 @@ static void
 test_timeout(void **state)
 {
 	struct source one = { 0 }, two = { 0 };
-	const uint64_t patience = 60 * 1000;
+	const uint64_t timeout = 60 * 1000;
 	uint64_t paused;
 
 	(void)state;
-	assert_false(source_pause(&one, patience + 1, patience));
+	assert_false(source_pause(&one, timeout + 1, timeout));
 	assert_int_equal(one.paused_ms, 0);
-	assert_true(source_pause(&one, 40000, patience));
+	assert_true(source_pause(&one, 40000, timeout));
 	paused = one.paused_ms;
 	assert_true(paused >= clock_ms() + 30000);
-	/* Two errands were told at once: it is one wait. */
-	assert_true(source_pause(&one, 30000, patience));
+	/* Two requests were delayed at once: it is one wait. */
+	assert_true(source_pause(&one, 30000, timeout));
 	assert_true(one.paused_ms == paused);
-	assert_false(source_pause(&one, patience + 10000, patience));
-	assert_true(source_pause(&two, patience, patience));
+	assert_false(source_pause(&one, timeout + 10000, timeout));
+	assert_true(source_pause(&two, timeout, timeout));
 	/* A file a second is a pace. */
 	for (int i = 0; i < 1000; i++) {
 		one.paused_ms = 0;
-		assert_true(source_pause(&one, SOURCE_EACH_MS, patience));
+		assert_true(source_pause(&one, SOURCE_EACH_MS, timeout));
 		source_praise(&one);
 	}
 	for (int i = 0; i < 100; i++)
 		source_praise(&one);
 	one.paused_ms = 0;
-	assert_false(source_pause(&one, patience + 1, patience));
-	assert_true(source_pause(&one, patience, patience));
+	assert_false(source_pause(&one, timeout + 1, timeout));
+	assert_true(source_pause(&one, timeout, timeout));
 }
 
 int

@@ -142,7 +142,7 @@ static const struct {
 	{ "neither yes nor left out", FIRST "final: no\n", "line 2: " },
 	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2: " },
 	{ "not UTF-8", FIRST "contact: \xff\n", "line 2: " },
-	{ "a certificate of nobody", FIRST "certificate: " HASH "\n",
+	{ "a certificate without a server", FIRST "certificate: " HASH "\n",
 	    "line 2: invalid certificate" },
 	{ "a certificate of a page",
 	    FIRST "certificate: gemini://a/b " HASH "\n", "line 2: " },

@@ -76,7 +76,8 @@ test_half_made_store_is_completed(void **state)
 	assert_true(store_is(tree_path("store")));
 }
 
-/* What somebody who may write here could plant: nothing is opened through it. */
+/* What an attacker who may write here could plant: nothing is opened through
+ * it. */
 static void
 test_no_part_of_it_may_be_a_link(void **state)
 {
@@ -209,7 +210,7 @@ use_as_nobody(void *arg)
 	return result;
 }
 
-/* Reading needs no right to write; writing says what is missing. */
+/* Reading needs no write permission; writing reports what is missing. */
 static void
 test_others_may_look(void **state)
 {

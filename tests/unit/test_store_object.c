@@ -100,7 +100,7 @@ test_unreadable_release_stays(void **state)
 
 	(void)state;
 	archive_add_object("fresh", digest);
-	/* Its directory opens, it does not: nobody knows what it holds. */
+	/* Its directory opens, it does not: its content is unknown. */
 	old = leave_descriptors(1);
 	assert_false(store_has(archive.s, digest));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
@@ -192,7 +192,8 @@ test_discard_removes_only_the_object(void **state)
 	assert_true(store_discard(archive.s, digest, &archive.why));
 }
 
-/* Links in place of an object and of its folder: neither read nor written to. */
+/* Links in place of an object and of its folder: neither read nor written
+ * to. */
 static void
 test_links_are_not_followed(void **state)
 {

@@ -12,7 +12,8 @@ prune(unsigned keep)
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
-/* Five releases, all of them old, with a file of their own and one in common. */
+/* Five releases, all of them old, with a file of their own and one in
+ * common. */
 static void
 make_five(void)
 {
@@ -95,8 +96,9 @@ test_recently_served_release_stays(void **state)
 
 enum { DAY = 86400, BACK = 30 * DAY };
 
-/* The mirror's way: one of each age, in days, is current for a moment and then
- * superseded so long ago; -1 ends. Then the first serial that is still there. */
+/* The mirror's way: one of each age, in days, is current for a moment and
+ * then superseded so long ago; -1 ends. Then the first serial that is still
+ * there. */
 static uint64_t
 first_left_after(const int *days)
 {
@@ -130,7 +132,7 @@ static void
 test_many_new_releases_keep_an_old_one(void **state)
 {
 	(void)state;
-	/* The last is current: its time says nothing. */
+	/* The last is current: its time does not matter. */
 	assert_int_equal(
 	    first_left_after((const int[]){ 9, 1, 1, 1, 1, 1, 0, -1 }), 1);
 }
@@ -173,8 +175,8 @@ age_all(const int *since, int day)
 	free(list);
 }
 
-/* Published now and then, and four times in a row every week: day by day what was
- * served thirty days ago, or something before it, can be gone back to. */
+/* Published now and then, and four times in a row every week: day by day what
+ * was served thirty days ago, or something before it, can be gone back to. */
 static void
 test_a_release_of_30_days_ago_is_kept(void **state)
 {
@@ -245,7 +247,7 @@ test_nothing_is_removed_while_current_is_invalid(void **state)
 		&releases, &objects, &archive.why));
 	assert_true(archive_failed_with("nothing is pruned"));
 	assert_int_equal(tree_count_entries("store/releases"), 5);
-	/* One that leads nowhere serves nobody. */
+	/* A broken link serves no release. */
 	assert_int_equal(unlink(tree_path("store/current")), 0);
 	tree_symlink("releases/9", "store/current");
 	prune(2);

@@ -33,11 +33,11 @@ check_archive(const char *name, struct slice want)
 {
 	struct buf bytes, list;
 	struct why why;
-	const struct ustar_handler visitor = { .file = list_file,
+	const struct ustar_handler handler = { .file = list_file,
 		.bytes = list_bytes,
 		.end = list_end,
 		.arg = &list };
-	struct ustar_reader *r = ustar_reader_new(&visitor);
+	struct ustar_reader *r = ustar_reader_new(&handler);
 
 	buf_init(&bytes, 1 << 20);
 	buf_init(&list, 1 << 20);
@@ -215,7 +215,7 @@ test_failed_build_leaves_nothing(void **state)
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
 	check_failed_build("objects/3f/c4ccfe745870e2c0d99f71f30ff0656c8dedd"
 			   "41cc1d7d3d376b0dbe685e2f3: is missing");
-	/* Rotten: told, and gone, to be fetched anew. */
+	/* Corrupt: reported, and removed, to be fetched again. */
 	archive_add_object("two", m.entry[1].digest);
 	archive_corrupt_object("two", "T");
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
@@ -230,7 +230,7 @@ test_failed_build_leaves_nothing(void **state)
 	tree_truncate(archive_object_path("two"), 4);
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
 	check_failed_build("was corrupt");
-	/* A link that somebody planted. */
+	/* A planted link. */
 	assert_int_equal(
 	    symlink("/etc/passwd", tree_path(archive_object_path("two"))), 0);
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
@@ -240,7 +240,7 @@ test_failed_build_leaves_nothing(void **state)
 	archive_free_manifest(&m);
 }
 
-/* Manifests are checked before; a store trusts nobody all the same. */
+/* Manifests are checked before; the store checks them all the same. */
 static void
 test_no_name_leaves_the_release(void **state)
 {

@@ -103,7 +103,7 @@ test_survey_without_problems(void **state)
 	assert_null(strstr(text, "ALARM"));
 }
 
-/* ----------------------------------------------------------- one is not well */
+/* ---------------------------------------------------------- one is not well */
 
 static void
 unreached(struct look *l)
@@ -391,7 +391,7 @@ static const struct {
 	{ "a sample that did not come", sample_failed, LOOK_WARNING,
 	    "* Warning: sample, not got (answers 40 Later): a/page.gmi" },
 	{ "nothing to ask for", no_sample, LOOK_WELL, "* serial 43" },
-	{ "what it says of itself", speaks, LOOK_WELL,
+	{ "what it states about itself", speaks, LOOK_WELL,
 	    "* from: gemini://o.org/\n* software: carnation 9\n* contact: "
 	    "mailto:a@b.org\n" },
 };
@@ -432,7 +432,7 @@ test_origin_needs_no_trace(void **state)
 	(void)write_page(true);
 }
 
-/* What nobody has signed moves no highest serial. */
+/* An unsigned manifest does not raise the highest serial. */
 static void
 test_unsigned_manifests_set_no_serial(void **state)
 {
@@ -507,7 +507,7 @@ test_no_line_can_be_forged(void **state)
 	assert_null(memmem(page.ptr, page.len, "\xe2\x80", 2));
 }
 
-/* -------------------------------------------------------------- who is asked */
+/* ------------------------------------------------------------- who is asked */
 
 static void
 test_links_of_the_page(void **state)

@@ -9,7 +9,7 @@ static const struct tls_settings defaults = { .tickets = true };
 
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
-/* OpenSSL's client tells nobody of a ticket that TLS 1.2 renews. */
+/* OpenSSL's client does not report a ticket that TLS 1.2 renews. */
 static bool
 renewed(const struct link *l, const SSL_SESSION *with)
 {
@@ -234,7 +234,7 @@ test_off(void **state)
 		    visit(s, version, "one.test", kept, &resumed, &tickets);
 
 		assert_false(resumed);
-		/* TLS 1.2: a session comes, but it cannot be resumed. */
+		/* TLS 1.2: a session arrives, but it cannot be resumed. */
 		if (next != NULL) {
 			SSL_SESSION *last;
 

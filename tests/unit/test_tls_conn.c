@@ -153,7 +153,7 @@ test_close_notify(void **state)
 		assert_true(link_handshake(&l));
 		link_send(&l, "all of it");
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_DONE);
-		/* The client says nothing back: we do not wait for it. */
+		/* The client sends nothing back: we do not wait for it. */
 		assert_int_equal(tls_conn_close_notify(&l.conn), IO_DONE);
 		assert_int_equal(SSL_read(l.client, &byte, 1), 0);
 		assert_int_equal(
@@ -326,7 +326,7 @@ test_limit(void **state)
 
 /* Our client and our server, carried by hand. */
 static void
-carry(struct tls_conn *from, struct tls_conn *to)
+bytes_transfer(struct tls_conn *from, struct tls_conn *to)
 {
 	struct buf bytes;
 
@@ -350,9 +350,9 @@ memory_pair(
 	assert_null(tls_conn_peer(client));
 	for (int i = 0; i < 5 && (ours != IO_DONE || theirs != IO_DONE); i++) {
 		theirs = tls_conn_handshake(client);
-		carry(client, server);
+		bytes_transfer(client, server);
 		ours = tls_conn_handshake(server);
-		carry(server, client);
+		bytes_transfer(server, client);
 	}
 	assert_int_equal(ours, IO_DONE);
 	assert_int_equal(theirs, IO_DONE);
@@ -376,11 +376,11 @@ test_memory(void **state)
 	assert_int_equal(
 	    tls_conn_read(&server, got, sizeof(got), &n), IO_WANT_READ);
 	assert_int_equal(tls_conn_write(&client, SLICE("hello")), IO_DONE);
-	carry(&client, &server);
+	bytes_transfer(&client, &server);
 	assert_int_equal(tls_conn_read(&server, got, sizeof(got), &n), IO_DONE);
 	check_slice(slice_of(got, n), SLICE("hello"));
 	assert_int_equal(tls_conn_close_notify(&server), IO_DONE);
-	carry(&server, &client);
+	bytes_transfer(&server, &client);
 	assert_int_equal(
 	    tls_conn_read(&client, got, sizeof(got), &n), IO_CLOSED);
 	assert_true(tls_conn_peer_closed(&client));
@@ -389,7 +389,7 @@ test_memory(void **state)
 	tls_client_free(&ctx);
 }
 
-/* The client tells a cut answer from a whole one. */
+/* The client distinguishes a cut response from a complete one. */
 static void
 test_client_bare_end(void **state)
 {
@@ -496,7 +496,7 @@ test_limit_of_the_handshake(void **state)
 	assert_true(tls_memory_connect(&client, ctx, "two.test"));
 	tls_conn_limit(&server, 100); /* less than a ClientHello */
 	assert_int_equal(tls_conn_handshake(&client), IO_WANT_READ);
-	carry(&client, &server);
+	bytes_transfer(&client, &server);
 	assert_int_equal(tls_conn_handshake(&server), IO_CLOSED);
 	tls_conn_fini(&client);
 	tls_conn_fini(&server);

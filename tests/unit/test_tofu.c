@@ -41,7 +41,7 @@ at(const char *url)
 }
 
 static enum tofu
-judge(const char *url, const struct cert *c, int64_t now)
+tofu_judge_at(const char *url, const struct cert *c, int64_t now)
 {
 	struct target t = at(url);
 	struct buf out;
@@ -112,18 +112,18 @@ test_new_and_same(void **state)
 
 	(void)state;
 	unlink(file);
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_NEW);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_NEW);
 	assert_non_null(strstr(said, "a.test:1965 is new"));
 	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_non_null(strstr(content(), "a.test:1965 "));
 	assert_non_null(strstr(content(), " 2099-12-31T23:59:59Z\n"));
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_SAME);
 	assert_string_equal(said, "");
 	/* Another port is another server. */
-	assert_int_equal(judge("a.test:70", b.cert, Y2026), TOFU_NEW);
-	assert_int_equal(judge("a.test:70", b.cert, Y2026), TOFU_SAME);
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test:70", b.cert, Y2026), TOFU_NEW);
+	assert_int_equal(tofu_judge_at("a.test:70", b.cert, Y2026), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_SAME);
 	free_pair(&a);
 	free_pair(&b);
 }
@@ -139,7 +139,7 @@ test_changed(void **state)
 	(void)state;
 	write_known("a.test:1965", a.cert, "2099-12-31T23:59:59Z");
 	(void)snprintf(before, sizeof(before), "%s", content());
-	assert_int_equal(judge("a.test", b.cert, Y2026), TOFU_CHANGED);
+	assert_int_equal(tofu_judge_at("a.test", b.cert, Y2026), TOFU_CHANGED);
 	cert_spki_digest(a.cert, digest);
 	cert_fingerprint(digest, text);
 	assert_non_null(strstr(said, text));
@@ -163,18 +163,18 @@ test_renewed(void **state)
 	(void)state;
 	/* Same key, another date: the date is taken over. */
 	write_known("a.test:1965", a.cert, "2025-01-01T00:00:00Z");
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_SAME);
 	assert_null(strstr(content(), "2025"));
 	assert_non_null(strstr(content(), "# kept as it is\n"
 					  "other.test:1965 junk\n"
 					  "a.test:1965 "));
 	/* Another key, after the old one's end. */
 	write_known("a.test:1965", a.cert, "2025-01-01T00:00:00Z");
-	assert_int_equal(judge("a.test", b.cert, Y2026), TOFU_RENEWED);
+	assert_int_equal(tofu_judge_at("a.test", b.cert, Y2026), TOFU_RENEWED);
 	assert_non_null(strstr(said, "has a new key"));
 	assert_null(strstr(content(), "2025"));
-	assert_int_equal(judge("a.test", b.cert, Y2026), TOFU_SAME);
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_CHANGED);
+	assert_int_equal(tofu_judge_at("a.test", b.cert, Y2026), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_CHANGED);
 	free_pair(&a);
 	free_pair(&b);
 }
@@ -186,18 +186,18 @@ test_dates_and_names(void **state)
 
 	(void)state;
 	unlink(file);
-	assert_int_equal(judge("b.test", a.cert, Y2026), TOFU_INVALID);
+	assert_int_equal(tofu_judge_at("b.test", a.cert, Y2026), TOFU_INVALID);
 	assert_non_null(strstr(said, "for another host: a.test"));
-	assert_int_equal(judge("a.test", a.cert, y2100), TOFU_INVALID);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, y2100), TOFU_INVALID);
 	assert_non_null(strstr(said, "expired on 2099-12-31"));
-	assert_int_equal(judge("a.test", a.cert, Y2019), TOFU_INVALID);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2019), TOFU_INVALID);
 	assert_non_null(strstr(said, "not valid before 2020-01-01"));
 	assert_int_equal(access(file, F_OK), -1);
 	/* A known key may be late, or early. */
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_NEW);
-	assert_int_equal(judge("a.test", a.cert, y2100), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_NEW);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, y2100), TOFU_SAME);
 	assert_non_null(strstr(said, "so it is accepted"));
-	assert_int_equal(judge("a.test", a.cert, Y2019), TOFU_SAME);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2019), TOFU_SAME);
 	assert_non_null(strstr(said, "so it is accepted"));
 	free_pair(&a);
 }
@@ -210,9 +210,12 @@ test_addresses(void **state)
 
 	(void)state;
 	unlink(file);
-	assert_int_equal(judge("192.0.2.1", four.cert, Y2026), TOFU_NEW);
-	assert_int_equal(judge("[2001:db8::1]", six.cert, Y2026), TOFU_NEW);
-	assert_int_equal(judge("[2001:DB8:0::1]", six.cert, Y2026), TOFU_SAME);
+	assert_int_equal(
+	    tofu_judge_at("192.0.2.1", four.cert, Y2026), TOFU_NEW);
+	assert_int_equal(
+	    tofu_judge_at("[2001:db8::1]", six.cert, Y2026), TOFU_NEW);
+	assert_int_equal(
+	    tofu_judge_at("[2001:DB8:0::1]", six.cert, Y2026), TOFU_SAME);
 	assert_non_null(strstr(content(), "[2001:db8::1]:1965 "));
 	free_pair(&four);
 	free_pair(&six);
@@ -230,18 +233,18 @@ test_bad_file(void **state)
 	/* What is unreadable is not taken for unknown. */
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		assert_true(file_write(file, slice_str(rows[i]), 0600));
-		check_row(
-		    judge("a.test", a.cert, Y2026) == TOFU_FAILED, rows[i]);
+		check_row(tofu_judge_at("a.test", a.cert, Y2026) == TOFU_FAILED,
+		    rows[i]);
 		assert_non_null(strstr(said, ":1: "));
 		assert_string_equal(content(), rows[i]);
 	}
 	write_known("a.test:1965", a.cert, "tomorrow");
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_FAILED);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_FAILED);
 	write_known("a.test:1965", a.cert, "2099-12-31T23:59:59Zjunk");
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_FAILED);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_FAILED);
 	unlink(file);
 	assert_int_equal(mkdir(file, 0700), 0);
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_FAILED);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_FAILED);
 	assert_int_equal(rmdir(file), 0);
 	free_pair(&a);
 }
@@ -257,7 +260,7 @@ test_unfinished_line(void **state)
 	assert_int_equal(chdir(tree_path("")), 0);
 	(void)snprintf(file, sizeof(file), "known");
 	assert_true(file_write(file, SLICE("# no end"), 0600));
-	assert_int_equal(judge("a.test", a.cert, Y2026), TOFU_NEW);
+	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_NEW);
 	assert_non_null(strstr(content(), "# no end\na.test:1965 "));
 	assert_int_equal(chdir(was), 0);
 	name_file();
@@ -279,7 +282,7 @@ test_together(void **state)
 			char url[32];
 
 			snprintf(url, sizeof(url), "host%d.a.test", i);
-			_exit(judge(url, a.cert, Y2026) != TOFU_NEW);
+			_exit(tofu_judge_at(url, a.cert, Y2026) != TOFU_NEW);
 		}
 	for (int i = 0; i < FETCHERS; i++) {
 		int status;

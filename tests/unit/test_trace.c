@@ -93,7 +93,7 @@ static const struct {
 	{ "empty lines too", "\n" NEEDED "\n", true },
 	{ "CRLF", "origin: gemini://example.org/\r\nserial: 43\r\n", true },
 	{ "the last LF missing", NEEDED "contact: x", true },
-	{ "no blank behind the colon",
+	{ "no blank after the colon",
 	    "serial:43\n"
 	    "origin:gemini://example.org/\n",
 	    true },

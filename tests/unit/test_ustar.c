@@ -29,7 +29,7 @@ tear_down(void **state)
 	return tree_tear_down(state);
 }
 
-/* Paths with each way of being told. */
+/* Paths in each form of header. */
 static struct {
 	const char *how;
 	size_t parts[8]; /* bytes of each part, '/' between them */
@@ -135,7 +135,7 @@ test_names_in_pax_records_when_needed(void **state)
 	}
 }
 
-/* The header behind a pax record: no directory, no half of a character. */
+/* The header after a pax record: no directory, no half of a character. */
 static void
 test_readers_without_pax(void **state)
 {
@@ -163,11 +163,11 @@ test_reader_accepts_it(void **state)
 {
 	const size_t pieces[] = { 1, 7, 511, 512, 513, 10240, 1 << 20 };
 	char path[USTAR_PATH_MAX + 1];
-	struct buf heard, wanted;
+	struct buf output, wanted;
 	struct why why;
 
 	(void)state;
-	buf_init(&heard, TAR_MAX);
+	buf_init(&output, TAR_MAX);
 	buf_init(&wanted, TAR_MAX);
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
@@ -179,12 +179,12 @@ test_reader_accepts_it(void **state)
 	(void)buf_str(&wanted, "empty:0=;");
 	assert_true(ustar_end(&writer));
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-		buf_reset(&heard);
+		buf_reset(&output);
 		assert_true(
-		    tar_read(buf_view(&archive), pieces[i], &heard, &why));
-		check_slice(buf_view(&heard), buf_view(&wanted));
+		    tar_read(buf_view(&archive), pieces[i], &output, &why));
+		check_slice(buf_view(&output), buf_view(&wanted));
 	}
-	buf_fini(&heard);
+	buf_fini(&output);
 	buf_fini(&wanted);
 }
 
@@ -309,10 +309,10 @@ test_tar_unpacks_it(void **state)
 	const char *const odd[] = { "a b", "-rf", "*", "\xc3\xa9/x", "a\"'$(x)",
 		"\xf0\x9f\x8c\xb9", " ", "~", "%41" };
 	char path[USTAR_PATH_MAX + 1];
-	struct buf said, wanted;
+	struct buf listed, wanted;
 
 	(void)state;
-	buf_init(&said, TAR_MAX);
+	buf_init(&listed, TAR_MAX);
 	buf_init(&wanted, TAR_MAX);
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
@@ -326,20 +326,20 @@ test_tar_unpacks_it(void **state)
 	assert_true(ustar_end(&writer));
 	tree_write_bytes("a.tar", buf_view(&archive));
 	tree_make_dir("out");
-	tar("--quoting-style=literal -tf a.tar", &said);
-	check_slice(buf_view(&said), buf_view(&wanted));
-	buf_reset(&said);
+	tar("--quoting-style=literal -tf a.tar", &listed);
+	check_slice(buf_view(&listed), buf_view(&wanted));
+	buf_reset(&listed);
 	tar("-C out --no-same-owner --no-same-permissions --mode=0644 "
 	    "-xf a.tar",
-	    &said);
-	check_slice(buf_view(&said), SLICE(""));
+	    &listed);
+	check_slice(buf_view(&listed), SLICE(""));
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
 		check_unpacked(path, slice_str(path));
 	}
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		check_unpacked(odd[i], slice_str(odd[i]));
-	buf_fini(&said);
+	buf_fini(&listed);
 	buf_fini(&wanted);
 }
 
@@ -349,14 +349,14 @@ test_output_of_tar_is_read(void **state)
 {
 	const char *const formats[] = { "ustar", "pax" };
 	char command[512];
-	struct buf said, heard;
+	struct buf listed, output;
 	struct why why;
 	uint8_t *bytes = malloc(TAR_MAX);
 
 	(void)state;
 	assert_non_null(bytes);
-	buf_init(&said, TAR_MAX);
-	buf_init(&heard, TAR_MAX);
+	buf_init(&listed, TAR_MAX);
+	buf_init(&output, TAR_MAX);
 	tree_write("b", "bb");
 	tree_write("empty", "");
 	tree_write("\xc3\xa9.gmi", "# e\n");
@@ -364,24 +364,24 @@ test_output_of_tar_is_read(void **state)
 		FILE *f;
 		size_t n;
 
-		buf_reset(&heard);
+		buf_reset(&output);
 		(void)snprintf(command, sizeof(command),
 		    "--format=%s --mode=0600 --owner=me:1000 -cf a.tar b empty "
 		    "\xc3\xa9.gmi",
 		    formats[i]);
-		tar(command, &said);
+		tar(command, &listed);
 		f = fopen(tree_path("a.tar"), "r");
 		assert_non_null(f);
 		n = fread(bytes, 1, TAR_MAX, f);
 		assert_int_equal(fclose(f), 0);
-		if (!tar_read(slice_of(bytes, n), 512, &heard, &why))
+		if (!tar_read(slice_of(bytes, n), 512, &output, &why))
 			fail_msg("%s: %s", formats[i], why.text);
 		assert_string_equal(
-		    buf_cstr(&heard), "b:2=bb;empty:0=;\xc3\xa9.gmi:4=# e\n;");
+		    buf_cstr(&output), "b:2=bb;empty:0=;\xc3\xa9.gmi:4=# e\n;");
 	}
 	free(bytes);
-	buf_fini(&said);
-	buf_fini(&heard);
+	buf_fini(&listed);
+	buf_fini(&output);
 }
 
 int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Archives that the reader must refuse, each a step away from one that passes. */
+/* Archives that the reader must refuse, each a step away from one that
+ * passes. */
 #include "support/tar.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "archive/ustar.h"
 
 static uint8_t memory[4 * USTAR_RECORD];
-static struct buf archive, heard;
+static struct buf archive, output;
 static struct why why;
 static char heard_memory[8192];
 
@@ -35,13 +36,13 @@ read_it(void)
 	bool ok[2];
 
 	for (size_t i = 0; i < 2; i++) {
-		buf_wrap(&heard, heard_memory, sizeof(heard_memory));
+		buf_wrap(&output, heard_memory, sizeof(heard_memory));
 		why_clear(&why);
 		ok[i] = tar_read(
-		    buf_view(&archive), i == 0 ? 1 : 100000, &heard, &why);
+		    buf_view(&archive), i == 0 ? 1 : 100000, &output, &why);
 		assert_int_equal(ok[i], why.text[0] == '\0');
 	}
-	assert_int_equal(ok[0], ok[1]); /* in whatever pieces it comes */
+	assert_int_equal(ok[0], ok[1]); /* whatever its pieces */
 	return ok[0];
 }
 
@@ -84,13 +85,13 @@ static const struct {
 	    "not the header" },
 	{ "another version", offsetof(struct ustar_header, version), '1',
 	    "not the header" },
-	{ "a size that is no number", offsetof(struct ustar_header, size) + 3,
-	    'x', "number" },
+	{ "a size that is not a number",
+	    offsetof(struct ustar_header, size) + 3, 'x', "number" },
 	{ "a size beyond octal", offsetof(struct ustar_header, size), '\x80',
 	    "number" },
 	{ "a size in twelve digits", offsetof(struct ustar_header, size) + 11,
 	    '0', "number" },
-	{ "a size with a blank behind it",
+	{ "a size with a blank after it",
 	    offsetof(struct ustar_header, size) + 11, ' ', NULL },
 	{ "a blank before a size", offsetof(struct ustar_header, size), ' ',
 	    "number" },
@@ -105,16 +106,16 @@ static const struct {
 	{ "another group", offsetof(struct ustar_header, gid) + 6, '7', NULL },
 	{ "another mode", offsetof(struct ustar_header, mode) + 6, '0', NULL },
 	{ "an owner's name", offsetof(struct ustar_header, user), 'x', NULL },
-	{ "bytes behind an owner's name",
+	{ "bytes after an owner's name",
 	    offsetof(struct ustar_header, user) + 9, 'x', "stray" },
 	{ "bytes at the end", offsetof(struct ustar_header, zeros) + 11, 'x',
 	    "stray" },
-	{ "bytes behind the name", offsetof(struct ustar_header, name) + 99,
-	    'x', "name" },
+	{ "bytes after the name", offsetof(struct ustar_header, name) + 99, 'x',
+	    "name" },
 	{ "no name", offsetof(struct ustar_header, name), '\0', "name" },
 	{ "another name", offsetof(struct ustar_header, name), 'x', NULL },
-	{ "bytes behind the prefix",
-	    offsetof(struct ustar_header, prefix) + 154, 'x', "name" },
+	{ "bytes after the prefix", offsetof(struct ustar_header, prefix) + 154,
+	    'x', "name" },
 };
 
 static void
@@ -144,7 +145,7 @@ test_checksums(void **state)
 	(void)state;
 	make();
 	assert_true(read_it());
-	assert_string_equal(buf_cstr(&heard), "a/b:5=hello;");
+	assert_string_equal(buf_cstr(&output), "a/b:5=hello;");
 	for (size_t i = 0; i < USTAR_BLOCK; i++) {
 		memory[i] ^= 1;
 		assert_false(read_it());
@@ -185,7 +186,7 @@ test_ends(void **state)
 	assert_true(read_it());
 	for (size_t more = 1; more <= USTAR_RECORD; more *= 2) {
 		archive.len = whole + more;
-		assert_false(read_it()); /* zeros that nobody wants */
+		assert_false(read_it()); /* zeros after the end */
 		assert_string_equal(
 		    why.text, "byte 10240: bytes after the end");
 	}
@@ -195,7 +196,7 @@ test_ends(void **state)
 static const struct {
 	const char *rule;
 	const char *records;
-	const char *heard; /* NULL: refused */
+	const char *output; /* NULL: refused */
 } records[] = {
 	{ "a path", "10 path=x\n", "x:5=hello;" },
 	{ "a longer one", "15 path=x/y/zz\n", "x/y/zz:5=hello;" },
@@ -243,9 +244,10 @@ test_records(void **state)
 
 		make_pax(records[i].records);
 		ok = read_mended();
-		check_row(ok == (records[i].heard != NULL), records[i].rule);
+		check_row(ok == (records[i].output != NULL), records[i].rule);
 		if (ok)
-			assert_string_equal(buf_cstr(&heard), records[i].heard);
+			assert_string_equal(
+			    buf_cstr(&output), records[i].output);
 	}
 }
 
@@ -316,18 +318,18 @@ no_end(void *arg)
 static void
 test_handler_stops_the_reader(void **state)
 {
-	const struct ustar_handler visitors[] = {
-		{ no_file, tar_append, tar_on_end, &heard },
-		{ tar_on_file, no_bytes, tar_on_end, &heard },
-		{ tar_on_file, tar_append, no_end, &heard },
+	const struct ustar_handler handlers[] = {
+		{ no_file, tar_append, tar_on_end, &output },
+		{ tar_on_file, no_bytes, tar_on_end, &output },
+		{ tar_on_file, tar_append, no_end, &output },
 	};
 
 	(void)state;
 	make();
 	for (size_t i = 0; i < 3; i++) {
-		struct ustar_reader *r = ustar_reader_new(&visitors[i]);
+		struct ustar_reader *r = ustar_reader_new(&handlers[i]);
 
-		buf_wrap(&heard, heard_memory, sizeof(heard_memory));
+		buf_wrap(&output, heard_memory, sizeof(heard_memory));
 		assert_false(ustar_reader_put(r, buf_view(&archive), &why));
 		assert_string_equal(why.text, "stopped");
 		assert_false(ustar_reader_put(r, SLICE("x"), &why));

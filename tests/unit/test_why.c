@@ -43,7 +43,7 @@ test_place(void **state)
 	assert_string_equal(why.text, "/srv/%s: No such file or directory");
 }
 
-/* A text of n bytes that begins with head and goes on with x. */
+/* A text of n bytes that begins with head and continues with x. */
 static const char *
 long_text(const char *head, size_t n)
 {
