@@ -40,21 +40,23 @@ struct arg {
 };
 
 /* Kind and destination of a row. Does not compile when the member's type is not
- * that of the kind. */
-#define ARG_AT(job, member, pointer)                                           \
-	_Generic(&((job *)0)->member, pointer : offsetof(job, member))
+ * that of the kind. (A type cannot stand in parentheses.) */
+/* clang-format off */
+#define ARG_AT(job, member, type) /* NOLINTNEXTLINE(*-macro-parentheses) */    \
+	_Generic(&((job *)0)->member, type *: offsetof(job, member))
+/* clang-format on */
 #define ARG_FLAG(job, member)                                                  \
-	.kind = ARG_KIND_FLAG, .at = ARG_AT(job, member, bool *)
+	.kind = ARG_KIND_FLAG, .at = ARG_AT(job, member, bool)
 #define ARG_TEXT(job, member)                                                  \
-	.kind = ARG_KIND_TEXT, .at = ARG_AT(job, member, const char **)
+	.kind = ARG_KIND_TEXT, .at = ARG_AT(job, member, const char *)
 #define ARG_LIST(job, member, most)                                            \
-	.kind = ARG_KIND_LIST, .at = ARG_AT(job, member, struct arg_list *),   \
+	.kind = ARG_KIND_LIST, .at = ARG_AT(job, member, struct arg_list),     \
 	.max = (most)
 #define ARG_NUMBER(job, member, low, high)                                     \
-	.kind = ARG_KIND_NUMBER, .at = ARG_AT(job, member, uint64_t *),        \
+	.kind = ARG_KIND_NUMBER, .at = ARG_AT(job, member, uint64_t),          \
 	.min = (low), .max = (high)
 #define ARG_SIZE(job, member, low, high)                                       \
-	.kind = ARG_KIND_SIZE, .at = ARG_AT(job, member, uint64_t *),          \
+	.kind = ARG_KIND_SIZE, .at = ARG_AT(job, member, uint64_t),            \
 	.min = (low), .max = (high)
 
 enum { ARGS_MAX = 32 }; /* rows of a table */
