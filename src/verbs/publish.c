@@ -294,8 +294,8 @@ end_print(const struct publish_plan *plan, const char *end)
 {
 	const struct changes *c = &plan->changes;
 
-	printf(
-	    "publish: %.*s: serial ", SLICE_ARGS(manifest_place(plan->after->origin)));
+	printf("publish: %.*s: serial ",
+	    SLICE_ARGS(manifest_place(plan->after->origin)));
 	if (plan->before != NULL)
 		printf("%" PRIu64 " -> ", plan->before->serial);
 	printf("%" PRIu64 ": ", plan->after->serial);
