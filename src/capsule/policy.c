@@ -28,6 +28,11 @@ path_encoded_rest(
 	size_t at;
 
 	*rest = slice_of(path->encoded, path->encoded_len);
+	/* The directory of the prefix, without its slash. */
+	if (path->decoded_len < prefix.len) {
+		*rest = SLICE("");
+		return true;
+	}
 	for (i = 0; i < prefix.len; i++) {
 		if (prefix.ptr[i] != '/')
 			continue;
@@ -59,10 +64,12 @@ redirect_matches(
     const struct conf_redirect *redirect, const struct uri_path *path)
 {
 	struct slice prefix = redirect_prefix(redirect);
+	struct slice decoded = slice_of(path->decoded, path->decoded_len);
 
 	if (prefix.len == 0)
 		return strcmp(redirect->from.text, path->decoded) == 0;
-	return slice_starts(slice_of(path->decoded, path->decoded_len), prefix);
+	return slice_starts(decoded, prefix) ||
+	       slice_equal(decoded, slice_head(prefix, prefix.len - 1));
 }
 
 /* Appends what an operator wrote, with whatever may not stand in a URI
@@ -219,10 +226,11 @@ redirect_find(const struct conf_content *content, const struct uri_path *path)
 	return NULL;
 }
 
-/* Follows redirects as a client would, from a path that the first matches. */
+/* Follows redirects as a client would, from a path that the first matches:
+ * with this rest, if it carries one. */
 static bool
-redirect_ends(
-    const struct conf_content *content, const struct conf_redirect *redirect)
+redirect_ends(const struct conf_content *content,
+    const struct conf_redirect *redirect, const char *rest)
 {
 	const struct uri no_query = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -230,8 +238,7 @@ redirect_ends(
 	struct slice target, query;
 	struct buf text;
 
-	/* "*" stands for any rest: it is encoded as itself. */
-	if (!policy_redirect_path(redirect, "*", &path))
+	if (!policy_redirect_path(redirect, rest, &path))
 		return true;
 	for (int i = 0; i < STATUS_REDIRECTS_MAX && redirect != NULL; i++) {
 		buf_wrap(&text, memory, sizeof(memory));
@@ -270,7 +277,9 @@ policy_check_content(const struct conf_content *content, struct report *r)
 			    "redirects.to: \"%s\" is not a gemini URL: clients "
 			    "do not follow it",
 			    d->to.text);
-		if (!redirect_ends(content, d))
+		/* "*" stands for any rest: it is encoded as itself. */
+		if (!redirect_ends(content, d, "*") ||
+		    !redirect_ends(content, d, ""))
 			report_add(r, REPORT_ERROR, d->from.file, d->from.line,
 			    "redirects.from: \"%s\" leads in a circle, or "
 			    "over more than %d redirects",

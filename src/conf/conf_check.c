@@ -528,6 +528,39 @@ text_has_scheme(struct slice text)
 	return true;
 }
 
+/* What stands between "//" and the path of a URL (RFC 3986 3.2). False when
+ * nothing ends it: then what is appended becomes a part of the host. */
+static bool
+url_host(struct slice url, struct slice *host)
+{
+	struct slice scheme;
+
+	slice_cut(url, ':', &scheme, host);
+	if (!slice_starts(*host, SLICE("//")))
+		return false;
+	*host = slice_skip(*host, 2);
+	for (size_t i = 0; i < host->len; i++) {
+		if (memchr("/?#", host->ptr[i], 3) == NULL)
+			continue;
+		*host = slice_head(*host, i);
+		return true;
+	}
+	return false;
+}
+
+static const char *
+check_url(struct slice text)
+{
+	struct slice host;
+	bool ends = url_host(text, &host);
+
+	if (host.len == 0)
+		return "missing host";
+	return !ends && slice_ends(text, SLICE("*"))
+		   ? "'*' could name another host: write '/' before '*'"
+		   : NULL;
+}
+
 const char *
 check_target(struct slice text)
 {
@@ -537,7 +570,9 @@ check_target(struct slice text)
 		return "neither a path that begins with '/' nor a URL";
 	if (text_has_control(text))
 		return "contains a control character";
-	return text.len > META_MAX ? "too long for a response header" : NULL;
+	if (text.len > META_MAX)
+		return "too long for a response header";
+	return slice_starts(text, SLICE("/")) ? NULL : check_url(text);
 }
 
 const char *

@@ -224,6 +224,21 @@ test_values(void **state)
 		{ TO, "1:b", false },
 		{ TO, "a_b:c", false },
 		{ TO, "/b\\r\\n", false },
+		/* What a client appends must not name another host. */
+		{ TO, "gemini://example.org*", false },
+		{ TO, "gemini://example.org:1965*", false },
+		{ TO, "gemini://user@*", false },
+		{ TO, "gemini://*", false },
+		{ TO, "gemini:*", false },
+		{ TO, "gemini://", false },
+		{ TO, "gemini:///", false },
+		{ TO, "gemini:///*", false },
+		{ TO, "gemini://?*", false },
+		{ TO, "gemini://example.org/*", true },
+		{ TO, "gemini://example.org/a*", true },
+		{ TO, "gemini://example.org?*", true },
+		{ TO, "gemini://example.org", true },
+		{ TO, "/a*", true },
 	};
 
 	(void)state;

@@ -43,7 +43,7 @@ static const struct row rows[] = {
 	{ "/moved.gmi", STATUS_REDIRECT_PERMANENT, "/new.gmi" },
 	{ "/asked.gmi?x", STATUS_REDIRECT, "/new.gmi?q" },
 	{ "/old/", STATUS_REDIRECT, "/new/" },
-	{ "/old", STATUS_NONE, "" },
+	{ "/old", STATUS_REDIRECT, "/new/" },
 	{ "/old/a/b.gmi", STATUS_REDIRECT, "/new/a/b.gmi" },
 	{ "/old/a%2Bb%20c/", STATUS_REDIRECT, "/new/a%2Bb%20c/" },
 	{ "/old/\xc3\xa9", STATUS_REDIRECT, "/new/%C3%A9" },
@@ -142,6 +142,16 @@ test_unusual_targets(void **state)
 		{ "/*", "/", { "/", STATUS_NONE, "" } },
 		{ "/*", "/", { "/a", STATUS_NONE, "" } },
 		{ "/a", "/a?q", { "/a", STATUS_NONE, "" } },
+		{ "/1990/*", "/old/", { "/1990", STATUS_REDIRECT, "/old/" } },
+		{ "/1990/*", "/old*", { "/1990", STATUS_REDIRECT, "/old" } },
+		{ "/1990/*", "/old?a",
+		    { "/1990?b", STATUS_REDIRECT, "/old/?a" } },
+		{ "/1 9/*", "/old/",
+		    { "/1%209?b", STATUS_REDIRECT, "/old/?b" } },
+		{ "/1990/*", "/old/", { "/1990.gmi", STATUS_NONE, "" } },
+		{ "/1990/*", "/old/", { "/199", STATUS_NONE, "" } },
+		{ "/a/1990/*", "/old/",
+		    { "/a/1990", STATUS_REDIRECT, "/old/" } },
 	};
 	uint8_t bytes[RESPONSE_META_MAX];
 	struct conf_redirect redirect = { .permanent = false };
@@ -276,6 +286,10 @@ test_redirects_to_missing_targets(void **state)
 		{ "out of itself, leaving the rest",
 		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/b\"; } );"),
 		    NULL },
+		{ "to the directory itself",
+		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/a*\"; } "
+			  ");"),
+		    CIRCLE("1", "/a/*") },
 		{ "the rest decides",
 		    BYTES("redirects = ( { from = \"/a/*\"; to = \"/*\"; } );"),
 		    NULL },
