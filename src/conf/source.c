@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +36,8 @@ source_place(const struct conf_source *s, unsigned line)
 	return place;
 }
 
+enum { SHOWN_MAX = 40 }; /* bytes of a token in a message */
+
 /* One file on its way into the whole. Offsets count in in. */
 struct scan {
 	struct conf_source *source;
@@ -45,7 +48,10 @@ struct scan {
 	size_t open[SOURCE_DEPTH_MAX + 1]; /* where brackets were opened */
 	unsigned settings[SOURCE_DEPTH_MAX + 1];
 	size_t depth;
-	uint8_t last; /* first byte of the last token; 0: none, or a file */
+	size_t last;       /* where the last token begins */
+	struct slice name; /* of the option whose value comes */
+	size_t doubtful;   /* a text begins before here that seems to hold what
+			    * should follow it; 0: none does */
 };
 
 static unsigned
@@ -74,6 +80,81 @@ scan_error(const struct scan *p, size_t at, const char *text)
 	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, at),
 	    "%s", text);
 	return false;
+}
+
+/* What people see at an offset: up to the end of a word, a text or a line. */
+static struct slice
+scan_shown(const struct scan *p, size_t at)
+{
+	struct slice rest = slice_skip(p->in, at);
+	const char *ends = " \t\r\n\f;,(){}[]\"";
+	size_t n = rest.len > 0 ? 1 : 0;
+
+	if (slice_starts(rest, SLICE("\"")))
+		ends = "\"\n";
+	else if (rest.len > 0 && strchr(ends, rest.ptr[0]) != NULL)
+		return slice_head(rest, 1);
+	while (
+	    n < rest.len && n < SHOWN_MAX && strchr(ends, rest.ptr[n]) == NULL)
+		n++;
+	if (ends[0] == '"' && n < rest.len && rest.ptr[n] == '"')
+		n++;
+	return slice_head(rest, n);
+}
+
+/* Reports that the file does not follow the grammar. A doubtful text is most
+ * often one whose end was forgotten: then all that follows is read wrongly. */
+static bool
+scan_wrong(const struct scan *p, size_t at, const char *text)
+{
+	struct slice shown;
+
+	if (p->doubtful == 0)
+		return scan_error(p, at, text);
+	at = p->doubtful - 1;
+	shown = scan_shown(p, at);
+	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, at),
+	    "unclosed text: %.*s", SLICE_ARGS(shown));
+	return false;
+}
+
+/* The bracket that is open here; 0: none. */
+static uint8_t
+scan_bracket(const struct scan *p)
+{
+	return p->depth > 0 ? p->in.ptr[p->open[p->depth]] : p->source->open;
+}
+
+static bool
+scan_unexpected(const struct scan *p, enum token t, size_t at)
+{
+	struct grammar_place place = {
+		.shown = scan_shown(p, at),
+		.quote = t == TOKEN_TEXT ? "" : "'",
+		.name = p->name,
+		.open = scan_bracket(p),
+		.open_line = p->depth > 0 ? scan_line(p, p->open[p->depth]) : 0,
+		.same_line = scan_line(p, p->last) == scan_line(p, at),
+	};
+	char text[256] = "";
+	struct buf why;
+
+	buf_wrap(&why, text, sizeof(text) - 1);
+	if (grammar_explain(&p->source->grammar, t, &place, &why))
+		at = p->last;
+	text[why.len] = '\0';
+	return scan_wrong(p, at, text);
+}
+
+/* The token at an offset is the next one; open is the bracket open after it.
+ * False after an error was reported. */
+static bool
+scan_grammar(struct scan *p, enum token t, size_t at, uint8_t open)
+{
+	if (!grammar_take(&p->source->grammar, t, open))
+		return scan_unexpected(p, t, at);
+	p->last = at;
+	return true;
 }
 
 /* What is appended next stands at p->at of p's file. */
@@ -155,15 +236,24 @@ is_escaped_nul(const struct scan *p)
 	       scan_peek(p, 3) == '0';
 }
 
-/* libconfig 1.5 leaks a text that it did not expect, so it gets none. */
+/* Whether a text, without its quotes, ends where another text should begin, or
+ * goes on in the next line. */
 static bool
-text_expected(const struct scan *p)
+text_is_doubtful(struct slice text)
 {
-	if (p->last == '=' || p->last == ':' || p->last == '"')
-		return true;
-	if (p->depth == 0 || p->in.ptr[p->open[p->depth]] == '{')
-		return false;
-	return p->last == ',' || p->last == '(' || p->last == '[';
+	struct slice end = slice_trim(text);
+
+	return slice_find(text, '\n', NULL) || slice_ends(end, SLICE("=")) ||
+	       slice_ends(end, SLICE(",")) || slice_ends(end, SLICE("("));
+}
+
+static void
+scan_doubt(struct scan *p, size_t start)
+{
+	struct slice text = slice_skip(slice_head(p->in, p->at - 1), start + 1);
+
+	if (p->doubtful == 0 && text_is_doubtful(text))
+		p->doubtful = start + 1;
 }
 
 static bool
@@ -171,16 +261,16 @@ scan_text(struct scan *p)
 {
 	size_t start = p->at;
 
-	if (!text_expected(p))
-		return scan_error(p, start,
-		    "syntax error: unexpected text, or missing '=' or ',' "
-		    "before it");
+	/* libconfig 1.5 leaks a text that it did not expect. */
+	if (!scan_grammar(p, TOKEN_TEXT, start, scan_bracket(p)))
+		return false;
 	p->at++;
 	for (; p->at < p->in.len; p->at++) {
 		uint8_t c = p->in.ptr[p->at];
 
 		if (c == '"') {
 			p->at++;
+			scan_doubt(p, start);
 			return true;
 		}
 		if (c != '\\')
@@ -190,57 +280,67 @@ scan_text(struct scan *p)
 		if (scan_peek(p, 1) == '"' || scan_peek(p, 1) == '\\')
 			p->at++;
 	}
-	return scan_error(p, start, "unclosed text");
-}
-
-static bool
-is_name(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '*';
-}
-
-static void
-scan_name(struct scan *p)
-{
-	while (is_name(scan_peek(p, 0)))
-		p->at++;
+	if (p->doubtful == 0)
+		p->doubtful = start + 1;
+	return scan_wrong(p, start, "");
 }
 
 /* libconfig hands 4294967297 on as 1. */
 static bool
-scan_number(struct scan *p)
+number_fits(struct slice word)
 {
-	size_t start = p->at;
-	bool hex = scan_starts(p, "0x") || scan_starts(p, "0X");
+	bool hex =
+	    slice_starts(word, SLICE("0x")) || slice_starts(word, SLICE("0X"));
 	unsigned base = hex ? 16 : 10;
 	uint64_t value = 0;
-	bool small = true;
 
 	if (hex)
-		p->at += 2;
-	for (;; p->at++) {
-		int digit = hex_value(scan_peek(p, 0));
+		word = slice_skip(word, 2);
+	else if (word.len > 0 && (word.ptr[0] == '-' || word.ptr[0] == '+'))
+		word = slice_skip(word, 1);
+	for (; word.len > 0; word = slice_skip(word, 1)) {
+		int digit = hex_value(word.ptr[0]);
 
 		if (digit < 0 || (unsigned)digit >= base)
 			break;
 		if (value > (INT64_MAX - (uint64_t)digit) / base)
-			small = false;
-		else
-			value = value * base + (uint64_t)digit;
+			return false;
+		value = value * base + (uint64_t)digit;
 	}
-	if (scan_peek(p, 0) != 'L' && value > INT_MAX)
-		small = false;
-	while (is_name(scan_peek(p, 0)) || scan_peek(p, 0) == '.')
+	return slice_starts(word, SLICE("L")) || value <= INT_MAX;
+}
+
+static bool
+scan_word(struct scan *p)
+{
+	size_t start = p->at;
+	struct slice word;
+	enum token t;
+
+	while (p->at < p->in.len &&
+	       strchr(" \t\r\n\f\"@(){}[]=:;,#", p->in.ptr[p->at]) == NULL &&
+	       !scan_starts(p, "//") && !scan_starts(p, "/*"))
 		p->at++;
-	return small || scan_error(p, start, "number too large");
+	word = slice_skip(slice_head(p->in, p->at), start);
+	t = grammar_word(word);
+	if (!scan_grammar(p, t, start, scan_bracket(p)))
+		return false;
+	if (t == TOKEN_NAME)
+		p->name = word;
+	return t != TOKEN_VALUE || number_fits(word) ||
+	       scan_error(p, start, "number too large");
 }
 
 static bool
 scan_open(struct scan *p)
 {
+	if (scan_bracket(p) == '[')
+		return scan_error(
+		    p, p->at, "no brackets within [ ]: use ( ) around them");
 	if (p->depth == SOURCE_DEPTH_MAX)
 		return scan_error(p, p->at, "brackets nested too deeply");
+	if (!scan_grammar(p, TOKEN_OPEN, p->at, p->in.ptr[p->at]))
+		return false;
 	p->depth++;
 	p->open[p->depth] = p->at;
 	p->settings[p->depth] = 0;
@@ -253,37 +353,32 @@ static bool
 scan_unclosed(const struct scan *p)
 {
 	size_t open = p->open[p->depth];
+	char text[] = "unclosed '('";
 
-	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, open),
-	    "syntax error: unclosed '%c'", p->in.ptr[open]);
-	return false;
-}
-
-/* At a bracket of another kind, where this one was to be closed. */
-static bool
-scan_crossed(const struct scan *p)
-{
-	size_t open = p->open[p->depth];
-
-	report_add(p->source->report, REPORT_ERROR, p->file,
-	    scan_line(p, p->at),
-	    "syntax error: the '%c' of line %u is not closed before this",
-	    p->in.ptr[open], scan_line(p, open));
-	return false;
+	text[sizeof("unclosed '") - 1] = (char)p->in.ptr[open];
+	return scan_wrong(p, open, text);
 }
 
 static bool
 scan_close(struct scan *p)
 {
 	static const char pairs[] = "(){}[]";
-	uint8_t c = p->in.ptr[p->at];
+	char c = (char)p->in.ptr[p->at], open = (char)scan_bracket(p);
+	char text[64];
 
-	if (p->depth == 0)
-		return scan_error(
-		    p, p->at, "syntax error: unmatched closing bracket");
-	if (strchr(pairs, p->in.ptr[p->open[p->depth]])[1] != (char)c)
-		return scan_crossed(p);
+	if (p->depth == 0) {
+		snprintf(text, sizeof(text), "unmatched '%c'", c);
+		return scan_wrong(p, p->at, text);
+	}
+	if (strchr(pairs, open)[1] != c) {
+		snprintf(text, sizeof(text),
+		    "unexpected '%c': the '%c' of line %u is not closed", c,
+		    open, scan_line(p, p->open[p->depth]));
+		return scan_wrong(p, p->at, text);
+	}
 	p->depth--;
+	if (!scan_grammar(p, TOKEN_CLOSE, p->at, scan_bracket(p)))
+		return false;
 	p->at++;
 	return true;
 }
@@ -291,10 +386,23 @@ scan_close(struct scan *p)
 static bool
 scan_setting(struct scan *p)
 {
+	if (!scan_grammar(p, TOKEN_EQUALS, p->at, scan_bracket(p)))
+		return false;
 	p->at++;
 	if (p->settings[p->depth]++ < SOURCE_SETTINGS_MAX)
 		return true;
 	return scan_error(p, p->at, "too many settings in one group");
+}
+
+static bool
+scan_separator(struct scan *p)
+{
+	enum token t = p->in.ptr[p->at] == ';' ? TOKEN_SEMICOLON : TOKEN_COMMA;
+
+	if (!scan_grammar(p, t, p->at, scan_bracket(p)))
+		return false;
+	p->at++;
+	return true;
 }
 
 /* Reads the quoted name after @include. */
@@ -322,11 +430,13 @@ scan_include(struct scan *p)
 {
 	struct conf_source *s = p->source;
 	size_t start = p->at;
+	uint8_t outer = s->open;
 	struct slice name;
 	char *file;
+	bool good;
 
 	if (!scan_starts(p, "@include"))
-		return scan_error(p, start, "syntax error");
+		return scan_wrong(p, start, "unexpected '@'");
 	if (!s->may_include)
 		return scan_error(p, start, "@include is not allowed here");
 	if (s->depth > SOURCE_INCLUDES_MAX)
@@ -340,9 +450,10 @@ scan_include(struct scan *p)
 	file = arena_text(s->conf, name);
 	if (file != NULL)
 		file = path_beside(s->conf, p->file, file);
-	if (file == NULL || !source_file(s, file))
-		return false;
-	return scan_mark(p);
+	s->open = scan_bracket(p);
+	good = file != NULL && source_file(s, file);
+	s->open = outer;
+	return good && scan_mark(p);
 }
 
 static bool
@@ -360,13 +471,9 @@ scan_token(struct scan *p)
 		return scan_close(p);
 	else if (c == '=' || c == ':')
 		return scan_setting(p);
-	else if (c >= '0' && c <= '9')
-		return scan_number(p);
-	else if (is_name(c) && c != '-')
-		scan_name(p);
-	else
-		p->at++;
-	return true;
+	else if (c == ';' || c == ',')
+		return scan_separator(p);
+	return scan_word(p);
 }
 
 /* A token, or what may stand between two. */
@@ -374,7 +481,6 @@ static bool
 scan_next(struct scan *p)
 {
 	uint8_t c = p->in.ptr[p->at];
-	bool good;
 
 	if (c == '#' || scan_starts(p, "//")) {
 		scan_line_comment(p);
@@ -386,9 +492,7 @@ scan_next(struct scan *p)
 		p->at++;
 		return true;
 	}
-	good = scan_token(p);
-	p->last = c == '@' ? 0 : c;
-	return good;
+	return scan_token(p);
 }
 
 /* The whole of one file or of a capsule.conf; file is the arena's. From one
@@ -408,6 +512,8 @@ source_scan(struct conf_source *s, struct slice in, char *file)
 			return false;
 	if (p.depth > 0)
 		return scan_unclosed(&p);
+	if (s->depth <= 1 && !scan_grammar(&p, TOKEN_END, in.len, 0))
+		return false;
 	/* To libconfig a comment without a line's end is an error. */
 	return scan_flush(&p) &&
 	       (slice_ends(in, SLICE("\n")) || scan_put(&p, SLICE("\n")));

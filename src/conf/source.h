@@ -2,11 +2,12 @@
 /* The text of a configuration: files with what they include, one after the
  * other, and which line of the whole came from where. Also refuses what
  * libconfig 1.5 accepts: a NUL that hides the rest, numbers that wrap round,
- * brackets nested without bound. Depends on conf_internal. */
+ * brackets nested without bound. Depends on conf_internal and grammar. */
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
 
 #include "conf/conf_internal.h"
+#include "conf/grammar.h"
 
 enum {
 	SOURCE_TEXT_MAX = 4 * CONF_FILE_MAX, /* bytes, includes and all */
@@ -30,6 +31,8 @@ struct conf_source {
 	struct mark *marks;
 	size_t n_marks;
 	unsigned depth; /* files open within files */
+	struct grammar grammar;
+	uint8_t open; /* bracket that an included file is in; 0: none */
 	bool may_include;
 };
 

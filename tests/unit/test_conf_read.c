@@ -18,44 +18,44 @@ test_reading_reports(void **state)
 		    BYTES("/* { \" @ */ // \"\n# '\nworkers = 1; /**/"),
 		    { NULL } },
 		{ "a value is missing", BYTES("workers = 1;\nuser = ;\n"),
-		    { "carnation.conf:2: error: syntax error" } },
+		    { "carnation.conf:2: error: user: missing value" } },
 		{ "a name alone", BYTES("\nworkers;\n"),
-		    { "carnation.conf:2: error: syntax error" } },
+		    { "carnation.conf:2: error: missing '=' after "
+		      "'workers'" } },
 		{ "duplicate setting", BYTES("workers = 1;\n\nworkers = 2;\n"),
 		    { "carnation.conf:3: error: duplicate setting name" } },
 		{ "no comma between texts and a number",
 		    BYTES("listen = [\"a\" 1];"),
-		    { "carnation.conf:1: error: syntax error" } },
+		    { "carnation.conf:1: error: missing ',' or ']' before '1': "
+		      "the '[' is in line 1" } },
 		{ "an array of several kinds", BYTES("listen = [\"a\", 1];"),
 		    { "carnation.conf:1: error: mismatched element type in "
 		      "array" } },
 		{ "text after a name", BYTES("user \"x\";"),
-		    { "carnation.conf:1: error: syntax error: unexpected text, "
-		      "or missing '=' or ',' before it" } },
+		    { "carnation.conf:1: error: missing '=' after 'user'" } },
 		{ "text after a number", BYTES("listen = (1 \"x\");"),
-		    { "carnation.conf:1: error: syntax error: unexpected text, "
-		      "or missing '=' or ',' before it" } },
+		    { "carnation.conf:1: error: missing ',' or ')' before "
+		      "\"x\": the '(' is in line 1" } },
 		{ "text in a group", BYTES("tls = { \"x\" };"),
-		    { "carnation.conf:1: error: syntax error: unexpected text, "
-		      "or missing '=' or ',' before it" } },
+		    { "carnation.conf:1: error: option names are written "
+		      "without quotes: \"x\"" } },
 		{ "a text that does not end", BYTES("a = 1;\nuser = \"x\n\n"),
-		    { "carnation.conf:2: error: unclosed text" } },
+		    { "carnation.conf:2: error: unclosed text: \"x" } },
 		{ "a backslash at the end", BYTES("user = \"x\\"),
-		    { "carnation.conf:1: error: unclosed text" } },
+		    { "carnation.conf:1: error: unclosed text: \"x\\x5c" } },
 		{ "a comment that does not end", BYTES("\n/* x *"),
 		    { "carnation.conf:2: error: unclosed comment" } },
 		{ "a group that does not end", BYTES("\ntls = {\n\n"),
-		    { "carnation.conf:2: error: syntax error: unclosed '{'" } },
+		    { "carnation.conf:2: error: unclosed '{'" } },
 		{ "brackets that cross", BYTES("listen = [\n\"x\" );\n"),
-		    { "carnation.conf:2: error: syntax error: the '[' of line "
-		      "1 is not closed before this" } },
+		    { "carnation.conf:2: error: unexpected ')': the '[' of "
+		      "line 1 is not closed" } },
 		{ "a bracket too many", BYTES("tls = { }; }"),
-		    { "carnation.conf:1: error: syntax error: unmatched "
-		      "closing bracket" } },
+		    { "carnation.conf:1: error: unmatched '}'" } },
 		{ "brackets without end", BYTES("a = (((((((((((((((((((("),
 		    { "carnation.conf:1: error: brackets nested too deeply" } },
 		{ "an at sign", BYTES("@inc"),
-		    { "carnation.conf:1: error: syntax error" } },
+		    { "carnation.conf:1: error: unexpected '@'" } },
 		{ "a NUL would hide the rest", BYTES("a = 1;\n\0workers = x;"),
 		    { "carnation.conf:2: error: file contains a NUL byte" } },
 		{ "a NUL would hide the end of a text",
@@ -135,8 +135,8 @@ test_reading_reports(void **state)
 			"you mean \"lang\"?" } },
 		{ "a message shows no control byte",
 		    BYTES("user = 1;\n\"\x1b[2J\""),
-		    { "carnation.conf:2: error: syntax error: unexpected text, "
-		      "or missing '=' or ',' before it" } },
+		    { "carnation.conf:2: error: option names are written "
+		      "without quotes: \"\\x1b[2J\"" } },
 	};
 
 	(void)state;
@@ -207,7 +207,7 @@ test_refusals(void **state)
 		    "capsule.conf:1: error: listing: expected true or false, "
 		    "not a number" },
 		{ "syntax", BYTES("title = ;"),
-		    "capsule.conf:1: error: syntax error" },
+		    "capsule.conf:1: error: title: missing value" },
 		{ "a redirect without its target",
 		    BYTES("redirects = (\n{ from = \"/a\"; } );"),
 		    "capsule.conf:2: error: missing option \"redirects.to\"" },
