@@ -217,3 +217,55 @@ answer_open(struct answer *a, struct mime *mime, struct listings *listings)
 	}
 	return answer_refuse(a, STATUS_NOT_FOUND, NULL);
 }
+
+/* What a request for path is answered with; a path that it is redirected to in
+ * the same capsule goes to meta. */
+static enum status
+front_ask(const struct host *h, const struct uri_path *path, struct buf *meta)
+{
+	const struct uri uri = { .port = -1 };
+	struct resolution found;
+	enum status status = policy_decide(h, path, &uri, meta);
+
+	if (status != STATUS_NONE)
+		return status;
+	switch (resolve(h, path, &found)) {
+	case RESOLVED_FILE:
+	case RESOLVED_LISTING:
+		close(found.fd);
+		return STATUS_SUCCESS;
+	case RESOLVED_SLASH:
+		buf_put(meta, slice_of(path->encoded, path->encoded_len));
+		buf_byte(meta, '/');
+		return STATUS_REDIRECT_PERMANENT;
+	case RESOLVED_ABSENT:
+		return STATUS_NOT_FOUND;
+	case RESOLVED_EXHAUSTED:
+	case RESOLVED_FAILED:
+		break;
+	}
+	return STATUS_TEMPORARY_FAILURE;
+}
+
+bool
+answer_lacks_front(const struct host *h, enum status *status)
+{
+	uint8_t memory[RESPONSE_META_MAX];
+	struct slice target, query;
+	struct uri_path path;
+	struct buf meta;
+
+	*status = STATUS_REDIRECT;
+	target = SLICE("/");
+	for (int i = 0;
+	     i <= STATUS_REDIRECTS_MAX && status_is_redirect(*status) &&
+	     slice_starts(target, SLICE("/"));
+	     i++) {
+		if (uri_path_normalise(target, &path) != URI_PATH_OK)
+			break;
+		buf_wrap(&meta, memory, sizeof(memory));
+		*status = front_ask(h, &path, &meta);
+		slice_cut(buf_view(&meta), '?', &target, &query);
+	}
+	return *status == STATUS_NOT_FOUND || *status == STATUS_GONE;
+}

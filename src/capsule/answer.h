@@ -42,6 +42,11 @@ enum status answer_route(struct answer *a, const struct hosts *hosts,
 enum status
 answer_open(struct answer *a, struct mime *mime, struct listings *listings);
 
+/* Whether h's root answers 51 or 52 and so needs an index page, a listing or a
+ * redirect; *status is that answer. What the redirects of another capsule do
+ * is not looked at. */
+bool answer_lacks_front(const struct host *h, enum status *status);
+
 /* Decides by hand: text of the status itself when why is NULL. */
 enum status
 answer_refuse(struct answer *a, enum status status, const char *why);

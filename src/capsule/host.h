@@ -137,9 +137,6 @@ const char *host_index(const struct host *h, size_t i);
  * dot names but .well-known and those that the operator allows. */
 bool host_hides(const struct host *h, const char *name, size_t len);
 
-/* Whether the root has one of the capsule's index pages. */
-bool host_has_index(const struct host *h);
-
 enum { HOST_SURVEY_MS = 10000 }; /* all surveys of one start or reload */
 
 struct host_survey {

@@ -372,26 +372,6 @@ survey_visit(void *arg, const char *path, const struct stat *st)
 	return true;
 }
 
-bool
-host_has_index(const struct host *h)
-{
-	enum file_open result;
-	const char *name;
-	struct stat st;
-	size_t i;
-	int fd;
-
-	for (i = 0; (name = host_index(h, i)) != NULL; i++) {
-		result = file_open_beneath(h->root, name, &fd, &st);
-		if (result != FILE_OPENED)
-			continue;
-		close(fd);
-		if (S_ISREG(st.st_mode))
-			return true;
-	}
-	return false;
-}
-
 void
 host_survey(const struct host *h, uint64_t until_ms, struct host_survey *out)
 {

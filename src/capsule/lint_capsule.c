@@ -240,17 +240,18 @@ static void
 capsule_check_root(struct lint *l)
 {
 	const struct lint_target *t = lint_ask_path(l, SLICE(""));
+	enum status status;
 
 	if (t != NULL)
 		t = lint_follow(l, t);
 	/* Clients that ask for the root are led there. */
 	if (t != NULL && t->item != NULL)
 		l->linked[t->item - l->inventory.item] = true;
-	if (t != NULL && t->status != STATUS_SUCCESS)
+	if (answer_lacks_front(l->host, &status))
 		lint_add(l, "C012", NULL, 0,
 		    "no index page: a request for the capsule's root is "
 		    "answered %d",
-		    (int)t->status);
+		    (int)status);
 }
 
 void

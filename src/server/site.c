@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capsule/answer.h"
 #include "os/file.h"
 #include "os/privs.h"
 #include "server/site_internal.h"
@@ -400,8 +401,9 @@ site_warn_index(const struct site *s, size_t i, struct report *r)
 {
 	const struct host *h = &s->hosts->host[i];
 	const struct conf_text *root = &h->conf->root;
+	enum status status;
 
-	if (h->root != -1 && !host_has_index(h))
+	if (h->root != -1 && answer_lacks_front(h, &status))
 		report_add(r, REPORT_WARNING, root->file, root->line,
 		    "root \"%s\" has no index page (%s)", root->text,
 		    h->content.index.n > 0 ? h->content.index.item[0].text

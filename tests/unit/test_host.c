@@ -109,7 +109,6 @@ test_all_roots_are_opened_to_report_all_problems(void **state)
 	assert_int_equal(capsule.hosts->host[1].root, -1);
 	assert_int_not_equal(capsule.hosts->host[2].root, -1);
 	assert_true(hosts_read_content(capsule.hosts, &capsule.report));
-	assert_false(host_has_index(&capsule.hosts->host[1]));
 	/* The same problems, already reported, are errors all the same. */
 	assert_null(hosts_open(capsule.conf, &capsule.report));
 }
@@ -297,16 +296,12 @@ test_survey(void **state)
 	assert_int_equal(s.pages, 2);
 	assert_int_equal(s.files, 4);
 	assert_int_equal(s.bytes, 11);
-	assert_false(host_has_index(capsule_host()));
 	assert_string_equal(s.secret, "");
 	tree_make_dir("root/index.gmi");
-	host_survey(capsule_host(), UINT64_MAX, &s);
-	assert_false(host_has_index(capsule_host()));
 	tree_write("root/index.gemini", "# I\n");
 	tree_write("root/.git/key", key);
 	tree_write("root/sub/z.pem", key);
 	host_survey(capsule_host(), UINT64_MAX, &s);
-	assert_true(host_has_index(capsule_host()));
 	assert_string_equal(s.secret, ".git/key");
 	assert_int_equal(s.pages, 3);
 	assert_false(s.unfinished);
