@@ -66,7 +66,7 @@ try_file(struct slice bytes, struct buf *out)
 
 	assert(c != NULL && fd != -1);
 	assert(write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	good = conf_read(c, path, &r);
 	assert(good == (r.errors == 0));
 	(void)conf_check(c, &r);

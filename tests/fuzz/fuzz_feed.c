@@ -24,9 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 remove_root(void)
 {
-	(void)unlinkat(hosts->host[0].root, PAGE, 0);
-	(void)unlinkat(hosts->host[0].root, "d", AT_REMOVEDIR);
-	(void)rmdir(root);
+	unlinkat(hosts->host[0].root, PAGE, 0);
+	unlinkat(hosts->host[0].root, "d", AT_REMOVEDIR);
+	rmdir(root);
 }
 
 static void

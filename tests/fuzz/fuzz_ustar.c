@@ -119,7 +119,7 @@ mend(uint8_t *archive, size_t size)
 		memcpy(&h, archive + i, sizeof(h));
 		if (memcmp(h.magic, "ustar", sizeof(h.magic)) != 0)
 			continue;
-		(void)snprintf(
+		snprintf(
 		    h.checksum, sizeof(h.checksum), "%06o", ustar_checksum(&h));
 		h.checksum[7] = ' ';
 		memcpy(archive + i, &h, sizeof(h));

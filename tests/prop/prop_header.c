@@ -24,7 +24,7 @@ random_meta(struct buf *meta)
 	buf_reset(meta);
 	random_words(meta, good, n, random_below(20) == 0 ? 300 : 10);
 	if (!fine) {
-		(void)buf_str(meta, RANDOM_OF(bad));
+		buf_str(meta, RANDOM_OF(bad));
 		random_words(meta, good, n, 3);
 	}
 	return fine && meta->len > 0 && meta->len <= RESPONSE_META_MAX;
@@ -85,7 +85,7 @@ prop_damaged_headers(void **state)
 		int code;
 
 		buf_reset(&line);
-		(void)buf_printf(&line, "%d ", (int)RANDOM_OF(codes));
+		buf_printf(&line, "%d ", (int)RANDOM_OF(codes));
 		random_words(&line, good, sizeof(good) / sizeof(good[0]), 5);
 		random_damage(&line);
 		if (!response_parse(buf_view(&line), &code, &meta))

@@ -21,7 +21,7 @@ random_path(struct buf *out, size_t n)
 	buf_reset(out);
 	for (size_t i = random_below(4); i > 0; i--) {
 		random_words(out, pieces, n, 2);
-		(void)buf_byte(out, '/');
+		buf_byte(out, '/');
 	}
 	random_words(out, pieces, n, 3);
 }
@@ -63,9 +63,8 @@ random_headers(struct manifest *m)
 		.has_next_key = random_below(2) == 0,
 		.largest = random_below(1000000),
 	};
-	(void)snprintf(m->origin, sizeof(m->origin), "%s", RANDOM_OF(origins));
-	(void)snprintf(
-	    m->key_name, sizeof(m->key_name), "%s", RANDOM_OF(key_names));
+	snprintf(m->origin, sizeof(m->origin), "%s", RANDOM_OF(origins));
+	snprintf(m->key_name, sizeof(m->key_name), "%s", RANDOM_OF(key_names));
 	m->bytes = m->largest + random_below(1000000);
 	if (!m->final)
 		m->refresh = m->created + 1 + (int64_t)random_below(100000000);

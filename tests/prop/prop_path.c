@@ -15,7 +15,7 @@ random_path(struct buf *out)
 {
 	buf_reset(out);
 	if (random_below(50) != 0)
-		(void)buf_byte(out, '/');
+		buf_byte(out, '/');
 	random_words(out, pieces, sizeof(pieces) / sizeof(pieces[0]),
 	    out->len == 0           ? 0
 	    : random_below(50) == 0 ? 600

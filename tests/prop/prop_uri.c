@@ -20,14 +20,14 @@ random_uri(struct buf *out)
 	const size_t n = sizeof(pieces) / sizeof(pieces[0]);
 
 	buf_reset(out);
-	(void)buf_printf(out, "%s://%s%s", RANDOM_OF(schemes), RANDOM_OF(hosts),
+	buf_printf(out, "%s://%s%s", RANDOM_OF(schemes), RANDOM_OF(hosts),
 	    RANDOM_OF(ports));
 	if (random_below(8) != 0) {
-		(void)buf_byte(out, '/');
+		buf_byte(out, '/');
 		random_words(out, pieces, n, 20);
 	}
 	if (random_below(2) != 0) {
-		(void)buf_byte(out, '?');
+		buf_byte(out, '?');
 		random_words(out, pieces, n, 8);
 	}
 }

@@ -23,7 +23,7 @@ address_of_unix(const char *name)
 {
 	char text[PATH_MAX + 8];
 
-	(void)snprintf(text, sizeof(text), "unix:%s", tree_path(name));
+	snprintf(text, sizeof(text), "unix:%s", tree_path(name));
 	return address_of(text);
 }
 

@@ -77,7 +77,7 @@ archive_object_path(const char *text)
 
 	digest_sha256(slice_str(text), digest);
 	store_object_path(digest, inside);
-	(void)snprintf(path, sizeof(path), "store/%s", inside);
+	snprintf(path, sizeof(path), "store/%s", inside);
 	return path;
 }
 
@@ -141,7 +141,7 @@ archive_age_release(const char *release, int64_t seconds)
 {
 	struct timespec times[2] = { 0 };
 
-	(void)clock_gettime(CLOCK_REALTIME, &times[1]);
+	clock_gettime(CLOCK_REALTIME, &times[1]);
 	times[1].tv_sec -= seconds;
 	times[0] = times[1];
 	assert_int_equal(utimensat(AT_FDCWD, tree_path(release), times, 0), 0);

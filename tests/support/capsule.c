@@ -66,7 +66,7 @@ capsule_open_one(const char *settings)
 {
 	char text[8192];
 
-	(void)snprintf(text, sizeof(text),
+	snprintf(text, sizeof(text),
 	    "capsules = ( { host = \"localhost\"; root = \"root\"; %s } );",
 	    settings);
 	capsule_open(text);

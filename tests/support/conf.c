@@ -56,7 +56,7 @@ conf_tear_down(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		(void)remove(files[i]);
+		remove(files[i]);
 	return chdir("/") == 0 && rmdir(conf_directory) == 0 ? 0 : -1;
 }
 
@@ -110,14 +110,4 @@ report_check_items(const struct report *r, const char *const *wanted,
 		report_check_item(r, n, wanted[n], row);
 	if (r->n > n)
 		report_check_item(r, n, "nothing more", row);
-}
-
-void
-conf_check_path(const char *got, const char *before, const char *path)
-{
-	char want[PATH_MAX + 64];
-
-	(void)snprintf(
-	    want, sizeof(want), "%s%s/%s", before, conf_directory, path);
-	assert_string_equal(got, want);
 }

@@ -35,7 +35,4 @@ void report_check_item(
 void report_check_items(const struct report *r, const char *const *wanted,
     size_t max, const char *row);
 
-/* Fails unless got is before, the directory, and path. */
-void conf_check_path(const char *got, const char *before, const char *path);
-
 #endif

@@ -89,7 +89,7 @@ linter_check_rows(const char *file, const struct linter_row *rows, size_t n)
 {
 	char path[256];
 
-	(void)snprintf(path, sizeof(path), "root/%s", file);
+	snprintf(path, sizeof(path), "root/%s", file);
 	for (size_t i = 0; i < n; i++) {
 		const struct linter_row *row = &rows[i];
 		size_t want = row->line == NOWHERE ? 0 : 1;

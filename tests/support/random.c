@@ -15,7 +15,7 @@ random_start(void)
 			 : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
 
 	printf("SEED=%llu\n", (unsigned long long)n);
-	(void)fflush(stdout);
+	fflush(stdout);
 	random_state = n * 2 + 1; /* xorshift never leaves 0 */
 }
 
@@ -32,7 +32,7 @@ void
 random_words(struct buf *out, const char *const *words, size_t n, size_t most)
 {
 	for (size_t i = random_below(most + 1); i > 0; i--)
-		(void)buf_str(out, words[random_below(n)]);
+		buf_str(out, words[random_below(n)]);
 }
 
 void
@@ -52,7 +52,7 @@ random_damage(struct buf *b)
 		buf_truncate(b, b->len - 1);
 		break;
 	default:
-		(void)buf_byte(b, b->ptr[b->len - 1]);
+		buf_byte(b, b->ptr[b->len - 1]);
 		break;
 	}
 }

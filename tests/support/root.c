@@ -23,16 +23,16 @@ root_make_files(void)
 	tree_symlink("a.txt", "root/in");
 	tree_symlink("dir/sub", "root/indir");
 	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
-	(void)snprintf(
+	snprintf(
 	    sun.sun_path, sizeof(sun.sun_path), "%s", tree_path("root/socket"));
 	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	(void)close(fd);
+	close(fd);
 }
 
 void
 root_switch(const char *to)
 {
-	(void)unlink(tree_path("root/next"));
+	unlink(tree_path("root/next"));
 	tree_symlink(to, "root/next");
 	assert_int_equal(
 	    rename(tree_path("root/next"), tree_path("root/current")), 0);

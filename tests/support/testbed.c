@@ -195,6 +195,14 @@ session_handshake(struct session *s)
 }
 
 void
+session_request(struct session *s, struct slice bytes)
+{
+	session_connect(s, "192.0.2.7", 0);
+	session_handshake(s);
+	client_send(&s->client, bytes);
+}
+
+void
 session_finish(struct session *s)
 {
 	for (int i = 0; i < TESTBED_TURNS && s->conn.state != CONN_DONE; i++) {

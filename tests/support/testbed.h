@@ -68,6 +68,9 @@ void session_connect(struct session *s, const char *address, uint64_t key);
 /* Until the server waits for the request; fails the test otherwise. */
 void session_handshake(struct session *s);
 
+/* Connects from 192.0.2.7 without a key, and sends the first bytes. */
+void session_request(struct session *s, struct slice bytes);
+
 /* Until the response has arrived and the connection is done. */
 void session_finish(struct session *s);
 void session_disconnect(struct session *s);

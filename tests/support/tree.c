@@ -23,7 +23,7 @@ tree_path(const char *name)
 	static unsigned turn;
 	char *path = paths[turn++ % 8];
 
-	(void)snprintf(path, PATH_MAX, "%s%s%s", tree_root,
+	snprintf(path, PATH_MAX, "%s%s%s", tree_root,
 	    name[0] == '\0' ? "" : "/", name);
 	return path;
 }
@@ -34,7 +34,7 @@ tree_set_up(void **state)
 	const char *tmp = getenv("TMPDIR");
 
 	(void)state;
-	(void)snprintf(tree_root, sizeof(tree_root), "%s/carnation-test.XXXXXX",
+	snprintf(tree_root, sizeof(tree_root), "%s/carnation-test.XXXXXX",
 	    tmp == NULL ? "/tmp" : tmp);
 	return mkdtemp(tree_root) != NULL && chmod(tree_root, 0755) == 0 ? 0
 									 : -1;
@@ -52,7 +52,7 @@ tree_tear_down(void **state)
 		(void)execlp("rm", "rm", "-rf", "--", tree_root, (char *)NULL);
 		_exit(127);
 	}
-	(void)waitpid(child, &status, 0);
+	waitpid(child, &status, 0);
 	return status;
 }
 
@@ -127,7 +127,7 @@ tree_count_entries(const char *name)
 	while ((entry = readdir(dir)) != NULL)
 		n += strcmp(entry->d_name, ".") != 0 &&
 		     strcmp(entry->d_name, "..") != 0;
-	(void)closedir(dir);
+	closedir(dir);
 	return n;
 }
 
@@ -173,6 +173,6 @@ limit_file_size(rlim_t bytes)
 {
 	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = RLIM_INFINITY };
 
-	(void)signal(SIGXFSZ, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }

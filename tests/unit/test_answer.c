@@ -1,7 +1,105 @@
 /* SPDX-License-Identifier: ISC */
-#include "support/answer.h"
+#include "support/capsule.h"
 
 #include <sys/resource.h>
+
+#include "capsule/answer.h"
+
+#define H "gemini://one.example"
+
+/* What a connection knows: the host that its TLS name selected, or none; the
+ * port is 1965, or any for a socket without one. */
+enum { NO_SNI = -1, ONE = 0, TWO = 1, FREE_PORT = 10 };
+
+static struct {
+	struct mime *mime;
+	struct listings *listings;
+} answers;
+
+static const char answer_config[] =
+    "types = ( { extension = \"foo\"; type = \"text/x-foo\"; } );"
+    "capsules = ("
+    "{ host = \"one.example\"; aliases = [\"caf\xc3\xa9.example\", "
+    "\"127.0.0.1\"];"
+    "  root = \"root\"; lang = \"en\";"
+    "  gone = [\"/gone.gmi\"];"
+    "  paths = ( { glob = \"/az/*\"; lang = \"az\"; charset = \"utf-8\"; },"
+    "  { glob = \"/raw/*\"; type = \"text/plain\"; listing = true; } );"
+    "  redirects = ( { from = \"/old/*\"; to = \"/new/\"; },"
+    "  { from = \"/moved\"; to = \"/a.txt\"; permanent = true; },"
+    "  { from = \"/tolong/*\"; to = "
+    "\"/123456789012345678901234567890123456789012345678901234567890\"; } );"
+    "},"
+    "{ host = \"two.example\"; root = \"two\"; } );";
+
+static int
+answer_set_up(void **state)
+{
+	static const char *const dirs[] = { "dir", "az", "raw", "sp ace",
+		"bare", "evil.example" };
+	static const char *const files[] = { "index.gmi", "a.txt", "a.foo",
+		"dir/index.gmi", "az/index.gmi", "az/a.txt", "raw/a.gmi",
+		"empty.zzz", ".hidden", "a.png", "gone.gmi" };
+	char name[64];
+	size_t i;
+
+	if (capsule_set_up(state) != 0)
+		return -1;
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		tree_make_dir(name);
+	}
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(name, sizeof(name), "root/%s", files[i]);
+		tree_write(name, i == 7 ? "" : "x\n");
+	}
+	tree_make_dir("two");
+	tree_make_dir("outside");
+	tree_write("outside/canary", "canary");
+	tree_symlink("../outside/canary", "root/out");
+	assert_int_equal(mkfifo(tree_path("root/fifo"), 0644), 0);
+	capsule_open(answer_config);
+	answers.mime = mime_new(capsule.conf, &capsule.report);
+	answers.listings = listings_new();
+	return answers.mime == NULL || answers.listings == NULL ? -1 : 0;
+}
+
+static int
+answer_tear_down(void **state)
+{
+	mime_free(&answers.mime);
+	listings_free(&answers.listings);
+	return capsule_tear_down(state);
+}
+
+static enum status
+answer_line(struct answer *a, int sni, struct slice line)
+{
+	const struct answer_origin origin = {
+		.sni = sni == FREE_PORT ? NO_SNI : sni,
+		.port = sni == FREE_PORT ? 0 : 1965,
+	};
+	enum status status;
+
+	answer_init(a);
+	status = answer_route(a, capsule.hosts, &origin, line);
+	if (status == STATUS_NONE)
+		status = answer_open(a, answers.mime, answers.listings);
+	assert_int_equal(status, a->status);
+	return status;
+}
+
+static void
+answer_close(struct answer *a)
+{
+	if (a->fd != -1)
+		close(a->fd);
+	if (a->listing != NULL)
+		listing_release(a->listing);
+}
+
+#define answer_test(test)                                                      \
+	cmocka_unit_test_setup_teardown(test, answer_set_up, answer_tear_down)
 
 static const char known[] = "hosts served here: one.example, "
 			    "xn--caf-dma.example, 127.0.0.1, two.example";
@@ -181,10 +279,10 @@ test_no_descriptor_is_left_behind(void **state)
 	int before = dup(0);
 	int after;
 
-	(void)close(before);
+	close(before);
 	test_rows(state);
 	after = dup(0);
-	(void)close(after);
+	close(after);
 	assert_int_equal(after, before);
 }
 
@@ -256,11 +354,11 @@ test_slash_makes_the_redirect_too_long(void **state) /* rule 1.7.72 */
 	check_slice(
 	    buf_view(&a.meta), slice_str(status_text(STATUS_NOT_FOUND)));
 	/* And a path whose escapes were too long to keep. */
-	(void)snprintf(name, sizeof(name), "root/");
+	snprintf(name, sizeof(name), "root/");
 	for (i = 0; i < 60; i++)
 		memcpy(name + 5 + 2 * i, "\xc3\xa9", 3);
 	tree_make_dir(name);
-	(void)snprintf(line, sizeof(line), H "/%s", name + 5);
+	snprintf(line, sizeof(line), H "/%s", name + 5);
 	assert_int_equal(
 	    answer_line(&a, ONE, slice_str(line)), STATUS_REDIRECT_PERMANENT);
 	assert_int_equal(a.meta.len, 2 + 360);
@@ -279,7 +377,7 @@ test_too_long_type(void **state) /* rule 1.2.31 */
 	int after;
 
 	(void)state;
-	(void)close(before);
+	close(before);
 	memset(lang, 'a', RESPONSE_META_MAX);
 	capsule.hosts->host[0].content.lang.text = lang;
 	assert_int_equal(
@@ -289,7 +387,7 @@ test_too_long_type(void **state) /* rule 1.2.31 */
 	    answer_line(&a, ONE, SLICE(H "/raw/")), STATUS_TEMPORARY_FAILURE);
 	assert_null(a.listing);
 	after = dup(0);
-	(void)close(after);
+	close(after);
 	assert_int_equal(after, before);
 }
 

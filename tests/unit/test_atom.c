@@ -67,7 +67,7 @@ test_titles(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(
+		snprintf(
 		    text, sizeof(text), "<feed " NS ">%s</feed>", rows[i].text);
 		assert_true(atom_read(slice_str(text), &a));
 		check_row((a.feed.title == NULL) == (rows[i].title == NULL),

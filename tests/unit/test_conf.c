@@ -4,6 +4,16 @@
 #include <limits.h>
 #include <stdio.h>
 
+/* Fails unless got is before, the directory, and path. */
+static void
+conf_check_path(const char *got, const char *before, const char *path)
+{
+	char want[PATH_MAX + 64];
+
+	snprintf(want, sizeof(want), "%s%s/%s", before, conf_directory, path);
+	assert_string_equal(got, want);
+}
+
 static void
 test_defaults(void **state)
 {
@@ -138,7 +148,7 @@ test_paths_begin_where_they_are_written(void **state)
 	assert_string_equal(c->listen.item[1].text, "unix:/x");
 	conf_check_path(c->listen.item[2].text, "unix:", "parts/y");
 	conf_free(&c);
-	(void)snprintf(file, sizeof(file), "%s/parts/a.conf", conf_directory);
+	snprintf(file, sizeof(file), "%s/parts/a.conf", conf_directory);
 	c = conf_new();
 	assert_true(conf_read(c, file, &r));
 	conf_check_path(c->capsules[0].root.text, "", "parts/r");

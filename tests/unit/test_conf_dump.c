@@ -84,10 +84,9 @@ test_dump_has_absolute_paths(void **state)
 	assert_true(conf_set_text(c, &capsule->root, "caps"));
 	assert_true(conf_list_add(c, &c->listen, "unix:s"));
 	dump_of(c, &out);
-	(void)snprintf(
-	    want, sizeof(want), "root = \"%s/caps\";", conf_directory);
+	snprintf(want, sizeof(want), "root = \"%s/caps\";", conf_directory);
 	assert_non_null(strstr(buf_cstr(&out), want));
-	(void)snprintf(
+	snprintf(
 	    want, sizeof(want), "listen = [\"unix:%s/s\"];", conf_directory);
 	assert_non_null(strstr(buf_cstr(&out), want));
 	assert_non_null(strstr(buf_cstr(&out), "access = \"stderr\";"));

@@ -16,9 +16,7 @@ test_too_long_request(void **state) /* rule 1.1.3 */
 
 	(void)state;
 	memset(line + strlen(H "/"), 'x', REQUEST_LINE_MAX - strlen(H "/"));
-	session_connect(&s, "192.0.2.7", 0);
-	session_handshake(&s);
-	client_send(&s.client, slice_of(line, REQUEST_LINE_MAX - 1));
+	session_request(&s, slice_of(line, REQUEST_LINE_MAX - 1));
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
 	client_send(&s.client, SLICE("x"));
 	session_finish(&s);
@@ -35,9 +33,7 @@ test_end_without_a_request(void **state)
 
 	(void)state;
 	for (int bare = 0; bare < 2; bare++) {
-		session_connect(&s, "192.0.2.7", 0);
-		session_handshake(&s);
-		client_send(&s.client, SLICE(H "/"));
+		session_request(&s, SLICE(H "/"));
 		if (bare == 0)
 			tls_conn_close_notify(&s.client.tls);
 		shutdown(s.client.fd, SHUT_WR);
@@ -108,9 +104,7 @@ test_spare_descriptor_is_used(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	testbed.world.spares = &spares;
 	for (int i = 0; i < 2; i++) {
-		session_connect(&s, "192.0.2.7", 0);
-		session_handshake(&s);
-		client_send(&s.client, SLICE(H "/\r\n"));
+		session_request(&s, SLICE(H "/\r\n"));
 		spares.fd[0] = dup(spares.original);
 		spares.n = 1;
 		few = before;
@@ -175,9 +169,7 @@ test_request_that_never_came(void **state)
 	struct session s;
 
 	(void)state;
-	session_connect(&s, "192.0.2.7", 0);
-	session_handshake(&s);
-	client_send(&s.client, SLICE(H "/"));
+	session_request(&s, SLICE(H "/"));
 	conn_step(&s.conn, &testbed.world);
 	conn_expire(&s.conn, capsule.conf);
 	session_finish(&s);
@@ -231,9 +223,7 @@ test_drain(void **state)
 	ssize_t n;
 
 	(void)state;
-	session_connect(&s, "192.0.2.7", 0);
-	session_handshake(&s);
-	client_send(&s.client, SLICE(H "/\r\n"));
+	session_request(&s, SLICE(H "/\r\n"));
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_READ);
 	assert_int_equal(s.conn.state, CONN_DISCARD);
 	assert_false(tls_conn_is_open(&s.conn.tls));
@@ -486,7 +476,7 @@ check_row_of_answers(const struct row *row, bool in_pieces)
 	if (row->answer != NULL)
 		check_slice(buf_view(&s.client.got), slice_str(row->answer));
 	session_disconnect(&s);
-	(void)snprintf(line, sizeof(line), "192.0.2.7 %s", row->line);
+	snprintf(line, sizeof(line), "192.0.2.7 %s", row->line);
 	check_log(row->rule, line);
 }
 

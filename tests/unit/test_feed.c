@@ -151,11 +151,11 @@ test_ambiguous_links_begin_with_a_dot(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(page, sizeof(page), "# U\n=> %s 2026-01-02 N\n",
+		snprintf(page, sizeof(page), "# U\n=> %s 2026-01-02 N\n",
 		    rows[i].url);
 		tree_write("root/u.gmi", page);
 		capsule_open_one("feed = \"u.gmi\";");
-		(void)snprintf(link, sizeof(link),
+		snprintf(link, sizeof(link),
 		    "    <link rel=\"alternate\" href=\"%s\"/>\n",
 		    rows[i].href);
 		assert_contains(feed_make(NULL), link);
@@ -280,7 +280,7 @@ test_invalid_urls_are_skipped(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(page, sizeof(page),
+		snprintf(page, sizeof(page),
 		    "# U\n=> %s 2026-01-09 bad\n=> b%%25.gmi 2026-01-02 B\n",
 		    rows[i].url);
 		tree_write("root/u.gmi", page);
@@ -433,7 +433,7 @@ test_newest_first_and_each_target_once(void **state)
 	    FEED_READ);
 	buf_wrap(&out, text, sizeof(text) - 1);
 	for (size_t i = 0; i < e.n; i++)
-		(void)buf_printf(&out, "%s %.*s %u|", e.item[i].target,
+		buf_printf(&out, "%s %.*s %u|", e.item[i].target,
 		    SLICE_ARGS(e.item[i].title), e.item[i].line);
 	assert_string_equal(
 	    buf_cstr(&out), "/b.gmi B 2|/a.gmi A 1|/c.gmi C 3|/f.gmi F 7|");

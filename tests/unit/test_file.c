@@ -79,7 +79,7 @@ test_open_beneath_never_leaves_the_root(void **state)
 		try_opening(
 		    file_open_walk, root, &openings[i], openings[i].walk);
 	}
-	(void)close(root);
+	close(root);
 }
 
 static void
@@ -98,8 +98,8 @@ test_open_beneath_can_be_made_to_walk(void **state)
 	assert_int_equal(file_open_beneath(root, "in", &fd, &st),
 	    file_has_openat2() ? FILE_OPENED : FILE_ABSENT);
 	if (fd != -1)
-		(void)close(fd);
-	(void)close(root);
+		close(fd);
+	close(root);
 }
 
 static opener *const openers[] = { file_open_kernel, file_open_walk };
@@ -124,7 +124,7 @@ test_too_long_name_is_absent(void **state)
 		assert_int_equal(openers[i](root, path, &fd, &st), FILE_ABSENT);
 		path[1024] = path[NAME_MAX + 1] = 'x';
 	}
-	(void)close(root);
+	close(root);
 }
 
 /* Root can read files of mode 0000: hence as nobody. */
@@ -165,7 +165,7 @@ test_A50_unreadable_is_absent(void **state)
 	assert_int_equal(chmod(tree_path("search"), 0711), 0);
 	assert_int_equal(tree_run_as_nobody(unreadable_is_absent, &root), 0);
 	assert_int_equal(chmod(tree_path("shut"), 0700), 0);
-	(void)close(root);
+	close(root);
 }
 
 static void
@@ -189,7 +189,7 @@ test_no_descriptors_left_is_not_absent(void **state)
 			assert_int_equal(
 			    openers[i](root, "a", &fd, &st), FILE_EXHAUSTED);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	(void)close(root);
+	close(root);
 }
 
 static void
@@ -378,7 +378,7 @@ write_with_no_room(void *arg)
 	bool ok;
 
 	(void)arg;
-	(void)signal(SIGXFSZ, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (getrlimit(RLIMIT_FSIZE, &before) == -1)
 		return 1;
 	none = before;

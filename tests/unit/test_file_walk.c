@@ -76,7 +76,7 @@ test_walk(void **state)
 	assert_false(file_walk(root, see, &seen));
 	assert_int_equal(seen.n, 3);
 	buf_fini(&seen.text);
-	(void)close(root);
+	close(root);
 	assert_false(file_walk(-1, see, &seen));
 }
 
@@ -103,7 +103,7 @@ test_link_does_not_hide_its_directory(void **state)
 	check_slice(
 	    buf_view(&seen.text), SLICE(".h/\n.h/y\na/\nb/\nb/c/\nz/\nz/x\n"));
 	buf_fini(&seen.text);
-	(void)close(root);
+	close(root);
 }
 
 static void
@@ -116,7 +116,7 @@ test_walk_skips_deep_directories(void **state)
 
 	(void)state;
 	for (i = 0; i < FILE_WALK_DEPTH_MAX + 5; i++) {
-		(void)snprintf(path + 2 * i, sizeof(path) - 2 * i, "d/");
+		snprintf(path + 2 * i, sizeof(path) - 2 * i, "d/");
 		assert_int_equal(mkdir(tree_path(path), 0755), 0);
 	}
 	root = file_root(tree_path(""));
@@ -124,7 +124,7 @@ test_walk_skips_deep_directories(void **state)
 	assert_true(file_walk(root, see, &seen));
 	assert_int_equal(seen.n, FILE_WALK_DEPTH_MAX + 1);
 	buf_fini(&seen.text);
-	(void)close(root);
+	close(root);
 }
 
 static void
@@ -144,7 +144,7 @@ test_walk_of_a_long_path(void **state)
 	for (i = 0; i < 17; i++) {
 		assert_int_equal(mkdirat(at, name, 0755), 0);
 		next = openat(at, name, O_RDONLY | O_DIRECTORY);
-		(void)close(at);
+		close(at);
 		at = next;
 	}
 	buf_init(&seen.text, 1 << 20);
@@ -156,8 +156,8 @@ test_walk_of_a_long_path(void **state)
 	assert_int_equal(seen.n, 17);
 	assert_int_equal(seen.text.len, 15 * (NAME_MAX + 1) + NAME_MAX + 1);
 	buf_fini(&seen.text);
-	(void)close(at);
-	(void)close(root);
+	close(at);
+	close(root);
 }
 
 #define in_a_tree(test)                                                        \

@@ -125,7 +125,7 @@ test_known_types_fit_in_a_header(void **state)
 	capsule.conf = conf_new();
 	for (i = 0; i < 100; i++) {
 		c = conf_add_capsule(capsule.conf);
-		(void)snprintf(name, sizeof(name), "capsule%d.example", i);
+		snprintf(name, sizeof(name), "capsule%d.example", i);
 		assert_true(conf_set_text(capsule.conf, &c->host, name));
 		assert_true(
 		    conf_set_text(capsule.conf, &c->root, tree_path("root")));

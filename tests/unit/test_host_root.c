@@ -26,7 +26,7 @@ assert_page(const char *wanted)
 	    FILE_OPENED);
 	assert_int_equal(read(fd, text, sizeof(text) - 1), st.st_size);
 	assert_string_equal(text, wanted);
-	(void)close(fd);
+	close(fd);
 }
 
 static void
@@ -103,8 +103,8 @@ test_store_without_a_release_is_reported(void **state)
 	root_make_store();
 	tree_write("root/releases/7", "no directory\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)unlink(tree_path("root/current"));
-		(void)rmdir(tree_path("root/current"));
+		unlink(tree_path("root/current"));
+		rmdir(tree_path("root/current"));
 		if (rows[i].link != NULL && rows[i].link[0] == '\0')
 			tree_make_dir("root/current");
 		else if (rows[i].link != NULL)
@@ -256,7 +256,7 @@ test_survey_of_a_store(void **state)
 	assert_int_equal(s.bytes, 4);
 	assert_string_equal(s.secret, "");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		(void)snprintf(path, sizeof(path), "root/%s", places[i]);
+		snprintf(path, sizeof(path), "root/%s", places[i]);
 		tree_write(path, key);
 		host_survey(capsule_host(), UINT64_MAX, &s);
 		assert_string_equal(s.secret, "");

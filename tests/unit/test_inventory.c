@@ -20,8 +20,8 @@ assert_paths(const char *wanted)
 	buf_wrap(&out, text, sizeof(text) - 1);
 	assert_true(inventory_read(capsule_host(), &i));
 	for (k = 0; k < i.n; k++)
-		(void)buf_printf(&out, "%s%s%s", k == 0 ? "" : " ",
-		    i.item[k].path, i.item[k].page ? "+" : "");
+		buf_printf(&out, "%s%s%s", k == 0 ? "" : " ", i.item[k].path,
+		    i.item[k].page ? "+" : "");
 	assert_string_equal(buf_cstr(&out), wanted);
 	for (k = 0; k < i.n; k++)
 		assert_ptr_equal(
@@ -157,11 +157,11 @@ assert_sorted(const char *wanted)
 	buf_wrap(&out, text, sizeof(text) - 1);
 	assert_true(inventory_read_plain(capsule_host(), &i, &left));
 	for (k = 0; k < i.n; k++)
-		(void)buf_printf(
+		buf_printf(
 		    &out, "%s%s ", i.item[k].path, i.item[k].page ? "+" : "");
-	(void)buf_str(&out, "|");
+	buf_str(&out, "|");
 	for (k = 0; k < left.n; k++)
-		(void)buf_printf(&out, " %.20s:%d", left.item[k].path,
+		buf_printf(&out, " %.20s:%d", left.item[k].path,
 		    (int)left.item[k].why);
 	assert_string_equal(buf_cstr(&out), wanted);
 	inventory_fini(&i);
@@ -254,9 +254,9 @@ test_names_too_long_for_a_request_are_reported(void **state)
 		memset(path + len, (int)('a' + i), 244);
 		path[len + 244] = '\0';
 		tree_make_dir(path);
-		(void)snprintf(path + len + 244, sizeof(path) - len - 244, "/");
+		snprintf(path + len + 244, sizeof(path) - len - 244, "/");
 	}
-	(void)snprintf(path + strlen(path), 8, "x.gmi");
+	snprintf(path + strlen(path), 8, "x.gmi");
 	tree_write(path, "# x\n");
 	capsule_open_one("");
 	assert_sorted("| aaaaaaaaaaaaaaaaaaaa:4");
@@ -273,9 +273,9 @@ test_too_deep_is_reported(void **state)
 	(void)state;
 	for (k = 0; k < FILE_WALK_DEPTH_MAX + 1; k++) {
 		len = strlen(path);
-		(void)snprintf(path + len, sizeof(path) - len, "/d");
+		snprintf(path + len, sizeof(path) - len, "/d");
 		tree_make_dir(path);
-		(void)snprintf(path + len + 2, sizeof(path) - len - 2, "/x");
+		snprintf(path + len + 2, sizeof(path) - len - 2, "/x");
 		tree_write(path, "x");
 		path[len + 2] = '\0';
 	}

@@ -105,7 +105,7 @@ find_shared(size_t *size)
 		found = (unsigned char *)from;
 		*size = to - from;
 	}
-	(void)fclose(f);
+	fclose(f);
 	assert_non_null(found);
 	return found;
 }

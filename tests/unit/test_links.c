@@ -34,7 +34,7 @@ note(void *arg, const struct link *link)
 		"made", "nowhere" };
 	struct buf *out = arg;
 
-	(void)buf_printf(out, "%s:%u %s%s %s\n", link->page, link->line,
+	buf_printf(out, "%s:%u %s%s %s\n", link->page, link->line,
 	    link->absolute ? "absolute " : "", ends[link->end],
 	    link->entry == NULL ? "-" : link->entry->path);
 }
@@ -48,7 +48,7 @@ assert_links(const char *origin, const char *wanted)
 	char text[8192];
 	struct buf out;
 
-	(void)snprintf(list.origin, sizeof(list.origin), "%s", origin);
+	snprintf(list.origin, sizeof(list.origin), "%s", origin);
 	assert_true(inventory_read(capsule_host(), &pages));
 	place = (struct links_place){ capsule_host(), &pages, &list };
 	buf_wrap(&out, text, sizeof(text) - 1);
@@ -116,12 +116,11 @@ test_one_link(void **state)
 	    "paths = ( { glob = \"/l/*\"; listing = true; } );");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("%s\n", rows[i].rule);
-		(void)snprintf(
-		    page, sizeof(page), "# P\n=> %s P\n", rows[i].url);
+		snprintf(page, sizeof(page), "# P\n=> %s P\n", rows[i].url);
 		tree_write("root/d/p.gmi", page);
 		wanted[0] = '\0';
 		if (rows[i].told != NULL)
-			(void)snprintf(wanted, sizeof(wanted), "d/p.gmi:2 %s\n",
+			snprintf(wanted, sizeof(wanted), "d/p.gmi:2 %s\n",
 			    rows[i].told);
 		assert_links(ORIGIN, wanted);
 	}

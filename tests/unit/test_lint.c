@@ -42,7 +42,7 @@ test_findings_are_in_order(void **state)
 	f = lint_findings(lint, &n);
 	buf_wrap(&out, got, sizeof(got) - 1);
 	for (size_t i = 0; i < n; i++)
-		(void)buf_printf(&out, "%s %s:%u\n", f[i].rule->code,
+		buf_printf(&out, "%s %s:%u\n", f[i].rule->code,
 		    f[i].file == NULL ? "." : f[i].file, f[i].line);
 	assert_string_equal(got, "C012 .:0\nG007 b.gmi:3\n"
 				 "C001 .:0\nC004 a.gmi:0\nC004 b.gmi:0\n"
@@ -128,7 +128,7 @@ test_unreadable_root(void **state)
 	(void)state;
 	capsule_open_one("");
 	linter_run();
-	(void)close(capsule.hosts->host[0].root);
+	close(capsule.hosts->host[0].root);
 	capsule.hosts->host[0].root = -1;
 	assert_false(
 	    lint_run(lint, capsule.hosts, capsule_host(), linter_mime));

@@ -89,7 +89,7 @@ test_directories(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		snprintf(name, sizeof(name), "root/%s", dirs[i]);
 		tree_make_dir(name);
 	}
 	tree_write("root/bare/deep/a.txt", "x\n");

@@ -8,11 +8,11 @@ run_conf(const char *operators, const char *conf)
 {
 	char text[4096];
 
-	(void)mkdir(tree_path("root/d"), 0755);
+	mkdir(tree_path("root/d"), 0755);
 	tree_write("root/a.gmi", "# x\n");
 	tree_write("root/d/b.gmi", "# x\n");
 	tree_write("root/capsule.conf", conf);
-	(void)snprintf(text, sizeof(text),
+	snprintf(text, sizeof(text),
 	    "capsules = ( { host = \"localhost\"; root = \"root\"; %s } );",
 	    operators);
 	assert_true(capsule_try_open(text));
@@ -160,7 +160,7 @@ test_redirects(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(conf, sizeof(conf),
+		snprintf(conf, sizeof(conf),
 		    "redirects = (\n{ from = \"%s\"; to = \"%s\"; },\n"
 		    "{ from = \"/via\"; to = \"/a.gmi\"; },\n"
 		    "{ from = \"/p/*\"; to = \"/d/\"; } );\n",

@@ -239,7 +239,7 @@ compare_with(const char *page, const char *title, const char *inside)
 {
 	char text[1024];
 
-	(void)snprintf(text, sizeof(text),
+	snprintf(text, sizeof(text),
 	    "<feed " NS ">" ID "%s" UPDATED "\n%s</feed>", title, inside);
 	tree_write("root/atom.xml", text);
 	tree_write("root/u.gmi", page);

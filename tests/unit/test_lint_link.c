@@ -22,11 +22,11 @@ set_up(void **state)
 	if (capsule_set_up(state) != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		snprintf(name, sizeof(name), "root/%s", dirs[i]);
 		tree_make_dir(name);
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
+		snprintf(name, sizeof(name), "root/%s", files[i]);
 		tree_write(name, "# x\n");
 	}
 	capsule_open_one(settings);
@@ -185,8 +185,7 @@ test_words(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(
-		    page, sizeof(page), "# x\n=> %s e\n", rows[i].url);
+		snprintf(page, sizeof(page), "# x\n=> %s e\n", rows[i].url);
 		tree_write("root/page.gmi", page);
 		linter_run();
 		linter_check_finding(rows[i].code, "page.gmi", 2, rows[i].text);
@@ -201,10 +200,10 @@ test_long_url(void **state)
 
 	(void)state;
 	buf_wrap(&out, page, sizeof(page) - 1);
-	(void)buf_str(&out, "# x\n=> ");
+	buf_str(&out, "# x\n=> ");
 	for (int i = 0; i < 1500; i++)
-		(void)buf_byte(&out, 'a');
-	(void)buf_str(&out, " e\n");
+		buf_byte(&out, 'a');
+	buf_str(&out, " e\n");
 	tree_write("root/page.gmi", buf_cstr(&out));
 	linter_run();
 	linter_check_finding("G007", "page.gmi", 2, "aaa...: too long");
@@ -261,10 +260,9 @@ test_ports_of_the_server(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		(void)snprintf(
-		    text, sizeof(text), "# x\n=> %s e\n", rows[i].url);
+		snprintf(text, sizeof(text), "# x\n=> %s e\n", rows[i].url);
 		tree_write("root/page.gmi", text);
-		(void)snprintf(text, sizeof(text),
+		snprintf(text, sizeof(text),
 		    "%s capsules = ( { host = \"localhost\"; root = \"root\"; "
 		    "} );",
 		    rows[i].settings);

@@ -143,7 +143,7 @@ test_open(void **state)
 			continue; /* a machine without IPv6 */
 		assert_int_not_equal(fd, -1);
 		assert_int_not_equal(listen_port(&a), 0);
-		(void)snprintf(text, sizeof(text), "%.*s%u",
+		snprintf(text, sizeof(text), "%.*s%u",
 		    (int)strlen(texts[i]) - 1, texts[i], listen_port(&a));
 		assert_string_equal(a.text, text);
 		assert_int_equal(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
@@ -154,7 +154,7 @@ test_open(void **state)
 			    option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-		(void)close(fd);
+		close(fd);
 	}
 }
 
@@ -169,14 +169,14 @@ test_open_any_of_both_families_on_one_port(void **state)
 
 	(void)state;
 	assert_int_not_equal(fd4, -1);
-	(void)snprintf(text, sizeof(text), "[::]:%u", listen_port(&four));
+	snprintf(text, sizeof(text), "[::]:%u", listen_port(&four));
 	six = address_of(text);
 	fd6 = listen_open(&six);
 	if (fd6 == -1)
 		assert_int_equal(errno, EAFNOSUPPORT);
 	else
-		(void)close(fd6);
-	(void)close(fd4);
+		close(fd6);
+	close(fd4);
 }
 
 static void
@@ -189,7 +189,7 @@ test_open_address_in_use(void **state)
 	assert_int_not_equal(first, -1);
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	(void)close(first);
+	close(first);
 	a = address_of("192.0.2.1:0"); /* nobody's (RFC 5737) */
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRNOTAVAIL);
@@ -208,11 +208,11 @@ test_open_unix(void **state)
 	/* Somebody answers: it stays theirs. */
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	(void)close(first);
+	close(first);
 	/* Nobody does: a leftover. */
 	second = listen_open(&a);
 	assert_int_not_equal(second, -1);
-	(void)close(second);
+	close(second);
 }
 
 /* A server that is only too busy to answer still exists. */
@@ -232,8 +232,8 @@ test_open_unix_of_a_busy_server(void **state)
 	assert_int_equal(listen_open(&a), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	assert_int_equal(access(tree_path("s"), F_OK), 0);
-	(void)close(waiting);
-	(void)close(first);
+	close(waiting);
+	close(first);
 }
 
 static void
@@ -270,16 +270,16 @@ inherit(void *arg)
 		return 1;
 	if (fcntl(3, F_SETFL, 0) == -1)
 		return 2;
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	(void)setenv("LISTEN_PID", pid, 1);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
 	/* Meant for another process. */
-	(void)setenv("LISTEN_PID", "1", 1);
-	(void)setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "1", 1);
 	if (listen_inherit(fds, a) != 0)
 		return 9;
-	(void)setenv("LISTEN_PID", pid, 1);
-	(void)setenv("LISTEN_FDS", "4", 1); /* 6 is not even open */
-	(void)close(6);
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "4", 1); /* 6 is not even open */
+	close(6);
 	if (listen_inherit(fds, a) != 2 || fds[0] != 3 || fds[1] != 5)
 		return 3;
 	if (!listen_equal(&a[0], &tcp) || strcmp(a[0].text, tcp.text) != 0)
@@ -312,15 +312,15 @@ test_inherit_ignores_other_descriptors(void **state)
 	char pid[16];
 
 	(void)state;
-	(void)setenv("LISTEN_PID", "1", 1);
-	(void)setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "1", 1);
 	assert_int_equal(listen_inherit(fds, a), 0);
 	assert_null(getenv("LISTEN_FDS"));
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	(void)setenv("LISTEN_PID", pid, 1);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
 	assert_int_equal(listen_inherit(fds, a), 0);
-	(void)setenv("LISTEN_PID", pid, 1);
-	(void)setenv("LISTEN_FDS", "65", 1);
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "65", 1);
 	assert_int_equal(listen_inherit(fds, a), 0);
 }
 

@@ -18,11 +18,11 @@ check_holder(const char *text)
 	if (fd == -1)
 		return; /* a machine without IPv6 */
 	buf_init(&out, 1000);
-	(void)snprintf(want, sizeof(want), " (process %d)", (int)getpid());
+	snprintf(want, sizeof(want), " (process %d)", (int)getpid());
 	assert_true(listen_holder(&a, &out));
 	assert_true(slice_ends(buf_view(&out), slice_str(want)));
 	assert_true(slice_starts(buf_view(&out), SLICE("test_listen")));
-	(void)close(fd);
+	close(fd);
 	buf_reset(&out);
 	assert_false(listen_holder(&a, &out));
 	buf_fini(&out);
@@ -52,13 +52,12 @@ test_holder(void **state)
 	    bind(fd, (struct sockaddr *)&six.addr, six.len) == 0 &&
 	    listen(fd, 1) == 0 &&
 	    getsockname(fd, (struct sockaddr *)&six.addr, &six.len) == 0) {
-		(void)snprintf(
-		    text, sizeof(text), "127.0.0.1:%u", listen_port(&six));
+		snprintf(text, sizeof(text), "127.0.0.1:%u", listen_port(&six));
 		four = address_of(text);
 		assert_true(listen_holder(&four, &out));
 	}
 	if (fd != -1)
-		(void)close(fd);
+		close(fd);
 	buf_fini(&out);
 }
 

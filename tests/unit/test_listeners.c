@@ -94,7 +94,7 @@ lowest(void)
 {
 	int fd = dup(0);
 
-	(void)close(fd);
+	close(fd);
 	return fd;
 }
 
@@ -103,7 +103,7 @@ unix_text(const char *name)
 {
 	static char text[PATH_MAX];
 
-	(void)snprintf(text, sizeof(text), "unix:%s", tree_path(name));
+	snprintf(text, sizeof(text), "unix:%s", tree_path(name));
 	return text;
 }
 
@@ -143,8 +143,7 @@ test_kept_over_a_reload(void **state)
 	assert_true(open_next());
 	settle();
 	kept = scene.now.item[0].fd;
-	(void)snprintf(
-	    chosen, sizeof(chosen), "%s", scene.now.item[0].real.text);
+	snprintf(chosen, sizeof(chosen), "%s", scene.now.item[0].real.text);
 	CONFIGURE(unix_text("s"), "127.0.0.2:0", "127.0.0.1:0");
 	assert_true(open_next());
 	assert_int_equal(scene.next.n, 3);
@@ -172,7 +171,7 @@ test_same_address_is_opened_once(void **state)
 	(void)state;
 	CONFIGURE("127.0.0.1:0");
 	assert_true(open_next());
-	(void)snprintf(text, sizeof(text), "%s", scene.next.item[0].real.text);
+	snprintf(text, sizeof(text), "%s", scene.next.item[0].real.text);
 	listeners_close(&scene.next, NULL);
 	CONFIGURE(text, text);
 	assert_true(open_next());
@@ -195,16 +194,15 @@ test_port_in_use(void **state)
 	CONFIGURE("127.0.0.1:0");
 	assert_true(open_next());
 	settle();
-	(void)snprintf(text, sizeof(text), "%s", scene.now.item[0].real.text);
+	snprintf(text, sizeof(text), "%s", scene.now.item[0].real.text);
 	before = lowest();
 	CONFIGURE("127.0.0.1:0", "127.0.0.2:0", text);
 	assert_false(open_next());
 	assert_int_equal(scene.next.n, 0);
 	assert_int_equal(scene.report.errors, 1);
-	(void)snprintf(
-	    want, sizeof(want), "%s is in use by test_listeners", text);
+	snprintf(want, sizeof(want), "%s is in use by test_listeners", text);
 	assert_true(told(REPORT_ERROR, want));
-	(void)snprintf(want, sizeof(want), "(process %d)", (int)getpid());
+	snprintf(want, sizeof(want), "(process %d)", (int)getpid());
 	assert_true(told(REPORT_ERROR, want));
 	assert_true(told(REPORT_ERROR, "--listen :PORT"));
 	assert_true(listens(scene.now.item[0].fd));
@@ -239,12 +237,12 @@ change_address(const char *before, const char *after)
 	struct listen_address other;
 	unsigned port;
 
-	(void)snprintf(text, sizeof(text), "%s:0", before);
+	snprintf(text, sizeof(text), "%s:0", before);
 	CONFIGURE(text);
 	assert_true(open_next());
 	settle();
 	port = listen_port(&scene.now.item[0].real);
-	(void)snprintf(text, sizeof(text), "%s:%u", after, port);
+	snprintf(text, sizeof(text), "%s:%u", after, port);
 	CONFIGURE(text);
 	assert_true(open_next());
 	assert_int_equal(scene.next.n, 1);
@@ -281,8 +279,8 @@ test_any_address_and_another(void **state)
 	CONFIGURE("127.0.0.1:0");
 	assert_true(open_next());
 	settle();
-	(void)snprintf(one, sizeof(one), "%s", scene.now.item[0].real.text);
-	(void)snprintf(any, sizeof(any), "0.0.0.0:%u",
+	snprintf(one, sizeof(one), "%s", scene.now.item[0].real.text);
+	snprintf(any, sizeof(any), "0.0.0.0:%u",
 	    listen_port(&scene.now.item[0].real));
 	for (int i = 0; i < 2; i++) {
 		scene.now.item[0].asked = scene.now.item[0].real;
@@ -314,13 +312,13 @@ test_address_partly_in_use(void **state)
 	    htonl(INADDR_LOOPBACK + 1);
 	fd = listen_open(&other);
 	assert_int_not_equal(fd, -1);
-	(void)snprintf(text, sizeof(text), "0.0.0.0:%u",
+	snprintf(text, sizeof(text), "0.0.0.0:%u",
 	    listen_port(&scene.now.item[0].real));
 	CONFIGURE(text);
 	assert_false(open_next());
 	assert_true(told(REPORT_ERROR, "is in use by"));
 	assert_false(shares_its_port(scene.now.item[0].fd));
-	(void)close(fd);
+	close(fd);
 }
 
 /* Its file was replaced: what lies there now is another server's. */
@@ -432,9 +430,9 @@ inherit(void *arg)
 	fd = fcntl(scene.next.item[0].fd, F_DUPFD, 100);
 	if (dup2(fd, 3) != 3)
 		return 2;
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	(void)setenv("LISTEN_PID", pid, 1);
-	(void)setenv("LISTEN_FDS", "1", 1);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
 	listeners_inherit(&scene.now);
 	if (scene.now.n != 1 || !scene.now.inherited ||
 	    scene.now.item[0].fd != 3)

@@ -17,12 +17,12 @@ page_of(struct listings *l, const char *path)
 	char name[512];
 	int fd;
 
-	(void)snprintf(name, sizeof(name), "root/%s", path);
+	snprintf(name, sizeof(name), "root/%s", path);
 	fd = open(tree_path(name), O_RDONLY | O_DIRECTORY);
 	assert_int_not_equal(fd, -1);
 	assert_int_equal(fstat(fd, &st), 0);
 	page = listing_get(l, capsule_host(), path, fd, &st);
-	(void)close(fd);
+	close(fd);
 	return page;
 }
 
@@ -112,7 +112,7 @@ test_cache_drops_the_least_recently_used(void **state)
 	(void)state;
 	capsule_open_one("listing = true;");
 	for (i = 0; i <= LISTING_CACHE_SIZE; i++) {
-		(void)snprintf(name, sizeof(name), "root/%d", i);
+		snprintf(name, sizeof(name), "root/%d", i);
 		tree_make_dir(name);
 		set_mtime(name, 0);
 	}
@@ -122,7 +122,7 @@ test_cache_drops_the_least_recently_used(void **state)
 		page = page_of(l, "0/");
 		assert_ptr_equal(page, first);
 		listing_release(page);
-		(void)snprintf(name, sizeof(name), "%d/", i);
+		snprintf(name, sizeof(name), "%d/", i);
 		listing_release(page_of(l, name));
 	}
 	page = page_of(l, "1/"); /* made again */
@@ -154,7 +154,7 @@ test_no_descriptors_left(void **state)
 	fd = open(tree_path("root"), O_RDONLY | O_DIRECTORY);
 	assert_int_equal(fstat(fd, &st), 0);
 	spare = dup(0);
-	(void)close(spare);
+	close(spare);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few = before;
 	few.rlim_cur = (rlim_t)spare; /* not even the directory */
@@ -170,7 +170,7 @@ test_no_descriptors_left(void **state)
 	page = listing_get(l, capsule_host(), "", fd, &st);
 	assert_non_null(page);
 	listing_release(page);
-	(void)close(fd);
+	close(fd);
 	listings_free(&l);
 }
 
@@ -375,7 +375,7 @@ test_at_most_1000_entries(void **state)
 	(void)state;
 	capsule_open_one("listing = true;");
 	for (i = 0; i < LISTING_ENTRIES_MAX; i++) {
-		(void)snprintf(name, sizeof(name), "root/%d", i);
+		snprintf(name, sizeof(name), "root/%d", i);
 		tree_write(name, "");
 	}
 	check_many(NULL);
@@ -398,8 +398,7 @@ test_long_headings_are_cut(void **state)
 	memset(text + 2, 'x', 4990);
 	memcpy(text + 2 + 199, "\xe2\x82\xac", 3); /* over the edge */
 	tree_write("root/a.gmi", text);
-	(void)snprintf(
-	    want, sizeof(want), "=> a.gmi %.199s (4.9 KiB)\n", text + 2);
+	snprintf(want, sizeof(want), "=> a.gmi %.199s (4.9 KiB)\n", text + 2);
 	l = listings_new();
 	page = page_of(l, "");
 	assert_true(slice_ends(page->body, slice_str(want)));

@@ -161,7 +161,7 @@ test_finding(void **state)
 static void
 tell(void *arg, const char *a, const char *b)
 {
-	(void)buf_printf(arg, "%s=%s ", a, b);
+	buf_printf(arg, "%s=%s ", a, b);
 }
 
 static void
@@ -193,7 +193,7 @@ sha256sum(const struct manifest *m)
 	assert_true(manifest_format(m, &text));
 	tree_write_bytes("SUMS", buf_view(&text));
 	buf_fini(&text);
-	(void)snprintf(command, sizeof(command),
+	snprintf(command, sizeof(command),
 	    "cd '%s' && sha256sum -c --strict --quiet SUMS >out 2>&1",
 	    tree_path(""));
 	return system(command);
@@ -246,7 +246,7 @@ test_large_manifest_is_read_quickly(void **state)
 	(void)state;
 	make(&m, none);
 	for (unsigned i = 0; i < MANIFEST_FILES_MAX; i++) {
-		(void)snprintf(path, sizeof(path), "chapter/%02u/page-%05u.gmi",
+		snprintf(path, sizeof(path), "chapter/%02u/page-%05u.gmi",
 		    i / 1000, i);
 		assert_true(manifest_add(&m, some_digest, slice_str(path)));
 	}
@@ -258,7 +258,7 @@ test_large_manifest_is_read_quickly(void **state)
 	for (unsigned i = 0; i < 14000; i++) {
 		for (size_t k = 0; k < 980; k += 2)
 			memcpy(path + k, "a/", 2);
-		(void)snprintf(path + 980, sizeof(path) - 980, "%05u", i);
+		snprintf(path + 980, sizeof(path) - 980, "%05u", i);
 		assert_true(manifest_add(&m, some_digest, slice_str(path)));
 	}
 	m.files = m.n;
@@ -456,7 +456,7 @@ manifest_list(struct listed *l, const char *files)
 	char *at = l->text;
 
 	*l = (struct listed){ .m.entry = l->entry };
-	(void)snprintf(l->text, sizeof(l->text), "%s", files);
+	snprintf(l->text, sizeof(l->text), "%s", files);
 	while (*at != '\0') {
 		struct manifest_entry *e = &l->entry[l->m.n++];
 
@@ -474,7 +474,7 @@ record_change(void *arg, enum change change, const char *path)
 {
 	struct buf *out = arg;
 
-	(void)buf_printf(out, "%s %s\n", change_text(change), path);
+	buf_printf(out, "%s %s\n", change_text(change), path);
 }
 
 static void

@@ -257,7 +257,7 @@ test_last_moment_of_an_archive(void **state)
 		char lines[128];
 		bool ok;
 
-		(void)snprintf(lines, sizeof(lines),
+		snprintf(lines, sizeof(lines),
 		    "%s\n# refresh: 2300-01-01T00:00:00Z\n# x: y", moments[i]);
 		/* The refresh that follows is before it. */
 		assert_false(parse_with(CREATED, moments[i]));

@@ -99,7 +99,7 @@ type_of(struct mime *m, const char *name)
 	assert_int_equal(fstat(fd, &st), 0);
 	type = mime_type(m, name, fd, &st);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
-	(void)close(fd);
+	close(fd);
 	return type;
 }
 
@@ -154,7 +154,7 @@ test_cache_checks_fstat(void **state)
 	memset(words, 'w', sizeof(words));
 	fd = open(tree_path("f"), O_WRONLY);
 	assert_int_equal(write(fd, words, sizeof(png) - 1), sizeof(png) - 1);
-	(void)close(fd);
+	close(fd);
 	assert_int_equal(utimensat(AT_FDCWD, tree_path("f"), before, 0), 0);
 	check_slice(type_of(m, "f"), SLICE("image/png"));
 	assert_int_equal(utimensat(AT_FDCWD, tree_path("f"), after, 0), 0);
@@ -173,13 +173,13 @@ test_more_files_than_the_cache_holds(void **state)
 	capsule_open_one("");
 	m = mime_new(capsule.conf, &capsule.report);
 	for (i = 0; i < 2 * MIME_CACHE_SIZE; i++) {
-		(void)snprintf(name, sizeof(name), "root/%d", i);
+		snprintf(name, sizeof(name), "root/%d", i);
 		tree_write_bytes(
 		    name, i % 2 == 0 ? PNG : SLICE("words and words\n"));
 	}
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 2 * MIME_CACHE_SIZE; i++) {
-			(void)snprintf(name, sizeof(name), "root/%d", i);
+			snprintf(name, sizeof(name), "root/%d", i);
 			check_slice(
 			    type_of(m, name), i % 2 == 0 ? SLICE("image/png")
 							 : SLICE("text/plain"));
@@ -219,7 +219,7 @@ test_unreadable(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	check_slice(
 	    mime_type(m, "f", fd, &st), SLICE("application/octet-stream"));
-	(void)close(fd);
+	close(fd);
 	check_slice(type_of(m, "f"), SLICE("image/png"));
 	mime_free(&m);
 }
@@ -231,9 +231,9 @@ test_without_a_database(void **state)
 
 	(void)state;
 	capsule_open_one("");
-	(void)setenv("MAGIC", tree_path("none"), 1);
+	setenv("MAGIC", tree_path("none"), 1);
 	m = mime_new(capsule.conf, &capsule.report);
-	(void)unsetenv("MAGIC");
+	unsetenv("MAGIC");
 	assert_non_null(m);
 	assert_true(capsule_reported(REPORT_WARNING, 0, "libmagic"));
 	tree_write_bytes("picture", PNG);
@@ -252,10 +252,10 @@ test_database_with_invalid_types(void **state)
 	tree_write("strange", "0 string one x\n!:mime text/gemini\n"
 			      "0 string two x\n!:mime inode/x\n"
 			      "0 string three x\n!:mime text/x-fine\n");
-	(void)snprintf(magic, sizeof(magic), "%s", tree_path("strange"));
-	(void)setenv("MAGIC", magic, 1);
+	snprintf(magic, sizeof(magic), "%s", tree_path("strange"));
+	setenv("MAGIC", magic, 1);
 	m = mime_new(capsule.conf, &capsule.report);
-	(void)unsetenv("MAGIC");
+	unsetenv("MAGIC");
 	assert_int_equal(capsule.report.n, 0);
 	tree_write("1", "one\n");
 	tree_write("2", "two\n");

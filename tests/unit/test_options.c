@@ -107,7 +107,7 @@ check_entry(const struct option *o, const char *entry)
 		fail_msg("%s is %s by default, the page says %s", o->name,
 		    o->fallback, value == NULL ? "nothing" : value);
 	free(value);
-	(void)snprintf(range, sizeof(range), "\nFrom %ld to %ld%s%s.\n", o->min,
+	snprintf(range, sizeof(range), "\nFrom %ld to %ld%s%s.\n", o->min,
 	    o->max, o->unit == NULL || o->unit[0] == '\0' ? "" : " ",
 	    o->unit == NULL ? "" : o->unit);
 	if ((o->type == OPTION_NUMBER || o->type == OPTION_SECONDS) &&

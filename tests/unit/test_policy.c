@@ -84,7 +84,7 @@ decide(const char *request, struct buf *meta)
 	const char *why;
 	struct uri uri;
 
-	(void)snprintf(text, sizeof(text), "gemini://h%s", request);
+	snprintf(text, sizeof(text), "gemini://h%s", request);
 	assert_int_equal(uri_parse(slice_str(text), &uri, &why), URI_OK);
 	assert_int_equal(uri_path_normalise(uri.path, &path), URI_PATH_OK);
 	buf_reset(meta);
@@ -187,7 +187,7 @@ test_too_long_is_not_cut(void **state) /* rule 1.7.72 */
 			 "1234567890123456789012345678901234567890/\"; },"
 			 "{ from = \"/b/*\"; to = \"/\"; },"
 			 "{ from = \"/c\"; to = \"/d\"; } );");
-	(void)snprintf(request, sizeof(request), "/a/");
+	snprintf(request, sizeof(request), "/a/");
 	memset(request + 3, 'x', sizeof(request) - 3);
 	len = RESPONSE_META_MAX - 42;
 	request[3 + len] = '\0';
@@ -199,7 +199,7 @@ test_too_long_is_not_cut(void **state) /* rule 1.7.72 */
 	check_slice(buf_view(&meta), slice_str(status_text(STATUS_NOT_FOUND)));
 	/* What is so long that it was not kept encoded: 500 raw bytes are
 	 * 1,500 escaped. */
-	(void)snprintf(request, sizeof(request), "/b/");
+	snprintf(request, sizeof(request), "/b/");
 	memset(request + 3, '\xc3', 500);
 	for (len = 3; len < 503; len += 2)
 		request[len + 1] = '\xa9';

@@ -175,11 +175,11 @@ test_die_with(void **state)
 	assert_int_equal(tree_run_child(die_with_parent, NULL, false), 0);
 	/* The pipe closes when the last process with its other end has
 	 * exited. */
-	(void)close(alive[1]);
-	(void)alarm(10);
+	close(alive[1]);
+	alarm(10);
 	assert_int_equal(read(alive[0], &byte, 1), 0);
-	(void)alarm(0);
-	(void)close(alive[0]);
+	alarm(0);
+	close(alive[0]);
 }
 
 static int
@@ -215,8 +215,8 @@ standard_descriptors(void *arg)
 	int after;
 
 	(void)arg;
-	(void)close(STDIN_FILENO);
-	(void)close(STDERR_FILENO);
+	close(STDIN_FILENO);
+	close(STDERR_FILENO);
 	privs_standard_descriptors();
 	want(fcntl(STDIN_FILENO, F_GETFD) != -1);
 	want(fcntl(STDERR_FILENO, F_GETFD) != -1);

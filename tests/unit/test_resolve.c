@@ -93,11 +93,11 @@ make_tree(void)
 	tree_make_dir("outside");
 	tree_write("outside/canary", "canary");
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", dirs[i]);
+		snprintf(name, sizeof(name), "root/%s", dirs[i]);
 		tree_make_dir(name);
 	}
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		(void)snprintf(name, sizeof(name), "root/%s", files[i]);
+		snprintf(name, sizeof(name), "root/%s", files[i]);
 		tree_write(name, files[i]);
 	}
 	tree_write("root/capsule.conf",
@@ -159,10 +159,10 @@ test_no_descriptor_is_left_behind(void **state)
 	(void)state;
 	make_tree();
 	before = dup(0);
-	(void)close(before);
+	close(before);
 	try_rows(file_has_openat2());
 	after = dup(0);
-	(void)close(after);
+	close(after);
 	assert_int_equal(after, before);
 }
 
@@ -186,14 +186,14 @@ test_index_names_of_all_kinds(void **state)
 	    (struct conf_list){ names, 5, true };
 	assert_int_equal(ask("/", &got), RESOLVED_FILE);
 	assert_string_equal(got.path, "a.txt");
-	(void)close(got.fd);
+	close(got.fd);
 	/* None at all: the directory itself. */
 	capsule.hosts->host[0].content.index =
 	    (struct conf_list){ NULL, 0, true };
 	assert_int_equal(ask("/", &got), RESOLVED_ABSENT);
 	assert_int_equal(ask("/listed/", &got), RESOLVED_LISTING);
 	assert_string_equal(got.path, "listed/");
-	(void)close(got.fd);
+	close(got.fd);
 	assert_int_equal(ask("/listed/none/", &got), RESOLVED_ABSENT);
 	assert_int_equal(got.fd, -1);
 }
@@ -338,7 +338,7 @@ is_as_wanted(const struct store_row *row)
 	if (got.fd != -1) {
 		ok = ok && read(got.fd, text, sizeof(text) - 1) >= 0 &&
 		     row->text != NULL && strcmp(text, row->text) == 0;
-		(void)close(got.fd);
+		close(got.fd);
 	}
 	if (ok && result == RESOLVED_FILE)
 		ok = (got.type == NULL) == (row->type == NULL) &&
@@ -435,9 +435,9 @@ test_plain_capsule_has_no_reserved_names(void **state)
 	capsule_open_one("");
 	assert_int_equal(ask("/mirror/trace", &got), RESOLVED_FILE);
 	assert_null(got.type);
-	(void)close(got.fd);
+	close(got.fd);
 	assert_int_equal(ask("/mirror/objects/x", &got), RESOLVED_FILE);
-	(void)close(got.fd);
+	close(got.fd);
 	assert_int_equal(ask("/mirror/objects", &got), RESOLVED_SLASH);
 }
 

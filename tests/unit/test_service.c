@@ -48,14 +48,14 @@ test_notify(void **state)
 	fd = manager(tree_path("s"));
 	service_notify("READY=1");
 	check_told(fd, "READY=1");
-	(void)close(fd);
+	close(fd);
 	service_notify("READY=1"); /* no service manager: nothing happens */
-	(void)snprintf(
+	snprintf(
 	    abstract, sizeof(abstract), "@carnation-test-%d", (int)getpid());
 	fd = manager(abstract);
 	service_notify("STOPPING=1");
 	check_told(fd, "STOPPING=1");
-	(void)close(fd);
+	close(fd);
 }
 
 static void
@@ -71,7 +71,7 @@ test_reloading_reports_the_time(void **state)
 	assert_int_equal(
 	    sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%llu", &us), 1);
 	assert_true(us > 0);
-	(void)close(fd);
+	close(fd);
 }
 
 static void
@@ -83,16 +83,16 @@ test_no_manager(void **state)
 	(void)state;
 	memset(path, '/', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	(void)setenv("NOTIFY_SOCKET", path, 1);
+	setenv("NOTIFY_SOCKET", path, 1);
 	service_notify("READY=1");
-	(void)setenv("NOTIFY_SOCKET", "vsock:2:1", 1);
+	setenv("NOTIFY_SOCKET", "vsock:2:1", 1);
 	service_notify("READY=1");
-	(void)setenv("NOTIFY_SOCKET", "/", 1);
+	setenv("NOTIFY_SOCKET", "/", 1);
 	service_notify("READY=1");
-	(void)unsetenv("NOTIFY_SOCKET");
+	unsetenv("NOTIFY_SOCKET");
 	service_notify("READY=1");
 	assert_int_equal(recv(fd, path, sizeof(path), 0), -1);
-	(void)close(fd);
+	close(fd);
 }
 
 #define in_a_tree(test)                                                        \

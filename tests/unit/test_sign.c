@@ -15,7 +15,7 @@ set_up(void **state)
 {
 	int failed = tree_set_up(state);
 
-	(void)snprintf(path, sizeof(path), "%s", tree_path("x.key"));
+	snprintf(path, sizeof(path), "%s", tree_path("x.key"));
 	return failed;
 }
 

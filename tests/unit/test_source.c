@@ -32,7 +32,7 @@ test_limits(void **state)
 	at = (size_t)snprintf(big, 32, "capsules = (");
 	for (unsigned i = 0; i < CONF_CAPSULES_MAX; i++)
 		at += (size_t)snprintf(big + at, 16, "{},\n");
-	(void)snprintf(big + at, 16, "{});");
+	snprintf(big + at, 16, "{});");
 	c = conf_parse_text(big, &r);
 	report_check_item(&r, 0,
 	    "carnation.conf:1: error: capsules: too many entries: 1025 (limit "

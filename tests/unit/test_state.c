@@ -106,7 +106,7 @@ test_state_is_read_back(void **state)
 	assert_int_equal(state_read(archive.s, &got, &archive.why), STATE_NONE);
 	assert_int_equal(got.serial, 0);
 	assert_true(state_write(archive.s, &st, &archive.why));
-	(void)umask(old);
+	umask(old);
 	assert_int_equal(tree_stat("store/state").st_mode, S_IFREG | 0644);
 	tree_check_file("store/state", slice_str(full_text));
 	assert_int_equal(state_read(archive.s, &got, &archive.why), STATE_READ);

@@ -20,7 +20,7 @@ test_open_makes_a_store_whatever_the_umask(void **state)
 	assert_false(archive_try_open(false));
 	assert_true(archive_failed_with("no such store"));
 	archive_open();
-	(void)umask(old);
+	umask(old);
 	for (size_t i = 0; i < 4; i++)
 		check_row(
 		    (tree_stat(dirs[i]).st_mode & 07777) == 0755, dirs[i]);
@@ -88,7 +88,7 @@ test_no_part_of_it_may_be_a_link(void **state)
 	tree_make_dir("elsewhere");
 	tree_write("elsewhere/precious", "x");
 	for (size_t i = 0; i < 3; i++) {
-		(void)snprintf(name, sizeof(name), "store/%s", parts[i]);
+		snprintf(name, sizeof(name), "store/%s", parts[i]);
 		assert_int_equal(rmdir(tree_path(name)), 0);
 		tree_symlink("../elsewhere", name);
 		check_row(!archive_try_open(true) ||
@@ -151,7 +151,7 @@ test_lock_removes_leftovers(void **state)
 	tree_symlink("/etc", "store/tmp/link");
 	for (size_t i = 0; i < 500; i++) {
 		tree_make_dir(deep);
-		(void)snprintf(deep + strlen(deep), 3, "/d");
+		snprintf(deep + strlen(deep), 3, "/d");
 	}
 	archive_open();
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
@@ -167,11 +167,11 @@ test_sweep_frees_names(void **state)
 
 	(void)state;
 	for (unsigned long i = 0; i < 6; i++) {
-		(void)snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
+		snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
 		    i < 3 ? "gone" : "new", (long)getpid(),
 		    archive.s->made + i);
 		tree_make_dir(name);
-		(void)snprintf(name + strlen(name), 3, "/x");
+		snprintf(name + strlen(name), 3, "/x");
 		tree_make_dir(name);
 	}
 	tree_make_dir("store/thing");

@@ -22,7 +22,7 @@ test_object_is_named_by_its_hash(void **state)
 	assert_false(store_has(archive.s, want));
 	assert_int_equal(
 	    store_object_keep(&o, want, digest, &archive.why), STORE_KEPT);
-	(void)umask(old);
+	umask(old);
 	assert_true(digest_equal(digest, want));
 	assert_string_equal(archive_object_path("hello"),
 	    "store/objects/2c/"
@@ -84,7 +84,7 @@ leave_descriptors(rlim_t n)
 	int fd = dup(STDERR_FILENO);
 
 	assert_true(fd != -1);
-	(void)close(fd);
+	close(fd);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	limit = old;
 	limit.rlim_cur = (rlim_t)fd + n;

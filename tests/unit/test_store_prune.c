@@ -21,9 +21,9 @@ make_five(void)
 	static const char *const words[] = { "d/own", text, "same", "s", NULL };
 
 	for (uint64_t i = 1; i <= 5; i++) {
-		(void)snprintf(text, sizeof(text), "%d", (int)i);
+		snprintf(text, sizeof(text), "%d", (int)i);
 		assert_true(archive_try_build(i, "m", words));
-		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
+		snprintf(name, sizeof(name), "store/releases/%d", (int)i);
 		archive_age_release(name, 1000);
 	}
 }
@@ -108,12 +108,12 @@ first_left_after(const int *days)
 	size_t count;
 
 	for (; days[n] != -1; n++) {
-		(void)snprintf(text, sizeof(text), "%d", (int)n);
+		snprintf(text, sizeof(text), "%d", (int)n);
 		assert_true(archive_try_build(n + 1, "m", words));
 		archive_switch(n + 1);
 	}
 	for (uint64_t i = 1; i <= n; i++) {
-		(void)snprintf(name, sizeof(name), "store/releases/%d", (int)i);
+		snprintf(name, sizeof(name), "store/releases/%d", (int)i);
 		archive_age_release(name, (int64_t)days[i - 1] * DAY + DAY / 2);
 	}
 	if (!store_prune(archive.s,
@@ -166,8 +166,7 @@ age_all(const int *since, int day)
 	uint64_t *list = store_releases(archive.s, &n);
 
 	for (size_t i = 0; i + 1 < n; i++) {
-		(void)snprintf(
-		    name, sizeof(name), "store/releases/%d", (int)list[i]);
+		snprintf(name, sizeof(name), "store/releases/%d", (int)list[i]);
 		archive_age_release(
 		    name, (int64_t)(day - since[list[i] + 1]) * DAY +
 			      STORE_SUPERSEDED_S + 1);
@@ -189,7 +188,7 @@ test_a_release_of_30_days_ago_is_kept(void **state)
 	(void)state;
 	for (int day = 0; day < 100; day++) {
 		for (int k = day % 7 == 3 ? 4 : day % 3 == 0; k > 0; k--) {
-			(void)snprintf(text, sizeof(text), "%d", (int)serial);
+			snprintf(text, sizeof(text), "%d", (int)serial);
 			assert_true(archive_try_build(++serial, "m", words));
 			archive_switch(serial);
 			since[serial] = day;

@@ -63,7 +63,7 @@ test_release_is_complete(void **state)
 	(void)state;
 	archive_build(42, "a", "one", "d-e", "two", "d/e/f", "one", "d/g", "",
 	    "z", "two");
-	(void)umask(old);
+	umask(old);
 	tree_check_file("store/releases/42/a", SLICE("one"));
 	tree_check_file("store/releases/42/d/e/f", SLICE("one"));
 	tree_check_file("store/releases/42/d/g", SLICE(""));
@@ -393,8 +393,7 @@ test_many_files_of_the_same_bytes(void **state)
 	assert_non_null(m.entry);
 	archive_add_object("same", m.entry[0].digest);
 	for (m.n = 0; m.n < MANY; m.n++) {
-		(void)snprintf(
-		    name, sizeof(name), "d%02zu/f%05zu", m.n / 1000, m.n);
+		snprintf(name, sizeof(name), "d%02zu/f%05zu", m.n / 1000, m.n);
 		m.entry[m.n].path = strdup(name);
 		memcpy(m.entry[m.n].digest, m.entry[0].digest, DIGEST_SIZE);
 	}

@@ -404,19 +404,19 @@ test_survey_with_a_problem(void **state)
 		char count[64];
 		const char *text;
 
-		(void)set_up(NULL);
+		set_up(NULL);
 		rows[i].change(&looks[1]);
 		survey.n = 3;
 		text = write_page(
 		    rows[i].level == LOOK_WELL && looks[2].level == LOOK_WELL);
 		check_row(looks[1].level == rows[i].level, rows[i].what);
 		check_row(strstr(text, rows[i].line) != NULL, rows[i].what);
-		(void)snprintf(count, sizeof(count), "with alarms: %d",
+		snprintf(count, sizeof(count), "with alarms: %d",
 		    (looks[0].level == LOOK_ALARM) +
 			(looks[1].level == LOOK_ALARM) +
 			(looks[2].level == LOOK_ALARM));
 		check_row(strstr(text, count) != NULL, rows[i].what);
-		(void)tear_down(NULL);
+		tear_down(NULL);
 	}
 }
 
@@ -427,9 +427,9 @@ test_origin_needs_no_trace(void **state)
 	(void)state;
 	looks[0].trace_came = TRACE_READ;
 	looks[0].trace.checked = 0;
-	(void)write_page(true);
+	write_page(true);
 	looks[0].trace.checked = NOW - 100 * DAY;
-	(void)write_page(true);
+	write_page(true);
 }
 
 /* An unsigned manifest does not raise the highest serial. */
@@ -495,7 +495,7 @@ test_no_line_can_be_forged(void **state)
 	looks[0].manifest = LOOK_WRONG;
 	looks[1].sample_came = SAMPLE_FAILED;
 	looks[2].trace_came = TRACE_FAILED;
-	(void)write_page(false);
+	write_page(false);
 	for (rest = buf_view(&page); slice_line(&rest, &line);) {
 		assert_true(is_ours(line));
 		links += slice_starts(line, SLICE("=>"));
@@ -551,7 +551,7 @@ test_room_is_limited(void **state)
 	(void)state;
 	survey.n = 0;
 	for (int i = 0; i < SURVEY_MAX + 7; i++) {
-		(void)snprintf(base, sizeof(base), "gemini://h%d/", i);
+		snprintf(base, sizeof(base), "gemini://h%d/", i);
 		survey_add(&survey, base, SLICE(""));
 	}
 	assert_int_equal(survey.n, SURVEY_MAX);

@@ -18,7 +18,7 @@ static const int64_t y2100 = 4102444800;
 static void
 name_file(void)
 {
-	(void)snprintf(file, sizeof(file), "%s", tree_path("data/known_hosts"));
+	snprintf(file, sizeof(file), "%s", tree_path("data/known_hosts"));
 }
 
 static int
@@ -138,7 +138,7 @@ test_changed(void **state)
 
 	(void)state;
 	write_known("a.test:1965", a.cert, "2099-12-31T23:59:59Z");
-	(void)snprintf(before, sizeof(before), "%s", content());
+	snprintf(before, sizeof(before), "%s", content());
 	assert_int_equal(tofu_judge_at("a.test", b.cert, Y2026), TOFU_CHANGED);
 	cert_spki_digest(a.cert, digest);
 	cert_fingerprint(digest, text);
@@ -258,7 +258,7 @@ test_unfinished_line(void **state)
 
 	(void)state;
 	assert_int_equal(chdir(tree_path("")), 0);
-	(void)snprintf(file, sizeof(file), "known");
+	snprintf(file, sizeof(file), "known");
 	assert_true(file_write(file, SLICE("# no end"), 0600));
 	assert_int_equal(tofu_judge_at("a.test", a.cert, Y2026), TOFU_NEW);
 	assert_non_null(strstr(content(), "# no end\na.test:1965 "));

@@ -172,11 +172,10 @@ test_reader_accepts_it(void **state)
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
 		tar_add_file(&writer, path, slice_str(path));
-		(void)buf_printf(
-		    &wanted, "%s:%zu=%s;", path, strlen(path), path);
+		buf_printf(&wanted, "%s:%zu=%s;", path, strlen(path), path);
 	}
 	tar_add_file(&writer, "empty", SLICE(""));
-	(void)buf_str(&wanted, "empty:0=;");
+	buf_str(&wanted, "empty:0=;");
 	assert_true(ustar_end(&writer));
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		buf_reset(&output);
@@ -273,13 +272,13 @@ tar(const char *arguments, struct buf *out)
 	char command[2048], line[4096];
 	FILE *pipe;
 
-	(void)snprintf(command, sizeof(command),
+	snprintf(command, sizeof(command),
 	    "cd '%s' && LC_ALL=C.UTF-8 TZ=UTC tar %s 2>&1", tree_path(""),
 	    arguments);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	while (fgets(line, sizeof(line), pipe) != NULL)
-		(void)buf_str(out, line);
+		buf_str(out, line);
 	assert_int_equal(pclose(pipe), 0);
 }
 
@@ -291,7 +290,7 @@ check_unpacked(const char *path, struct slice bytes)
 	size_t n;
 	FILE *f;
 
-	(void)snprintf(file, sizeof(file), "out/%s", path);
+	snprintf(file, sizeof(file), "out/%s", path);
 	assert_int_equal(stat(tree_path(file), &st), 0);
 	assert_int_equal(st.st_mtime, 1790000000);
 	assert_int_equal(st.st_mode & 07777, 0644);
@@ -317,11 +316,11 @@ test_tar_unpacks_it(void **state)
 	for (size_t i = 0; i < SHAPES; i++) {
 		shape_path(i, path);
 		tar_add_file(&writer, path, slice_str(path));
-		(void)buf_printf(&wanted, "%s\n", path);
+		buf_printf(&wanted, "%s\n", path);
 	}
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		tar_add_file(&writer, odd[i], slice_str(odd[i]));
-		(void)buf_printf(&wanted, "%s\n", odd[i]);
+		buf_printf(&wanted, "%s\n", odd[i]);
 	}
 	assert_true(ustar_end(&writer));
 	tree_write_bytes("a.tar", buf_view(&archive));
@@ -365,7 +364,7 @@ test_output_of_tar_is_read(void **state)
 		size_t n;
 
 		buf_reset(&output);
-		(void)snprintf(command, sizeof(command),
+		snprintf(command, sizeof(command),
 		    "--format=%s --mode=0600 --owner=me:1000 -cf a.tar b empty "
 		    "\xc3\xa9.gmi",
 		    formats[i]);

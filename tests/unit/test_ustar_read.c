@@ -50,7 +50,7 @@ read_it(void)
 static bool
 read_mended(void)
 {
-	(void)snprintf(header()->checksum, sizeof(header()->checksum), "%06o",
+	snprintf(header()->checksum, sizeof(header()->checksum), "%06o",
 	    ustar_checksum(header()));
 	header()->checksum[7] = ' ';
 	return read_it();
@@ -267,10 +267,10 @@ test_records_out_of_place(void **state)
 	make_pax("");
 	assert_false(read_mended());
 	/* A path of 1,024 bytes passes, one of 1,025 does not. */
-	(void)snprintf(text, sizeof(text), "1035 path=%01024d\n", 0);
+	snprintf(text, sizeof(text), "1035 path=%01024d\n", 0);
 	make_pax(text);
 	assert_true(read_mended());
-	(void)snprintf(text, sizeof(text), "1036 path=%01025d\n", 0);
+	snprintf(text, sizeof(text), "1036 path=%01025d\n", 0);
 	make_pax(text);
 	assert_false(read_mended());
 	/* Records of records. */

@@ -58,9 +58,9 @@ static void
 set_variable(const char *name, const char *value)
 {
 	if (value == NULL)
-		(void)unsetenv(name);
+		unsetenv(name);
 	else
-		(void)setenv(name, value, 1);
+		setenv(name, value, 1);
 }
 
 static bool
@@ -72,7 +72,7 @@ is_text(char *got, const char *want, const char *after)
 	if (want == NULL || got == NULL) {
 		same = want == NULL && got == NULL;
 	} else {
-		(void)snprintf(text, sizeof(text), "%s%s", want, after);
+		snprintf(text, sizeof(text), "%s%s", want, after);
 		same = strcmp(got, text) == 0;
 	}
 	free(got);
