@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/conf.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 const char conf_file[] = "carnation.conf";
 char conf_directory[PATH_MAX];
 
@@ -39,10 +31,7 @@ const char conf_full[] =
 int
 conf_set_up(void **state)
 {
-	char template[] = "/tmp/carnation-conf-XXXXXX";
-
-	(void)state;
-	if (mkdtemp(template) == NULL || chdir(template) == -1 ||
+	if (tree_set_up(state) != 0 || chdir(tree_path("")) == -1 ||
 	    getcwd(conf_directory, sizeof(conf_directory)) == NULL)
 		return -1;
 	return mkdir("parts", 0700);
@@ -51,23 +40,7 @@ conf_set_up(void **state)
 int
 conf_tear_down(void **state)
 {
-	static const char *const files[] = { "carnation.conf", "other.conf",
-		"parts/a.conf", "parts/b.conf", "parts" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		remove(files[i]);
-	return chdir("/") == 0 && rmdir(conf_directory) == 0 ? 0 : -1;
-}
-
-void
-conf_write(const char *file, struct slice bytes)
-{
-	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd != -1);
-	assert_int_equal(write(fd, bytes.ptr, bytes.len), bytes.len);
-	close(fd);
+	return chdir("/") == 0 ? tree_tear_down(state) : -1;
 }
 
 struct conf *
@@ -78,7 +51,7 @@ conf_parse_text(const char *text, struct report *r)
 	bool good;
 
 	assert_non_null(c);
-	conf_write(conf_file, slice_str(text));
+	tree_write(conf_file, text);
 	good = conf_read(c, conf_file, r);
 	assert_int_equal(good, r->errors == before);
 	return c;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Configurations out of texts, in a directory of their own: what the tests of
- * src/conf share. Depends on conf. */
+/* Configurations from texts, in a temporary directory. */
 #ifndef TESTS_SUPPORT_CONF_H
 #define TESTS_SUPPORT_CONF_H
 
-#include "check.h"
 #include "conf/conf.h"
+#include "support/tree.h"
 
 /* A struct slice within a table. */
 #define BYTES(literal)                                                         \
@@ -13,25 +12,23 @@
 		(const uint8_t *)("" literal), sizeof(literal) - 1             \
 	}
 
-extern const char conf_file[]; /* what conf_of writes */
+extern const char conf_file[]; /* its text is written there */
 extern const char conf_full[]; /* every option, none at its default */
 extern char conf_directory[];  /* absolute; has a directory "parts" */
 
-/* Fixtures of a group of tests: the working directory is a fresh one. */
+/* cmocka fixtures of a test or a group: the working directory is a new tree. */
 int conf_set_up(void **state);
 int conf_tear_down(void **state);
 
-void conf_write(const char *file, struct slice bytes);
-
-/* The configuration of a text, whatever is wrong with it. */
+/* Reads a text, whatever is wrong with it; the caller frees the result with
+ * conf_free, and r with report_fini. */
 struct conf *conf_parse_text(const char *text, struct report *r);
 
 /* Fails unless the i-th item reads like this. */
 void report_check_item(
     const struct report *r, size_t i, const char *want, const char *row);
 
-/* Fails unless r says wanted, which ends with NULL or after max, and no
- * more. */
+/* Fails unless r has just these items; wanted ends with NULL or after max. */
 void report_check_items(const struct report *r, const char *const *wanted,
     size_t max, const char *row);
 

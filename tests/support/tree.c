@@ -15,6 +15,7 @@
 extern void __gcov_exit(void) __attribute__((weak));
 
 static char tree_root[PATH_MAX / 4];
+static struct rlimit descriptors_before;
 
 const char *
 tree_path(const char *name)
@@ -175,4 +176,24 @@ limit_file_size(rlim_t bytes)
 
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+void
+descriptors_limit(unsigned n)
+{
+	struct rlimit limit;
+	int lowest = dup(STDERR_FILENO);
+
+	assert_true(lowest != -1);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors_before), 0);
+	limit = descriptors_before;
+	limit.rlim_cur = (rlim_t)lowest + n;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+void
+descriptors_unlimit(void)
+{
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors_before), 0);
 }

@@ -44,6 +44,11 @@ void tree_check_file(const char *name, struct slice want);
 int tree_run_child(int (*f)(void *), void *arg, bool nobody);
 int tree_run_as_nobody(int (*f)(void *), void *arg);
 
+/* Leaves n descriptors free, counted from the lowest free one, until
+ * descriptors_unlimit. */
+void descriptors_limit(unsigned n);
+void descriptors_unlimit(void);
+
 /* For a child: no file may grow beyond so many bytes; beyond is EFBIG. */
 void limit_file_size(rlim_t bytes);
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/capsule.h"
 
-#include <sys/resource.h>
-
 #include "capsule/answer.h"
 
 #define H "gemini://one.example"
@@ -394,17 +392,13 @@ test_too_long_type(void **state) /* rule 1.2.31 */
 static void
 test_no_descriptors_left(void **state)
 {
-	struct rlimit before, none;
 	struct answer a;
 	enum status status;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	descriptors_limit(0);
 	status = answer_line(&a, ONE, SLICE(H "/a.txt"));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	assert_int_equal(status, STATUS_TEMPORARY_FAILURE);
 }
 

@@ -137,7 +137,7 @@ test_paths_begin_where_they_are_written(void **state)
 	char file[PATH_MAX + 32];
 
 	(void)state;
-	conf_write("parts/a.conf",
+	tree_write_bytes("parts/a.conf",
 	    SLICE("capsules = ( { host = \"h\"; root = \"r\"; } );\n"
 		  "log = { access = \"none\"; };"
 		  "listen = [ \"unix:\", \"unix:/x\", \"unix:y\" ];"));

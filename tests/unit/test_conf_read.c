@@ -144,7 +144,7 @@ test_reading_reports(void **state)
 		struct conf *c = conf_new();
 		struct report r = { 0 };
 
-		conf_write(conf_file, rows[i].text);
+		tree_write_bytes(conf_file, rows[i].text);
 		(void)conf_read(c, conf_file, &r);
 		report_check_items(&r, rows[i].items, 8, rows[i].what);
 		report_fini(&r);

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include "os/file.h"
 #include "os/file_internal.h"
@@ -171,7 +169,6 @@ test_A50_unreadable_is_absent(void **state)
 static void
 test_no_descriptors_left_is_not_absent(void **state)
 {
-	struct rlimit before, none;
 	struct stat st;
 	size_t i;
 	int fd;
@@ -180,15 +177,12 @@ test_no_descriptors_left_is_not_absent(void **state)
 	(void)state;
 	tree_write("a", "a");
 	root = file_root(tree_path(""));
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	descriptors_limit(0);
 	for (i = 0; i < 2; i++)
 		if (i == 1 || file_has_openat2())
 			assert_int_equal(
 			    openers[i](root, "a", &fd, &st), FILE_EXHAUSTED);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	close(root);
 }
 
@@ -374,19 +368,13 @@ test_replace_takes_the_place_of_a_link(void **state)
 static int
 write_with_no_room(void *arg)
 {
-	struct rlimit before, none;
 	bool ok;
 
 	(void)arg;
-	signal(SIGXFSZ, SIG_IGN);
-	if (getrlimit(RLIMIT_FSIZE, &before) == -1)
-		return 1;
-	none = before;
-	none.rlim_cur = 0;
-	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
-		return 2;
+	limit_file_size(0);
 	ok = file_write(tree_path("open/f"), SLICE("new"), 0600);
-	return setrlimit(RLIMIT_FSIZE, &before) == -1 || ok ? 3 : 0;
+	limit_file_size(RLIM_INFINITY);
+	return ok ? 1 : 0;
 }
 
 static void

@@ -103,10 +103,10 @@ test_the_token_is_named(void **state)
 		struct report r = { 0 };
 		char want[512];
 
-		conf_write(conf_file, slice_str(rows[i].text));
+		tree_write(conf_file, rows[i].text);
 		(void)conf_read(c, conf_file, &r);
 		if (rows[i].item != NULL) {
-			(void)snprintf(want, sizeof(want), "%s:%s", conf_file,
+			snprintf(want, sizeof(want), "%s:%s", conf_file,
 			    rows[i].item);
 			report_check_item(&r, 0, want, rows[i].what);
 			check_row(r.n == 1, rows[i].what);

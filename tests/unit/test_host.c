@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/capsule.h"
 
-#include <sys/resource.h>
-
 static void
 test_names_are_canonical(void **state)
 {
@@ -207,17 +205,13 @@ test_invalid_content_changes_nothing(void **state)
 static void
 test_content_without_descriptors(void **state)
 {
-	struct rlimit before, none;
 	bool ok;
 
 	(void)state;
 	capsule_open_one("");
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	descriptors_limit(0);
 	ok = hosts_read_content(capsule.hosts, &capsule.report);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	assert_false(ok);
 	assert_true(capsule_reported(REPORT_ERROR, 0, "cannot read now"));
 }

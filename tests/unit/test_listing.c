@@ -2,7 +2,6 @@
 #include "support/capsule.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #include "capsule/listing.h"
 #include "os/file.h"
@@ -141,11 +140,9 @@ static void
 test_no_descriptors_left(void **state)
 {
 	struct listings *l = listings_new();
-	struct rlimit before, few;
 	struct listing *page;
 	struct stat st;
 	int fd;
-	int spare;
 
 	(void)state;
 	capsule_open_one("listing = true;");
@@ -153,19 +150,13 @@ test_no_descriptors_left(void **state)
 	tree_symlink("a", "root/b");
 	fd = open(tree_path("root"), O_RDONLY | O_DIRECTORY);
 	assert_int_equal(fstat(fd, &st), 0);
-	spare = dup(0);
-	close(spare);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = before;
-	few.rlim_cur = (rlim_t)spare; /* not even the directory */
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	descriptors_limit(0); /* not even the directory */
 	page = listing_get(l, capsule_host(), "", fd, &st);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	assert_null(page);
-	few.rlim_cur = (rlim_t)spare + 1; /* the directory, but no link in it */
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	descriptors_limit(1); /* the directory, but no link in it */
 	page = listing_get(l, capsule_host(), "", fd, &st);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	assert_null(page);
 	page = listing_get(l, capsule_host(), "", fd, &st);
 	assert_non_null(page);

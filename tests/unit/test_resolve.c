@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/capsule.h"
 
-#include <sys/resource.h>
-
 #include "capsule/inventory.h"
 #include "capsule/resolve.h"
 #include "os/file_internal.h"
@@ -235,7 +233,6 @@ static void
 test_no_descriptors_left(void **state)
 {
 	static const char *const requests[] = { "/a.txt", "/", "/listed/" };
-	struct rlimit before, none;
 	struct resolution got;
 	enum resolved result[3];
 	enum resolved bare;
@@ -243,16 +240,13 @@ test_no_descriptors_left(void **state)
 
 	(void)state;
 	make_tree();
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	descriptors_limit(0);
 	for (i = 0; i < 3; i++)
 		result[i] = ask(requests[i], &got);
 	capsule.hosts->host[0].content.index =
 	    (struct conf_list){ NULL, 0, true };
 	bare = ask("/listed/", &got);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	descriptors_unlimit();
 	for (i = 0; i < 3; i++)
 		assert_int_equal(result[i], RESOLVED_EXHAUSTED);
 	assert_int_equal(bare, RESOLVED_EXHAUSTED);

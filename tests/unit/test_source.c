@@ -132,8 +132,8 @@ test_includes(void **state)
 		struct report r = { 0 };
 		struct conf *c;
 
-		conf_write("parts/a.conf", slice_str(rows[i].a));
-		conf_write("parts/b.conf", slice_str(rows[i].b));
+		tree_write("parts/a.conf", rows[i].a);
+		tree_write("parts/b.conf", rows[i].b);
 		c = conf_parse_text(rows[i].main, &r);
 		if (rows[i].item != NULL)
 			report_check_item(&r, 0, rows[i].item, rows[i].what);
@@ -174,9 +174,9 @@ test_include_depth_is_limited(void **state)
 	(void)state;
 	memset(twice, '\n', sizeof(twice) - 1);
 	memcpy(twice, "@include \"b.conf\"\n@include \"b.conf\"\n", 36);
-	conf_write("parts/a.conf", slice_str(twice));
+	tree_write("parts/a.conf", twice);
 	memcpy(twice, "                 \n                 \n", 36);
-	conf_write("parts/b.conf", slice_str(twice));
+	tree_write("parts/b.conf", twice);
 	c = conf_parse_text(
 	    "@include \"parts/a.conf\"\n@include \"parts/a.conf\"\n", &r);
 	assert_int_equal(r.n, 1);

@@ -76,41 +76,23 @@ test_empty_manifest_is_a_manifest(void **state)
 	assert_true(store_size(archive.s, digest, &size) && size == 0);
 }
 
-/* Leaves n descriptors that can be opened; returns the old limit. */
-static struct rlimit
-leave_descriptors(rlim_t n)
-{
-	struct rlimit old, limit;
-	int fd = dup(STDERR_FILENO);
-
-	assert_true(fd != -1);
-	close(fd);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	limit = old;
-	limit.rlim_cur = (rlim_t)fd + n;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	return old;
-}
-
 static void
 test_unreadable_release_stays(void **state)
 {
 	uint8_t digest[DIGEST_SIZE];
-	struct rlimit old;
 
 	(void)state;
 	archive_add_object("fresh", digest);
 	/* Its directory opens, it does not: its content is unknown. */
-	old = leave_descriptors(1);
+	descriptors_limit(1);
 	assert_false(store_has(archive.s, digest));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	descriptors_unlimit();
 	assert_true(store_has(archive.s, digest));
 }
 
 static void
 test_failed_lookup_is_not_missing(void **state)
 {
-	struct rlimit old;
 	unsigned releases, objects;
 	uint64_t serial;
 	int error;
@@ -120,13 +102,13 @@ test_failed_lookup_is_not_missing(void **state)
 	assert_int_equal(errno, ENOENT);
 	archive_build(1, "a", "one");
 	archive_switch(1);
-	old = leave_descriptors(0);
+	descriptors_limit(0);
 	serial = store_current(archive.s);
 	error = errno;
 	assert_false(
 	    store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
 		&releases, &objects, &archive.why));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	descriptors_unlimit();
 	assert_int_equal(serial, 0);
 	assert_int_equal(error, EMFILE);
 	assert_true(archive_failed_with("current: Too many open files"));
