@@ -2,6 +2,7 @@
 #include "capsule/inventory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -429,6 +430,33 @@ inventory_names_page(const struct host *h, const char *path)
 	buf_wrap(&text, absolute, sizeof(absolute) - 1);
 	return buf_printf(&text, "/%s", path) &&
 	       inventory_path_is_page(h, buf_cstr(&text));
+}
+
+/* Whether one of the names in path is never served. */
+static bool
+path_is_hidden(const struct host *h, const char *path)
+{
+	const char *slash;
+
+	for (; (slash = strchr(path, '/')) != NULL; path = slash + 1)
+		if (host_hides(h, path, (size_t)(slash - path)))
+			return true;
+	return host_hides(h, path, strlen(path));
+}
+
+bool
+inventory_page_is_denied(const struct host *h, const char *path)
+{
+	struct uri_path request;
+	struct stat st;
+
+	return fstatat(h->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) &&
+	       faccessat(h->root, path, R_OK, AT_EACCESS) == -1 &&
+	       errno == EACCES && !path_is_hidden(h, path) &&
+	       inventory_path(path, &request) &&
+	       inventory_decide(h, &request) == STATUS_NONE &&
+	       inventory_names_page(h, path);
 }
 
 bool

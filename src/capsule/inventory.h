@@ -72,6 +72,10 @@ bool inventory_has_prefix(const struct inventory *i, const char *prefix);
  * text/gemini: by settings and its name, not by what is in it. */
 bool inventory_names_page(const struct host *h, const char *path);
 
+/* Whether path, which a walk could not open, is a page of h that this process
+ * has no right to read: a client would be answered 51. */
+bool inventory_page_is_denied(const struct host *h, const char *path);
+
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
  * opened, is not a regular file, or is longer than out's maximum. */
 bool inventory_load(const struct host *h, const char *path, struct buf *out);

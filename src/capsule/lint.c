@@ -299,6 +299,7 @@ static const struct lint_rule rules[] = {
 	{ "C013", LINT_INFO, "a file that is not served" },
 	{ "C014", LINT_WARNING, "something suspicious in capsule.conf" },
 	{ "C015", LINT_WARNING, "a text file that is not in its charset" },
+	{ "C016", LINT_ERROR, "a page that the server cannot read" },
 	{ "F001", LINT_ERROR, "a favicon.txt that is not plain text" },
 	{ "F002", LINT_WARNING, "a favicon.txt that is not one emoji" },
 	{ "G001", LINT_ERROR, "a page that is not UTF-8" },

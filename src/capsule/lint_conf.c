@@ -174,6 +174,11 @@ lint_conf_visit(void *arg, const char *path, const struct stat *st)
 		    "not served: its name begins with a dot");
 		return true;
 	}
+	if (st->st_mode == 0 && inventory_page_is_denied(l->host, path)) {
+		lint_add(l, "C016", path, 0,
+		    "the server has no right to read this page: chmod a+r");
+		return true;
+	}
 	if (st->st_mode == 0) {
 		lint_add(l, "C013", path, 0,
 		    "not served: unreadable, not a regular file, or a symbolic "

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "capsule/inventory.h"
+#include "os/file.h"
 #include "os/shared.h"
 #include "server/child.h"
 #include "util/clock.h"
@@ -230,6 +232,45 @@ inspection_free(struct inspection **ip)
 	*ip = NULL;
 }
 
+enum { DENIED_SHOWN_MAX = 20 }; /* pages of one capsule */
+
+/* A walk through a capsule for pages that the workers cannot read. */
+struct denial {
+	const struct site *site;
+	const struct host *host;
+	struct report *r;
+	size_t n;
+};
+
+static bool
+denial_visit(void *arg, const char *path, const struct stat *st)
+{
+	struct denial *d = arg;
+	const struct conf_text *root = &d->host->conf->root;
+
+	if (st->st_mode != 0 || !inventory_page_is_denied(d->host, path))
+		return true;
+	if (++d->n <= DENIED_SHOWN_MAX)
+		report_add(d->r, REPORT_ERROR, root->file, root->line,
+		    "root \"%s\": user %s cannot read %s: chmod a+r",
+		    root->text, d->site->base->privs.user, path);
+	return true;
+}
+
+static void
+site_check_pages(const struct site *s, size_t i, struct report *r)
+{
+	const struct host *h = &s->hosts->host[i];
+	const struct conf_text *root = &h->conf->root;
+	struct denial d = { .site = s, .host = h, .r = r };
+
+	file_walk(h->root, denial_visit, &d);
+	if (d.n > DENIED_SHOWN_MAX)
+		report_add(r, REPORT_ERROR, root->file, root->line,
+		    "root \"%s\": user %s cannot read %zu more pages",
+		    root->text, s->base->privs.user, d.n - DENIED_SHOWN_MAX);
+}
+
 static void
 site_check_content(const struct site *s, struct report *r)
 {
@@ -246,6 +287,8 @@ site_check_content(const struct site *s, struct report *r)
 			report_add(r, REPORT_ERROR, root->file, root->line,
 			    "root \"%s\": user %s cannot enter that directory",
 			    root->text, s->base->privs.user);
+		else
+			site_check_pages(s, i, r);
 		buf_fini(&bytes);
 	}
 }

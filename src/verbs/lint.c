@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capsule/policy.h"
+#include "os/privs.h"
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -150,10 +152,42 @@ capsule_choose(const struct lint_job *j, struct conf *conf, struct report *r)
 	return 0;
 }
 
+/* Root can read everything; the workers cannot. Becomes their user, after all
+ * roots have been opened, as the server does. */
+static bool
+privs_become_workers(
+    const struct conf *conf, const struct host *ours, struct report *r)
+{
+	const struct conf_text *at = &conf->user;
+	struct privs privs;
+	struct why why;
+
+	if (geteuid() != 0)
+		return true;
+	if (!privs_find(conf->user.text, conf->group.text, &privs, &why)) {
+		report_add(r, REPORT_ERROR, at->file, at->line, "%s", why.text);
+		return false;
+	}
+	if (!privs_drop(&privs)) {
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "cannot change to user %s: %s", privs.user,
+		    strerror(errno));
+		return false;
+	}
+	if (host_may_enter(ours->root))
+		return true;
+	at = &ours->conf->root;
+	report_add(r, REPORT_ERROR, at->file, at->line,
+	    "root \"%s\": user %s cannot enter that directory", at->text,
+	    privs.user);
+	return false;
+}
+
 /* Opens what conf has. Other capsules than ours need not be on this machine, so
  * only what is wrong with ours goes to r. */
 static struct hosts *
-hosts_load(struct conf *conf, size_t ours, struct report *r)
+hosts_load(
+    const struct lint_job *j, struct conf *conf, size_t ours, struct report *r)
 {
 	struct report all = { 0 };
 	struct hosts *hosts = hosts_open_all(conf, &all);
@@ -165,6 +199,9 @@ hosts_load(struct conf *conf, size_t ours, struct report *r)
 			    all.items[i].line, "%s", all.items[i].text);
 		hosts_free(&hosts);
 	}
+	if (hosts != NULL && j->file != NULL &&
+	    !privs_become_workers(conf, &hosts->host[ours], r))
+		hosts_free(&hosts);
 	/* The mistakes of capsule.conf are among the findings. */
 	if (hosts != NULL)
 		hosts_salvage_content(hosts);
@@ -186,7 +223,7 @@ lint_dir(const struct lint_job *j, struct lint *lint, struct conf *conf,
 	ours = capsule_choose(j, conf, r);
 	if (r->errors > 0 || !conf_check(conf, r) || !policy_check(conf, r))
 		goto out;
-	hosts = hosts_load(conf, ours, r);
+	hosts = hosts_load(j, conf, ours, r);
 	mime = mime_new(conf, r);
 	if (hosts == NULL || mime == NULL)
 		goto out;

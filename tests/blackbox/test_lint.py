@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import CARNATION
-from life import IS_ROOT, NOBODY, carnation, wrapper
+from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from tools import settings, tree
 
 GOOD = {
@@ -236,12 +236,41 @@ def test_what_is_there_and_is_not_served(place):
     (root / "out.gmi").symlink_to("/etc/passwd")
     (root / "in.gmi").symlink_to("page.gmi")
     (root / "closed.gmi").chmod(0)
+    (root / "closed.txt").write_text("x\n")
+    (root / "closed.txt").chmod(0)
     done = carnation("lint", root,
                      wrapper=wrapper("user", NOBODY) if IS_ROOT else ())
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert re.findall(r"^C013 (\S+): info: not served: unreadable",
                       done.stdout, re.M) == [
-        "closed.gmi", "fifo", "lost.gmi", "out.gmi"]
+        "closed.txt", "fifo", "lost.gmi", "out.gmi"]
+    assert re.findall(r"^C016 (\S+): .*", done.stdout, re.M) == ["closed.gmi"]
+
+
+@root_only
+def test_root_reads_as_the_configured_user(place):
+    root = tree(place / "c", GOOD | {
+        "closed.gmi": "# Closed\n", ".dot.gmi": "x", "gone.gmi": "x",
+        "capsule.conf": 'lang = "en"; gone = ["/gone.gmi"];\n'})
+    for name in ("closed.gmi", ".dot.gmi", "gone.gmi"):
+        (root / name).chmod(0o600)
+    conf = place / "carnation.conf"
+    conf.write_text(settings({"user": "nobody", "capsules": [
+        {"host": "localhost", "root": str(root)}]}))
+    found = lint("-c", conf, root, status=1)
+    assert [f[:2] for f in found if f[3] == "error"] == [
+        ("C016", "closed.gmi")]
+    assert "C016" not in codes(lint(root, status=0)), "who serves is unknown"
+    done = carnation("check", "-c", conf)
+    assert "user nobody cannot read closed.gmi: chmod a+r" in done.stdout
+    assert "dot.gmi" not in done.stdout and "gone.gmi" not in done.stdout
+    (root / "closed.gmi").chmod(0o644)
+    assert "C016" not in codes(lint("-c", conf, root, status=0))
+    assert "cannot read" not in carnation("check", "-c", conf).stdout
+    root.chmod(0o700)
+    done = carnation("lint", "-c", conf, root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "user nobody cannot enter that directory" in done.stderr
 
 
 def test_orphans(place):
