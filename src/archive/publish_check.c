@@ -262,23 +262,34 @@ losses_compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-/* Opens the last release as the capsule that it was. */
-static bool
-open_last(struct publish *p)
+bool
+publish_open_last(struct publish *p)
 {
 	struct report ignored = { 0 };
 	struct buf path;
-	bool ok;
+	bool ok = p->last.host != NULL;
 
+	if (ok)
+		return true;
 	buf_init(&path, strlen(p->o->store) + 64);
 	ok = buf_printf(&path, "%s/releases/%llu", p->o->store,
 		 (unsigned long long)p->last_serial) &&
 	     publish_root_open(
-		 &p->last, buf_cstr(&path), p->origin.host, &ignored) &&
-	     hosts_read_content(p->last.hosts, &ignored) &&
-	     inventory_read(p->last.host, &p->last_pages);
+		 &p->last, buf_cstr(&path), p->origin.host, &ignored);
 	report_fini(&ignored);
 	buf_fini(&path);
+	return ok;
+}
+
+static bool
+open_last_pages(struct publish *p)
+{
+	struct report ignored = { 0 };
+	bool ok = publish_open_last(p) &&
+		  hosts_read_content(p->last.hosts, &ignored) &&
+		  inventory_read(p->last.host, &p->last_pages);
+
+	report_fini(&ignored);
 	return ok;
 }
 
@@ -339,7 +350,7 @@ publish_find_losses(struct publish *p, struct report *r)
 		return RESULT_LOCAL;
 	}
 	plan->loss = p->loss;
-	if (!open_last(p)) {
+	if (!open_last_pages(p)) {
 		report_add(r, REPORT_ERROR, p->o->store, 0,
 		    "the pages of serial %llu cannot be read, so nobody can "
 		    "tell which links break",

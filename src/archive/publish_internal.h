@@ -128,6 +128,10 @@ bool publish_root_open(struct publish_root *root, const char *dir,
     const char *host, struct report *r);
 void publish_root_close(struct publish_root *root);
 
+/* publish_check.c: opens the last release as the capsule that it was, once;
+ * its capsule.conf is not yet read. False when it cannot be opened. */
+bool publish_open_last(struct publish *p);
+
 /* What a name beneath a directory is now, a symbolic link being itself. False
  * and errno. */
 bool publish_stamp_of(int root, const char *path, struct publish_stamp *out);

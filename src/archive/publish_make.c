@@ -83,6 +83,7 @@ enum result
 publish_make_files(struct publish *p, struct report *r)
 {
 	const struct host *h = p->root.host;
+	struct feed_options feed = { p->o->author, &p->origin, NULL };
 	bool ok = true;
 
 	for (size_t i = 0; i < p->n; i++)
@@ -93,10 +94,16 @@ publish_make_files(struct publish *p, struct report *r)
 			    "that it is gone or elsewhere");
 			ok = false;
 		}
-	if (h->content.feed.text != NULL)
-		ok = feed_atom(
-			 p->o->author, h, &p->pages, &p->origin, &p->atom, r) &&
-		     ok;
+	if (h->content.feed.text != NULL) {
+		if (p->last_serial > 0 && publish_open_last(p))
+			feed.last = p->last.host;
+		else if (p->last_serial > 0)
+			report_add(r, REPORT_WARNING, p->o->store, 0,
+			    "serial %llu cannot be read: feed readers may show "
+			    "its entries again",
+			    (unsigned long long)p->last_serial);
+		ok = feed_atom(h, &p->pages, &feed, &p->atom, r) && ok;
+	}
 	ok = copy_text(h, &p->pages, &p->origin, &p->copy, r) && ok;
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }

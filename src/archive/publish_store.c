@@ -45,29 +45,70 @@ read_state(struct publish *p, struct report *r, struct why *why)
 	return RESULT_LOCAL;
 }
 
-/* Where it is published: what the store remembers, or else what is said. */
-static enum result
-find_origin(struct publish *p, struct report *r)
+/* The origin that SRC's capsule.conf sets. False when there is none; what may
+ * be the reason goes to r. */
+static bool
+source_origin(
+    const struct publish *p, struct feed_origin *out, struct report *r)
 {
-	const struct feed_origin *said = p->o->origin;
+	const struct conf_text *origin;
+	struct publish_root root;
+	struct conf_content content;
+	bool found = false;
+	struct why why;
+
+	if (publish_root_open(&root, p->o->src, "localhost", r) &&
+	    host_salvage_content(
+		root.hosts, root.host, PUBLISH_CONF_FILE, &content, r)) {
+		origin = &content.origin;
+		found = origin->text != NULL &&
+			feed_origin(slice_str(origin->text), out, &why);
+		if (origin->text != NULL && !found)
+			report_add(r, REPORT_ERROR, origin->file, origin->line,
+			    "origin: %s", why.text);
+	}
+	publish_root_close(&root);
+	return found;
+}
+
+static enum result
+origin_missing(const struct report *source, struct report *r)
+{
+	for (size_t i = 0; i < source->n; i++)
+		if (source->items[i].level == REPORT_ERROR)
+			report_add(r, REPORT_ERROR, source->items[i].file,
+			    source->items[i].line, "%s", source->items[i].text);
+	report_add(r, REPORT_ERROR, NULL, 0,
+	    "missing origin: the first time, set origin in capsule.conf, or "
+	    "use --origin gemini://example.org");
+	return RESULT_USAGE;
+}
+
+/* The origin of the state, if it has one. */
+static enum result
+known_origin(struct publish *p, struct report *r)
+{
 	const char *known = p->state.origin;
 	struct why why;
+
+	if (known[0] == '\0' || feed_origin(slice_str(known), &p->origin, &why))
+		return RESULT_GOOD;
+	report_add(r, REPORT_ERROR, p->o->store, 0,
+	    "belongs to %s, for which no feed can be made: %s", known,
+	    why.text);
+	return RESULT_LOCAL;
+}
+
+/* Where it is published: what the store remembers, or else what the command
+ * line or SRC sets, which must agree. */
+static enum result
+agree_origin(struct publish *p, const struct feed_origin *said,
+    bool from_source, struct report *r)
+{
+	const char *known = p->state.origin;
 	uint8_t memory[MANIFEST_ORIGIN_MAX];
 	struct buf url;
 
-	if (known[0] != '\0' &&
-	    !feed_origin(slice_str(known), &p->origin, &why)) {
-		report_add(r, REPORT_ERROR, p->o->store, 0,
-		    "belongs to %s, for which no feed can be made: %s", known,
-		    why.text);
-		return RESULT_LOCAL;
-	}
-	if (known[0] == '\0' && said == NULL) {
-		report_add(r, REPORT_ERROR, NULL, 0,
-		    "the first time, say where the capsule is to be found: "
-		    "--origin gemini://example.org");
-		return RESULT_USAGE;
-	}
 	if (known[0] == '\0')
 		p->origin = *said;
 	buf_wrap(&url, memory, sizeof(memory) - 1);
@@ -81,8 +122,29 @@ find_origin(struct publish *p, struct report *r)
 				strcmp(said->host, p->origin.host) == 0))
 		return RESULT_GOOD;
 	report_add(r, REPORT_ERROR, p->o->store, 0,
-	    "belongs to %s: another origin wants a store of its own", known);
+	    "belongs to %s: another origin%s needs a store of its own", known,
+	    from_source ? ", as in capsule.conf," : "");
 	return RESULT_USAGE;
+}
+
+static enum result
+find_origin(struct publish *p, struct report *r)
+{
+	const struct feed_origin *said = p->o->origin;
+	enum result result = known_origin(p, r);
+	struct report source = { 0 };
+	struct feed_origin own;
+
+	if (result != RESULT_GOOD)
+		return result;
+	if (said == NULL && source_origin(p, &own, &source))
+		said = &own;
+	if (said == NULL && p->state.origin[0] == '\0')
+		result = origin_missing(&source, r);
+	else
+		result = agree_origin(p, said, said == &own, r);
+	report_fini(&source);
+	return result;
 }
 
 static enum result

@@ -175,6 +175,17 @@ atom_take_title(struct atom_reading *r, struct slice text)
 }
 
 static void
+atom_take_id(struct atom_reading *r, struct slice text)
+{
+	r->part->has_id = true;
+	if (r->part->id != NULL || r->text.failed)
+		return;
+	r->part->id = strndup((const char *)text.ptr, text.len);
+	if (r->part->id == NULL)
+		atom_stop_memory(r);
+}
+
+static void
 atom_take_text(struct atom_reading *r)
 {
 	struct slice text = buf_view(&r->text);
@@ -187,7 +198,7 @@ atom_take_text(struct atom_reading *r)
 	if (text.len == 0 && !r->text.failed)
 		return;
 	if (r->wanted == WANT_ID) {
-		r->part->has_id = true;
+		atom_take_id(r, text);
 	} else if (r->wanted == WANT_TITLE) {
 		atom_take_title(r, text);
 	} else {
@@ -268,10 +279,12 @@ void
 atom_fini(struct atom *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
+		free(a->entry[i].id);
 		free(a->entry[i].link);
 		free(a->entry[i].title);
 	}
 	free(a->entry);
+	free(a->feed.id);
 	free(a->feed.link);
 	free(a->feed.title);
 	free(a->self);

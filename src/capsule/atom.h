@@ -22,6 +22,7 @@ struct atom_part {
 	bool has_updated;
 	bool dated;                  /* updated is a moment (RFC 3339) */
 	struct subscription_day day; /* of updated, in its own zone */
+	char *id;    /* NULL: none, or more than ATOM_TEXT_MAX */
 	char *link;  /* its alternate one, as it stands; NULL: none */
 	char *title; /* NULL: none, or more than ATOM_TEXT_MAX, or no plain
 		      * text */

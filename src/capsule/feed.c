@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capsule/feed_id.h"
 #include "capsule/inventory.h"
 #include "capsule/plain.h"
 #include "capsule/policy.h"
@@ -49,6 +50,33 @@ feed_target(const char *page, struct slice url, struct buf *out)
 	return uri_resolve(&base, url, &whole) &&
 	       uri_encode_query(
 		   out, slice_skip(buf_view(&whole), sizeof(BASE) - 1));
+}
+
+/* "gemini://example.org" of a feed that has its own address. */
+static struct slice
+feed_atom_origin(const struct atom *a)
+{
+	struct slice self = slice_str(a->self != NULL ? a->self : "");
+
+	if (!uri_is_absolute(self) || !slice_ends(self, SLICE("/" FEED_FILE)))
+		return SLICE("");
+	return slice_head(self, self.len - (sizeof("/" FEED_FILE) - 1));
+}
+
+char *
+feed_atom_target(const struct atom *a, const struct atom_part *part)
+{
+	uint8_t memory[3 * 2 * FEED_TARGET_MAX + 1];
+	struct slice link = slice_str(part->link != NULL ? part->link : "");
+	struct slice origin = feed_atom_origin(a);
+	struct buf out;
+
+	if (origin.len > 0 && slice_starts(link, origin) &&
+	    slice_starts(slice_skip(link, origin.len), SLICE("/")))
+		link = slice_skip(link, origin.len);
+	buf_wrap(&out, memory, sizeof(memory));
+	return feed_target(FEED_FILE, link, &out) ? strdup(buf_cstr(&out))
+						  : NULL;
 }
 
 static int
@@ -158,26 +186,21 @@ feed_entries_read(const char *page, struct slice text, feed_left_out *left_out,
 void
 feed_entries_fini(struct feed_entries *e)
 {
-	for (size_t i = 0; i < e->n; i++)
+	for (size_t i = 0; i < e->n; i++) {
 		free(e->item[i].target);
+		free(e->item[i].id);
+	}
 	free(e->item);
 	*e = (struct feed_entries){ 0 };
 }
 
 enum { GEMINI_PORT = 1965 };
 
-/* RFC 4151 requires a name; this one is reserved (RFC 2606). */
-static const char no_owner[] = "capsule.invalid";
-
-/* In the feed's own id: it must never change (RFC 4287 4.2.6), and a date out
- * of the entries changes when an older one comes or the oldest goes. */
-#define FEED_ID_DATE "2020"
-
 struct feed {
 	const struct host *host;
-	const struct feed_origin *origin;
-	struct slice author;
-	const char *page; /* beneath the root */
+	const struct feed_options *options;
+	const struct feed_origin *origin; /* NULL: links are relative */
+	const char *page;                 /* beneath the root */
 	struct slice text;
 	struct feed_entries entries;
 	struct buf *out;
@@ -254,36 +277,10 @@ feed_put_updated(
 	buf_str(f->out, "T12:00:00Z</updated>\n");
 }
 
-/* RFC 4151 takes the bytes of a URI's path and query alone. What no URI holds
- * is in none of these. */
 static void
-feed_put_specific(struct buf *out, struct slice target)
+feed_put_id(struct feed *f, const char *indent, const char *id)
 {
-	for (size_t i = 0; i < target.len; i++) {
-		uint8_t c = target.ptr[i];
-
-		if (c >= 0x7f || c == '#' || c == '[' || c == ']')
-			buf_printf(out, "%%%02X", c);
-		else
-			feed_put_text(out, slice_of(&c, 1));
-	}
-}
-
-/* d is NULL for the feed. */
-static void
-feed_put_id(struct feed *f, const char *indent,
-    const struct subscription_day *d, struct slice target)
-{
-	buf_printf(f->out, "%s<id>tag:%s,", indent,
-	    f->origin != NULL ? f->origin->host : no_owner);
-	/* An entry may lead to the feed's own page, and has another id. */
-	if (d == NULL)
-		buf_str(f->out, FEED_ID_DATE ":feed");
-	else
-		feed_put_day(f->out, d);
-	buf_byte(f->out, ':');
-	feed_put_specific(f->out, target);
-	buf_str(f->out, "</id>\n");
+	feed_put_element(f, indent, "id", slice_str(id));
 }
 
 /* Whether a relative reference would be taken for something else: a colon in
@@ -339,7 +336,7 @@ feed_put_entry(struct feed *f, const struct feed_entry *entry)
 	struct slice target = slice_str(entry->target);
 
 	buf_str(f->out, "  <entry>\n");
-	feed_put_id(f, indent, &entry->day, target);
+	feed_put_id(f, indent, entry->id);
 	/* A reader shows nothing else of it: no title, and it is invisible. */
 	feed_put_element(f, indent, "title",
 	    plain_is_blank(entry->title) ? target : entry->title);
@@ -366,32 +363,30 @@ feed_put_start(struct feed *f, const char *path)
 	buf_str(f->out, ">\n");
 }
 
+/* ids has the page's own path as links have it, and the author. */
 static void
-feed_put_document(struct feed *f, struct slice title, struct slice author)
+feed_put_document(struct feed *f, const struct feed_ids *ids, const char *id)
 {
 	struct slice subtitle = subscription_subtitle(f->text);
 	const struct feed_entry *first = &f->entries.item[0];
-	uint8_t memory[FEED_TARGET_MAX];
+	char memory[FEED_TARGET_MAX];
 	struct buf path;
 
-	/* The page's own path, as links have it and as settings do. */
-	buf_wrap(&path, memory, sizeof(memory));
+	/* The page's own path as settings have it. */
+	buf_wrap(&path, memory, sizeof(memory) - 1);
 	buf_printf(&path, "/%s", f->page);
 	feed_put_start(f, path.failed ? "/" : buf_cstr(&path));
-	buf_reset(&path);
-	buf_byte(&path, '/');
-	uri_encode(&path, slice_str(f->page), true);
-	feed_put_id(f, "  ", NULL, buf_view(&path));
-	feed_put_element(f, "  ", "title", title);
+	feed_put_id(f, "  ", id);
+	feed_put_element(f, "  ", "title", ids->title);
 	if (!plain_is_blank(subtitle))
 		feed_put_element(f, "  ", "subtitle", subtitle);
 	feed_put_updated(f, "  ", &first->day);
 	buf_str(f->out, "  <author>\n");
-	feed_put_element(f, "    ", "name", author);
+	feed_put_element(f, "    ", "name", ids->author);
 	buf_str(f->out, "  </author>\n");
 	feed_put_link(
 	    f, "  ", "self", SLICE("/" FEED_FILE), "application/atom+xml");
-	feed_put_link(f, "  ", "alternate", buf_view(&path), "text/gemini");
+	feed_put_link(f, "  ", "alternate", ids->page, "text/gemini");
 	for (size_t i = 0; i < f->entries.n; i++)
 		feed_put_entry(f, &f->entries.item[i]);
 	buf_str(f->out, "</feed>\n");
@@ -479,12 +474,43 @@ feed_title(const struct host *h, struct slice text)
 	return plain_is_blank(title) ? feed_capsule_title(h) : title;
 }
 
+/* Identifiers, then the document. */
+static bool
+feed_write_document(struct feed *f, struct slice title, struct slice author)
+{
+	uint8_t memory[FEED_TARGET_MAX];
+	struct feed_ids ids = {
+		.host = f->host,
+		.last = f->options->last,
+		.origin = f->origin,
+		.title = title,
+		.author = author,
+	};
+	struct buf path;
+	char *id;
+
+	buf_wrap(&path, memory, sizeof(memory));
+	feed_put_base(&path, f->page);
+	ids.page = buf_view(&path);
+	id = feed_ids_choose(&ids, &f->entries);
+	if (id == NULL) {
+		report_add(f->report, REPORT_ERROR, NULL, 0, "out of memory");
+		return false;
+	}
+	feed_put_document(f, &ids, id);
+	free(id);
+	if (f->out->failed)
+		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
+		    "the feed would be too long");
+	return !f->out->failed;
+}
+
 /* From the page's text to the document. */
 static bool
 feed_write(struct feed *f)
 {
 	struct slice title = feed_title(f->host, f->text);
-	struct slice author = f->author;
+	struct slice author = f->options->author;
 
 	/* An Atom feed must have one (RFC 4287 4.1.1). */
 	if (plain_is_blank(author))
@@ -497,24 +523,17 @@ feed_write(struct feed *f)
 		    "capsule.conf");
 		return false;
 	}
-	if (!feed_read_entries(f))
-		return false;
-	feed_put_document(f, title, author);
-	if (f->out->failed)
-		page_problem(f->report, REPORT_ERROR, f->host, f->page, 0,
-		    "the feed would be too long");
-	return !f->out->failed;
+	return feed_read_entries(f) && feed_write_document(f, title, author);
 }
 
 bool
-feed_atom(struct slice author, const struct host *h,
-    const struct inventory *pages, const struct feed_origin *origin,
-    struct buf *out, struct report *r)
+feed_atom(const struct host *h, const struct inventory *pages,
+    const struct feed_options *o, struct buf *out, struct report *r)
 {
 	struct feed f = {
 		.host = h,
-		.origin = origin,
-		.author = author,
+		.options = o,
+		.origin = o->origin,
 		.out = out,
 		.report = r,
 	};

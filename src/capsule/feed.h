@@ -6,6 +6,7 @@
 #ifndef CAPSULE_FEED_H
 #define CAPSULE_FEED_H
 
+#include "capsule/atom.h"
 #include "capsule/inventory.h"
 #include "proto/subscription.h"
 #include "proto/uri.h"
@@ -32,23 +33,23 @@ bool feed_origin_put(const struct feed_origin *origin, struct buf *out);
  * neither has one. Borrows from both. */
 struct slice feed_title(const struct host *h, struct slice text);
 
+/* What a feed is made with, beside its page. */
+struct feed_options {
+	struct slice author; /* blank: the capsule's title, else the feed's */
+	const struct feed_origin *origin; /* NULL: links are relative */
+	/* The release that readers have now: its identifiers come before those
+	 * in the capsule's own FEED_FILE. NULL: none. */
+	const struct host *last;
+};
+
 /* Appends the document to out, which should hold FEED_MAX. pages are what h
- * serves. origin NULL: links are relative, and identifiers are of
- * "capsule.invalid", a name that nobody owns. A blank author: the capsule's
- * title, else the feed's.
- *
- * Identifiers are tag: URIs (RFC 4151). That of an entry is made of its date
- * and its target, so one whose date is changed is a new entry to those who read
- * the feed, as a correction should be. That of the feed is made of its page
- * alone, after "feed:" and a date that never changes, so that no entry has the
- * same and none can make it another feed (RFC 4287 4.2.6).
+ * serves. Identifiers are those of feed_id.h.
  *
  * False when r gained an error: no feed is set, it is not served as gemtext, it
  * has no title and the capsule has none, there is no entry. Entries without a
  * day of the calendar or a link to follow are left out, with a warning. */
-bool feed_atom(struct slice author, const struct host *h,
-    const struct inventory *pages, const struct feed_origin *origin,
-    struct buf *out, struct report *r);
+bool feed_atom(const struct host *h, const struct inventory *pages,
+    const struct feed_options *o, struct buf *out, struct report *r);
 
 /* The entries of a feed page as a capsule offers them: each target once, newest
  * first. */
@@ -59,6 +60,7 @@ enum {
 
 struct feed_entry {
 	char *target;       /* as feed_target has it */
+	char *id;           /* NULL until feed_ids_choose */
 	struct slice title; /* borrowed from the page; may be empty */
 	struct subscription_day day;
 	unsigned line;
@@ -75,6 +77,11 @@ struct feed_entries {
  * capsule; anything with a scheme or a host of its own unchanged. False when a
  * client could not follow it (see uri_fault), or too long. */
 bool feed_target(const char *page, struct slice url, struct buf *out);
+
+/* Where an entry of an Atom document leads, as feed_target has it; absolute
+ * links to the document's own origin lead into the capsule, whatever it is
+ * called here. The caller frees. NULL: nowhere, or out of memory. */
+char *feed_atom_target(const struct atom *a, const struct atom_part *part);
 
 enum feed_read {
 	FEED_READ,

@@ -10,6 +10,7 @@
 
 #include "capsule/policy.h"
 #include "os/file.h"
+#include "os/listen.h"
 #include "util/fd.h"
 
 #define CONTENT_FILE "capsule.conf"
@@ -462,4 +463,26 @@ host_hides(const struct host *h, const char *name, size_t len)
 		if (slice_equal(segment, slice_str(allowed->item[i].text)))
 			return false;
 	return true;
+}
+
+unsigned
+hosts_port(const struct conf *conf, int asked)
+{
+	struct listen_address address[2];
+	unsigned first = 0, one;
+	struct why why;
+	size_t n;
+
+	if (conf->public_port != 0)
+		return (unsigned)conf->public_port;
+	for (size_t i = 0; i < conf->listen.n; i++) {
+		if (!listen_parse(conf->listen.item[i].text, address, &n, &why))
+			continue;
+		one = listen_port(&address[0]);
+		if ((int)one == asked)
+			return one;
+		if (first == 0)
+			first = one;
+	}
+	return first != 0 ? first : LISTEN_PORT_DEFAULT;
 }

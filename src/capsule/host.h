@@ -129,6 +129,11 @@ int hosts_find(const struct hosts *h, const char *name);
 /* The same for raw bytes out of SNI or a URI's host: addresses too. */
 int hosts_find_raw(const struct hosts *h, struct slice raw);
 
+/* The port that clients ask: public_port, else asked if the server listens on
+ * it, as far as conf says (what systemd hands over is not known here), else the
+ * first that it listens on. */
+unsigned hosts_port(const struct conf *conf, int asked);
+
 /* The i-th name that an index page of h may have, in order; NULL after the
  * last. */
 const char *host_index(const struct host *h, size_t i);

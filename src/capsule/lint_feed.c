@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capsule/atom.h"
 #include "capsule/feed.h"
 #include "capsule/inventory.h"
 #include "capsule/lint_internal.h"
@@ -240,7 +239,6 @@ struct leading {
 struct feeding {
 	struct lint *l;
 	struct atom atom;
-	struct slice origin; /* of absolute links to the capsule; or empty */
 	struct leading *entry;
 };
 
@@ -279,34 +277,6 @@ atom_check_parts(struct lint *l, const struct atom *a)
 			lint_add(l, "A003", FEED_FILE, a->entry[i].line,
 			    "entry: %s", fault);
 	}
-}
-
-/* "gemini://example.org" of a feed that has its own address. */
-static struct slice
-atom_origin(const struct atom *a)
-{
-	struct slice self = slice_str(a->self != NULL ? a->self : "");
-
-	if (!uri_is_absolute(self) || !slice_ends(self, SLICE("/" FEED_FILE)))
-		return SLICE("");
-	return slice_head(self, self.len - (sizeof("/" FEED_FILE) - 1));
-}
-
-/* Where an entry leads; absolute links to the feed's own origin lead into the
- * capsule, whatever it is called here. */
-static char *
-atom_target(const struct feeding *f, const struct atom_part *part)
-{
-	uint8_t memory[3 * 2 * FEED_TARGET_MAX + 1];
-	struct slice link = slice_str(part->link != NULL ? part->link : "");
-	struct buf out;
-
-	if (f->origin.len > 0 && slice_starts(link, f->origin) &&
-	    slice_starts(slice_skip(link, f->origin.len), SLICE("/")))
-		link = slice_skip(link, f->origin.len);
-	buf_wrap(&out, memory, sizeof(memory));
-	return feed_target(FEED_FILE, link, &out) ? strdup(buf_cstr(&out))
-						  : NULL;
 }
 
 static void
@@ -515,7 +485,6 @@ atom_check_entries(struct feeding *f)
 {
 	const struct atom *a = &f->atom;
 
-	f->origin = atom_origin(a);
 	f->entry = calloc(a->n + 1, sizeof(*f->entry));
 	if (f->entry == NULL) {
 		f->l->short_of_memory = true;
@@ -523,7 +492,7 @@ atom_check_entries(struct feeding *f)
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		f->entry[i].part = &a->entry[i];
-		f->entry[i].target = atom_target(f, &a->entry[i]);
+		f->entry[i].target = feed_atom_target(a, &a->entry[i]);
 		atom_check_target(f->l, &f->entry[i]);
 	}
 	if (a->n > 0)

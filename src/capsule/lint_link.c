@@ -9,7 +9,6 @@
 
 #include "capsule/lint_internal.h"
 #include "capsule/mime.h"
-#include "os/listen.h"
 
 struct page_link {
 	struct lint *l;
@@ -386,43 +385,16 @@ target_item(const struct lint *l, const struct answer *a)
 	return item;
 }
 
-/* The port itself if the server listens on it, as far as its configuration says
- * (what systemd hands over is not known here), else the first that it listens
- * on; 0: on none. */
-static unsigned
-target_listening_port(const struct conf_list *listen, int port)
-{
-	struct listen_address address[2];
-	unsigned first = 0, one;
-	struct why why;
-	size_t n;
-
-	for (size_t i = 0; i < listen->n; i++) {
-		if (!listen_parse(listen->item[i].text, address, &n, &why))
-			continue;
-		one = listen_port(&address[0]);
-		if ((int)one == port)
-			return one;
-		if (first == 0)
-			first = one;
-	}
-	return first;
-}
-
 /* The port that such a request came by: the server compares the
  * two, unless public_port is set. */
 static unsigned
 target_port(const struct conf *conf, struct slice line)
 {
 	const char *why;
-	unsigned port;
 	struct uri u;
 
-	if (conf->public_port != 0)
-		return (unsigned)conf->public_port;
-	port = target_listening_port(
-	    &conf->listen, uri_parse(line, &u, &why) == URI_OK ? u.port : -1);
-	return port != 0 ? port : LISTEN_PORT_DEFAULT;
+	return hosts_port(
+	    conf, uri_parse(line, &u, &why) == URI_OK ? u.port : -1);
 }
 
 /* What is not there yet but will be is answered as if it were. */

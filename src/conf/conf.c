@@ -339,6 +339,7 @@ content_under(struct conf *c, struct conf_content *content,
 	const struct conf_content *o = operators;
 
 	text_override(&content->title, &o->title);
+	text_override(&content->origin, &o->origin);
 	text_override(&content->lang, &o->lang);
 	text_override(&content->charset, &o->charset);
 	text_override(&content->feed, &o->feed);

@@ -49,6 +49,7 @@ struct conf_redirect {
 /* What a capsule may set for its own content (capsule.conf(5)). */
 struct conf_content {
 	struct conf_text title;
+	struct conf_text origin; /* "gemini://host"; where it is published */
 	struct conf_text lang;
 	struct conf_text charset;
 	struct conf_list index; /* default: index.gmi, index.gemini */

@@ -606,3 +606,43 @@ check_file(struct slice text)
 	} while (more);
 	return NULL;
 }
+
+/* Its last label has a letter: else it is an address. */
+static bool
+text_is_host_name(struct slice text)
+{
+	bool letters = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+
+		if (!check_is_alnum(c) && c < 0x80 && c != '-' && c != '_' &&
+		    c != '.')
+			return false;
+		if (c == '.' && i + 1 < text.len)
+			letters = false;
+		else if (check_is_letter(c) || c >= 0x80)
+			letters = true;
+	}
+	return letters && text.ptr[0] != '.';
+}
+
+const char *
+check_origin(struct slice text)
+{
+	const struct slice scheme = SLICE("gemini://");
+	const char *wrong = "not gemini://HOST or gemini://HOST:PORT";
+	struct slice host, port;
+	uint64_t number;
+
+	if (text.len <= scheme.len ||
+	    !slice_equal_nocase(slice_head(text, scheme.len), scheme))
+		return wrong;
+	text = slice_skip(text, scheme.len);
+	if (slice_ends(text, SLICE("/")))
+		text = slice_head(text, text.len - 1);
+	if (slice_cut(text, ':', &host, &port) &&
+	    (!slice_number(port, 65535, &number) || number == 0))
+		return wrong;
+	return text_is_host_name(host) ? NULL : wrong;
+}

@@ -96,6 +96,6 @@ void choice_error(struct report *r, const struct option *o, struct place place,
 option_check check_filled, check_line, check_suites, check_network,
     check_extension, check_media_type, check_media_type_or_none, check_hidden,
     check_lang, check_charset, check_name, check_glob, check_from, check_target,
-    check_gone, check_file;
+    check_gone, check_file, check_origin;
 
 #endif

@@ -111,6 +111,7 @@ static const struct option options[] = {
 	  .fallback = "true" },
 
 	{ "title", OPTION_TEXT, CONTENT(title), .check = check_line },
+	{ "origin", OPTION_TEXT, CONTENT(origin), .check = check_origin },
 	{ "lang", OPTION_TEXT, CONTENT(lang), .check = check_lang },
 	{ "charset", OPTION_TEXT, CONTENT(charset), .check = check_charset },
 	{ "index", OPTION_LIST, CONTENT(index),

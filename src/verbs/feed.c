@@ -3,66 +3,71 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "capsule/copy.h"
 #include "os/file.h"
+#include "os/listen.h"
 #include "util/log.h"
+#include "verbs/capsule.h"
 #include "verbs/verbs.h"
 
 enum { FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
 
 struct feed_job {
+	const char *file; /* NULL: none */
 	const char *dir;
 	const char *origin_text; /* NULL: none */
 	const char *author;      /* NULL: the capsule's title */
 	struct feed_origin origin;
-	struct conf *conf;
-	struct hosts *hosts;
-	const struct host *host;
+	struct verb_capsule capsule;
 	struct inventory pages;
 	struct buf atom;
 	struct buf copy;
 	struct report report;
 };
 
-/* "capsule/" is "capsule": names of files are put behind a slash. */
-static char *
-without_slashes(const char *dir)
+/* The origin as the server's configuration has it: the capsule's own option, or
+ * its host, unless that is an address. */
+static bool
+origin_configured(struct feed_job *j, const struct host *h)
 {
-	size_t len = strlen(dir);
+	unsigned port = hosts_port(j->capsule.conf, LISTEN_PORT_DEFAULT);
 
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return strndup(dir, len);
+	if (h->conf->content.origin.text != NULL ||
+	    hostname_canonical(slice_str(h->names[0]), j->origin.host) !=
+		HOSTNAME_NAME)
+		return false;
+	j->origin.port = port == LISTEN_PORT_DEFAULT ? -1 : (int)port;
+	return true;
 }
 
+/* Finds where the capsule is published; *origin is NULL when nothing says.
+ * False and a problem. */
 static bool
-capsule_configure(struct conf *conf, const char *dir)
+origin_find(struct feed_job *j, const struct feed_origin **origin)
 {
-	struct conf_capsule *c = conf_add_capsule(conf);
-	char *root = c != NULL ? without_slashes(dir) : NULL;
-	bool ok = root != NULL && conf_set_text(conf, &c->root, root) &&
-		  conf_set_text(conf, &c->host, "localhost");
+	const struct host *h = j->capsule.host;
+	const struct conf_text *text = &h->content.origin;
+	struct why why;
 
-	free(root);
-	return ok;
-}
-
-/* Reads the capsule as serve would. */
-static bool
-capsule_open(struct feed_job *j)
-{
-	j->conf = conf_new();
-	if (j->conf == NULL || !capsule_configure(j->conf, j->dir)) {
-		report_add(&j->report, REPORT_ERROR, NULL, 0, "out of memory");
+	*origin = &j->origin;
+	if (j->origin_text != NULL)
+		return feed_origin(slice_str(j->origin_text), &j->origin, &why);
+	if (j->file != NULL && origin_configured(j, h))
+		return true;
+	if (text->text != NULL) {
+		if (feed_origin(slice_str(text->text), &j->origin, &why))
+			return true;
+		report_add(&j->report, REPORT_ERROR, text->file, text->line,
+		    "origin: %s", why.text);
 		return false;
 	}
-	j->hosts = hosts_open(j->conf, &j->report);
-	if (j->hosts == NULL || !hosts_read_content(j->hosts, &j->report))
-		return false;
-	j->host = &j->hosts->host[0];
+	*origin = NULL;
+	if (h->content.feed.text != NULL)
+		report_add(&j->report, REPORT_WARNING, NULL, 0,
+		    "missing origin: links in " FEED_FILE " are relative (set "
+		    "origin in capsule.conf, or use --origin or --config)");
 	return true;
 }
 
@@ -70,28 +75,31 @@ capsule_open(struct feed_job *j)
 static bool
 texts_make(struct feed_job *j)
 {
-	const struct feed_origin *origin =
-	    j->origin_text != NULL ? &j->origin : NULL;
-	struct slice author = slice_str(j->author != NULL ? j->author : "");
+	struct feed_options o = {
+		.author = slice_str(j->author != NULL ? j->author : ""),
+	};
 	const struct host *h;
 	bool ok;
 
-	if (!capsule_open(j))
+	if (!verb_capsule_open(&j->capsule, j->file, j->dir, &j->report) ||
+	    !host_read_content(j->capsule.hosts, j->capsule.host, &j->report))
 		return false;
-	h = j->host;
+	h = j->capsule.host;
 	if (h->store != -1) {
 		report_add(&j->report, REPORT_ERROR, j->dir, 0,
 		    "is a store; publish makes the feed of its releases");
 		return false;
 	}
+	if (!origin_find(j, &o.origin))
+		return false;
 	if (!inventory_read(h, &j->pages)) {
 		report_add(&j->report, REPORT_ERROR, j->dir, 0,
 		    "cannot be read: %s", strerror(errno));
 		return false;
 	}
 	ok = h->content.feed.text == NULL ||
-	     feed_atom(author, h, &j->pages, origin, &j->atom, &j->report);
-	return copy_text(h, &j->pages, origin, &j->copy, &j->report) && ok;
+	     feed_atom(h, &j->pages, &o, &j->atom, &j->report);
+	return copy_text(h, &j->pages, o.origin, &j->copy, &j->report) && ok;
 }
 
 static bool
@@ -147,7 +155,7 @@ file_put(const struct host *h, const char *name, struct slice bytes)
 static bool
 files_put(struct feed_job *j)
 {
-	const struct host *h = j->host;
+	const struct host *h = j->capsule.host;
 
 	if (h->content.feed.text == NULL)
 		log_info("%s/capsule.conf: no feed is set; " FEED_FILE
@@ -162,11 +170,8 @@ static enum result
 feed_run(void *job)
 {
 	struct feed_job *j = job;
-	struct why why;
 	bool ok;
 
-	if (j->origin_text != NULL)
-		feed_origin(slice_str(j->origin_text), &j->origin, &why);
 	buf_init(&j->atom, FEED_MAX);
 	buf_init(&j->copy, COPY_MAX);
 	ok = texts_make(j);
@@ -176,8 +181,7 @@ feed_run(void *job)
 	buf_fini(&j->copy);
 	buf_fini(&j->atom);
 	inventory_fini(&j->pages);
-	hosts_free(&j->hosts);
-	conf_free(&j->conf);
+	verb_capsule_close(&j->capsule);
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
@@ -193,9 +197,13 @@ const struct verb verb_feed = {
 	    "touched. Without a feed in capsule.conf only the copy is "
 	    "written.\n",
 	.args = (const struct arg[]){
+		{ "--config", 'c', "FILE",
+		    "the server's configuration, for the capsule's host; DIR "
+		    "is the root of one of its capsules, or stands for the "
+		    "only one", ARG_TEXT(struct feed_job, file) },
 		{ "--origin", 0, "URL",
-		    "where the capsule is published, as gemini://example.org: "
-		    "links and identifiers of the feed are then absolute",
+		    "where the capsule is published, as gemini://example.org "
+		    "(default: from --config, or origin in capsule.conf)",
 		    ARG_TEXT(struct feed_job, origin_text),
 		    .check = arg_check_origin },
 		{ "--author", 0, "NAME",

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capsule/policy.h"
 #include "os/privs.h"
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "verbs/capsule.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -116,42 +116,6 @@ print_json(const struct lint *l)
 
 /* --------------------------------------------------------------- the work */
 
-static bool
-root_is(const char *dir, const struct conf_capsule *c)
-{
-	struct stat a, b;
-
-	return c->root.text != NULL && stat(dir, &a) == 0 &&
-	       stat(c->root.text, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
-/* The capsule of the configuration that DIR is the root of; without a
- * configuration, one of our own. Problems go to r. */
-static size_t
-capsule_choose(const struct lint_job *j, struct conf *conf, struct report *r)
-{
-	struct conf_capsule *c = conf->capsules;
-
-	if (conf->n_capsules > 1) {
-		for (size_t i = 0; i < conf->n_capsules; i++)
-			if (root_is(j->dir, &c[i]))
-				return i;
-		report_add(r, REPORT_ERROR, NULL, 0,
-		    "%s is not the root of one of the %zu capsules in %s",
-		    j->dir, conf->n_capsules, j->file);
-		return 0;
-	}
-	if (conf->n_capsules == 0) {
-		c = conf_add_capsule(conf);
-		if (c != NULL && !conf_set_text(conf, &c->host, "localhost"))
-			c = NULL;
-	}
-	if (c == NULL || !conf_set_text(conf, &c->root, j->dir))
-		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-	return 0;
-}
-
 /* Root can read everything; the workers cannot. Becomes their user, after all
  * roots have been opened, as the server does. */
 static bool
@@ -183,72 +147,39 @@ privs_become_workers(
 	return false;
 }
 
-/* Opens what conf has. Other capsules than ours need not be on this machine, so
- * only what is wrong with ours goes to r. */
-static struct hosts *
-hosts_load(
-    const struct lint_job *j, struct conf *conf, size_t ours, struct report *r)
-{
-	struct report all = { 0 };
-	struct hosts *hosts = hosts_open_all(conf, &all);
-
-	if (hosts != NULL && (hosts->host[ours].root == -1 ||
-				 hosts->host[ours].names[0][0] == '\0')) {
-		for (size_t i = 0; i < all.n; i++)
-			report_add(r, all.items[i].level, all.items[i].file,
-			    all.items[i].line, "%s", all.items[i].text);
-		hosts_free(&hosts);
-	}
-	if (hosts != NULL && j->file != NULL &&
-	    !privs_become_workers(conf, &hosts->host[ours], r))
-		hosts_free(&hosts);
-	/* The mistakes of capsule.conf are among the findings. */
-	if (hosts != NULL)
-		hosts_salvage_content(hosts);
-	report_fini(&all);
-	return hosts;
-}
-
 static bool
-lint_dir(const struct lint_job *j, struct lint *lint, struct conf *conf,
+lint_dir(const struct lint_job *j, struct lint *lint, struct verb_capsule *c,
     struct report *r)
 {
-	struct hosts *hosts = NULL;
-	struct mime *mime = NULL;
-	bool ok = false;
-	size_t ours;
+	struct mime *mime;
+	bool ok;
 
-	if (j->file != NULL && !conf_read(conf, j->file, r))
-		goto out;
-	ours = capsule_choose(j, conf, r);
-	if (r->errors > 0 || !conf_check(conf, r) || !policy_check(conf, r))
-		goto out;
-	hosts = hosts_load(j, conf, ours, r);
-	mime = mime_new(conf, r);
-	if (hosts == NULL || mime == NULL)
-		goto out;
-	ok = lint_run(lint, hosts, &hosts->host[ours], mime);
+	if (!verb_capsule_open(c, j->file, j->dir, r) ||
+	    (j->file != NULL && !privs_become_workers(c->conf, c->host, r)))
+		return false;
+	/* The mistakes of capsule.conf are among the findings. */
+	hosts_salvage_content(c->hosts);
+	mime = mime_new(c->conf, r);
+	if (mime == NULL)
+		return false;
+	ok = lint_run(lint, c->hosts, c->host, mime);
 	if (!ok)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s: %s", j->dir,
 		    strerror(errno));
-out:
 	mime_free(&mime);
-	hosts_free(&hosts);
 	return ok;
 }
 
 static enum result
 lint(const struct lint_job *j, struct lint *lint)
 {
+	struct verb_capsule capsule = { 0 };
 	struct report r = { 0 };
-	struct conf *conf = conf_new();
-	bool ok = conf != NULL && lint_dir(j, lint, conf, &r);
+	bool ok = lint_dir(j, lint, &capsule, &r);
 
-	if (conf == NULL)
-		log_error("out of memory");
 	report_log(&r);
 	report_fini(&r);
-	conf_free(&conf);
+	verb_capsule_close(&capsule);
 	ok = ok && (j->json ? print_json(lint) : print_text(lint));
 	return ok && lint_count(lint, LINT_ERROR) == 0 ? RESULT_GOOD
 						       : RESULT_FAILED;

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import uuid
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from life import IS_ROOT, NOBODY, carnation, wrapper
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 XML = "{http://www.w3.org/XML/1998/namespace}"
+SPACE = uuid.UUID("7c1f0b52-9a3e-4d68-b157-26e490cd831a")
 UPDATES = """# News of the capsule
 
 ## What was added and corrected
@@ -56,12 +58,13 @@ def atom(directory):
     root = ElementTree.fromstring((directory / "atom.xml").read_bytes())
     assert root.tag == ATOM + "feed"
     assert root.find(ATOM + "author").find(ATOM + "name").text
-    ids = set()
+    seen = set()
     for element in [root, *entries(root)]:
         for name in ("id", "title", "updated"):
             assert len(element.findall(ATOM + name)) == 1, name
-        ids.add(element.findtext(ATOM + "id"))
+        seen.add(element.findtext(ATOM + "id"))
         assert re.fullmatch(
+            r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|"
             r"tag:[a-z0-9.-]+,\d{4}(?:-\d\d-\d\d)?:"
             r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+",
             element.findtext(ATOM + "id"))
@@ -70,7 +73,7 @@ def atom(directory):
         links = element.findall(ATOM + "link")
         assert sum(x.get("rel") == "alternate" for x in links) == 1
         assert all(x.get("href") for x in links)
-    assert len(ids) == 1 + len(entries(root))
+    assert len(seen) == 1 + len(entries(root))
     assert root.findtext(ATOM + "updated") == max(
         x.findtext(ATOM + "updated") for x in entries(root))
     return root
@@ -78,6 +81,15 @@ def atom(directory):
 
 def entries(root):
     return root.findall(ATOM + "entry")
+
+
+def ids(root):
+    return [x.findtext(ATOM + "id") for x in [root, *entries(root)]]
+
+
+def made(name):
+    """An identifier of a feed without an origin."""
+    return f"urn:uuid:{uuid.uuid5(SPACE, name)}"
 
 
 def link(element, rel="alternate"):
@@ -95,17 +107,17 @@ def test_both_files_are_written(place):
     assert root.findtext(ATOM + "subtitle") == "What was added and corrected"
     assert root.find(ATOM + "author").findtext(ATOM + "name") == "The capsule"
     assert root.get(XML + "lang") == "en"
-    assert root.findtext(ATOM + "id") == (
-        "tag:capsule.invalid,2020:feed:/updates.gmi")
+    assert "warning: missing origin: links in atom.xml are relative" in said
+    assert ids(root) == [
+        made("2020:feed:/updates.gmi\nNews of the capsule\nThe capsule"),
+        *(made(f"{ids(root)[0]} {name}") for name in (
+            "2026-03-04:/az/index.gmi", "2026-02-03:/",
+            "2026-01-02:/night.gmi", "2025-12-31:https://example.org/a?b&c"))]
     assert (link(root, "self"), link(root)) == ("atom.xml", "updates.gmi")
-    assert [(x.findtext(ATOM + "id").split(",")[1],
-             x.findtext(ATOM + "title"), link(x))
-            for x in entries(root)] == [
-        ("2026-03-04:/az/index.gmi", "Azərbaycanca", "az/index.gmi"),
-        ("2026-02-03:/", "Home", "./"),
-        ("2026-01-02:/night.gmi", "The night: added", "night.gmi"),
-        ("2025-12-31:https://example.org/a?b&c", "Elsewhere",
-         "https://example.org/a?b&c")]
+    assert [(x.findtext(ATOM + "title"), link(x)) for x in entries(root)] == [
+        ("Azərbaycanca", "az/index.gmi"), ("Home", "./"),
+        ("The night: added", "night.gmi"),
+        ("Elsewhere", "https://example.org/a?b&c")]
     assert (c / "atom.xml").stat().st_mode & 0o777 == 0o644
     assert sorted(x.name for x in c.iterdir()) == sorted([
         "about.gmi", "all.txt", "atom.xml", "az", "capsule.conf", "index.gmi",
@@ -154,6 +166,104 @@ def test_with_an_origin_links_are_absolute(place):
     assert "<gemini://example.org:1966/>" in (c / "all.txt").read_text()
 
 
+def origin(directory):
+    return link(atom(directory), "self").removesuffix("atom.xml")
+
+
+def test_where_the_origin_comes_from(place):
+    """The command line, then the configuration, then capsule.conf."""
+    c = capsule(place, capsule__conf=CONF + 'origin = "gemini://b.example/";')
+    said = feed(c)
+    assert "missing origin" not in said
+    assert origin(c) == "gemini://b.example/"
+    conf = place / "carnation.conf"
+    conf.write_text('capsules = ({ host = "A.example."; root = "none"; });')
+    feed(c, "-c", conf)
+    assert origin(c) == "gemini://a.example/"
+    feed(c, "-c", conf, "--origin", "gemini://d.example:1966")
+    assert origin(c) == "gemini://d.example:1966/"
+    # What the operator sets for the capsule is an option like any other.
+    conf.write_text('capsules = ({ host = "a.example"; root = "none"; '
+                    'origin = "gemini://e.example"; });')
+    feed(c, "-c", conf)
+    assert origin(c) == "gemini://e.example/"
+    # An address is not a name that could be in an identifier.
+    conf.write_text('capsules = ({ host = "192.0.2.1"; root = "none"; });')
+    feed(c, "-c", conf)
+    assert origin(c) == "gemini://b.example/"
+    # A port of its own; one of several capsules.
+    conf.write_text('listen = ["*:1967"]; capsules = ('
+                    '{ host = "a.example"; root = "none"; }, '
+                    f'{{ host = "f.example"; root = "{c}"; }});')
+    feed(f"{c}/", "--config", conf)
+    assert origin(c) == "gemini://f.example:1967/"
+    (place / "other").mkdir()
+    said = feed(place / "other", "-c", conf, status=1)
+    assert "other is not the root of one of the 2 capsules" in said
+
+
+@pytest.mark.parametrize("text", [
+    "b.example", "gemini://b.example/x", "gemini://192.0.2.1"])
+def test_an_invalid_origin_in_capsule_conf(place, text):
+    c = capsule(place, capsule__conf=CONF + f'\norigin = "{text}";')
+    assert f'capsule.conf:2: origin: invalid value "{text}"' in (
+        feed(c, status=1))
+    assert not (c / "atom.xml").exists()
+
+
+def test_identifiers_stay(place):
+    """Whatever is learnt later about where the capsule is."""
+    c = capsule(place)
+    feed(c)
+    before = ids(atom(c))
+    assert all(x.startswith("urn:uuid:") for x in before)
+    feed(c, "--origin", "gemini://a.example")
+    assert ids(atom(c)) == before
+    (place / "carnation.conf").write_text(
+        'capsules = ({ host = "b.example"; root = "none"; });')
+    feed(c, "-c", place / "carnation.conf")
+    assert ids(atom(c)) == before
+    (c / "capsule.conf").write_text(CONF + 'origin = "gemini://c.example";')
+    feed(c)
+    assert (ids(atom(c)), origin(c)) == (before, "gemini://c.example/")
+    carnation("key", "new", place / "k")
+    # A new one in between, which publishing must not change either.
+    (c / "updates.gmi").write_text(UPDATES + "=> note.txt 2026-05-05 Note\n")
+    done = carnation("publish", c, place / "store", "--key", place / "k.sec",
+                     "-WS005=off")
+    assert done.returncode == 0, done.stderr
+    released = ids(atom(place / "store" / "current"))
+    assert released[:1] + released[2:] == before
+    assert released[1] == "tag:c.example,2026-05-05:/note.txt"
+    # The release is what readers know, when atom.xml here is lost or remade.
+    (c / "capsule.conf").write_text(CONF)
+    (c / "atom.xml").unlink()
+    for _ in range(2):
+        done = carnation("publish", c, place / "store", "--key",
+                         place / "k.sec", "-WS005=off")
+        assert done.returncode == 0, done.stderr
+        assert ids(atom(place / "store" / "current")) == released
+        feed(c)
+
+
+def test_what_earlier_versions_wrote_is_replaced_once(place):
+    c = capsule(place)
+    feed(c)
+    wanted = ids(atom(c))
+    text = re.sub(r"<id>urn:uuid:[^<]*", lambda m: (
+        f"<id>tag:capsule.invalid,2026:{m.start()}"),
+        (c / "atom.xml").read_text())
+    (c / "atom.xml").write_text(text)
+    assert "atom.xml: written" in feed(c)
+    assert ids(atom(c)) == wanted
+    (c / "atom.xml").write_text(text)
+    feed(c, "--origin", "gemini://a.example")
+    assert all(x.startswith("tag:a.example,") for x in ids(atom(c)))
+    before = (c / "atom.xml").read_bytes()
+    feed(c, "--origin", "gemini://a.example")
+    assert (c / "atom.xml").read_bytes() == before
+
+
 def author(directory):
     return atom(directory).find(ATOM + "author").findtext(ATOM + "name")
 
@@ -187,11 +297,11 @@ def test_no_two_identifiers_are_the_same(place):
     root = capsule(place, updates__gmi="# News\n"
                    "=> updates.gmi 2026-01-01 This page\n"
                    "=> https://example.org/100%25#a[1] 2026-01-02 Elsewhere\n")
-    feed(root)
-    ids = [x.findtext(ATOM + "id") for x in entries(atom(root))]
-    assert ids == [
-        "tag:capsule.invalid,2026-01-02:https://example.org/100%25%23a%5B1%5D",
-        "tag:capsule.invalid,2026-01-01:/updates.gmi"]
+    feed(root, "--origin", "gemini://a.example")
+    assert ids(atom(root)) == [
+        "tag:a.example,2020:feed:/updates.gmi",
+        "tag:a.example,2026-01-02:https://example.org/100%25%23a%5B1%5D",
+        "tag:a.example,2026-01-01:/updates.gmi"]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "robots.txt", "new.gmi"])

@@ -401,6 +401,37 @@ def test_the_origin_is_remembered(author):
     author.check(3)
 
 
+def test_the_origin_of_capsule_conf(author):
+    author.write("capsule.conf", CONF + 'origin = "gemini://c.example";')
+    author.run()
+    assert author.check(1).origin == "gemini://c.example/"
+    author.write("capsule.conf", CONF)
+    author.run()
+    author.write("capsule.conf", CONF + 'origin = "gemini://d.example";')
+    done = author.run(status=2)
+    assert ("belongs to gemini://c.example/: another origin, as in "
+            "capsule.conf, needs a store") in done.stderr
+    author.run("--origin", "gemini://c.example")
+    shutil.rmtree(author.store)
+    author.first()
+    assert author.check(1).origin == f"{ORIGIN}/"
+
+
+@pytest.mark.parametrize("conf, words", [
+    (CONF, ""),
+    ('origin = "c.example";', 'capsule.conf:1: origin: invalid value "c.'),
+    ("origin = ;", "capsule.conf:1: syntax error")])
+def test_what_hides_the_origin_of_capsule_conf(author, conf, words):
+    author.write("capsule.conf", conf)
+    done = author.run(status=2)
+    assert words in done.stderr
+    assert "missing origin: the first time, set origin in capsule.conf" in (
+        done.stderr)
+    assert done.stderr.splitlines()[-1].startswith(
+        "carnation publish: error: nothing was published: ")
+    assert not author.store.exists()
+
+
 # ----------------------------------------------------------------------- keys
 
 def test_another_key_is_refused(author):

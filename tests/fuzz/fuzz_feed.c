@@ -53,13 +53,14 @@ make_capsule(void)
 static void
 check_feed(struct slice bytes)
 {
+	struct feed_options options = { .author = SLICE("") };
 	struct report r = { 0 };
 	struct feed_entries entries;
 	struct atom atom;
 	struct buf out;
 
 	buf_init(&out, FEED_MAX);
-	if (feed_atom(SLICE(""), &hosts->host[0], &pages, NULL, &out, &r)) {
+	if (feed_atom(&hosts->host[0], &pages, &options, &out, &r)) {
 		assert(r.errors == 0 && slice_utf8(bytes));
 		assert(atom_read(buf_view(&out), &atom));
 		assert(atom.fault == NULL && atom.is_feed);

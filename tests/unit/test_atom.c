@@ -33,6 +33,9 @@ test_feed_with_entries(void **state)
 	assert_int_equal(a.feed.line, 2);
 	assert_true(a.feed.has_id && a.feed.has_title && a.feed.dated);
 	assert_int_equal(a.feed.day.day, 22);
+	assert_string_equal(a.feed.id, "u");
+	assert_string_equal(a.entry[0].id, "x");
+	assert_null(a.entry[1].id);
 	assert_string_equal(a.feed.link, "a");
 	assert_string_equal(a.self, "s");
 	assert_string_equal(a.feed.title, "T");

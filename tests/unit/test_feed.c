@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capsule/feed.h"
 #include "support/capsule.h"
@@ -13,18 +14,20 @@ static char made[64 * 1024];
 static const char *
 feed_make_by(const char *author, const char *origin)
 {
+	struct feed_options o = { .author = slice_str(author) };
 	struct inventory pages;
 	struct feed_origin parsed;
 	const char *result;
 	struct why why;
 	struct buf out;
 
-	if (origin != NULL)
+	if (origin != NULL) {
 		assert_true(feed_origin(slice_str(origin), &parsed, &why));
+		o.origin = &parsed;
+	}
 	assert_true(inventory_read(capsule_host(), &pages));
 	buf_wrap(&out, made, sizeof(made) - 1);
-	result = feed_atom(slice_str(author), capsule_host(), &pages,
-		     origin != NULL ? &parsed : NULL, &out, &capsule.report)
+	result = feed_atom(capsule_host(), &pages, &o, &out, &capsule.report)
 		     ? buf_cstr(&out)
 		     : NULL;
 	inventory_fini(&pages);
@@ -57,7 +60,7 @@ test_whole_document(void **state)
 	assert_string_equal(feed_make(NULL),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en\">\n"
-	    "  <id>tag:capsule.invalid,2020:feed:/updates.gmi</id>\n"
+	    "  <id>urn:uuid:dba1ec33-038f-58bf-8f5e-d6bfc0b9ced4</id>\n"
 	    "  <title>Updates</title>\n"
 	    "  <subtitle>Of this capsule</subtitle>\n"
 	    "  <updated>2026-01-03T12:00:00Z</updated>\n"
@@ -69,13 +72,13 @@ test_whole_document(void **state)
 	    "  <link rel=\"alternate\" href=\"updates.gmi\" "
 	    "type=\"text/gemini\"/>\n"
 	    "  <entry>\n"
-	    "    <id>tag:capsule.invalid,2026-01-03:/law.gmi</id>\n"
+	    "    <id>urn:uuid:a1d2ca9a-a805-5117-90e4-8ef928ece1cf</id>\n"
 	    "    <title>Law</title>\n"
 	    "    <updated>2026-01-03T12:00:00Z</updated>\n"
 	    "    <link rel=\"alternate\" href=\"law.gmi\"/>\n"
 	    "  </entry>\n"
 	    "  <entry>\n"
-	    "    <id>tag:capsule.invalid,2026-01-02:/night.gmi</id>\n"
+	    "    <id>urn:uuid:2b942b60-0838-59fe-bfe8-35a393a0d291</id>\n"
 	    "    <title>Night</title>\n"
 	    "    <updated>2026-01-02T12:00:00Z</updated>\n"
 	    "    <link rel=\"alternate\" href=\"night.gmi\"/>\n"
@@ -108,10 +111,42 @@ test_origin_makes_links_absolute(void **state)
 	    "href=\"gemini://example.org/n.gmi\"");
 }
 
+/* Into the capsule, as carnation feed does. */
+static void
+feed_write(const char *origin)
+{
+	const char *text = feed_make(origin);
+
+	assert_non_null(text);
+	tree_write("root/atom.xml", text);
+}
+
+/* The id in what was made last: of the entry whose link ends with page, or of
+ * the feed. Valid until the next call. */
+static const char *
+id_of(const char *page)
+{
+	static char id[256];
+	struct atom a;
+	const struct atom_part *part;
+
+	assert_true(atom_read(slice_str(made), &a));
+	part = &a.feed;
+	for (size_t i = 0; i < a.n && page != NULL; i++)
+		if (slice_ends(slice_str(a.entry[i].link), slice_str(page)))
+			part = &a.entry[i];
+	assert_non_null(part->id);
+	snprintf(id, sizeof(id), "%s",
+	    page != NULL && part == &a.feed ? "(none)" : part->id);
+	atom_fini(&a);
+	return id;
+}
+
 /* RFC 4287 4.2.6 */
 static void
 test_feed_id_is_constant(void **state)
 {
+	static const char *const origins[] = { NULL, "gemini://a.example" };
 	static const char *const pages[] = {
 		"# U\n=> b.gmi 2026-01-02 B\n=> c.gmi 2026-01-03 C\n",
 		/* an older entry is added */
@@ -123,15 +158,183 @@ test_feed_id_is_constant(void **state)
 		"# U\n=> u.gmi 2020-01-01 U\n",
 	};
 
+	char id[128] = "";
+
 	(void)state;
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+	for (size_t i = 0; i < 8; i++) {
+		tree_write("root/u.gmi", pages[i % 4]);
+		capsule_open_one("feed = \"u.gmi\";");
+		feed_write(origins[i / 4]);
+		if (i == 0)
+			snprintf(id, sizeof(id), "%s", id_of(NULL));
+		assert_string_equal(id_of(NULL), id);
+		assert_string_not_equal(id_of("u.gmi"), id);
+	}
+	assert_memory_equal(id, "urn:uuid:", 9);
+	/* Also without an earlier document. */
+	for (size_t i = 0; i < 4; i++) {
+		unlink(tree_path("root/atom.xml"));
 		tree_write("root/u.gmi", pages[i]);
 		capsule_open_one("feed = \"u.gmi\";");
-		assert_contains(feed_make(NULL),
-		    "\n  <id>tag:capsule.invalid,2020:feed:/u.gmi</id>\n");
+		feed_write("gemini://a.example");
+		assert_string_equal(
+		    id_of(NULL), "tag:a.example,2020:feed:/u.gmi");
 	}
-	assert_contains(
-	    made, "    <id>tag:capsule.invalid,2020-01-01:/u.gmi</id>\n");
+	assert_string_equal(id_of("u.gmi"), "tag:a.example,2020-01-01:/u.gmi");
+}
+
+/* Of the feed page u.gmi, whose entries are lines, with atom.xml as it is. */
+static void
+feed_of(const char *lines, const char *origin)
+{
+	char page[1024];
+
+	snprintf(page, sizeof(page), "# U\n%s", lines);
+	tree_write("root/u.gmi", page);
+	capsule_open_one("feed = \"u.gmi\";");
+	feed_write(origin);
+}
+
+/* An atom.xml by another program: the feed's own, then that of a.gmi on
+ * 2026-01-02 and that of b.gmi on 2026-01-03. */
+static void
+foreign_write(const char *feed, const char *page, const char *a, const char *b)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+	    "<feed xmlns='http://www.w3.org/2005/Atom'><id>%s</id>"
+	    "<link href='%s'/><link rel='self' "
+	    "href='gemini://h.example/atom.xml'/>"
+	    "<entry><id>%s</id><updated>2026-01-02T00:00:00Z</updated>"
+	    "<link href='gemini://h.example/a.gmi'/></entry>"
+	    "<entry><id>%s</id><updated>2026-01-03T00:00:00Z</updated>"
+	    "<link href='b.gmi'/></entry></feed>",
+	    feed, page, a, b);
+	tree_write("root/atom.xml", text);
+}
+
+#define AB "=> a.gmi 2026-01-02 A\n=> b.gmi 2026-01-03 B\n"
+
+static void
+test_ids_survive_an_origin(void **state)
+{
+	char feed[128], a[128], b[128];
+
+	(void)state;
+	feed_of(AB, NULL);
+	snprintf(feed, sizeof(feed), "%s", id_of(NULL));
+	snprintf(a, sizeof(a), "%s", id_of("a.gmi"));
+	snprintf(b, sizeof(b), "%s", id_of("b.gmi"));
+	assert_string_not_equal(a, b);
+	for (size_t i = 0; i < 3; i++) {
+		/* A third entry, other titles; then back. */
+		feed_of(i == 1 ? "=> c.gmi 2026-01-04 C\n"
+				 "=> a.gmi 2026-01-02 Other\n"
+				 "=> b.gmi 2026-01-03 B\n"
+			       : AB,
+		    i == 0   ? "gemini://x.example:1966"
+		    : i == 1 ? "gemini://y.example"
+			     : NULL);
+		assert_string_equal(id_of(NULL), feed);
+		assert_string_equal(id_of("a.gmi"), a);
+		assert_string_equal(id_of("b.gmi"), b);
+		if (i == 1)
+			assert_string_equal(
+			    id_of("c.gmi"), "tag:y.example,2026-01-04:/c.gmi");
+	}
+}
+
+static void
+test_ids_of_two_capsules_differ(void **state)
+{
+	char feed[128], a[128];
+
+	(void)state;
+	feed_of(AB, NULL);
+	snprintf(feed, sizeof(feed), "%s", id_of(NULL));
+	snprintf(a, sizeof(a), "%s", id_of("a.gmi"));
+	unlink(tree_path("root/atom.xml"));
+	capsule_open_one("feed = \"u.gmi\"; title = \"Another author\";");
+	feed_write(NULL);
+	assert_string_not_equal(id_of(NULL), feed);
+	assert_string_not_equal(id_of("a.gmi"), a);
+}
+
+static void
+test_entry_of_another_date_is_new(void **state)
+{
+	static const char *const origins[] = { NULL, "gemini://x.example" };
+	char a[128], b[128];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		unlink(tree_path("root/atom.xml"));
+		feed_of(AB, origins[i]);
+		snprintf(a, sizeof(a), "%s", id_of("a.gmi"));
+		snprintf(b, sizeof(b), "%s", id_of("b.gmi"));
+		feed_of("=> a.gmi 2026-01-09 A\n=> b.gmi 2026-01-03 B\n",
+		    origins[i]);
+		assert_string_not_equal(id_of("a.gmi"), a);
+		assert_string_equal(id_of("b.gmi"), b);
+	}
+	assert_string_equal(id_of("a.gmi"), "tag:x.example,2026-01-09:/a.gmi");
+}
+
+static void
+test_which_known_ids_are_kept(void **state)
+{
+	static const struct {
+		const char *what, *known[4];
+		const char *feed, *a, *b; /* afterwards */
+	} rows[] = {
+		{ "another program's, whatever their dates",
+		    { "https://e.example/", "/", "https://e.example/1",
+			"urn:x:2?a&amp;b" },
+		    "https://e.example/", "https://e.example/1",
+		    "urn:x:2?a&b" },
+		{ "nobody's name is replaced",
+		    { "tag:capsule.invalid,2020:feed:/u.gmi", "u.gmi",
+			"tag:capsule.invalid,2026-01-02:/a.gmi", "urn:x:2" },
+		    "tag:o.example,2020:feed:/u.gmi",
+		    "tag:o.example,2026-01-09:/a.gmi", "urn:x:2" },
+		{ "those of an earlier host",
+		    { "tag:p.example,2020:feed:/u.gmi", "u.gmi",
+			"tag:p.example,2026-01-08:/a.gmi",
+			"tag:p.example,2026-01-03:/b.gmi" },
+		    "tag:p.example,2020:feed:/u.gmi",
+		    "tag:p.example,2026-01-08:/a.gmi",
+		    "tag:p.example,2026-01-03:/b.gmi" },
+		{ "one of another page, one of another date",
+		    { "tag:p.example,2020:feed:/v.gmi", "v.gmi",
+			"tag:p.example,2026-01-02:/a.gmi", "urn:x:2" },
+		    "tag:o.example,2020:feed:/u.gmi",
+		    "tag:o.example,2026-01-09:/a.gmi", "urn:x:2" },
+		{ "none that two share",
+		    { "urn:x:1", "/", "urn:x:2", "urn:x:2" }, "urn:x:1",
+		    "tag:o.example,2026-01-09:/a.gmi",
+		    "tag:o.example,2026-01-03:/b.gmi" },
+		{ "nor the feed and an entry",
+		    { "urn:x:1", "/", "urn:x:1", "urn:x:2" }, "urn:x:1",
+		    "tag:o.example,2026-01-09:/a.gmi", "urn:x:2" },
+		{ "empty ones", { "", "/", " ", "urn:x:2" },
+		    "tag:o.example,2020:feed:/u.gmi",
+		    "tag:o.example,2026-01-09:/a.gmi", "urn:x:2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		foreign_write(rows[i].known[0], rows[i].known[1],
+		    rows[i].known[2], rows[i].known[3]);
+		feed_of("=> a.gmi 2026-01-09 A\n=> b.gmi 2026-01-03 B\n",
+		    "gemini://o.example");
+		check_row(strcmp(id_of(NULL), rows[i].feed) == 0, rows[i].what);
+		check_row(strcmp(id_of("a.gmi"), rows[i].a) == 0, rows[i].what);
+		check_row(strcmp(id_of("b.gmi"), rows[i].b) == 0, rows[i].what);
+	}
+	tree_write("root/atom.xml", "<feed>no Atom");
+	feed_of(AB, "gemini://o.example");
+	assert_string_equal(id_of("a.gmi"), "tag:o.example,2026-01-02:/a.gmi");
 }
 
 static void
@@ -181,7 +384,7 @@ test_hostile_texts_are_escaped(void **state)
 	assert_contains(text, "<title>&lt;/title&gt;&lt;b a=&quot;&quot;&gt;"
 			      "&amp;amp;</title>");
 	assert_contains(text, "href=\"a&amp;'c\"");
-	assert_contains(text, ":/a&amp;'c</id>");
+	assert_contains(feed_make("gemini://a.example"), ":/a&amp;'c</id>");
 	assert_null(strstr(text, "no link"));
 	assert_true(capsule_reported(REPORT_WARNING, 3, "could follow"));
 }
@@ -476,6 +679,10 @@ main(void)
 		capsule_test(test_whole_document),
 		capsule_test(test_origin_makes_links_absolute),
 		capsule_test(test_feed_id_is_constant),
+		capsule_test(test_ids_survive_an_origin),
+		capsule_test(test_ids_of_two_capsules_differ),
+		capsule_test(test_entry_of_another_date_is_new),
+		capsule_test(test_which_known_ids_are_kept),
 		capsule_test(test_ambiguous_links_begin_with_a_dot),
 		capsule_test(test_hostile_texts_are_escaped),
 		capsule_test(test_titles_have_substitutes),

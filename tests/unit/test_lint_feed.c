@@ -201,8 +201,9 @@ write_feed(const char *origin)
 	assert_true(feed_origin(slice_str(origin), &parsed, &why));
 	assert_true(inventory_read(capsule_host(), &pages));
 	buf_init(&out, FEED_MAX);
-	assert_true(feed_atom(
-	    SLICE(""), capsule_host(), &pages, &parsed, &out, &capsule.report));
+	assert_true(feed_atom(capsule_host(), &pages,
+	    &(struct feed_options){ .origin = &parsed }, &out,
+	    &capsule.report));
 	tree_write_bytes("root/atom.xml", buf_view(&out));
 	buf_fini(&out);
 	inventory_fini(&pages);
