@@ -319,7 +319,7 @@ page_check_title(struct lint_page *p, const struct gemtext_line *line)
 		    "the title is only on line %u", p->title);
 }
 
-/* "####" and longer: a rule or a frame, which is no level of the page. */
+/* "####" and longer: a rule or a frame; it is not a level of the page. */
 static bool
 heading_is_row(struct slice s)
 {

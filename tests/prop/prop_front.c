@@ -11,6 +11,9 @@ enum { ROUNDS = 200 };
 static const char *const names[] = { "index.gmi", "index.gemini", "start.gmi",
 	"d", "d/index.gmi", "d/start.gmi", "a.txt" };
 
+#define REDIRECT(from, to) "{ from = \"" from "\"; to = \"" to "\"; }"
+#define REDIRECTS(list) "redirects = ( " list " );\n"
+
 static const char *const settings[] = {
 	"index = [ \"start.gmi\", \"a.txt\" ];\n",
 	"index = [];\n",
@@ -18,13 +21,12 @@ static const char *const settings[] = {
 	"paths = ( { glob = \"/d/*\"; listing = true; } );\n",
 	"gone = [ \"/\" ];\n",
 	"gone = [ \"/index.gmi\", \"/start.gmi\" ];\n",
-	"redirects = ( { from = \"/\"; to = \"/start.gmi\"; } );\n",
-	"redirects = ( { from = \"/\"; to = \"/d?q\"; } );\n",
-	"redirects = ( { from = \"/\"; to = \"/d/\"; permanent = true; } );"
-	"\n",
-	"redirects = ( { from = \"/\"; to = \"/x\"; },"
-	"{ from = \"/x\"; to = \"gemini://e.example/\"; } );\n",
-	"redirects = ( { from = \"/index.gmi\"; to = \"/\"; } );\n",
+	REDIRECTS(REDIRECT("/", "/start.gmi")),
+	REDIRECTS(REDIRECT("/", "/d?q")),
+	REDIRECTS(REDIRECT("/", "/d/")),
+	REDIRECTS(
+	    REDIRECT("/", "/x") "," REDIRECT("/x", "gemini://e.example/")),
+	REDIRECTS(REDIRECT("/index.gmi", "/")),
 };
 
 /* A file, a directory, a link that leads somewhere or not, or nothing. */
