@@ -8,6 +8,7 @@
 
 #include "conf/conf_internal.h"
 #include "conf/source.h"
+#include "conf/unknown.h"
 
 struct conf_reading {
 	struct conf *conf;
@@ -342,19 +343,14 @@ unknown_option(struct conf_reading *rd, const char *prefix, unsigned place,
     const config_setting_t *s)
 {
 	struct place where = setting_place(rd, s);
-	const char *name = config_setting_name(s), *near = NULL;
-	char full[2 * OPTION_NAME_MAX];
-	int n = snprintf(full, sizeof(full), "%s%s", prefix, name);
+	const char *name = config_setting_name(s);
+	char text[256];
+	struct buf why;
 
-	if (n > 0 && (size_t)n < sizeof(full))
-		near = option_nearest(full, place);
-	if (near != NULL)
-		report_add(rd->report, rd->unknown, where.file, where.line,
-		    "unknown option \"%s\"; did you mean \"%s\"?", name,
-		    option_word(option_find(near)));
-	else
-		report_add(rd->report, rd->unknown, where.file, where.line,
-		    "unknown option \"%s\"", name);
+	buf_wrap(&why, text, sizeof(text));
+	unknown_explain(prefix, place, name, &why);
+	report_add(rd->report, rd->unknown, where.file, where.line,
+	    "unknown option \"%s\"%.*s", name, SLICE_ARGS(buf_view(&why)));
 }
 
 static void

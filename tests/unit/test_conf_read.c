@@ -197,9 +197,11 @@ test_refusals(void **state)
 		{ "a NUL hides nothing", BYTES("title = \"x\";\0lng = 1;"),
 		    "capsule.conf:1: error: file contains a NUL byte" },
 		{ "the operator's option", BYTES("hidden = [\".ssh\"];"),
-		    "capsule.conf:1: error: unknown option \"hidden\"" },
+		    "capsule.conf:1: error: unknown option \"hidden\"; use "
+		    "\"capsules.hidden\" in carnation.conf" },
 		{ "another one", BYTES("root = \"/\";"),
-		    "capsule.conf:1: error: unknown option \"root\"" },
+		    "capsule.conf:1: error: unknown option \"root\"; use "
+		    "\"capsules.root\" in carnation.conf" },
 		{ "misspelt", BYTES("\nlisitng = true;"),
 		    "capsule.conf:2: error: unknown option \"lisitng\"; did "
 		    "you mean \"listing\"?" },
