@@ -75,7 +75,7 @@ chain_parse(struct cert *c, BIO *bio, const char *path, struct why *why)
 }
 
 static struct cert *
-cert_parse(BIO *bio, const char *path, struct why *why)
+cert_parse(BIO *bio, const char *path, struct slice bytes, struct why *why)
 {
 	struct cert *c = calloc(1, sizeof(*c));
 
@@ -87,7 +87,7 @@ cert_parse(BIO *bio, const char *path, struct why *why)
 	}
 	c->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	if (c->leaf == NULL) {
-		why_set(why, "%s: no PEM certificate found", path);
+		tls_explain_file(why, path, bytes, "certificate");
 		goto fail;
 	}
 	if (chain_parse(c, bio, path, why))
@@ -112,7 +112,7 @@ cert_load(const char *path, struct why *why)
 	}
 	bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
 	if (bio != NULL)
-		c = cert_parse(bio, path, why);
+		c = cert_parse(bio, path, buf_view(&pem), why);
 	else
 		why_memory(why);
 out:
@@ -468,13 +468,15 @@ pair_load(const char *crt, const char *key_path, struct cert **c,
 	*c = cert_load(crt, why);
 	if (*c != NULL)
 		*key = sign_key_load(key_path, why);
-	if (*c != NULL && *key != NULL && !cert_matches(*c, *key))
-		why_set(why,
-		    "private key %s does not match certificate %s; restore the "
-		    "right one",
-		    key_path, crt);
-	else if (*c != NULL && *key != NULL)
-		return CERT_PAIR_FOUND;
+	if (*c != NULL && *key != NULL) {
+		if (cert_matches(*c, *key))
+			return CERT_PAIR_FOUND;
+		if (tls_chain_order(*c, *key, crt, "the capsule's", why))
+			why_set(why,
+			    "private key %s does not match certificate %s; "
+			    "restore the right one",
+			    key_path, crt);
+	}
 	cert_free(c);
 	sign_key_free(key);
 	return CERT_PAIR_FAILED;

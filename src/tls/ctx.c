@@ -410,8 +410,10 @@ tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
 	SSL_CTX *ctx;
 
 	if (!cert_matches(cert, key))
-		return why_set(why,
-		    "%s: the private key does not match the certificate", name);
+		return tls_chain_order(cert, key, name, "the capsule's", why) &&
+		       why_set(why,
+			   "%s: the private key does not match the certificate",
+			   name);
 	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
 	if (more == NULL)
 		return why_memory(why);
@@ -475,7 +477,9 @@ tls_client_new(
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !cert_matches(cert, key)) {
-		why_set(why, "the private key does not match the certificate");
+		if (tls_chain_order(cert, key, "--cert", "the client's", why))
+			why_set(why, "the private key does not match the "
+				     "certificate");
 		goto fail;
 	}
 	if (cert != NULL && key != NULL && !sign_key_apply(key, c->ctx, cert)) {

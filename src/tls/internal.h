@@ -55,6 +55,16 @@ bool cert_host_is_address(const char *host);
 bool tls_explain(struct why *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Sets why for a file without the PEM that was wanted, "certificate" or
+ * "private key": what it holds instead, and the command that converts that. */
+void tls_explain_file(
+    struct why *why, const char *path, struct slice bytes, const char *wanted);
+
+/* False, and why says so, naming place and whose certificate it is, when key
+ * belongs to a certificate of the chain that is not the first. */
+bool tls_chain_order(const struct cert *c, const struct sign_key *key,
+    const char *place, const char *whose, struct why *why);
+
 /* A memory BIO for PEM, and its text appended to out when written is true; the
  * BIO is freed. False when it was not, or does not fit. */
 bool tls_pem_take(BIO *bio, bool written, struct buf *out);

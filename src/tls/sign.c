@@ -57,7 +57,7 @@ key_parse(struct slice pem, const char *path, struct why *why)
 		why_set(why, "%s: the key is encrypted; remove its passphrase",
 		    path);
 	else if (pkey == NULL)
-		why_set(why, "%s: no PEM private key found", path);
+		tls_explain_file(why, path, pem, "private key");
 	ERR_clear_error();
 	BIO_free(bio);
 	return key_own(pkey);
