@@ -88,6 +88,10 @@ void range_error(struct report *r, const struct option *o, struct place place,
 void choice_error(struct report *r, const struct option *o, struct place place,
     const char *text);
 
+/* Appends the language tags that a locale, or tags with '_' or blanks, stand
+ * for: "it-IT" for "it_IT.UTF-8". False when text cannot be understood so. */
+bool lang_suggest(struct slice text, struct buf *out);
+
 /* An error at the place of a conf_text. */
 #define text_error(r, t, ...)                                                  \
 	report_add((r), REPORT_ERROR, (t)->file, (t)->line, __VA_ARGS__)

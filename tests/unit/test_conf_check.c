@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/conf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SOUND "capsules = ( { host = \"h\"; root = \"/r\"; } );"
@@ -283,6 +284,53 @@ test_values(void **state)
 	}
 }
 
+static void
+test_locales(void **state)
+{
+	static const struct {
+		const char *lang;
+		const char *want; /* NULL: no suggestion */
+	} rows[] = {
+		{ "it_IT", "it-IT" },
+		{ "it_IT.UTF-8", "it-IT" },
+		{ "ca_ES@valencia", "ca-ES" },
+		{ "zh_Hant_TW,en_GB", "zh-Hant-TW,en-GB" },
+		{ "en, fr", "en,fr" },
+		{ "en US", NULL },
+		{ "_", NULL },
+		{ "elephants_in_rome", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c;
+		struct report r = { 0 };
+		char text[512];
+
+		snprintf(text, sizeof(text),
+		    "capsules = ( { host = \"a\"; root = \"b\";\n"
+		    "lang = \"%s\"; } );",
+		    rows[i].lang);
+		c = conf_parse_text(text, &r);
+		conf_check(c, &r);
+		if (rows[i].want != NULL)
+			snprintf(text, sizeof(text),
+			    "carnation.conf:2: error: lang: invalid value "
+			    "\"%s\"; did you mean \"%s\"?",
+			    rows[i].lang, rows[i].want);
+		else
+			snprintf(text, sizeof(text),
+			    "carnation.conf:2: error: lang: invalid value "
+			    "\"%s\": not a list of language tags such as "
+			    "\"en\" or \"az,en-GB\"",
+			    rows[i].lang);
+		report_check_items(
+		    &r, (const char *const[]){ text, NULL }, 1, rows[i].lang);
+		report_fini(&r);
+		conf_free(&c);
+	}
+}
+
 /* What would not fit a header is refused. */
 static void
 test_values_that_are_too_long(void **state)
@@ -400,6 +448,7 @@ main(void)
 		cmocka_unit_test(test_checking_the_command_line),
 		cmocka_unit_test(test_unread_content_is_not_checked),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_locales),
 		cmocka_unit_test(test_values_that_are_too_long),
 		cmocka_unit_test(test_operators_values),
 	};
