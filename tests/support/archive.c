@@ -48,12 +48,12 @@ archive_tear_down(void **state)
 bool
 archive_failed_with(const char *words)
 {
-	bool told = strstr(archive.why.text, words) != NULL;
+	bool reported = strstr(archive.why.text, words) != NULL;
 
-	if (!told)
+	if (!reported)
 		print_message("why: %s\n", archive.why.text);
 	why_clear(&archive.why);
-	return told;
+	return reported;
 }
 
 void

@@ -12,20 +12,6 @@ capsule_close(void)
 	capsule.report = (struct report){ 0 };
 }
 
-void
-capsule_print_report(void)
-{
-	char text[1024];
-	struct buf out;
-	size_t i;
-
-	for (i = 0; i < capsule.report.n; i++) {
-		buf_wrap(&out, text, sizeof(text) - 1);
-		(void)report_format(&capsule.report.items[i], &out);
-		print_message("%s\n", buf_cstr(&out));
-	}
-}
-
 bool
 capsule_try_open(const char *text)
 {
@@ -35,7 +21,7 @@ capsule_try_open(const char *text)
 	assert_non_null(capsule.conf);
 	if (!conf_read(
 		capsule.conf, tree_path("carnation.conf"), &capsule.report)) {
-		capsule_print_report();
+		report_print(&capsule.report);
 		fail_msg("the configuration cannot be read");
 	}
 	capsule.hosts = hosts_open(capsule.conf, &capsule.report);
@@ -57,7 +43,7 @@ capsule_open(const char *text)
 	if (capsule_try_open(text) &&
 	    hosts_read_content(capsule.hosts, &capsule.report))
 		return;
-	capsule_print_report();
+	report_print(&capsule.report);
 	fail_msg("the configuration has errors");
 }
 
@@ -81,16 +67,7 @@ capsule_host(void)
 bool
 capsule_reported(enum report_level level, unsigned line, const char *words)
 {
-	size_t i;
-
-	for (i = 0; i < capsule.report.n; i++) {
-		const struct report_item *item = &capsule.report.items[i];
-
-		if (item->level == level && (line == 0 || item->line == line) &&
-		    strstr(item->text, words) != NULL)
-			return true;
-	}
-	return false;
+	return report_contains(&capsule.report, level, line, words);
 }
 
 int

@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_CAPSULE_H
 
 #include "capsule/host.h"
+#include "support/report.h"
 #include "support/tree.h"
 
 /* What capsule_open opened; the next call and the tear-down free it. */
@@ -41,6 +42,5 @@ uint64_t capsule_place(void);
 /* Whether an item of the report has words in its text, at a line (0: any). */
 bool
 capsule_reported(enum report_level level, unsigned line, const char *words);
-void capsule_print_report(void);
 
 #endif

@@ -56,31 +56,3 @@ conf_parse_text(const char *text, struct report *r)
 	assert_int_equal(good, r->errors == before);
 	return c;
 }
-
-void
-report_check_item(
-    const struct report *r, size_t i, const char *want, const char *row)
-{
-	struct buf out;
-
-	buf_init(&out, 1 << 16);
-	if (i >= r->n)
-		fail_msg("row \"%s\": no item %zu, want %s", row, i, want);
-	assert_true(report_format(&r->items[i], &out));
-	if (strcmp(buf_cstr(&out), want) != 0)
-		fail_msg(
-		    "row \"%s\": got  %s\nwant %s", row, buf_cstr(&out), want);
-	buf_fini(&out);
-}
-
-void
-report_check_items(const struct report *r, const char *const *wanted,
-    size_t max, const char *row)
-{
-	size_t n = 0;
-
-	for (; n < max && wanted[n] != NULL; n++)
-		report_check_item(r, n, wanted[n], row);
-	if (r->n > n)
-		report_check_item(r, n, "nothing more", row);
-}

@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_CONF_H
 
 #include "conf/conf.h"
+#include "support/report.h"
 #include "support/tree.h"
 
 /* A struct slice within a table. */
@@ -23,13 +24,5 @@ int conf_tear_down(void **state);
 /* Reads a text, whatever is wrong with it; the caller frees the result with
  * conf_free, and r with report_fini. */
 struct conf *conf_parse_text(const char *text, struct report *r);
-
-/* Fails unless the i-th item reads like this. */
-void report_check_item(
-    const struct report *r, size_t i, const char *want, const char *row);
-
-/* Fails unless r has just these items; wanted ends with NULL or after max. */
-void report_check_items(const struct report *r, const char *const *wanted,
-    size_t max, const char *row);
 
 #endif

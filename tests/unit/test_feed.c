@@ -440,8 +440,8 @@ test_problems_are_reported_with_their_place(void **state)
 		check_row(feed_make(NULL) == NULL, rows[i].words);
 		if (!capsule_reported(
 			REPORT_ERROR, rows[i].line, rows[i].words)) {
-			capsule_print_report();
-			fail_msg("not told: %s", rows[i].words);
+			report_print(&capsule.report);
+			fail_msg("not reported: %s", rows[i].words);
 		}
 	}
 }

@@ -77,7 +77,7 @@ test_store_without_a_release_is_reported(void **state)
 {
 	static const struct {
 		const char *link; /* NULL: none; "": a directory */
-		const char *told;
+		const char *reported;
 	} rows[] = {
 		{ NULL, "nothing has been published into this store yet" },
 		{ "", "a store whose `current` is not a symbolic link" },
@@ -110,9 +110,9 @@ test_store_without_a_release_is_reported(void **state)
 		else if (rows[i].link != NULL)
 			tree_symlink(rows[i].link, "root/current");
 		assert_false(capsule_try_open(conf));
-		if (!capsule_reported(REPORT_ERROR, 2, rows[i].told)) {
-			capsule_print_report();
-			fail_msg("\"%s\" is not told", rows[i].told);
+		if (!capsule_reported(REPORT_ERROR, 2, rows[i].reported)) {
+			report_print(&capsule.report);
+			fail_msg("\"%s\" is not reported", rows[i].reported);
 		}
 		assert_int_equal(capsule.report.errors, 1);
 	}

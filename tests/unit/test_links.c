@@ -61,7 +61,7 @@ static void
 test_one_link(void **state)
 {
 	static const struct {
-		const char *rule, *url, *told;
+		const char *rule, *url, *reported;
 	} rows[] = {
 		{ "beside the page", "b.gmi", "file d/b.gmi" },
 		{ "from the root", "/a.gmi", "file a.gmi" },
@@ -119,9 +119,9 @@ test_one_link(void **state)
 		snprintf(page, sizeof(page), "# P\n=> %s P\n", rows[i].url);
 		tree_write("root/d/p.gmi", page);
 		wanted[0] = '\0';
-		if (rows[i].told != NULL)
+		if (rows[i].reported != NULL)
 			snprintf(wanted, sizeof(wanted), "d/p.gmi:2 %s\n",
-			    rows[i].told);
+			    rows[i].reported);
 		assert_links(ORIGIN, wanted);
 	}
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "server/listeners.h"
+#include "support/report.h"
 
 static struct {
 	struct conf *conf;
@@ -69,13 +70,9 @@ settle(void)
 }
 
 static bool
-told(enum report_level level, const char *words)
+reported(enum report_level level, const char *words)
 {
-	for (size_t i = 0; i < scene.report.n; i++)
-		if (scene.report.items[i].level == level &&
-		    strstr(scene.report.items[i].text, words) != NULL)
-			return true;
-	return false;
+	return report_contains(&scene.report, level, 0, words);
 }
 
 static bool
@@ -201,10 +198,10 @@ test_port_in_use(void **state)
 	assert_int_equal(scene.next.n, 0);
 	assert_int_equal(scene.report.errors, 1);
 	snprintf(want, sizeof(want), "%s is in use by test_listeners", text);
-	assert_true(told(REPORT_ERROR, want));
+	assert_true(reported(REPORT_ERROR, want));
 	snprintf(want, sizeof(want), "(process %d)", (int)getpid());
-	assert_true(told(REPORT_ERROR, want));
-	assert_true(told(REPORT_ERROR, "--listen :PORT"));
+	assert_true(reported(REPORT_ERROR, want));
+	assert_true(reported(REPORT_ERROR, "--listen :PORT"));
 	assert_true(listens(scene.now.item[0].fd));
 	assert_int_equal(lowest(), before);
 	/* check only warns of it: perhaps the server itself has it. */
@@ -212,7 +209,7 @@ test_port_in_use(void **state)
 	listeners_check(scene.conf, &scene.report);
 	assert_int_equal(scene.report.errors, 0);
 	assert_int_equal(scene.report.warnings, 1);
-	assert_true(told(REPORT_WARNING, "is in use by"));
+	assert_true(reported(REPORT_WARNING, "is in use by"));
 	assert_int_equal(access(tree_path("s"), F_OK), -1);
 	assert_int_equal(lowest(), before);
 }
@@ -287,7 +284,7 @@ test_any_address_and_another(void **state)
 		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
 		assert_false(open_next());
 		assert_int_equal(scene.report.errors, 1);
-		assert_true(told(REPORT_ERROR, "cannot listen on both"));
+		assert_true(reported(REPORT_ERROR, "cannot listen on both"));
 		CONFIGURE(i == 0 ? one : any, i == 0 ? any : one);
 		listeners_check(scene.conf, &scene.report);
 		assert_int_equal(scene.report.errors, 1);
@@ -316,7 +313,7 @@ test_address_partly_in_use(void **state)
 	    listen_port(&scene.now.item[0].real));
 	CONFIGURE(text);
 	assert_false(open_next());
-	assert_true(told(REPORT_ERROR, "is in use by"));
+	assert_true(reported(REPORT_ERROR, "is in use by"));
 	assert_false(shares_its_port(scene.now.item[0].fd));
 	close(fd);
 }
@@ -357,7 +354,7 @@ test_unix_socket_in_use(void **state)
 	memset(&scene.next, 0, sizeof(scene.next));
 	assert_false(listeners_open(
 	    &scene.next, &scene.next, scene.conf, &scene.report));
-	assert_true(told(REPORT_ERROR, "is in use by another program"));
+	assert_true(reported(REPORT_ERROR, "is in use by another program"));
 	/* The process that listens keeps the file. */
 	assert_int_equal(access(tree_path("s"), F_OK), 0);
 }
@@ -370,16 +367,16 @@ test_missing_address_family(void **state)
 	assert_true(open_next());
 	assert_int_equal(scene.next.n, 1);
 	assert_int_equal(scene.report.warnings, 1);
-	assert_true(told(REPORT_WARNING, "[2001:db8::7]:0: "));
+	assert_true(reported(REPORT_WARNING, "[2001:db8::7]:0: "));
 	listeners_close(&scene.next, NULL);
 	CONFIGURE("[2001:db8::7]:0");
 	assert_false(open_next());
 	assert_int_equal(scene.report.warnings, 1);
-	assert_true(told(REPORT_ERROR, "no address to listen on"));
+	assert_true(reported(REPORT_ERROR, "no address to listen on"));
 	/* An IPv4 address of nobody's (RFC 5737) is a mistake. */
 	CONFIGURE("192.0.2.1:0", "127.0.0.1:0");
 	assert_false(open_next());
-	assert_true(told(REPORT_ERROR, "192.0.2.1:0: "));
+	assert_true(reported(REPORT_ERROR, "192.0.2.1:0: "));
 }
 
 static void
@@ -389,7 +386,7 @@ test_invalid_addresses(void **state)
 	CONFIGURE("127.0.0.1:0", "localhost", "127.0.0.1:99999");
 	assert_false(open_next());
 	assert_int_equal(scene.report.errors, 2);
-	assert_true(told(REPORT_ERROR, "listen: "));
+	assert_true(reported(REPORT_ERROR, "listen: "));
 	assert_int_equal(scene.next.n, 0);
 	CONFIGURE("127.0.0.1:0", "localhost");
 	listeners_check(scene.conf, &scene.report);
@@ -412,7 +409,7 @@ test_too_many(void **state)
 	assert_true(
 	    conf_list_add(scene.conf, &scene.conf->listen, "127.0.0.1:0"));
 	assert_false(open_next());
-	assert_true(told(REPORT_ERROR, "more than 64 addresses"));
+	assert_true(reported(REPORT_ERROR, "more than 64 addresses"));
 	assert_int_equal(lowest(), before);
 }
 

@@ -40,7 +40,7 @@ load(const char *text, const char *certs, bool look_only)
 	memset(&capsule.report, 0, sizeof(capsule.report));
 	tree_write("carnation.conf", text);
 	if (!conf_read(conf, tree_path("carnation.conf"), &capsule.report)) {
-		capsule_print_report();
+		report_print(&capsule.report);
 		fail_msg("the configuration cannot be read");
 	}
 	site = site_load(conf, NULL, &options, &capsule.report);
@@ -181,7 +181,7 @@ test_refusals(void **state)
 			check_row((got != NULL) == (look_only == 1), row->rule);
 			check_row(capsule.report.errors > 0, row->rule);
 			if (!capsule_reported(REPORT_ERROR, 0, row->words)) {
-				capsule_print_report();
+				report_print(&capsule.report);
 				fail_msg("row \"%s\"", row->rule);
 			}
 		}
@@ -240,7 +240,7 @@ test_warnings_of_time(void **state)
 		site_warn_expiry(site, &capsule.report);
 		if (rows[i].words != NULL &&
 		    !capsule_reported(REPORT_WARNING, 1, rows[i].words)) {
-			capsule_print_report();
+			report_print(&capsule.report);
 			fail_msg("%s", rows[i].words);
 		}
 		/* The same among all others, once. */

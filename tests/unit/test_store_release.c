@@ -197,11 +197,11 @@ test_locked_release_stays(void **state)
 }
 
 static void
-check_failed_build(const char *told)
+check_failed_build(const char *reported)
 {
-	check_row(archive_failed_with(told), told);
-	check_row(tree_count_entries("store/tmp") == 0, told);
-	check_row(tree_count_entries("store/releases") == 0, told);
+	check_row(archive_failed_with(reported), reported);
+	check_row(tree_count_entries("store/tmp") == 0, reported);
+	check_row(tree_count_entries("store/releases") == 0, reported);
 }
 
 static void
