@@ -102,7 +102,7 @@ check_lacks_front(void)
 }
 
 static void
-all_agree(void **state)
+prop_all_agree(void **state)
 {
 	size_t lacking = 0;
 
@@ -127,7 +127,7 @@ all_agree(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_agree) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(prop_all_agree) };
 
 	random_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ test_links(void **state)
 	const struct slice page =
 	    SLICE("# Mirrors\n"
 		  "=> gemini://ONE.test:1965 One, where, who\n"
-		  "=> gemini://two.test/page.gmi a page is no capsule\n"
+		  "=> gemini://two.test/page.gmi a page is not a capsule\n"
 		  "=> https://three.test/ another scheme\n"
 		  "=> /four.gmi ours\n"
 		  "=> gemini://me.test:1966/ ourselves\n"
