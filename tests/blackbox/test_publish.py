@@ -420,7 +420,7 @@ def test_the_origin_of_capsule_conf(author):
 @pytest.mark.parametrize("conf, words", [
     (CONF, ""),
     ('origin = "c.example";', 'capsule.conf:1: origin: invalid value "c.'),
-    ("origin = ;", "capsule.conf:1: syntax error")])
+    ("origin = ;", "capsule.conf:1: origin: missing value")])
 def test_what_hides_the_origin_of_capsule_conf(author, conf, words):
     author.write("capsule.conf", conf)
     done = author.run(status=2)
