@@ -40,7 +40,7 @@ test_targets(void **state)
 		{ "other schemes", "G007", NOWHERE,
 		    "# x\n=> https://e.org e\n=> mailto:a@e.org e\n"
 		    "=> tel:1 e\n=> http://[::1]/ e\n" },
-		{ "no host is not a external link", "G020", NOWHERE,
+		{ "no host is not an external link", "G020", NOWHERE,
 		    "# x\n=> https: e\n=> file:///a e\n" },
 		{ "nothing there", "G007", 2, "# x\n=> /nigth.gmi e\n" },
 		{ "relative", "G007", 2, "# x\n=> d/b.gmi e\n" },
