@@ -155,6 +155,87 @@ mime_type_is_usable(const char *type)
 	       strcmp(type, "text/gemini") != 0;
 }
 
+/* What a page of HTML may begin with. libmagic takes one whose scripts come first
+ * for JavaScript. */
+static const char *const html_elements[] = { "!doctype html", "html", "head",
+	"body", "title", "meta", "link", "style", "script" };
+
+static const char blanks[] = " \t\r\n\f";
+
+/* Cuts blanks and comments off the front. */
+static struct slice
+html_skip_comments(struct slice s)
+{
+	const uint8_t *end;
+
+	if (slice_starts(s, SLICE("\xef\xbb\xbf")))
+		s = slice_skip(s, 3);
+	for (;;) {
+		while (s.len > 0 &&
+		       memchr(blanks, s.ptr[0], sizeof(blanks) - 1) != NULL)
+			s = slice_skip(s, 1);
+		if (!slice_starts(s, SLICE("<!--")))
+			return s;
+		end = memmem(s.ptr, s.len, "-->", 3);
+		if (end == NULL)
+			return SLICE("");
+		s = slice_skip(s, (size_t)(end - s.ptr) + 3);
+	}
+}
+
+static bool
+html_starts_with(struct slice s, struct slice element)
+{
+	static const char ends[] = " \t\r\n\f/>";
+
+	return s.len > element.len &&
+	       slice_equal_nocase(slice_head(s, element.len), element) &&
+	       memchr(ends, s.ptr[element.len], sizeof(ends) - 1) != NULL;
+}
+
+static bool
+bytes_are_html(struct slice s)
+{
+	s = html_skip_comments(s);
+	if (!slice_starts(s, SLICE("<")))
+		return false;
+	s = slice_skip(s, 1);
+	for (size_t i = 0; i < sizeof(html_elements) / sizeof(*html_elements);
+	     i++)
+		if (html_starts_with(s, slice_str(html_elements[i])))
+			return true;
+	return false;
+}
+
+/* UTF-8 without control characters. */
+static bool
+bytes_are_text(struct slice s)
+{
+	static const char controls[] = "\t\r\n\f\x1b";
+
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] == 0x7f ||
+		    (s.ptr[i] < ' ' && memchr(controls, s.ptr[i],
+					   sizeof(controls) - 1) == NULL))
+			return false;
+	return slice_utf8(s);
+}
+
+/* What libmagic does not recognise: it gives up on a file of one byte. */
+static const char *
+type_improve(const char *type, struct slice bytes)
+{
+	bool is_unknown = strcmp(type, unknown) == 0;
+	bool is_text =
+	    strncmp(type, "text/", 5) == 0 && strcmp(type, "text/xml") != 0;
+
+	if ((is_unknown || is_text ||
+		strcmp(type, "application/javascript") == 0) &&
+	    bytes_are_html(bytes))
+		return "text/html";
+	return is_unknown && bytes_are_text(bytes) ? "text/plain" : type;
+}
+
 /* The first bytes of fd, whose position is left alone. False when they cannot
  * be read. */
 static bool
@@ -200,6 +281,8 @@ mime_sniff(struct mime *m, int fd, const struct stat *st)
 	type = magic_buffer(m->magic, m->bytes, len);
 	if (type == NULL || !mime_type_is_usable(type))
 		type = unknown;
+	else
+		type = type_improve(type, slice_of(m->bytes, len));
 	for (i = 1; i < CACHE_WAYS; i++)
 		if (set[i].used < place->used)
 			place = &set[i];

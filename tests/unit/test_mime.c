@@ -162,6 +162,54 @@ test_cache_checks_fstat(void **state)
 	mime_free(&m);
 }
 
+/* What libmagic alone takes for something else. */
+static void
+test_small_texts_and_pages(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *type;
+	} files[] = {
+		{ "7", "text/plain" },
+		{ "a", "text/plain" },
+		{ "\n", "text/plain" },
+		{ "{", "text/plain" },
+		{ "\xc3\xa9", "text/plain" },
+		{ "7\r\n", "text/plain" },
+		{ "\xff", "application/octet-stream" },
+		{ "\x01", "application/octet-stream" },
+		{ "\n\n<script>\nimport x from \"y\";\n"
+		  "export function a(){}\n</script>\n<!DOCTYPE html>\n"
+		  "<html></html>\n",
+		    "text/html" },
+		{ "<script src=\"a.js\"></script>\n"
+		  "<script>\nvar a = function(){ return 1; }\n</script>\n"
+		  "<html><body></body></html>\n",
+		    "text/html" },
+		{ "\xef\xbb\xbf<!-- a\n-->\n<SCRIPT\nsrc=a></SCRIPT>x",
+		    "text/html" },
+		{ "<link rel=x>\n<meta charset=utf-8><p>x", "text/html" },
+		{ "<!-- a comment alone", "text/plain" },
+		{ "<scripture> is no element\n", "text/plain" },
+		{ "<?xml version=\"1.0\"?>\n<html></html>\n", "text/xml" },
+	};
+	struct mime *m;
+
+	(void)state;
+	capsule_open_one("");
+	m = mime_new(capsule.conf, &capsule.report);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "small%zu", i);
+		tree_write(name, files[i].text);
+		check_row(
+		    slice_equal(type_of(m, name), slice_str(files[i].type)),
+		    files[i].text);
+	}
+	mime_free(&m);
+}
+
 static void
 test_more_files_than_the_cache_holds(void **state)
 {
@@ -281,6 +329,7 @@ main(void)
 		capsule_test(test_operator_types_override),
 		capsule_test(test_by_content),
 		capsule_test(test_cache_checks_fstat),
+		capsule_test(test_small_texts_and_pages),
 		capsule_test(test_more_files_than_the_cache_holds),
 		capsule_test(test_only_a_bounded_prefix_is_looked_at),
 		capsule_test(test_unreadable),
