@@ -25,8 +25,14 @@ enum {
 	/* 1,000 lines of a name of 255 bytes, escaped, and a label. */
 	PAGE_MAX = 4 * 1024 * 1024,
 	/* A change within the granularity of mtime, here taken as generously as
-	 * FAT does, cannot be seen: so young a directory is not kept. */
+	 * FAT does, cannot be seen: what is so young is not kept. */
 	SETTLED_S = 2,
+};
+
+/* A directory and the files in it, as they were at one moment. */
+struct listing_stamp {
+	uint64_t sum;
+	int64_t newest; /* last mtime of all, in seconds since 1970 */
 };
 
 /* What listing_get hands out is its first field. */
@@ -38,7 +44,7 @@ struct listing_kept {
 	char *path;
 	dev_t dev;
 	ino_t ino;
-	struct timespec mtime;
+	struct listing_stamp stamp;
 };
 
 struct listings {
@@ -221,17 +227,26 @@ listing_consider(struct listing_page *p, const struct dirent *e)
 		listing_add_entry(p, e->d_name, result == RESOLVED_SLASH);
 }
 
+/* An open of our own: the caller's has a position that is shared. NULL: out of
+ * memory or descriptors. */
+static DIR *
+directory_open(int fd)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own == -1 ? NULL : fdopendir(own);
+
+	if (dir == NULL && own != -1)
+		close(own);
+	return dir;
+}
+
 static void
 listing_read(struct listing_page *p, int fd)
 {
-	/* An open of our own: the caller's has a position that is shared. */
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own == -1 ? NULL : fdopendir(own);
+	DIR *dir = directory_open(fd);
 	const struct dirent *e;
 
 	if (dir == NULL) {
-		if (own != -1)
-			close(own);
 		p->failed = true;
 		return;
 	}
@@ -405,6 +420,56 @@ listing_release(struct listing *page)
 	free(k);
 }
 
+static void
+hash_add(uint64_t *hash, const void *bytes, size_t n)
+{
+	/* FNV-1a. */
+	for (size_t i = 0; i < n; i++)
+		*hash = (*hash ^ ((const uint8_t *)bytes)[i]) *
+			UINT64_C(0x100000001b3);
+}
+
+static void
+stamp_add(struct listing_stamp *stamp, const char *name, const struct stat *st)
+{
+	const uint64_t facts[] = { st->st_dev, st->st_ino, st->st_mode,
+		(uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
+		(uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
+		(uint64_t)st->st_ctim.tv_nsec };
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	hash_add(&hash, name, strlen(name));
+	hash_add(&hash, facts, sizeof(facts));
+	/* A sum: names come in any order. */
+	stamp->sum += hash;
+	if (st->st_mtim.tv_sec > stamp->newest)
+		stamp->newest = st->st_mtim.tv_sec;
+}
+
+/* Describes the directory open at fd, and each file in it as it now is: a file
+ * that is edited in place does not change its directory. False: out of memory
+ * or descriptors. */
+static bool
+stamp_take(int fd, const struct stat *directory, struct listing_stamp *stamp)
+{
+	DIR *dir = directory_open(fd);
+	const struct dirent *e;
+	struct stat st;
+
+	*stamp = (struct listing_stamp){ 0 };
+	if (dir == NULL)
+		return false;
+	stamp_add(stamp, "", directory);
+	for (size_t n = 0; n <= LISTING_NAMES_MAX && (e = readdir(dir)) != NULL;
+	     n++)
+		if (strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0 &&
+		    fstatat(fd, e->d_name, &st, 0) == 0)
+			stamp_add(stamp, e->d_name, &st);
+	closedir(dir);
+	return true;
+}
+
 /* The page of the same directory, whatever its age. */
 static struct listing_kept *
 listing_find(struct listings *l, const struct host *h, const char *path,
@@ -423,8 +488,8 @@ listing_find(struct listings *l, const struct host *h, const char *path,
 }
 
 static struct listing_kept *
-listing_make(
-    const struct host *h, const char *path, int fd, const struct stat *st)
+listing_make(const struct host *h, const char *path, int fd,
+    const struct stat *st, const struct listing_stamp *stamp)
 {
 	struct listing_kept *k = calloc(1, sizeof(*k));
 	int error = ENOMEM;
@@ -439,7 +504,7 @@ listing_make(
 	k->path = strdup(path);
 	k->dev = st->st_dev;
 	k->ino = st->st_ino;
-	k->mtime = st->st_mtim;
+	k->stamp = *stamp;
 	made = k->path != NULL && listing_listing_write(h, path, fd, &k->text);
 	if (!made && k->path != NULL)
 		error = errno;
@@ -453,9 +518,9 @@ listing_make(
 }
 
 static bool
-listing_is_settled(const struct stat *st)
+stamp_is_settled(const struct listing_stamp *stamp)
 {
-	int64_t age = clock_wall() - st->st_mtim.tv_sec;
+	int64_t age = clock_wall() - stamp->newest;
 
 	return age >= SETTLED_S || age < 0;
 }
@@ -475,11 +540,12 @@ listing_get(struct listings *l, const struct host *h, const char *path, int fd,
     const struct stat *st)
 {
 	struct listing_kept *k = listing_find(l, h, path, st);
+	struct listing_stamp stamp;
+	bool stamped = stamp_take(fd, st, &stamp);
 
 	if (k != NULL) {
 		list_remove(&k->link);
-		if (k->mtime.tv_sec == st->st_mtim.tv_sec &&
-		    k->mtime.tv_nsec == st->st_mtim.tv_nsec) {
+		if (stamped && k->stamp.sum == stamp.sum) {
 			list_append(&l->recent, &k->link);
 			k->page.references++;
 			return &k->page;
@@ -487,10 +553,10 @@ listing_get(struct listings *l, const struct host *h, const char *path, int fd,
 		l->n--;
 		listing_release(&k->page);
 	}
-	k = listing_make(h, path, fd, st);
+	k = listing_make(h, path, fd, st, &stamp);
 	if (k == NULL)
 		return NULL;
-	if (listing_is_settled(st))
+	if (stamped && stamp_is_settled(&stamp))
 		listing_keep(l, k);
 	return &k->page;
 }

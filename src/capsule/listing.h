@@ -25,12 +25,13 @@ struct listings *listings_new(void);
 void listings_free(struct listings **l);
 
 /* The page of the directory open at fd (described by st, at path beneath h's
- * root, "" for the root, else ending in '/'), from the cache while device,
- * inode and mtime are the same. Directories first, numbers in order, sizes for
- * people, a .gmi page by its first heading; what resolve() would refuse is left
- * out; a link to ".." but at the root. NULL and errno: EFBIG when the directory
- * holds more than LISTING_NAMES_MAX names, else ENOMEM, out of memory or of
- * descriptors. Every page is given back with listing_release. */
+ * root, "" for the root, else ending in '/'), from the cache while stat(2) says
+ * the same of it and of each file in it. Directories first, numbers in order,
+ * sizes for people, a .gmi page by its first heading; what resolve() would
+ * refuse is left out; a link to ".." but at the root. NULL and errno: EFBIG
+ * when the directory holds more than LISTING_NAMES_MAX names, else ENOMEM, out
+ * of memory or of descriptors. Every page is given back with
+ * listing_release. */
 struct listing *listing_get(struct listings *l, const struct host *h,
     const char *path, int fd, const struct stat *st);
 void listing_release(struct listing *page);

@@ -80,6 +80,40 @@ test_recent_changes_are_not_cached(void **state)
 	listings_free(&l);
 }
 
+/* A file that is written in place leaves its directory as it was. */
+static void
+test_files_edited_in_place(void **state)
+{
+	struct listings *l = listings_new();
+	struct listing *page, *again;
+
+	(void)state;
+	capsule_open_one("listing = true;");
+	tree_write("root/a.gmi", "# One\n");
+	tree_write("root/b.gmi", "# B\n");
+	set_mtime("root/a.gmi", 0);
+	set_mtime("root/b.gmi", 0);
+	set_mtime("root", 0);
+	page = page_of(l, "");
+	again = page_of(l, "");
+	assert_ptr_equal(page, again);
+	check_slice(
+	    page->body, SLICE("# /\n\n=> a.gmi One (6 B)\n=> b.gmi B (4 B)\n"));
+	listing_release(page);
+	listing_release(again);
+	tree_write("root/a.gmi", "# Another\n");
+	page = page_of(l, "");
+	check_slice(page->body,
+	    SLICE("# /\n\n=> a.gmi Another (10 B)\n=> b.gmi B (4 B)\n"));
+	listing_release(page);
+	tree_truncate("root/b.gmi", 0);
+	page = page_of(l, "");
+	check_slice(page->body, SLICE("# /\n\n=> a.gmi Another (10 B)\n"
+				      "=> b.gmi b.gmi (0 B)\n"));
+	listing_release(page);
+	listings_free(&l);
+}
+
 static void
 test_two_paths_of_one_directory(void **state)
 {
@@ -403,6 +437,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_cache_checks_mtime),
 		capsule_test(test_recent_changes_are_not_cached),
+		capsule_test(test_files_edited_in_place),
 		capsule_test(test_two_paths_of_one_directory),
 		capsule_test(test_cache_drops_the_least_recently_used),
 		capsule_test(test_no_descriptors_left),
