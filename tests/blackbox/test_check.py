@@ -23,6 +23,23 @@ def entries(place):
             for p in [place, *place.rglob("*")]}
 
 
+@pytest.mark.parametrize("which", ["crt", "key"])
+def test_DER_is_converted_by_the_command_that_the_error_prints(setup, which):
+    file = pair(setup.certs, "localhost")[which == "key"]
+    kind = {"crt": "x509", "key": "pkey"}[which]
+    der = setup.place / "der"
+    subprocess.run(["openssl", kind, "-in", file, "-outform", "DER",
+                    "-out", der], check=True)
+    file.write_bytes(der.read_bytes())
+    done = setup.check()
+    assert done.returncode == 1
+    said, command = errors(done)[0].split("convert it: ")
+    assert f"localhost.{which}: DER, not PEM" in said
+    subprocess.run(command, shell=True, check=True)
+    (setup.certs / f"localhost.{which}.pem").rename(file)
+    assert setup.check().returncode == 0
+
+
 @pytest.mark.parametrize("log", ["absent", "present", "fifo"])
 def test_check_creates_and_deletes_nothing(setup, log):
     """Nor touches a log that a server makes at the same moment."""
@@ -181,6 +198,40 @@ def spoil_chain_length(s):
     crt, _ = pair(s.certs, "localhost")
     crt.write_text(18 * crt.read_text())
     return "localhost.crt: more than 16 certificates after the first"
+
+
+def spoil_chain_order(s):
+    crt, _ = pair(s.certs, "localhost")
+    issuer, _ = pair(s.place / "other", "localhost")
+    crt.write_text(issuer.read_text() + crt.read_text())
+    return "localhost.crt: the capsule's own certificate must come first"
+
+
+def spoil_locale(s):
+    s.options["capsules"][0]["lang"] = "it_IT"
+    s.write()
+    return 'did you mean "it-IT"?'
+
+
+def spoil_option_of_another_server(s):
+    s.options["port"] = 1965
+    s.write()
+    return 'unknown option "port"; did you mean "listen"?'
+
+
+def spoil_redirect_to_any_host(s):
+    s.options["capsules"][0]["redirects"] = [
+        {"from": "/a/*", "to": "gemini://example.org*"}]
+    s.write()
+    return "could name another host"
+
+
+def spoil_last_comma(s):
+    s.write(f"""capsules = (
+	{{ host = "localhost"; root = "{s.root}"; }},
+);
+""")
+    return "carnation.conf:2: error: ',' after the last entry"
 
 
 def spoil_chain_garbled(s):

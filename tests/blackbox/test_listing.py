@@ -129,6 +129,21 @@ def test_more_names_than_a_listing_reads(place):
         assert server.ask("/over/").status == 20
 
 
+def test_a_file_that_is_edited_in_place(place):
+    root = tree(place / "capsule", {"index.gmi": "# x\n",
+                                    "log/a.gmi": "# One\n"})
+    for path in (root / "log" / "a.gmi", root / "log"):
+        os.utime(path, (1000, 1000))
+    with Server([{"host": "localhost", "root": root,
+                  "listing": True}]) as server:
+        for _ in range(3):
+            assert "=> a.gmi One (6 B)\n" in server.ask("/log/").text
+        with open(root / "log" / "a.gmi", "r+") as file:
+            file.write("# Another\n")
+        for _ in range(3):
+            assert "=> a.gmi Another (10 B)\n" in server.ask("/log/").text
+
+
 def test_R1_7_69_the_slash_comes_first(listed, via):
     reply = listed.ask("/open?q", tls=via.tls, family=via.family)
     assert (reply.status, reply.meta) == (31, "/open/?q")
