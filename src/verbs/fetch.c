@@ -320,7 +320,8 @@ on_interrupt(int number)
 }
 
 /* Until signals_restore, SIGINT only sets interrupted, and interrupts what
- * waits. A second one ends the program. */
+ * waits. A second one ends the program. Where it is ignored, as in the
+ * background of a script, it remains so. */
 static void
 signals_catch(struct sigaction *before)
 {
@@ -328,7 +329,9 @@ signals_catch(struct sigaction *before)
 		.sa_flags = (int)SA_RESETHAND };
 
 	sigemptyset(&a.sa_mask);
-	sigaction(SIGINT, &a, before);
+	sigaction(SIGINT, NULL, before);
+	if (before->sa_handler != SIG_IGN)
+		sigaction(SIGINT, &a, NULL);
 }
 
 /* Then ends as SIGINT would have ended the program if it arrived: a shell wants to

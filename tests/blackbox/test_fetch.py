@@ -129,6 +129,11 @@ def test_a_space_in_a_url_is_encoded(fetch, evil):
     assert s.lines == [s.url("/a%20b/%C3%A9?c%20d")]
 
 
+def default_sigint():
+    """Shells start what runs in their background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_download_is_kept(evil, tmp_path):
     started = threading.Event()
 
@@ -140,7 +145,8 @@ def test_an_interrupted_download_is_kept(evil, tmp_path):
     s = evil(answer)
     p = subprocess.Popen(
         [CARNATION, "fetch", "-o", "page", "--known-hosts", "known", s.url()],
-        cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=default_sigint)
     assert started.wait(TIMEOUT)
     wait_for(lambda: any(f.stat().st_size == 1000 for f in
                          tmp_path.glob("page.part.*")), TIMEOUT, "the bytes")

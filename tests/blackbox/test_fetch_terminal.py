@@ -23,6 +23,7 @@ class Terminal:
         self.seen = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(CARNATION, [str(CARNATION), *words], env)
 
     def read_until(self, wanted):
