@@ -240,12 +240,14 @@ explain_value(enum token t, const struct grammar_place *p, struct buf *out)
 }
 
 static void
-explain_unclosed(const struct grammar_place *p, struct buf *out)
+explain_unclosed(enum token t, const struct grammar_place *p, struct buf *out)
 {
 	explain_token(p, out);
 	if (p->open_line > 0)
 		buf_printf(out, ": the '%c' of line %u is not closed", p->open,
 		    p->open_line);
+	else if (t == TOKEN_OPEN)
+		buf_str(out, ": a group is written NAME = { }");
 }
 
 static void
@@ -269,7 +271,7 @@ explain_name(const struct grammar *g, enum token t,
 	else if (t == TOKEN_SEMICOLON || t == TOKEN_EQUALS)
 		explain_token(p, out);
 	else
-		explain_unclosed(p, out);
+		explain_unclosed(t, p, out);
 }
 
 static bool
@@ -324,6 +326,10 @@ grammar_explain(const struct grammar *g, enum token t,
 		break;
 	case GRAMMAR_AFTER:
 	case GRAMMAR_WRONG:
+		if (t == TOKEN_OPEN) {
+			explain_unclosed(t, p, out);
+			break;
+		}
 		explain_token(p, out);
 		buf_printf(
 		    out, " after the value of '%.*s'", SLICE_ARGS(p->name));

@@ -71,9 +71,19 @@ test_the_token_is_named(void **state)
 		{ "a block of another server", "server \"x\" {\n}",
 		    "1: error: missing '=' after 'server'" },
 		{ "a section of another server", "[server]\nport = 1\n",
-		    "1: error: unexpected '['" },
+		    "1: error: unexpected '[': a group is written NAME = "
+		    "{ }" },
+		{ "a section of another server, later",
+		    "user = \"x\"\n[[server]]\n",
+		    "2: error: unexpected '[': a group is written NAME = "
+		    "{ }" },
+		{ "no brace, nor a semicolon",
+		    "types = (\n{ extension = \"a\"\n{ } );",
+		    "3: error: unexpected '{': the '{' of line 2 is not "
+		    "closed" },
 		{ "a name in quotes", "{ \"host\": 1 }",
-		    "1: error: unexpected '{'" },
+		    "1: error: unexpected '{': a group is written NAME = "
+		    "{ }" },
 		{ "no value, and the next line", "user =\ngroup = \"x\";",
 		    "1: error: user: missing value" },
 		{ "no value at the end", "\nuser =\n",
