@@ -42,8 +42,8 @@ sha1_block(struct sha1 *s)
 		       (uint32_t)s->block[4 * i + 1] << 16 |
 		       (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
 	for (unsigned i = 16; i < SHA1_ROUNDS; i++)
-		w[i] = sha1_rotate(
-		    w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+		w[i] =
+		    sha1_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 	memcpy(v, s->state, sizeof(v));
 	for (unsigned i = 0; i < SHA1_ROUNDS; i++) {
 		next = sha1_rotate(v[0], 5) + sha1_mix(i, v[1], v[2], v[3]) +
@@ -84,8 +84,8 @@ sha1_end(struct sha1 *s)
 }
 
 void
-uuid_of_name(const uint8_t space[UUID_SIZE], struct slice name,
-    char out[UUID_TEXT_SIZE])
+uuid_of_name(
+    const uint8_t space[UUID_SIZE], struct slice name, char out[UUID_TEXT_SIZE])
 {
 	struct sha1 s = { .state = { 0x67452301, 0xefcdab89, 0x98badcfe,
 			      0x10325476, 0xc3d2e1f0 } };
