@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/digest.h"
 #include "util/array.h"
-#include "util/uuid.h"
 
 enum { ID_MAX = 32 * FEED_TARGET_MAX }; /* bytes; each may be escaped */
 
@@ -76,8 +76,10 @@ id_put_uuid(struct buf *out, struct slice name)
 {
 	char text[UUID_TEXT_SIZE];
 
-	uuid_of_name(id_space, name, text);
-	buf_printf(out, "urn:uuid:%s", text);
+	if (digest_uuid(id_space, name, text))
+		buf_printf(out, "urn:uuid:%s", text);
+	else
+		out->failed = true;
 }
 
 /* The entries of two capsules may have the same paths: their feeds differ. */

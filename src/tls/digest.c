@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(DIGEST_SIZE == SHA256_DIGEST_LENGTH, "SHA-256 is 32 bytes");
@@ -80,6 +81,32 @@ digest_parse(struct slice hex, uint8_t out[DIGEST_SIZE])
 			return false;
 		out[i / 2] =
 		    (uint8_t)(i % 2 == 0 ? value << 4 : out[i / 2] | value);
+	}
+	return true;
+}
+
+bool
+digest_uuid(
+    const uint8_t space[UUID_SIZE], struct slice name, char out[UUID_TEXT_SIZE])
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha1(), NULL) == 1 &&
+		  EVP_DigestUpdate(md, space, UUID_SIZE) == 1 &&
+		  EVP_DigestUpdate(md, name.ptr, name.len) == 1 &&
+		  EVP_DigestFinal_ex(md, hash, NULL) == 1;
+
+	EVP_MD_CTX_free(md);
+	out[0] = '\0';
+	if (!ok)
+		return false;
+	hash[6] = (uint8_t)((hash[6] & 0x0f) | 0x50); /* the version */
+	hash[8] = (uint8_t)((hash[8] & 0x3f) | 0x80); /* the variant */
+	for (size_t i = 0; i < UUID_SIZE; i++) {
+		bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+		snprintf(out, 4, "%s%02x", dash ? "-" : "", hash[i]);
+		out += dash ? 3 : 2;
 	}
 	return true;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* SHA-256. Depends on util and OpenSSL. */
+/* SHA-256, and identifiers made of a name. Depends on util and OpenSSL. */
 #ifndef TLS_DIGEST_H
 #define TLS_DIGEST_H
 
 #include "util/slice.h"
 
-enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 2 * DIGEST_SIZE + 1 };
+enum {
+	DIGEST_SIZE = 32,
+	DIGEST_HEX_SIZE = 2 * DIGEST_SIZE + 1,
+	UUID_SIZE = 16,
+	UUID_TEXT_SIZE = 37,
+};
 
 void digest_sha256(struct slice bytes, uint8_t out[DIGEST_SIZE]);
 
@@ -32,5 +37,11 @@ void digest_hex(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE]);
 
 /* From exactly 64 digits, lower case; false when they are not. */
 bool digest_parse(struct slice hex, uint8_t out[DIGEST_SIZE]);
+
+/* The UUID of name in a namespace (RFC 9562 5.5, version 5) as text, lower case,
+ * NUL-terminated. It identifies, it protects nothing. False, and out is "", when out
+ * of memory. */
+bool digest_uuid(const uint8_t space[UUID_SIZE], struct slice name,
+    char out[UUID_TEXT_SIZE]);
 
 #endif

@@ -114,10 +114,27 @@ test_parse(void **state)
 	}
 }
 
+/* RFC 9562 6.6, and Python's uuid.uuid5(NAMESPACE_DNS, "x" * n). */
+static void
+test_uuid(void **state)
+{
+	static const uint8_t dns[UUID_SIZE] = { 0x6b, 0xa7, 0xb8, 0x10, 0x9d,
+		0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30,
+		0xc8 };
+	char out[UUID_TEXT_SIZE];
+
+	(void)state;
+	assert_true(digest_uuid(dns, SLICE("www.example.com"), out));
+	assert_string_equal(out, "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+	assert_true(digest_uuid(dns, SLICE(""), out));
+	assert_string_equal(out, "4ebd0208-8328-5d69-8c44-ec50939c0967");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_nothing_held),
