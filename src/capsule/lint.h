@@ -11,7 +11,6 @@
 
 enum {
 	LINT_PROMISES_MAX = 8,
-	LINT_LEVELS_MAX = 256, /* levels that a person sets */
 };
 
 enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };

@@ -69,7 +69,7 @@ report_add(struct report *r, enum report_level level, const char *file,
 	va_end(ap);
 	/* A byte becomes four at most, "\xHH". */
 	buf_init(&safe, (size_t)4 * REPORT_TEXT_MAX);
-	if (log_escape(&safe, slice_str(raw)))
+	if (log_escape_most(&safe, slice_str(raw)))
 		text = buf_cstr(&safe);
 	if (text != NULL && report_has(r, level, file, line, text))
 		goto out;

@@ -108,7 +108,9 @@ cert_load_named(const struct conf_capsule *c, struct site_cert *out,
 	if (out->cert != NULL)
 		*key = sign_key_load(c->key.text, why);
 	out->key_is_private = sign_key_file_is_private(c->key.text);
-	return out->file != NULL && out->cert != NULL && *key != NULL;
+	if (out->file == NULL)
+		return why_memory(why);
+	return out->cert != NULL && *key != NULL;
 }
 
 /* The pair named after the host in the certs directory: found, made, or, when

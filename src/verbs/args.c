@@ -8,8 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "capsule/plain.h"
-#include "util/slice.h"
+#include "util/buf.h"
 
 enum {
 	WIDTH_PIPE = 80,
@@ -118,7 +117,7 @@ value_take(struct parser *p, const struct arg *a, const char *text)
 
 	if (a->kind == ARG_KIND_FLAG)
 		*(bool *)to = true;
-	else if (plain_is_blank(slice_str(text)))
+	else if (text[0] == '\0')
 		ok = why_set(p->why, "empty value");
 	else if (a->check != NULL && !a->check(text, p->why))
 		ok = false;
@@ -343,10 +342,14 @@ args_print_options(FILE *out, const struct arg *args, unsigned width)
 {
 	unsigned column = help_column(args);
 	char text[ARG_TEXT_MAX];
+	bool first = true;
 
 	for (const struct arg *a = args; a->name != NULL; a++) {
 		if (a->help == NULL)
 			continue;
+		if (first)
+			putc('\n', out);
+		first = false;
 		option_text(a, text);
 		if (strlen(text) + 2 > column)
 			fprintf(out, "%s\n%*s", text, (int)column, "");

@@ -71,7 +71,8 @@ bool args_parse(
 void args_free(const struct arg *args, void *job);
 
 /* The lines of the usage page: "usage: carnation VERB [--key FILE] STORE", and
- * a line or more for each option, both folded to width columns. */
+ * an empty line with a line or more for each option, if there are any; both folded
+ * to width columns. */
 void args_print_synopsis(
     FILE *out, const char *verb, const struct arg *args, unsigned width);
 void args_print_options(FILE *out, const struct arg *args, unsigned width);

@@ -129,7 +129,7 @@ const struct verb verb_cert_new = {
 		    ARG_TEXT(struct new_job, certs) },
 		{ "HOST", 0, NULL, NULL, ARG_TEXT(struct new_job, host) },
 		{ "ALIAS", 0, NULL, NULL,
-		    ARG_LIST(struct new_job, aliases, CERT_NAMES_MAX),
+		    ARG_LIST(struct new_job, aliases, SIZE_MAX),
 		    .optional = true },
 		{ .name = NULL },
 	    },

@@ -223,7 +223,7 @@ const struct verb verb_lint = {
 		    ARG_FLAG(struct lint_job, json) },
 		{ "--level", 'W', "CODE=LEVEL",
 		    "off, warn or error for one check",
-		    ARG_LIST(struct lint_job, levels, LINT_LEVELS_MAX),
+		    ARG_LIST(struct lint_job, levels, SIZE_MAX),
 		    .check = arg_check_level },
 		{ "DIR", 0, NULL, NULL, ARG_TEXT(struct lint_job, dir) },
 		{ .name = NULL },

@@ -30,7 +30,8 @@ struct mirror_job {
 	struct arg_list also_words;
 	const char *host;
 	const char *contact;
-	uint64_t allow_serial, max_file, max_bytes, max_files;
+	uint64_t allow_serial, max_file, max_bytes,
+	    max_files; /* 0: not given */
 	bool strict_tls, json, survey;
 	/* What the words mean. */
 	char base[MANIFEST_ORIGIN_MAX];
@@ -303,6 +304,16 @@ origin_check(const char *text, struct why *why)
 		   text);
 }
 
+static enum result
+keys_read(struct mirror_job *j)
+{
+	enum result result = RESULT_GOOD;
+
+	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
+		result = key_read_public(j->key_words.text[i], &j->keys[i]);
+	return result;
+}
+
 /* Whether URL is one that can be mirrored, into base. */
 static enum result
 base_set(struct mirror_job *j)
@@ -332,9 +343,13 @@ mirror_options_of(struct mirror_job *j)
 		.n_also = j->also_words.n,
 		.strict_tls = j->strict_tls,
 		.allow_serial = j->allow_serial,
-		.max_file = j->max_file,
-		.max_bytes = j->max_bytes,
-		.max_files = j->max_files,
+		.max_file = j->max_file > 0 ? j->max_file
+					    : (uint64_t)MIRROR_FILE_MIB << 20,
+		.max_bytes = j->max_bytes > 0
+				 ? j->max_bytes
+				 : (uint64_t)MIRROR_BYTES_GIB << 30,
+		.max_files =
+		    j->max_files > 0 ? j->max_files : MANIFEST_FILES_MAX,
 		.host = j->host != NULL ? j->canonical : NULL,
 		.contact = j->contact,
 		.stop = &stopping,
@@ -355,6 +370,9 @@ mirror(struct mirror_job *j)
 		return verb_misused("missing argument: STORE");
 	if (j->key_words.n > 1)
 		return verb_misused("duplicate option --key");
+	result = keys_read(j);
+	if (result != RESULT_GOOD)
+		return result;
 	options = mirror_options_of(j);
 	if (j->key_words.n > 0)
 		options.key = &j->keys[0];
@@ -373,7 +391,8 @@ survey_place(struct mirror_job *j, struct survey_options *o)
 	if (j->store != NULL)
 		return verb_misused("too many arguments: %s", j->store);
 	if (j->also_words.n > 0 || j->host != NULL || j->contact != NULL ||
-	    j->allow_serial > 0 || j->strict_tls || j->json)
+	    j->allow_serial > 0 || j->strict_tls || j->json ||
+	    j->max_file > 0 || j->max_bytes > 0 || j->max_files > 0)
 		return verb_misused("only --key goes with --survey");
 	if (strstr(j->url, "://") == NULL) {
 		o->store = j->url;
@@ -397,6 +416,8 @@ survey(struct mirror_job *j)
 	struct buf page;
 	struct why why;
 
+	if (result == RESULT_GOOD)
+		result = keys_read(j);
 	if (result != RESULT_GOOD)
 		return result;
 	why_clear(&why);
@@ -423,13 +444,8 @@ static enum result
 mirror_verb_run(void *job)
 {
 	struct mirror_job *j = job;
-	enum result result = RESULT_GOOD;
 
 	signals_handle();
-	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
-		result = key_read_public(j->key_words.text[i], &j->keys[i]);
-	if (result != RESULT_GOOD)
-		return result;
 	return j->survey ? survey(j) : mirror(j);
 }
 
@@ -499,11 +515,6 @@ const struct verb verb_mirror = {
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct mirror_job),
-	.defaults = &(const struct mirror_job){
-		.max_file = (uint64_t)MIRROR_FILE_MIB << 20,
-		.max_bytes = (uint64_t)MIRROR_BYTES_GIB << 30,
-		.max_files = MANIFEST_FILES_MAX,
-	},
 	.run = mirror_verb_run,
 };
 /* clang-format on */

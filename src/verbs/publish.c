@@ -517,7 +517,7 @@ publish_run(void *job)
 		result = files_read(j, &why);
 		if (result == RESULT_GOOD)
 			result = publish(j);
-		else
+		else if (why.text[0] != '\0')
 			log_error("%s", why.text);
 	}
 	signify_secret_free(&j->secret);
@@ -554,7 +554,8 @@ const struct verb verb_publish = {
 		    .check = arg_check_origin },
 		{ "--author", 0, "NAME",
 		    "the author in atom.xml (default: the capsule's title)",
-		    ARG_TEXT(struct publish_job, author) },
+		    ARG_TEXT(struct publish_job, author),
+		    .check = arg_check_filled },
 		{ "--final", 0, NULL,
 		    "the last release: mirrors need not look for another",
 		    ARG_FLAG(struct publish_job, o.final) },
@@ -574,7 +575,7 @@ const struct verb verb_publish = {
 		    ARG_TEXT(struct publish_job, signed_file) },
 		{ "--level", 'W', "CODE=LEVEL",
 		    "off, warn or error for one check, as for lint",
-		    ARG_LIST(struct publish_job, levels, LINT_LEVELS_MAX),
+		    ARG_LIST(struct publish_job, levels, SIZE_MAX),
 		    .check = publish_level_check },
 		{ "--strict", 0, NULL,
 		    "refuse to leave out files, instead of warning",

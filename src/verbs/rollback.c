@@ -171,7 +171,7 @@ trace_renew(struct rollback_job *j)
 	if (st == NULL)
 		why_memory(&why);
 	/* A store that never had a state has no trace either; a broken one is
-	 * reported by tell_mirrors. */
+	 * reported by mirrors_explain. */
 	else if (state_read(j->store, st, &why) != STATE_READ)
 		written = true;
 	else

@@ -10,6 +10,7 @@
 #include "capsule/feed.h"
 #include "capsule/lint.h"
 #include "capsule/mime.h"
+#include "capsule/plain.h"
 #include "tls/ctx.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -71,7 +72,6 @@ print_usage(FILE *out, const struct verb *v)
 	}
 	putc('\n', out);
 	print_paragraphs(out, v->about, width);
-	putc('\n', out);
 	args_print_options(out, v->args, width);
 	if (v->notes != NULL)
 		putc('\n', out);
@@ -97,7 +97,8 @@ verb_words(const struct verb *v, int n, char **words)
 {
 	size_t len = n > 0 ? strlen(words[0]) : 0;
 
-	if (n > 0 && strcmp(v->name, words[0]) == 0)
+	if (n > 0 && strchr(v->name, ' ') == NULL &&
+	    strcmp(v->name, words[0]) == 0)
 		return 1;
 	return n > 1 && strncmp(v->name, words[0], len) == 0 &&
 		       v->name[len] == ' ' &&
@@ -174,6 +175,9 @@ help(int n, char **words)
 	if (n == 0 || (n == 1 && strcmp(words[0], "help") == 0)) {
 		print_verbs(stdout);
 		any = true;
+	} else if (found != NULL && used < n) {
+		log_error("too many arguments: %s", words[used]);
+		return RESULT_USAGE;
 	} else if (found != NULL) {
 		print_usage(stdout, found);
 		any = true;
@@ -205,6 +209,26 @@ help_wanted(int *n, char **words)
 	return false;
 }
 
+/* "cert --json show" is "cert show --json": the second word of a verb may come
+ * after options. */
+static void
+second_word_move(int n, char **words)
+{
+	char *pair[2] = { words[0], NULL };
+	int used;
+
+	for (int i = 2;
+	     i < n && words[1][0] == '-' && strcmp(words[i - 1], "--") != 0;
+	     i++) {
+		pair[1] = words[i];
+		if (verb_find(2, pair, &used) == NULL || used != 2)
+			continue;
+		memmove(
+		    &words[2], &words[1], (size_t)(i - 1) * sizeof(words[0]));
+		words[1] = pair[1];
+	}
+}
+
 static enum result
 run(const struct verb *v, int n, char **words)
 {
@@ -225,7 +249,7 @@ run(const struct verb *v, int n, char **words)
 		     : verb_misused("%s", why.text);
 	args_free(v->args, job);
 	free(job);
-	return result;
+	return verb_flush() || result != RESULT_GOOD ? result : RESULT_FAILED;
 }
 
 static enum result
@@ -254,9 +278,11 @@ verbs_main(int argc, char **argv)
 		return version();
 	if (n > 0 && strcmp(words[0], "help") == 0)
 		return help(n - 1, words + 1);
-	if (wants_help)
-		return help(n, words);
+	if (n > 0)
+		second_word_move(n, words);
 	v = verb_find(n, words, &used);
+	if (wants_help)
+		return help(v != NULL ? used : n > 0, words);
 	return v == NULL ? report_unknown(n, words)
 			 : run(v, n - used, words + used);
 }
@@ -300,10 +326,20 @@ verb_confirm(const char *question, bool yes)
 bool
 verb_flush(void)
 {
+	static bool reported;
+
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return true;
-	log_error("standard output: %s", strerror(errno));
+	if (!reported)
+		log_error("standard output: %s", strerror(errno));
+	reported = true;
 	return false;
+}
+
+bool
+arg_check_filled(const char *text, struct why *why)
+{
+	return !plain_is_blank(slice_str(text)) || why_set(why, "empty value");
 }
 
 bool

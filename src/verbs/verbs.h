@@ -46,8 +46,9 @@ bool verb_confirm(const char *question, bool yes);
  * lost. */
 bool verb_flush(void);
 
-/* Checks of values that several verbs take: a host name; an origin as
+/* Checks of values that several verbs take: not blank; a host name; an origin as
  * feed_origin parses it; a level of a check as lint_set_text parses it. */
+bool arg_check_filled(const char *text, struct why *why);
 bool arg_check_host(const char *text, struct why *why);
 bool arg_check_origin(const char *text, struct why *why);
 bool arg_check_level(const char *text, struct why *why);

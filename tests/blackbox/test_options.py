@@ -4,10 +4,11 @@ that are addresses."""
 import json
 import re
 import ssl
+import subprocess
 
 import pytest
 
-from harness import TIMEOUT, ROOT, Client, Server, context, settings, tree
+from harness import CARNATION, TIMEOUT, ROOT, Client, Server, context, settings, tree
 from life import Plain, carnation, mark, status
 
 
@@ -176,3 +177,43 @@ def test_the_manual_has_the_options_of_each_verb():
             assert items == {"json", "dump"} and items < listed
         else:
             assert items == listed, verb
+
+
+def test_options_may_stand_before_the_second_word(place):
+    for words in (("cert", "--json", "show", "--certs", place),
+                  ("cert", "--certs", place, "show", "--json")):
+        done = carnation(*words)
+        assert (done.returncode, done.stdout) == (1, "[]\n"), done
+        assert "no certificate (HOST.crt)" in done.stderr
+    for words in (("cert", "--json"), ("cert", "--", "show"), ("cert show",),
+                  ("help", "prune", "x")):
+        done = carnation(*words)
+        assert (done.returncode, done.stdout) == (2, ""), done
+
+
+@pytest.mark.parametrize("line", [
+    "--version", "help", "help mirror", "prune --help", "check --json d", "cert show d/a.crt",
+    "cert new --certs c b.example", "key new k", "key show --json d/k.pub",
+    "lint d", "lint --json d", "verify --json d"])
+def test_a_full_disk_behind_the_standard_output_is_a_failure(place, line):
+    tree(place / "d", {"index.gmi": "# Hello\n"})
+    assert carnation("cert", "new", "--certs", place / "d", "a").returncode == 0
+    assert carnation("key", "new", place / "d/k").returncode == 0
+    for name in ("a.key", "k.sec"):
+        (place / "d" / name).unlink()
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([CARNATION, *line.split()], stdout=full, check=False,
+                              stderr=subprocess.PIPE, text=True, cwd=place)
+    assert done.returncode in (1, 2) and done.returncode == (
+        2 if line.startswith("verify") else 1), done
+    assert done.stderr.count("standard output: No space left on device\n") == 1
+
+
+@pytest.mark.parametrize("line", [
+    "mirror gemini://x/ --key none", "mirror http://x/ s --key none",
+    "mirror gemini://x/ s --key none --key none",
+    "mirror --survey --key none gemini://x/y", "mirror --survey --key none s --json",
+    "mirror --survey s --max-files 3", "mirror --survey s --max-bytes 1G"])
+def test_wrong_use_is_seen_before_a_key_is_read(place, line):
+    done = carnation(*line.split(), cwd=place)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 2, done

@@ -34,7 +34,7 @@ test_places(void **state)
 	formatted(&r.items[1], "a.conf: warning: old");
 	formatted(&r.items[2], "error: nowhere");
 	formatted(
-	    &r.items[3], "e\\x0avil:1: warning: two\\x0alines \\x1b[2J \\x5c");
+	    &r.items[3], "e\\x0avil:1: warning: two\\x0alines \\x1b[2J \\");
 	assert_int_equal(r.items[0].line, 7);
 	report_fini(&r);
 	assert_int_equal(r.n + r.errors + r.warnings, 0);
