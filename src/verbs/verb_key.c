@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/key.h"
+#include "verbs/verb_key.h"
 
 #include <errno.h>
 #include <stdio.h>

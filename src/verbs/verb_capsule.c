@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/capsule.h"
+#include "verbs/verb_capsule.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "verbs/key.h"
+#include "verbs/verb_key.h"
 #include "verbs/verbs.h"
 
 enum {

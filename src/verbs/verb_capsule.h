@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The capsule that a verb of its author works on, with the configuration of the
  * server or without. Depends on capsule. */
-#ifndef VERBS_CAPSULE_H
-#define VERBS_CAPSULE_H
+#ifndef VERBS_VERB_CAPSULE_H
+#define VERBS_VERB_CAPSULE_H
 
 #include "capsule/host.h"
 

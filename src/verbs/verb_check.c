@@ -8,7 +8,7 @@
 #include "server/listeners.h"
 #include "server/site.h"
 #include "util/json.h"
-#include "verbs/serve.h"
+#include "verbs/verb_serve.h"
 #include "verbs/verbs.h"
 
 enum { DUMP_MAX = 16 * 1024 * 1024, LINE_MAX_BYTES = 64 * 1024 };

@@ -10,7 +10,7 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "verbs/capsule.h"
+#include "verbs/verb_capsule.h"
 #include "verbs/verbs.h"
 
 enum {

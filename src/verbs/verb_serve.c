@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/serve.h"
+#include "verbs/verb_serve.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

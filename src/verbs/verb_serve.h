@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* What serve and check have in common: their options, and the configuration that
  * these and a file make together. Depends on conf. */
-#ifndef VERBS_SERVE_H
-#define VERBS_SERVE_H
+#ifndef VERBS_VERB_SERVE_H
+#define VERBS_VERB_SERVE_H
 
 #include "conf/conf.h"
 #include "util/result.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A signing key named on the command line. Depends on tls (signify, sign). */
-#ifndef VERBS_KEY_H
-#define VERBS_KEY_H
+#ifndef VERBS_VERB_KEY_H
+#define VERBS_VERB_KEY_H
 
 #include "tls/signify.h"
 #include "util/result.h"
