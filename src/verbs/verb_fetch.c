@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/exchange.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -293,12 +294,13 @@ static bool
 on_body(void *arg, struct slice bytes)
 {
 	struct fetch_job *j = arg;
+	uint64_t room = j->max_size - j->out.bytes;
 
-	if (bytes.len > j->max_size - j->out.bytes) {
-		j->too_large = true;
-		return false;
-	}
-	return output_write(&j->out, bytes);
+	j->too_large = bytes.len > room;
+	if (j->too_large)
+		bytes = slice_head(bytes, (size_t)room);
+	return (bytes.len == 0 || output_write(&j->out, bytes)) &&
+	       !j->too_large;
 }
 
 /* A redirect may lead to another host, which must not see the certificate. */
@@ -311,7 +313,7 @@ tls_choose(const struct fetch_job *j)
 	return j->shown != NULL && home ? j->shown : j->tls;
 }
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* the signal that arrived */
 
 static void
 on_interrupt(int number)
@@ -319,29 +321,35 @@ on_interrupt(int number)
 	interrupted = number;
 }
 
-/* Until signals_restore, SIGINT only sets interrupted, and interrupts what
- * waits. A second one ends the program. Where it is ignored, as in the
- * background of a script, it remains so. */
+enum { CAUGHT = 4 };
+static const int caught[CAUGHT] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+/* Until signals_restore, a signal that ends programs only sets interrupted, and
+ * interrupts what waits. A second one ends the program. Where it is ignored, as
+ * SIGINT in the background of a script, it remains so. */
 static void
-signals_catch(struct sigaction *before)
+signals_catch(struct sigaction before[CAUGHT])
 {
 	struct sigaction a = { .sa_handler = on_interrupt,
 		.sa_flags = (int)SA_RESETHAND };
 
 	sigemptyset(&a.sa_mask);
-	sigaction(SIGINT, NULL, before);
-	if (before->sa_handler != SIG_IGN)
-		sigaction(SIGINT, &a, NULL);
+	for (int i = 0; i < CAUGHT; i++) {
+		sigaction(caught[i], NULL, &before[i]);
+		if (before[i].sa_handler != SIG_IGN)
+			sigaction(caught[i], &a, NULL);
+	}
 }
 
-/* Then ends as SIGINT would have ended the program if it arrived: a shell wants to
- * see that. */
+/* Then ends as the signal would have ended the program if one arrived: a shell
+ * wants to see that. */
 static void
-signals_restore(const struct sigaction *before)
+signals_restore(const struct sigaction before[CAUGHT])
 {
-	sigaction(SIGINT, before, NULL);
+	for (int i = 0; i < CAUGHT; i++)
+		sigaction(caught[i], &before[i], NULL);
 	if (interrupted != 0)
-		raise(SIGINT);
+		raise(interrupted);
 }
 
 /* Says why the answer is not complete. */
@@ -378,13 +386,13 @@ request_once(struct fetch_job *j)
 		.arg = j,
 		.stop = &interrupted };
 	enum fetch_result result;
-	struct sigaction before;
+	struct sigaction before[CAUGHT];
 	bool whole, closed = true;
 	struct why why;
 
 	j->status = 0;
 	j->out = (struct output){ 0 };
-	signals_catch(&before);
+	signals_catch(before);
 	result = fetch(
 	    &j->target, tls_choose(j), (unsigned)j->timeout_s, &handler, &why);
 	whole =
@@ -392,7 +400,7 @@ request_once(struct fetch_job *j)
 	failure_report(j, result, &why);
 	if (j->status / FETCH_CLASSES == 2)
 		closed = output_close(&j->out, whole);
-	signals_restore(&before);
+	signals_restore(before);
 	return closed && result == FETCH_DONE;
 }
 
@@ -402,19 +410,19 @@ static char *
 answer_read(bool secret, struct slice prompt)
 {
 	struct termios before, during;
-	struct sigaction action;
+	struct sigaction action[CAUGHT];
 	size_t size = 0;
 	char *line = NULL;
 	ssize_t len = -1;
 
 	if (secret && tcgetattr(STDIN_FILENO, &before) == -1)
 		return NULL;
-	signals_catch(&action);
+	signals_catch(action);
 	if (secret) {
 		/* Nothing may stop the program while the terminal is mute. */
 		during = before;
 		during.c_lflag &= ~(tcflag_t)ECHO;
-		during.c_cc[VSUSP] = during.c_cc[VQUIT] = _POSIX_VDISABLE;
+		during.c_cc[VSUSP] = _POSIX_VDISABLE;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &during);
 	}
 	fprintf(stderr, "%.*s: ", SLICE_ARGS(prompt));
@@ -424,7 +432,7 @@ answer_read(bool secret, struct slice prompt)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	if (secret || len <= 0)
 		fputc('\n', stderr);
-	signals_restore(&action);
+	signals_restore(action);
 	if (len > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		return line;
@@ -433,6 +441,16 @@ answer_read(bool secret, struct slice prompt)
 		explicit_bzero(line, size);
 	free(line);
 	return NULL;
+}
+
+/* A key such as Ctrl-Z or an arrow, which nobody sees where there is no echo. */
+static bool
+answer_has_control(const char *answer)
+{
+	for (; *answer != '\0'; answer++)
+		if (iscntrl((unsigned char)*answer))
+			return true;
+	return false;
 }
 
 /* Answers the server's question; false when there is no terminal. */
@@ -454,8 +472,9 @@ input_ask(struct fetch_job *j)
 	    answer_read(j->status == STATUS_SENSITIVE_INPUT, buf_view(&prompt));
 	if (answer == NULL)
 		return false;
-	fits = target_answer(&j->target, slice_str(answer));
-	if (!fits)
+	if (answer_has_control(answer))
+		log_error("the answer contains a control character");
+	else if (!(fits = target_answer(&j->target, slice_str(answer))))
 		log_error("too long: a URL has at most 1024 bytes");
 	explicit_bzero(answer, strlen(answer));
 	free(answer);

@@ -108,6 +108,7 @@ def test_limit_on_size(fetch, evil, tmp_path):
     r = fetch("--max-size", 4999, "-o", "page", s.url())
     assert r.returncode == 1 and b"larger than 4999 bytes" in r.stderr
     assert not (tmp_path / "page").exists()
+    assert (tmp_path / "page.part").read_bytes() == b"x" * 4999
     assert fetch("--max-size=1K", s.url()).returncode == 1
 
 

@@ -121,6 +121,24 @@ def test_input_refused(terminal, evil):
             assert t.seen.count(b"Your name") == 1
 
 
+def test_an_unseen_key_is_not_sent(terminal, evil):
+    s = evil(ask)
+    t = terminal(s.url("/11"))
+    t.read_until(b"Your name: ")
+    t.type(b"se\x1acret\n")
+    assert t.finish() == 10
+    assert b"contains a control character" in t.seen and len(s.lines) == 1
+
+
+def test_a_killed_question_leaves_an_echo(terminal, evil):
+    t = terminal(evil(ask).url("/11"))
+    t.read_until(b"Your name: ")
+    os.kill(t.pid, signal.SIGTERM)
+    t.read_until(b": \r\n")
+    assert termios.tcgetattr(t.fd)[3] & termios.ECHO
+    assert t.finish() == -signal.SIGTERM
+
+
 def test_an_error_has_a_line_of_its_own(terminal, evil, tmp_path):
     def answer(line, c, n):
         c.sendall(b"20 text/plain\r\nhalf a line")
