@@ -126,10 +126,14 @@ mime_by_name(const struct mime *m, const char *path)
 	const char *known;
 	size_t i;
 
-	for (i = 0; i < m->conf->n_types; i++)
-		if (mime_type_has_extension(
-			name, slice_str(m->conf->types[i].extension.text)))
-			return slice_str(m->conf->types[i].type.text);
+	for (i = 0; i < m->conf->n_types; i++) {
+		const struct conf_type *t = &m->conf->types[i];
+
+		/* The lack of either was reported. */
+		if (t->extension.text != NULL && t->type.text != NULL &&
+		    mime_type_has_extension(name, slice_str(t->extension.text)))
+			return slice_str(t->type.text);
+	}
 	known = mime_table_find(name);
 	return known == NULL ? SLICE("") : slice_str(known);
 }

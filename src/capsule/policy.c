@@ -43,20 +43,33 @@ path_encoded_rest(
 	return true;
 }
 
+/* The empty text when there is none: its lack was reported. */
+static struct slice
+text_slice(const struct conf_text *t)
+{
+	return t->text == NULL ? SLICE("") : slice_str(t->text);
+}
+
 bool
 policy_carries_rest(const struct conf_redirect *redirect)
 {
-	return slice_ends(slice_str(redirect->from.text), SLICE("/*"));
+	return slice_ends(text_slice(&redirect->from), SLICE("/*"));
 }
 
 /* What stands before the rest, and is empty when there is none to carry. */
 static struct slice
 redirect_prefix(const struct conf_redirect *redirect)
 {
-	struct slice from = slice_str(redirect->from.text);
+	struct slice from = text_slice(&redirect->from);
 
 	return policy_carries_rest(redirect) ? slice_head(from, from.len - 1)
 					     : SLICE("");
+}
+
+static bool
+redirect_is_filled(const struct conf_redirect *redirect)
+{
+	return redirect->from.text != NULL && redirect->to.text != NULL;
 }
 
 static bool
@@ -66,6 +79,8 @@ redirect_matches(
 	struct slice prefix = redirect_prefix(redirect);
 	struct slice decoded = slice_of(path->decoded, path->decoded_len);
 
+	if (!redirect_is_filled(redirect))
+		return false;
 	if (prefix.len == 0)
 		return strcmp(redirect->from.text, path->decoded) == 0;
 	return slice_starts(decoded, prefix) ||
@@ -201,6 +216,8 @@ policy_redirect_path(const struct conf_redirect *redirect, const char *rest,
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf text;
 
+	if (redirect->from.text == NULL)
+		return false;
 	if (prefix.len == 0) {
 		prefix = slice_str(redirect->from.text);
 		rest = "";
@@ -210,18 +227,11 @@ policy_redirect_path(const struct conf_redirect *redirect, const char *rest,
 	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
 }
 
-static bool
-redirect_is_filled(const struct conf_redirect *redirect)
-{
-	return redirect->from.text != NULL && redirect->to.text != NULL;
-}
-
 static const struct conf_redirect *
 redirect_find(const struct conf_content *content, const struct uri_path *path)
 {
 	for (size_t i = 0; i < content->n_redirects; i++)
-		if (redirect_is_filled(&content->redirects[i]) &&
-		    redirect_matches(&content->redirects[i], path))
+		if (redirect_matches(&content->redirects[i], path))
 			return &content->redirects[i];
 	return NULL;
 }
@@ -298,6 +308,12 @@ policy_check(const struct conf *conf, struct report *r)
 	return r->errors == before;
 }
 
+static bool
+path_matches(const struct conf_path *p, const char *path)
+{
+	return p->glob.text != NULL && glob_match(p->glob.text, path);
+}
+
 /* A field of struct conf_path by its offset: the first glob's that has
  * something, else fallback. */
 static struct slice
@@ -313,13 +329,12 @@ policy_path_text(const struct host *h, const char *path, size_t field,
 		    (const struct conf_text *)(const void *)((const char *)p +
 							     field);
 
-		if (own->text != NULL && glob_match(p->glob.text, path)) {
+		if (own->text != NULL && path_matches(p, path)) {
 			text = own;
 			break;
 		}
 	}
-	return text == NULL || text->text == NULL ? SLICE("")
-						  : slice_str(text->text);
+	return text == NULL ? SLICE("") : text_slice(text);
 }
 
 struct slice
@@ -351,7 +366,7 @@ policy_listing(const struct host *h, const char *path)
 	for (i = 0; i < h->content.n_paths; i++) {
 		const struct conf_path *p = &h->content.paths[i];
 
-		if (p->listing != CONF_UNSET && glob_match(p->glob.text, path))
+		if (p->listing != CONF_UNSET && path_matches(p, path))
 			return p->listing != 0;
 	}
 	return h->content.listing == 1;

@@ -331,6 +331,34 @@ def test_each_error_stops_check_and_serve_alike(setup, spoil):
     assert dry.returncode == 1 and dry.stdout == done.stdout
 
 
+@pytest.mark.parametrize("capsule, missing", [
+    ({"redirects": [{"to": "/y/"}]}, ["redirects.from"]),
+    ({"redirects": [{"from": "/y/"}]}, ["redirects.to"]),
+    ({"redirects": [{}]}, ["redirects.from", "redirects.to"]),
+    ({"paths": [{"lang": "de"}]}, ["paths.glob"]),
+    ({"paths": [{"type": "text/plain", "listing": True}]}, ["paths.glob"]),
+    ({"paths": [{}]}, ["paths.glob"]),
+])
+def test_a_missing_text_is_the_only_error(setup, capsule, missing):
+    setup.options["capsules"][0].update(capsule)
+    setup.write()
+    done = setup.check()
+    assert done.returncode == 1
+    assert len(errors(done)) == len(missing), done.stdout
+    for name in missing:
+        assert f'missing option "{name}"' in done.stdout
+
+
+@pytest.mark.parametrize("options", [
+    {"types": [{"type": "text/x-a"}]}, {"types": [{"extension": "gmi"}]}])
+def test_a_missing_text_of_a_type_is_the_only_error(setup, options):
+    setup.options.update(options)
+    setup.write()
+    done = setup.check()
+    assert done.returncode == 1
+    assert len(errors(done)) == 1, done.stdout
+
+
 @root_only
 def test_roots_and_keys_that_cannot_be_read_are_errors(setup):
     """As nobody: root can read everything."""

@@ -65,6 +65,25 @@ test_by_name(void **state)
 	mime_free(&m);
 }
 
+/* What lacks a text was reported, but check goes on with it. */
+static void
+test_types_that_lack_a_text_are_skipped(void **state)
+{
+	static char foo[] = "foo";
+	struct conf_type types[] = { { .type.text = foo },
+		{ .extension.text = foo } };
+	struct mime *m;
+
+	(void)state;
+	capsule_open_one("");
+	capsule.conf->types = types;
+	capsule.conf->n_types = 2;
+	m = mime_new(capsule.conf, &capsule.report);
+	check_slice(mime_by_name(m, "a.foo"), SLICE(""));
+	mime_free(&m);
+	capsule.conf->n_types = 0;
+}
+
 static void
 test_operator_types_override(void **state)
 {
@@ -326,6 +345,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_by_name),
+		capsule_test(test_types_that_lack_a_text_are_skipped),
 		capsule_test(test_operator_types_override),
 		capsule_test(test_by_content),
 		capsule_test(test_cache_checks_fstat),

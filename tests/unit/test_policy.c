@@ -173,6 +173,34 @@ test_unusual_targets(void **state)
 	}
 }
 
+/* What lacks a text was reported, but check goes on with it. */
+static void
+test_what_lacks_a_text_matches_nothing(void **state)
+{
+	static char a[] = "/a", b[] = "/b";
+	struct conf_redirect redirects[] = { { .to.text = b },
+		{ .from.text = a }, { .permanent = true } };
+	struct conf_path paths[] = { { .lang.text = a, .listing = 1 } };
+	uint8_t bytes[RESPONSE_META_MAX];
+	struct conf_content *content;
+	struct uri_path path;
+	struct buf meta;
+
+	(void)state;
+	buf_wrap(&meta, bytes, sizeof(bytes));
+	capsule_open_one("");
+	content = &capsule.hosts->host[0].content;
+	content->redirects = redirects;
+	content->n_redirects = 3;
+	content->paths = paths;
+	content->n_paths = 1;
+	assert_int_equal(decide("/a", &meta), STATUS_NONE);
+	check_slice(policy_lang(&capsule.hosts->host[0], "/a"), SLICE(""));
+	policy_listing(&capsule.hosts->host[0], "/a");
+	assert_false(policy_carries_rest(&redirects[0]));
+	assert_false(policy_redirect_path(&redirects[0], "", &path));
+}
+
 static void
 test_too_long_is_not_cut(void **state) /* rule 1.7.72 */
 {
@@ -385,6 +413,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		capsule_test(test_decide),
 		capsule_test(test_unusual_targets),
+		capsule_test(test_what_lacks_a_text_matches_nothing),
 		capsule_test(test_too_long_is_not_cut),
 		capsule_test(test_settings_by_glob),
 		cmocka_unit_test(test_redirects_to_missing_targets),
