@@ -271,6 +271,7 @@ struct lint_page {
 	struct lint *l;
 	const char *path;
 	struct gemtext at;
+	bool one_line;   /* fences of one line leave the last block open */
 	unsigned opened; /* line of the last opening toggle */
 	unsigned first;  /* line that is not blank; 0: none yet */
 	unsigned title;  /* line of the first level-1 heading */
@@ -281,26 +282,58 @@ struct lint_page {
 	struct lint_markup markup;
 };
 
+/* "```ls```": meant to open and close a block on one line, which no line does
+ * (Gemini hypertext format specification, "Preformatting toggle lines"). */
+static bool
+toggle_is_one_line(const struct gemtext_line *line)
+{
+	struct slice rest = slice_trim(line->raw);
+
+	while (slice_starts(rest, SLICE("`")))
+		rest = slice_skip(rest, 1);
+	return line->kind == GEMTEXT_TOGGLE && rest.len > 0 &&
+	       slice_ends(line->text, SLICE("```"));
+}
+
+/* Whether rest ends within a block; one_line: were its fences of one line
+ * blocks of their own. */
+static bool
+page_ends_preformatted(struct slice rest, bool one_line)
+{
+	struct gemtext at = { .rest = rest };
+	struct gemtext_line line;
+
+	while (gemtext_next(&at, &line))
+		if (one_line && at.preformatted && toggle_is_one_line(&line))
+			at.preformatted = false;
+	return at.preformatted;
+}
+
 static void
 page_check_toggle(struct lint_page *p, const struct gemtext_line *line)
 {
+	bool one_line = toggle_is_one_line(line);
+
 	/* Reading on as the author meant it, so that what follows is not
 	 * reported for this line's fault. */
-	if (p->at.preformatted && line->text.len > 3 &&
-	    slice_ends(line->text, SLICE("```"))) {
+	if (p->one_line && p->at.preformatted && one_line) {
 		p->at.preformatted = false;
 		lint_add(p->l, "G021", p->path, line->number,
 		    "this line opens a block and does not close it: its text "
 		    "is hidden, and what follows is preformatted");
-	} else if (p->at.preformatted) {
-		p->opened = line->number;
-		if (line->text.len == 0)
-			lint_add(p->l, "G023", p->path, line->number,
-			    "preformatted block without a description");
-	} else if (line->text.len > 0) {
+	} else if (one_line) {
+		lint_add(p->l, "G037", p->path, line->number,
+		    "this line only %s a block: its text is not shown",
+		    p->at.preformatted ? "opens" : "closes");
+	} else if (!p->at.preformatted && line->text.len > 0) {
 		lint_add(p->l, "G022", p->path, line->number,
 		    "text after the end of a preformatted block is not shown");
+	} else if (p->at.preformatted && line->text.len == 0) {
+		lint_add(p->l, "G023", p->path, line->number,
+		    "preformatted block without a description");
 	}
+	if (p->at.preformatted)
+		p->opened = line->number;
 }
 
 static void
@@ -443,6 +476,8 @@ lint_page(struct lint *l, const char *path, struct slice bytes)
 	/* The mark was reported; the line after it is not. */
 	if (slice_starts(bytes, SLICE("\xef\xbb\xbf")))
 		p.at.rest = slice_skip(bytes, 3);
+	p.one_line = page_ends_preformatted(p.at.rest, false) &&
+		     !page_ends_preformatted(p.at.rest, true);
 	matter = lint_front_matter(p.at.rest);
 	if (matter > 0)
 		lint_add(l, "G026", path, 1,

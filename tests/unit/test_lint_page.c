@@ -29,6 +29,20 @@ test_blocks(void **state)
 		    "# x\n```ls```\ntext\n```a\nb\n```\n" },
 		{ "and nothing below it", "G022", NOWHERE,
 		    "# x\n```ls```\ntext\n```a\nb\n```\n" },
+		{ "text on one line, then a block's end", "G021", NOWHERE,
+		    "# x\n```ascii```\n /\\_/\\\n```\ntext\n" },
+		{ "is a remark", "G037", 2,
+		    "# x\n```ascii```\n /\\_/\\\n```\ntext\n" },
+		{ "two on one line", "G021", NOWHERE,
+		    "# x\n```ls```\ntext\n```cat```\ntext\n" },
+		{ "hide no text but their own", "G022", NOWHERE,
+		    "# x\n```ls```\ntext\n```cat```\ntext\n" },
+		{ "one that closes", "G037", 4, "# x\n```a\nb\n```c```\n" },
+		{ "none of which helps", "G021", 5,
+		    "# x\n```a```\nb\n```c```\n```d\ne\n" },
+		{ "nothing between them", "G021", 2, "# x\n``` ```\ntext\n" },
+		{ "a longer fence", "G037", NOWHERE,
+		    "# x\n`````` \na\n``````\n" },
 		{ "six make no block", "G021", 2, "# x\n``````\na\n" },
 		{ "text at the end", "G022", 3, "# x\n```a\n```b\n" },
 		{ "text at the start", "G022", NOWHERE, "# x\n```a\n```\n" },
@@ -41,6 +55,9 @@ test_blocks(void **state)
 	(void)state;
 	capsule_open_one("");
 	linter_check_rows("page.gmi", ROWS(rows));
+	tree_write("root/page.gmi", "# x\n```a```\n```b```\n```c```\nd\n");
+	linter_run();
+	assert_int_equal(linter_count("G021"), 3);
 }
 
 static void
