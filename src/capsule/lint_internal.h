@@ -135,11 +135,12 @@ lint_scheme(struct lint *l, const char *path, const struct gemtext_line *line);
 
 /* What lint_markup remembers of the lines above; zeroed at the start. */
 struct lint_markup {
-	unsigned numbered; /* lines of a numbered list */
-	unsigned number;   /* of the last of them */
-	unsigned dashed;   /* lines of a list that is indented */
-	bool item;         /* the line right above is a list's */
-	unsigned table;    /* rows of a table */
+	unsigned numbered;      /* lines of a numbered list */
+	unsigned number;        /* of the last of them */
+	unsigned numbered_from; /* the line of the first of them */
+	unsigned dashed;        /* lines of a list that is indented */
+	bool item;              /* the line right above is a list's */
+	unsigned table;         /* rows of a table */
 };
 
 /* lint_markup.c: a line that means something in another format. */

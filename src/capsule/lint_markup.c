@@ -292,14 +292,34 @@ markup_count_dashed(const struct gemtext_line *line, struct lint_markup *m)
 	m->item = item;
 }
 
-/* What it takes several lines to see: reported at the second, once. Lists may
- * have blank lines in them. */
+/* A numbered list is known at its second item, and reported at its first. */
+static void
+markup_check_numbered(struct lint *l, const char *path,
+    const struct gemtext_line *line, struct lint_markup *m)
+{
+	unsigned number =
+	    line->kind == GEMTEXT_TEXT ? markup_ordinal(line->text) : 0;
+
+	if (line->kind == GEMTEXT_TEXT && line->text.len == 0)
+		return;
+	m->numbered = number == 0               ? 0
+		      : number == m->number + 1 ? m->numbered + 1
+						: 1;
+	m->number = number;
+	if (m->numbered == 1)
+		m->numbered_from = line->number;
+	if (m->numbered == 2)
+		lint_add(l, "G037", path, m->numbered_from,
+		    "a numbered list is plain text: list items begin with *");
+}
+
+/* What else it takes several lines to see: reported at the second, once. Lists
+ * may have blank lines in them. */
 static struct markup_fault
 markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 {
 	struct slice text = line->text;
 	bool plain = line->kind == GEMTEXT_TEXT;
-	unsigned number = plain ? markup_ordinal(text) : 0;
 
 	if (plain && text.len == 0) {
 		m->table = 0;
@@ -311,16 +331,9 @@ markup_lines_fault(const struct gemtext_line *line, struct lint_markup *m)
 			   text.ptr[text.len - 1] == '|'
 		       ? m->table + 1
 		       : 0;
-	m->numbered = number == 0               ? 0
-		      : number == m->number + 1 ? m->numbered + 1
-						: 1;
-	m->number = number;
 	if (m->table == 2)
 		return markup_conversion(
 		    "a table: put it into a preformatted block");
-	if (m->numbered == 2)
-		return markup_habit("a numbered list is plain text: list items "
-				    "begin with *");
 	if (m->dashed == 2 && markup_is_dashed(line))
 		return markup_habit("lists have one level: the marker, *, must "
 				    "begin the line");
@@ -440,6 +453,7 @@ lint_markup(struct lint *l, const char *path, const struct gemtext_line *line,
 	bool plain = line->kind == GEMTEXT_TEXT && line->raw.len > 0;
 	struct markup_fault f = markup_lines_fault(line, m);
 
+	markup_check_numbered(l, path, line, m);
 	if (line->kind == GEMTEXT_TOGGLE || line->kind == GEMTEXT_PREFORMATTED)
 		return;
 	if (f.what == NULL && (plain || line->kind == GEMTEXT_ITEM))
