@@ -198,31 +198,69 @@ text_malformed(struct slice rest, uint8_t *byte)
 	return 0;
 }
 
-/* Texts other than pages: clients take them for UTF-8 unless they have
- * another charset (protocol specification, "Response bodies"). */
+/* The line, from 1, of the first byte above 127; 0: there is none. */
+static unsigned
+text_beyond_ascii(struct slice rest)
+{
+	struct slice line;
+	unsigned number = 0;
+
+	while (slice_line(&rest, &line)) {
+		number++;
+		for (size_t i = 0; i < line.len; i++)
+			if (line.ptr[i] >= 0x80)
+				return number;
+	}
+	return 0;
+}
+
+static void
+text_check_bytes(struct lint *l, const struct inventory_item *item,
+    const struct lint_target *t, struct slice bytes)
+{
+	uint8_t byte;
+	unsigned line = text_malformed(bytes, &byte);
+
+	if (lint_is_utf8(t)) {
+		if (line != 0)
+			lint_add(l, "C015", item->path, line,
+			    "byte 0x%02x is not UTF-8, which clients expect "
+			    "of %s; convert the file (iconv -f latin1 -t "
+			    "utf-8), or set the charset of this path "
+			    "in " LINT_CONF_FILE
+			    ": paths = ({ glob = \"/%s\"; charset = "
+			    "\"iso-8859-1\"; });",
+			    byte, t->meta, item->path);
+		return;
+	}
+	if (line == 0 && (line = text_beyond_ascii(bytes)) != 0)
+		lint_add(l, "C015", item->path, line,
+		    "UTF-8, but served as %s: clients show other characters; "
+		    "in " LINT_CONF_FILE
+		    ", set charset only for the paths that need it",
+		    t->meta);
+}
+
+/* Clients take texts for UTF-8 unless they have another charset (protocol
+ * specification, "Response bodies"). */
 static void
 capsule_check_text(
     struct lint *l, const struct inventory_item *item, struct buf *bytes)
 {
 	const struct lint_target *t = NULL;
-	unsigned line = 0;
-	uint8_t byte;
 
-	if (!item->page && item->size <= LINT_PAGE_MAX)
+	if (item->size <= LINT_PAGE_MAX)
 		t = lint_ask_item(l, item);
-	if (t == NULL || t->status != STATUS_SUCCESS || !lint_is_utf8(t) ||
+	/* G001 is for pages in UTF-8. */
+	if (t == NULL || t->status != STATUS_SUCCESS ||
+	    (item->page && lint_is_utf8(t)) ||
 	    !slice_equal_nocase(
 		slice_head(slice_str(t->meta), strlen(t->meta) < 5 ? 0 : 5),
 		SLICE("text/")))
 		return;
 	buf_reset(bytes);
 	if (inventory_load(l->host, item->path, bytes))
-		line = text_malformed(buf_view(bytes), &byte);
-	if (line != 0)
-		lint_add(l, "C015", item->path, line,
-		    "byte 0x%02x is not UTF-8, which clients expect of %s; "
-		    "set charset in " LINT_CONF_FILE,
-		    byte, t->meta);
+		text_check_bytes(l, item, t, buf_view(bytes));
 }
 
 static void

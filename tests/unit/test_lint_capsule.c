@@ -39,6 +39,9 @@ test_texts(void **state)
 	capsule_open_one("");
 	linter_check_rows("a.txt", ROWS(rows));
 	linter_check_finding("C015", "a.txt", 1, "byte 0xc3 is not UTF-8");
+	linter_check_finding("C015", "a.txt", 1,
+	    "paths = ({ glob = \"/a.txt\"; charset = \"iso-8859-1\"; });");
+	linter_check_finding("C015", "a.txt", 1, "iconv -f latin1 -t utf-8");
 	tree_write("root/a.bin", "\xe9");
 	tree_write("root/a.gmi", "# \xe9\n");
 	tree_write("root/a.html", "<p>\xe9</p>\n");
@@ -56,6 +59,29 @@ test_texts(void **state)
 	capsule_open_one("charset = \"utf-8\";");
 	linter_run();
 	assert_int_equal(linter_count("C015"), 2);
+}
+
+static void
+test_texts_of_another_charset(void **state)
+{
+	static const struct linter_row pages[] = {
+		{ "Latin-1", "C015", NOWHERE, "# x\ncaf\xe9\n" },
+		{ "UTF-8", "C015", 2, "# x\ncaf\xc3\xa9\n" },
+		{ "ASCII", "C015", NOWHERE, "# x\n" },
+	};
+	static const struct linter_row others[] = {
+		{ "UTF-8", "C015", 1, "\xc3\xa9" },
+		{ "not all of it", "C015", NOWHERE, "\xc3\xa9\n\xe9\n" },
+	};
+
+	(void)state;
+	capsule_open_one("charset = \"iso-8859-1\";");
+	linter_check_rows("page.gmi", ROWS(pages));
+	tree_write("root/a.bin", "\xc3\xa9");
+	linter_check_rows("a.txt", ROWS(others));
+	tree_write("root/a.txt", "\xc3\xa9");
+	linter_run();
+	linter_check_finding("C015", "a.txt", 1, "charset=iso-8859-1");
 }
 
 static void
@@ -294,6 +320,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		linter_test(test_languages),
 		linter_test(test_texts),
+		linter_test(test_texts_of_another_charset),
 		linter_test(test_names),
 		linter_test(test_directories),
 		linter_test(test_pages_that_nothing_links_to),
