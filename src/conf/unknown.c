@@ -83,7 +83,7 @@ static const struct foreign foreign[] = {
 	    NULL, "carnation asks for no client certificates" },
 	{ " titan upload uploads ", NULL, "carnation accepts no uploads" },
 	{ " chroot chrootdir sandbox ", NULL,
-	    "carnation always confines its workers" },
+	    "paths are opened beneath their root only" },
 	{ " daemon daemonize pidfile background ", NULL,
 	    "carnation stays in the foreground" },
 	{ " ocsp stapling ", NULL, "carnation staples no OCSP responses" },

@@ -71,7 +71,7 @@ static const struct {
 	{ "", OPTION_OPERATOR, "CertificateZones",
 	    "; there is none: carnation asks for no client certificates" },
 	{ "", OPTION_OPERATOR, "chroot",
-	    "; there is none: carnation always confines its workers" },
+	    "; there is none: paths are opened beneath their root only" },
 	{ "", OPTION_OPERATOR,
 	    "a-name-that-is-longer-than-any-option-of-any-server-could-ever-be",
 	    "" },
