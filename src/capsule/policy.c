@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "conf/options.h"
 #include "util/glob.h"
 
 static bool
@@ -263,12 +264,14 @@ redirect_ends(const struct conf_content *content,
 	return redirect == NULL;
 }
 
+/* False, too, for a target that is invalid, which was reported. */
 static bool
 target_leaves_gemini(struct slice to)
 {
 	struct slice scheme, rest;
 
-	return uri_is_absolute(to) && slice_cut(to, ':', &scheme, &rest) &&
+	return option_find("redirects.to")->check(to) == NULL &&
+	       uri_is_absolute(to) && slice_cut(to, ':', &scheme, &rest) &&
 	       !slice_equal_nocase(scheme, SLICE("gemini"));
 }
 

@@ -285,11 +285,24 @@ url_host(struct slice url, struct slice *host)
 static const char *
 check_url(struct slice text)
 {
-	struct slice host;
+	struct slice host, scheme, rest;
 	bool ends = url_host(text, &host);
+	bool user = false;
+	size_t at;
 
-	if (host.len == 0)
+	slice_cut(text, ':', &scheme, &rest);
+	for (; slice_find(host, '@', &at); user = true)
+		host = slice_skip(host, at + 1);
+	if (host.len == 0 || host.ptr[0] == ':')
 		return "missing host";
+	if (slice_equal_nocase(scheme, SLICE("gemini"))) {
+		if (!slice_starts(rest, SLICE("//")))
+			return "missing host";
+		/* Gemini protocol specification, "Gemini URI scheme". */
+		if (user)
+			return "a gemini URL names no user: remove what is "
+			       "before '@'";
+	}
 	return !ends && slice_ends(text, SLICE("*"))
 		   ? "'*' could name another host: write '/' before '*'"
 		   : NULL;

@@ -399,12 +399,52 @@ test_the_operators_redirects_are_checked(void **state)
 
 	(void)state;
 	assert_false(policy_check(c, &r));
+	assert_int_equal(r.n, 1);
 	report_check_item(&r, 0,
 	    "carnation.conf:2: error: redirects.from: \"/a\" leads in a "
 	    "circle, or over more than 5 redirects",
 	    "the operator's");
 	report_fini(&r);
 	conf_free(&c);
+}
+
+static void
+test_the_operators_invalid_target_is_reported_once(void **state)
+{
+	static const struct {
+		const char *to;
+		const char *why;
+	} targets[] = {
+		{ "mailto:*",
+		    "'*' could name another host: write '/' before '*'" },
+		{ "gemini://user@", "missing host" },
+		{ "gemini://user@h/",
+		    "a gemini URL names no user: remove what is before '@'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		struct report r = { 0 };
+		struct conf *c;
+		char text[256], want[256];
+
+		snprintf(text, sizeof(text),
+		    "capsules = ( { host = \"h\"; root = \"/r\";\n"
+		    "redirects = ( { from = \"/a/*\"; to = \"%s\"; } ); } );",
+		    targets[i].to);
+		snprintf(want, sizeof(want),
+		    "carnation.conf:2: error: redirects.to: invalid value "
+		    "\"%s\": %s",
+		    targets[i].to, targets[i].why);
+		c = conf_parse_text(text, &r);
+		conf_check(c, &r);
+		policy_check(c, &r);
+		report_check_items(
+		    &r, (const char *const[]){ want }, 1, targets[i].to);
+		check_row(r.n == 1, targets[i].to);
+		report_fini(&r);
+		conf_free(&c);
+	}
 }
 
 int
@@ -421,6 +461,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_the_operators_redirects_are_checked, conf_set_up,
 		    conf_tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_the_operators_invalid_target_is_reported_once,
+		    conf_set_up, conf_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
