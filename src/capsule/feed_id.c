@@ -315,9 +315,9 @@ ids_separate(
 {
 	struct id_owner *owner = calloc(entries->n + 1, sizeof(*owner));
 	size_t n = 0;
-	bool ok = owner != NULL;
+	bool ok = true;
 
-	if (!ok)
+	if (owner == NULL)
 		return false;
 	owner[n++].id = feed;
 	for (size_t i = 0; i < entries->n; i++, n++) {

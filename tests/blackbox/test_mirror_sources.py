@@ -241,7 +241,7 @@ def test_a_server_with_a_rate(place, key, monkeypatch):
     author = Author(key, "gemini://localhost/", CAPSULE)
     store = make_store(place / "store", [author.publish(
         {f"many/{i}.txt": f"{i}\n" for i in range(n)})])
-    with Server([{"host": "localhost", "root": store}], listen=(4,),
+    with Server([{"host": "localhost", "root": store}], listen=(4,), alive=None,
                 options={"limits": {"exempt": []}}) as server:
         pub, _ = key.write(place)
         done = carnation(
