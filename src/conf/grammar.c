@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "conf/options.h"
+
 static size_t
 word_digits(struct slice word, unsigned base)
 {
@@ -197,6 +199,34 @@ word_is_switch(struct slice word)
 	       slice_equal_nocase(word, SLICE("no"));
 }
 
+/* What is expected after "NAME =" instead of a word: the same name has the same
+ * type in every group. NULL: a text. */
+static const char *
+value_expected(const struct grammar_place *p)
+{
+	size_t n, i = 0;
+	const struct option *all = options_all(&n);
+
+	while (i < n && !slice_equal(p->name, slice_str(option_word(&all[i]))))
+		i++;
+	if (i == n)
+		return word_is_switch(p->shown) ? "true or false" : NULL;
+	switch (all[i].type) {
+	case OPTION_NUMBER:
+	case OPTION_SECONDS:
+		return "a whole number";
+	case OPTION_BOOL:
+	case OPTION_SWITCH:
+		return "true or false";
+	case OPTION_GROUP:
+		return "a group { }";
+	case OPTION_LIST_OF_GROUPS:
+		return "a list of groups ( { }, ... )";
+	default:
+		return NULL;
+	}
+}
+
 #define SHOWN "%s%.*s%s"
 #define SHOWN_ARGS(p) (p)->quote, SLICE_ARGS((p)->shown), (p)->quote
 
@@ -210,8 +240,19 @@ explain_token(const struct grammar_place *p, struct buf *out)
 static void
 explain_word(const struct grammar_place *p, struct buf *out)
 {
+	static const char *const quotes[] = { "\xe2\x80\x9c", "\xe2\x80\x9d",
+		"\xe2\x80\x9e", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a",
+		"\xc2\xab", "\xc2\xbb" };
 	struct slice word = p->shown;
 
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++) {
+		if (!slice_starts(word, slice_str(quotes[i])))
+			continue;
+		buf_printf(out,
+		    "text is written in quotes like \"x\", not in %s",
+		    quotes[i]);
+		return;
+	}
 	if (slice_starts(word, SLICE("'")) && slice_ends(word, SLICE("'")) &&
 	    word.len > 1)
 		word = slice_skip(slice_head(word, word.len - 1), 1);
@@ -223,17 +264,18 @@ static bool
 explain_value(enum token t, const struct grammar_place *p, struct buf *out)
 {
 	bool word = token_is_word(t);
+	const char *expected = value_expected(p);
 
-	if (!word && t == TOKEN_EQUALS) {
+	if (t == TOKEN_EQUALS || (word && slice_starts(p->shown, SLICE(">")))) {
 		explain_token(p, out);
 		return false;
 	}
 	buf_printf(out, "%.*s: ", SLICE_ARGS(p->name));
 	if (!p->same_line || !word)
 		buf_str(out, "missing value");
-	else if (word_is_switch(p->shown))
+	else if (expected != NULL)
 		buf_printf(
-		    out, "expected true or false, not " SHOWN, SHOWN_ARGS(p));
+		    out, "expected %s, not " SHOWN, expected, SHOWN_ARGS(p));
 	else
 		explain_word(p, out);
 	return !p->same_line || !word;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What may follow what in a configuration. libconfig refuses the same, but says
- * only "syntax error"; here the token is named. Depends on util. */
+ * only "syntax error"; here the token is named. Depends on options. */
 #ifndef CONF_GRAMMAR_H
 #define CONF_GRAMMAR_H
 
