@@ -444,19 +444,65 @@ path_is_hidden(const struct host *h, const char *path)
 	return host_hides(h, path, strlen(path));
 }
 
-bool
-inventory_page_is_denied(const struct host *h, const char *path)
+const char *
+inventory_denied(const struct host *h, const char *path)
 {
+	char full[REQUEST_URI_MAX];
 	struct uri_path request;
 	struct stat st;
+	bool directory;
 
-	return fstatat(h->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) &&
-	       faccessat(h->root, path, R_OK, AT_EACCESS) == -1 &&
-	       errno == EACCES && !path_is_hidden(h, path) &&
-	       inventory_path(path, &request) &&
-	       inventory_decide(h, &request) == STATUS_NONE &&
-	       inventory_names_page(h, path);
+	if (fstatat(h->root, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return NULL;
+	directory = S_ISDIR(st.st_mode);
+	if ((!directory && !S_ISREG(st.st_mode)) ||
+	    faccessat(h->root, path, directory ? X_OK : R_OK, AT_EACCESS) ==
+		0 ||
+	    errno != EACCES || path_is_hidden(h, path) ||
+	    snprintf(full, sizeof(full), "%s%s", path, directory ? "/" : "") >=
+		(int)sizeof(full) ||
+	    !inventory_path(full, &request) ||
+	    inventory_decide(h, &request) != STATUS_NONE)
+		return NULL;
+	return directory ? "chmod a+rx" : "chmod a+r";
+}
+
+/* The same of the index page that the directory path, len bytes with the final
+ * slash, is answered with. */
+static bool
+inventory_index_is_denied(const struct host *h, char *path, size_t len)
+{
+	const char *name;
+	struct stat st;
+
+	for (size_t i = 0; (name = host_index(h, i)) != NULL; i++) {
+		if (strlen(name) >= REQUEST_URI_MAX - len)
+			continue;
+		memcpy(path + len, name, strlen(name) + 1);
+		if (fstatat(h->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return inventory_denied(h, path) != NULL;
+	}
+	return false;
+}
+
+bool
+inventory_is_denied(const struct host *h, struct slice path)
+{
+	char memory[REQUEST_URI_MAX];
+
+	if (path.len >= sizeof(memory))
+		return false;
+	memcpy(memory, path.ptr, path.len);
+	for (size_t i = 1; i <= path.len; i++) {
+		if (i < path.len && path.ptr[i] != '/')
+			continue;
+		memory[i] = '\0';
+		if (inventory_denied(h, memory) != NULL)
+			return true;
+		memory[i] = '/';
+	}
+	return (path.len == 0 || path.ptr[path.len - 1] == '/') &&
+	       inventory_index_is_denied(h, memory, path.len);
 }
 
 bool

@@ -72,9 +72,15 @@ bool inventory_has_prefix(const struct inventory *i, const char *prefix);
  * text/gemini: by settings and its name, not by what is in it. */
 bool inventory_names_page(const struct host *h, const char *path);
 
-/* Whether path, which a walk could not open, is a page of h that this process
- * has no right to read: a client would be answered 51. */
-bool inventory_page_is_denied(const struct host *h, const char *path);
+/* What chmod would give this process the right that it lacks to a file or
+ * directory of h, which would be served otherwise; NULL: it lacks none. Not
+ * that to a directory above. */
+const char *inventory_denied(const struct host *h, const char *path);
+
+/* Whether that is why a request for path, decoded and beneath the root, is
+ * answered 51: the file, a directory above it or, with a final slash or empty,
+ * the index page. */
+bool inventory_is_denied(const struct host *h, struct slice path);
 
 /* Reads a file of h whole, beneath its root, into out; false when it cannot be
  * opened, is not a regular file, or is longer than out's maximum. */

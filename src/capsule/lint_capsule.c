@@ -81,7 +81,7 @@ capsule_check_directory(struct lint *l, size_t item, size_t len)
 		from--;
 	if (!name_is_plain(path + from, len - 1 - from))
 		lint_add(l, "C002", name, 0, RISKY_NAME);
-	if (t != NULL && t->status == STATUS_NOT_FOUND &&
+	if (t != NULL && t->status == STATUS_NOT_FOUND && !t->denied &&
 	    strncmp(path, ".well-known/", len) != 0 &&
 	    directory_holds_file(l, item, len))
 		lint_add(l, "C003", name, 0,
@@ -285,7 +285,7 @@ capsule_check_root(struct lint *l)
 	/* Clients that ask for the root are led there. */
 	if (t != NULL && t->item != NULL)
 		l->linked[t->item - l->inventory.item] = true;
-	if (answer_lacks_front(l->host, &status))
+	if ((t == NULL || !t->denied) && answer_lacks_front(l->host, &status))
 		lint_add(l, "C012", NULL, 0,
 		    "no index page: a request for the capsule's root is "
 		    "answered %d",

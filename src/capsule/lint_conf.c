@@ -158,6 +158,15 @@ path_lies_hidden(const struct host *h, const char *path)
 	return false;
 }
 
+/* Whether it is reported elsewhere that path cannot be read: capsule.conf by
+ * C006, and by publish what it leaves out, pages apart. */
+static bool
+path_is_reported(const struct lint *l, const char *path)
+{
+	return strcmp(path, LINT_CONF_FILE) == 0 ||
+	       (l->published && !inventory_names_page(l->host, path));
+}
+
 static bool
 lint_conf_visit(void *arg, const char *path, const struct stat *st)
 {
@@ -165,6 +174,7 @@ lint_conf_visit(void *arg, const char *path, const struct stat *st)
 	const char *name = slash == NULL ? path : slash + 1;
 	const struct lint_target *t;
 	struct lint *l = arg;
+	const char *remedy;
 
 	if (path_lies_hidden(l->host, path) ||
 	    inventory_find(&l->inventory, path) != NULL)
@@ -174,11 +184,12 @@ lint_conf_visit(void *arg, const char *path, const struct stat *st)
 		    "not served: its name begins with a dot");
 		return true;
 	}
-	if (st->st_mode == 0 && inventory_page_is_denied(l->host, path)) {
+	remedy = inventory_denied(l->host, path);
+	if (remedy != NULL && !path_is_reported(l, path))
 		lint_add(l, "C016", path, 0,
-		    "the server has no right to read this page: chmod a+r");
+		    "the server has no right to read this: %s", remedy);
+	if (remedy != NULL || inventory_is_denied(l->host, slice_str(path)))
 		return true;
-	}
 	if (st->st_mode == 0) {
 		lint_add(l, "C013", path, 0,
 		    "not served: unreadable, not a regular file, or a symbolic "

@@ -210,6 +210,8 @@ link_check_failure(const struct page_link *k, const struct lint_target *t,
 	const char *code = end->status == STATUS_GONE ? "G013" : "G007";
 	const char *why = target_fault(end);
 
+	if (end->denied)
+		return;
 	if (t == end || !status_is_redirect(t->status))
 		link_add(k, code, why, NULL);
 	else if (t->slash)
@@ -450,6 +452,11 @@ target_new(struct lint *l, char *line)
 	t->status = a.status;
 	t->host = a.status == STATUS_PROXY_REFUSED ? NULL : a.host;
 	t->meta = strndup((const char *)a.meta.ptr, a.meta.len);
+	/* What publish cannot read is not going to be there. */
+	t->denied = !l->published && a.status == STATUS_NOT_FOUND &&
+		    a.host == l->host && a.path.decoded_len > 0 &&
+		    inventory_is_denied(l->host,
+			slice_of(a.path.decoded + 1, a.path.decoded_len - 1));
 	if (a.status == STATUS_SUCCESS && a.listing == NULL &&
 	    a.host == l->host)
 		t->item = target_item(l, &a);

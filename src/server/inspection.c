@@ -232,9 +232,9 @@ inspection_free(struct inspection **ip)
 	*ip = NULL;
 }
 
-enum { DENIED_SHOWN_MAX = 20 }; /* pages of one capsule */
+enum { DENIED_SHOWN_MAX = 20 }; /* files of one capsule */
 
-/* A walk through a capsule for pages that the workers cannot read. */
+/* A walk through a capsule for what the workers cannot read. */
 struct denial {
 	const struct site *site;
 	const struct host *host;
@@ -247,18 +247,21 @@ denial_visit(void *arg, const char *path, const struct stat *st)
 {
 	struct denial *d = arg;
 	const struct conf_text *root = &d->host->conf->root;
+	const char *remedy = inventory_denied(d->host, path);
 
-	if (st->st_mode != 0 || !inventory_page_is_denied(d->host, path))
+	(void)st;
+	/* site_examine reports capsule.conf. */
+	if (remedy == NULL || strcmp(path, "capsule.conf") == 0)
 		return true;
 	if (++d->n <= DENIED_SHOWN_MAX)
 		report_add(d->r, REPORT_ERROR, root->file, root->line,
-		    "root \"%s\": user %s cannot read %s: chmod a+r",
-		    root->text, d->site->base->privs.user, path);
+		    "root \"%s\": user %s cannot read %s: %s", root->text,
+		    d->site->base->privs.user, path, remedy);
 	return true;
 }
 
 static void
-site_check_pages(const struct site *s, size_t i, struct report *r)
+site_check_rights(const struct site *s, size_t i, struct report *r)
 {
 	const struct host *h = &s->hosts->host[i];
 	const struct conf_text *root = &h->conf->root;
@@ -267,7 +270,7 @@ site_check_pages(const struct site *s, size_t i, struct report *r)
 	file_walk(h->root, denial_visit, &d);
 	if (d.n > DENIED_SHOWN_MAX)
 		report_add(r, REPORT_ERROR, root->file, root->line,
-		    "root \"%s\": user %s cannot read %zu more pages",
+		    "root \"%s\": user %s cannot read %zu more files",
 		    root->text, s->base->privs.user, d.n - DENIED_SHOWN_MAX);
 }
 
@@ -288,7 +291,7 @@ site_check_content(const struct site *s, struct report *r)
 			    "root \"%s\": user %s cannot enter that directory",
 			    root->text, s->base->privs.user);
 		else
-			site_check_pages(s, i, r);
+			site_check_rights(s, i, r);
 		buf_fini(&bytes);
 	}
 }

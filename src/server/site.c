@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capsule/answer.h"
+#include "capsule/inventory.h"
 #include "os/file.h"
 #include "os/privs.h"
 #include "server/site_internal.h"
@@ -405,7 +406,8 @@ site_warn_index(const struct site *s, size_t i, struct report *r)
 	const struct conf_text *root = &h->conf->root;
 	enum status status;
 
-	if (h->root != -1 && answer_lacks_front(h, &status))
+	if (h->root != -1 && answer_lacks_front(h, &status) &&
+	    !inventory_is_denied(h, SLICE("")))
 		report_add(r, REPORT_WARNING, root->file, root->line,
 		    "root \"%s\" has no index page (%s)", root->text,
 		    h->content.index.n > 0 ? h->content.index.item[0].text

@@ -155,7 +155,7 @@ lint_dir(const struct lint_job *j, struct lint *lint, struct verb_capsule *c,
 	bool ok;
 
 	if (!verb_capsule_open(c, j->file, j->dir, r) ||
-	    (j->file != NULL && !privs_become_workers(c->conf, c->host, r)))
+	    !privs_become_workers(c->conf, c->host, r))
 		return false;
 	/* The mistakes of capsule.conf are among the findings. */
 	hosts_salvage_content(c->hosts);

@@ -243,8 +243,9 @@ def test_what_is_there_and_is_not_served(place):
     assert done.returncode == 1, done.stderr
     assert re.findall(r"^C013 (\S+): info: not served: unreadable",
                       done.stdout, re.M) == [
-        "closed.txt", "fifo", "lost.gmi", "out.gmi"]
-    assert re.findall(r"^C016 (\S+): .*", done.stdout, re.M) == ["closed.gmi"]
+        "fifo", "lost.gmi", "out.gmi"]
+    assert re.findall(r"^C016 (\S+): .*", done.stdout, re.M) == [
+        "closed.gmi", "closed.txt"]
 
 
 @root_only
@@ -260,7 +261,7 @@ def test_root_reads_as_the_configured_user(place):
     found = lint("-c", conf, root, status=1)
     assert [f[:2] for f in found if f[3] == "error"] == [
         ("C016", "closed.gmi")]
-    assert "C016" not in codes(lint(root, status=0)), "who serves is unknown"
+    assert codes(lint(root, status=1)).count("C016") == 1, "the default user"
     done = carnation("check", "-c", conf)
     assert "user nobody cannot read closed.gmi: chmod a+r" in done.stdout
     assert "dot.gmi" not in done.stdout and "gone.gmi" not in done.stdout
@@ -271,6 +272,45 @@ def test_root_reads_as_the_configured_user(place):
     done = carnation("lint", "-c", conf, root)
     assert (done.returncode, done.stdout) == (1, "")
     assert "user nobody cannot enter that directory" in done.stderr
+
+
+@root_only
+def test_each_missing_right_is_one_error(place):
+    root = tree(place / "c", GOOD | {
+        "page.gmi": "# A page\n=> / Home\n=> a.txt A\n=> sub/ B\n"
+                    "=> sub/x.gmi C\n=> log/ D\n=> drafts/ E\n",
+        "a.txt": "x\n", "sub/x.gmi": "# X\n", "sub/y.txt": "y\n",
+        "log/index.gmi": "# L\n", "log/z.txt": "z\n",
+        "drafts/d.gmi": "# D\n", "shut/s.txt": "s\n",
+        "capsule.conf": 'lang = "en"; gone = ["/drafts/*"];\n'})
+    (root / "a.txt").chmod(0o600)
+    (root / "log/index.gmi").chmod(0o600)
+    (root / "index.gmi").chmod(0o600)
+    for name in ("sub", "drafts"):
+        (root / name).chmod(0o700)
+    (root / "shut").chmod(0o744)
+    conf = place / "carnation.conf"
+    conf.write_text(settings({"user": "nobody", "capsules": [
+        {"host": "localhost", "root": str(root)}]}))
+    denied = {"a.txt": "chmod a+r", "index.gmi": "chmod a+r",
+              "log/index.gmi": "chmod a+r", "shut": "chmod a+rx",
+              "sub": "chmod a+rx"}
+    for words in ((root,), ("-c", conf, root)):
+        found = lint(*words, status=1)
+        assert {f[1]: f[4].rpartition(": ")[2] for f in found
+                if f[0] == "C016"} == denied
+        assert {f[0] for f in found if f[3] == "error"} == {"C016", "G013"}
+        assert not {"C003", "C012"} & {f[0] for f in found}
+    done = carnation("check", "-c", conf)
+    for name, remedy in denied.items():
+        assert f"user nobody cannot read {name}: {remedy}" in done.stdout
+    assert done.stdout.count("cannot read") == len(denied), done.stdout
+    assert "index page" not in done.stdout
+    (root / "capsule.conf").chmod(0o600)
+    assert [f[0] for f in lint("-c", conf, root, status=1)
+            if f[1] == "capsule.conf"] == ["C006"]
+    done = carnation("check", "-c", conf)
+    assert done.stdout.count("capsule.conf") == 1, done.stdout
 
 
 def test_orphans(place):
