@@ -76,7 +76,7 @@ make_world(void)
 	struct report r = { 0 };
 	struct tls_server *server;
 	struct hosts *hosts;
-	struct why why;
+	struct why why = { "" };
 
 	make_root();
 	conf_set_text(conf, &c->host, "localhost");

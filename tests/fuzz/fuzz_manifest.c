@@ -70,7 +70,7 @@ static void
 check_round(const struct manifest *m)
 {
 	struct buf once, twice;
-	struct why why;
+	struct why why = { "" };
 	struct manifest again;
 
 	buf_init(&once, MANIFEST_MAX);
@@ -89,7 +89,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice text = slice_of(data, size), line;
 	struct manifest m;
-	struct why why;
+	struct why why = { "" };
 
 	if (manifest_parse(text, &m, &why)) {
 		assert(why.text[0] == '\0');

@@ -17,7 +17,7 @@ try_signature(struct slice text)
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
 	struct slice name, message;
 	struct manifest m;
-	struct why why;
+	struct why why = { "" };
 
 	assert(manifest_open(text, &some_key, 1, NULL, &m, NULL, &why) !=
 	       MANIFEST_GOOD);
@@ -58,7 +58,7 @@ try_secret(struct slice text)
 	struct slice name, message;
 	struct signify_key key;
 	struct buf out;
-	struct why why;
+	struct why why = { "" };
 
 	s = signify_secret_parse(text, &why);
 	assert((s == NULL) == (why.text[0] != '\0'));

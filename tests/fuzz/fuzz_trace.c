@@ -53,7 +53,7 @@ static void
 try_state(struct slice bytes)
 {
 	struct buf first, second;
-	struct why why;
+	struct why why = { "" };
 	struct state st;
 
 	buf_init(&first, STATE_MAX);
