@@ -466,13 +466,17 @@ source_parse(struct conf_source *s, config_t *tree)
 {
 	const char *text = buf_cstr(&s->text);
 	struct place place = source_place(s, 1);
+	const char *why;
 
 	if (text != NULL && config_read_string(tree, text) == CONFIG_TRUE)
 		return true;
 	if (text != NULL)
 		place = source_place(s, (unsigned)config_error_line(tree));
-	report_add(s->report, REPORT_ERROR, place.file, place.line, "%s",
-	    text == NULL ? "out of memory" : config_error_text(tree));
+	why = text == NULL ? "out of memory" : config_error_text(tree);
+	/* One in two files: source.c names those in one. */
+	if (strcmp(why, "duplicate setting name") == 0)
+		why = "duplicate option";
+	report_add(s->report, REPORT_ERROR, place.file, place.line, "%s", why);
 	return false;
 }
 

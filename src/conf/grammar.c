@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/grammar.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "conf/options.h"
@@ -94,6 +95,51 @@ grammar_word(struct slice word)
 	    slice_equal_nocase(word, SLICE("false")))
 		return TOKEN_VALUE;
 	return word_is_name(word) ? TOKEN_NAME : TOKEN_OTHER;
+}
+
+bool
+grammar_number_fits(struct slice word)
+{
+	bool hex =
+	    slice_starts(word, SLICE("0x")) || slice_starts(word, SLICE("0X"));
+	unsigned base = hex ? 16 : 10;
+	uint64_t value = 0;
+
+	if (hex)
+		word = slice_skip(word, 2);
+	else if (word.len > 0 && (word.ptr[0] == '-' || word.ptr[0] == '+'))
+		word = slice_skip(word, 1);
+	for (; word.len > 0; word = slice_skip(word, 1)) {
+		int digit = hex_value(word.ptr[0]);
+
+		if (digit < 0 || (unsigned)digit >= base)
+			break;
+		if (value > (INT64_MAX - (uint64_t)digit) / base)
+			return false;
+		value = value * base + (uint64_t)digit;
+	}
+	return slice_starts(word, SLICE("L")) || value <= INT_MAX;
+}
+
+bool
+grammar_space(struct slice word, struct buf *out)
+{
+	uint32_t rune;
+	size_t n;
+
+	for (; word.len > 0; word = slice_skip(word, n == 0 ? 1 : n)) {
+		n = slice_rune(word, &rune);
+		if (n == 0 ||
+		    (rune != 0xa0 && rune != 0xfeff && rune != 0x202f &&
+			rune != 0x3000 && (rune < 0x2000 || rune > 0x200d)))
+			continue;
+		buf_printf(out, "unexpected U+%04X%s", (unsigned)rune,
+		    rune == 0xa0     ? " (no-break space)"
+		    : rune == 0xfeff ? " (byte order mark)"
+				     : "");
+		return true;
+	}
+	return false;
 }
 
 static bool

@@ -51,6 +51,13 @@ struct grammar_place {
  * and ','. */
 enum token grammar_word(struct slice word);
 
+/* Whether libconfig has a type for a number: it hands 4294967297 on as 1. */
+bool grammar_number_fits(struct slice word);
+
+/* True, and a message in out, when a word holds what only looks like a space,
+ * or is not seen at all. */
+bool grammar_space(struct slice word, struct buf *out);
+
 /* Takes the next token; in is the bracket that is open after it, or 0. False,
  * and nothing changes: it may not be here. */
 bool grammar_take(struct grammar *g, enum token t, uint8_t in);

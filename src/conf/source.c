@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,7 +49,10 @@ struct scan {
 	size_t depth;
 	size_t last;       /* where the last token begins */
 	struct slice name; /* of the option whose value comes */
-	size_t doubtful;   /* a text begins before here that seems to hold what
+	/* Of each open group: the names before here. */
+	struct slice names[SOURCE_DEPTH_MAX + 1][SOURCE_SETTINGS_MAX];
+	size_t first;    /* after where the open array's first entry begins */
+	size_t doubtful; /* a text begins before here that seems to hold what
 			    * should follow it; 0: none does */
 };
 
@@ -256,13 +258,44 @@ scan_doubt(struct scan *p, size_t start)
 		p->doubtful = start + 1;
 }
 
+/* An error in the value of the last option. */
+static bool
+scan_value_error(const struct scan *p, size_t at, const char *text)
+{
+	report_add(p->source->report, REPORT_ERROR, p->file, scan_line(p, at),
+	    "%.*s%s%s", SLICE_ARGS(p->name), p->name.len > 0 ? ": " : "", text);
+	return false;
+}
+
+/* An entry of [ ] must be of the first one's kind, and only texts are of use:
+ * what is none is named. */
+static bool
+scan_entry(struct scan *p, size_t start)
+{
+	size_t wrong = start;
+	char text[128];
+
+	if (scan_bracket(p) != '[')
+		return true;
+	if (p->first == 0)
+		p->first = start + 1;
+	if ((p->in.ptr[start] == '"') == (p->in.ptr[p->first - 1] == '"'))
+		return true;
+	if (p->in.ptr[start] == '"')
+		wrong = p->first - 1;
+	snprintf(text, sizeof(text), "expected text in quotes, not '%.*s'",
+	    SLICE_ARGS(scan_shown(p, wrong)));
+	return scan_value_error(p, wrong, text);
+}
+
 static bool
 scan_text(struct scan *p)
 {
 	size_t start = p->at;
 
 	/* libconfig 1.5 leaks a text that it did not expect. */
-	if (!scan_grammar(p, TOKEN_TEXT, start, scan_bracket(p)))
+	if (!scan_grammar(p, TOKEN_TEXT, start, scan_bracket(p)) ||
+	    !scan_entry(p, start))
 		return false;
 	p->at++;
 	for (; p->at < p->in.len; p->at++) {
@@ -285,36 +318,13 @@ scan_text(struct scan *p)
 	return scan_wrong(p, start, "");
 }
 
-/* libconfig hands 4294967297 on as 1. */
-static bool
-number_fits(struct slice word)
-{
-	bool hex =
-	    slice_starts(word, SLICE("0x")) || slice_starts(word, SLICE("0X"));
-	unsigned base = hex ? 16 : 10;
-	uint64_t value = 0;
-
-	if (hex)
-		word = slice_skip(word, 2);
-	else if (word.len > 0 && (word.ptr[0] == '-' || word.ptr[0] == '+'))
-		word = slice_skip(word, 1);
-	for (; word.len > 0; word = slice_skip(word, 1)) {
-		int digit = hex_value(word.ptr[0]);
-
-		if (digit < 0 || (unsigned)digit >= base)
-			break;
-		if (value > (INT64_MAX - (uint64_t)digit) / base)
-			return false;
-		value = value * base + (uint64_t)digit;
-	}
-	return slice_starts(word, SLICE("L")) || value <= INT_MAX;
-}
-
 static bool
 scan_word(struct scan *p)
 {
 	size_t start = p->at;
+	char text[64] = "";
 	struct slice word;
+	struct buf space;
 	enum token t;
 
 	while (p->at < p->in.len &&
@@ -323,12 +333,18 @@ scan_word(struct scan *p)
 		p->at++;
 	word = slice_skip(slice_head(p->in, p->at), start);
 	t = grammar_word(word);
+	buf_wrap(&space, text, sizeof(text) - 1);
+	if (grammar_space(word, &space))
+		return scan_wrong(p, start, text);
 	if (!scan_grammar(p, t, start, scan_bracket(p)))
 		return false;
 	if (t == TOKEN_NAME)
 		p->name = word;
-	return t != TOKEN_VALUE || number_fits(word) ||
-	       scan_error(p, start, "number too large");
+	if (t != TOKEN_VALUE)
+		return true;
+	return grammar_number_fits(word)
+		   ? scan_entry(p, start)
+		   : scan_value_error(p, start, "number too large");
 }
 
 static bool
@@ -342,6 +358,7 @@ scan_open(struct scan *p)
 	if (!scan_grammar(p, TOKEN_OPEN, p->at, p->in.ptr[p->at]))
 		return false;
 	p->depth++;
+	p->first = 0;
 	p->open[p->depth] = p->at;
 	p->settings[p->depth] = 0;
 	p->at++;
@@ -384,14 +401,31 @@ scan_close(struct scan *p)
 }
 
 static bool
+scan_duplicate(const struct scan *p, struct slice first)
+{
+	report_add(p->source->report, REPORT_ERROR, p->file,
+	    scan_line(p, (size_t)(p->name.ptr - p->in.ptr)),
+	    "duplicate option \"%.*s\" (first at %s:%u)", SLICE_ARGS(first),
+	    p->file, scan_line(p, (size_t)(first.ptr - p->in.ptr)));
+	return false;
+}
+
+static bool
 scan_setting(struct scan *p)
 {
+	struct slice *names = p->names[p->depth];
+	unsigned n = p->settings[p->depth];
+
 	if (!scan_grammar(p, TOKEN_EQUALS, p->at, scan_bracket(p)))
 		return false;
 	p->at++;
-	if (p->settings[p->depth]++ < SOURCE_SETTINGS_MAX)
-		return true;
-	return scan_error(p, p->at, "too many settings in one group");
+	for (unsigned i = 0; i < n; i++)
+		if (p->name.len > 0 && slice_equal(p->name, names[i]))
+			return scan_duplicate(p, names[i]);
+	if (n == SOURCE_SETTINGS_MAX)
+		return scan_error(p, p->at, "too many settings in one group");
+	names[p->settings[p->depth]++] = p->name;
+	return true;
 }
 
 static bool
@@ -426,17 +460,23 @@ scan_included(struct scan *p, struct slice *name)
 }
 
 static bool
+source_append(struct conf_source *s, const char *file, struct place from);
+
+static bool
 scan_include(struct scan *p)
 {
 	struct conf_source *s = p->source;
 	size_t start = p->at;
 	uint8_t outer = s->open;
 	struct slice name;
-	char *file;
+	char *file, text[64];
 	bool good;
 
-	if (!scan_starts(p, "@include"))
-		return scan_wrong(p, start, "unexpected '@'");
+	if (!scan_starts(p, "@include")) {
+		snprintf(text, sizeof(text), "unexpected '%.*s'",
+		    SLICE_ARGS(scan_shown(p, start)));
+		return scan_wrong(p, start, text);
+	}
 	if (!s->may_include)
 		return scan_error(p, start, "@include is not allowed here");
 	if (s->depth > SOURCE_INCLUDES_MAX)
@@ -451,7 +491,9 @@ scan_include(struct scan *p)
 	if (file != NULL)
 		file = path_beside(s->conf, p->file, file);
 	s->open = scan_bracket(p);
-	good = file != NULL && source_file(s, file);
+	good =
+	    file != NULL && source_append(s, file,
+				(struct place){ p->file, scan_line(p, start) });
 	s->open = outer;
 	return good && scan_mark(p);
 }
@@ -542,22 +584,27 @@ source_read(const char *file, struct buf *out)
 	return good;
 }
 
+_Static_assert(CONF_FILE_MAX == 1048576, "the text below");
+
+/* from: where it is included; its line is 0 when it is not. */
 static void
-source_report_unread(struct conf_source *s, const char *file, int error)
+source_report_unread(
+    struct conf_source *s, const char *file, int error, struct place from)
 {
-	if (error == EINVAL)
-		report_add(s->report, REPORT_ERROR, file, 0,
-		    "cannot read: not a regular file");
-	else if (error == EFBIG)
-		report_add(s->report, REPORT_ERROR, file, 0,
-		    "larger than %d bytes", CONF_FILE_MAX);
+	const char *why = error == EINVAL  ? "not a regular file"
+			  : error == EFBIG ? "larger than 1048576 bytes"
+					   : strerror(error);
+
+	if (from.line > 0)
+		report_add(s->report, REPORT_ERROR, from.file, from.line,
+		    "cannot include %s: %s", file, why);
 	else
-		report_add(s->report, REPORT_ERROR, file, 0, "cannot read: %s",
-		    strerror(error));
+		report_add(s->report, REPORT_ERROR, file, 0, "%s%s",
+		    error == EFBIG ? "" : "cannot read: ", why);
 }
 
-bool
-source_file(struct conf_source *s, const char *file)
+static bool
+source_append(struct conf_source *s, const char *file, struct place from)
 {
 	char *name = arena_text(s->conf, slice_str(file));
 	struct buf bytes;
@@ -567,7 +614,7 @@ source_file(struct conf_source *s, const char *file)
 	if (name == NULL)
 		goto out;
 	if (!source_read(file, &bytes)) {
-		source_report_unread(s, file, errno);
+		source_report_unread(s, file, errno, from);
 		goto out;
 	}
 	s->may_include = true;
@@ -580,12 +627,18 @@ out:
 }
 
 bool
+source_file(struct conf_source *s, const char *file)
+{
+	return source_append(s, file, (struct place){ NULL, 0 });
+}
+
+bool
 source_bytes(struct conf_source *s, struct slice bytes, const char *name)
 {
 	char *file = arena_text(s->conf, slice_str(name));
 
 	if (bytes.len > CONF_FILE_MAX) {
-		source_report_unread(s, name, EFBIG);
+		source_report_unread(s, name, EFBIG, (struct place){ NULL, 0 });
 		return false;
 	}
 	return file != NULL && source_scan(s, bytes, file);

@@ -23,14 +23,41 @@ test_reading_reports(void **state)
 		    { "carnation.conf:2: error: missing '=' after "
 		      "'workers'" } },
 		{ "duplicate setting", BYTES("workers = 1;\n\nworkers = 2;\n"),
-		    { "carnation.conf:3: error: duplicate setting name" } },
+		    { "carnation.conf:3: error: duplicate option \"workers\" "
+		      "(first at carnation.conf:1)" } },
+		{ "the same name in two groups",
+		    BYTES("types = ( { extension = \"a\"; type = \"a/b\"; },\n"
+			  "{ extension = \"b\"; type = \"a/b\"; } );"),
+		    { NULL } },
+		{ "a duplicate in a group",
+		    BYTES("log = { access = \"none\";\naccess = \"none\"; };"),
+		    { "carnation.conf:2: error: duplicate option \"access\" "
+		      "(first at carnation.conf:1)" } },
+		{ "a byte order mark", BYTES("\xef\xbb\xbfworkers = 1;"),
+		    { "carnation.conf:1: error: unexpected U+FEFF (byte order "
+		      "mark)" } },
+		{ "a no-break space", BYTES("\nworkers\xc2\xa0= 1;"),
+		    { "carnation.conf:2: error: unexpected U+00A0 (no-break "
+		      "space)" } },
+		{ "a no-break space before a number",
+		    BYTES("workers =\xc2\xa0\x31;"),
+		    { "carnation.conf:1: error: unexpected U+00A0 (no-break "
+		      "space)" } },
+		{ "a space without a width", BYTES("workers = 1\xe2\x80\x8b;"),
+		    { "carnation.conf:1: error: unexpected U+200B" } },
+		{ "other spaces in a text",
+		    BYTES("user = \"\xc2\xa0\xef\xbb\xbf\";"), { NULL } },
+		{ "an array whose first entry is no text",
+		    BYTES("listen = [\n3, \"a\"];"),
+		    { "carnation.conf:2: error: listen: expected text in "
+		      "quotes, not '3'" } },
 		{ "no comma between texts and a number",
 		    BYTES("listen = [\"a\" 1];"),
 		    { "carnation.conf:1: error: missing ',' or ']' before '1': "
 		      "the '[' is in line 1" } },
 		{ "an array of several kinds", BYTES("listen = [\"a\", 1];"),
-		    { "carnation.conf:1: error: mismatched element type in "
-		      "array" } },
+		    { "carnation.conf:1: error: listen: expected text in "
+		      "quotes, not '1'" } },
 		{ "text after a name", BYTES("user \"x\";"),
 		    { "carnation.conf:1: error: missing '=' after 'user'" } },
 		{ "text after a number", BYTES("listen = (1 \"x\");"),
@@ -55,7 +82,7 @@ test_reading_reports(void **state)
 		{ "brackets without end", BYTES("a = (((((((((((((((((((("),
 		    { "carnation.conf:1: error: brackets nested too deeply" } },
 		{ "an at sign", BYTES("@inc"),
-		    { "carnation.conf:1: error: unexpected '@'" } },
+		    { "carnation.conf:1: error: unexpected '@inc'" } },
 		{ "a NUL would hide the rest", BYTES("a = 1;\n\0workers = x;"),
 		    { "carnation.conf:2: error: file contains a NUL byte" } },
 		{ "a NUL would hide the end of a text",
@@ -63,16 +90,16 @@ test_reading_reports(void **state)
 		    { "carnation.conf:1: error: text contains a NUL" } },
 		{ "a number that would wrap to 1",
 		    BYTES("workers = 4294967297;"),
-		    { "carnation.conf:1: error: number too large" } },
+		    { "carnation.conf:1: error: workers: number too large" } },
 		{ "a negative number that would wrap",
 		    BYTES("workers = -4294967295;"),
-		    { "carnation.conf:1: error: number too large" } },
+		    { "carnation.conf:1: error: workers: number too large" } },
 		{ "a hexadecimal number that would wrap",
 		    BYTES("workers = 0x100000001;"),
-		    { "carnation.conf:1: error: number too large" } },
+		    { "carnation.conf:1: error: workers: number too large" } },
 		{ "a number that no type holds",
 		    BYTES("workers = 99999999999999999999L;"),
-		    { "carnation.conf:1: error: number too large" } },
+		    { "carnation.conf:1: error: workers: number too large" } },
 		{ "a large number within its type",
 		    BYTES("workers = 4294967297L;"),
 		    { "carnation.conf:1: error: workers: 4294967297 is out of "

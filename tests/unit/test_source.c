@@ -89,7 +89,7 @@ test_includes(void **state)
 		    "parts/a.conf:2: error: workers: missing value" },
 		{ "twice over two files",
 		    "workers = 1;\n@include \"parts/a.conf\"", "\nworkers = 1;",
-		    "", "parts/a.conf:2: error: duplicate setting name" },
+		    "", "parts/a.conf:2: error: duplicate option" },
 		{ "within a group", "limits = {\n@include \"parts/a.conf\"\n};",
 		    "rate = 7;", "", NULL },
 		{ "brackets end where they begin",
@@ -100,12 +100,18 @@ test_includes(void **state)
 		    "*/\n# @include \"z\"\n",
 		    "", "", NULL },
 		{ "missing", "\n@include \"nothing.conf\"", "", "",
-		    "nothing.conf: error: cannot read: No such file or "
-		    "directory" },
+		    "carnation.conf:2: error: cannot include nothing.conf: "
+		    "No such file or directory" },
+		{ "missing, within another", "\n@include \"parts/a.conf\"",
+		    "\n\n@include \"x\"", "",
+		    "parts/a.conf:3: error: cannot include parts/x: No such "
+		    "file or directory" },
 		{ "not a file", "@include \"parts\"", "", "",
-		    "parts: error: cannot read: Is a directory" },
+		    "carnation.conf:1: error: cannot include parts: Is a "
+		    "directory" },
 		{ "nothing to wait for", "@include \"/dev/zero\"", "", "",
-		    "/dev/zero: error: cannot read: not a regular file" },
+		    "carnation.conf:1: error: cannot include /dev/zero: not a "
+		    "regular file" },
 		{ "no name", "@include \"\"", "", "",
 		    "carnation.conf:1: error: @include requires a file name in "
 		    "quotes" },
@@ -116,6 +122,11 @@ test_includes(void **state)
 		    "carnation.conf:1: error: @include nested too deeply" },
 		{ "within a list", "listen = [\n@include \"parts/a.conf\"\n];",
 		    "\"*:1\"", "", NULL },
+		{ "a number within a list of texts",
+		    "listen = [\n@include \"parts/a.conf\"\n];", "\"*:1\",\n3",
+		    "",
+		    "parts/a.conf:2: error: expected text in quotes, not "
+		    "'3'" },
 		{ "a setting within a list",
 		    "listen = [\n@include \"parts/a.conf\"\n];", "a = 1;", "",
 		    "parts/a.conf:1: error: text is written in quotes: "
@@ -159,7 +170,9 @@ test_included_pipe_does_not_block(void **state)
 	alarm(0);
 	assert_int_equal(remove("parts/pipe"), 0);
 	report_check_item(&r, 0,
-	    "parts/pipe: error: cannot read: not a regular file", "pipe");
+	    "carnation.conf:1: error: cannot include parts/pipe: not a regular "
+	    "file",
+	    "pipe");
 	report_fini(&r);
 	conf_free(&c);
 }
