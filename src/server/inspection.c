@@ -78,6 +78,8 @@ inspection_read_content(void *arg)
 		atomic_store(&f->content, SITE_CONTENT_BEGUN);
 		buf_init(&bytes, HOST_CONF_MAX);
 		found = site_examine(site, i, &bytes, &there, &r);
+		if (found == SITE_CONTENT_USABLE)
+			site_check_index(site, i, REPORT_WARNING, &r);
 		report_log(&r);
 		report_fini(&r);
 		f->there = there;
@@ -274,6 +276,20 @@ site_check_rights(const struct site *s, size_t i, struct report *r)
 		    root->text, s->base->privs.user, d.n - DENIED_SHOWN_MAX);
 }
 
+/* After site_examine. As lint: an error, with what could be read of a
+ * capsule.conf beside its mistakes, and not checked when that is nothing. */
+static void
+site_check_front(const struct site *s, size_t i, struct report *r)
+{
+	struct host *h = &s->hosts->host[i];
+	struct report known = { 0 };
+
+	if (host_salvage_content(
+		s->hosts, h, h->conf->root.text, &h->content, &known))
+		site_check_index(s, i, REPORT_ERROR, r);
+	report_fini(&known);
+}
+
 static void
 site_check_content(const struct site *s, struct report *r)
 {
@@ -286,12 +302,14 @@ site_check_content(const struct site *s, struct report *r)
 			continue;
 		buf_init(&bytes, HOST_CONF_MAX);
 		if (site_examine(s, i, &bytes, &there, r) ==
-		    SITE_CONTENT_CLOSED)
+		    SITE_CONTENT_CLOSED) {
 			report_add(r, REPORT_ERROR, root->file, root->line,
 			    "root \"%s\": user %s cannot enter that directory",
 			    root->text, s->base->privs.user);
-		else
+		} else {
+			site_check_front(s, i, r);
 			site_check_rights(s, i, r);
+		}
 		buf_fini(&bytes);
 	}
 }

@@ -311,8 +311,8 @@ site_examine(const struct site *s, size_t i, struct buf *bytes, bool *there,
 		    denied ? s->base->privs.user : "");
 	} else if (!host_snapshot(h, *there ? bytes->ptr : NULL, bytes->len)) {
 		report_add(r, REPORT_ERROR, root, 0, "out of memory");
-	} else if (host_read_content(s->hosts, h, r)) {
-		site_warn_index(s, i, r);
+	} else {
+		host_read_content(s->hosts, h, r);
 	}
 	return r->errors == errors ? SITE_CONTENT_USABLE
 				   : SITE_CONTENT_UNUSABLE;
