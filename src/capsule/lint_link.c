@@ -80,10 +80,12 @@ link_has_raw_letters(const struct page_link *k)
 }
 
 /* Joiners between letters are part of some words; at either end of a URL they
- * are not. */
+ * are not. Variants and tags are part of the emoji that they follow. */
 static bool
 rune_joins(struct slice url, size_t at, uint32_t rune)
 {
+	if ((rune >= 0xfe00 && rune <= 0xfe0f) || rune >= 0xe0000)
+		return at > 0 && url.ptr[at - 1] >= 0x80;
 	return (rune == 0x200c || rune == 0x200d) && at > 0 &&
 	       at + sizeof("\u200d") - 1 < url.len;
 }

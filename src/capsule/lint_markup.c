@@ -38,17 +38,20 @@ lint_look(uint32_t rune)
 		enum lint_look look;
 	} blocks[] = {
 		{ 0xa0, 0xa0, LOOK_SPACE },
-		{ 0xad, 0xad, LOOK_ZERO_WIDTH }, /* soft hyphen */
+		{ 0xad, 0xad, LOOK_ZERO_WIDTH },     /* soft hyphen */
+		{ 0x034f, 0x034f, LOOK_ZERO_WIDTH }, /* grapheme joiner */
 		{ 0x1680, 0x1680, LOOK_SPACE },
 		{ 0x180e, 0x180e, LOOK_ZERO_WIDTH },
 		{ 0x2000, 0x200a, LOOK_SPACE },
 		{ 0x200b, 0x200f, LOOK_ZERO_WIDTH },
 		{ 0x202a, 0x202e, LOOK_ZERO_WIDTH },
-		{ 0x202f, 0x202f, LOOK_SPACE },
-		{ 0x205f, 0x205f, LOOK_SPACE },
+		{ 0x202f, 0x202f, LOOK_SPACE }, { 0x205f, 0x205f, LOOK_SPACE },
 		{ 0x2060, 0x206f, LOOK_ZERO_WIDTH },
 		{ 0x3000, 0x3000, LOOK_SPACE },
+		{ 0x3164, 0x3164, LOOK_ZERO_WIDTH }, /* Hangul filler */
+		{ 0xfe00, 0xfe0f, LOOK_ZERO_WIDTH }, /* variants */
 		{ 0xfeff, 0xfeff, LOOK_ZERO_WIDTH },
+		{ 0xe0000, 0xe007f, LOOK_ZERO_WIDTH }, /* tags */
 	};
 
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)

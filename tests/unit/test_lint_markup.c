@@ -140,6 +140,7 @@ test_blanks_before_marks(void **state)
 		{ "U+00A0", "G033", 2, "# x\n\u00a0=> page.gmi x\n" },
 		{ "a mark of bytes", "G033", 2, "# x\n\ufeff# y\n" },
 		{ "before an item", "G033", 2, "# x\n \u200b* y\n" },
+		{ "U+FE0F", "G033", 2, "# x\n\ufe0f=> page.gmi x\n" },
 		{ "before text", "G033", NOWHERE, "# x\n\u00a0y\n" },
 		{ "no heading", "G033", NOWHERE, "# x\n #tag\n #### y\n" },
 		{ "text", "G033", NOWHERE, "# x\n  text => and more\n  \n" },
