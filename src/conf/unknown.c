@@ -13,26 +13,31 @@ struct foreign {
 
 static const struct foreign foreign[] = {
 	{ " port ports addr address addresses bind bindaddress interface "
-	  "interfaces ip ipv4 ipv6 socket listenaddress ",
+	  "interfaces ip ipv4 ipv6 socket listenaddress "
+	  "listenaddr ",
 	    "listen", "(listen = [\"*:1965\"])" },
+	{ " unixsocket ", "listen", "(listen = [\"unix:FILE\"])" },
 	{ " publicport externalport skipportcheck ", "public_port", NULL },
 	{ " server servers site sites virtualhost virtualhosts vhosts hosts ",
 	    "capsules", NULL },
-	{ " hostname hostnames servername domain domains vhost fqdn ",
+	{ " hostname hostnames servername servernames domain domains vhost "
+	  "fqdn ",
 	    "capsules.host", NULL },
 	{ " alias serveralias ", "capsules.aliases", NULL },
 	{ " cert certfile certpath certificatefile certificatepath certchain "
-	  "fullchain tlscert tlscertfile sslcertificate ",
+	  "fullchain tlscert tlscertfile sslcertificate "
+	  "sslcert ",
 	    "capsules.certificate", NULL },
-	{ " keyfile keypath privatekey tlskey tlskeyfile sslcertificatekey ",
+	{ " keyfile keypath privatekey tlskey tlskeyfile sslcertificatekey "
+	  "sslkey ",
 	    "capsules.key", NULL },
 	{ " docroot documentroot docbase rootdir content contentdir dir "
-	  "contentdirectory directory path basedir webroot htdocs static ",
+	  "contentdirectory directory path base basedir webroot htdocs static ",
 	    "capsules.root", NULL },
 	{ " hiddenfiles servesecret dotfiles showhidden ", "capsules.hidden",
 	    NULL },
 	{ " indexfile indexfiles indexname indices indexes defaultindices "
-	  "directoryindex ",
+	  "directoryindex entrypoint ",
 	    "index", NULL },
 	{ " autoindex directorylisting directorylistings dirlisting dirlist "
 	  "enabledirectorylisting listings browse ",
@@ -42,10 +47,12 @@ static const struct foreign foreign[] = {
 	{ " location locations ", "paths", NULL },
 	{ " redirect tempredirects permredirects rewrite rewrites return ",
 	    "redirects", NULL },
-	{ " mime mimes mimetypes mediatypes mimeoverrides contenttypes "
+	{ " mime mimes mimetypes mediatypes mimeoverride mimeoverrides "
+	  "contenttypes "
 	  "defaulttype geminiext ",
 	    "types", NULL },
-	{ " accesslog logfile logpath logging logs errorlog syslog file ",
+	{ " accesslog logfile logpath logging logs errorlog errorlogfile "
+	  "syslog file ",
 	    "log.access", NULL },
 	{ " logip iplog logips hashclientips ", "log.addresses", NULL },
 	{ " prefork threads processes workerprocesses ", "workers", NULL },
@@ -57,7 +64,8 @@ static const struct foreign foreign[] = {
 	    NULL },
 	{ " responsetimeout writetimeout ", "limits.stall", NULL },
 	{ " handshaketimeout ", "limits.handshake", NULL },
-	{ " protocols tlsversion tlsversions minversion mintlsversion "
+	{ " ssl ", "tls", NULL },
+	{ " protocols tlsversion tlsversions minversion mintls mintlsversion "
 	  "tlsminimum allowtls12 onlytls13 ",
 	    "tls.minimum", NULL },
 	{ " ciphers ciphersuites tlsciphers ", "tls.suites", NULL },
@@ -84,10 +92,11 @@ static const struct foreign foreign[] = {
 	{ " titan upload uploads ", NULL, "carnation accepts no uploads" },
 	{ " chroot chrootdir sandbox ", NULL,
 	    "paths are opened beneath their root only" },
+	{ " loglevel debug verbose ", NULL, "the log has one level" },
 	{ " daemon daemonize pidfile background ", NULL,
 	    "carnation stays in the foreground" },
 	{ " ocsp stapling ", NULL, "carnation staples no OCSP responses" },
-	{ " userdir usrdir homedocbase ", NULL,
+	{ " userdir userdirs usrdir homedocbase ", NULL,
 	    "write a group of \"capsules\" for each" },
 	{ " directorysort directorysubdirsfirst directoryreverse "
 	  "directorytitles ",
@@ -125,7 +134,7 @@ foreign_find(const char *name)
 	return NULL;
 }
 
-/* An option of that very name that belongs elsewhere. */
+/* An option of that name, in letters of any case, perhaps elsewhere. */
 static const struct option *
 option_elsewhere(const char *name)
 {
@@ -133,7 +142,8 @@ option_elsewhere(const char *name)
 	const struct option *all = options_all(&n);
 
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(option_word(&all[i]), name) == 0)
+		if (slice_equal_nocase(
+			slice_str(option_word(&all[i])), slice_str(name)))
 			return &all[i];
 	return NULL;
 }
