@@ -111,10 +111,15 @@ def has_looked(server):
 
 
 def accepted(server, number):
-    """Waits until the one worker holds so many connections more than at rest."""
-    pid, = server.workers()
-    wait_for(lambda: server.descriptors()[pid] >= server.expected[pid] + number,
-             what=f"{number} connections accepted")
+    """Waits until so many IPv4 connections to the server have been accepted: one
+    that still waits in the kernel's queue has no inode there."""
+    def count():
+        table = Path(f"/proc/{server.process.pid}/net/tcp").read_text()
+        rows = [line.split() for line in table.splitlines()[1:]]
+        return sum(row[1].endswith(f":{server.port(4):04X}") and row[3] == "01"
+                   and row[9] != "0" for row in rows)
+
+    wait_for(lambda: count() >= number, what=f"{number} connections accepted")
 
 
 def expect_rest(pids):

@@ -110,7 +110,7 @@ def test_known_hosts_option(fetch, evil, tmp_path):
     assert r.returncode == 0 and b"not remembered: /proc/nothing/x: " in r.stderr
 
 
-@pytest.mark.parametrize("data", ["", "nothing/../../file", "locked"])
+@pytest.mark.parametrize("data", ["", "file", "locked"])
 def test_without_a_place_to_remember(evil, tmp_path, data):
     """The page is shown all the same; the key is not known the next time."""
     (tmp_path / "file").touch()

@@ -161,7 +161,9 @@ def test_publish_verify_and_a_store(place):
     seen.add(carnation(*verify, release), 2)
     seen.add(carnation(*verify, place / "none"), 4)
     seen.add(carnation(*verify, *keyed, "gemini://localhost:1/"), 1)
-    (store / "releases/1/index.gmi").write_text("changed\n")
+    page = store / "releases/1/index.gmi"
+    page.chmod(0o644)
+    page.write_text("changed\n")
     seen.add(carnation(*verify, *keyed, release), 3)
     seen.is_all()
 
