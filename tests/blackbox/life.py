@@ -110,16 +110,22 @@ def has_looked(server):
     wait_for(lambda: woken() >= before + 6, what="looks at the roots")
 
 
-def accepted(server, number):
-    """Waits until so many IPv4 connections to the server have been accepted: one
-    that still waits in the kernel's queue has no inode there."""
-    def count():
-        table = Path(f"/proc/{server.process.pid}/net/tcp").read_text()
-        rows = [line.split() for line in table.splitlines()[1:]]
-        return sum(row[1].endswith(f":{server.port(4):04X}") and row[3] == "01"
-                   and row[9] != "0" for row in rows)
+def connections(server):
+    """How many TCP connections the server holds: those that still wait in the
+    kernel's queue, or that it has closed, have no inode."""
+    def rows(name):
+        table = Path(f"/proc/{server.process.pid}/net", name).read_text()
+        return [line.split() for line in table.splitlines()[1:]]
 
-    wait_for(lambda: count() >= number, what=f"{number} connections accepted")
+    ports = {f"{port:04X}" for port in server.ports.values()}
+    return sum(row[1].rpartition(":")[2] in ports and row[3] != "0A" and
+               row[9] != "0" for name in ("tcp", "tcp6") for row in rows(name))
+
+
+def accepted(server, number):
+    """Waits until the server holds so many connections."""
+    wait_for(lambda: connections(server) >= number,
+             what=f"{number} connections accepted")
 
 
 def expect_rest(pids):
