@@ -84,6 +84,15 @@ der_find(struct slice bytes)
 	return found;
 }
 
+/* Appends a name as a shell reads it: within ' ' nothing but ' ends it. */
+static void
+put_quoted(struct buf *out, const char *name)
+{
+	buf_byte(out, '\'');
+	for (; *name != '\0'; name++)
+		buf_str(out, *name == '\'' ? "'\\''" : (char[]){ *name, '\0' });
+}
+
 /* The command that makes PEM of a file, which a shell may read. */
 static void
 explain_der(struct why *why, const char *path, enum found found)
@@ -93,14 +102,23 @@ explain_der(struct why *why, const char *path, enum found found)
 		[FOUND_KEY] = "pkey -inform DER",
 		[FOUND_PKCS12] = "pkcs12 -nodes",
 	};
-	bool plain = path[strcspn(path, " \t\"$&();<>|*?#`\\")] == '\0';
+	bool plain =
+	    path[strcspn(path, " \t\n\"'$&();<>|*?#`\\[]{}~!")] == '\0';
 	const char *quote = plain ? "" : "'";
+	uint8_t bytes[WHY_MAX];
+	struct slice name = slice_str(path);
+	struct buf out;
 
+	buf_wrap(&out, bytes, sizeof(bytes));
+	if (!plain) {
+		put_quoted(&out, path);
+		name = buf_view(&out);
+	}
 	why_set(why,
-	    "%s: %s, not PEM; convert it: openssl %s -in %s%s%s "
-	    "-out %s%s.pem%s",
+	    "%s: %s, not PEM; convert it: openssl %s -in %.*s%s "
+	    "-out %.*s.pem%s",
 	    path, found == FOUND_PKCS12 ? "PKCS#12" : "DER", commands[found],
-	    quote, path, quote, quote, path, quote);
+	    SLICE_ARGS(name), quote, SLICE_ARGS(name), quote);
 }
 
 void

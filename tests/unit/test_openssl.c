@@ -53,6 +53,7 @@ test_certificates_that_are_not_pem(void **state)
 	struct cert *c = cert_make(key, &name, 1);
 	BIO *bio = BIO_new(BIO_s_mem());
 	const char *path;
+	struct why why;
 
 	(void)state;
 	assert_int_equal(i2d_X509_bio(bio, c->leaf), 1);
@@ -63,6 +64,12 @@ test_certificates_that_are_not_pem(void **state)
 	assert_int_equal(i2d_X509_bio(bio, c->leaf), 1);
 	path = write_bio("a b.crt", bio);
 	check_certificate(path, CONVERT("DER", "x509 -inform DER", "'"));
+	bio = BIO_new(BIO_s_mem());
+	assert_int_equal(i2d_X509_bio(bio, c->leaf), 1);
+	path = write_bio("it's.der", bio);
+	assert_null(cert_load(path, &why));
+	assert_non_null(strstr(why.text, "it'\\''s.der' -out '"));
+	assert_non_null(strstr(why.text, "it'\\''s.der.pem'"));
 	bio = BIO_new(BIO_s_mem());
 	assert_int_equal(PEM_write_bio_X509(bio, c->leaf), 1);
 	path = write_bio("a.crt", bio);
