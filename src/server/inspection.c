@@ -79,7 +79,7 @@ inspection_read_content(void *arg)
 		buf_init(&bytes, HOST_CONF_MAX);
 		found = site_examine(site, i, &bytes, &there, &r);
 		if (found == SITE_CONTENT_USABLE)
-			site_check_index(site, i, REPORT_WARNING, &r);
+			site_warn_index(site, i, &r);
 		report_log(&r);
 		report_fini(&r);
 		f->there = there;
@@ -276,8 +276,8 @@ site_check_rights(const struct site *s, size_t i, struct report *r)
 		    root->text, s->base->privs.user, d.n - DENIED_SHOWN_MAX);
 }
 
-/* After site_examine. As lint: an error, with what could be read of a
- * capsule.conf beside its mistakes, and not checked when that is nothing. */
+/* After site_examine. As lint: with what could be read of a capsule.conf beside
+ * its mistakes, and not checked when that is nothing. */
 static void
 site_check_front(const struct site *s, size_t i, struct report *r)
 {
@@ -286,7 +286,7 @@ site_check_front(const struct site *s, size_t i, struct report *r)
 
 	if (host_salvage_content(
 		s->hosts, h, h->conf->root.text, &h->content, &known))
-		site_check_index(s, i, REPORT_ERROR, r);
+		site_warn_index(s, i, r);
 	report_fini(&known);
 }
 

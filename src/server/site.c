@@ -400,8 +400,7 @@ site_warn(const struct site *s, struct report *r)
 }
 
 void
-site_check_index(
-    const struct site *s, size_t i, enum report_level level, struct report *r)
+site_warn_index(const struct site *s, size_t i, struct report *r)
 {
 	const struct host *h = &s->hosts->host[i];
 	const struct conf_text *root = &h->conf->root;
@@ -409,7 +408,7 @@ site_check_index(
 
 	if (h->root != -1 && answer_lacks_front(h, &status) &&
 	    !inventory_is_denied(h, SLICE("")))
-		report_add(r, level, root->file, root->line,
+		report_add(r, REPORT_WARNING, root->file, root->line,
 		    "root \"%s\" has no index page (%s)", root->text,
 		    h->content.index.n > 0 ? h->content.index.item[0].text
 					   : "index.gmi");

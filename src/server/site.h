@@ -149,10 +149,8 @@ void site_remember(struct site *old, const struct site *s);
  * they lack, keys that others can read. */
 void site_warn(const struct site *s, struct report *r);
 
-/* A capsule without an index page, at that level; after its content was
- * read. */
-void site_check_index(
-    const struct site *s, size_t i, enum report_level level, struct report *r);
+/* A capsule without an index page; after its content was read. */
+void site_warn_index(const struct site *s, size_t i, struct report *r);
 
 /* Only the warnings that time brings: certificates that have expired or soon
  * will. */

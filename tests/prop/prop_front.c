@@ -95,7 +95,7 @@ check_lacks_front(void)
 	struct report r = { 0 };
 	bool found;
 
-	site_check_index(&site, 0, REPORT_WARNING, &r);
+	site_warn_index(&site, 0, &r);
 	found = r.n > 0;
 	report_fini(&r);
 	return found;

@@ -273,14 +273,14 @@ test_warnings_of_index_pages(void **state)
 	(void)state;
 	assert_non_null(load(ONE(""), "certs", false));
 	assert_true(hosts_read_content(site->hosts, &capsule.report));
-	site_check_index(site, 0, REPORT_WARNING, &capsule.report);
+	site_warn_index(site, 0, &capsule.report);
 	assert_int_equal(capsule.report.warnings, 1);
 	assert_true(capsule_reported(
 	    REPORT_WARNING, 1, "has no index page (index.gmi)"));
 	tree_write("root/index.gmi", "x");
 	assert_non_null(load(ONE(""), "certs", false));
 	assert_true(hosts_read_content(site->hosts, &capsule.report));
-	site_check_index(site, 0, REPORT_WARNING, &capsule.report);
+	site_warn_index(site, 0, &capsule.report);
 	assert_int_equal(capsule.report.n, 0);
 }
 
