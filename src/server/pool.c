@@ -184,8 +184,8 @@ struct drop {
 };
 
 /* The higher, the sooner s is dropped; 0: never. After POOL_GRACE_MS of
- * silence, the address with the largest share. Before that, the same, and among
- * those in the fullest state the one silent longest, known addresses last;
+ * silence, of the address with the largest share the one silent longest. Before
+ * that, the same, but those in the fullest state first, known addresses last;
  * never one that waits for us, except a flood's for another address. */
 static uint64_t
 slot_priority(const struct slot *s, const struct drop *drop)
@@ -199,7 +199,7 @@ slot_priority(const struct slot *s, const struct drop *drop)
 	    (!slot_floods(s) || s->address == drop->address))
 		return 0;
 	if (s->state != CONN_QUEUED && silent >= POOL_GRACE_MS)
-		return share | UINT64_C(1) << 63;
+		return share | UINT64_C(1) << 63 | silent << 1;
 	if (!slot_floods(s) && !drop->urgent)
 		return 0;
 	if (slot_rank(s) != RANK_KNOWN)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import TIMEOUT, Client, Server, connect, tree, wait_for
-from life import accepted, ended, expect_rest, own_network, rest, silent, sparse
+from life import accepted, connections, ended, expect_rest, own_network, rest, silent, sparse
 
 BIG = 12_000_000
 
@@ -118,6 +118,8 @@ def test_ipv6_is_counted_by_its_64(place):
 def test_the_oldest_of_the_greediest_makes_room(place):
     """One that has not asked yet, of the address that has most of those."""
     with limited(place, connections=8, per_address=0) as server:
+        # The one that found the server ready has a slot until it is gone.
+        wait_for(lambda: connections(server) == 0, what="an empty server")
         modest = [silent(server, "127.0.0.3") for _ in range(2)]
         accepted(server, 2)
         greedy = []
