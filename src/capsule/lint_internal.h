@@ -25,7 +25,7 @@ struct lint_target {
 	char *line; /* "gemini://host/path" */
 	enum status status;
 	bool slash;              /* 31 to the same path with its slash */
-	bool denied;             /* 51, as a right is missing: C016 reports it */
+	bool denied;             /* 51, a missing right (C016) */
 	char *meta;              /* the type, where to, or why not */
 	const struct host *host; /* NULL: no capsule's */
 	/* Of the capsule in question; NULL: not one of its files. */
