@@ -7,7 +7,8 @@ import time
 import pytest
 
 from harness import TIMEOUT, Client, Server, connect, tree, wait_for
-from life import accepted, connections, ended, expect_rest, own_network, rest, silent, sparse
+from life import (accepted, at_rest, connections, ended, expect_rest, own_network,
+                  rest, silent, sparse)
 
 BIG = 12_000_000
 
@@ -120,13 +121,16 @@ def test_the_oldest_of_the_greediest_makes_room(place):
     with limited(place, connections=8, per_address=0) as server:
         # The one that found the server ready has a slot until it is gone.
         wait_for(lambda: connections(server) == 0, what="an empty server")
+        worker, = server.workers()
         modest = [silent(server, "127.0.0.3") for _ in range(2)]
         accepted(server, 2)
         greedy = []
         for n in range(5):
             greedy.append(silent(server, "127.0.0.2"))
             accepted(server, 3 + n)
-            # Two of one millisecond, the server's unit, are equally old.
+            # Two of one millisecond, the server's unit, are equally old: it
+            # has noted the time when it waits for more.
+            wait_for(lambda: at_rest(worker), what="a worker that waits")
             now = time.monotonic()
             wait_for(lambda: time.monotonic() > now + 0.002, what="later")
         greedy.append(Client(server, source="127.0.0.2"))  # in REQUEST
