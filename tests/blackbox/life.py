@@ -122,12 +122,6 @@ def connections(server):
                row[9] != "0" for name in ("tcp", "tcp6") for row in rows(name))
 
 
-def accepted(server, number):
-    """Waits until the server holds so many connections."""
-    wait_for(lambda: connections(server) >= number,
-             what=f"{number} connections accepted")
-
-
 def expect_rest(pids):
     """They have done what there was to do (filled the sockets of downloads, say)
     and wait for something to happen: a loop that spins never comes to it."""
