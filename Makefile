@@ -116,8 +116,7 @@ build/carnation: build/release/carnation
 $(BIN): $(MAIN) $(LIB)
 	$(call say,LINK,$@) $(link) -o $@ $^ $(ldlibs) $(LDLIBS)
 
-# Made anew each time, or the object of a file that is gone would stay; appended
-# to, because two floors may each have a conn.o.
+# Made again each time, or the object of a file that is gone would stay.
 $(LIB): $(filter-out $(MAIN),$(OBJ)) $(B)/sources
 	$(call say,AR,$@) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 

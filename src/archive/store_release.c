@@ -395,8 +395,8 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 
 	assert(s->lock != -1);
 	store_serial_name(m->serial, name);
-	/* One that is not served is nobody's to trust: files may have gone from
-	 * it, or become corrupt, since it was built. */
+	/* A release that is not served is not trusted: files may have been removed
+	 * from it, or become corrupt, since it was built. */
 	if (store_current(s) != m->serial) {
 		if (!build_new(s, name, m, bytes, why))
 			return false;

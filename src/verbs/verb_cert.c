@@ -373,7 +373,7 @@ cert_show_run(void *job)
 	if (j->words.n == 0)
 		ok = show_all(dir, to);
 	json_end(&json);
-	ok = (j->json ? verb_print(&out) : verb_flush()) && ok;
+	ok = (!j->json || verb_print(&out)) && ok;
 	buf_fini(&out);
 	free(dir);
 	return ok ? RESULT_GOOD : RESULT_FAILED;

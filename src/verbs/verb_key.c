@@ -165,7 +165,7 @@ pair_save(struct pair *p, const struct signify_secret *s)
 	return ok;
 }
 
-static bool
+static void
 pair_print(struct pair *p, const struct signify_secret *s)
 {
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
@@ -184,7 +184,6 @@ pair_print(struct pair *p, const struct signify_secret *s)
 		 "by another way than the capsule itself: by mail, by "
 		 "telephone, on another site",
 	    buf_cstr(&p->pub));
-	return verb_flush();
 }
 
 struct new_job {
@@ -206,9 +205,10 @@ key_new_run(void *job)
 		s = signify_generate();
 		if (s == NULL)
 			log_error("cannot generate a key");
-		result = s != NULL && pair_save(&p, s) && pair_print(&p, s)
-			     ? RESULT_GOOD
-			     : RESULT_FAILED;
+		result =
+		    s != NULL && pair_save(&p, s) ? RESULT_GOOD : RESULT_FAILED;
+		if (result == RESULT_GOOD)
+			pair_print(&p, s);
 	}
 	signify_secret_free(&s);
 	buf_fini(&p.pub);

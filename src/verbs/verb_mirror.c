@@ -251,7 +251,7 @@ outcome_json(const struct mirror_outcome *out, struct json *j)
 	json_end(j);
 }
 
-/* False after a message when it could not be written. */
+/* False after a message when it could not be printed. */
 static bool
 outcome_report(struct mirror_job *j, const struct mirror_outcome *out)
 {
@@ -262,7 +262,7 @@ outcome_report(struct mirror_job *j, const struct mirror_outcome *out)
 	progress_clear(j);
 	if (!j->json) {
 		outcome_print(out);
-		return verb_flush();
+		return true;
 	}
 	buf_init(&text, MIRROR_JSON_MAX);
 	outcome_json(out, &json);

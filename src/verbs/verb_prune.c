@@ -119,8 +119,6 @@ prune(struct store *s, unsigned newest)
 	/* After a failure there is no sum; what was removed is listed above. */
 	if (result == RESULT_GOOD)
 		sum_print(s, releases, objects);
-	if (!verb_flush() && result == RESULT_GOOD)
-		result = RESULT_FAILED;
 	free(before);
 	return result;
 }

@@ -42,8 +42,9 @@ verb_misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * is true. When there is no terminal it says so and returns false. */
 bool verb_confirm(const char *question, bool yes);
 
-/* Flushes stdout. False after a message when something written there was
- * lost. */
+/* Flushes stdout. False after a message, the first time, when something written
+ * there was lost. Called after each verb; a verb needs it only where stderr must
+ * not come first. */
 bool verb_flush(void);
 
 /* Checks of values that several verbs take: not blank; a host name; an origin as
