@@ -181,19 +181,17 @@ transfer_start(struct transfer *c, struct why *said)
 {
 	const struct download *d = c->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
-	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
+	char object[MIRROR_OBJECT_SIZE];
 	struct fetcher_file wanted = {
 		.max = room < d->largest ? room : d->largest,
 		.body = transfer_body,
 		.arg = c,
 	};
-	char hex[DIGEST_HEX_SIZE];
 
 	c->too_late = false;
 	c->object = store_object_new(d->store, c->why);
 	c->local = c->object == NULL;
-	digest_hex(c->file->digest, hex);
-	snprintf(object, sizeof(object), "mirror/objects/%s", hex);
+	mirror_object(c->file->digest, object);
 	wanted.path = goes_by_path(c) ? c->file->path : object;
 	return !c->local && fetcher_start(&c->request, d->fetcher, source_of(c),
 				&wanted, said);

@@ -94,11 +94,8 @@ index_of(const struct links_place *p, const char *directory)
 static bool
 links_is_made(const char *path)
 {
-	static const char *const made[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
-		"mirror/trace" };
-
-	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
-		if (strcmp(path, made[i]) == 0)
+	for (size_t i = 0; i < MIRROR_MADE; i++)
+		if (strcmp(path, mirror_made[i]) == 0)
 			return true;
 	return false;
 }

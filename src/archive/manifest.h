@@ -5,12 +5,10 @@
 #ifndef ARCHIVE_MANIFEST_H
 #define ARCHIVE_MANIFEST_H
 
+#include "capsule/store_layout.h"
 #include "tls/digest.h"
 #include "tls/signify.h"
 #include "util/why.h"
-
-#define MANIFEST_PATH "mirror/MANIFEST"
-#define MANIFEST_ARCHIVE "mirror/capsule.tar"
 
 enum {
 	MANIFEST_MAX = 16 << 20,     /* bytes of a manifest, with signature */

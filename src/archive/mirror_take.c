@@ -125,20 +125,16 @@ say_errors(const struct mirror *m, const struct report *r)
 
 /* The first path that other mirrors could not fetch; NULL: there is none. */
 static const char *
-find_hidden(
-    const struct mirror *m, const struct host *h, char *object, size_t size)
+find_hidden(const struct mirror *m, const struct host *h,
+    char object[MIRROR_OBJECT_SIZE])
 {
-	static const char *const paths[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
-		"mirror/trace" };
 	const struct manifest *l = &m->found.m;
-	char hex[DIGEST_HEX_SIZE];
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (links_policy(h, paths[i]) != STATUS_NONE)
-			return paths[i];
+	for (size_t i = 0; i < MIRROR_MADE; i++)
+		if (links_policy(h, mirror_made[i]) != STATUS_NONE)
+			return mirror_made[i];
 	for (size_t i = 0; i < l->n; i++) {
-		digest_hex(l->entry[i].digest, hex);
-		(void)snprintf(object, size, "mirror/objects/%s", hex);
+		mirror_object(l->entry[i].digest, object);
 		if (links_policy(h, object) != STATUS_NONE)
 			return object;
 	}
@@ -151,7 +147,7 @@ find_hidden(
 static enum mirror_result
 mirror_try(struct mirror *m)
 {
-	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
+	char object[MIRROR_OBJECT_SIZE];
 	enum mirror_result result = MIRROR_UPDATED;
 	const char *hidden = NULL;
 	struct report r = { 0 };
@@ -167,8 +163,7 @@ mirror_try(struct mirror *m)
 		    m->found.m.serial);
 		result = MIRROR_SAME;
 	} else {
-		hidden =
-		    find_hidden(m, &t.hosts->host[0], object, sizeof(object));
+		hidden = find_hidden(m, &t.hosts->host[0], object);
 	}
 	if (hidden != NULL)
 		result = mirror_fail(m, MIRROR_REFUSED,

@@ -42,9 +42,8 @@ set_rules(struct lint *l, const struct host *h, const struct publish_options *o)
 			(void)lint_set(l, rules[i].code, LINT_OFF);
 	(void)lint_promise(l, FEED_FILE);
 	(void)lint_promise(l, copy_file(h));
-	(void)lint_promise(l, MANIFEST_PATH);
-	(void)lint_promise(l, MANIFEST_ARCHIVE);
-	(void)lint_promise(l, "mirror/trace");
+	for (size_t i = 0; i < MIRROR_MADE; i++)
+		(void)lint_promise(l, mirror_made[i]);
 	for (size_t i = 0; i < o->n_levels; i++)
 		lint_set_text(l, o->levels[i], &why);
 }
@@ -215,18 +214,13 @@ check_reached(const struct publish *p, const char *path, struct report *r)
 enum result
 publish_check_reached(struct publish *p, struct report *r)
 {
-	static const char *const paths[] = { MANIFEST_PATH, MANIFEST_ARCHIVE,
-		"mirror/trace" };
-	char object[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
-	char hex[DIGEST_HEX_SIZE];
+	char object[MIRROR_OBJECT_SIZE];
 	bool ok = true;
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		ok = check_reached(p, paths[i], r) && ok;
+	for (size_t i = 0; i < MIRROR_MADE; i++)
+		ok = check_reached(p, mirror_made[i], r) && ok;
 	for (size_t i = 0; i < p->n && ok; i++) {
-		digest_hex(p->file[i].digest, hex);
-		(void)snprintf(
-		    object, sizeof(object), "mirror/objects/%s", hex);
+		mirror_object(p->file[i].digest, object);
 		ok = check_reached(p, object, r);
 	}
 	return ok ? RESULT_GOOD : RESULT_FAILED;

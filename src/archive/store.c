@@ -14,8 +14,6 @@
 #include "archive/store_internal.h"
 #include "os/file.h"
 
-#define STORE_TMP "tmp"
-
 bool
 store_fault(
     const struct store *s, struct why *why, const char *name, const char *what)
@@ -131,19 +129,6 @@ store_close(struct store **s)
 	free((*s)->path);
 	free(*s);
 	*s = NULL;
-}
-
-bool
-store_is(const char *path)
-{
-	int root = file_root(path);
-	bool is;
-
-	if (root == -1)
-		return false;
-	is = store_layout_is(root);
-	(void)close(root);
-	return is;
 }
 
 int

@@ -32,9 +32,6 @@ struct store;
 struct store *store_open(const char *path, bool create, struct why *why);
 void store_close(struct store **s);
 
-/* Whether there is a store at path (for verify too). */
-bool store_is(const char *path);
-
 /* Takes the lock that publish, mirror, rollback, prune and repair hold, and removes
  * what an interrupted run has left (tmp/, unfinished releases). STORE_BUSY: somebody has it.
  * Given back by store_close. What writes, below, wants it held. */

@@ -17,9 +17,6 @@ enum {
 	STORE_CHUNK = 64 * 1024,
 };
 
-#define STORE_STATE "state"
-#define STORE_TRACE "trace"
-
 struct store {
 	char *path; /* for messages */
 	int root, objects, releases;
@@ -69,16 +66,10 @@ bool store_sweep(struct store *s, bool all);
 
 /* --------------------------------------------------------- store_object.c */
 
-/* "objects/ab/cdef...", for messages. */
-void store_object_path(
-    const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE + 16]);
-
 /* Links the object to dir/name; one that has all the links that the file system
  * allows is copied first. False and why. */
 bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
     const char *name, struct why *why);
-
-/* -------------------------------------------------------- store_archive.c */
 
 /* --------------------------------------------------------- store_release.c */
 

@@ -23,24 +23,13 @@ struct store_object {
 	char name[STORE_NAME_SIZE]; /* in tmp/ */
 };
 
-void
-store_object_path(
-    const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE + 16])
-{
-	char hex[DIGEST_HEX_SIZE];
-
-	digest_hex(digest, hex);
-	(void)snprintf(out, DIGEST_HEX_SIZE + 16, "objects/%.*s/%s",
-	    FOLDER_DIGITS, hex, hex + FOLDER_DIGITS);
-}
-
 static bool
 object_fault(const struct store *s, struct why *why,
     const uint8_t digest[DIGEST_SIZE], const char *what)
 {
-	char path[DIGEST_HEX_SIZE + 16];
+	char path[STORE_PATH_SIZE];
 
-	store_object_path(digest, path);
+	store_layout_object(digest, path);
 	return store_fault(s, why, path, what);
 }
 

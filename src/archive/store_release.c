@@ -121,9 +121,9 @@ link_file(struct fill *f, const struct manifest_entry *e)
 static bool
 is_rotten(struct fill *f, const struct manifest_entry *e)
 {
-	char path[DIGEST_HEX_SIZE + 16];
+	char path[STORE_PATH_SIZE];
 
-	store_object_path(e->digest, path);
+	store_layout_object(e->digest, path);
 	if (!store_discard(f->store, e->digest, f->why))
 		return false;
 	return store_fault(f->store, f->why, path,
@@ -456,7 +456,7 @@ mark_superseded(struct store *s, uint64_t serial)
 bool
 store_switch(struct store *s, uint64_t serial, struct why *why)
 {
-	char target[sizeof(STORE_RELEASES "/") + STORE_NAME_SIZE];
+	char target[STORE_PATH_SIZE];
 	char tmp[STORE_NAME_SIZE];
 	uint64_t old = store_current(s);
 	int release = store_release_fd(s, serial);
@@ -467,8 +467,7 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 	store_shut(release);
 	if (old == serial)
 		return true;
-	(void)snprintf(
-	    target, sizeof(target), STORE_RELEASES "/%" PRIu64, serial);
+	store_layout_release(serial, target);
 	store_tmp_name(s, STORE_CURRENT, tmp);
 	if (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1)
 		return store_fault(s, why, STORE_CURRENT, NULL);
@@ -483,7 +482,7 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 uint64_t
 store_current(const struct store *s)
 {
-	char target[sizeof(STORE_RELEASES "/") + STORE_NAME_SIZE];
+	char target[STORE_PATH_SIZE];
 	ssize_t n =
 	    readlinkat(s->root, STORE_CURRENT, target, sizeof(target) - 1);
 	uint64_t serial;

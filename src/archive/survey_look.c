@@ -124,7 +124,7 @@ look_at_trace(struct fetcher *c, struct source *source, struct look *l)
 	bool cut;
 
 	buf_wrap(&text, memory, sizeof(memory));
-	switch (fetcher_text(c, source, "mirror/trace", SURVEY_FILE_MS, &text,
+	switch (fetcher_text(c, source, MIRROR_TRACE, SURVEY_FILE_MS, &text,
 	    &cut, &l->trace_why)) {
 	case FETCHER_DONE:
 		l->trace_came = trace_parse(buf_view(&text), &l->trace)
@@ -200,16 +200,14 @@ static void
 look_at_sample(struct fetcher *c, struct source *source, struct look *l,
     const struct manifest *m)
 {
-	char by_hash[sizeof("mirror/objects/") + DIGEST_HEX_SIZE];
-	char hex[DIGEST_HEX_SIZE];
+	char by_hash[MIRROR_OBJECT_SIZE];
 	const struct manifest_entry *e;
 
 	if (m->n == 0)
 		return;
 	e = &m->entry[any_of(m->n)];
 	(void)snprintf(l->sample, sizeof(l->sample), "%s", e->path);
-	digest_hex(e->digest, hex);
-	(void)snprintf(by_hash, sizeof(by_hash), "mirror/objects/%s", hex);
+	mirror_object(e->digest, by_hash);
 	l->sample_came = sample_fetch(c, source, by_hash, m, e, &l->sample_why);
 	if (l->sample_came == SAMPLE_ABSENT)
 		l->sample_came =

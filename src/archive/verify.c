@@ -357,8 +357,8 @@ is_deep(const char *path)
 static bool
 tree_is_served(const char *path)
 {
-	return strcmp(path, "mirror/trace") == 0 ||
-	       slice_starts(slice_str(path), SLICE("mirror/objects/"));
+	return strcmp(path, MIRROR_TRACE) == 0 ||
+	       slice_starts(slice_str(path), SLICE(MIRROR_OBJECTS));
 }
 
 /* Whether all in a directory is. */

@@ -104,8 +104,7 @@ release_open(struct host *h, uint64_t below, struct why *why)
 		h->serial = release_find_older(h->store, below);
 		if (h->serial == 0)
 			return why_set(why, "no older release");
-		snprintf(
-		    name, sizeof(name), STORE_RELEASES "/%" PRIu64, h->serial);
+		store_layout_release(h->serial, name);
 	}
 	if (file_open_beneath(h->store, name, &h->root, &st) == FILE_OPENED &&
 	    S_ISDIR(st.st_mode) && release_hold(h->store, name, h->root))

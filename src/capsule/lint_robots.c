@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
+#include "capsule/store_layout.h"
 #include "conf/options.h"
 
 #define FILE_NAME "robots.txt"
@@ -11,8 +12,7 @@ enum { ROBOTS_MAX = 512 * 1024, WORD_MAX = 64 };
 
 /* What a store serves by hash, and mirrors alone need: a robot that fetches it
  * besides the pages has everything twice. */
-#define OBJECTS "/mirror/objects/"
-#define LIST_FILE "mirror/MANIFEST"
+#define OBJECTS "/" MIRROR_OBJECTS
 
 /* Robots that fetch much. Some obey the rules for "*" as well as those for
  * their kind, others only the latter where there is any. */
@@ -183,7 +183,7 @@ static bool
 robots_has_objects(const struct lint *l)
 {
 	return l->published || l->host->store != -1 ||
-	       inventory_find(&l->inventory, LIST_FILE) != NULL;
+	       inventory_find(&l->inventory, MANIFEST_PATH) != NULL;
 }
 
 static void

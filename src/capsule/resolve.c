@@ -9,11 +9,7 @@
 #include <unistd.h>
 
 #include "capsule/policy.h"
-
-enum {
-	DIGEST_HEX = 64, /* hexadecimal digits of SHA-256 */
-	STORE_PATH_SIZE = sizeof("objects/ab/") + DIGEST_HEX,
-};
+#include "capsule/store_layout.h"
 
 _Static_assert(sizeof(((struct resolution *)NULL)->path) >=
 		   sizeof(((struct uri_path *)NULL)->decoded) + NAME_MAX,
@@ -162,42 +158,29 @@ resolve_directory(
 	return result;
 }
 
-static bool
-text_is_digest(struct slice s)
-{
-	if (s.len != DIGEST_HEX)
-		return false;
-	for (size_t i = 0; i < s.len; i++)
-		if ((s.ptr[i] < '0' || s.ptr[i] > '9') &&
-		    (s.ptr[i] < 'a' || s.ptr[i] > 'f'))
-			return false;
-	return true;
-}
-
 /* Which file of the store, not of its release, a path means; "": none. False:
  * the path is the release's. */
 static bool
 resolve_store_path(const struct host *h, struct slice path,
     char inside[STORE_PATH_SIZE], const char **type)
 {
-	const struct slice objects = SLICE("mirror/objects");
-	const struct slice below = SLICE("mirror/objects/");
+	const struct slice below = SLICE(MIRROR_OBJECTS);
+	uint8_t digest[DIGEST_SIZE];
 
 	*inside = '\0';
 	if (h->store == -1)
 		return false;
-	if (slice_equal(path, SLICE("mirror/trace"))) {
+	if (slice_equal(path, SLICE(MIRROR_TRACE))) {
 		*type = "text/plain";
-		memcpy(inside, "trace", sizeof("trace"));
+		memcpy(inside, STORE_TRACE, sizeof(STORE_TRACE));
 		return true;
 	}
 	if (!slice_starts(path, below))
-		return slice_equal(path, objects);
+		return slice_equal(path, slice_head(below, below.len - 1));
 	*type = "application/octet-stream";
-	path = slice_skip(path, below.len);
-	if (h->conf->objects && text_is_digest(path))
-		snprintf(inside, STORE_PATH_SIZE, "objects/%.2s/%.62s",
-		    (const char *)path.ptr, (const char *)path.ptr + 2);
+	if (h->conf->objects &&
+	    digest_parse(slice_skip(path, below.len), digest))
+		store_layout_object(digest, inside);
 	return true;
 }
 

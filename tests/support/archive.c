@@ -72,11 +72,11 @@ const char *
 archive_object_path(const char *text)
 {
 	static char path[DIGEST_HEX_SIZE + 32];
-	char inside[DIGEST_HEX_SIZE + 16];
+	char inside[STORE_PATH_SIZE];
 	uint8_t digest[DIGEST_SIZE];
 
 	digest_sha256(slice_str(text), digest);
-	store_object_path(digest, inside);
+	store_layout_object(digest, inside);
 	snprintf(path, sizeof(path), "store/%s", inside);
 	return path;
 }

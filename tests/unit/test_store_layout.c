@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "capsule/store_layout.h"
@@ -45,6 +46,26 @@ test_serials(void **state)
 	assert_int_equal(store_layout_linked(SLICE("releases/42/")), 0);
 }
 
+static void
+test_paths(void **state)
+{
+	uint8_t digest[DIGEST_SIZE];
+	char path[STORE_PATH_SIZE], url[MIRROR_OBJECT_SIZE];
+
+	(void)state;
+	memset(digest, 0xab, sizeof(digest));
+	digest[1] = 0x0f;
+	store_layout_object(digest, path);
+	assert_memory_equal(path, "objects/ab/0fab", 15);
+	assert_int_equal(strlen(path), strlen("objects/ab/") + 62);
+	mirror_object(digest, url);
+	assert_memory_equal(url, "mirror/objects/ab0fab", 21);
+	assert_int_equal(strlen(url), strlen("mirror/objects/") + 64);
+	store_layout_release(STORE_SERIAL_MAX, path);
+	assert_string_equal(path, "releases/9007199254740991");
+	assert_true(store_layout_linked(slice_str(path)) == STORE_SERIAL_MAX);
+}
+
 static bool
 is_store(void)
 {
@@ -79,6 +100,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serials),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test_setup_teardown(
 		    test_store, tree_set_up, tree_tear_down),
 	};
