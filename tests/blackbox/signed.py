@@ -11,6 +11,7 @@ not from the C code: keys, manifests, archives and stores made and checked.
 import base64
 import calendar
 import hashlib
+import ipaddress
 import os
 import re
 import secrets
@@ -116,13 +117,20 @@ class Key:
                 + base64.b64encode(raw) + b"\n" + message)
 
 
+def check_public(text):
+    """That a public key is the canonical base64 of one."""
+    raw = base64.b64decode(text, validate=True)
+    need(base64.b64encode(raw).decode() == text, "base64 of another form")
+    need(len(raw) == 42 and raw[:2] == b"Ed", "no public key")
+
+
 def opened(data, keys):
     """The signed part of data, and which of the public keys (base64) it is
     signed with."""
     match = re.match(
         rb"untrusted comment: verify with ([^\n/]+)\.pub\n"
         rb"([A-Za-z0-9+/]{99}=)\n", data)
-    need(match, "no embedded signature")
+    need(match and len(match[1]) < 128, "no embedded signature")
     raw = base64.b64decode(match[2], validate=True)
     need(base64.b64encode(raw) == match[2], "base64 of another form")
     need(len(raw) == 74 and raw[:2] == b"Ed", "not Ed25519")
@@ -146,8 +154,11 @@ def stamp(seconds):
 
 
 def seconds(text):
-    need(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text), text)
-    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    need(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.A),
+         text)
+    at = calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    need(stamp(at) == text, f"{text}: in no calendar")
+    return at
 
 
 @dataclass
@@ -235,55 +246,97 @@ def encoded(path):
                     for part, colon in ((first, b""), (slash + rest, b":")))
 
 
+# A name has no blank and no colon; a name and a value no control byte.
 HEADER = re.compile(r"# ([^ :\x00-\x1f\x7f]+): ([^\x00-\x1f\x7f]+)")
+NEEDED = ["gemini-mirror", "origin", "serial", "created", "final", "files"]
 ORDER = ["gemini-mirror", "origin", "serial", "created", "refresh", "final",
          "files", "next-key", "signed-with"]
-COUNTS = re.compile(r"(\d+) +bytes: (\d+) +largest: (\d+)")
+NUMBER = r"(0|[1-9]\d{0,15})"
+COUNTS = re.compile(rf"{NUMBER} +bytes: {NUMBER} +largest: {NUMBER}", re.A)
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+PLACE = re.compile(rf"gemini://(?P<host>({LABEL}\.)*{LABEL}|\[[0-9a-f:.]+\])"
+                   r"(:(?P<port>[1-9]\d{0,4}))?/", re.A)
+
+
+def headers_of(lines):
+    """The known headers, by name, and the unknown ones, as pairs; lines begins
+    with the entries then."""
+    known, unknown = {}, []
+    while lines and lines[0].startswith(b"#"):
+        match = HEADER.fullmatch(lines.pop(0).decode())
+        need(match, "a header")
+        need(known or match[1] == "gemini-mirror", "gemini-mirror is first")
+        if match[1] not in ORDER:
+            unknown.append(match.groups())
+            continue
+        need(match[1] not in known, f"{match[1]} twice")
+        known[match[1]] = match[2]
+    need(known.get("gemini-mirror") == "1", "another version, or none")
+    lacking = [name for name in NEEDED if name not in known]
+    need(not lacking, f"missing: {lacking}")
+    need(list(known) == [n for n in ORDER if n in known], "the order")
+    return known, unknown
+
+
+def check_origin(text):
+    """gemini://host[:port]/ in its one form."""
+    match = PLACE.fullmatch(text)
+    need(match and len(text) <= 511, "origin")
+    need(match["port"] is None or 1965 != int(match["port"]) < 65536,
+         "origin: the port")
+    if text[9] == "[":
+        host = match["host"][1:-1]
+        need(str(ipaddress.IPv6Address(host)) == host, "origin: the address")
 
 
 def parse(text):
     """A Manifest from the signed bytes, every rule held against them."""
+    try:
+        return parsed(text)
+    except ValueError as fault:  # UTF-8, addresses, times, base64
+        raise Wrong(str(fault)) from None
+
+
+def parsed(text):
     need(text.endswith(b"\n") and b"\r" not in text, "lines end with LF")
     lines = text[:-1].split(b"\n")
-    headers, hashes = {}, {}
-    while lines and lines[0].startswith(b"#"):
-        match = HEADER.fullmatch(lines.pop(0).decode())
-        need(match, "a header")
-        need(match[1] not in headers, f"{match[1]} twice")
-        headers[match[1]] = match[2]
-    need(list(headers)[:1] == ["gemini-mirror"], "gemini-mirror is first")
-    need(headers["gemini-mirror"] == "1", "another version")
+    headers, unknown = headers_of(lines)
+    check_origin(headers["origin"])
+    hashes, last = {}, b""
     for line in lines:
         match = re.fullmatch(rb"([0-9a-f]{64})  (.+)", line, re.S)
         need(match, f"a line of the list: {line!r}")
         fault = name_fault(match[2], headers["origin"])
         need(not fault, f"{match[2]!r}: {fault}")
-        need(not hashes or match[2] > max(hashes), "sorted, none twice")
-        hashes[match[2]] = match[1].decode()
+        need(match[2] > last, "sorted, none twice")
+        last = match[2]
+        hashes[last] = match[1].decode()
     for path in hashes:
         while b"/" in path:
             path = path.rpartition(b"/")[0]
             need(path not in hashes, f"{path!r} is a file and a directory")
-    need(headers.get("final") in ("yes", "no"), "final")
+    need(headers["final"] in ("yes", "no"), "final")
     final = headers["final"] == "yes"
     need(not (final and "refresh" in headers), "refresh, though final")
-    known = [name for name in headers if name in ORDER]
-    need(known == [name for name in ORDER if name in headers], "the order")
-    need(re.fullmatch(r"[1-9]\d*", headers["serial"]), "serial")
+    need(re.fullmatch(NUMBER, headers["serial"], re.A), "serial")
+    serial = int(headers["serial"])
+    need(0 < serial < SERIAL_MAX, "serial")
     counts = COUNTS.fullmatch(headers["files"])
     need(counts, "files")
     files, size, largest = map(int, counts.groups())
-    need(files == len(hashes), "as many files as are told")
-    need(largest <= size and int(headers["serial"]) < SERIAL_MAX, "numbers")
+    need(files == len(hashes) <= 100000, "as many files as are told")
+    need(largest <= size, "largest is more than all")
+    created = seconds(headers["created"])
+    need(0 <= created < 1 << 33, "created does not fit into an archive")
     refresh = seconds(headers["refresh"]) if "refresh" in headers else None
-    need(refresh is None or refresh > seconds(headers["created"]), "refresh")
+    need(refresh is None or refresh > created, "refresh")
+    if "next-key" in headers:
+        check_public(headers["next-key"])
     return Manifest(
-        origin=headers["origin"], serial=int(headers["serial"]),
-        hashes=hashes, created=seconds(headers["created"]),
-        refresh=refresh, final=final,
-        bytes=size, largest=largest, next_key=headers.get("next-key"),
-        signed_with=headers.get("signed-with"),
-        extra=[(n, v) for n, v in headers.items() if n not in ORDER])
+        origin=headers["origin"], serial=serial, hashes=hashes,
+        created=created, refresh=refresh, final=final, bytes=size,
+        largest=largest, next_key=headers.get("next-key"),
+        signed_with=headers.get("signed-with"), extra=unknown)
 
 
 def check(data, keys):
