@@ -77,4 +77,32 @@ enum result verify_release(
 /* Frees the answer. */
 void verify_fini(struct verify *v);
 
+/* ------------------------------------------------- what it found wrong */
+
+struct fetcher;
+struct sources;
+struct state;
+
+/* The releases of a store that has a list of wrong objects, STORE/wrong. Zeroed. */
+struct repair {
+	bool recorded; /* there is such a list */
+	struct manifest *release;
+	size_t n;
+};
+
+/* Before a run takes over a release: removes the objects on that list that are
+ * wrong indeed (they are hashed again), so that they are fetched. False and why.
+ * repair_fini is due in any case. */
+bool repair_discard(
+    struct repair *r, struct store *s, const struct state *st, struct why *why);
+
+/* After it: fetches what the releases lack still, gives each file its object
+ * again, and removes the list (it stays when the fetching was stopped). *lacking
+ * counts what no source has. Nothing is done without a list. False and why: the
+ * store cannot be written to. */
+bool repair_releases(struct repair *r, struct store *s, struct fetcher *f,
+    struct sources *sources, size_t *lacking, struct why *why);
+
+void repair_fini(struct repair *r);
+
 #endif

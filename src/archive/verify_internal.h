@@ -9,7 +9,11 @@
 #include "archive/verify.h"
 #include "util/why.h"
 
-enum { VERIFY_CHUNK = 64 * 1024 };
+enum {
+	VERIFY_CHUNK = 64 * 1024,
+	/* Bytes of STORE/wrong: what does not fit is found the next time. */
+	VERIFY_WRONG_MAX = MANIFEST_FILES_MAX * DIGEST_HEX_SIZE,
+};
 
 /* What is known of an entry, in v->mark. */
 enum verify_mark {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* Corrupt files of a mirror's store, fetched again from where they came. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/download.h"
+#include "archive/store_internal.h"
 #include "archive/verify_internal.h"
 #include "os/file.h"
+#include "util/array.h"
 #include "util/fd.h"
 
 /* Objects that are lost, and whose bytes a release still has in a file of its
@@ -172,7 +175,7 @@ verify_salvage(struct verify_scan *x, size_t *closed, struct why *why)
 	return !any || verify_releases(x, search_release, &v, why);
 }
 
-struct repair {
+struct mending {
 	struct verify_scan *x;
 	struct verify_others others;
 	size_t closed; /* objects that cannot be opened */
@@ -180,7 +183,7 @@ struct repair {
 
 /* What is to be fetched; the corrupt form is removed. */
 static bool
-plan(struct repair *r, struct download *d, struct why *why)
+plan(struct mending *r, struct download *d, struct why *why)
 {
 	struct verify_scan *x = r->x;
 
@@ -202,7 +205,7 @@ plan(struct repair *r, struct download *d, struct why *why)
 
 /* Whether other bytes are no wonder: somebody serves a later serial. NULL: nobody. */
 static const char *
-who_moved_on(struct repair *r)
+who_moved_on(struct mending *r)
 {
 	const struct verify *v = r->x->v;
 	const char *who = NULL;
@@ -246,7 +249,7 @@ quote(const struct sources *s, struct why *why)
 
 /* Some of it could not be brought: why, and what that makes. */
 static enum result
-lacking_report(struct repair *r, const struct download *d, struct why *why)
+lacking_report(struct mending *r, const struct download *d, struct why *why)
 {
 	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
 
@@ -309,7 +312,7 @@ restore_archive(struct verify_scan *x, struct why *why)
 
 /* What has been brought counts, whether or not all was. */
 static enum result
-repair(struct repair *r, struct download *d, struct why *why)
+repair(struct mending *r, struct download *d, struct why *why)
 {
 	enum download_result brought;
 	struct relink l = { .store = r->x->store, .why = why };
@@ -335,7 +338,7 @@ static enum result
 repair_locked(struct verify_scan *x, struct why *why)
 {
 	enum result result = RESULT_LOCAL;
-	struct repair r = { .x = x };
+	struct mending r = { .x = x };
 
 	/* A good copy is at hand: it waits for nothing else. */
 	if (x->manifest_faulty &&
@@ -373,4 +376,139 @@ verify_repair(struct verify_scan *x, struct why *why)
 		return RESULT_FAILED;
 	}
 	return repair_locked(x, why);
+}
+
+/* ------------------------------------------------- the list, and a mirror's run */
+
+/* Whatever else is on a line is nobody's hash. */
+static bool
+discard_listed(struct store *s, struct slice list, struct why *why)
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct slice line;
+	uint64_t size;
+	bool ok = true;
+
+	while (ok && slice_line(&list, &line))
+		if (digest_parse(line, digest) &&
+		    verify_object(s, digest, &size) == VERIFY_OBJECT_CORRUPT)
+			ok = store_discard(s, digest, why);
+	return ok;
+}
+
+/* One whose manifest is lost has no files to fetch. False: out of memory. */
+static bool
+add_release(struct repair *r, const struct store *s, const struct state *st,
+    uint64_t serial)
+{
+	struct manifest *grown = array_grow(r->release, r->n, sizeof(*grown));
+	struct why unused;
+
+	if (grown == NULL)
+		return false;
+	r->release = grown;
+	r->n += state_open_release(s, st, serial, &grown[r->n], NULL, &unused);
+	return true;
+}
+
+static bool
+add_releases(struct repair *r, const struct store *s, const struct state *st,
+    struct why *why)
+{
+	size_t n;
+	uint64_t *serial = store_releases(s, &n);
+	bool ok = serial != NULL || n == 0;
+
+	if (!ok)
+		store_fault(s, why, STORE_RELEASES, NULL);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = add_release(r, s, st, serial[i]) || why_memory(why);
+	free(serial);
+	return ok;
+}
+
+bool
+repair_discard(
+    struct repair *r, struct store *s, const struct state *st, struct why *why)
+{
+	struct stat unused;
+	struct buf list;
+	int fd = store_file_open(store_fd(s), STORE_WRONG, &unused);
+	bool ok;
+
+	if (fd == -1 && errno == ENOENT)
+		return true;
+	r->recorded = true;
+	buf_init(&list, VERIFY_WRONG_MAX);
+	ok = (fd != -1 && fd_read_all(fd, &list)) ||
+	     store_fault(s, why, STORE_WRONG, NULL);
+	store_shut(fd);
+	ok = ok && discard_listed(s, buf_view(&list), why) &&
+	     add_releases(r, s, st, why);
+	buf_fini(&list);
+	return ok;
+}
+
+/* What is not there, by its hash: other releases' paths are not the origin's. */
+static bool
+plan_releases(const struct repair *r, struct download *d)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct manifest *m = &r->release[i];
+
+		if (m->largest > d->largest)
+			d->largest = m->largest;
+		for (size_t j = 0; j < m->n; j++)
+			if (!store_has(d->store, m->entry[j].digest) &&
+			    !download_add(d, m->entry[j].digest, NULL))
+				return false;
+	}
+	download_drop_twins(d);
+	return true;
+}
+
+static bool
+relink_releases(const struct repair *r, struct store *s, struct why *why)
+{
+	unsigned mended;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < r->n; i++)
+		ok = store_relink(s, &r->release[i], &mended, why);
+	return ok;
+}
+
+bool
+repair_releases(struct repair *r, struct store *s, struct fetcher *f,
+    struct sources *sources, size_t *lacking, struct why *why)
+{
+	enum download_result result = DOWNLOAD_LOCAL;
+	struct download d = {
+		.fetcher = f, .sources = sources, .store = s, .all = UINT64_MAX
+	};
+	bool ok;
+
+	*lacking = 0;
+	if (!r->recorded)
+		return true;
+	if (plan_releases(r, &d))
+		result = download_run(&d, why);
+	else
+		why_memory(why);
+	*lacking = d.failures;
+	download_fini(&d);
+	ok = result != DOWNLOAD_LOCAL && relink_releases(r, s, why);
+	if (ok && result != DOWNLOAD_STOPPED &&
+	    unlinkat(store_fd(s), STORE_WRONG, 0) == -1 && errno != ENOENT)
+		ok = store_fault(s, why, STORE_WRONG, NULL);
+	return ok;
+}
+
+void
+repair_fini(struct repair *r)
+{
+	while (r->n > 0)
+		manifest_fini(&r->release[--r->n]);
+	free(r->release);
+	*r = (struct repair){ 0 };
 }
