@@ -12,7 +12,7 @@
 # make cover        line coverage of every floor
 # make run          serve capsule/ with the certificates in certs/
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
-# make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR
+# make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR, SYSUSERS
 #
 # WERROR=-Werror makes warnings errors. V=1 shows the commands and the tests' own
 # words. Every variant has its own folder under build/, so that changing one never
@@ -29,6 +29,8 @@ SYSCONFDIR   ?= /etc
 LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
+# Makes the services' user when there is no DESTDIR; empty: nothing does.
+SYSUSERS     ?= $(shell command -v systemd-sysusers)
 INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
@@ -245,6 +247,13 @@ install: build/carnation
 	$(Q)$(fill) $(packaging)/carnation.conf > $(confdir)/carnation.conf.example
 	$(Q)[ -e $(confdir)/carnation.conf ] || \
 	    cp $(confdir)/carnation.conf.example $(confdir)/carnation.conf
+	$(Q)if [ -n '$(DESTDIR)' ]; then :; \
+	elif [ -z '$(SYSUSERS)' ]; then \
+		echo 'make install: the services need a user called carnation' >&2; \
+	else $(SYSUSERS) $(SYSUSERSDIR)/carnation.conf || \
+		echo 'make install: for the services, as root:' \
+		    '$(SYSUSERS) $(SYSUSERSDIR)/carnation.conf' >&2; \
+	fi
 
 # Whoever changed the configuration keeps it.
 uninstall:

@@ -233,6 +233,53 @@ def test_the_user_can_be_made(units, place):
                      re.M)
 
 
+@pytest.fixture
+def install(place):
+    """`make install` of a tree without a program, below place."""
+    for name in ("Makefile", "src", "scripts", "tests"):
+        (place / name).symlink_to(ROOT / name)
+    tree(place / "build", {"carnation": "not built here\n"})
+
+    def run(*words):
+        clean = {k: v for k, v in os.environ.items()
+                 if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR",
+                              "SYSUSERS", "V")}
+        done = subprocess.run(
+            ["make", "-o", "build/carnation", "install",
+             f"PREFIX={place}/usr", f"SYSCONFDIR={place}/etc", *words],
+            cwd=place, env=clean, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+    return run
+
+
+@pytest.mark.skipif(not shutil.which("systemd-sysusers"),
+                    reason="no systemd here")
+def test_make_install_makes_the_user(place, install):
+    """Or the units would end with 217/USER."""
+    (place / "root/etc").mkdir(parents=True)
+    install(f"SYSUSERS=systemd-sysusers --root={place}/root")
+    user, = unit_value(place / "usr/lib/systemd/system", "User",
+                       "carnation-mirror@.service")
+    assert re.search(f"^{user}:", (place / "root/etc/passwd").read_text(),
+                     re.M)
+
+
+def test_make_install_names_the_user_that_it_cannot_make(place, install):
+    assert "as root: false " in install("SYSUSERS=false")
+    assert "a user called carnation" in install("SYSUSERS=")
+    (place / "dest").mkdir()
+    assert install(f"DESTDIR={place}/dest", "SYSUSERS=false") == ""
+
+
+def test_what_a_mirrors_unit_counts_as_success(units):
+    """Later is not a failure, staleness is; the run ends itself in time."""
+    name = "carnation-mirror@.service"
+    assert unit_value(units, "SuccessExitStatus", name) == ["1"]
+    assert unit_value(units, "TimeoutStartSec", name) == ["6h 5min"]
+    assert unit_value(units, "ConditionPathExists", name) == []
+
+
 def unit_value(units, key, unit="carnation.service"):
     text = (units / unit).read_text().replace("\\\n", " ")
     return re.findall(rf"^{key}=(.*)$", text, re.M)
@@ -261,8 +308,8 @@ def test_the_words_of_the_unit_are_ours(units, place, root):
 
 
 def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
-    """As systemd and cron would run them, with a configuration's three
-    words."""
+    """As systemd and cron would run them, with the words of its
+    configuration."""
     key = Key.new()
     public, _ = key.write(place)
     with Origin(place) as origin:
@@ -270,8 +317,9 @@ def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
         origin.publish()
         start, = unit_value(units, "ExecStart", "carnation-mirror@.service")
         for name, value in (
-                ("${URL}", origin.url()), ("${KEY}", str(public)),
-                ("$OPTIONS", "--host mirror.example --contact me"),
+                ("$URL", origin.url()),
+                ("$OPTIONS", f"--key {public} --host mirror.example "
+                             "--contact me"),
                 ("%S", str(place / "state")), ("%i", "home")):
             assert name in start, start
             start = start.replace(name, value)
