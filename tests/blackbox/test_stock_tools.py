@@ -168,8 +168,11 @@ def test_a_list_that_signify_signs_is_published(place, publish):
 
 # ---------------------------------------------------------- another server
 
-@needs("molly-brown")
-def test_a_copy_served_by_molly_brown_mirrors_just_as_well(place, store, key):
+@pytest.fixture
+def molly(place):
+    """Serves a directory of plain files, which knows nothing of a store: its
+    base URL, and what it has answered."""
+    served = place / "served"
     crt, private = pair(place / "molly", "localhost")
     port = free_port()
     (place / "molly.conf").write_text(f"""
@@ -177,24 +180,53 @@ Port = {port}
 Hostname = "localhost"
 CertPath = "{crt}"
 KeyPath = "{private}"
-DocBase = "{store}/current/"
+DocBase = "{served}/"
 AccessLog = "{place}/molly.log"
 ErrorLog = "{place}/molly.err"
 """)
-    molly = subprocess.Popen(
+    url = f"gemini://localhost:{port}/"
+    process = subprocess.Popen(
         ["molly-brown", "-c", place / "molly.conf"], preexec_fn=end_with_us,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        mirror = Mirror(place, key, f"gemini://localhost:{port}/")
+
+    def serve(store, archive=True):
+        """The current release, as a copy without hard links."""
+        shutil.rmtree(served, ignore_errors=True)
+        shutil.copytree((store / "current").resolve(), served)
+        if not archive:
+            (served / ARCHIVE).unlink()
         env = {"XDG_DATA_HOME": str(place / "data")}
         wait_for(lambda: carnation(
-            "fetch", mirror.url + MANIFEST, env=env).returncode == 0)
-        mirror.run()
-        assert mirror.sound().serial == 1
-        assert mirror.served() == current(store)
-    finally:
-        molly.kill()
-        molly.wait()
+            "fetch", url + MANIFEST, env=env).returncode == 0)
+
+    serve.url = url
+    yield serve
+    process.kill()
+    process.wait()
+
+
+@needs("molly-brown")
+@pytest.mark.parametrize("with_archive", [True, False])
+def test_a_copy_served_by_molly_brown_mirrors_just_as_well(
+        place, store, source, publish, key, molly, with_archive):
+    """Whole, then what has changed; and from the mirror, the next."""
+    molly(store, archive=with_archive)
+    mirror = Mirror(place, key, molly.url)
+    mirror.run()
+    assert mirror.sound().serial == 1
+    assert mirror.served() == current(store)
+    tree(source, {"page.gmi": "# Another\n"})
+    publish("--key", key.secret_path)
+    molly(store, archive=with_archive)
+    mirror.run()
+    assert mirror.sound().serial == 2
+    assert mirror.served() == current(store)
+    molly(mirror.store, archive=with_archive)
+    (place / "next").mkdir()
+    after = Mirror(place / "next", key, molly.url)
+    after.run()
+    assert after.sound().serial == 2
+    assert after.served() == current(store)
 
 
 # ------------------------------------------------------------ the man page
