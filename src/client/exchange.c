@@ -11,6 +11,7 @@
 
 enum exchange_state {
 	EXCHANGE_CONNECT,
+	EXCHANGE_PROXY,
 	EXCHANGE_HANDSHAKE,
 	EXCHANGE_ASK,
 	EXCHANGE_HEADER,
@@ -26,6 +27,7 @@ struct exchange {
 	const struct fetch_handler *handler;
 	struct exchange_limits limits;
 	struct dial dial;
+	struct socks socks;
 	struct tls_conn tls;
 	int fd;
 	enum io io;          /* what the last step waits for */
@@ -33,6 +35,9 @@ struct exchange {
 	uint64_t end_ms;     /* of all of it; 0: none */
 	uint64_t window_ms;  /* the end of a body's window; 0: none yet */
 	uint64_t in_window;  /* bytes that came in it */
+	uint64_t received;   /* bytes on the wire, as told to the rate */
+	bool held;           /* by the rate, since held_since_ms */
+	uint64_t held_since_ms, held_ms;
 	int status;
 	uint8_t header[RESPONSE_HEADER_MAX];
 	size_t header_len;
@@ -74,6 +79,7 @@ exchange_doing(const struct exchange *x)
 {
 	static const char *const words[] = {
 		[EXCHANGE_CONNECT] = "connecting",
+		[EXCHANGE_PROXY] = "asking the proxy",
 		[EXCHANGE_HANDSHAKE] = "TLS handshake",
 		[EXCHANGE_ASK] = "sending",
 		[EXCHANGE_HEADER] = "waiting for a header",
@@ -98,6 +104,16 @@ exchange_stop(struct exchange *x, enum io io, struct why *why)
 	return exchange_end(x, FETCH_FAILED);
 }
 
+/* Why a connection did not come about; of a proxy, so that it is not taken for
+ * the host. */
+static enum io
+exchange_fail_to_connect(struct exchange *x, struct why *why)
+{
+	if (x->limits.proxy != NULL)
+		why_at(why, "proxy");
+	return exchange_end(x, FETCH_FAILED);
+}
+
 static enum io
 exchange_step_connect(struct exchange *x, struct why *why)
 {
@@ -105,11 +121,29 @@ exchange_step_connect(struct exchange *x, struct why *why)
 	case DIAL_WAITING:
 		return IO_WANT_WRITE;
 	case DIAL_FAILED:
-		return exchange_end(x, FETCH_FAILED);
+		return exchange_fail_to_connect(x, why);
 	case DIAL_CONNECTED:
 		break;
 	}
 	x->fd = dial_take(&x->dial);
+	x->state = EXCHANGE_PROXY;
+	return IO_DONE;
+}
+
+static enum io
+exchange_step_proxy(struct exchange *x, struct why *why)
+{
+	const struct proxy *proxy = x->limits.proxy;
+	enum io io = IO_DONE;
+
+	if (proxy != NULL)
+		io = socks_step(&x->socks, x->fd, x->target, why);
+	if (io == IO_FAILED) {
+		why_at(why, "%s port %u", proxy->host, proxy->port);
+		return exchange_fail_to_connect(x, why);
+	}
+	if (io != IO_DONE)
+		return io;
 	if (!tls_conn_connect(&x->tls, x->client, x->fd, x->target->host))
 		return exchange_fail(x, why, "out of memory");
 	x->state = EXCHANGE_HANDSHAKE;
@@ -230,6 +264,8 @@ exchange_step_once(struct exchange *x, struct why *why)
 	switch (x->state) {
 	case EXCHANGE_CONNECT:
 		return exchange_step_connect(x, why);
+	case EXCHANGE_PROXY:
+		return exchange_step_proxy(x, why);
 	case EXCHANGE_HANDSHAKE:
 		return exchange_step_handshake(x, why);
 	case EXCHANGE_ASK:
@@ -242,6 +278,61 @@ exchange_step_once(struct exchange *x, struct why *why)
 		break;
 	}
 	return IO_FAILED;
+}
+
+/* Whether the rate lets x read now. Who has read just now lets those who wait go
+ * first. */
+static bool
+rate_allows(const struct exchange *x)
+{
+	const struct exchange_rate *r = x->limits.rate;
+
+	if (r == NULL || r->per_s == 0 || x->state < EXCHANGE_HEADER)
+		return true;
+	return clock_us() >= r->free_us &&
+	       (r->last != x || r->held == (unsigned)x->held);
+}
+
+static void
+rate_take(struct exchange *x)
+{
+	struct exchange_rate *r = x->limits.rate;
+	uint64_t now = clock_us(), bytes;
+
+	if (r == NULL || r->per_s == 0 || !tls_conn_is_open(&x->tls))
+		return;
+	bytes = tls_conn_received(&x->tls) - x->received;
+	x->received += bytes;
+	if (bytes == 0)
+		return;
+	r->last = x;
+	r->free_us = (r->free_us > now ? r->free_us : now) +
+		     bytes * 1000000 / r->per_s;
+}
+
+/* Held up, or no longer: the other side is given that time. */
+static void
+exchange_hold(struct exchange *x, bool held)
+{
+	uint64_t now = clock_ms(), took = now - x->held_since_ms;
+
+	if (held == x->held)
+		return;
+	x->held = held;
+	x->held_since_ms = now;
+	x->limits.rate->held += held ? 1U : -1U;
+	if (held)
+		return;
+	x->held_ms += took;
+	x->silence_ms += took;
+	x->window_ms += x->window_ms != 0 ? took : 0;
+	x->end_ms += x->end_ms != 0 ? took : 0;
+}
+
+uint64_t
+exchange_held_ms(const struct exchange *x)
+{
+	return x->held_ms + (x->held ? clock_ms() - x->held_since_ms : 0);
 }
 
 /* Ends what has taken too long. */
@@ -277,8 +368,13 @@ exchange_step(struct exchange *x, struct why *why)
 	x->io = IO_DONE;
 	for (int i = 0; i < EXCHANGE_STEP_MAX && x->io == IO_DONE &&
 			x->state != EXCHANGE_END;
-	     i++)
+	     i++) {
+		exchange_hold(x, !rate_allows(x));
+		if (x->held)
+			return FETCH_GOING;
 		x->io = exchange_step_once(x, why);
+		rate_take(x);
+	}
 	if (x->state != EXCHANGE_END)
 		exchange_handle_clock(x, why);
 	return x->state == EXCHANGE_END ? x->result : FETCH_GOING;
@@ -292,6 +388,11 @@ exchange_wants(
 	*deadline_ms = 0; /* there is more to do at once */
 	if (x->state == EXCHANGE_CONNECT)
 		p->fd = x->dial.fd;
+	if (x->held) {
+		p->fd = -1;
+		*deadline_ms = x->limits.rate->free_us / 1000 + 1;
+		return;
+	}
 	if (x->io == IO_DONE)
 		return;
 	p->events = x->io == IO_WANT_READ ? POLLIN : POLLOUT;
@@ -309,6 +410,7 @@ exchange_new(const struct target *t, const struct tls_client *tls,
     const struct exchange_limits *limits, const struct fetch_handler *v,
     struct why *why)
 {
+	const struct proxy *proxy = limits->proxy;
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (x == NULL) {
@@ -323,9 +425,12 @@ exchange_new(const struct target *t, const struct tls_client *tls,
 	exchange_restart_timeout(x);
 	if (limits->total_ms != 0)
 		x->end_ms = clock_ms() + limits->total_ms;
-	if (!dial_open(
-		&x->dial, limits->names, t->host, t->port, x->silence_ms, why))
+	if (!dial_open(&x->dial, limits->names,
+		proxy != NULL ? proxy->host : t->host,
+		proxy != NULL ? proxy->port : t->port, x->silence_ms, why)) {
+		exchange_fail_to_connect(x, why);
 		exchange_free(&x);
+	}
 	return x;
 }
 
@@ -334,6 +439,7 @@ exchange_free(struct exchange **x)
 {
 	if (*x == NULL)
 		return;
+	exchange_hold(*x, false);
 	dial_close(&(*x)->dial);
 	if (tls_conn_is_open(&(*x)->tls)) {
 		tls_conn_close_notify(&(*x)->tls);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* One request of a client's as steps that never block: connect, handshake, ask,
  * read a header and a body. fetch() is a loop over one; a mirror keeps two
- * going. Depends on dial, target, tls. */
+ * going. Depends on dial, socks, target, tls. */
 #ifndef CLIENT_EXCHANGE_H
 #define CLIENT_EXCHANGE_H
 
 #include <signal.h>
 
 #include "client/dial.h"
-#include "client/target.h"
+#include "client/socks.h"
 #include "tls/tls_conn.h"
 #include "util/why.h"
 
@@ -40,6 +40,17 @@ struct fetch_handler {
 	const volatile sig_atomic_t *stop;
 };
 
+struct exchange;
+
+/* So many bytes a second, on the wire, over all exchanges that share it: they
+ * take turns to read. What it holds up counts as nobody's silence. */
+struct exchange_rate {
+	uint64_t per_s;               /* 0: as fast as they come */
+	uint64_t free_us;             /* clock_us() when the next may read */
+	unsigned held;                /* those that wait for it */
+	const struct exchange *last;  /* the last that read */
+};
+
 struct exchange_limits {
 	uint64_t silence_ms; /* for all up to the header, then for each silence
 			      * in the body */
@@ -47,12 +58,12 @@ struct exchange_limits {
 	uint64_t floor;      /* bytes that each window of a body must bring */
 	uint64_t window_ms;  /* 0: a body may trickle */
 	struct dial_names *names; /* borrowed; NULL: looked up each time */
+	const struct proxy *proxy;    /* borrowed; NULL: straight there */
+	struct exchange_rate *rate;   /* borrowed; NULL: none */
 };
 
-struct exchange;
-
-/* Begins: resolves the name (this alone may block) and connects without
- * waiting. All but limits must outlive the exchange (names too). SIGPIPE must
+/* Begins: resolves the name, or the proxy's alone (this alone may block), and
+ * connects without waiting. All but limits itself must outlive the exchange (names too). SIGPIPE must
  * be ignored. NULL and why. */
 struct exchange *exchange_new(const struct target *t,
     const struct tls_client *tls, const struct exchange_limits *limits,
@@ -69,6 +80,9 @@ enum fetch_result exchange_step(struct exchange *x, struct why *why);
 
 /* Whether the server took up an earlier session. */
 bool exchange_resumed(const struct exchange *x);
+
+/* For how many ms it was held up by its rate. */
+uint64_t exchange_held_ms(const struct exchange *x);
 
 /* Ends it, with our close_notify, whatever its state. */
 void exchange_free(struct exchange **x);
