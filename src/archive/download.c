@@ -115,8 +115,11 @@ struct transfer {
 	struct download *d;
 	bool busy;
 	const struct download_file *file;
-	size_t way;      /* WAYS * source + 0 or 1; then slow sources alike */
-	bool path_first; /* as the source was when it was turned to */
+	struct source *source; /* that is asked; NULL: another is due */
+	uint32_t tried;        /* of the sources, a bit each */
+	unsigned way;          /* at this source: 0, 1 */
+	bool path_first;       /* as the source was when it was turned to */
+	bool last_resort;      /* a slow one, as no other has it */
 	unsigned tries;
 	enum download_fault worst;
 	struct fetcher_request request;
@@ -134,34 +137,52 @@ struct loading {
 
 /* ------------------------------------------------------------ one file */
 
-static struct source *
-source_of(const struct transfer *c)
-{
-	return &c->d->sources->at[c->way / WAYS % c->d->sources->n];
-}
-
 /* By hash, unless the source is the origin or has shown that it has none; then
  * the other way. */
 static bool
 goes_by_path(const struct transfer *c)
 {
-	return c->path_first == (c->way % WAYS == 0);
+	return c->path_first == (c->way == 0);
 }
 
-static uint64_t
-took_ms(const struct transfer *c)
+/* A source that was not tried for this file; NULL: there is none. */
+static struct source *
+source_find(const struct transfer *c, bool slow)
 {
-	return clock_ms() - c->request.begun_ms;
+	struct sources *all = c->d->sources;
+
+	for (size_t i = 0; i < all->n; i++)
+		if ((c->tried & UINT32_C(1) << i) == 0 &&
+		    !source_is_out(&all->at[i]) &&
+		    source_is_slow(&all->at[i]) == slow)
+			return &all->at[i];
+	return NULL;
+}
+
+/* Turns to the next one; false: there is none. */
+static bool
+source_choose(struct transfer *c)
+{
+	c->source = source_find(c, false);
+	c->last_resort = c->source == NULL;
+	if (c->last_resort)
+		c->source = source_find(c, true);
+	if (c->source == NULL)
+		return false;
+	c->tried |= UINT32_C(1) << (c->source - c->d->sources->at);
+	c->path_first = c->source->by_path;
+	c->way = 0;
+	c->tries = 0;
+	return true;
 }
 
 static bool
 is_too_late(const struct transfer *c)
 {
-	const struct source *s = source_of(c);
-
-	return c->way < WAYS * c->d->sources->n &&
-	       (s->slow || source_is_late(s, c->request.got, took_ms(c))) &&
-	       sources_has_quicker(c->d->sources, s);
+	return !c->last_resort &&
+	       source_is_late(
+		   c->source, c->request.got, fetcher_took_ms(&c->request)) &&
+	       source_find(c, false) != NULL;
 }
 
 static bool
@@ -193,8 +214,8 @@ transfer_start(struct transfer *c, struct why *said)
 	c->local = c->object == NULL;
 	mirror_object(c->file->digest, object);
 	wanted.path = goes_by_path(c) ? c->file->path : object;
-	return !c->local && fetcher_start(&c->request, d->fetcher, source_of(c),
-				&wanted, said);
+	return !c->local &&
+	       fetcher_start(&c->request, d->fetcher, c->source, &wanted, said);
 }
 
 static void
@@ -204,27 +225,33 @@ transfer_abort(struct transfer *c)
 	store_object_drop(&c->object);
 }
 
-/* Sets out by the first way from c->way on that is open; false: there is none
- * (or the store is at fault). */
+static void
+way_next(struct transfer *c)
+{
+	if (++c->way == WAYS)
+		c->source = NULL;
+}
+
+/* Sets out by the next way that is open; false: there is none (or the store is
+ * at fault). */
 static bool
 find_way(struct transfer *c)
 {
-	const size_t round = WAYS * c->d->sources->n;
 	struct why said;
 
-	for (; c->way < 2 * round; c->way++) {
-		if (source_of(c)->out ||
-		    source_of(c)->slow != (c->way >= round))
+	while (c->source != NULL || source_choose(c)) {
+		if (source_is_out(c->source)) {
+			c->source = NULL;
 			continue;
-		if (c->way % WAYS == 0)
-			c->path_first = source_of(c)->by_path;
-		if (c->file->path == NULL && goes_by_path(c))
-			continue;
-		if (transfer_start(c, &said))
-			return true;
-		transfer_abort(c);
-		if (c->local)
-			return false;
+		}
+		if (c->file->path != NULL || !goes_by_path(c)) {
+			if (transfer_start(c, &said))
+				return true;
+			transfer_abort(c);
+			if (c->local)
+				return false;
+		}
+		way_next(c);
 	}
 	return false;
 }
@@ -251,42 +278,29 @@ worsen(struct transfer *c, enum download_fault fault)
 static void
 failure_handle(struct transfer *c, const char *said)
 {
-	struct source *s = source_of(c);
-
-	source_strike(s, said, took_ms(c));
-	if (!s->out && ++c->tries < DOWNLOAD_TRIES)
-		return;
-	c->tries = 0;
-	c->way += WAYS - c->way % WAYS;
+	source_strike(c->source, said, fetcher_took_ms(&c->request));
+	if (++c->tries >= DOWNLOAD_TRIES)
+		c->source = NULL;
 }
 
 static void
 other_bytes_handle(struct transfer *c)
 {
 	worsen(c, DOWNLOAD_OTHER);
-	source_strike(
-	    source_of(c), "has other bytes than the manifest says", 0);
-	c->way++;
+	source_strike(c->source, "has other bytes than the manifest says", 0);
+	way_next(c);
 }
 
-/* It stays the last resort. */
-static void
-delay_handle(struct transfer *c)
-{
-	source_delay(source_of(c), c->request.got, took_ms(c));
-	c->way += WAYS - c->way % WAYS;
-}
-
-/* All came; true when they are the right ones. */
+/* All came, or what a broken connection brought; true when it is the file. */
 static bool
-bytes_handle(struct transfer *c)
+bytes_handle(struct transfer *c, const char *said)
 {
 	switch (store_object_keep(&c->object, c->file->digest, NULL, c->why)) {
 	case STORE_KEPT:
 		break;
 	case STORE_OTHER_HASH:
 		if (c->request.cut)
-			failure_handle(c, "broke off without close_notify");
+			failure_handle(c, said);
 		else
 			other_bytes_handle(c);
 		return false;
@@ -294,10 +308,10 @@ bytes_handle(struct transfer *c)
 		c->local = true;
 		return false;
 	}
-	source_praise(source_of(c));
-	source_delay(source_of(c), c->request.got, took_ms(c));
+	source_praise(c->source);
+	source_delay(c->source, c->request.got, fetcher_took_ms(&c->request));
 	if (goes_by_path(c))
-		source_of(c)->by_path = true;
+		c->source->by_path = true;
 	c->d->files++;
 	c->d->bytes += c->request.got;
 	return true;
@@ -311,17 +325,17 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 	case FETCHER_GOING:
 		return false;
 	case FETCHER_DONE:
-		if (bytes_handle(c))
+		if (bytes_handle(c, said))
 			return true;
 		break;
 	case FETCHER_ABSENT:
 		worsen(c, DOWNLOAD_ABSENT);
-		source_miss(source_of(c));
-		c->way++;
+		source_miss(c->source);
+		way_next(c);
 		break;
 	case FETCHER_DENIED:
-		source_blame(source_of(c), said);
-		c->way++;
+		source_blame(c->source, said);
+		way_next(c);
 		break;
 	case FETCHER_TOO_LONG:
 		other_bytes_handle(c);
@@ -330,12 +344,16 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 		failure_handle(c, said);
 		break;
 	case FETCHER_STOPPED:
-		if (c->too_late)
-			delay_handle(c);
+		if (c->too_late) { /* it stays the last resort */
+			source_delay(c->source, c->request.got,
+			    fetcher_took_ms(&c->request));
+			c->tried &=
+			    ~(UINT32_C(1) << (c->source - c->d->sources->at));
+			c->source = NULL;
+		}
 		break;
 	case FETCHER_DISTRUSTED:
-		source_of(c)->out = true;
-		c->way++;
+		c->source = NULL;
 		break;
 	}
 	transfer_abort(c);

@@ -2,16 +2,193 @@
 #include "archive/fetcher.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "os/file.h"
+#include "proto/gemtext.h"
 #include "util/clock.h"
+#include "util/fd.h"
 
 enum {
 	FETCHER_META_SHOWN_MAX = 200, /* bytes of a server's own words */
 	SLOW_DOWN_MAX_S = 86400,
 	SLOW_DOWN_DEFAULT_S = 5, /* when it does not say */
 };
+
+/* -------------------------------------------------------------- sources */
+
+void
+sources_add(struct sources *s, const char *base)
+{
+	struct source *new = &s->at[s->n];
+
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->at[i].base, base) == 0)
+			return;
+	if (s->n == SOURCES_MAX || strlen(base) >= sizeof(new->base))
+		return;
+	*new = (struct source){ 0 };
+	memcpy(new->base, base, strlen(base) + 1);
+	s->n++;
+}
+
+static bool
+leads_to(const char *base, const char *host)
+{
+	struct target t;
+	struct why why;
+
+	return target_parse(slice_str(base), &t, &why) == TARGET_OK &&
+	       strcmp(t.host, host) == 0;
+}
+
+void
+sources_add_links(struct sources *s, struct slice page, const char *own)
+{
+	struct gemtext g = { .rest = page };
+	char base[MANIFEST_ORIGIN_MAX];
+	struct gemtext_line line;
+
+	while (gemtext_next(&g, &line))
+		if (line.kind == GEMTEXT_LINK &&
+		    manifest_origin(line.url, base) && !leads_to(base, own))
+			sources_add(s, base);
+}
+
+void
+sources_know_origin(struct sources *s, const char *origin)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->at[i].base, origin) == 0)
+			s->at[i].by_path = true;
+}
+
+void
+sources_revive(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		s->at[i].failures = 0;
+	}
+}
+
+bool
+sources_list(const struct store *store, struct buf *page, struct why *why)
+{
+	int fd, release = store_release_fd(store, store_current(store));
+	struct stat st;
+	bool ok = true;
+
+	if (release == -1)
+		return why_set(why, "%s",
+		    file_is_absent(errno)
+			? "nothing is published or mirrored here yet"
+			: strerror(errno));
+	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {
+		ok = fd_read_all(fd, page);
+		if (!ok)
+			why_errno(why, SOURCES_LIST);
+		(void)close(fd);
+	}
+	(void)close(release);
+	return ok;
+}
+
+void
+sources_add_known(
+    struct sources *s, const struct store *store, const struct state *st)
+{
+	struct buf page;
+	struct why why;
+
+	if (st->origin[0] != '\0') {
+		sources_add(s, st->origin);
+		sources_know_origin(s, st->origin);
+	}
+	buf_init(&page, SOURCES_LIST_MAX);
+	if (sources_list(store, &page, &why))
+		sources_add_links(s, buf_view(&page), st->host);
+	buf_fini(&page);
+}
+
+bool
+source_is_out(const struct source *s)
+{
+	return s->distrusted || s->failures >= SOURCE_OUT;
+}
+
+bool
+source_is_slow(const struct source *s)
+{
+	return s->late_ms > SOURCE_LATE_MS;
+}
+
+void
+source_blame(struct source *s, const char *said)
+{
+	why_set(&s->said, "%s", said);
+	s->failures += SOURCE_FAILURE;
+}
+
+void
+source_strike(struct source *s, const char *said, uint64_t took_ms)
+{
+	source_blame(s, said);
+	s->paused_ms = clock_ms() + s->failures * (uint64_t)SOURCE_PAUSE_MS;
+	if (took_ms >= SOURCE_SLOW_MS)
+		s->failures = SOURCE_OUT;
+}
+
+void
+source_miss(struct source *s)
+{
+	s->failures += SOURCE_MISS;
+}
+
+void
+source_praise(struct source *s)
+{
+	s->failures = 0;
+}
+
+bool
+source_pause(struct source *s, uint64_t ms, uint64_t timeout_ms)
+{
+	uint64_t now = clock_ms();
+	uint64_t since = s->paused_ms > now ? s->paused_ms : now;
+	uint64_t more = now + ms > since ? now + ms - since : 0;
+
+	if (s->late_ms + more > timeout_ms)
+		return false;
+	s->late_ms += more;
+	s->paused_ms = since + more;
+	return true;
+}
+
+static uint64_t
+late_after(const struct source *s, uint64_t got, uint64_t took_ms)
+{
+	uint64_t fair = SOURCE_EACH_MS + got / SOURCE_RATE * 1000;
+	uint64_t all = s->late_ms + took_ms;
+
+	return all > fair ? all - fair : 0;
+}
+
+bool
+source_is_late(const struct source *s, uint64_t got, uint64_t took_ms)
+{
+	return late_after(s, got, took_ms) > SOURCE_LATE_MS;
+}
+
+void
+source_delay(struct source *s, uint64_t got, uint64_t took_ms)
+{
+	s->late_ms = late_after(s, got, took_ms);
+}
+
+/* ------------------------------------------------------------ the fetcher */
 
 bool
 fetcher_open(struct fetcher *c, struct why *why)
@@ -32,22 +209,35 @@ fetcher_close(struct fetcher *c)
 	dial_names_free(&c->names);
 }
 
+static bool
+is_over(const struct fetcher *c)
+{
+	return c->deadline_ms != 0 && clock_ms() >= c->deadline_ms;
+}
+
 bool
 fetcher_stopped(const struct fetcher *c)
 {
-	return c->stop != NULL && *c->stop != 0;
+	return (c->stop != NULL && *c->stop != 0) || is_over(c);
+}
+
+const char *
+fetcher_stop_word(const struct fetcher *c)
+{
+	return is_over(c) ? "the deadline (--deadline) has passed"
+			  : "interrupted";
 }
 
 void
 fetcher_wait(
     const struct fetcher *c, struct fetcher_request *const *requests, size_t n)
 {
-	struct pollfd want[FETCHER_AT_ONCE];
-	uint64_t until = UINT64_MAX;
+	uint64_t until = c->deadline_ms != 0 ? c->deadline_ms : UINT64_MAX;
+	struct pollfd want[FETCHER_WAIT_MAX];
 	sigset_t all, before;
 	nfds_t going = 0;
 
-	assert(n <= FETCHER_AT_ONCE);
+	assert(n <= FETCHER_WAIT_MAX);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t one;
 
@@ -119,15 +309,17 @@ fetcher_start(struct fetcher_request *e, struct fetcher *c, struct source *s,
 	*e = (struct fetcher_request){ .fetcher = c,
 		.source = s,
 		.wanted = *o,
-		.not_before_ms = s->paused_ms,
-		.begun_ms = clock_ms() };
+		.not_before_ms = s->paused_ms };
 	e->limits = (struct exchange_limits){ .silence_ms = FETCHER_HEADER_MS,
 		.total_ms = o->total_ms != 0 ? o->total_ms
 					     : FETCHER_FILE_MS +
 						   o->max / FETCHER_RATE * 1000,
 		.floor = FETCHER_FLOOR,
 		.window_ms = FETCHER_WINDOW_MS,
-		.names = c->names };
+		.names = c->names,
+		.proxy = c->proxy,
+		.rate = &c->rate };
+	c->rate.per_s = c->limit_rate;
 	e->handler = (struct fetch_handler){ .trust = fetcher_trusts,
 		.header = fetcher_header,
 		.body = fetcher_body,
@@ -170,9 +362,18 @@ redirected(struct fetcher_request *e, struct why *why)
 		    why, "more than %d redirects", (int)STATUS_REDIRECTS_MAX);
 		return FETCHER_DENIED;
 	}
-	if (target_follow(&e->target, slice_of(e->meta, e->meta_len), &to,
-		why) != TARGET_OK ||
-	    strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
+	switch (target_follow(
+	    &e->target, slice_of(e->meta, e->meta_len), &to, why)) {
+	case TARGET_OK:
+		break;
+	case TARGET_BAD:
+		why_at(why, "redirects to nowhere");
+		return FETCHER_DENIED;
+	case TARGET_OTHER_SCHEME:
+		why_set(why, "redirects to what is not Gemini");
+		return FETCHER_DENIED;
+	}
+	if (strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
 		why_set(why, "redirects to another host");
 		return FETCHER_DENIED;
 	}
@@ -185,6 +386,7 @@ static enum fetcher_result
 slow_down(struct fetcher_request *e, struct why *why)
 {
 	struct source *s = e->source;
+	char span[CLOCK_SPAN_SIZE];
 	uint64_t seconds;
 
 	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
@@ -196,12 +398,14 @@ slow_down(struct fetcher_request *e, struct why *why)
 	}
 	if (!source_pause(s, (seconds == 0 ? 1 : seconds) * 1000,
 		e->fetcher->timeout_ms)) {
-		why_set(why, "asks to wait %u s, longer than this run does",
-		    (unsigned)seconds);
-		s->out = true;
+		clock_span(seconds, span);
+		why_set(
+		    why, "asks to wait %s, longer than this run does", span);
+		s->failures = SOURCE_OUT;
 		return FETCHER_FAILED;
 	}
 	e->not_before_ms = s->paused_ms;
+	e->begun_ms = 0;
 	return FETCHER_GOING;
 }
 
@@ -223,7 +427,7 @@ conclude(struct fetcher_request *e, enum fetch_result result, struct why *why)
 		why_set(why, "shows another certificate than before");
 		return FETCHER_DISTRUSTED;
 	}
-	if (result == FETCH_FAILED)
+	if (result == FETCH_FAILED && e->status / 10 != 2)
 		return FETCHER_FAILED;
 	if (e->status / 10 != 2)
 		return status_handle(e, why);
@@ -233,7 +437,9 @@ conclude(struct fetcher_request *e, enum fetch_result result, struct why *why)
 		why_set(why, "interrupted");
 	if (result == FETCH_STOPPED)
 		return e->too_long ? FETCHER_TOO_LONG : FETCHER_STOPPED;
-	e->cut = result == FETCH_CUT;
+	if (result == FETCH_CUT)
+		why_set(why, "broke off without close_notify");
+	e->cut = result != FETCH_DONE;
 	return FETCHER_DONE;
 }
 
@@ -241,6 +447,8 @@ static bool
 fetcher_connect(struct fetcher_request *e, struct why *why)
 {
 	e->status = 0;
+	if (e->begun_ms == 0)
+		e->begun_ms = clock_ms();
 	e->fetcher->requests++;
 	e->x = exchange_new(
 	    &e->target, e->fetcher->tls, &e->limits, &e->handler, why);
@@ -263,10 +471,20 @@ fetcher_step(struct fetcher_request *e, struct why *why)
 		if (got == FETCH_GOING)
 			return FETCHER_GOING;
 		e->fetcher->resumed += exchange_resumed(e->x);
+		e->held_ms += exchange_held_ms(e->x);
 		exchange_free(&e->x);
 		result = conclude(e, got, why);
 	}
 	return result;
+}
+
+uint64_t
+fetcher_took_ms(const struct fetcher_request *e)
+{
+	uint64_t held = e->held_ms + (e->x ? exchange_held_ms(e->x) : 0);
+	uint64_t all = e->begun_ms != 0 ? clock_ms() - e->begun_ms : 0;
+
+	return all > held ? all - held : 0;
 }
 
 /* ------------------------------------------------------- waited for */
@@ -279,7 +497,7 @@ fetcher_run(struct fetcher_request *e, struct why *why)
 
 	while ((result = fetcher_step(e, why)) == FETCHER_GOING) {
 		if (fetcher_stopped(e->fetcher)) {
-			why_set(why, "interrupted");
+			why_set(why, "%s", fetcher_stop_word(e->fetcher));
 			return FETCHER_STOPPED;
 		}
 		fetcher_wait(e->fetcher, all, 1);
@@ -301,10 +519,17 @@ fetcher_get(struct fetcher *c, struct source *s, const struct fetcher_file *o,
 	return result;
 }
 
-static bool
-text_append(void *arg, struct slice bytes)
+bool
+fetcher_to_buf(void *buf, struct slice bytes)
 {
-	return buf_put(arg, bytes);
+	return buf_put(buf, bytes);
+}
+
+bool
+fetcher_to_digest(void *digest, struct slice bytes)
+{
+	digest_add(digest, bytes);
+	return true;
 }
 
 enum fetcher_result
@@ -314,7 +539,7 @@ fetcher_text(struct fetcher *c, struct source *s, const char *path,
 	const struct fetcher_file wanted = { .path = path,
 		.max = out->max - out->len,
 		.total_ms = total_ms,
-		.body = text_append,
+		.body = fetcher_to_buf,
 		.arg = out };
 	enum fetcher_result result = fetcher_get(c, s, &wanted, cut, why);
 

@@ -1,18 +1,109 @@
 /* SPDX-License-Identifier: ISC */
-/* Requests: one file of one source, redirects and "slow down" included, as
- * steps that never block, or waited for; and what all requests of a run share.
- * Whatever asks others for manifests and files goes through here, and so do its
- * limits. What came is for a hash or a signature to judge, not for TLS. Depends
- * on source and client. */
+/* Whom to ask and how: the sources of a capsule, how each has done in this run,
+ * and requests to them: one file of one source, redirects and "slow down"
+ * included, as steps that never block, or waited for. Whatever asks others for
+ * manifests and files goes through here, and so do its limits. What came is for a
+ * hash or a signature to judge, not for TLS. Depends on manifest, state, store
+ * and client. */
 #ifndef ARCHIVE_FETCHER_H
 #define ARCHIVE_FETCHER_H
 
 #include <signal.h>
 
-#include "archive/sources.h"
+#include "archive/manifest.h"
+#include "archive/state.h"
+#include "archive/store.h"
 #include "client/exchange.h"
 #include "proto/response.h"
 #include "util/why.h"
+
+/* ------------------------------------------------------------- sources */
+
+enum {
+	SOURCES_MAX = 32,
+	SOURCES_LIST_MAX = 1 << 20, /* bytes of mirrors.gmi */
+	/* What counts how much as a failure, and when a source is out: so many
+	 * in a row, with nothing of use between them. */
+	SOURCE_MISS = 3, /* it does not have the file */
+	SOURCE_FAILURE = 20,
+	SOURCE_OUT = 60,
+	SOURCE_SLOW_MS = 5000, /* a failure that took so long counts for all */
+	SOURCE_PAUSE_MS = 15,  /* after a failure, times what they come to */
+	/* Later than this in all, beyond a second a file and so many bytes a
+	 * second: a quicker one is asked first. */
+	SOURCE_LATE_MS = 5000,
+	SOURCE_EACH_MS = 1000,
+	SOURCE_RATE = 16 * 1024,
+};
+
+/* The capsule's own page of its mirrors. */
+#define SOURCES_LIST "mirrors.gmi"
+
+struct source {
+	char base[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
+	bool by_path; /* files are asked for by their paths first, not hashes */
+	/* What it is worth: these two. */
+	unsigned failures;  /* in a row */
+	uint64_t late_ms;   /* in all, its "slow down" included */
+	uint64_t paused_ms; /* not before this moment (clock_ms()) */
+	char certificate[DIGEST_HEX_SIZE]; /* that it showed in this run */
+	bool distrusted;                   /* for another certificate */
+	struct why said;                   /* its last failure; "" none */
+};
+
+/* In the order in which they are asked. */
+struct sources {
+	struct source at[SOURCES_MAX];
+	size_t n;
+};
+
+/* Adds a base in its one form (manifest_origin), unless it is there or there is
+ * no room. */
+void sources_add(struct sources *s, const char *base);
+
+/* Adds all that the links of a page lead to: other hosts' roots alone. own is a
+ * host that is not to be asked; "" none. */
+void sources_add_links(struct sources *s, struct slice page, const char *own);
+
+/* Appends the list of the current release to page (of SOURCES_LIST_MAX); a
+ * release without one is not an error. False and why. */
+bool sources_list(const struct store *store, struct buf *page, struct why *why);
+
+/* Adds whom a mirror knows without being told: the origin, and the links of the
+ * current release's list. */
+void sources_add_known(
+    struct sources *s, const struct store *store, const struct state *st);
+
+/* The origin is asked for files by path, whatever else it offers. */
+void sources_know_origin(struct sources *s, const char *origin);
+
+/* All get another chance, but those that are not trusted. */
+void sources_revive(struct sources *s);
+
+/* Asked no more in this round; asked when no other has it. */
+bool source_is_out(const struct source *s);
+bool source_is_slow(const struct source *s);
+
+/* A failure to answer, in words (kept, cut if long), that took so many ms: all
+ * that go there wait for a moment. */
+void source_strike(struct source *s, const char *said, uint64_t took_ms);
+
+/* A wrong answer; one that it has no such file; one that was of use. */
+void source_blame(struct source *s, const char *said);
+void source_miss(struct source *s);
+void source_praise(struct source *s);
+
+/* "Slow down" (44): all that go there wait for so many ms from now, which is
+ * lateness; false when it would come to more than timeout_ms. Who keeps a pace
+ * is waited for, however many files there are: each that comes earns some. */
+bool source_pause(struct source *s, uint64_t ms, uint64_t timeout_ms);
+
+/* A file of which got bytes came in took_ms: whether the source is slow then, or
+ * that it is all there. */
+bool source_is_late(const struct source *s, uint64_t got, uint64_t took_ms);
+void source_delay(struct source *s, uint64_t got, uint64_t took_ms);
+
+/* ------------------------------------------------------------ requests */
 
 enum {
 	FETCHER_HEADER_MS = 20 * 1000, /* up to the header */
@@ -20,7 +111,8 @@ enum {
 	FETCHER_FLOOR = 1024,          /* ... so many bytes */
 	FETCHER_TIMEOUT_MS =
 	    60 * 1000,       /* waited for a source's "slow down" (44) */
-	FETCHER_AT_ONCE = 2, /* connections */
+	FETCHER_AT_ONCE = 2, /* connections of a download */
+	FETCHER_WAIT_MAX = 16,
 	FETCHER_MANIFEST_MS = 300 * 1000, /* for all of a manifest */
 	/* A file may take so long, and longer the more bytes it may have, so
 	 * many a second. */
@@ -37,6 +129,10 @@ struct fetcher {
 	bool (*trust)(void *arg, struct source *s, const struct cert *c);
 	void *arg;
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
+	uint64_t deadline_ms;      /* a moment of clock_ms(): the same */
+	uint64_t limit_rate;       /* bytes a second in all; 0: none */
+	const struct proxy *proxy; /* borrowed; NULL: straight there */
+	struct exchange_rate rate;
 	/* What was done. */
 	uint64_t requests, resumed, bytes; /* of bodies */
 };
@@ -45,8 +141,10 @@ struct fetcher {
 bool fetcher_open(struct fetcher *c, struct why *why);
 void fetcher_close(struct fetcher *c);
 
-/* Whether a signal wants the run to end. */
+/* Whether a signal or the deadline wants the run to end; and which, in words:
+ * "interrupted". */
 bool fetcher_stopped(const struct fetcher *c);
+const char *fetcher_stop_word(const struct fetcher *c);
 
 /* What is asked for. */
 struct fetcher_file {
@@ -66,7 +164,7 @@ enum fetcher_result {
 	FETCHER_DENIED,     /* nor will it be had by asking again: see why */
 	FETCHER_TOO_LONG,   /* more than max */
 	FETCHER_FAILED,     /* see why: unreachable, slow, 4x */
-	FETCHER_STOPPED,    /* body said so, or a signal */
+	FETCHER_STOPPED,    /* body said so, a signal, or the deadline */
 	FETCHER_DISTRUSTED, /* trust said so */
 };
 
@@ -80,13 +178,16 @@ struct fetcher_request {
 	struct exchange_limits limits;
 	struct fetch_handler handler;
 	uint64_t not_before_ms;
-	uint64_t begun_ms;
-	uint64_t got; /* bytes of the body */
+	uint64_t begun_ms; /* asked first, after all waiting for "slow down" */
+	uint64_t held_ms;  /* by our own limit */
+	uint64_t got;      /* bytes of the body */
 	unsigned redirects;
 	bool vague; /* it has said "slow down", and not for how long */
 	bool distrusted;
 	bool too_long;
-	bool cut; /* no close_notify: only a hash can tell whether all came */
+	/* The end was no close_notify, but a bare one, a reset, or time: only a
+	 * hash or a signature can tell whether all came. Why says what it was. */
+	bool cut;
 
 	/* The header of the last answer. */
 	int status;
@@ -102,8 +203,11 @@ bool fetcher_start(struct fetcher_request *e, struct fetcher *c,
 enum fetcher_result fetcher_step(struct fetcher_request *e, struct why *why);
 void fetcher_end(struct fetcher_request *e);
 
-/* Waits until one of n requests (at most FETCHER_AT_ONCE; NULL ones are passed
- * over) can go on, or a signal came. */
+/* How long it has taken, without what our own limit held up. */
+uint64_t fetcher_took_ms(const struct fetcher_request *e);
+
+/* Waits until one of n requests (at most FETCHER_WAIT_MAX; NULL ones are passed
+ * over) can go on, a signal came or the deadline. */
 void fetcher_wait(
     const struct fetcher *c, struct fetcher_request *const *requests, size_t n);
 
@@ -116,6 +220,10 @@ enum fetcher_result fetcher_get(struct fetcher *c, struct source *s,
 enum fetcher_result
 fetcher_text(struct fetcher *c, struct source *s, const char *path,
     uint64_t total_ms, struct buf *out, bool *cut, struct why *why);
+
+/* For fetcher_file.body: appends to a buf; adds to a digest. */
+bool fetcher_to_buf(void *buf, struct slice bytes);
+bool fetcher_to_digest(void *digest, struct slice bytes);
 
 /* The same of the source's manifest (out of MANIFEST_MAX). */
 enum fetcher_result fetcher_manifest(struct fetcher *c, struct source *s,

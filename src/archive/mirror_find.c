@@ -321,7 +321,7 @@ mirror_find(struct mirror *m)
 	for (size_t i = 0; i < m->sources.n && result == MIRROR_LATER &&
 			   !fetcher_stopped(&m->fetcher);
 	     i++)
-		if (!m->sources.at[i].out && is_wanted(&g, i))
+		if (!source_is_out(&m->sources.at[i]) && is_wanted(&g, i))
 			result = source_ask(&g, &m->sources.at[i]);
 	result = finding_decide(&g, result);
 	found_fini(&g.best);

@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-#include "archive/sources.h"
+#include "archive/fetcher.h"
 #include "archive/trace.h"
 #include "util/result.h"
 #include "util/why.h"

@@ -99,6 +99,7 @@ look_at_manifest(const struct survey *s, struct fetcher *c,
     struct source *source, struct look *l, struct manifest *m)
 {
 	struct buf text;
+	struct why other;
 	bool came, cut;
 
 	buf_init(&text, MANIFEST_MAX);
@@ -106,10 +107,11 @@ look_at_manifest(const struct survey *s, struct fetcher *c,
 		   &cut, &l->why) == FETCHER_DONE;
 	if (!came)
 		l->manifest = l->has_cert ? LOOK_UNHEARD : LOOK_UNREACHED;
-	else if (look_open_manifest(s, buf_view(&text), l, m, &l->why))
+	else if (look_open_manifest(
+		     s, buf_view(&text), l, m, cut ? &other : &l->why))
 		l->manifest = LOOK_SIGNED;
 	else
-		l->manifest = LOOK_WRONG;
+		l->manifest = cut ? LOOK_UNHEARD : LOOK_WRONG;
 	buf_fini(&text);
 	return l->manifest == LOOK_SIGNED;
 }
@@ -178,10 +180,7 @@ sample_fetch(struct fetcher *c, struct source *source, const char *path,
 		return SAMPLE_FAILED;
 	if (digest_equal(digest, e->digest))
 		return SAMPLE_RIGHT;
-	if (!cut)
-		return SAMPLE_WRONG;
-	why_set(why, "broke off without close_notify");
-	return SAMPLE_FAILED;
+	return cut ? SAMPLE_FAILED : SAMPLE_WRONG;
 }
 
 /* Any of n; nobody can know which. */

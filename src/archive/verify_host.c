@@ -35,16 +35,15 @@ fetch_file(struct visit *x, size_t i, bool *same, struct why *why)
 		.arg = &d };
 	bool cut;
 
-	for (int try = 0;
-	     try < TRIES && result == FETCHER_FAILED && !x->source.out; try++) {
+	for (int try = 0; try < TRIES && result == FETCHER_FAILED &&
+			  !source_is_out(&x->source);
+	     try++) {
 		digest_init(&d);
 		result =
 		    fetcher_get(&x->fetcher, &x->source, &wanted, &cut, why);
 		*same = digest_end(&d, got) && digest_equal(got, e->digest);
-		if (result == FETCHER_DONE && cut && !*same) {
-			why_set(why, "broke off without close_notify");
+		if (result == FETCHER_DONE && cut && !*same)
 			result = FETCHER_FAILED;
-		}
 	}
 	return result;
 }

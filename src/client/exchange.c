@@ -306,8 +306,8 @@ rate_take(struct exchange *x)
 	if (bytes == 0)
 		return;
 	r->last = x;
-	r->free_us = (r->free_us > now ? r->free_us : now) +
-		     bytes * 1000000 / r->per_s;
+	r->free_us =
+	    (r->free_us > now ? r->free_us : now) + bytes * 1000000 / r->per_s;
 }
 
 /* Held up, or no longer: the other side is given that time. */
@@ -320,7 +320,10 @@ exchange_hold(struct exchange *x, bool held)
 		return;
 	x->held = held;
 	x->held_since_ms = now;
-	x->limits.rate->held += held ? 1U : -1U;
+	if (held)
+		x->limits.rate->held++;
+	else
+		x->limits.rate->held--;
 	if (held)
 		return;
 	x->held_ms += took;

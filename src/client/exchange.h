@@ -45,10 +45,10 @@ struct exchange;
 /* So many bytes a second, on the wire, over all exchanges that share it: they
  * take turns to read. What it holds up counts as nobody's silence. */
 struct exchange_rate {
-	uint64_t per_s;               /* 0: as fast as they come */
-	uint64_t free_us;             /* clock_us() when the next may read */
-	unsigned held;                /* those that wait for it */
-	const struct exchange *last;  /* the last that read */
+	uint64_t per_s;              /* 0: as fast as they come */
+	uint64_t free_us;            /* clock_us() when the next may read */
+	unsigned held;               /* those that wait for it */
+	const struct exchange *last; /* the last that read */
 };
 
 struct exchange_limits {
@@ -57,9 +57,9 @@ struct exchange_limits {
 	uint64_t total_ms;   /* for all of it; 0: none */
 	uint64_t floor;      /* bytes that each window of a body must bring */
 	uint64_t window_ms;  /* 0: a body may trickle */
-	struct dial_names *names; /* borrowed; NULL: looked up each time */
-	const struct proxy *proxy;    /* borrowed; NULL: straight there */
-	struct exchange_rate *rate;   /* borrowed; NULL: none */
+	struct dial_names *names;   /* borrowed; NULL: looked up each time */
+	const struct proxy *proxy;  /* borrowed; NULL: straight there */
+	struct exchange_rate *rate; /* borrowed; NULL: none */
 };
 
 /* Begins: resolves the name, or the proxy's alone (this alone may block), and

@@ -9,7 +9,7 @@
 bool
 proxy_parse(const char *url, struct proxy *out, struct why *why)
 {
-	static const struct slice scheme = SLICE("socks5://");
+	const struct slice scheme = SLICE("socks5://");
 	struct slice host = slice_str(url);
 	uint64_t port = 0;
 	size_t colon;
@@ -106,7 +106,7 @@ request_make(struct socks *s, const struct target *t)
 	return message_begin(s, SOCKS_REQUEST, (size_t)(b - s->bytes));
 }
 
-/* The answer, and how much of it is yet to come. */
+/* The answer, and how much of it has not come. */
 static bool
 reply_handle(struct socks *s, struct why *why)
 {

@@ -29,7 +29,7 @@ struct socks {
 
 /* Goes on over fd, connected to the proxy and non-blocking. IO_DONE: from now on
  * fd leads to t. IO_WANT_*: to be called again then. IO_FAILED: see why. */
-enum io socks_step(
-    struct socks *s, int fd, const struct target *t, struct why *why);
+enum io
+socks_step(struct socks *s, int fd, const struct target *t, struct why *why);
 
 #endif

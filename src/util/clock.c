@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "util/clock.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -63,4 +64,22 @@ clock_rfc3339_now(char *out)
 	clock_rfc3339((int64_t)now.tv_sec, out);
 	snprintf(out + seconds, CLOCK_RFC3339_SIZE - seconds, ".%03uZ",
 	    (unsigned)(now.tv_nsec / 1000000) % 1000);
+}
+
+void
+clock_span(uint64_t seconds, char *out)
+{
+	static const struct {
+		unsigned seconds;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+		{ 1, "second" } };
+	uint64_t n;
+	size_t i = 0;
+
+	while (units[i].seconds > 1 && seconds < 2 * units[i].seconds)
+		i++;
+	n = seconds / units[i].seconds;
+	snprintf(out, CLOCK_SPAN_SIZE, "%" PRIu64 " %s%s", n, units[i].name,
+	    n == 1 ? "" : "s");
 }

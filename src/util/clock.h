@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CLOCK_RFC3339_SIZE = sizeof("2026-11-22T10:00:00.000Z") };
+enum {
+	CLOCK_RFC3339_SIZE = sizeof("2026-11-22T10:00:00.000Z"),
+	CLOCK_SPAN_SIZE = sizeof("18446744073709551615 minutes"),
+};
 
 /* Milliseconds and microseconds since some moment before start
  * (CLOCK_MONOTONIC). */
@@ -23,5 +26,9 @@ void clock_rfc3339(int64_t wall, char *out);
 
 /* The same for now, with milliseconds. */
 void clock_rfc3339_now(char *out);
+
+/* For people: "1 second", "90 minutes", "3 hours", "2 days" into out, of
+ * CLOCK_SPAN_SIZE; rounded down, in a larger unit from two of it on. */
+void clock_span(uint64_t seconds, char *out);
 
 #endif

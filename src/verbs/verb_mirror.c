@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/sources.h"
+#include "archive/fetcher.h"
 #include "archive/survey.h"
 #include "capsule/listing.h"
 #include "util/clock.h"

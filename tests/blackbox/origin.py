@@ -21,6 +21,7 @@ import mimetypes
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 from pathlib import Path
@@ -94,12 +95,13 @@ def added(data=b"x"):
     return lambda talk: talk.answer(talk.body + data)
 
 
-def cut(at=None, clean=False):
-    """Only the first bytes, or half; without close_notify, unless clean."""
+def cut(at=None, clean=False, end=None):
+    """Only the first bytes, or half; without close_notify, unless clean, or
+    with this end."""
     def fault(talk):
         body = talk.body
         talk.answer(body[:len(body) // 2 if at is None else at])
-        return clean
+        return end(talk) if end else clean
     return fault
 
 
@@ -149,6 +151,27 @@ def no_close_notify(talk):
     """All of it, then FIN and nothing else."""
     talk.answer()
     return False
+
+
+def rst(talk):
+    """A connection's end by a reset."""
+    talk.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack("ii", 1, 0))
+    return False
+
+
+def stay(talk):
+    """No end: it is held open."""
+    talk.origin.closing.wait(3600)
+    return False
+
+
+def then(end):
+    """All of it, then this end."""
+    def fault(talk):
+        talk.answer()
+        return end(talk)
+    return fault
 
 
 def answer(header, body=b""):

@@ -270,10 +270,10 @@ def test_slow_down_forever(mirror, origin, second):
     mirror.updated("--also", second.url())
     origin.publish(page(3))
     origin.clear()
-    assert "asks to wait 61 s" in mirror.fails(1)
+    assert "asks to wait 61 seconds" in mirror.fails(1)
     assert origin.paths.count("page.gmi") == 1, "not waited for"
     origin.on(MANIFEST, o.answer("44 3600"))
-    assert "asks to wait 3600 s" in mirror.fails(1)
+    assert "asks to wait 60 minutes" in mirror.fails(1)
 
 
 # ------------------------------------------------------------------ redirects
@@ -300,9 +300,11 @@ def test_redirects(mirror, origin):
      "redirects to another host"),
     (o.redirect(lambda t: "gemini://localhost:1/page.gmi"),
      "redirects to another host"),
-    (o.redirect("https://localhost/"), "redirects to another host"),
-    (o.redirect("titan://localhost/x"), "redirects to another host"),
-    (o.redirect("gemini://a@localhost/"), "redirects to another host"),
+    (o.redirect("https://localhost/"), "redirects to what is not Gemini"),
+    (o.redirect("titan://localhost/x"), "redirects to what is not Gemini"),
+    (o.redirect("gemini://a@localhost/"),
+     "redirects to nowhere: invalid URL: "),
+    (o.redirect("/%zz"), "redirects to nowhere: invalid URL: "),
 ])
 def test_redirects_elsewhere(mirror, origin, fault, said):
     origin.publish(page(2))
@@ -315,11 +317,25 @@ def test_redirects_elsewhere(mirror, origin, fault, said):
 
 # ----------------------------------------------------------- broken and slow
 
-def test_no_close_notify(mirror, origin):
+@pytest.mark.parametrize("end", [o.no_close_notify, o.then(o.rst), o.then(o.stay)],
+                         ids=["end", "reset", "open"])
+def test_an_end_that_is_none(mirror, origin, end):
     """The hash and the signature say that all came."""
-    origin.publish(page(2))
-    origin.on("*", o.no_close_notify)
+    origin.publish({"page.gmi": b"x" * 4000})
+    origin.on("*", end)
     mirror.updated()
+    assert origin.paths == [MANIFEST, "page.gmi"]
+
+
+@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize("end", [o.rst, o.stay])
+def test_an_end_too_early(mirror, origin, second, end, at):
+    """The same without the last bytes is not it; the other one has them."""
+    files = origin.publish({"page.gmi": b"x" * 4000})
+    second.serve(files)
+    origin.on("p*", o.cut(at, end=end))
+    mirror.updated("--also", second.url())
+    assert second.paths
 
 
 @pytest.mark.parametrize("at", [0, 3])

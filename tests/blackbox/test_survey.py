@@ -209,7 +209,7 @@ FAULTS = {
     "has none": (lambda net, m: m.on(MANIFEST, o.answer("51 Not found")),
                  "Warning: no manifest: answers 51 Not found"),
     "is busy": (lambda net, m: m.on("*", o.answer("44 3600")),
-                "Warning: no manifest: asks to wait 3600 s"),
+                "Warning: no manifest: asks to wait 60 minutes"),
     "sends elsewhere": (
         lambda net, m: m.on("*", o.redirect("gemini://other.example/")),
         "Warning: no manifest: redirects to another host"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/sources.h"
+#include "archive/fetcher.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,69 +56,73 @@ test_links(void **state)
 }
 
 static void
-test_strikes(void **state)
+test_failures(void **state)
 {
 	struct sources s = { 0 };
 	struct source *one = &s.at[0];
 
 	(void)state;
 	sources_add(&s, "gemini://one.test/");
-	for (int i = 1; i < SOURCE_STRIKES; i++)
+	for (int i = 1; i < SOURCE_OUT / SOURCE_FAILURE; i++)
 		source_blame(one, "odd");
-	assert_false(one->out);
+	assert_false(source_is_out(one));
 	assert_int_equal(one->paused_ms, 0); /* a wrong answer came at once */
 	source_praise(one);
 	source_strike(one, "slow", 1);
-	assert_false(one->out);
+	assert_false(source_is_out(one));
 	assert_true(one->paused_ms > clock_ms());
 	assert_string_equal(one->said.text, "slow");
 	source_strike(one, "slow", SOURCE_SLOW_MS);
-	assert_true(one->out); /* such a wait is granted once */
+	assert_true(source_is_out(one)); /* such a wait is granted once */
 	sources_revive(&s);
-	assert_false(one->out);
-	for (int i = 0; i < SOURCE_ABSENT_MAX; i++) {
-		assert_false(one->out);
+	assert_false(source_is_out(one));
+	for (int i = 0; i < SOURCE_OUT / SOURCE_MISS; i++) {
+		assert_false(source_is_out(one));
 		source_miss(one);
 	}
-	assert_true(one->out);
-	one->distrusted = true;
+	assert_true(source_is_out(one));
+	/* What it lacks and what it does wrong come to one number. */
 	sources_revive(&s);
-	assert_true(one->out);
+	for (int i = 0; i < SOURCE_FAILURE / SOURCE_MISS; i++)
+		source_miss(one);
+	source_blame(one, "odd");
+	assert_false(source_is_out(one));
+	source_blame(one, "odd");
+	source_miss(one);
+	assert_true(source_is_out(one));
+	sources_revive(&s);
+	one->distrusted = true;
+	assert_true(source_is_out(one));
 }
 
 static void
 test_late(void **state)
 {
 	const uint64_t each = SOURCE_EACH_MS;
-	struct sources s = { 0 };
-	struct source *one = &s.at[0];
+	struct source one = { 0 };
 
 	(void)state;
-	sources_add(&s, "gemini://one.test/");
-	assert_false(sources_has_quicker(&s, one));
-	sources_add(&s, "gemini://two.test/");
-	assert_true(sources_has_quicker(&s, one));
 	/* a fair rate, however much it is */
 	for (int i = 0; i < 100; i++)
-		source_delay(one, 60 * SOURCE_RATE, each + 60 * 1000);
-	assert_false(one->slow);
-	assert_false(source_is_late(one, 0, each + SOURCE_LATE_MS));
-	assert_true(source_is_late(one, 0, each + SOURCE_LATE_MS + 1));
+		source_delay(&one, 60 * SOURCE_RATE, each + 60 * 1000);
+	assert_false(source_is_slow(&one));
+	assert_false(source_is_late(&one, 0, each + SOURCE_LATE_MS));
+	assert_true(source_is_late(&one, 0, each + SOURCE_LATE_MS + 1));
 	/* many small delays are a long one */
 	for (int i = 0; i < 5; i++)
-		source_delay(one, 1, each + SOURCE_LATE_MS / 5);
-	assert_false(one->slow);
-	source_delay(one, 1, each + 1);
-	assert_true(one->slow);
-	assert_false(one->out);
-	assert_false(sources_has_quicker(&s, &s.at[1]));
-	sources_revive(&s);
-	assert_true(one->slow);
+		source_delay(&one, 1, each + SOURCE_LATE_MS / 5);
+	assert_false(source_is_slow(&one));
+	source_delay(&one, 1, each + 1);
+	assert_true(source_is_slow(&one));
+	assert_false(source_is_out(&one));
+	/* which quick answers make good */
+	source_delay(&one, 1, each - 1);
+	assert_false(source_is_slow(&one));
 }
 
 /* One minute each, and a second more for each file that came. */
 static void
-test_timeout(void **state)
+test_pause(void **state)
 {
 	struct source one = { 0 }, two = { 0 };
 	const uint64_t timeout = 60 * 1000;
@@ -139,13 +143,32 @@ test_timeout(void **state)
 	for (int i = 0; i < 1000; i++) {
 		one.paused_ms = 0;
 		assert_true(source_pause(&one, SOURCE_EACH_MS, timeout));
-		source_praise(&one);
+		source_delay(&one, 0, 0);
 	}
 	for (int i = 0; i < 100; i++)
-		source_praise(&one);
+		source_delay(&one, 0, 0);
 	one.paused_ms = 0;
 	assert_false(source_pause(&one, timeout + 1, timeout));
 	assert_true(source_pause(&one, timeout, timeout));
+}
+
+static void
+test_stop(void **state)
+{
+	volatile sig_atomic_t signal = 0;
+	struct fetcher c = { .stop = &signal };
+
+	(void)state;
+	assert_false(fetcher_stopped(&c));
+	c.deadline_ms = clock_ms() + 600 * 1000;
+	assert_false(fetcher_stopped(&c));
+	signal = 1;
+	assert_true(fetcher_stopped(&c));
+	assert_string_equal(fetcher_stop_word(&c), "interrupted");
+	signal = 0;
+	c.deadline_ms = 1;
+	assert_true(fetcher_stopped(&c));
+	assert_non_null(strstr(fetcher_stop_word(&c), "deadline"));
 }
 
 int
@@ -154,9 +177,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_links),
-		cmocka_unit_test(test_strikes),
+		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
