@@ -9,6 +9,7 @@ enum result {
 	RESULT_USAGE = 2,
 	RESULT_REFUSED = 3, /* signature, rollback, names, hashes */
 	RESULT_LOCAL = 4,   /* disk, permissions, configuration */
+	RESULT_STALE = 5,   /* of mirror: its author was not heard for long */
 };
 
 #endif

@@ -94,6 +94,25 @@ size_take(const struct arg *a, const char *text, uint64_t *out, struct why *why)
 }
 
 static bool
+time_take(const struct arg *a, const char *text, uint64_t *out, struct why *why)
+{
+	static const char units[] = "smhd";
+	static const uint64_t seconds[] = { 1, 60, 3600, 86400 };
+	struct slice digits = slice_str(text);
+	const char *unit = strchr(units, text[digits.len - 1]);
+	uint64_t each = unit == NULL ? 1 : seconds[unit - units];
+
+	if (unit != NULL)
+		digits = slice_head(digits, digits.len - 1);
+	if (slice_number(digits, a->max / each, out) &&
+	    (*out *= each) >= a->min)
+		return true;
+	return why_set(why,
+	    "invalid time \"%s\" (seconds, or with a unit: 90s, 30m, 6h, 14d)",
+	    text);
+}
+
+static bool
 list_take(struct parser *p, const struct arg *a, const char *text,
     struct arg_list *list)
 {
@@ -127,8 +146,10 @@ value_take(struct parser *p, const struct arg *a, const char *text)
 		ok = list_take(p, a, text, to);
 	else if (a->kind == ARG_KIND_NUMBER)
 		ok = number_take(a, text, to, p->why);
-	else
+	else if (a->kind == ARG_KIND_SIZE)
 		ok = size_take(a, text, to, p->why);
+	else
+		ok = time_take(a, text, to, p->why);
 	return ok || why_at(p->why, "%s", a->name);
 }
 

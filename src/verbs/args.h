@@ -18,6 +18,7 @@ enum arg_kind {
 	ARG_KIND_LIST,   /* struct arg_list: may be given up to max times */
 	ARG_KIND_NUMBER, /* uint64_t from min to max */
 	ARG_KIND_SIZE,   /* uint64_t from min to max, in bytes: 500, 64K, 4G */
+	ARG_KIND_TIME,   /* the same in seconds: 500, 90s, 30m, 6h, 14d */
 };
 
 /* The values of an option that may be repeated, or of the last argument. */
@@ -57,6 +58,9 @@ struct arg {
 	.min = (low), .max = (high)
 #define ARG_SIZE(job, member, low, high)                                       \
 	.kind = ARG_KIND_SIZE, .at = ARG_AT(job, member, uint64_t),            \
+	.min = (low), .max = (high)
+#define ARG_TIME(job, member, low, high)                                       \
+	.kind = ARG_KIND_TIME, .at = ARG_AT(job, member, uint64_t),            \
 	.min = (low), .max = (high)
 
 enum { ARGS_MAX = 32 }; /* rows of a table */

@@ -14,6 +14,7 @@ struct job {
 	struct arg_list rest;
 	uint64_t workers;
 	uint64_t size;
+	uint64_t wait;
 	bool open;
 };
 
@@ -29,6 +30,7 @@ static const struct arg args[] = {
 	{ "--open", 'o', NULL, "flag", ARG_FLAG(struct job, open) },
 	{ "--workers", 0, "N", "number", ARG_NUMBER(struct job, workers, 1, 64) },
 	{ "--max", 0, "SIZE", "size", ARG_SIZE(struct job, size, 2, 1 << 20) },
+	{ "--wait", 0, "TIME", "time", ARG_TIME(struct job, wait, 2, 86400) },
 	{ "--host", 0, "NAME", "list", ARG_LIST(struct job, hosts, 2),
 	    .check = even_check },
 	{ "WORD", 0, NULL, NULL, ARG_TEXT(struct job, word) },
@@ -74,6 +76,15 @@ static const struct row {
 	    NULL },
 	{ "the largest size", { "--max", "1M", "x" }, "word=x size=1048576",
 	    NULL },
+	{ "a time in seconds", { "--wait", "2", "x" }, "word=x wait=2", NULL },
+	{ "the same with its unit", { "--wait", "90s", "x" }, "word=x wait=90",
+	    NULL },
+	{ "a time in minutes", { "--wait", "2m", "x" }, "word=x wait=120",
+	    NULL },
+	{ "a time in hours", { "--wait", "6h", "x" }, "word=x wait=21600",
+	    NULL },
+	{ "the longest time", { "--wait", "1d", "x" }, "word=x wait=86400",
+	    NULL },
 
 	{ "nothing", { NULL }, NULL, "missing argument: WORD" },
 	{ "too many words", { "x", "y", "z", "zz" }, NULL,
@@ -116,6 +127,12 @@ static const struct row {
 	{ "a size too large", { "--max", "1G" }, NULL,
 	    "--max: invalid size \"1G\" (bytes, or with a unit: 64K, 64M, "
 	    "4G)" },
+	{ "a time too short", { "--wait", "1s" }, NULL,
+	    "--wait: invalid time \"1s\" (seconds, or with a unit: 90s, 30m, "
+	    "6h, 14d)" },
+	{ "a time too long", { "--wait", "2d" }, NULL,
+	    "--wait: invalid time \"2d\" (seconds, or with a unit: 90s, 30m, "
+	    "6h, 14d)" },
 	{ "a unit that is none", { "--max", "1k" }, NULL,
 	    "--max: invalid size \"1k\" (bytes, or with a unit: 64K, 64M, "
 	    "4G)" },
@@ -141,6 +158,8 @@ job_put(struct buf *out, const struct job *j)
 		buf_printf(out, " workers=%d", (int)j->workers);
 	if (j->size != 0)
 		buf_printf(out, " size=%d", (int)j->size);
+	if (j->wait != 0)
+		buf_printf(out, " wait=%d", (int)j->wait);
 	if (j->open)
 		buf_str(out, " open");
 }
@@ -200,6 +219,7 @@ test_synopsis(void **state)
 	    "usage: carnation try [-l ADDR] [-o]\n"
 	    "                     [--workers N]\n"
 	    "                     [--max SIZE]\n"
+	    "                     [--wait TIME]\n"
 	    "                     [--host NAME]...\n"
 	    "                     WORD [REST]...\n");
 }
