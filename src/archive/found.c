@@ -29,7 +29,7 @@ serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
 
 	if (st->serial == 0)
 		return FOUND_NEWER;
-	if (serial == st->serial && digest_equal(f->digest, st->manifest))
+	if (serial == st->serial && digest_equal(f->m.digest, st->manifest))
 		return FOUND_SAME;
 	if (serial == st->serial) {
 		why_set(why, "equivocation: the store has another manifest of "
@@ -54,14 +54,11 @@ enum found_result
 found_check(
     struct found *f, const struct state *st, uint64_t allowed, struct why *why)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
+	const struct keyring_key *signer;
 	enum found_result v;
-	struct slice signed_part;
 
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
-	switch (manifest_open(buf_view(&f->text), keys, st->n_keys, &f->key,
-	    &f->m, &signed_part, why)) {
+	switch (
+	    manifest_open(buf_view(&f->text), &st->ring, &signer, &f->m, why)) {
 	case MANIFEST_UNSIGNED:
 		return FOUND_UNSIGNED;
 	case MANIFEST_UNSOUND:
@@ -70,7 +67,7 @@ found_check(
 		break;
 	}
 	f->held = true;
-	digest_sha256(signed_part, f->digest);
+	f->signer = *signer;
 	if (st->origin[0] != '\0' && strcmp(st->origin, f->m.origin) != 0) {
 		why_set(
 		    why, "its origin is %s, not %s", f->m.origin, st->origin);
@@ -79,7 +76,7 @@ found_check(
 	v = serial_compare(f, st, allowed, why);
 	/* What a retired key once signed may still lie on a slow mirror; new is
 	 * nothing of it. */
-	if (v == FOUND_NEWER && st->key[f->key].retired) {
+	if (v == FOUND_NEWER && signer->standing == KEYRING_RETIRED) {
 		why_set(why, "signed with a retired key");
 		return FOUND_UNSIGNED;
 	}
@@ -90,56 +87,4 @@ bool
 found_is_refused(enum found_result v)
 {
 	return v != FOUND_NEWER && v != FOUND_SAME;
-}
-
-static bool
-key_report(struct buf *said, const char *before, const struct signify_key *k,
-    const char *after)
-{
-	return buf_str(said, before) && signify_key_text(k, said) &&
-	       buf_str(said, after);
-}
-
-/* The oldest retired key makes room: nothing can be accepted from it. */
-static bool
-make_room(struct state *st)
-{
-	for (size_t i = 0; i < st->n_keys; i++) {
-		if (!st->key[i].retired)
-			continue;
-		st->n_keys--;
-		memmove(&st->key[i], &st->key[i + 1],
-		    (st->n_keys - i) * sizeof(st->key[i]));
-		return true;
-	}
-	return false;
-}
-
-static bool
-knows(const struct state *st, const struct signify_key *k)
-{
-	for (size_t i = 0; i < st->n_keys; i++)
-		if (signify_key_equal(&st->key[i].key, k))
-			return true;
-	return false;
-}
-
-bool
-found_keys(struct state *st, const struct found *f, struct buf *said)
-{
-	for (size_t i = 0; i < f->key && i < st->n_keys; i++) {
-		if (st->key[i].retired)
-			continue;
-		st->key[i].retired = true;
-		(void)key_report(said, "key ", &st->key[i].key,
-		    " is retired: its successor has signed\n");
-	}
-	if (!f->m.has_next_key || knows(st, &f->m.next_key))
-		return true;
-	if (st->n_keys == STATE_KEYS_MAX && !make_room(st))
-		return false;
-	st->key[st->n_keys++] = (struct state_key){ .key = f->m.next_key };
-	(void)key_report(said, "key ", &f->m.next_key,
-	    " is announced, and now pinned as well\n");
-	return true;
 }

@@ -25,9 +25,8 @@ enum found_result {
 struct found {
 	struct buf text; /* all of it */
 	struct manifest m;
-	uint8_t digest[DIGEST_SIZE]; /* of its signed part */
-	size_t key;                  /* of the state's, that signed it */
-	bool held;                   /* m is to be freed */
+	struct keyring_key signer; /* as the state's keyring has it */
+	bool held;                 /* m is to be freed */
 };
 
 void found_init(struct found *f);
@@ -40,10 +39,5 @@ enum found_result found_check(
     struct found *f, const struct state *st, uint64_t allowed, struct why *why);
 
 bool found_is_refused(enum found_result v);
-
-/* What an accepted manifest does to the keys: next-key is added, keys before
- * the one that signed are retired. Reports each in a line of said; false when
- * there is no room for a key. */
-bool found_keys(struct state *st, const struct found *f, struct buf *said);
 
 #endif

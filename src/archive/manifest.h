@@ -5,9 +5,9 @@
 #ifndef ARCHIVE_MANIFEST_H
 #define ARCHIVE_MANIFEST_H
 
+#include "archive/keyring.h"
 #include "capsule/store_layout.h"
 #include "tls/digest.h"
-#include "tls/signify.h"
 #include "util/why.h"
 
 enum {
@@ -45,6 +45,8 @@ struct manifest {
 	struct manifest_entry *entry;    /* in byte order of paths */
 	size_t n;
 	struct manifest_names *names;
+	uint8_t digest[DIGEST_SIZE]; /* SHA-256 of the signed part, when it was
+				      * read: what serials are compared over */
 };
 
 /* What is wrong with a file's name as half a sentence, or NULL. The rules of
@@ -83,13 +85,12 @@ enum manifest_result {
 	MANIFEST_UNSOUND,  /* signed, and yet breaks the rules */
 };
 
-/* The whole file: signature first, by one of n keys (*which), then the content.
- * signed_part (borrowed from text) is what serials are compared over. which and
- * signed_part may be NULL, and are set when the result is MANIFEST_GOOD; only
- * then is out to be freed. */
-enum manifest_result manifest_open(struct slice text,
-    const struct signify_key *keys, size_t n, size_t *which,
-    struct manifest *out, struct slice *signed_part, struct why *why);
+/* The whole file: signature first, by one of the ring's keys, retired ones too
+ * (*signer, borrowed from it; may be NULL), then the content. Only when the result
+ * is MANIFEST_GOOD, *signer is set and out is to be freed. */
+enum manifest_result
+manifest_open(struct slice text, const struct keyring *ring,
+    const struct keyring_key **signer, struct manifest *out, struct why *why);
 
 /* The entry of that path, or NULL. Borrowed. */
 const struct manifest_entry *

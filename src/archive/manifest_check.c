@@ -133,37 +133,35 @@ out:
 
 /* ------------------------------------------------------------ signature */
 
-/* Whether one of n keys made the signature. */
-static bool
-signed_by(const struct signify_key *keys, size_t n, size_t *which,
+/* Whose signature it is; NULL and why: nobody's that is known. */
+static const struct keyring_key *
+signer_find(const struct keyring *ring,
     const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message,
     struct why *why)
 {
 	bool known = false;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < ring->n; i++) {
 		enum signify_result result =
-		    signify_verify(&keys[i], signature, message);
+		    signify_verify(&ring->key[i].key, signature, message);
 
-		if (result == SIGNIFY_GOOD) {
-			*which = i;
-			return true;
-		}
+		if (result == SIGNIFY_GOOD)
+			return &ring->key[i];
 		known = known || result == SIGNIFY_BAD;
 	}
-	return why_set(why, "%s",
+	why_set(why, "%s",
 	    known ? "the signature is wrong"
 		  : "signed by a key that is not trusted here");
+	return NULL;
 }
 
 enum manifest_result
-manifest_open(struct slice text, const struct signify_key *keys, size_t n,
-    size_t *which, struct manifest *out, struct slice *signed_part,
-    struct why *why)
+manifest_open(struct slice text, const struct keyring *ring,
+    const struct keyring_key **signer, struct manifest *out, struct why *why)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
+	const struct keyring_key *by;
 	struct slice name, message;
-	size_t signer = 0;
 
 	if (text.len > MANIFEST_MAX) {
 		why_set(why, "longer than 16 MiB");
@@ -173,7 +171,8 @@ manifest_open(struct slice text, const struct signify_key *keys, size_t n,
 		why_set(why, "not a signed manifest");
 		return MANIFEST_UNSIGNED;
 	}
-	if (!signed_by(keys, n, &signer, signature, message, why))
+	by = signer_find(ring, signature, message, why);
+	if (by == NULL)
 		return MANIFEST_UNSIGNED;
 	if (!manifest_parse(message, out, why))
 		return MANIFEST_UNSOUND;
@@ -184,9 +183,8 @@ manifest_open(struct slice text, const struct signify_key *keys, size_t n,
 		manifest_fini(out);
 		return MANIFEST_UNSIGNED;
 	}
-	if (which != NULL)
-		*which = signer;
-	if (signed_part != NULL)
-		*signed_part = message;
+	digest_sha256(message, out->digest);
+	if (signer != NULL)
+		*signer = by;
 	return MANIFEST_GOOD;
 }

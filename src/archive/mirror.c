@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "archive/mirror_internal.h"
-#include "archive/trace.h"
 #include "util/clock.h"
 
 /* What a mirror remembers of a manifest whose release is current: by the run
@@ -22,11 +21,8 @@ keys_handle(struct mirror *m, const struct found *f)
 	struct buf said;
 
 	buf_init(&said, MIRROR_LINES_MAX);
-	if (!found_keys(&m->state, f, &said))
-		mirror_say(m, MIRROR_WARNING,
-		    "no room for the key that is announced: remove some from "
-		    "%s/state",
-		    m->options->store);
+	keyring_accept(&m->state.ring, &f->signer.key,
+	    f->m.has_next_key ? &f->m.next_key : NULL, &said);
 	for (rest = buf_view(&said); slice_line(&rest, &line);)
 		mirror_say(m, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
 	buf_fini(&said);
@@ -43,12 +39,12 @@ mirror_remember(struct mirror *m, const struct found *f)
 	if (m->from != NULL)
 		memcpy(st->upstream, m->from->base, sizeof(st->upstream));
 	st->serial = l->serial;
-	memcpy(st->manifest, f->digest, sizeof(st->manifest));
+	memcpy(st->manifest, l->digest, sizeof(st->manifest));
 	st->created = l->created;
 	st->refresh = l->refresh;
 	st->final = l->final;
 	st->synced = clock_wall();
-	st->checked = st->synced;
+	st->checked = st->heard = st->synced;
 	keys_handle(m, f);
 	return state_write(m->store, st, &m->out->why);
 }
@@ -95,7 +91,7 @@ mirror_resume(struct mirror *m)
 
 	if (serial <= m->state.serial)
 		return MIRROR_UPDATED;
-	if (m->state.n_keys == 0)
+	if (m->state.ring.n == 0)
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "it has a release but no state: give the author's key "
 		    "with --key");
@@ -140,15 +136,6 @@ mirror_fail(
 	return result;
 }
 
-static bool
-knows_key(const struct state *st, const struct signify_key *k)
-{
-	for (size_t i = 0; i < st->n_keys; i++)
-		if (signify_key_equal(&st->key[i].key, k))
-			return true;
-	return false;
-}
-
 static enum mirror_result
 no_key(struct mirror *m)
 {
@@ -165,14 +152,14 @@ settle_key(struct mirror *m)
 	enum mirror_result result;
 	struct state *st = &m->state;
 
-	if (st->n_keys == 0 && k != NULL)
-		st->key[st->n_keys++] = (struct state_key){ .key = *k };
+	if (st->ring.n == 0 && k != NULL)
+		(void)keyring_pin(&st->ring, k);
 	result = mirror_resume(m);
 	if (result != MIRROR_UPDATED)
 		return result;
-	if (st->n_keys == 0)
+	if (st->ring.n == 0)
 		return no_key(m);
-	if (k != NULL && !knows_key(st, k))
+	if (k != NULL && keyring_find(&st->ring, k) == NULL)
 		return mirror_fail(m, MIRROR_LOCAL,
 		    "the store pins other keys than the one given");
 	return MIRROR_UPDATED;
@@ -253,7 +240,7 @@ mirror_note(struct mirror *m, enum mirror_result result)
 	bool good = result == MIRROR_SAME || result == MIRROR_UPDATED;
 
 	if (good)
-		m->state.checked = clock_wall();
+		m->state.checked = m->state.heard = clock_wall();
 	/* An update was remembered as soon as it was there. */
 	if (result == MIRROR_SAME &&
 	    !state_write(m->store, &m->state, &m->out->why))

@@ -44,7 +44,7 @@ struct mirror_options {
 	uint64_t allow_serial; /* 0: none */
 	uint64_t max_file, max_bytes, max_files;
 	const char *host;                  /* canonical; NULL: as before */
-	const char *contact;               /* state_text_ok; NULL: as before */
+	const char *contact;               /* record_text_ok; NULL: as before */
 	const volatile sig_atomic_t *stop; /* not 0: end it */
 	struct mirror_listener listener;
 };

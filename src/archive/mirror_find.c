@@ -154,7 +154,7 @@ keep_best(struct finding *g, struct source *s, struct found *f)
 		sources_know_origin(&m->sources, f->m.origin);
 	}
 	if (g->best_from != NULL && f->m.serial == g->best.m.serial &&
-	    !digest_equal(f->digest, g->best.digest)) {
+	    !digest_equal(f->m.digest, g->best.m.digest)) {
 		m->out->serial = f->m.serial;
 		return mirror_fail(m, MIRROR_REFUSED,
 		    "%s and %s have different manifests (equivocation)",

@@ -86,10 +86,9 @@ publish_stage publish_find_serial; /* the next one */
 publish_stage publish_read_last;   /* the manifest before */
 publish_stage publish_make_store;  /* unless it is there */
 
-/* publish_keys.c: whether the key may sign here; then what it leaves of others. */
+/* publish_keys.c: whether the key may sign here. */
 publish_stage publish_accept_key;
 publish_stage publish_accept_sealed;
-publish_stage publish_turn_keys; /* state's, as the new serial leaves them */
 
 /* The key that the new serial announces: the one asked for, or the one that the
  * last serial announced, until it signs; a mirror that missed that serial would

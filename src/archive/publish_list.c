@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "archive/publish_internal.h"
-#include "archive/trace.h"
 #include "os/file.h"
 #include "util/fd.h"
 
@@ -130,29 +129,27 @@ is_ours(const struct publish *p, const struct manifest *m, struct report *r)
 enum result
 publish_take_sealed(struct publish *p, struct report *r)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
 	const struct publish_options *o = p->o;
+	const struct keyring_key *signer;
+	struct keyring given = { .n = 0 };
+	struct slice name, part;
 	struct manifest m = { 0 };
-	size_t n = 0, which = 0;
-	struct slice part;
 	struct why why;
-	bool ok;
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
 
 	if (o->sealed.len == 0)
 		return RESULT_GOOD;
 	if (o->key != NULL)
-		keys[n++] = *o->key;
-	for (size_t i = 0; i < p->state.n_keys && o->key == NULL; i++)
-		if (!p->state.key[i].retired)
-			keys[n++] = p->state.key[i].key;
-	ok = manifest_open(o->sealed, keys, n, &which, &m, &part, &why) ==
-	     MANIFEST_GOOD;
-	if (!ok)
+		(void)keyring_pin(&given, o->key);
+	else
+		given = p->state.ring;
+	if (manifest_open(o->sealed, &given, &signer, &m, &why) !=
+	    MANIFEST_GOOD) {
 		report_add(
 		    r, REPORT_ERROR, NULL, 0, "the signed list: %s", why.text);
-	if (!ok)
 		return RESULT_REFUSED;
-	p->signer = keys[which];
+	}
+	p->signer = signer->key;
 	if (!is_ours(p, &m, r)) {
 		manifest_fini(&m);
 		return RESULT_REFUSED;
@@ -160,8 +157,10 @@ publish_take_sealed(struct publish *p, struct report *r)
 	manifest_fini(&p->after);
 	p->after = m;
 	buf_reset(&p->list);
-	return buf_put(&p->list, part) ? publish_accept_sealed(p, r)
-				       : RESULT_LOCAL;
+	return signify_split(o->sealed, &name, signature, &part) &&
+		       buf_put(&p->list, part)
+		   ? publish_accept_sealed(p, r)
+		   : RESULT_LOCAL;
 }
 
 enum result
@@ -290,18 +289,18 @@ note_serial(struct publish *p)
 	st->created = m->created;
 	st->refresh = m->refresh;
 	st->final = m->final;
-	st->checked = st->synced = p->o->now;
+	st->checked = st->heard = st->synced = p->o->now;
 }
 
 enum result
 publish_release(struct publish *p, struct report *r)
 {
-	enum result result = publish_turn_keys(p, r);
+	const struct manifest *m = &p->after;
 	struct why why;
 	bool ok;
 
-	if (result != RESULT_GOOD)
-		return result;
+	keyring_accept(&p->state.ring, &p->signer,
+	    m->has_next_key ? &m->next_key : NULL, NULL);
 	note_serial(p);
 	/* The state before the switch: what anybody may have seen under a serial
 	 * is never published again under the same. */

@@ -234,7 +234,6 @@ publish_find_serial(struct publish *p, struct report *r)
 enum result
 publish_read_last(struct publish *p, struct report *r)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
 	uint64_t serial = p->state.serial;
 	struct buf text;
 	struct why why;
@@ -243,8 +242,6 @@ publish_read_last(struct publish *p, struct report *r)
 		return RESULT_GOOD;
 	if (p->state.final)
 		p->plan.final_serial = serial;
-	for (size_t i = 0; i < p->state.n_keys; i++)
-		keys[i] = p->state.key[i].key;
 	buf_init(&text, MANIFEST_MAX);
 	if (!store_manifest(p->store, serial, &text)) {
 		buf_reset(&text);
@@ -253,8 +250,8 @@ publish_read_last(struct publish *p, struct report *r)
 	}
 	/* A corrupt one does not prevent publishing: the serial does not come
 	 * from it. */
-	if (manifest_open(buf_view(&text), keys, p->state.n_keys, NULL,
-		&p->before, NULL, &why) == MANIFEST_GOOD) {
+	if (manifest_open(buf_view(&text), &p->state.ring, NULL, &p->before,
+		&why) == MANIFEST_GOOD) {
 		p->last_serial = serial;
 		p->plan.before = &p->before;
 	} else {

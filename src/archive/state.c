@@ -6,240 +6,223 @@
 #include <string.h>
 
 #include "archive/store_internal.h"
-#include "proto/moment.h"
-#include "util/clock.h"
 #include "util/fd.h"
-#include "util/log.h"
+#include "util/version.h"
 
-#define STATE_FIRST "carnation-store: 1"
+#define STATE_FIRST "carnation-store: 2"
+#define STATE_FIRST_1 "carnation-store: 1"
 
-/* How a value of the state is written. */
-enum kind {
-	KIND_ORIGIN,
-	KIND_NUMBER,
-	KIND_MOMENT,
-	KIND_DIGEST,
-	KIND_YES,
-	KIND_HOST,
-	KIND_TEXT,
-};
+/* ---------------------------------------------------- values of the state */
 
-static const struct field {
-	const char *name;
-	enum kind kind;
-	size_t at;
-} fields[] = {
-	{ "mirror", KIND_YES, offsetof(struct state, is_mirror) },
-	{ "origin", KIND_ORIGIN, offsetof(struct state, origin) },
-	{ "upstream", KIND_ORIGIN, offsetof(struct state, upstream) },
-	{ "serial", KIND_NUMBER, offsetof(struct state, serial) },
-	{ "manifest", KIND_DIGEST, offsetof(struct state, manifest) },
-	{ "created", KIND_MOMENT, offsetof(struct state, created) },
-	{ "refresh", KIND_MOMENT, offsetof(struct state, refresh) },
-	{ "final", KIND_YES, offsetof(struct state, final) },
-	{ "checked", KIND_MOMENT, offsetof(struct state, checked) },
-	{ "synced", KIND_MOMENT, offsetof(struct state, synced) },
-	{ "host", KIND_HOST, offsetof(struct state, host) },
-	{ "contact", KIND_TEXT, offsetof(struct state, contact) },
-};
-
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
-
-bool
-state_text_ok(struct slice text)
+static bool
+key_take(struct slice value, enum keyring_standing standing, void *to)
 {
-	uint8_t memory[STATE_TEXT_MAX];
-	struct buf shown;
+	struct keyring_key *k = to;
 
-	/* What would be escaped for a terminal does not get in at all. */
-	buf_wrap(&shown, memory, STATE_TEXT_MAX - 1);
-	return slice_trim(text).len == text.len && log_escape(&shown, text) &&
-	       slice_equal(buf_view(&shown), text);
+	k->standing = standing;
+	return value.len == SIGNIFY_PUBLIC_TEXT &&
+	       signify_key_parse(value, &k->key);
 }
 
-static const void *
-value_of(const struct state *st, const struct field *f)
+/* The keyring is in the table once for each standing: others' are left out. */
+static bool
+key_put(const void *from, enum keyring_standing standing, struct buf *out)
 {
-	return (const char *)st + f->at;
+	const struct keyring_key *k = from;
+
+	return k->standing != standing || signify_key_text(&k->key, out);
 }
 
 static bool
-state_take_text(struct slice value, size_t size, char *out)
+pinned_take(struct slice value, void *to)
 {
-	if (value.len == 0 || value.len >= size || !state_text_ok(value))
-		return false;
-	memcpy(out, value.ptr, value.len);
-	out[value.len] = '\0';
-	return true;
+	return key_take(value, KEYRING_PINNED, to);
 }
 
 static bool
-state_take_host(struct slice value, char out[HOSTNAME_SIZE])
+pinned_put(const void *from, struct buf *out)
 {
-	/* In its one form, or what is written is not what was read. */
-	return hostname_canonical(value, out) != HOSTNAME_BAD &&
-	       slice_equal(slice_str(out), value);
+	return key_put(from, KEYRING_PINNED, out);
 }
 
 static bool
-state_take_value(const struct field *f, struct slice value, struct state *out)
+announced_take(struct slice value, void *to)
 {
-	void *at = (char *)out + f->at;
-
-	switch (f->kind) {
-	case KIND_ORIGIN:
-		return manifest_origin(value, at) &&
-		       slice_equal(slice_str(at), value);
-	case KIND_NUMBER:
-		return slice_number(value, STORE_SERIAL_MAX, at);
-	case KIND_MOMENT:
-		return moment_parse(value, at);
-	case KIND_DIGEST:
-		return digest_parse(value, at);
-	case KIND_YES:
-		*(bool *)at = true;
-		return slice_equal(value, SLICE("yes"));
-	case KIND_HOST:
-		return state_take_host(value, at);
-	case KIND_TEXT:
-		return state_take_text(value, STATE_TEXT_MAX, at);
-	}
-	return false;
+	return key_take(value, KEYRING_ANNOUNCED, to);
 }
 
 static bool
-state_take_key(struct slice value, bool retired, struct state *out)
+announced_put(const void *from, struct buf *out)
 {
-	struct state_key *k;
+	return key_put(from, KEYRING_ANNOUNCED, out);
+}
 
-	if (out->n_keys == STATE_KEYS_MAX || value.len != SIGNIFY_PUBLIC_TEXT)
-		return false;
-	k = &out->key[out->n_keys++];
-	k->retired = retired;
-	return signify_key_parse(value, &k->key);
+static bool
+retired_take(struct slice value, void *to)
+{
+	return key_take(value, KEYRING_RETIRED, to);
+}
+
+static bool
+retired_put(const void *from, struct buf *out)
+{
+	return key_put(from, KEYRING_RETIRED, out);
 }
 
 /* "gemini://host/ HASH" */
 static bool
-take_pin(struct slice value, struct state *out)
+pin_take(struct slice value, void *to)
 {
-	struct state_pin *p = &out->pin[out->n_pins];
+	struct state_pin *p = to;
 	uint8_t digest[DIGEST_SIZE];
 	struct slice source, hash;
 
-	if (out->n_pins == STATE_PINS_MAX ||
-	    !slice_cut(value, ' ', &source, &hash) ||
-	    !manifest_origin(source, p->source) ||
-	    !slice_equal(slice_str(p->source), source) ||
-	    !digest_parse(hash, digest))
+	if (!slice_cut(value, ' ', &source, &hash) ||
+	    !manifest_origin(source, p->source) || !digest_parse(hash, digest))
 		return false;
-	out->n_pins++;
-	return state_take_text(hash, sizeof(p->certificate), p->certificate);
+	digest_hex(digest, p->certificate);
+	return true;
 }
 
-/* One line; seen has a bit for each field that has come. */
-static const char *
-state_take_line(struct slice line, unsigned *seen, struct state *out)
+static bool
+pin_put(const void *from, struct buf *out)
 {
-	struct slice name, value;
+	const struct state_pin *p = from;
 
-	if (!slice_cut(line, ':', &name, &value) || value.len < 2 ||
-	    value.ptr[0] != ' ')
-		return "invalid line: expected \"name: value\"";
-	value = slice_skip(value, 1);
-	if (slice_equal(name, SLICE("key")) ||
-	    slice_equal(name, SLICE("retired-key")))
-		return state_take_key(value, name.len > sizeof("key") - 1, out)
-			   ? NULL
-			   : "invalid key, or too many keys";
-	if (slice_equal(name, SLICE("certificate")))
-		return take_pin(value, out) ? NULL
-					    : "invalid certificate: expected "
-					      "\"URL HASH\", or too many";
-	for (unsigned i = 0; i < FIELDS; i++) {
-		if (!slice_equal(name, slice_str(fields[i].name)))
+	return record_text_ok(slice_str(p->source)) &&
+	       buf_printf(out, "%s %s", p->source, p->certificate);
+}
+
+/* Seconds, or -1: never. */
+static bool
+stale_take(struct slice value, void *to)
+{
+	uint64_t seconds;
+
+	*(int64_t *)to = -1;
+	if (slice_equal(value, SLICE("never")))
+		return true;
+	if (!slice_number(value, MANIFEST_NUMBER_MAX, &seconds))
+		return false;
+	*(int64_t *)to = (int64_t)seconds;
+	return true;
+}
+
+static bool
+stale_put(const void *from, struct buf *out)
+{
+	int64_t seconds = *(const int64_t *)from;
+
+	if (seconds == -1)
+		return buf_str(out, "never");
+	return seconds == 0 || buf_printf(out, "%" PRId64, seconds);
+}
+
+/* clang-format off */
+static const struct record_kind
+    key_pinned = { pinned_take, pinned_put, "a public key" },
+    key_announced = { announced_take, announced_put, "a public key" },
+    key_retired = { retired_take, retired_put, "a public key" },
+    certificate = { pin_take, pin_put, "URL HASH" },
+    stale_after = { stale_take, stale_put, "seconds, or never" };
+
+static const struct record state_rows[] = {
+	RECORD(struct state, is_mirror, "mirror", record_yes),
+	RECORD(struct state, origin, "origin", record_origin),
+	RECORD(struct state, upstream, "upstream", record_origin),
+	RECORD(struct state, serial, "serial", record_number),
+	RECORD(struct state, manifest, "manifest", record_digest),
+	RECORD(struct state, created, "created", record_moment),
+	RECORD(struct state, refresh, "refresh", record_moment),
+	RECORD(struct state, final, "final", record_yes),
+	RECORD(struct state, checked, "checked", record_moment),
+	RECORD(struct state, heard, "heard", record_moment),
+	RECORD(struct state, synced, "synced", record_moment),
+	RECORD(struct state, archive_begun, "archive-begun", record_number),
+	RECORD(struct state, host, "host", record_host),
+	RECORD(struct state, contact, "contact", record_text),
+	RECORD(struct state, url, "url", record_origin),
+	RECORDS(struct state, also, n_also, "also", record_origin),
+	RECORD(struct state, max_file, "max-file", record_number),
+	RECORD(struct state, max_bytes, "max-bytes", record_number),
+	RECORD(struct state, max_files, "max-files", record_number),
+	RECORD(struct state, limit_rate, "limit-rate", record_number),
+	RECORD(struct state, proxy, "proxy", record_text),
+	RECORD(struct state, strict_tls, "strict-tls", record_yes),
+	RECORD(struct state, stale_after, "stale-after", stale_after),
+	RECORDS(struct state, retracted, n_retracted, "retracted",
+	    record_number),
+	RECORDS(struct state, ring.key, ring.n, "key", key_pinned),
+	RECORDS(struct state, ring.key, ring.n, "announced-key",
+	    key_announced),
+	RECORDS(struct state, ring.key, ring.n, "retired-key", key_retired),
+	RECORDS(struct state, pin, n_pins, "certificate", certificate),
+};
+
+static const struct record trace_rows[] = {
+	RECORD(struct trace, host, "host", record_host),
+	RECORD(struct trace, origin, "origin", record_origin),
+	RECORD(struct trace, serial, "serial", record_number),
+	RECORD(struct trace, manifest, "manifest", record_digest),
+	RECORD(struct trace, created, "created", record_moment),
+	RECORD(struct trace, synced, "synced", record_moment),
+	RECORD(struct trace, checked, "checked", record_moment),
+	RECORD(struct trace, upstream, "upstream", record_origin),
+	RECORD(struct trace, software, "software", record_text),
+	RECORD(struct trace, contact, "contact", record_text),
+	RECORD(struct trace, stale, "stale", record_yes),
+};
+
+static const struct records
+    state_records = { state_rows, sizeof(state_rows) / sizeof(state_rows[0]),
+	true },
+    trace_records = { trace_rows, sizeof(trace_rows) / sizeof(trace_rows[0]),
+	false };
+/* clang-format on */
+
+/* --------------------------------------------------------------- its text */
+
+/* Version 1 knows keys and retired ones: those after the first were announced. */
+static void
+state_modernize(struct state *st)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < st->ring.n; i++) {
+		if (st->ring.key[i].standing != KEYRING_PINNED)
 			continue;
-		if ((*seen & 1U << i) != 0)
-			return "duplicate field";
-		*seen |= 1U << i;
-		return state_take_value(&fields[i], value, out)
-			   ? NULL
-			   : "invalid value";
+		if (!first)
+			st->ring.key[i].standing = KEYRING_ANNOUNCED;
+		first = false;
 	}
-	return "unknown field";
+	st->heard = st->checked;
 }
 
 bool
 state_parse(struct slice text, struct state *out, struct why *why)
 {
-	struct slice rest = text, line;
-	const char *fault = NULL;
-	unsigned number = 1, seen = 0;
+	struct slice rest = text, line = SLICE("");
+	bool old;
 
 	*out = (struct state){ 0 };
-	if (!slice_ends(text, SLICE("\n")) || !slice_line(&rest, &line) ||
-	    !slice_equal(line, SLICE(STATE_FIRST)))
-		fault = "expected \"" STATE_FIRST "\", or the end is missing";
-	while (fault == NULL && slice_line(&rest, &line)) {
-		number++;
-		fault = state_take_line(line, &seen, out);
-	}
-	if (fault == NULL)
-		return true;
-	return why_set(why, "line %u: %s", number, fault);
-}
-
-/* A line, unless the value is not known. False when it cannot be written. */
-static bool
-put_value(const struct field *f, const struct state *st, struct buf *out)
-{
-	const void *at = value_of(st, f);
-	char text[DIGEST_HEX_SIZE] = "";
-	const char *shown = text;
-
-	switch (f->kind) {
-	case KIND_NUMBER:
-		return *(const uint64_t *)at == 0 ||
-		       buf_printf(out, "%s: %" PRIu64 "\n", f->name,
-			   *(const uint64_t *)at);
-	case KIND_MOMENT:
-		if (*(const int64_t *)at != 0)
-			clock_rfc3339(*(const int64_t *)at, text);
-		break;
-	case KIND_DIGEST:
-		if (st->serial != 0)
-			digest_hex(at, text);
-		break;
-	case KIND_YES:
-		shown = *(const bool *)at ? "yes" : "";
-		break;
-	case KIND_ORIGIN:
-	case KIND_HOST:
-	case KIND_TEXT:
-		shown = at;
-		break;
-	}
-	return shown[0] == '\0' ||
-	       (state_text_ok(slice_str(shown)) &&
-		   buf_printf(out, "%s: %s\n", f->name, shown));
+	(void)slice_line(&rest, &line);
+	old = slice_equal(line, SLICE(STATE_FIRST_1));
+	if (!slice_ends(text, SLICE("\n")) ||
+	    (!old && !slice_equal(line, SLICE(STATE_FIRST))))
+		return why_set(why, "line 1: expected \"" STATE_FIRST
+				    "\", or the end is missing");
+	if (!records_parse(&state_records, rest, 1, out, why))
+		return false;
+	if (old)
+		state_modernize(out);
+	return true;
 }
 
 bool
 state_format(const struct state *st, struct buf *out)
 {
-	bool ok = buf_str(out, STATE_FIRST "\n");
-
-	for (size_t i = 0; ok && i < FIELDS; i++)
-		ok = put_value(&fields[i], st, out);
-	for (size_t i = 0; ok && i < st->n_keys; i++)
-		ok = buf_str(
-			 out, st->key[i].retired ? "retired-key: " : "key: ") &&
-		     signify_key_text(&st->key[i].key, out) &&
-		     buf_byte(out, '\n');
-	for (size_t i = 0; ok && i < st->n_pins; i++)
-		ok = buf_printf(out, "certificate: %s %s\n", st->pin[i].source,
-		    st->pin[i].certificate);
-	return ok;
+	return buf_str(out, STATE_FIRST "\n") &&
+	       records_format(&state_records, st, out);
 }
 
 enum state_read
@@ -292,24 +275,88 @@ state_write(struct store *s, const struct state *st, struct why *why)
 
 bool
 state_open_release(const struct store *s, const struct state *st,
-    uint64_t serial, struct manifest *out, uint8_t digest[DIGEST_SIZE],
-    struct why *why)
+    uint64_t serial, struct manifest *out, struct why *why)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
-	struct slice signed_part;
 	struct buf text;
 	bool good;
 
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
 	buf_init(&text, MANIFEST_MAX);
 	good = store_manifest(s, serial, &text);
 	if (!good)
 		why_errno(why, MANIFEST_PATH);
-	good = good && manifest_open(buf_view(&text), keys, st->n_keys, NULL,
-			   out, &signed_part, why) == MANIFEST_GOOD;
-	if (good && digest != NULL)
-		digest_sha256(signed_part, digest);
+	good = good && manifest_open(buf_view(&text), &st->ring, NULL, out,
+			   why) == MANIFEST_GOOD;
 	buf_fini(&text);
 	return good;
+}
+
+bool
+state_is_stale(const struct state *st, int64_t now)
+{
+	int64_t after = st->stale_after == 0 ? STATE_STALE_S : st->stale_after;
+
+	return st->heard != 0 && after != -1 && !st->final &&
+	       now - st->heard > after;
+}
+
+/* ------------------------------------------------------------------ trace */
+
+bool
+trace_format(const struct state *st, int64_t now, struct buf *out)
+{
+	struct trace t = {
+		.serial = st->serial,
+		.created = st->created,
+		.synced = st->synced,
+		.checked = st->checked,
+		.software = "carnation " CARNATION_VERSION,
+		.stale = st->refresh != 0 && now > st->refresh && !st->final,
+	};
+
+	memcpy(t.host, st->host, sizeof(t.host));
+	memcpy(t.origin, st->origin, sizeof(t.origin));
+	memcpy(t.manifest, st->manifest, sizeof(t.manifest));
+	memcpy(t.upstream, st->upstream, sizeof(t.upstream));
+	memcpy(t.contact, st->contact, sizeof(t.contact));
+	return records_format(&trace_records, &t, out);
+}
+
+bool
+trace_write(
+    struct store *s, const struct state *st, int64_t now, struct why *why)
+{
+	struct state shown = *st;
+	struct manifest m;
+	struct buf text;
+	bool ok;
+
+	/* Be it the highest serial or one that was rolled back to. */
+	if (!state_open_release(s, st, store_current(s), &m, why))
+		return false;
+	shown.serial = m.serial;
+	memcpy(shown.manifest, m.digest, sizeof(shown.manifest));
+	shown.created = m.created;
+	shown.refresh = m.refresh;
+	shown.final = m.final;
+	manifest_fini(&m);
+	buf_init(&text, TRACE_MAX);
+	ok = trace_format(&shown, now, &text) ||
+	     why_set(why, "the trace is too long");
+	ok = ok && store_write_trace(s, buf_view(&text), why);
+	buf_fini(&text);
+	return ok;
+}
+
+bool
+trace_parse(struct slice text, struct trace *out)
+{
+	struct why unused;
+
+	*out = (struct trace){ 0 };
+	if (text.len <= TRACE_MAX &&
+	    records_parse(&trace_records, text, 0, out, &unused) &&
+	    out->origin[0] != '\0' && out->serial != 0)
+		return true;
+	*out = (struct trace){ 0 };
+	return false;
 }

@@ -8,22 +8,6 @@
 #include "archive/survey_look.h"
 #include "util/clock.h"
 
-static bool
-survey_add_key(struct survey *s, const struct signify_key *key, bool retired)
-{
-	for (size_t i = 0; i < s->n_keys; i++) {
-		if (!signify_key_equal(&s->key[i], key))
-			continue;
-		s->retired[i] = s->retired[i] && retired;
-		return true;
-	}
-	if (s->n_keys == SURVEY_KEYS_MAX)
-		return false;
-	s->retired[s->n_keys] = retired;
-	s->key[s->n_keys++] = *key;
-	return true;
-}
-
 /* The origin has its place: the first. */
 static void
 begin_with(struct survey *s, const char *origin)
@@ -37,8 +21,11 @@ begin_with(struct survey *s, const char *origin)
 static void
 take_state(struct survey *s, const struct state *st)
 {
-	for (size_t i = 0; i < st->n_keys; i++)
-		(void)survey_add_key(s, &st->key[i].key, st->key[i].retired);
+	const struct keyring given = s->ring;
+
+	s->ring = st->ring;
+	for (size_t i = 0; i < given.n; i++)
+		(void)keyring_pin(&s->ring, &given.key[i].key);
 	s->serial = st->serial;
 	s->created = st->created;
 	memcpy(s->digest, st->manifest, sizeof(s->digest));
@@ -124,8 +111,8 @@ prepare_url(
 	buf_init(&text, MANIFEST_MAX);
 	if (fetcher_text(c, &source, MANIFEST_PATH, SURVEY_FILE_MS, &text, &cut,
 		why) == FETCHER_DONE &&
-	    manifest_open(buf_view(&text), s->key, s->n_keys, NULL, &m, NULL,
-		why) == MANIFEST_GOOD) {
+	    manifest_open(buf_view(&text), &s->ring, NULL, &m, why) ==
+		MANIFEST_GOOD) {
 		begin_with(s, m.origin);
 		survey_add(s, source.base, SLICE(""));
 		ok = fetch_list(s, c, &source, &m, why);
@@ -168,7 +155,7 @@ survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 		goto out;
 	}
 	for (size_t i = 0; i < o->n_keys; i++)
-		if (!survey_add_key(s, &o->keys[i], false)) {
+		if (!keyring_pin(&s->ring, &o->keys[i])) {
 			why_set(why, "too many keys");
 			goto out;
 		}

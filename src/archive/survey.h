@@ -9,7 +9,7 @@
 #include <signal.h>
 
 #include "archive/fetcher.h"
-#include "archive/trace.h"
+#include "archive/state.h"
 #include "util/result.h"
 #include "util/why.h"
 

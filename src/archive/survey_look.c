@@ -74,18 +74,16 @@ static bool
 look_open_manifest(const struct survey *s, struct slice text, struct look *l,
     struct manifest *m, struct why *why)
 {
-	struct slice part;
-	size_t key;
+	const struct keyring_key *signer;
 
-	if (manifest_open(text, s->key, s->n_keys, &key, m, &part, why) !=
-	    MANIFEST_GOOD)
+	if (manifest_open(text, &s->ring, &signer, m, why) != MANIFEST_GOOD)
 		return false;
 	l->serial = m->serial;
 	l->created = m->created;
-	digest_sha256(part, l->digest);
+	memcpy(l->digest, m->digest, sizeof(l->digest));
 	if (strcmp(m->origin, s->origin) != 0)
 		why_set(why, "a manifest of %s", m->origin);
-	else if (s->retired[key] && m->serial > s->serial)
+	else if (signer->standing == KEYRING_RETIRED && m->serial > s->serial)
 		why_set(why, "signed by a key that has been retired");
 	else
 		return true;

@@ -8,8 +8,7 @@
 #include "archive/survey.h"
 
 enum {
-	SURVEY_MAX = 65, /* looks: more mirrors are not asked */
-	SURVEY_KEYS_MAX = STATE_KEYS_MAX + 16,
+	SURVEY_MAX = 65,               /* looks: more mirrors are not asked */
 	SURVEY_FILE_MS = 120 * 1000,   /* that one file may take */
 	SURVEY_TIMEOUT_MS = 20 * 1000, /* for one mirror's "slow down" */
 	SURVEY_SAMPLE_MAX = 64 << 20,  /* bytes of a sample */
@@ -70,11 +69,8 @@ struct look {
 
 struct survey {
 	char origin[MANIFEST_ORIGIN_MAX];
-	struct signify_key key[SURVEY_KEYS_MAX];
-	size_t n_keys;
-	/* Keys that sign nothing after a serial any more: those of the first
-	 * n_keys that are set here. */
-	bool retired[SURVEY_KEYS_MAX];
+	/* Retired keys sign nothing after our serial any more. */
+	struct keyring ring;
 
 	/* What we hold ourselves; serial 0: nothing. */
 	uint64_t serial;

@@ -21,8 +21,6 @@ verify_fini(struct verify *v)
 	buf_fini(&v->text);
 	free(v->mark);
 	v->mark = NULL;
-	free(v->own);
-	v->own = NULL;
 	free(v->serial);
 	v->serial = NULL;
 	v->n_serials = 0;
@@ -48,17 +46,17 @@ verify_fault(struct verify *v, size_t i, enum verify_news news)
 enum result
 verify_open(struct verify *v, const char *what, struct why *why)
 {
-	size_t which;
+	const struct keyring_key *signer;
 
-	if (v->n_keys == 0)
+	if (v->ring.n == 0)
 		return RESULT_USAGE;
-	if (manifest_open(buf_view(&v->text), v->keys, v->n_keys, &which,
-		&v->manifest, NULL, why) != MANIFEST_GOOD) {
+	if (manifest_open(buf_view(&v->text), &v->ring, &signer, &v->manifest,
+		why) != MANIFEST_GOOD) {
 		why_at(why, "%s", what);
 		return RESULT_REFUSED;
 	}
 	v->opened = true;
-	v->signer = v->keys[which];
+	v->signer = signer->key;
 	v->mark = calloc(v->manifest.n + 1, sizeof(*v->mark));
 	if (v->mark != NULL)
 		return RESULT_GOOD;
@@ -470,7 +468,7 @@ verify_dir(struct verify *v, const char *path, struct why *why)
 		why_errno(why, path);
 		return RESULT_LOCAL;
 	}
-	if (v->n_keys == 0) {
+	if (v->ring.n == 0) {
 		(void)close(root);
 		return RESULT_USAGE;
 	}

@@ -26,8 +26,7 @@ enum verify_news {
 
 /* Zeroed but for the first three, which are borrowed. */
 struct verify {
-	const struct signify_key *keys; /* any of them may have signed */
-	size_t n_keys;
+	struct keyring ring; /* any of these keys may have signed */
 	/* Of each file that is not as it should be; path is not fit for a
 	 * terminal as it is. */
 	void (*report)(void *arg, enum verify_news news, const char *path);
@@ -44,11 +43,10 @@ struct verify {
 	size_t n_serials;
 
 	/* Private. */
-	struct buf text;         /* the manifest's bytes */
-	uint8_t *mark;           /* one for each entry */
-	struct signify_key *own; /* a store's keys */
-	bool archive_faulty;     /* as was reported, and to be made again */
-	bool in_older; /* what is reported now is of an older release */
+	struct buf text;     /* the manifest's bytes */
+	uint8_t *mark;       /* one for each entry */
+	bool archive_faulty; /* as was reported, and to be made again */
+	bool in_older;       /* what is reported now is of an older release */
 };
 
 /* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the

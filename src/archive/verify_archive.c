@@ -216,7 +216,7 @@ verify_archive(struct verify *v, const char *path, struct why *why)
 	struct stat st;
 	int fd;
 
-	if (v->n_keys == 0)
+	if (v->ring.n == 0)
 		return RESULT_USAGE;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 || fstat(fd, &st) == -1)

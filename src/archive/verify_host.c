@@ -145,7 +145,7 @@ verify_host(struct verify *v, const char *base, struct why *why)
 	enum result result = RESULT_LOCAL;
 	struct visit x = { .v = v };
 
-	if (v->n_keys == 0)
+	if (v->ring.n == 0)
 		return RESULT_USAGE;
 	(void)snprintf(x.source.base, sizeof(x.source.base), "%s", base);
 	if (fetcher_open(&x.fetcher, why)) {

@@ -236,16 +236,12 @@ bool
 verify_open_older(
     const struct verify_scan *x, struct slice text, struct manifest *m)
 {
-	const struct state *st = x->state;
-	enum manifest_result result;
 	struct why unused;
 
-	result = manifest_open(
-	    text, x->v->keys, x->v->n_keys, NULL, m, NULL, &unused);
-	for (size_t i = 0; i < st->n_keys && result != MANIFEST_GOOD; i++)
-		result = manifest_open(
-		    text, &st->key[i].key, 1, NULL, m, NULL, &unused);
-	return result == MANIFEST_GOOD;
+	return manifest_open(text, &x->v->ring, NULL, m, &unused) ==
+		   MANIFEST_GOOD ||
+	       manifest_open(text, &x->state->ring, NULL, m, &unused) ==
+		   MANIFEST_GOOD;
 }
 
 /* False and why: neither there nor gone, because we lack something. */

@@ -102,11 +102,11 @@ is_strangers(const struct verify_scan *x, struct slice text)
 	digest_sha256(message, digest);
 	if (!digest_equal(digest, st->manifest))
 		return false;
-	for (size_t i = 0; i < x->v->n_keys; i++)
-		if (may_have_signed(&x->v->keys[i], signature, message))
+	for (size_t i = 0; i < x->v->ring.n; i++)
+		if (may_have_signed(&x->v->ring.key[i].key, signature, message))
 			return false;
-	for (size_t i = 0; i < st->n_keys; i++)
-		if (may_have_signed(&st->key[i].key, signature, message))
+	for (size_t i = 0; i < st->ring.n; i++)
+		if (may_have_signed(&st->ring.key[i].key, signature, message))
 			return false;
 	return true;
 }

@@ -218,8 +218,8 @@ who_moved_on(struct mending *r)
 		struct source *s = &r->others.sources.at[i];
 
 		if (!verify_fetch(&r->others, s, &text, &why) ||
-		    manifest_open(buf_view(&text), v->keys, v->n_keys, NULL, &m,
-			NULL, &why) != MANIFEST_GOOD)
+		    manifest_open(buf_view(&text), &v->ring, NULL, &m, &why) !=
+			MANIFEST_GOOD)
 			continue;
 		if (m.serial > v->manifest.serial &&
 		    strcmp(m.origin, v->manifest.origin) == 0)
@@ -407,7 +407,7 @@ add_release(struct repair *r, const struct store *s, const struct state *st,
 	if (grown == NULL)
 		return false;
 	r->release = grown;
-	r->n += state_open_release(s, st, serial, &grown[r->n], NULL, &unused);
+	r->n += state_open_release(s, st, serial, &grown[r->n], &unused);
 	return true;
 }
 

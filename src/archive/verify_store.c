@@ -347,19 +347,11 @@ repaired_settle(struct verify *v, const struct verify_scan *x)
 
 /* The keys that a store pins. One that is retired has signed what a rollback leads
  * to. */
-static bool
+static void
 take_keys(struct verify *v, const struct state *st)
 {
-	if (v->n_keys > 0 || st->n_keys == 0)
-		return true;
-	v->own = calloc(st->n_keys, sizeof(*v->own));
-	if (v->own == NULL)
-		return false;
-	for (size_t i = 0; i < st->n_keys; i++)
-		v->own[i] = st->key[i].key;
-	v->keys = v->own;
-	v->n_keys = st->n_keys;
-	return true;
+	if (v->ring.n == 0)
+		v->ring = st->ring;
 }
 
 /* After a repair: whether all is whole, and what has become so. */
@@ -368,10 +360,9 @@ scan_again(struct verify_scan *first, const struct notes *before,
     enum result repaired, struct why *why)
 {
 	struct notes after = { 0 };
-	struct verify v = { .keys = first->v->keys,
-		.n_keys = first->v->n_keys,
-		.report = repaired_note,
-		.arg = &after };
+	struct verify v = {
+		.ring = first->v->ring, .report = repaired_note, .arg = &after
+	};
 	struct verify_scan again = {
 		.v = &v, .store = first->store, .state = first->state
 	};
@@ -409,10 +400,9 @@ scan_and_mend(
     struct verify *v, struct store *s, const struct state *st, struct why *why)
 {
 	struct notes before = { .v = v };
-	struct verify first = { .keys = v->keys,
-		.n_keys = v->n_keys,
-		.report = repaired_note,
-		.arg = &before };
+	struct verify first = {
+		.ring = v->ring, .report = repaired_note, .arg = &before
+	};
 	struct verify_scan x = { .v = &first, .store = s, .state = st };
 	enum result result;
 
@@ -447,11 +437,8 @@ verify_with(
 	case STATE_UNREAD:
 		return RESULT_LOCAL;
 	}
-	if (!take_keys(v, st)) {
-		why_memory(why);
-		return RESULT_LOCAL;
-	}
-	return v->n_keys == 0 ? RESULT_USAGE : scan_and_mend(v, s, st, why);
+	take_keys(v, st);
+	return v->ring.n == 0 ? RESULT_USAGE : scan_and_mend(v, s, st, why);
 }
 
 enum result

@@ -436,7 +436,7 @@ survey(struct mirror_job *j)
 static bool
 contact_check(const char *text, struct why *why)
 {
-	return state_text_ok(slice_str(text)) ||
+	return record_text_ok(slice_str(text)) ||
 	       why_set(why, "invalid text \"%s\" (one short line)", text);
 }
 

@@ -8,7 +8,6 @@
 #include "archive/manifest.h"
 #include "archive/state.h"
 #include "archive/store.h"
-#include "archive/trace.h"
 #include "archive/verify.h"
 #include "os/file.h"
 #include "util/clock.h"
@@ -119,16 +118,10 @@ static bool
 release_is_whole(const struct rollback_job *j, uint64_t serial,
     const struct state *st, struct why *why)
 {
-	struct signify_key keys[STATE_KEYS_MAX];
 	struct fault f = { .why = why };
-	struct verify v = { .keys = keys,
-		.n_keys = st->n_keys,
-		.report = fault_note,
-		.arg = &f };
+	struct verify v = { .ring = st->ring, .report = fault_note, .arg = &f };
 	bool whole;
 
-	for (size_t i = 0; i < st->n_keys; i++)
-		keys[i] = st->key[i].key;
 	whole = verify_release(&v, j->store, serial, why) == RESULT_GOOD;
 	verify_fini(&v);
 	return whole;
@@ -147,7 +140,7 @@ release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 		return why_memory(why);
 	switch (state_read(j->store, st, why)) {
 	case STATE_READ:
-		fit = st->n_keys == 0 || release_is_whole(j, serial, st, why);
+		fit = st->ring.n == 0 || release_is_whole(j, serial, st, why);
 		break;
 	case STATE_NONE:
 	case STATE_BROKEN:

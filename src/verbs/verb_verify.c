@@ -262,13 +262,14 @@ copy_verify(struct verify *v, const char *word, struct why *why)
 static enum result
 verify(struct verify_job *j)
 {
-	struct verify v = { .keys = j->keys, .n_keys = j->key_words.n };
+	struct verify v = { .arg = j };
 	enum result result;
 	struct why why;
 
 	why_clear(&why);
 	v.report = j->json ? news_keep : news_print;
-	v.arg = j;
+	for (size_t i = 0; i < j->key_words.n; i++)
+		(void)keyring_pin(&v.ring, &j->keys[i]);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);
 	result = copy_verify(&v, j->copy, &why);

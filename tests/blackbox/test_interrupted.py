@@ -79,7 +79,7 @@ def make_releases(place):
         for n in (1, 2, 3)])
     (store / "state").write_text(
         f"carnation-store: 1\norigin: {ORIGIN}\nserial: 3\n"
-        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+        f"manifest: {'1' * 64}\nkey: {KEY.public}\n")
     for release in (store / "releases").iterdir():
         os.utime(release, (1, 1))
     return store

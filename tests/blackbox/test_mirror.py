@@ -386,7 +386,7 @@ def test_an_origins_store(place, fresh, origin):
     make_store(fresh.store, [origin.files])
     (fresh.store / "state").write_text(
         f"carnation-store: 1\norigin: {origin.url()}\nserial: 1\n"
-        f"manifest: {'0' * 64}\n")
+        f"manifest: {'1' * 64}\n")
     assert "is an origin's" in fresh.fails(4, "--key", fresh.pub)
 
 

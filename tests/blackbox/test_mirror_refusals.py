@@ -251,11 +251,11 @@ def test_rotation(mirror, origin, key):
     new = Key.new("capsule-2")
     origin.publish(page(2), next_key=new.public)
     said = mirror.updated()["said"]
-    assert f"key {new.public} is announced, and now pinned as well" in said
+    assert f"key {new.public} is announced as the next one" in said
     old, origin.author.key = origin.author.key, new
-    # both may sign until the new one has
+    # both may sign until the new one has, if it is announced each time
     origin.author.key = old
-    origin.publish(page(3))
+    origin.publish(page(3), next_key=new.public)
     assert mirror.updated()["said"] == ""
     origin.author.key = mirror.key = new
     origin.publish(page(4))

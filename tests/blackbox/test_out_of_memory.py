@@ -90,7 +90,7 @@ def make_releases(place):
         author.publish({"page.gmi": f"# {n}\n"}, serial=n) for n in (1, 2)])
     (store / "state").write_text(
         f"carnation-store: 1\norigin: {ORIGIN}\nserial: 2\n"
-        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+        f"manifest: {'1' * 64}\nkey: {KEY.public}\n")
     return store
 
 

@@ -514,26 +514,23 @@ def test_a_key_that_is_announced_no_more_does_not_sign(author):
     author.run("--key", second, key=False)
     assert author.check(6, [one]).next_key is None
     done = author.run("--key", third, key=False, status=3)
-    assert "retired" in done.stderr
+    assert "does not announce this key" in done.stderr
 
 
 def test_a_retired_key_is_not_announced(author):
-    second, third = author.new_key("capsule-2"), author.new_key("capsule-3")
-    author.first("--next-key", third)
-    author.run("--next-key", second)
+    second = author.new_key("capsule-2")
+    author.first("--next-key", second)
     before = look(author.store)
-    # This very release would retire both.
-    for key in (author.key, third):
-        done = author.run("--key", second, "--next-key", key, key=False,
-                          status=3)
-        assert "--next-key: this key is retired" in done.stderr
+    # This very release would retire it.
+    done = author.run("--key", second, "--next-key", author.key, key=False,
+                      status=3)
+    assert "--next-key: this key is retired" in done.stderr
     assert look(author.store) == before
     author.run("--key", second, key=False)
-    for key in (author.pub, third):
-        author.run("--key", second, "--next-key", key, key=False, status=3)
-        author.run("--unsigned", author.place / "list", "--next-key", key,
-                   key=False, status=3)
-    author.check(3, author.keys(second.with_suffix(".pub")))
+    author.run("--key", second, "--next-key", author.pub, key=False, status=3)
+    author.run("--unsigned", author.place / "list", "--next-key", author.pub,
+               key=False, status=3)
+    author.check(2, author.keys(second.with_suffix(".pub")))
 
 
 def test_a_signed_list_announces_like_any(author):
@@ -553,7 +550,7 @@ def test_a_signed_list_announces_like_any(author):
     author.run("--unsigned", out, key=False)
     done = author.run("--signed", sign(author, key=second), key=False,
                       status=3)
-    assert "does not announce this key" in done.stderr
+    assert "not trusted here" in done.stderr
     author.run("--next-key", third)
     assert author.check(3).next_key == author.keys(pub[1])[0]
     author.run("--unsigned", out, "--key", pub[1], key=False)

@@ -88,7 +88,7 @@ def test_rollback_knows_of_serials_that_are_pruned(place):
     store = store_of(place)
     (store / "state").write_text(
         f"carnation-store: 1\norigin: {ORIGIN}\nserial: 9\n"
-        f"manifest: {'0' * 64}\n")
+        f"manifest: {'1' * 64}\n")
     state = (store / "state").read_bytes()
     assert "as 10\n" in done("rollback", store).stderr
     assert (store / "state").read_bytes() == state
@@ -98,7 +98,7 @@ def test_rollback_on_a_mirror(place):
     store = store_of(place)
     (store / "state").write_text(
         f"carnation-store: 1\nmirror: yes\norigin: {ORIGIN}\nserial: 5\n"
-        f"manifest: {'0' * 64}\n")
+        f"manifest: {'1' * 64}\n")
     said = done("rollback", store).stderr
     assert "this mirror will accept only serials above 5" \
         in said
@@ -109,7 +109,7 @@ def test_rollback_tells_the_trace(place):
     store = store_of(place)
     (store / "state").write_text(
         f"carnation-store: 1\norigin: {ORIGIN}\nserial: 5\n"
-        f"manifest: {'0' * 64}\nhost: example.org\nkey: {KEY.public}\n")
+        f"manifest: {'1' * 64}\nhost: example.org\nkey: {KEY.public}\n")
     state = (store / "state").read_bytes()
     (store / "trace").write_text("serial: 5\n")
     for serial in (4, 2, 5):
@@ -129,7 +129,7 @@ def test_rollback_to_what_is_no_release_of_the_author(place, fault):
     store = store_of(place)
     (store / "state").write_text(
         f"carnation-store: 1\nmirror: yes\norigin: {ORIGIN}\nserial: 5\n"
-        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+        f"manifest: {'1' * 64}\nkey: {KEY.public}\n")
     release = store / "releases/4"
     if fault == "no list":
         (release / MANIFEST).unlink()
@@ -164,7 +164,7 @@ def test_rollback_hashes_what_it_switches_to(place, fault):
     store = store_of(place)
     (store / "state").write_text(
         f"carnation-store: 1\norigin: {ORIGIN}\nserial: 5\n"
-        f"manifest: {'0' * 64}\nkey: {KEY.public}\n")
+        f"manifest: {'1' * 64}\nkey: {KEY.public}\n")
     page = store / "releases/4/page.gmi"
     if fault == "rot":
         page.chmod(0o644)

@@ -9,7 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct signify_key some_key = { .number = "12345678" };
+static const struct keyring ring = {
+	.key = { { .key = { .number = "12345678" } } },
+	.n = 1,
+};
 
 static void
 try_signature(struct slice text)
@@ -19,17 +22,19 @@ try_signature(struct slice text)
 	struct manifest m;
 	struct why why = { "" };
 
-	assert(manifest_open(text, &some_key, 1, NULL, &m, NULL, &why) !=
-	       MANIFEST_GOOD);
+	assert(manifest_open(text, &ring, NULL, &m, &why) != MANIFEST_GOOD);
 	assert(why.text[0] != '\0');
 	if (!signify_split(text, &name, signature, &message))
 		return;
 	assert(signify_name(name));
 	assert(name.ptr > text.ptr && name.ptr + name.len < message.ptr);
 	assert(message.ptr + message.len == text.ptr + text.len);
-	assert(signify_verify(&some_key, signature, message) != SIGNIFY_GOOD);
-	memcpy(signature + 2, some_key.number, sizeof(some_key.number));
-	assert(signify_verify(&some_key, signature, message) != SIGNIFY_GOOD);
+	assert(signify_verify(&ring.key[0].key, signature, message) !=
+	       SIGNIFY_GOOD);
+	memcpy(signature + 2, ring.key[0].key.number,
+	    sizeof(ring.key[0].key.number));
+	assert(signify_verify(&ring.key[0].key, signature, message) !=
+	       SIGNIFY_GOOD);
 }
 
 static void

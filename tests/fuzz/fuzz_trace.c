@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "archive/trace.h"
+#include "archive/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,7 +13,7 @@ static void
 check_text(const char *text, size_t size)
 {
 	assert(memchr(text, '\0', size) != NULL);
-	assert(state_text_ok(slice_str(text)));
+	assert(record_text_ok(slice_str(text)));
 }
 
 static void
@@ -28,7 +28,6 @@ try_trace(struct slice bytes)
 	assert(t.serial != 0);
 	check_text(t.host, sizeof(t.host));
 	check_text(t.origin, sizeof(t.origin));
-	check_text(t.manifest, sizeof(t.manifest));
 	check_text(t.upstream, sizeof(t.upstream));
 	check_text(t.software, sizeof(t.software));
 	check_text(t.contact, sizeof(t.contact));

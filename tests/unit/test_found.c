@@ -61,7 +61,7 @@ static void
 remember(struct state *st, struct found *f)
 {
 	st->serial = f->m.serial;
-	memcpy(st->manifest, f->digest, sizeof(st->manifest));
+	memcpy(st->manifest, f->m.digest, sizeof(st->manifest));
 	memcpy(st->origin, f->m.origin, sizeof(st->origin));
 }
 
@@ -96,12 +96,12 @@ test_serials(void **state)
 		{ "another origin", "gemini://other.org/", 43, 0, NULL,
 		    FOUND_OTHER_ORIGIN, "its origin is gemini://other.org/" },
 	};
-	struct state st = { .n_keys = 1 };
+	struct state st = { .ring = { .n = 1 } };
 	struct found f;
 	struct why why;
 
 	(void)state;
-	st.key[0].key = key[0];
+	st.ring.key[0].key = key[0];
 	make(&f, 0, ORIGIN, 42, NULL, false);
 	/* A first run may begin anywhere. */
 	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
@@ -125,40 +125,25 @@ test_serials(void **state)
 static void
 test_keys(void **state)
 {
-	struct state st = { .n_keys = 1 };
+	struct state st = { .ring = { .n = 1 } };
 	struct found f;
-	uint8_t memory[4096];
-	struct buf said;
 	struct why why;
 
 	(void)state;
-	buf_wrap(&said, memory, sizeof(memory));
-	st.key[0].key = key[0];
+	st.ring.key[0].key = key[0];
 	/* A stranger's. */
 	make(&f, 1, ORIGIN, 1, NULL, false);
 	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_UNSIGNED);
 	assert_false(f.held);
 	found_fini(&f);
-	/* Announced, hence pinned. */
-	make(&f, 0, ORIGIN, 2, NULL, true);
-	why_clear(&why);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
-	assert_int_equal(st.n_keys, 1); /* not by being read */
-	assert_true(found_keys(&st, &f, &said));
-	assert_int_equal(st.n_keys, 2);
-	assert_true(signify_key_equal(&st.key[1].key, &key[1]));
-	assert_false(st.key[0].retired);
-	assert_true(found_keys(&st, &f, &said));
-	assert_int_equal(st.n_keys, 2); /* once */
-	remember(&st, &f);
-	found_fini(&f);
-	/* The new one signs: the old one is retired. */
+	/* Announced, it may sign; the one that announced it no more then. */
+	assert_true(keyring_pin(&st.ring, &key[1]));
+	st.ring.key[1].standing = KEYRING_ANNOUNCED;
 	make(&f, 1, ORIGIN, 3, NULL, false);
 	why_clear(&why);
 	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
-	assert_true(found_keys(&st, &f, &said));
-	assert_true(st.key[0].retired);
-	assert_false(st.key[1].retired);
+	assert_int_equal(f.signer.standing, KEYRING_ANNOUNCED);
+	keyring_accept(&st.ring, &f.signer.key, NULL, NULL);
 	remember(&st, &f);
 	found_fini(&f);
 	make(&f, 0, ORIGIN, 4, NULL, false);
@@ -169,41 +154,12 @@ test_keys(void **state)
 	found_fini(&f);
 }
 
-/* A key that is announced takes the place of the oldest that is retired. */
-static void
-test_room_for_keys(void **state)
-{
-	struct state st = { .n_keys = STATE_KEYS_MAX };
-	struct found f;
-	uint8_t memory[4096];
-	struct buf said;
-	struct why why;
-
-	(void)state;
-	buf_wrap(&said, memory, sizeof(memory));
-	for (size_t i = 0; i < STATE_KEYS_MAX; i++)
-		st.key[i].key.number[0] = (uint8_t)(i + 1);
-	st.key[0].key = key[0];
-	make(&f, 0, ORIGIN, 2, NULL, true);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
-	assert_false(found_keys(&st, &f, &said));
-	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
-	st.key[7].retired = true;
-	assert_true(found_keys(&st, &f, &said));
-	assert_int_equal(st.n_keys, STATE_KEYS_MAX);
-	assert_int_equal(st.key[7].key.number[0], 9);
-	assert_true(
-	    signify_key_equal(&st.key[STATE_KEYS_MAX - 1].key, &key[1]));
-	found_fini(&f);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serials),
 		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_room_for_keys),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -3,16 +3,20 @@
 
 #include "archive/state.h"
 
-#define FIRST "carnation-store: 1\n"
+#define FIRST "carnation-store: 2\n"
 #define HASH "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+#define KEY_1 "RWQAAQIDBAUGCAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+#define KEY_2 "RWQAAQIDBAUGCQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 #define KEY "RWQAAQIDBAUGBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 static const struct state full = {
 	.is_mirror = true,
 	.origin = "gemini://example.org/",
 	.upstream = "gemini://mirror.example:1966/",
-	.key = { { .retired = true }, { .retired = false } },
-	.n_keys = 2,
+	.ring = { { { .standing = KEYRING_PINNED },
+		      { .standing = KEYRING_ANNOUNCED },
+		      { .standing = KEYRING_RETIRED } },
+	    3 },
 	.serial = STORE_SERIAL_MAX,
 	.manifest = { 0xab, 0xcd },
 	.created = 1795341600,
@@ -20,6 +24,20 @@ static const struct state full = {
 	.final = true,
 	.checked = 1795341601,
 	.synced = 1795341602,
+	.heard = 1795341600,
+	.archive_begun = 7,
+	.retracted = { 3, 5 },
+	.n_retracted = 2,
+	.url = "gemini://b.example/",
+	.also = { "gemini://c.example/", "gemini://d.example/" },
+	.n_also = 2,
+	.max_file = 1,
+	.max_bytes = 2,
+	.max_files = 3,
+	.limit_rate = 4,
+	.proxy = "socks5://127.0.0.1:9050",
+	.strict_tls = true,
+	.stale_after = 86400,
 	.pin = { { .source = "gemini://mirror.example:1966/",
 	    .certificate = HASH } },
 	.n_pins = 1,
@@ -38,11 +56,26 @@ static const char full_text[] = FIRST
     "refresh: 2027-11-22T10:00:00Z\n"
     "final: yes\n"
     "checked: 2026-11-22T10:00:01Z\n"
+    "heard: 2026-11-22T10:00:00Z\n"
     "synced: 2026-11-22T10:00:02Z\n"
+    "archive-begun: 7\n"
     "host: xn--caf-dma.example\n"
     "contact: Ann \xc3\x89. <ann@example.org>\n"
-    "retired-key: " KEY "\n"
-    "key: RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+    "url: gemini://b.example/\n"
+    "also: gemini://c.example/\n"
+    "also: gemini://d.example/\n"
+    "max-file: 1\n"
+    "max-bytes: 2\n"
+    "max-files: 3\n"
+    "limit-rate: 4\n"
+    "proxy: socks5://127.0.0.1:9050\n"
+    "strict-tls: yes\n"
+    "stale-after: 86400\n"
+    "retracted: 3\n"
+    "retracted: 5\n"
+    "key: " KEY "\n"
+    "announced-key: " KEY_1 "\n"
+    "retired-key: " KEY_2 "\n"
     "certificate: gemini://mirror.example:1966/ " HASH "\n";
 
 static struct state
@@ -50,7 +83,9 @@ full_state(void)
 {
 	struct state st = full;
 
-	assert_true(signify_key_parse(SLICE(KEY), &st.key[0].key));
+	assert_true(signify_key_parse(SLICE(KEY), &st.ring.key[0].key));
+	assert_true(signify_key_parse(SLICE(KEY_1), &st.ring.key[1].key));
+	assert_true(signify_key_parse(SLICE(KEY_2), &st.ring.key[2].key));
 	return st;
 }
 
@@ -71,29 +106,38 @@ test_state_is_written_as_lines(void **state)
 	buf_fini(&out);
 }
 
+/* Written again, it is the same text. */
 static void
-check_same(const struct state *a, const struct state *b)
+check_same(const struct state *got)
 {
-	assert_true(a->is_mirror == b->is_mirror && a->final == b->final);
-	assert_string_equal(a->origin, b->origin);
-	assert_string_equal(a->upstream, b->upstream);
-	assert_int_equal(a->n_keys, b->n_keys);
-	for (size_t i = 0; i < a->n_keys; i++) {
-		assert_true(signify_key_equal(&a->key[i].key, &b->key[i].key));
-		assert_true(a->key[i].retired == b->key[i].retired);
-	}
-	assert_true(a->serial == b->serial);
-	assert_true(digest_equal(a->manifest, b->manifest));
-	assert_true(a->created == b->created && a->refresh == b->refresh);
-	assert_true(a->checked == b->checked && a->synced == b->synced);
-	assert_int_equal(a->n_pins, b->n_pins);
-	for (size_t i = 0; i < a->n_pins; i++) {
-		assert_string_equal(a->pin[i].source, b->pin[i].source);
-		assert_string_equal(
-		    a->pin[i].certificate, b->pin[i].certificate);
-	}
-	assert_string_equal(a->host, b->host);
-	assert_string_equal(a->contact, b->contact);
+	struct buf out;
+
+	buf_init(&out, STATE_MAX);
+	assert_true(state_format(got, &out));
+	check_slice(buf_view(&out), slice_str(full_text));
+	buf_fini(&out);
+}
+
+/* Of keys that were not retired, the later ones had been announced. */
+static void
+test_version_1_is_read(void **state)
+{
+	struct state got;
+	struct why why;
+
+	(void)state;
+	assert_true(state_parse(SLICE("carnation-store: 1\nmirror: yes\n"
+				      "checked: 2026-11-22T10:00:01Z\n"
+				      "retired-key: " KEY "\n"
+				      "key: " KEY_1 "\n"
+				      "key: " KEY_2 "\n"),
+	    &got, &why));
+	assert_true(got.is_mirror);
+	assert_true(got.heard == 1795341601 && got.checked == got.heard);
+	assert_int_equal(got.ring.n, 3);
+	assert_int_equal(got.ring.key[0].standing, KEYRING_RETIRED);
+	assert_int_equal(got.ring.key[1].standing, KEYRING_PINNED);
+	assert_int_equal(got.ring.key[2].standing, KEYRING_ANNOUNCED);
 }
 
 static void
@@ -111,7 +155,7 @@ test_state_is_read_back(void **state)
 	tree_check_file("store/state", slice_str(full_text));
 	assert_int_equal(state_read(archive.s, &got, &archive.why), STATE_READ);
 	assert_string_equal(archive.why.text, "");
-	check_same(&st, &got);
+	check_same(&got);
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
 }
 
@@ -122,7 +166,7 @@ static const struct {
 } broken[] = {
 	{ "empty", "", "line 1: " },
 	{ "another file", "hello\n", "line 1: " },
-	{ "of a later version", "carnation-store: 2\n", "line 1: " },
+	{ "of a later version", "carnation-store: 3\n", "line 1: " },
 	{ "cut short", FIRST "serial: 1", "line 1: expected" },
 	{ "no name", FIRST "x\n",
 	    "line 2: invalid line: expected \"name: value\"" },
@@ -138,6 +182,8 @@ static const struct {
 	{ "no hash", FIRST "manifest: abcd\n", "line 2: " },
 	{ "no moment", FIRST "created: yesterday\n", "line 2: " },
 	{ "no host", FIRST "host: a b\n", "line 2: " },
+	{ "a number with a zero before it", FIRST "serial: 01\n", "line 2: " },
+	{ "no seconds", FIRST "stale-after: soon\n", "line 2: " },
 	{ "no canonical host", FIRST "host: EXAMPLE.org\n", "line 2: " },
 	{ "neither yes nor left out", FIRST "final: no\n", "line 2: " },
 	{ "an escape", FIRST "contact: \x1b[31mred\n", "line 2: " },
@@ -181,10 +227,10 @@ test_limit_of_keys_and_pins(void **state)
 	(void)state;
 	buf_init(&text, STATE_MAX);
 	assert_true(buf_str(&text, FIRST));
-	for (size_t i = 0; i < STATE_KEYS_MAX; i++)
+	for (size_t i = 0; i < KEYRING_MAX; i++)
 		assert_true(buf_str(&text, "key: " KEY "\n"));
 	assert_true(state_parse(buf_view(&text), &got, &why));
-	assert_int_equal(got.n_keys, STATE_KEYS_MAX);
+	assert_int_equal(got.ring.n, KEYRING_MAX);
 	for (size_t i = 0; i < STATE_PINS_MAX; i++)
 		assert_true(
 		    buf_str(&text, "certificate: gemini://a/ " HASH "\n"));
@@ -193,6 +239,7 @@ test_limit_of_keys_and_pins(void **state)
 	full_len = text.len;
 	assert_true(buf_str(&text, "key: " KEY "\n"));
 	assert_false(state_parse(buf_view(&text), &got, &why));
+	assert_string_equal(why.text, "line 82: too many of key");
 	buf_truncate(&text, full_len);
 	assert_true(buf_str(&text, "certificate: gemini://a/ " HASH "\n"));
 	assert_false(state_parse(buf_view(&text), &got, &why));
@@ -271,16 +318,16 @@ test_texts_that_are_kept(void **state)
 
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
-	assert_true(state_text_ok(SLICE("")));
-	assert_true(state_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
-	assert_true(state_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
-	assert_false(state_text_ok(slice_of(longest, STATE_TEXT_MAX)));
-	assert_false(state_text_ok(SLICE(" a")));
-	assert_false(state_text_ok(SLICE("a ")));
-	assert_false(state_text_ok(SLICE("a\nb")));
-	assert_false(state_text_ok(SLICE("a\0b")));
-	assert_false(state_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
-	assert_false(state_text_ok(SLICE("\xc2\x9b")));     /* C1 */
+	assert_true(record_text_ok(SLICE("")));
+	assert_true(record_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
+	assert_true(record_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
+	assert_false(record_text_ok(slice_of(longest, STATE_TEXT_MAX)));
+	assert_false(record_text_ok(SLICE(" a")));
+	assert_false(record_text_ok(SLICE("a ")));
+	assert_false(record_text_ok(SLICE("a\nb")));
+	assert_false(record_text_ok(SLICE("a\0b")));
+	assert_false(record_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
+	assert_false(record_text_ok(SLICE("\xc2\x9b")));     /* C1 */
 }
 
 int
@@ -289,6 +336,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_is_written_as_lines),
 		archive_test(test_state_is_read_back),
+		cmocka_unit_test(test_version_1_is_read),
 		cmocka_unit_test(test_invalid_state_is_reported_with_its_line),
 		cmocka_unit_test(test_limit_of_keys_and_pins),
 		archive_test(test_unreadable_state),

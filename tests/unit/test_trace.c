@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "archive/trace.h"
+#include "archive/state.h"
 #include "util/version.h"
 
 #define HASH "abcd000000000000000000000000000000000000000000000000000000000000"
@@ -61,8 +61,7 @@ test_trace_has_what_is_known(void **state)
 	st.refresh = 0;
 	check_trace(&st, INT64_MAX, FULL);
 	st = (struct state){ 0 };
-	check_trace(
-	    &st, 0, "serial: 0\nsoftware: carnation " CARNATION_VERSION "\n");
+	check_trace(&st, 0, "software: carnation " CARNATION_VERSION "\n");
 }
 
 static void
@@ -75,7 +74,7 @@ test_trace_is_read_back(void **state)
 	assert_string_equal(t.host, full.host);
 	assert_string_equal(t.origin, full.origin);
 	assert_true(t.serial == 43 && t.stale);
-	assert_string_equal(t.manifest, HASH);
+	assert_true(digest_equal(t.manifest, full.manifest));
 	assert_true(t.created == full.created && t.synced == full.synced &&
 		    t.checked == full.checked);
 	assert_string_equal(t.upstream, full.upstream);
