@@ -50,6 +50,15 @@ inventory_decide(const struct host *h, const struct uri_path *path)
 	return policy_decide(h, path, &uri, &meta);
 }
 
+enum status
+inventory_policy(const struct host *h, const char *path)
+{
+	struct uri_path normal;
+
+	return inventory_path(path, &normal) ? inventory_decide(h, &normal)
+					     : STATUS_NOT_FOUND;
+}
+
 /* Whether a request for path is answered with the file at wanted. */
 static bool
 inventory_path_sends(

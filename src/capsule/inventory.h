@@ -7,6 +7,7 @@
 #define CAPSULE_INVENTORY_H
 
 #include "capsule/host.h"
+#include "proto/response.h"
 
 struct inventory_item {
 	char *path; /* beneath the root, without a leading slash */
@@ -71,6 +72,11 @@ bool inventory_has_prefix(const struct inventory *i, const char *prefix);
 /* Whether a file at path, which need not be there, is or would be served as
  * text/gemini: by settings and its name, not by what is in it. */
 bool inventory_names_page(const struct host *h, const char *path);
+
+/* What capsule.conf decides about path before any file is looked for: gone, a
+ * redirect, STATUS_NONE: nothing; STATUS_NOT_FOUND when no request line holds
+ * it. */
+enum status inventory_policy(const struct host *h, const char *path);
 
 /* What chmod would give this process the right that it lacks to a file or
  * directory of h, which would be served otherwise; NULL: it lacks none. Not

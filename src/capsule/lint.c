@@ -59,6 +59,7 @@ lint_free(struct lint **l)
 		return;
 	lint_forget(*l);
 	listings_free(&(*l)->listings);
+	free((*l)->promise);
 	free((*l)->levels);
 	free(*l);
 	*l = NULL;
@@ -132,10 +133,21 @@ lint_set_text(struct lint *l, const char *text, struct why *why)
 bool
 lint_promise(struct lint *l, const char *path)
 {
-	if (l->n_promises == LINT_PROMISES_MAX)
+	const char **promise =
+	    array_grow(l->promise, l->n_promises, sizeof(*promise));
+
+	if (promise == NULL)
 		return false;
+	l->promise = promise;
 	l->promise[l->n_promises++] = path;
 	return true;
+}
+
+void
+lint_on_link(struct lint *l, lint_handler *handle, void *arg)
+{
+	l->handle = handle;
+	l->arg = arg;
 }
 
 void

@@ -7,11 +7,8 @@
 
 #include "capsule/host.h"
 #include "capsule/mime.h"
+#include "proto/response.h"
 #include "util/why.h"
-
-enum {
-	LINT_PROMISES_MAX = 8,
-};
 
 enum lint_level { LINT_OFF, LINT_INFO, LINT_WARNING, LINT_ERROR };
 
@@ -48,10 +45,26 @@ bool lint_set(struct lint *l, const char *code, enum lint_level level);
  * checked. False and why. */
 bool lint_set_text(struct lint *l, const char *text, struct why *why);
 
-/* Links to path, beneath the root, are valid though nothing is there yet: it
- * is made when the capsule is published. The text is borrowed until lint_free.
- * False when there are more than LINT_PROMISES_MAX. */
+/* Links to path, beneath the root, are valid though nothing is there, or
+ * capsule.conf declares it gone: it is made when the capsule is published, say.
+ * The text is borrowed until lint_free. False when out of memory. */
 bool lint_promise(struct lint *l, const char *path);
+
+/* A link that leads into the capsule itself. */
+struct lint_reference {
+	const char *page; /* on which it stands, beneath the root */
+	unsigned line;
+	struct slice url;   /* as it stands there */
+	bool absolute;      /* it names the capsule's host */
+	enum status status; /* where its redirects end */
+	const char *path;   /* of the file that is sent, beneath the root; if
+			      * none is, of what was asked for */
+};
+typedef void lint_handler(void *arg, const struct lint_reference *link);
+
+/* Has lint_run call handle for each of them, in the order of pages and lines,
+ * whatever the levels of checks; what it is given is borrowed until it returns. */
+void lint_on_link(struct lint *l, lint_handler *handle, void *arg);
 
 /* The capsule is going to be published: R007 counts. Else it does for what is a
  * store's release already. */

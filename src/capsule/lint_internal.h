@@ -47,8 +47,10 @@ struct lint {
 	size_t n;
 	size_t counts[LINT_ERROR + 1];
 	bool short_of_memory;
-	const char *promise[LINT_PROMISES_MAX]; /* what is still to be made */
+	const char **promise; /* what is still to be made */
 	size_t n_promises;
+	lint_handler *handle; /* NULL: nobody wants the links */
+	void *arg;
 	/* lint_link.c's */
 	struct listings *listings;
 	void *targets; /* a tree of them, by line */

@@ -236,10 +236,29 @@ link_count(const struct page_link *k, const struct lint_target *end)
 }
 
 static void
+link_hand_over(const struct page_link *k, const struct lint_target *end)
+{
+	struct lint_reference link = { k->page, k->line->number, k->url,
+		k->absolute, end->status, NULL };
+	struct uri_path path;
+	const char *why;
+	struct uri u;
+
+	if (uri_parse(slice_str(end->line), &u, &why) != URI_OK ||
+	    uri_path_normalise(u.path, &path) != URI_PATH_OK)
+		return;
+	link.path = end->item != NULL ? end->item->path : path.decoded + 1;
+	k->l->handle(k->l->arg, &link);
+}
+
+static void
 link_check_target(const struct page_link *k, const struct lint_target *t)
 {
 	const struct lint_target *end = lint_follow(k->l, t);
 
+	if (k->l->handle != NULL && end != NULL && t->host == k->l->host &&
+	    end->host == t->host)
+		link_hand_over(k, end);
 	if (end != NULL && end->status != STATUS_SUCCESS) {
 		link_check_failure(k, t, end);
 		return;
@@ -430,11 +449,12 @@ target_answer_line(
 		answer_refuse(a, STATUS_PROXY_REFUSED, NULL);
 		return;
 	}
-	if (status != STATUS_NONE)
-		return;
-	status = answer_open(a, l->mime, l->listings);
-	*slash = status == STATUS_REDIRECT_PERMANENT;
-	if (status == STATUS_NOT_FOUND && a->host == l->host)
+	if (status == STATUS_NONE) {
+		status = answer_open(a, l->mime, l->listings);
+		*slash = status == STATUS_REDIRECT_PERMANENT;
+	}
+	if ((status == STATUS_NOT_FOUND || status == STATUS_GONE) &&
+	    a->host == l->host && a->path.decoded_len > 0)
 		target_keep_promise(l, a);
 }
 

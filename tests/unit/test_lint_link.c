@@ -3,6 +3,8 @@
 
 #include "capsule/lint_internal.h"
 
+#define ROWS_OF(rows) (sizeof(rows) / sizeof((rows)[0]))
+
 static const char settings[] =
     "aliases = [\"own.example\"]; gone = [\"/gone.gmi\"];"
     "redirects = ( { from = \"/old.gmi\"; to = \"/page.gmi\"; },"
@@ -410,9 +412,102 @@ test_promised_files(void **state)
 	assert_non_null(linter_find("G007", "p.gmi", 3));
 	assert_non_null(linter_find("G007", "p.gmi", 4));
 	assert_null(linter_find("G007", "p.gmi", 5));
-	for (int i = 1; i < LINT_PROMISES_MAX; i++)
-		assert_true(lint_promise(lint, "more"));
-	assert_false(lint_promise(lint, "more"));
+}
+
+static void
+test_promised_though_gone(void **state)
+{
+	(void)state;
+	tree_write("root/p.gmi", "# P\n=> /gone.gmi G\n=> /other.gmi O\n");
+	capsule_open_one("gone = [\"/gone.gmi\", \"/other.gmi\"];");
+	linter_run();
+	assert_non_null(linter_find("G013", "p.gmi", 2));
+	assert_true(lint_promise(lint, "gone.gmi"));
+	linter_run();
+	assert_null(linter_find("G013", "p.gmi", 2));
+	assert_non_null(linter_find("G013", "p.gmi", 3));
+}
+
+static void
+reference_note(void *arg, const struct lint_reference *link)
+{
+	struct buf *out = arg;
+
+	buf_printf(out, "%s:%u %s%d %s\n", link->page, link->line,
+	    link->absolute ? "absolute " : "", (int)link->status, link->path);
+}
+
+/* Each link of all pages that leads into the capsule. */
+static void
+test_references(void **state)
+{
+	static const struct {
+		const char *rule, *url, *reported;
+	} rows[] = {
+		{ "beside the page", "b.gmi", "20 d/b.gmi" },
+		{ "from the root", "/a.gmi", "20 a.gmi" },
+		{ "a query is not part of a name", "b.gmi?x", "20 d/b.gmi" },
+		{ "a fragment is dropped", "b.gmi#x", "20 d/b.gmi" },
+		{ "percent-encoded", "a%20b.txt", "20 d/a b.txt" },
+		{ "an index page", "/", "20 index.gmi" },
+		{ "a directory's", "./", "20 d/index.gmi" },
+		{ "without its slash", "/d", "20 d/index.gmi" },
+		{ "a directory without one", "/e/", "51 e/" },
+		{ "a listing", "/l", "20 l/" },
+		{ "a prefix is not a directory", "/a.gm", "51 a.gm" },
+		{ "not there", "c.gmi", "51 d/c.gmi" },
+		{ "promised", "/mirror/capsule.tar", "20 mirror/capsule.tar" },
+		{ "and not more", "/mirror/other", "51 mirror/other" },
+		{ "redirected", "/old.gmi", "20 a.gmi" },
+		{ "redirected in a circle", "/ring", "30 ring/" },
+		{ "redirected out", "/out", NULL },
+		{ "gone", "/gone.gmi", "52 gone.gmi" },
+		{ "the capsule's host", "gemini://localhost/a.gmi",
+		    "absolute 20 a.gmi" },
+		{ "in capitals, with its port", "GEMINI://LocalHost:1965/",
+		    "absolute 20 index.gmi" },
+		{ "without a scheme", "//localhost/no", "absolute 51 no" },
+		{ "another host", "gemini://example.net/a.gmi", NULL },
+		{ "another port", "gemini://localhost:1966/a.gmi", NULL },
+		{ "another scheme", "https://localhost/a.gmi", NULL },
+		{ "no URL", "gemini://", NULL },
+		{ "a scheme without an authority", "mailto:a@localhost", NULL },
+	};
+	static const char *const files[] = { "a.gmi", "d/a b.txt", "d/b.gmi",
+		"d/index.gmi", "e/x.txt", "index.gmi", "l/x.txt" };
+	char page[512], wanted[512], text[1024], name[64];
+	struct buf out;
+
+	(void)state;
+	tree_make_dir("root/d");
+	tree_make_dir("root/e");
+	tree_make_dir("root/l");
+	for (size_t i = 0; i < ROWS_OF(files); i++) {
+		snprintf(name, sizeof(name), "root/%s", files[i]);
+		tree_write(name, "# x\n");
+	}
+	capsule_open_one(
+	    "gone = [\"/gone.gmi\"]; redirects = ("
+	    "{ from = \"/old.gmi\"; to = \"/a.gmi\"; },"
+	    "{ from = \"/ring\"; to = \"/ring/\"; },"
+	    "{ from = \"/ring/\"; to = \"/ring\"; },"
+	    "{ from = \"/out\"; to = \"gemini://example.net/\"; } );"
+	    "paths = ( { glob = \"/l/*\"; listing = true; } );");
+	linter_run();
+	assert_true(lint_promise(lint, "mirror/capsule.tar"));
+	lint_on_link(lint, reference_note, &out);
+	for (size_t i = 0; i < ROWS_OF(rows); i++) {
+		print_message("%s\n", rows[i].rule);
+		snprintf(page, sizeof(page), "# P\n=> %s P\n", rows[i].url);
+		tree_write("root/d/p.gmi", page);
+		wanted[0] = '\0';
+		if (rows[i].reported != NULL)
+			snprintf(wanted, sizeof(wanted), "d/p.gmi:2 %s\n",
+			    rows[i].reported);
+		buf_wrap(&out, text, sizeof(text) - 1);
+		linter_run();
+		assert_string_equal(buf_cstr(&out), wanted);
+	}
 }
 
 #define among_targets(test)                                                    \
@@ -434,6 +529,8 @@ main(void)
 		among_targets(test_types),
 		among_targets(test_host_of_another_server),
 		among_targets(test_promised_files),
+		linter_test(test_promised_though_gone),
+		linter_test(test_references),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
