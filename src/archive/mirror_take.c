@@ -9,10 +9,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "archive/links.h"
 #include "archive/mirror_internal.h"
 #include "archive/ustar.h"
 #include "capsule/host.h"
+#include "capsule/inventory.h"
 #include "util/fd.h"
 #include "util/secret.h"
 
@@ -131,11 +131,11 @@ find_hidden(const struct mirror *m, const struct host *h,
 	const struct manifest *l = &m->found.m;
 
 	for (size_t i = 0; i < MIRROR_MADE; i++)
-		if (links_policy(h, mirror_made[i]) != STATUS_NONE)
+		if (inventory_policy(h, mirror_made[i]) != STATUS_NONE)
 			return mirror_made[i];
 	for (size_t i = 0; i < l->n; i++) {
 		mirror_object(l->entry[i].digest, object);
-		if (links_policy(h, object) != STATUS_NONE)
+		if (inventory_policy(h, object) != STATUS_NONE)
 			return object;
 	}
 	return NULL;

@@ -2,9 +2,33 @@
 #include "archive/publish.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "archive/found.h"
 #include "archive/publish_internal.h"
+#include "archive/state.h"
+#include "os/file.h"
+
+enum { DAY_S = 24 * 60 * 60 };
+
+struct publish {
+	const struct publish_options *o;
+	struct publish_plan plan;
+	struct store *store; /* NULL: there is none yet */
+	struct state state;
+	struct feed_origin origin;
+	struct manifest before;   /* the last serial's, or the current one */
+	struct publish_root last; /* the release that it is of */
+	struct publish_source source;
+	struct manifest after;
+	struct buf list; /* as it is signed */
+	struct signify_key signer;
+	struct buf withdrawn; /* hashes of what is retracted */
+};
 
 struct publish *
 publish_new(const struct publish_options *o)
@@ -14,10 +38,8 @@ publish_new(const struct publish_options *o)
 	if (p == NULL)
 		return NULL;
 	p->o = o;
-	buf_init(&p->atom, FEED_MAX);
-	buf_init(&p->copy, COPY_MAX);
 	buf_init(&p->list, MANIFEST_MAX);
-	buf_init(&p->sealed, MANIFEST_MAX);
+	buf_init(&p->withdrawn, SIZE_MAX);
 	return p;
 }
 
@@ -29,57 +51,15 @@ publish_free(struct publish **pointer)
 	*pointer = NULL;
 	if (p == NULL)
 		return;
-	free(p->loss);
-	inventory_fini(&p->last_pages);
-	publish_root_close(&p->last);
-	manifest_fini(&p->after);
-	manifest_fini(&p->before);
-	buf_fini(&p->sealed);
+	free(p->plan.loss);
+	buf_fini(&p->withdrawn);
 	buf_fini(&p->list);
-	free(p->file);
-	buf_fini(&p->copy);
-	buf_fini(&p->atom);
-	inventory_omissions_fini(&p->left);
-	inventory_fini(&p->pages);
-	publish_root_close(&p->root);
+	manifest_fini(&p->after);
+	publish_source_close(&p->source);
+	publish_root_close(&p->last);
+	manifest_fini(&p->before);
 	store_close(&p->store);
 	free(p);
-}
-
-/* One after the other, until one is not good. */
-static enum result
-publish_steps(
-    struct publish *p, struct report *r, publish_stage *const *stages, size_t n)
-{
-	enum result result = RESULT_GOOD;
-
-	for (size_t i = 0; i < n && result == RESULT_GOOD; i++)
-		result = stages[i](p, r);
-	return result;
-}
-
-enum result
-publish_prepare(struct publish *p, struct report *r)
-{
-	static publish_stage *const stages[] = {
-		publish_open_store,
-		publish_read_last,
-		publish_accept_key,
-		publish_open_source,
-		publish_list_pages,
-		publish_stamp_files,
-		publish_lint,
-		publish_make_files,
-		publish_hash_files,
-		publish_check_reached,
-		publish_find_serial,
-		publish_make_list,
-		publish_check_links,
-		publish_take_sealed,
-		publish_find_losses,
-	};
-
-	return publish_steps(p, r, stages, sizeof(stages) / sizeof(stages[0]));
 }
 
 const struct publish_plan *
@@ -94,16 +74,524 @@ publish_list(const struct publish *p)
 	return buf_view(&p->list);
 }
 
+static enum result
+refuse_why(struct report *r, enum result result, const struct why *why)
+{
+	return publish_refuse(r, result, NULL, "%s", why->text);
+}
+
+/* -------------------------------------------------- what the store remembers */
+
+static enum result
+store_take_lock(struct publish *p, struct report *r)
+{
+	struct why why;
+
+	switch (store_lock(p->store, &why)) {
+	case STORE_LOCKED:
+		return RESULT_GOOD;
+	case STORE_BUSY:
+		return publish_refuse(r, RESULT_FAILED, p->o->store,
+		    "in use by another run: try again later");
+	case STORE_LOCK_FAILED:
+		break;
+	}
+	return refuse_why(r, RESULT_LOCAL, &why);
+}
+
+static enum result
+store_take(struct publish *p, struct report *r)
+{
+	enum result result = RESULT_GOOD;
+	struct why why;
+
+	p->store = store_open(p->o->store, false, &why);
+	if (p->store == NULL)
+		return refuse_why(r, RESULT_LOCAL, &why);
+	if (!p->o->look_only)
+		result = store_take_lock(p, r);
+	if (result != RESULT_GOOD)
+		return result;
+	switch (state_read(p->store, &p->state, &why)) {
+	case STATE_READ:
+		return RESULT_GOOD;
+	case STATE_NONE:
+		if (store_current(p->store) == 0 && file_is_absent(errno))
+			return RESULT_GOOD;
+		return publish_refuse(r, RESULT_LOCAL, p->o->store,
+		    "its file \"state\" is missing, and with it the keys: put "
+		    "it back from a backup, or publish into a new store with a "
+		    "higher serial (--serial)");
+	case STATE_BROKEN:
+	case STATE_UNREAD:
+		break;
+	}
+	return refuse_why(r, RESULT_LOCAL, &why);
+}
+
+/* Whether a store could be made there, as far as it can be seen now. One that is
+ * not there is made when there is something to put in. */
+static enum result
+store_check_room(const struct publish *p, struct report *r)
+{
+	int fd = file_root(p->o->store);
+
+	if (fd == -1 && errno != ENOENT)
+		return publish_refuse(
+		    r, RESULT_LOCAL, p->o->store, "%s", strerror(errno));
+	if (fd != -1)
+		(void)close(fd);
+	return RESULT_GOOD;
+}
+
+static enum result
+store_make(struct publish *p, struct report *r)
+{
+	enum result result;
+	struct why why;
+
+	p->store = store_open(p->o->store, true, &why);
+	if (p->store == NULL)
+		return refuse_why(r, RESULT_LOCAL, &why);
+	result = store_take_lock(p, r);
+	/* Somebody else may have been the first. */
+	if (result == RESULT_GOOD &&
+	    state_read(p->store, &p->state, &why) != STATE_NONE)
+		result = publish_refuse(r, RESULT_FAILED, p->o->store,
+		    "another run has just published here: start again");
+	return result;
+}
+
+/* Reads the manifest of the last release, and opens that. */
+static void
+last_read(struct publish *p, struct report *r)
+{
+	struct report ignored = { 0 };
+	uint64_t serial = p->state.serial;
+	struct buf text, path;
+	struct why why;
+
+	if (p->store == NULL || serial == 0)
+		return;
+	if (p->state.final)
+		p->plan.final_serial = serial;
+	buf_init(&text, MANIFEST_MAX);
+	if (!store_manifest(p->store, serial, &text)) {
+		buf_reset(&text);
+		serial = store_current(p->store);
+		(void)store_manifest(p->store, serial, &text);
+	}
+	/* A corrupt one does not prevent publishing: the serial does not come
+	 * from it. */
+	if (manifest_open(buf_view(&text), &p->state.ring, NULL, &p->before,
+		&why) != MANIFEST_GOOD) {
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "the manifest of serial %llu cannot be used (%s), and "
+		    "what has changed since is not known; see carnation "
+		    "verify",
+		    (unsigned long long)serial,
+		    text.len == 0 ? "it cannot be read" : why.text);
+	} else {
+		p->plan.before = &p->before;
+		buf_init(&path, strlen(p->o->store) + 64);
+		(void)(buf_printf(&path, "%s/releases/%llu", p->o->store,
+			   (unsigned long long)serial) &&
+		       publish_root_open(
+			   &p->last, buf_cstr(&path), &p->origin, &ignored));
+		buf_fini(&path);
+		report_fini(&ignored);
+	}
+	buf_fini(&text);
+}
+
+static enum result
+serial_find(const struct publish *p, uint64_t *next, struct report *r)
+{
+	uint64_t wanted = p->o->serial, last = 0;
+
+	if (p->store != NULL && !store_highest(p->store, &last))
+		return publish_refuse(r, RESULT_LOCAL, p->o->store,
+		    "releases: %s", strerror(errno));
+	if (p->state.serial > last)
+		last = p->state.serial;
+	*next = wanted != 0 ? wanted : last + 1;
+	if (wanted != 0 && wanted <= last)
+		return publish_refuse(r, RESULT_USAGE, p->o->store,
+		    "--serial %llu: serial %llu was published already, and "
+		    "mirrors accept only higher ones",
+		    (unsigned long long)wanted, (unsigned long long)last);
+	if (last != 0 && wanted > last + FOUND_AHEAD_MAX)
+		return publish_refuse(r, RESULT_USAGE, p->o->store,
+		    "--serial %llu: mirrors that have %llu refuse what is more "
+		    "than %d ahead",
+		    (unsigned long long)wanted, (unsigned long long)last,
+		    FOUND_AHEAD_MAX);
+	return RESULT_GOOD;
+}
+
+/* --------------------------------------------------------------- the manifest */
+
+/* False when out of memory or there are too many. */
+static bool
+list_fill(const struct publish_source *s, struct manifest *m)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct publish_file *f = &s->file[i];
+
+		if (!manifest_add(m, f->digest, slice_str(f->path)))
+			return false;
+		m->bytes += f->size;
+		if (f->size > m->largest)
+			m->largest = f->size;
+	}
+	m->files = m->n;
+	return true;
+}
+
+static enum result
+list_make(struct publish *p, const struct signify_key *next, struct report *r)
+{
+	const struct publish_options *o = p->o;
+	struct manifest m = { .created = o->created,
+		.final = o->final,
+		.has_next_key = next != NULL };
+	enum result result = serial_find(p, &m.serial, r);
+	struct why why;
+	bool ok = false;
+
+	if (result != RESULT_GOOD)
+		return result;
+	if (!o->final)
+		m.refresh = o->created + (int64_t)o->refresh_days * DAY_S;
+	if (next != NULL)
+		m.next_key = *next;
+	memcpy(m.origin, p->state.origin, sizeof(m.origin));
+	(void)snprintf(m.key_name, sizeof(m.key_name), "%s", o->key_name);
+	/* Read again as a mirror will: what does not pass is not published. */
+	if (p->source.n > MANIFEST_FILES_MAX)
+		why_set(&why, "%zu files, and a manifest lists %d", p->source.n,
+		    MANIFEST_FILES_MAX);
+	else if (!list_fill(&p->source, &m))
+		why_memory(&why);
+	else if (!manifest_format(&m, &p->list))
+		why_set(&why, "the list would have more than %d MiB",
+		    MANIFEST_MAX >> 20);
+	else
+		ok = manifest_parse(buf_view(&p->list), &p->after, &why);
+	manifest_fini(&m);
+	if (!ok)
+		return publish_refuse(r, RESULT_REFUSED, o->src,
+		    "no manifest can be made of it: %s", why.text);
+	digest_sha256(buf_view(&p->list), p->after.digest);
+	if (o->key != NULL)
+		p->signer = *o->key;
+	return RESULT_GOOD;
+}
+
+/* Takes the list as it was signed elsewhere. */
+static enum result
+sealed_take(struct publish *p, struct report *r)
+{
+	const struct publish_options *o = p->o;
+	struct keyring ring = p->state.ring;
+	const struct keyring_key *signer;
+	enum result result;
+	struct manifest m;
+	struct why why;
+
+	if (o->key != NULL) {
+		ring.n = 0;
+		(void)keyring_pin(&ring, o->key);
+	}
+	if (manifest_open(o->sealed, &ring, &signer, &m, &why) != MANIFEST_GOOD)
+		return publish_refuse(
+		    r, RESULT_REFUSED, NULL, "the signed list: %s", why.text);
+	p->signer = signer->key;
+	result = publish_check_sealed(&m, &p->after, r);
+	if (result == RESULT_GOOD)
+		result = publish_check_keys(o, &p->state.ring, p->plan.before,
+		    &p->signer, m.has_next_key ? &m.next_key : NULL,
+		    &p->plan.other_key, r);
+	manifest_fini(&p->after);
+	p->after = m;
+	return result;
+}
+
+/* --------------------------------------------------------- what is retracted */
+
+static bool
+digest_is_among(const struct buf *list, const uint8_t digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < list->len; i += DIGEST_SIZE)
+		if (memcmp(list->ptr + i, digest, DIGEST_SIZE) == 0)
+			return true;
+	return false;
+}
+
+/* The file of the new release that has these bytes; NULL: none. */
+static const char *
+path_of(const struct publish_source *s, const uint8_t digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (memcmp(s->file[i].digest, digest, DIGEST_SIZE) == 0)
+			return s->file[i].path;
+	return NULL;
+}
+
+/* Notes the bytes that a release has at the retracted paths; those that the new
+ * one has under another name stay. */
+static bool
+retract_note(
+    struct publish *p, const struct manifest *m, bool *found, struct report *r)
+{
+	for (size_t i = 0; i < p->o->n_retract; i++) {
+		const struct manifest_entry *e =
+		    manifest_find(m, p->o->retract[i]);
+		const char *other =
+		    e == NULL ? NULL : path_of(&p->source, e->digest);
+
+		found[i] |= e != NULL;
+		if (other != NULL)
+			page_problem(r, REPORT_WARNING, p->source.root.host,
+			    other, 0, "the same bytes as %s, and stays",
+			    e->path);
+		else if (e != NULL &&
+			 !digest_is_among(&p->withdrawn, e->digest) &&
+			 !buf_put(
+			     &p->withdrawn, slice_of(e->digest, DIGEST_SIZE)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+retract_holds(const struct publish *p, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (publish_retracts(p->o, m->entry[i].path) ||
+		    digest_is_among(&p->withdrawn, m->entry[i].digest))
+			return true;
+	return false;
+}
+
+static enum result
+retract_add(struct publish *p, uint64_t serial, struct report *r)
+{
+	struct state *st = &p->state;
+
+	for (size_t i = 0; i < st->n_retracted; i++)
+		if (st->retracted[i] == serial)
+			return RESULT_GOOD;
+	if (st->n_retracted == STATE_RETRACTED_MAX)
+		return publish_refuse(r, RESULT_FAILED, p->o->store,
+		    "more than %d releases go: remove old ones first "
+		    "(carnation prune)",
+		    STATE_RETRACTED_MAX);
+	st->retracted[st->n_retracted++] = serial;
+	return RESULT_GOOD;
+}
+
+/* Of n releases: first what they have at these paths, then which have that. */
+static enum result
+retract_look(struct publish *p, const uint64_t *serial, size_t n, bool *found,
+    struct report *r)
+{
+	enum result result = RESULT_GOOD;
+	struct manifest m;
+	struct why why;
+
+	for (size_t i = 0; i < 2 * n && result == RESULT_GOOD; i++) {
+		bool noting = i < n;
+		bool open = state_open_release(
+		    p->store, &p->state, serial[i % n], &m, &why);
+
+		if (noting && open && !retract_note(p, &m, found, r))
+			result = publish_refuse(
+			    r, RESULT_LOCAL, NULL, "out of memory");
+		if (!noting && !open)
+			report_add(r, REPORT_WARNING, p->o->store, 0,
+			    "nobody can tell what release %llu has, and it "
+			    "goes too: %s",
+			    (unsigned long long)serial[i % n], why.text);
+		if (!noting && (!open || retract_holds(p, &m)))
+			result = retract_add(p, serial[i % n], r);
+		if (open)
+			manifest_fini(&m);
+	}
+	for (size_t i = 0; i < p->o->n_retract && result == RESULT_GOOD; i++)
+		if (!found[i])
+			result = publish_refuse(r, RESULT_USAGE, p->o->store,
+			    "--retract %s: no release has such a file",
+			    p->o->retract[i]);
+	return result;
+}
+
+static enum result
+retract_plan(struct publish *p, struct report *r)
+{
+	enum result result = RESULT_LOCAL;
+	uint64_t *serial = NULL;
+	bool *found = NULL;
+	size_t n = 0;
+
+	p->plan.retracted = p->state.retracted;
+	if (p->o->n_retract == 0)
+		return RESULT_GOOD;
+	errno = ENOMEM;
+	found = calloc(p->o->n_retract, sizeof(*found));
+	if (p->store != NULL)
+		serial = store_releases(p->store, &n);
+	if (found != NULL && (serial != NULL || n == 0))
+		result = retract_look(p, serial, n, found, r);
+	else
+		(void)publish_refuse(
+		    r, result, p->o->store, "releases: %s", strerror(errno));
+	p->plan.n_retracted = p->state.n_retracted;
+	free(serial);
+	free(found);
+	return result;
+}
+
+/* ------------------------------------------------------------------- the plan */
+
+/* Opens and checks what is published. */
+static enum result
+source_take(struct publish *p, struct report *r)
+{
+	struct publish_source *s = &p->source;
+	enum result result = publish_source_open(s, p->o, &p->origin, r);
+
+	if (result == RESULT_GOOD)
+		result = publish_check_retracted(s, p->o, r);
+	if (result == RESULT_GOOD)
+		result = publish_lint(s, p->o, &p->plan.lint_warnings, r);
+	if (result != RESULT_GOOD)
+		return result;
+	p->plan.left_out = s->left_out;
+	if (p->plan.before != NULL && p->last.host == NULL &&
+	    s->root.host->content.feed.text != NULL)
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "serial %llu cannot be read: feed readers may show its "
+		    "entries again",
+		    (unsigned long long)p->before.serial);
+	result = publish_source_make(s, p->o, &p->origin, p->last.host, r);
+	return result == RESULT_GOOD ? publish_check_reached(s, r) : result;
+}
+
+enum result
+publish_prepare(struct publish *p, struct report *r)
+{
+	const struct publish_options *o = p->o;
+	const struct signify_key *next = NULL;
+	enum result result =
+	    store_is(o->store) ? store_take(p, r) : store_check_room(p, r);
+
+	if (result == RESULT_GOOD)
+		result = publish_find_origin(o, p->state.origin, &p->origin, r);
+	if (result != RESULT_GOOD)
+		return result;
+	last_read(p, r);
+	next = publish_successor(o, &p->state.ring, p->plan.before);
+	if (o->sealed.len == 0)
+		result = publish_check_keys(o, &p->state.ring, p->plan.before,
+		    o->key, next, &p->plan.other_key, r);
+	else if (o->key == NULL && p->state.ring.n == 0)
+		result = publish_refuse(r, RESULT_USAGE, NULL,
+		    "the first time, say which key it is signed with: --key "
+		    "NAME.pub");
+	if (result == RESULT_GOOD)
+		result = source_take(p, r);
+	if (result == RESULT_GOOD)
+		result = list_make(p, next, r);
+	if (result != RESULT_GOOD)
+		return result;
+	p->plan.after = &p->after;
+	publish_check_list(&p->source, &p->after, r);
+	if (o->sealed.len > 0)
+		result = sealed_take(p, r);
+	if (result == RESULT_GOOD)
+		result = retract_plan(p, r);
+	p->plan.changes =
+	    changes_between(p->plan.before, p->plan.after, NULL, NULL);
+	if (result == RESULT_GOOD)
+		result =
+		    publish_find_losses(&p->source, o, &p->last, &p->plan, r);
+	return result;
+}
+
+/* ---------------------------------------------------------------- the release */
+
+/* The state as the new serial makes it. */
+static void
+state_turn(struct publish *p)
+{
+	const struct manifest *m = &p->after;
+	struct state *st = &p->state;
+
+	keyring_accept(
+	    &st->ring, &p->signer, m->has_next_key ? &m->next_key : NULL, NULL);
+	st->is_mirror = false;
+	st->upstream[0] = '\0';
+	memcpy(st->origin, m->origin, sizeof(st->origin));
+	memcpy(st->host, p->origin.host, sizeof(st->host));
+	st->serial = m->serial;
+	memcpy(st->manifest, m->digest, sizeof(st->manifest));
+	st->created = m->created;
+	st->refresh = m->refresh;
+	st->final = m->final;
+	st->checked = st->heard = st->synced = p->o->now;
+}
+
+/* The manifest with its signature: o's, or made in out. */
+static bool
+list_seal(const struct publish *p, struct buf *out)
+{
+	const struct publish_options *o = p->o;
+
+	if (o->sealed.len > 0)
+		return buf_put(out, o->sealed);
+	return signify_sign(o->secret, o->key_name, buf_view(&p->list), out) &&
+	       buf_put(out, buf_view(&p->list));
+}
+
+static enum result
+release_make(struct publish *p, struct slice sealed, struct report *r)
+{
+	struct why why;
+
+	state_turn(p);
+	/* The state before the switch: what anybody may have seen under a serial
+	 * is never published again under the same. */
+	if (!store_build(p->store, &p->after, sealed, &why) ||
+	    !state_write(p->store, &p->state, &why) ||
+	    !store_switch(p->store, p->after.serial, &why))
+		return refuse_why(r, RESULT_LOCAL, &why);
+	p->plan.published = true;
+	if (!trace_write(p->store, &p->state, p->o->now, &why))
+		report_add(r, REPORT_WARNING, NULL, 0,
+		    "published, but the trace is an old one: %s", why.text);
+	return RESULT_GOOD;
+}
+
 enum result
 publish_commit(struct publish *p, struct report *r)
 {
-	static publish_stage *const stages[] = {
-		publish_seal,
-		publish_make_store,
-		publish_store_files,
-		publish_release,
-	};
+	enum result result = RESULT_GOOD;
+	struct buf sealed;
 
 	assert(!p->o->look_only && p->plan.after != NULL);
-	return publish_steps(p, r, stages, sizeof(stages) / sizeof(stages[0]));
+	buf_init(&sealed, MANIFEST_MAX);
+	if (!list_seal(p, &sealed))
+		result = publish_refuse(r, RESULT_LOCAL, NULL,
+		    "the list cannot be signed: out of memory, or it is longer "
+		    "than %d MiB",
+		    MANIFEST_MAX >> 20);
+	else if (p->store == NULL)
+		result = store_make(p, r);
+	if (result == RESULT_GOOD)
+		result = publish_source_keep(&p->source, p->store, r);
+	if (result == RESULT_GOOD)
+		result = release_make(p, buf_view(&sealed), r);
+	buf_fini(&sealed);
+	return result;
 }

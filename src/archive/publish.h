@@ -8,7 +8,7 @@
  * too), when the plan begins, when it has been hashed, and when its bytes lie in the
  * store under that hash: what the linter read, what the copy was made of and what
  * is signed are then the same bytes. Else nothing is published.
- * Depends on store, state, manifest, changes, links and capsule. */
+ * Depends on store, state, manifest and capsule. */
 #ifndef ARCHIVE_PUBLISH_H
 #define ARCHIVE_PUBLISH_H
 
@@ -43,6 +43,11 @@ struct publish_options {
 	const char *const *levels; /* of the linter's checks: lint_set_text */
 	size_t n_levels;
 	bool strict;     /* anything left out is refused */
+	uint64_t serial; /* of the release; 0: the one after the last */
+	/* Paths beneath the root: every release that has one of these files, or
+	 * the same bytes elsewhere, is removed. */
+	const char *const *retract;
+	size_t n_retract;
 	bool look_only;  /* there will be no publish_commit: lock nothing */
 	int64_t created; /* what the list says it was made at */
 	int64_t now;     /* seconds since 1970 */
@@ -65,13 +70,16 @@ struct publish_plan {
 	const struct manifest *before; /* the last serial's; NULL: none */
 	const struct manifest *after;  /* what is to be published */
 	struct changes changes;
-	const struct publish_loss *loss;
+	struct publish_loss *loss;
 	size_t n_losses;
 	uint64_t
 	    final_serial; /* said to be the last one, and is not; 0: none */
 	size_t lint_warnings, left_out;
 	bool
 	    other_key; /* it is signed by the successor, which retires others */
+	const uint64_t *retracted; /* serials of releases that go */
+	size_t n_retracted;
+	bool published; /* publish_commit has switched to it */
 };
 
 struct publish; /* opaque */

@@ -5,11 +5,173 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/links.h"
 #include "archive/publish_internal.h"
+#include "capsule/copy.h"
 #include "capsule/lint.h"
+#include "capsule/listing.h"
 
-enum { URL_SHOWN_MAX = 200 };
+enum {
+	URL_SHOWN_MAX = 200,
+	SIZE_TEXT = 16,
+	TEXT_MAX = 2048,
+	DIFFERENCES_MAX = 5
+};
+
+bool
+publish_retracts(const struct publish_options *o, const char *path)
+{
+	for (size_t i = 0; i < o->n_retract; i++)
+		if (strcmp(o->retract[i], path) == 0)
+			return true;
+	return false;
+}
+
+enum result
+publish_refuse(struct report *r, enum result result, const char *file,
+    const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	report_add(r, REPORT_ERROR, file, 0, "%s", text);
+	return result;
+}
+
+/* ------------------------------------------------------------- who may sign */
+
+static const struct signify_key *
+key_of(const struct keyring *ring, enum keyring_standing standing)
+{
+	for (size_t i = 0; i < ring->n; i++)
+		if (ring->key[i].standing == standing)
+			return &ring->key[i].key;
+	return NULL;
+}
+
+/* All mirrors that have the last release know this key, and perhaps no other
+ * one. */
+static const struct signify_key *
+key_announced(const struct keyring *ring, const struct manifest *before)
+{
+	if (before != NULL)
+		return before->has_next_key ? &before->next_key : NULL;
+	/* The manifest is lost. */
+	return key_of(ring, KEYRING_ANNOUNCED);
+}
+
+static bool
+key_is(const struct signify_key *a, const struct signify_key *b)
+{
+	return a != NULL && b != NULL && signify_key_equal(a, b);
+}
+
+const struct signify_key *
+publish_successor(const struct publish_options *o, const struct keyring *ring,
+    const struct manifest *before)
+{
+	const struct signify_key *announced = key_announced(ring, before);
+
+	if (o->next_key != NULL)
+		return o->next_key;
+	return key_is(o->key, announced) ? NULL : announced;
+}
+
+static enum result
+signer_check(const struct publish_options *o, const struct keyring *ring,
+    const struct keyring_key *known, bool is_announced, struct report *r)
+{
+	if (ring->n == 0 || is_announced ||
+	    (known != NULL && known->standing == KEYRING_PINNED))
+		return RESULT_GOOD;
+	if (known != NULL && known->standing == KEYRING_RETIRED)
+		return publish_refuse(r, RESULT_REFUSED, o->store,
+		    "this key is retired: its successor has signed already");
+	return publish_refuse(r, RESULT_REFUSED, o->store,
+	    "pins another key, and the last release does not announce this "
+	    "key: mirrors would refuse what it signs. Have the key that signs "
+	    "now announce it (--next-key), and wait until they have that");
+}
+
+static enum result
+next_check(const struct publish_options *o, const struct keyring *ring,
+    const struct signify_key *signer, const struct signify_key *next,
+    struct report *r)
+{
+	const struct keyring_key *known = keyring_find(ring, next);
+	const struct keyring_key *signing = keyring_find(ring, signer);
+
+	if (signify_key_equal(signer, next))
+		return publish_refuse(r, RESULT_USAGE, NULL,
+		    "--next-key is the key that signs already");
+	if (known == NULL ||
+	    (known->standing != KEYRING_RETIRED &&
+		(signing == NULL || signing->standing == KEYRING_PINNED)))
+		return RESULT_GOOD;
+	return publish_refuse(r, RESULT_REFUSED, o->store,
+	    "--next-key: this key is retired, or would be with this release, "
+	    "and mirrors take nothing that it signs: announce one that is new");
+}
+
+enum result
+publish_check_keys(const struct publish_options *o, const struct keyring *ring,
+    const struct manifest *before, const struct signify_key *signer,
+    const struct signify_key *next, bool *other, struct report *r)
+{
+	const struct signify_key *announced = key_announced(ring, before);
+	const struct keyring_key *known;
+	enum result result = RESULT_GOOD;
+	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
+	struct buf text;
+
+	/* To be signed elsewhere, by nobody knows whom: by whom it was before. */
+	if (signer == NULL)
+		signer = key_of(ring, KEYRING_PINNED);
+	if (signer == NULL)
+		return RESULT_GOOD;
+	known = keyring_find(ring, signer);
+	*other =
+	    ring->n > 0 && (known == NULL || known->standing != KEYRING_PINNED);
+	result = signer_check(o, ring, known, key_is(signer, announced), r);
+	if (result == RESULT_GOOD && next != NULL)
+		result = next_check(o, ring, signer, next, r);
+	if (result != RESULT_GOOD || announced == NULL ||
+	    key_is(announced, signer) || key_is(announced, next))
+		return result;
+	buf_wrap(&text, memory, sizeof(memory));
+	(void)signify_key_text(announced, &text);
+	report_add(r, REPORT_WARNING, o->store, 0,
+	    "the key %.*s, announced so far, is announced no more: it must "
+	    "not sign unless it is announced again",
+	    SLICE_ARGS(buf_view(&text)));
+	return RESULT_GOOD;
+}
+
+enum result
+publish_check_retracted(const struct publish_source *s,
+    const struct publish_options *o, struct report *r)
+{
+	enum result result = RESULT_GOOD;
+
+	for (size_t i = 0; i < o->n_retract; i++) {
+		const char *path = o->retract[i];
+		const struct publish_file *f = publish_source_find(s, path);
+
+		if (f == NULL)
+			continue;
+		result = RESULT_REFUSED;
+		page_problem(r, REPORT_ERROR, s->root.host, path, 0, "%s",
+		    f->made != NULL
+			? "made of the pages when publishing: retract those"
+			: "still there: the next publish would bring it back; "
+			  "remove it, or declare it gone in capsule.conf");
+	}
+	return result;
+}
+
+/* --------------------------------------------------------------- the linter */
 
 bool
 publish_level_check(const char *text, struct why *why)
@@ -25,148 +187,196 @@ publish_level_check(const char *text, struct why *why)
 		   text);
 }
 
+/* Turns off the rules whose codes begin with prefix. */
+static void
+lint_silence(struct lint *l, const char *prefix)
+{
+	size_t n;
+	const struct lint_rule *rules = lint_rules(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(rules[i].code, prefix, strlen(prefix)) == 0)
+			(void)lint_set(l, rules[i].code, LINT_OFF);
+}
+
 /* The feed is generated, so an older one need not be right; absolute links are
  * reported in other words. What the person sets comes last and wins. */
-static void
-set_rules(struct lint *l, const struct host *h, const struct publish_options *o)
+static bool
+lint_prepare(
+    struct lint *l, const struct host *h, const struct publish_options *o)
 {
 	struct why why;
-	const struct lint_rule *rules;
-	size_t n;
+	bool ok = lint_promise(l, FEED_FILE) && lint_promise(l, copy_file(h));
 
 	lint_published(l);
-	(void)lint_set(l, "G014", LINT_OFF);
-	rules = lint_rules(&n);
-	for (size_t i = 0; i < n && h->content.feed.text != NULL; i++)
-		if (rules[i].code[0] == 'A')
-			(void)lint_set(l, rules[i].code, LINT_OFF);
-	(void)lint_promise(l, FEED_FILE);
-	(void)lint_promise(l, copy_file(h));
+	lint_silence(l, "G014");
+	if (h->content.feed.text != NULL)
+		lint_silence(l, "A");
 	for (size_t i = 0; i < MIRROR_MADE; i++)
-		(void)lint_promise(l, mirror_made[i]);
+		ok = ok && lint_promise(l, mirror_made[i]);
+	/* A link to what has to go at once must not be in its way. */
+	for (size_t i = 0; i < o->n_retract; i++)
+		ok = ok && lint_promise(l, o->retract[i]);
 	for (size_t i = 0; i < o->n_levels; i++)
 		lint_set_text(l, o->levels[i], &why);
+	return ok;
 }
 
 static void
-findings_report(struct publish *p, const struct lint *l, struct report *r)
+findings_report(const struct lint *l, const struct host *h, struct report *r)
 {
 	const struct lint_finding *f;
-	size_t n, errors = 0, warnings = 0;
+	size_t n, shown[LINT_ERROR + 1] = { 0 };
 
 	f = lint_findings(l, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (f[i].level != LINT_WARNING && f[i].level != LINT_ERROR)
 			continue;
-		errors += f[i].level == LINT_ERROR;
-		warnings += f[i].level == LINT_WARNING;
-		publish_problem(p, r,
-		    f[i].level == LINT_ERROR ? REPORT_ERROR : REPORT_WARNING,
+		shown[f[i].level]++;
+		page_problem(r,
+		    f[i].level == LINT_ERROR ? REPORT_ERROR : REPORT_WARNING, h,
 		    f[i].file == NULL ? "" : f[i].file, f[i].line, "%s: %s",
 		    f[i].rule->code, f[i].text);
 	}
-	p->plan.lint_warnings = lint_count(l, LINT_WARNING);
 	/* Those of a flood that the linter only counted. */
-	r->errors += lint_count(l, LINT_ERROR) - errors;
-	r->warnings += p->plan.lint_warnings - warnings;
+	r->errors += lint_count(l, LINT_ERROR) - shown[LINT_ERROR];
+	r->warnings += lint_count(l, LINT_WARNING) - shown[LINT_WARNING];
 }
 
-enum result
-publish_lint(struct publish *p, struct report *r)
-{
-	struct lint *l = lint_new(p->o->now);
-	struct mime *mime = mime_new(p->root.conf, r);
-	enum result result = RESULT_LOCAL;
-
-	if (l != NULL && mime != NULL) {
-		set_rules(l, p->root.host, p->o);
-		errno = ENOMEM;
-		if (lint_run(l, p->root.hosts, p->root.host, mime)) {
-			findings_report(p, l, r);
-			result = lint_count(l, LINT_ERROR) > 0 ? RESULT_FAILED
-							       : RESULT_GOOD;
-		}
-	}
-	if (result == RESULT_LOCAL)
-		report_add(r, REPORT_ERROR, p->o->src, 0, "%s",
-		    strerror(l == NULL || mime == NULL ? ENOMEM : errno));
-	mime_free(&mime);
-	lint_free(&l);
-	return result;
-}
-
-struct reporting {
-	const struct publish *p;
+struct checking {
+	const struct publish_source *s;
+	const struct publish_options *o;
 	struct report *r;
 	size_t absolute, nowhere, folded;
 };
 
 static void
-link_report(
-    struct reporting *t, const struct link *link, size_t *n, const char *what)
+link_report(const struct checking *c, const struct lint_reference *link,
+    size_t n, const char *what)
 {
 	bool cut = link->url.len > URL_SHOWN_MAX;
 	struct slice url =
 	    cut ? slice_head(link->url, URL_SHOWN_MAX) : link->url;
 
-	if (++*n > PUBLISH_SHOWN_MAX)
-		return;
-	publish_problem(t->p, t->r, REPORT_WARNING, link->page, link->line,
-	    "link to %.*s%s: %s", SLICE_ARGS(url), cut ? "..." : "", what);
+	if (n <= PUBLISH_SHOWN_MAX)
+		page_problem(c->r, REPORT_WARNING, c->s->root.host, link->page,
+		    link->line, "link to %.*s%s: %s", SLICE_ARGS(url),
+		    cut ? "..." : "", what);
 }
 
-static void
-look_at_link(void *arg, const struct link *link)
+/* Whether a mirror can answer with what lies at path, or with a listing. */
+static bool
+link_is_listed(const struct publish_source *s, const char *path)
 {
-	struct reporting *t = arg;
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < MIRROR_MADE; i++)
+		if (strcmp(mirror_made[i], path) == 0)
+			return true;
+	return len == 0 || path[len - 1] == '/'
+		   ? inventory_has_prefix(&s->pages, path)
+		   : publish_source_find(s, path) != NULL;
+}
+
+/* A link that leads nowhere at all is among the linter's findings. */
+static void
+link_check(void *arg, const struct lint_reference *link)
+{
+	struct checking *c = arg;
 
 	if (link->absolute)
-		link_report(t, link, &t->absolute,
+		link_report(c, link, ++c->absolute,
 		    "it takes a mirror's readers to the origin, which may be "
 		    "gone; leave out the host");
-	if (link->end == LINKS_NOWHERE)
-		link_report(t, link, &t->nowhere,
-		    "the manifest lists no such file: no mirror will have it");
+	if (link->status != STATUS_SUCCESS || link_is_listed(c->s, link->path))
+		return;
+	link_report(c, link, ++c->nowhere,
+	    publish_retracts(c->o, link->path)
+		? "retracted with this release"
+		: "the manifest lists no such file: no mirror will have it");
 }
 
 static void
-look_at_names(void *arg, const char *a, const char *b)
+more_report(const struct checking *c, size_t n, const char *what)
 {
-	struct reporting *t = arg;
+	if (n > PUBLISH_SHOWN_MAX)
+		report_add(c->r, REPORT_WARNING,
+		    c->s->root.host->conf->root.text, 0, "%zu more %s",
+		    n - PUBLISH_SHOWN_MAX, what);
+}
 
-	if (++t->folded <= PUBLISH_SHOWN_MAX)
-		publish_problem(t->p, t->r, REPORT_WARNING, b, 0,
+enum result
+publish_lint(const struct publish_source *s, const struct publish_options *o,
+    size_t *warnings, struct report *r)
+{
+	struct checking c = { .s = s, .o = o, .r = r };
+	struct lint *l = lint_new(o->now);
+	struct mime *mime = mime_new(s->root.conf, r);
+	enum result result = RESULT_LOCAL;
+
+	errno = ENOMEM;
+	if (l != NULL && mime != NULL && lint_prepare(l, s->root.host, o)) {
+		lint_on_link(l, link_check, &c);
+		if (lint_run(l, s->root.hosts, s->root.host, mime)) {
+			findings_report(l, s->root.host, r);
+			more_report(
+			    &c, c.absolute, "links name the origin's host");
+			more_report(&c, c.nowhere,
+			    "links lead to no file of the manifest");
+			*warnings = lint_count(l, LINT_WARNING);
+			result = lint_count(l, LINT_ERROR) > 0 ? RESULT_FAILED
+							       : RESULT_GOOD;
+		}
+	}
+	if (result == RESULT_LOCAL)
+		report_add(r, REPORT_ERROR, o->src, 0, "%s", strerror(errno));
+	mime_free(&mime);
+	lint_free(&l);
+	return result;
+}
+
+/* -------------------------------------------------------- for mirrors alone */
+
+static void
+name_check(void *arg, const char *a, const char *b)
+{
+	struct checking *c = arg;
+
+	if (++c->folded <= PUBLISH_SHOWN_MAX)
+		page_problem(c->r, REPORT_WARNING, c->s->root.host, b, 0,
 		    "differs from %s in case alone: some file systems can "
 		    "keep only one of them",
 		    a);
 }
 
-static void
-more_report(const struct reporting *t, size_t n, const char *what)
-{
-	if (n > PUBLISH_SHOWN_MAX)
-		report_add(t->r, REPORT_WARNING, t->p->o->src, 0, "%zu more %s",
-		    n - PUBLISH_SHOWN_MAX, what);
-}
-
 /* Mirrors keep to limits, which are known. */
 static void
-check_sizes(const struct publish *p, struct report *r)
+size_check(
+    const struct checking *c, uint64_t size, uint64_t usual, const char *what)
 {
-	const struct manifest *m = &p->after;
+	char all[SIZE_TEXT], most[SIZE_TEXT];
 
-	if (m->largest > PUBLISH_FILE_USUAL)
-		report_add(r, REPORT_WARNING, p->o->src, 0,
-		    "the largest file has %llu MiB: mirrors take no more than "
-		    "%llu, unless their operators say so",
-		    (unsigned long long)(m->largest >> 20),
-		    (unsigned long long)(PUBLISH_FILE_USUAL >> 20));
-	if (m->bytes > PUBLISH_BYTES_USUAL)
-		report_add(r, REPORT_WARNING, p->o->src, 0,
-		    "%llu MiB in all: mirrors take no more than %llu, unless "
-		    "their operators say so",
-		    (unsigned long long)(m->bytes >> 20),
-		    (unsigned long long)(PUBLISH_BYTES_USUAL >> 20));
+	if (size <= usual)
+		return;
+	listing_size(size, all);
+	listing_size(usual, most);
+	report_add(c->r, REPORT_WARNING, c->s->root.host->conf->root.text, 0,
+	    "%s %s: mirrors take no more than %s, unless their operators say "
+	    "so",
+	    all, what, most);
+}
+
+void
+publish_check_list(const struct publish_source *s, const struct manifest *list,
+    struct report *r)
+{
+	struct checking c = { .s = s, .r = r };
+
+	manifest_folded(list, name_check, &c);
+	more_report(&c, c.folded, "names differ from others in case alone");
+	size_check(
+	    &c, list->largest, PUBLISH_FILE_USUAL, "in the largest file");
+	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
 }
 
 /* The rule of capsule.conf that decides about path: each is asked alone. NULL:
@@ -181,14 +391,14 @@ rule_of(const struct host *h, const char *path)
 	one.content.gone.n = 1;
 	for (size_t i = 0; i < all->gone.n; i++) {
 		one.content.gone.item = &all->gone.item[i];
-		if (links_policy(&one, path) != STATUS_NONE)
+		if (inventory_policy(&one, path) != STATUS_NONE)
 			return &all->gone.item[i];
 	}
 	one.content.n_redirects = 1;
 	one.content.gone.n = 0;
 	for (size_t i = 0; i < all->n_redirects; i++) {
 		one.content.redirects = &all->redirects[i];
-		if (links_policy(&one, path) != STATUS_NONE)
+		if (inventory_policy(&one, path) != STATUS_NONE)
 			return &all->redirects[i].from;
 	}
 	return NULL;
@@ -196,15 +406,14 @@ rule_of(const struct host *h, const char *path)
 
 /* False, and a problem, when no mirror would get it. */
 static bool
-check_reached(const struct publish *p, const char *path, struct report *r)
+reached_check(const struct host *h, const char *path, struct report *r)
 {
 	const struct conf_text *rule;
 
-	if (links_policy(p->root.host, path) == STATUS_NONE)
+	if (inventory_policy(h, path) == STATUS_NONE)
 		return true;
-	rule = rule_of(p->root.host, path);
-	report_add(r, REPORT_ERROR,
-	    rule == NULL ? PUBLISH_CONF_FILE : rule->file,
+	rule = rule_of(h, path);
+	report_add(r, REPORT_ERROR, rule == NULL ? "capsule.conf" : rule->file,
 	    rule == NULL ? 0 : rule->line,
 	    "\"%s\" is also about %s, which mirrors must be able to fetch",
 	    rule == NULL ? "" : rule->text, path);
@@ -212,41 +421,71 @@ check_reached(const struct publish *p, const char *path, struct report *r)
 }
 
 enum result
-publish_check_reached(struct publish *p, struct report *r)
+publish_check_reached(const struct publish_source *s, struct report *r)
 {
 	char object[MIRROR_OBJECT_SIZE];
 	bool ok = true;
 
 	for (size_t i = 0; i < MIRROR_MADE; i++)
-		ok = check_reached(p, mirror_made[i], r) && ok;
-	for (size_t i = 0; i < p->n && ok; i++) {
-		mirror_object(p->file[i].digest, object);
-		ok = check_reached(p, object, r);
+		ok = reached_check(s->root.host, mirror_made[i], r) && ok;
+	for (size_t i = 0; i < s->n && ok; i++) {
+		mirror_object(s->file[i].digest, object);
+		ok = reached_check(s->root.host, object, r);
 	}
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
-enum result
-publish_check_links(struct publish *p, struct report *r)
-{
-	const struct links_place place = { p->root.host, &p->pages, &p->after };
-	struct reporting t = { .p = p, .r = r };
+struct difference {
+	struct report *r;
+	unsigned n;
+};
 
-	if (!links_each(&place, look_at_link, &t)) {
-		report_add(r, REPORT_ERROR, p->o->src, 0,
-		    "a page cannot be read any more");
-		return RESULT_FAILED;
-	}
-	more_report(&t, t.absolute, "links name the origin's host");
-	more_report(&t, t.nowhere, "links lead to no file of the manifest");
-	manifest_folded(&p->after, look_at_names, &t);
-	more_report(&t, t.folded, "names differ from others in case alone");
-	check_sizes(p, r);
-	return RESULT_GOOD;
+static void
+difference_report(void *arg, enum change change, const char *path)
+{
+	struct difference *d = arg;
+
+	if (++d->n <= DIFFERENCES_MAX)
+		report_add(d->r, REPORT_ERROR, NULL, 0,
+		    "since the list was written: %s %s", change_text(change),
+		    path);
 }
 
-/* Pages that go though others lead there: found in the last release, as its
- * clients know it. */
+enum result
+publish_check_sealed(
+    const struct manifest *m, const struct manifest *own, struct report *r)
+{
+	struct difference d = { .r = r };
+	struct changes c;
+
+	if (m->serial != own->serial)
+		return publish_refuse(r, RESULT_REFUSED, NULL,
+		    "the signed list is of serial %llu, and the next one is "
+		    "%llu",
+		    (unsigned long long)m->serial,
+		    (unsigned long long)own->serial);
+	if (strcmp(m->origin, own->origin) != 0)
+		return publish_refuse(r, RESULT_REFUSED, NULL,
+		    "the signed list is of %s", m->origin);
+	c = changes_between(m, own, difference_report, &d);
+	if (changes_none(&c) && m->bytes == own->bytes &&
+	    m->largest == own->largest)
+		return RESULT_GOOD;
+	return publish_refuse(r, RESULT_REFUSED, NULL,
+	    "the signed list is not of what the folder holds now: write and "
+	    "sign another (--unsigned)");
+}
+
+/* ------------------------------------------- pages that others will look for */
+
+struct losing {
+	const struct publish_source *s;
+	const struct publish_options *o;
+	const struct publish_root *last;
+	const struct manifest *before;
+	struct publish_loss *loss; /* in byte order of paths */
+	size_t n;
+};
 
 static int
 losses_compare(const void *a, const void *b)
@@ -256,113 +495,87 @@ losses_compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-bool
-publish_open_last(struct publish *p)
-{
-	struct report ignored = { 0 };
-	struct buf path;
-	bool ok = p->last.host != NULL;
-
-	if (ok)
-		return true;
-	buf_init(&path, strlen(p->o->store) + 64);
-	ok = buf_printf(&path, "%s/releases/%llu", p->o->store,
-		 (unsigned long long)p->last_serial) &&
-	     publish_root_open(
-		 &p->last, buf_cstr(&path), p->origin.host, &ignored);
-	report_fini(&ignored);
-	buf_fini(&path);
-	return ok;
-}
-
-static bool
-open_last_pages(struct publish *p)
-{
-	struct report ignored = { 0 };
-	bool ok = publish_open_last(p) &&
-		  hosts_read_content(p->last.hosts, &ignored) &&
-		  inventory_read(p->last.host, &p->last_pages);
-
-	report_fini(&ignored);
-	return ok;
-}
-
-/* A page that moved is not lost: capsule.conf says where it is. */
-static bool
-is_moved(const struct publish *p, const char *path)
-{
-	enum status status = links_policy(p->root.host, path);
-
-	return status == STATUS_REDIRECT || status == STATUS_REDIRECT_PERMANENT;
-}
-
+/* A page that moved is not lost: capsule.conf says where it is. Nor is one that
+ * is meant to go. */
 static void
 note_gone(void *arg, enum change change, const char *path)
 {
-	const struct inventory_item *item;
-	struct publish *p = arg;
+	struct losing *g = arg;
 
-	if (change != CHANGE_GONE)
-		return;
-	item = inventory_find(&p->last_pages, path);
-	if (item != NULL && item->page && !is_moved(p, path))
-		p->loss[p->plan.n_losses++].path = path;
+	if (change == CHANGE_GONE &&
+	    inventory_names_page(g->last->host, path) &&
+	    !status_is_redirect(inventory_policy(g->s->root.host, path)) &&
+	    !publish_retracts(g->o, path))
+		g->loss[g->n++].path = path;
 }
 
 static void
-note_link(void *arg, const struct link *link)
+note_link(void *arg, const struct lint_reference *link)
 {
-	struct publish *p = arg;
-	struct publish_loss key = { 0 }, *loss;
+	struct losing *g = arg;
+	const struct publish_loss key = { .path = link->path };
+	struct publish_loss *loss =
+	    bsearch(&key, g->loss, g->n, sizeof(*g->loss), losses_compare);
+	const struct manifest_entry *page;
 
-	if (link->entry == NULL || strcmp(link->entry->path, link->page) == 0)
+	if (loss == NULL || strcmp(link->path, link->page) == 0)
 		return;
-	key.path = link->entry->path;
-	loss = bsearch(
-	    &key, p->loss, p->plan.n_losses, sizeof(*p->loss), losses_compare);
-	if (loss == NULL)
-		return;
-	if (loss->links++ == 0) {
-		loss->page = link->page;
+	page = manifest_find(g->before, link->page);
+	if (page != NULL && loss->links++ == 0) {
+		loss->page = page->path;
 		loss->line = link->line;
 	}
 }
 
-enum result
-publish_find_losses(struct publish *p, struct report *r)
+/* Follows the links of the last release's pages, as the linter does. */
+static bool
+losing_follow(struct losing *g)
 {
-	struct publish_plan *plan = &p->plan;
-	struct links_place place;
-	size_t n = 0;
+	struct report ignored = { 0 };
+	struct lint *l = lint_new(g->o->now);
+	struct mime *mime = mime_new(g->last->conf, &ignored);
+	bool ok = false;
 
-	plan->changes = changes_between(plan->before, plan->after, NULL, NULL);
+	if (l != NULL && mime != NULL) {
+		lint_silence(l, "");
+		lint_on_link(l, note_link, g);
+		ok = lint_run(l, g->last->hosts, g->last->host, mime);
+	}
+	mime_free(&mime);
+	lint_free(&l);
+	report_fini(&ignored);
+	return ok;
+}
+
+enum result
+publish_find_losses(const struct publish_source *s,
+    const struct publish_options *o, const struct publish_root *last,
+    struct publish_plan *plan, struct report *r)
+{
+	struct losing g = { s, o, last, plan->before, NULL, 0 };
+	struct report ignored = { 0 };
+	bool ok;
+
 	if (plan->changes.gone == 0)
 		return RESULT_GOOD;
-	p->loss = calloc((size_t)plan->changes.gone, sizeof(*p->loss));
-	if (p->loss == NULL) {
-		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-		return RESULT_LOCAL;
+	g.loss = calloc((size_t)plan->changes.gone, sizeof(*g.loss));
+	plan->loss = g.loss;
+	ok = g.loss != NULL && last->host != NULL &&
+	     hosts_read_content(last->hosts, &ignored);
+	report_fini(&ignored);
+	if (ok) {
+		(void)changes_between(plan->before, plan->after, note_gone, &g);
+		ok = g.n == 0 || losing_follow(&g);
 	}
-	plan->loss = p->loss;
-	if (!open_last_pages(p)) {
-		report_add(r, REPORT_ERROR, p->o->store, 0,
+	if (!ok) {
+		report_add(r, REPORT_ERROR, o->store, 0,
 		    "the pages of serial %llu cannot be read, so nobody can "
 		    "tell which links break",
-		    (unsigned long long)p->last_serial);
+		    (unsigned long long)plan->before->serial);
 		return RESULT_LOCAL;
 	}
-	(void)changes_between(plan->before, plan->after, note_gone, p);
-	if (plan->n_losses == 0)
-		return RESULT_GOOD;
-	place =
-	    (struct links_place){ p->last.host, &p->last_pages, &p->before };
-	if (!links_each(&place, note_link, p))
-		report_add(r, REPORT_WARNING, p->o->store, 0,
-		    "not every page of serial %llu can be read",
-		    (unsigned long long)p->last_serial);
-	for (size_t i = 0; i < plan->n_losses; i++)
-		if (p->loss[i].links > 0)
-			p->loss[n++] = p->loss[i];
-	plan->n_losses = n;
+	for (size_t i = 0; i < g.n; i++)
+		if (g.loss[i].links > 0)
+			g.loss[plan->n_losses++] = g.loss[i];
 	return RESULT_GOOD;
 }

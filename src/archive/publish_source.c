@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The folder that is published: opened as a capsule, its files listed and
- * stamped. */
+/* What a release is made of: SRC's files, and the feed and text copy made from
+ * them, each with its hash. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,33 +9,21 @@
 #include <unistd.h>
 
 #include "archive/publish_internal.h"
+#include "capsule/copy.h"
 #include "os/file.h"
+#include "proto/uri.h"
+#include "util/fd.h"
 
-enum { PROBLEM_MAX = 2048 };
+enum { READ_SIZE = 64 * 1024, ORIGIN_PORT = 1965 };
 
-#define MIRROR_DIR "mirror"
+#define CONF_FILE "capsule.conf"
+#define MIRROR_DIR "mirror/"
 
-void
-publish_problem(const struct publish *p, struct report *r,
-    enum report_level level, const char *path, unsigned line,
-    const char *format, ...)
-{
-	char text[PROBLEM_MAX];
-	struct buf file;
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	buf_init(&file, strlen(p->o->src) + strlen(path) + sizeof("/"));
-	(void)buf_printf(&file, "%s/%s", p->root.host->conf->root.text, path);
-	report_add(r, level, buf_cstr(&file), line, "%s", text);
-	buf_fini(&file);
-}
+/* --------------------------------------------------------------- its folder */
 
 bool
-publish_root_open(struct publish_root *root, const char *dir, const char *host,
-    struct report *r)
+publish_root_open(struct publish_root *root, const char *dir,
+    const struct feed_origin *origin, struct report *r)
 {
 	struct conf_capsule *c = NULL;
 	size_t len = strlen(dir);
@@ -49,10 +37,13 @@ publish_root_open(struct publish_root *root, const char *dir, const char *host,
 		c = conf_add_capsule(root->conf);
 	if (bare == NULL || c == NULL ||
 	    !conf_set_text(root->conf, &c->root, bare) ||
-	    !conf_set_text(root->conf, &c->host, host))
+	    !conf_set_text(root->conf, &c->host, origin->host)) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-	else
+	} else {
+		root->conf->public_port =
+		    origin->port == -1 ? ORIGIN_PORT : origin->port;
 		root->hosts = hosts_open(root->conf, r);
+	}
 	free(bare);
 	if (root->hosts == NULL)
 		return false;
@@ -68,220 +59,497 @@ publish_root_close(struct publish_root *root)
 	*root = (struct publish_root){ 0 };
 }
 
-bool
-publish_stamp_of(int root, const char *path, struct publish_stamp *out)
-{
-	struct stat st;
-
-	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return false;
-	*out = (struct publish_stamp){
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-		.size = st.st_size,
-		.modified = st.st_mtim,
-		.changed = st.st_ctim,
-	};
-	return true;
-}
-
+/* The origin that the capsule.conf in src sets. False when there is none; what
+ * may be the reason goes to r. */
 static bool
-time_equal(const struct timespec *a, const struct timespec *b)
+origin_of_source(const char *src, struct feed_origin *out, struct report *r)
 {
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
+	static const struct feed_origin here = { "localhost", -1 };
+	const struct conf_text *origin;
+	struct publish_root root;
+	struct conf_content content;
+	bool found = false;
+	struct why why;
 
-static bool
-publish_stamp_equal(
-    const struct publish_stamp *a, const struct publish_stamp *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       time_equal(&a->modified, &b->modified) &&
-	       time_equal(&a->changed, &b->changed);
-}
-
-static void
-changed_report(
-    const struct publish *p, const struct publish_file *f, struct report *r)
-{
-	publish_problem(p, r, REPORT_ERROR, f->path, 0,
-	    "has changed while it was being published; nothing is published: "
-	    "begin again");
-}
-
-bool
-publish_file_unchanged(
-    const struct publish *p, const struct publish_file *f, struct report *r)
-{
-	struct publish_stamp now;
-
-	if (f->made != NULL ||
-	    (publish_stamp_of(p->root.host->root, f->path, &now) &&
-		publish_stamp_equal(&now, &f->stamp)))
-		return true;
-	changed_report(p, f, r);
-	return false;
-}
-
-int
-publish_file_open(
-    const struct publish *p, const struct publish_file *f, struct report *r)
-{
-	struct stat st;
-	int fd;
-
-	if (file_open_beneath(p->root.host->root, f->path, &fd, &st) !=
-	    FILE_OPENED) {
-		publish_problem(p, r, REPORT_ERROR, f->path, 0,
-		    "cannot be opened any more");
-		return -1;
+	if (publish_root_open(&root, src, &here, r) &&
+	    host_salvage_content(
+		root.hosts, root.host, CONF_FILE, &content, r)) {
+		origin = &content.origin;
+		found = origin->text != NULL &&
+			feed_origin(slice_str(origin->text), out, &why);
+		if (origin->text != NULL && !found)
+			report_add(r, REPORT_ERROR, origin->file, origin->line,
+			    "origin: %s", why.text);
 	}
-	if (st.st_dev == f->stamp.dev && st.st_ino == f->stamp.ino)
-		return fd;
-	changed_report(p, f, r);
-	(void)close(fd);
-	return -1;
+	publish_root_close(&root);
+	return found;
+}
+
+static enum result
+origin_missing(const struct report *source, struct report *r)
+{
+	for (size_t i = 0; i < source->n; i++)
+		if (source->items[i].level == REPORT_ERROR)
+			report_add(r, REPORT_ERROR, source->items[i].file,
+			    source->items[i].line, "%s", source->items[i].text);
+	return publish_refuse(r, RESULT_USAGE, NULL,
+	    "missing origin: the first time, set origin in capsule.conf, or "
+	    "use --origin gemini://example.org");
+}
+
+/* said: what the command line or SRC sets; NULL: nothing. */
+static enum result
+origin_agree(const struct publish_options *o, const struct feed_origin *said,
+    char known[MANIFEST_ORIGIN_MAX], struct feed_origin *out, struct report *r)
+{
+	uint8_t memory[MANIFEST_ORIGIN_MAX];
+	struct buf url;
+	struct why why;
+
+	if (known[0] == '\0')
+		*out = *said;
+	else if (!feed_origin(slice_str(known), out, &why))
+		return publish_refuse(r, RESULT_LOCAL, o->store,
+		    "belongs to %s, for which no feed can be made: %s", known,
+		    why.text);
+	if (said != NULL &&
+	    (said->port != out->port || strcmp(said->host, out->host) != 0))
+		return publish_refuse(r, RESULT_USAGE, o->store,
+		    "belongs to %s: another origin%s needs a store of its own",
+		    known, o->origin == NULL ? ", as in capsule.conf," : "");
+	buf_wrap(&url, memory, sizeof(memory) - 1);
+	if (!feed_origin_put(out, &url) ||
+	    !manifest_origin(buf_view(&url), known))
+		return publish_refuse(r, RESULT_USAGE, NULL,
+		    "origin URL is not valid in a manifest");
+	return RESULT_GOOD;
+}
+
+enum result
+publish_find_origin(const struct publish_options *o,
+    char known[MANIFEST_ORIGIN_MAX], struct feed_origin *out, struct report *r)
+{
+	const struct feed_origin *said = o->origin;
+	struct report source = { 0 };
+	struct feed_origin own;
+	enum result result;
+
+	if (said == NULL && origin_of_source(o->src, &own, &source))
+		said = &own;
+	if (said == NULL && known[0] == '\0')
+		result = origin_missing(&source, r);
+	else
+		result = origin_agree(o, said, known, out, r);
+	report_fini(&source);
+	return result;
 }
 
 /* Whether one of two directories holds the other, or would. */
 static bool
-publish_overlap(const char *a, const char *b)
+source_overlaps(const char *a, const char *b)
 {
 	return file_is_inside(a, b) || file_is_inside(b, a);
 }
 
 /* What is published is copied to strangers' machines. */
 static enum result
-check_place(const struct publish *p, struct report *r)
+source_check_place(const struct publish_source *s,
+    const struct publish_options *o, struct report *r)
 {
 	struct host_survey survey = { 0 };
-	const struct publish_options *o = p->o;
 	size_t errors = r->errors;
 
-	if (publish_overlap(o->src, o->store))
+	if (source_overlaps(o->src, o->store))
 		report_add(r, REPORT_ERROR, o->src, 0,
 		    "this folder and the store %s must not lie in one another",
 		    o->store);
-	if (o->certs != NULL && publish_overlap(o->src, o->certs))
+	if (o->certs != NULL && source_overlaps(o->src, o->certs))
 		report_add(r, REPORT_ERROR, o->src, 0,
 		    "this folder and %s, where certificates and their keys "
 		    "lie, must not lie in one another",
 		    o->certs);
 	if (r->errors > errors)
 		return RESULT_LOCAL;
-	host_survey(p->root.host, UINT64_MAX, &survey);
+	host_survey(s->root.host, UINT64_MAX, &survey);
 	if (survey.secret[0] == '\0')
 		return RESULT_GOOD;
-	publish_problem(p, r, REPORT_ERROR, survey.secret, 0,
+	page_problem(r, REPORT_ERROR, s->root.host, survey.secret, 0,
 	    "holds a private key: nothing is published from a folder with "
 	    "one in it");
 	return RESULT_LOCAL;
 }
 
-enum result
-publish_open_source(struct publish *p, struct report *r)
-{
-	struct report ignored = { 0 };
-	enum result result;
+/* ---------------------------------------------------------------- its files */
 
-	if (!publish_root_open(&p->root, p->o->src, p->origin.host, r))
+/* A change of the inode counts too: it cannot be set back, as times can. */
+static bool
+stamp_equal(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static enum result
+source_changed(const struct publish_source *s, const struct publish_file *f,
+    struct report *r)
+{
+	page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
+	    "has changed while it was being published; nothing is published: "
+	    "begin again");
+	return RESULT_FAILED;
+}
+
+/* Whether the name is still that of the file that was listed. */
+static enum result
+source_check_file(const struct publish_source *s, const struct publish_file *f,
+    struct report *r)
+{
+	struct stat now;
+
+	if (f->made != NULL || (fstatat(s->root.host->root, f->path, &now,
+				    AT_SYMLINK_NOFOLLOW) == 0 &&
+				   stamp_equal(&now, &f->stamp)))
+		return RESULT_GOOD;
+	return source_changed(s, f, r);
+}
+
+static enum result
+source_problem(const struct publish_source *s, const struct publish_file *f,
+    struct report *r)
+{
+	page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
+	    "cannot be read: %s", strerror(errno));
+	return RESULT_LOCAL;
+}
+
+/* Takes bytes of a file; false and why. */
+typedef bool source_sink(void *arg, struct slice bytes, struct why *why);
+
+static enum result
+source_read_open(const struct publish_source *s, const struct publish_file *f,
+    int fd, source_sink *sink, void *arg, struct report *r)
+{
+	uint8_t bytes[READ_SIZE];
+	struct stat now;
+	struct why why;
+	ssize_t n;
+
+	while ((n = fd_read(fd, bytes, sizeof(bytes))) > 0)
+		if (!sink(arg, slice_of(bytes, (size_t)n), &why)) {
+			report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
+			return RESULT_LOCAL;
+		}
+	if (n == -1 || fstat(fd, &now) == -1)
+		return source_problem(s, f, r);
+	return stamp_equal(&now, &f->stamp) ? RESULT_GOOD
+					    : source_changed(s, f, r);
+}
+
+/* Gives sink all of a file, which must be the one that was listed. */
+static enum result
+source_read(const struct publish_source *s, const struct publish_file *f,
+    source_sink *sink, void *arg, struct report *r)
+{
+	enum result result = RESULT_GOOD;
+	struct stat st;
+	struct why why;
+	int fd;
+
+	if (f->made != NULL) {
+		if (sink(arg, buf_view(f->made), &why))
+			return RESULT_GOOD;
+		report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
 		return RESULT_LOCAL;
-	result = check_place(p, r);
-	p->has_conf = publish_stamp_of(
-	    p->root.host->root, PUBLISH_CONF_FILE, &p->conf_stamp);
-	/* Its mistakes are among what the linter finds. */
-	(void)hosts_read_content(p->root.hosts, &ignored);
-	report_fini(&ignored);
+	}
+	if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
+	    FILE_OPENED) {
+		page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
+		    "cannot be opened any more");
+		return RESULT_FAILED;
+	}
+	if (stamp_equal(&st, &f->stamp))
+		result = source_read_open(s, f, fd, sink, arg, r);
+	else
+		result = source_changed(s, f, r);
+	(void)close(fd);
 	return result;
 }
 
-static bool
-is_under_mirror(const char *path)
+static int
+source_compare(const void *a, const void *b)
 {
-	return strncmp(path, MIRROR_DIR "/", sizeof(MIRROR_DIR)) == 0;
+	const struct publish_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
 }
 
-static bool
-publish_is_made(const struct publish *p, const char *path)
+const struct publish_file *
+publish_source_find(const struct publish_source *s, const char *path)
 {
-	return (p->root.host->content.feed.text != NULL &&
-		   strcmp(path, FEED_FILE) == 0) ||
-	       strcmp(path, copy_file(p->root.host)) == 0;
+	const struct publish_file key = { .path = path };
+
+	return s->n == 0 ? NULL
+			 : bsearch(&key, s->file, s->n, sizeof(*s->file),
+			       source_compare);
+}
+
+/* Whether publishing makes the file: an older one in its place goes into no
+ * release. */
+static bool
+source_makes(const struct publish_source *s, const char *path)
+{
+	const struct host *h = s->root.host;
+
+	return (h->content.feed.text != NULL && strcmp(path, FEED_FILE) == 0) ||
+	       strcmp(path, copy_file(h)) == 0;
+}
+
+/* conf: capsule.conf as it was before it was read; NULL: it was not there. */
+static enum result
+source_list(struct publish_source *s, const struct stat *conf, struct report *r)
+{
+	const struct host *h = s->root.host;
+	enum result result = RESULT_GOOD;
+
+	s->file = calloc(s->pages.n + 2, sizeof(*s->file));
+	if (s->file == NULL) {
+		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
+		return RESULT_LOCAL;
+	}
+	if (h->content.feed.text != NULL)
+		s->file[s->n++] = (struct publish_file){ .path = FEED_FILE,
+			.made = &s->atom };
+	s->file[s->n++] =
+	    (struct publish_file){ .path = copy_file(h), .made = &s->copy };
+	for (size_t i = 0; i < s->pages.n && result == RESULT_GOOD; i++) {
+		struct publish_file *f = &s->file[s->n];
+
+		f->path = s->pages.item[i].path;
+		if (source_makes(s, f->path))
+			continue;
+		s->n++;
+		if (fstatat(h->root, f->path, &f->stamp, AT_SYMLINK_NOFOLLOW) ==
+		    -1)
+			result = source_problem(s, f, r);
+		else if (conf != NULL && strcmp(f->path, CONF_FILE) == 0 &&
+			 !stamp_equal(&f->stamp, conf))
+			result = source_changed(s, f, r);
+	}
+	qsort(s->file, s->n, sizeof(*s->file), source_compare);
+	return result;
 }
 
 static void
-left_out_report(
-    struct publish *p, const char *path, const char *why, struct report *r)
+source_leave_out(struct publish_source *s, enum report_level level,
+    const char *path, const char *why, struct report *r)
 {
-	if (++p->plan.left_out <= PUBLISH_SHOWN_MAX)
-		publish_problem(p, r,
-		    p->o->strict ? REPORT_ERROR : REPORT_WARNING, path, 0,
-		    "left out: %s", why);
+	if (++s->left_out <= PUBLISH_SHOWN_MAX)
+		page_problem(
+		    r, level, s->root.host, path, 0, "left out: %s", why);
 }
 
-/* The store puts its own files there. */
-static void
-leave_out_mirror(struct publish *p, struct report *r)
+/* Reads what SRC serves, and reports what is left out. */
+static enum result
+source_walk(struct publish_source *s, enum report_level level, struct report *r)
 {
-	struct inventory *all = &p->pages;
+	struct inventory_omissions left;
+	struct inventory *all = &s->pages;
 	size_t n = 0;
 
+	if (!inventory_read_plain(s->root.host, all, &left)) {
+		report_add(r, REPORT_ERROR, s->root.host->conf->root.text, 0,
+		    "cannot be read: %s", strerror(errno));
+		return RESULT_LOCAL;
+	}
+	for (size_t i = 0; i < left.n; i++)
+		if (!source_makes(s, left.item[i].path))
+			source_leave_out(s, level, left.item[i].path,
+			    inventory_why_text(left.item[i].why), r);
+	inventory_omissions_fini(&left);
 	for (size_t i = 0; i < all->n; i++) {
-		if (is_under_mirror(all->item[i].path)) {
-			left_out_report(p, all->item[i].path,
-			    "mirror/ is where a release keeps its manifest "
-			    "and archive",
-			    r);
-			free(all->item[i].path);
-		} else {
-			all->item[n++] = all->item[i];
+		struct inventory_item *item = &all->item[i];
+
+		if (strncmp(item->path, MIRROR_DIR, strlen(MIRROR_DIR)) != 0) {
+			all->item[n++] = *item;
+			continue;
 		}
+		source_leave_out(s, level, item->path,
+		    "mirror/ is where a release keeps its manifest and archive",
+		    r);
+		free(item->path);
 	}
 	all->n = n;
+	if (s->left_out > PUBLISH_SHOWN_MAX)
+		report_add(r, level, s->root.host->conf->root.text, 0,
+		    "%zu more are left out", s->left_out - PUBLISH_SHOWN_MAX);
+	return RESULT_GOOD;
 }
 
-static bool
-publish_check_names(const struct publish *p, struct report *r)
+static enum result
+source_check_names(const struct publish_source *s, struct report *r)
 {
-	const char *fault, *made[] = { copy_file(p->root.host) };
-	bool ok = true;
+	enum result result = RESULT_GOOD;
+	const char *fault;
 
-	for (size_t i = 0; i < p->pages.n; i++) {
-		fault = manifest_name_fault(slice_str(p->pages.item[i].path));
+	for (size_t i = 0; i < s->n; i++) {
+		fault = manifest_name_fault(slice_str(s->file[i].path));
 		if (fault == NULL)
 			continue;
-		ok = false;
-		publish_problem(p, r, REPORT_ERROR, p->pages.item[i].path, 0,
-		    "no manifest can list this name: %s", fault);
+		page_problem(r, REPORT_ERROR, s->root.host, s->file[i].path, 0,
+		    "no manifest can list this name%s: %s",
+		    s->file[i].made != NULL ? " of the text copy" : "", fault);
+		result = RESULT_REFUSED;
 	}
-	fault = manifest_name_fault(slice_str(made[0]));
-	if (fault == NULL)
-		return ok;
-	publish_problem(p, r, REPORT_ERROR, made[0], 0,
-	    "no manifest can list this name of the text copy: %s", fault);
-	return false;
+	return result;
 }
 
 enum result
-publish_list_pages(struct publish *p, struct report *r)
+publish_source_open(struct publish_source *s, const struct publish_options *o,
+    const struct feed_origin *origin, struct report *r)
 {
-	if (!inventory_read_plain(p->root.host, &p->pages, &p->left)) {
-		report_add(r, REPORT_ERROR, p->o->src, 0, "cannot be read: %s",
-		    strerror(errno));
-		return RESULT_LOCAL;
+	struct report ignored = { 0 };
+	enum result result = RESULT_LOCAL;
+	struct stat conf;
+	bool has_conf;
+
+	buf_init(&s->atom, FEED_MAX);
+	buf_init(&s->copy, COPY_MAX);
+	if (publish_root_open(&s->root, o->src, origin, r))
+		result = source_check_place(s, o, r);
+	if (result != RESULT_GOOD)
+		return result;
+	has_conf = fstatat(s->root.host->root, CONF_FILE, &conf,
+		       AT_SYMLINK_NOFOLLOW) == 0;
+	/* Its mistakes are among what the linter finds. */
+	(void)hosts_read_content(s->root.hosts, &ignored);
+	report_fini(&ignored);
+	result = source_walk(s, o->strict ? REPORT_ERROR : REPORT_WARNING, r);
+	if (result == RESULT_GOOD)
+		result = source_list(s, has_conf ? &conf : NULL, r);
+	if (result == RESULT_GOOD)
+		result = source_check_names(s, r);
+	if (result == RESULT_GOOD && o->strict && s->left_out > 0)
+		result = RESULT_REFUSED;
+	return result;
+}
+
+void
+publish_source_close(struct publish_source *s)
+{
+	free(s->file);
+	buf_fini(&s->copy);
+	buf_fini(&s->atom);
+	inventory_fini(&s->pages);
+	publish_root_close(&s->root);
+}
+
+/* -------------------------------------------------------------- their bytes */
+
+struct hashing {
+	struct digest digest;
+	uint64_t size;
+};
+
+static bool
+source_hash(void *arg, struct slice bytes, struct why *why)
+{
+	struct hashing *h = arg;
+
+	(void)why;
+	digest_add(&h->digest, bytes);
+	h->size += bytes.len;
+	return true;
+}
+
+static enum result
+source_hash_files(struct publish_source *s, struct report *r)
+{
+	enum result result = RESULT_GOOD;
+
+	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++) {
+		struct publish_file *f = &s->file[i];
+		struct hashing h = { .size = 0 };
+
+		digest_init(&h.digest);
+		result = source_read(s, f, source_hash, &h, r);
+		errno = ENOMEM;
+		if (!digest_end(&h.digest, f->digest) && result == RESULT_GOOD)
+			result = source_problem(s, f, r);
+		f->size = h.size;
 	}
-	for (size_t i = 0; i < p->left.n; i++)
-		if (!publish_is_made(p, p->left.item[i].path))
-			left_out_report(p, p->left.item[i].path,
-			    inventory_why_text(p->left.item[i].why), r);
-	leave_out_mirror(p, r);
-	if (p->plan.left_out > PUBLISH_SHOWN_MAX)
-		report_add(r, p->o->strict ? REPORT_ERROR : REPORT_WARNING,
-		    p->o->src, 0, "%zu more are left out",
-		    p->plan.left_out - PUBLISH_SHOWN_MAX);
-	if (!publish_check_names(p, r))
-		return RESULT_REFUSED;
-	if (p->o->strict && p->plan.left_out > 0)
-		return RESULT_REFUSED;
-	return RESULT_GOOD;
+	return result;
+}
+
+enum result
+publish_source_make(struct publish_source *s, const struct publish_options *o,
+    const struct feed_origin *origin, const struct host *last, struct report *r)
+{
+	const struct host *h = s->root.host;
+	const struct feed_options feed = { o->author, origin, last };
+	bool ok = true;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->file[i].made != NULL &&
+		    inventory_policy(h, s->file[i].path) != STATUS_NONE) {
+			page_problem(r, REPORT_ERROR, h, s->file[i].path, 0,
+			    "is made when publishing, yet capsule.conf says "
+			    "that it is gone or elsewhere");
+			ok = false;
+		}
+	if (h->content.feed.text != NULL)
+		ok = feed_atom(h, &s->pages, &feed, &s->atom, r) && ok;
+	ok = copy_text(h, &s->pages, origin, &s->copy, r) && ok;
+	return ok ? source_hash_files(s, r) : RESULT_FAILED;
+}
+
+static bool
+source_put(void *arg, struct slice bytes, struct why *why)
+{
+	return store_object_put(arg, bytes, why);
+}
+
+static enum result
+source_keep_file(const struct publish_source *s, const struct publish_file *f,
+    struct store *store, struct report *r)
+{
+	struct why why;
+	struct store_object *o = store_object_new(store, &why);
+	enum result result = RESULT_LOCAL;
+
+	if (o != NULL) {
+		result = source_read(s, f, source_put, o, r);
+		if (result != RESULT_GOOD) {
+			store_object_drop(&o);
+			return result;
+		}
+		switch (store_object_keep(&o, f->digest, NULL, &why)) {
+		case STORE_KEPT:
+			return RESULT_GOOD;
+		case STORE_OTHER_HASH:
+			return source_changed(s, f, r);
+		case STORE_WRITE_FAILED:
+			break;
+		}
+	}
+	report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
+	return RESULT_LOCAL;
+}
+
+enum result
+publish_source_keep(
+    const struct publish_source *s, struct store *store, struct report *r)
+{
+	enum result result = RESULT_GOOD;
+
+	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++)
+		if (!store_has(store, s->file[i].digest))
+			result = source_keep_file(s, &s->file[i], store, r);
+	/* Also those that the store had before: see publish.h. */
+	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++)
+		result = source_check_file(s, &s->file[i], r);
+	return result;
 }
