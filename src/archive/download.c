@@ -40,7 +40,8 @@ download_add(struct download *d, const uint8_t *digest, const char *path)
 	if (grown == NULL)
 		return false;
 	d->missing = grown;
-	d->missing[d->n_missing++] = (struct download_file){ digest, path };
+	d->missing[d->n_missing++] =
+	    (struct download_file){ digest, path, false };
 	return true;
 }
 
@@ -378,6 +379,8 @@ transfer_next(struct loading *l, struct transfer *c)
 		*c = (struct transfer){
 			.d = d, .file = &d->missing[d->next++], .why = l->why
 		};
+		if (c->file->is_here)
+			continue;
 		if (find_way(c)) {
 			c->busy = true;
 			return true;

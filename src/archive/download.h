@@ -24,6 +24,7 @@ enum download_fault {
 struct download_file {
 	const uint8_t *digest;
 	const char *path; /* NULL: available by its hash only */
+	bool is_here;     /* unpack_archive has fetched it */
 };
 
 struct download_failure {

@@ -10,18 +10,18 @@ static void
 test_each_hash_once(void **state)
 {
 	static const struct download_file added[] = {
-		{ three, NULL }, /* of an older release alone */
-		{ two, "z.gmi" },
-		{ one, NULL },
-		{ one, "b.gmi" },
-		{ two, NULL },
-		{ one, "a.gmi" },
-		{ three, NULL },
+		{ three, NULL, false }, /* of an older release alone */
+		{ two, "z.gmi", false },
+		{ one, NULL, false },
+		{ one, "b.gmi", false },
+		{ two, NULL, false },
+		{ one, "a.gmi", false },
+		{ three, NULL, false },
 	};
 	static const struct download_file want[] = {
-		{ one, "a.gmi" },
-		{ two, "z.gmi" },
-		{ three, NULL },
+		{ one, "a.gmi", false },
+		{ two, "z.gmi", false },
+		{ three, NULL, false },
 	};
 	const size_t n = sizeof(want) / sizeof(want[0]);
 	struct download d = { 0 };

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include "archive/unpack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+unpack_is_worth(const struct manifest *m, size_t n_missing, uint64_t to_come)
+{
+	uint64_t archive = m->bytes + m->n * (uint64_t)UNPACK_HEADER;
+
+	if (n_missing <= UNPACK_FEW)
+		return false;
+	/* Files of the same bytes are fetched once, and stand in the archive as
+	 * often as they are listed. */
+	if (m->largest < to_come / n_missing)
+		to_come = m->largest * n_missing;
+	return archive <= to_come + n_missing * (uint64_t)UNPACK_REQUEST;
+}
+
+/* ------------------------------------------------------------- members */
+
+static int
+by_path(const void *key, const void *member)
+{
+	const struct slice *path = key;
+	const struct download_file *file = member;
+	int order;
+
+	if (file->path == NULL)
+		return -1;
+	order = strncmp((const char *)path->ptr, file->path, path->len);
+	return order != 0 ? order : -(file->path[path->len] != '\0');
+}
+
+static bool
+on_file(void *arg, struct slice path, uint64_t size)
+{
+	struct unpack *u = arg;
+
+	u->size = size;
+	u->got = 0;
+	u->file = NULL;
+	if (u->d->n_missing > 0 && size <= u->m->largest)
+		u->file = bsearch(&path, u->d->missing, u->d->n_missing,
+		    sizeof(*u->d->missing), by_path);
+	if (u->file != NULL && u->file->is_here)
+		u->file = NULL;
+	if (u->file == NULL)
+		return true;
+	u->object = store_object_new(u->d->store, u->why);
+	u->local = u->object == NULL;
+	return !u->local;
+}
+
+static bool
+on_bytes(void *arg, struct slice bytes)
+{
+	struct unpack *u = arg;
+
+	if (u->file == NULL)
+		return true;
+	u->got += bytes.len;
+	u->d->bytes += bytes.len;
+	u->local = !store_object_put(u->object, bytes, u->why);
+	return !u->local;
+}
+
+/* What came of a file is not, or no longer, of use. */
+static void
+unpack_drop(struct unpack *u)
+{
+	u->d->bytes -= u->got;
+	u->got = 0;
+	store_object_drop(&u->object);
+}
+
+static bool
+on_end(void *arg)
+{
+	struct unpack *u = arg;
+
+	if (u->file == NULL)
+		return true;
+	switch (store_object_keep(&u->object, u->file->digest, NULL, u->why)) {
+	case STORE_KEPT:
+		u->file->is_here = true;
+		u->d->files++;
+		u->left--;
+		u->got = 0;
+		break;
+	case STORE_OTHER_HASH:
+		unpack_drop(u);
+		break;
+	case STORE_WRITE_FAILED:
+		u->local = true;
+		return false;
+	}
+	return u->left > 0;
+}
+
+bool
+unpack_start(struct unpack *u, struct download *d, const struct manifest *m,
+    struct why *why)
+{
+	const struct ustar_handler v = { on_file, on_bytes, on_end, u };
+
+	*u =
+	    (struct unpack){ .d = d, .m = m, .left = d->n_missing, .why = why };
+	u->reader = ustar_reader_new(&v);
+	return u->reader != NULL || why_memory(why);
+}
+
+bool
+unpack_bytes(void *unpack, struct slice bytes)
+{
+	struct unpack *u = unpack;
+	struct why fault;
+
+	return ustar_reader_put(u->reader, bytes, &fault);
+}
+
+void
+unpack_stop(struct unpack *u)
+{
+	unpack_drop(u);
+	ustar_reader_free(&u->reader);
+}
+
+/* ----------------------------------------------------------- the request */
+
+struct unpack_request {
+	struct unpack unpack;
+	struct fetcher_request request;
+	bool too_late; /* and there is a quicker source */
+};
+
+static bool
+has_quicker(const struct sources *all, const struct source *s)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (&all->at[i] != s && !source_is_out(&all->at[i]) &&
+		    !source_is_slow(&all->at[i]))
+			return true;
+	return false;
+}
+
+static bool
+on_body(void *arg, struct slice bytes)
+{
+	struct unpack_request *r = arg;
+	const struct fetcher_request *e = &r->request;
+
+	r->too_late = source_is_late(e->source, e->got, fetcher_took_ms(e)) &&
+		      has_quicker(r->unpack.d->sources, e->source);
+	return !r->too_late && unpack_bytes(&r->unpack, bytes);
+}
+
+/* The bytes that an archive of the files of m has at most: before each a
+ * header, and records for a long name or by another tool's habit; padding
+ * behind it. */
+static uint64_t
+archive_max(const struct manifest *m)
+{
+	uint64_t all = m->bytes + MANIFEST_MAX + USTAR_RECORD;
+
+	for (size_t i = 0; i < m->n; i++)
+		all += 5 * (uint64_t)USTAR_BLOCK + strlen(m->entry[i].path);
+	return all;
+}
+
+static void
+request_run(struct unpack_request *r, struct source *s)
+{
+	const struct fetcher_file wanted = { .path = MANIFEST_ARCHIVE,
+		.max = archive_max(r->unpack.m),
+		.body = on_body,
+		.arg = r };
+	struct fetcher_request *const waiting[] = { &r->request };
+	struct download *d = r->unpack.d;
+	struct why said;
+
+	if (!fetcher_start(&r->request, d->fetcher, s, &wanted, &said))
+		return;
+	while (fetcher_step(&r->request, &said) == FETCHER_GOING &&
+	       !fetcher_stopped(d->fetcher)) {
+		if (d->progress != NULL)
+			d->progress(d->arg, d);
+		fetcher_wait(d->fetcher, waiting, 1);
+	}
+}
+
+enum unpack_result
+unpack_archive(struct download *d, struct source *s, const struct manifest *m,
+    struct why *why)
+{
+	struct unpack_request r = { .too_late = false };
+	const struct source before = *s;
+	bool started = unpack_start(&r.unpack, d, m, why);
+
+	if (started)
+		request_run(&r, s);
+	s->failures = before.failures;
+	s->late_ms = before.late_ms;
+	if (r.too_late)
+		source_delay(s, r.request.got, fetcher_took_ms(&r.request));
+	fetcher_end(&r.request);
+	unpack_stop(&r.unpack);
+	if (!started || r.unpack.local)
+		return UNPACK_LOCAL;
+	return fetcher_stopped(d->fetcher) ? UNPACK_STOPPED : UNPACK_ENDED;
+}
