@@ -8,7 +8,8 @@
 #                   tests on a 32-bit Debian (needs root)
 # make lint         layers, format, static analysis, banned functions
 # make fuzz         each fuzz target for FUZZ_SECONDS (60)
-# make bench        what a request costs, beside the floor and other servers
+# make bench        what a request costs, beside the floor and other servers;
+#                   what a mirror's run costs, beside rsync
 # make cover        line coverage of every floor
 # make run          serve capsule/ with the certificates in certs/
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
@@ -213,6 +214,8 @@ cover:
 bench: build/carnation $(BENCHES)
 	$(Q)CARNATION=build/carnation BUILD=$(B) $(PYTHON) tests/bench/run.py \
 	    $(BENCH_ARGS)
+	$(Q)CARNATION=build/carnation BUILD=$(B) $(PYTHON) \
+	    tests/bench/mirror.py $(MIRROR_ARGS)
 
 run: build/carnation
 	$(Q)exec build/carnation serve --certs certs capsule
