@@ -2,7 +2,10 @@
 #include "archive/found.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "archive/store.h"
 
 void
 found_init(struct found *f)
@@ -40,7 +43,7 @@ serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
 		return FOUND_NEWER;
 	if (serial < st->serial) {
 		why_set(why, "older than %" PRIu64 " (rollback)", st->serial);
-		return FOUND_ROLLBACK;
+		return FOUND_BEHIND;
 	}
 	if (serial - st->serial > FOUND_AHEAD_MAX) {
 		why_set(why, "more than %d ahead of %" PRIu64,
@@ -50,41 +53,78 @@ serial_compare(const struct found *f, const struct state *st, uint64_t allowed,
 	return FOUND_NEWER;
 }
 
-enum found_result
-found_check(
-    struct found *f, const struct state *st, uint64_t allowed, struct why *why)
+static enum found_result
+opened_check(const struct found *f, const struct state *st, uint64_t allowed,
+    struct why *why)
 {
-	const struct keyring_key *signer;
+	char number[SIGNIFY_NUMBER_TEXT];
 	enum found_result v;
 
-	switch (
-	    manifest_open(buf_view(&f->text), &st->ring, &signer, &f->m, why)) {
-	case MANIFEST_UNSIGNED:
-		return FOUND_UNSIGNED;
-	case MANIFEST_UNSOUND:
-		return FOUND_UNSOUND;
-	case MANIFEST_GOOD:
-		break;
-	}
-	f->held = true;
-	f->signer = *signer;
 	if (st->origin[0] != '\0' && strcmp(st->origin, f->m.origin) != 0) {
 		why_set(
 		    why, "its origin is %s, not %s", f->m.origin, st->origin);
 		return FOUND_OTHER_ORIGIN;
 	}
 	v = serial_compare(f, st, allowed, why);
-	/* What a retired key once signed may still lie on a slow mirror; new is
-	 * nothing of it. */
-	if (v == FOUND_NEWER && signer->standing == KEYRING_RETIRED) {
-		why_set(why, "signed with a retired key");
-		return FOUND_UNSIGNED;
+	/* What a retired key once signed may still lie on a slow mirror; of
+	 * what is new, nothing is its. */
+	if (f->signer.standing != KEYRING_RETIRED || v == FOUND_SAME ||
+	    v == FOUND_BEHIND)
+		return v;
+	signify_number_text(f->signer.key.number, number);
+	keyring_distrust(&st->ring, number, "is retired", why);
+	return FOUND_FORGED;
+}
+
+/* Whether a release in the store has that manifest. */
+static bool
+is_kept(const struct store *s, struct slice text)
+{
+	bool kept = false;
+	struct buf have;
+	size_t n;
+	uint64_t *serial = store_releases(s, &n);
+
+	buf_init(&have, MANIFEST_MAX);
+	for (size_t i = 0; serial != NULL && i < n && !kept; i++) {
+		buf_reset(&have);
+		kept = store_manifest(s, serial[i], &have) &&
+		       slice_equal(buf_view(&have), text);
 	}
-	return v;
+	buf_fini(&have);
+	free(serial);
+	return kept;
+}
+
+enum found_result
+found_check(struct found *f, const struct store *s, const struct state *st,
+    uint64_t allowed, struct why *why)
+{
+	const struct keyring_key *signer;
+	enum found_result v = FOUND_FORGED;
+
+	switch (
+	    manifest_open(buf_view(&f->text), &st->ring, &signer, &f->m, why)) {
+	case MANIFEST_UNSIGNED:
+		break;
+	case MANIFEST_UNSOUND:
+		v = FOUND_UNSOUND;
+		break;
+	case MANIFEST_GOOD:
+		f->held = true;
+		f->signer = *signer;
+		v = opened_check(f, st, allowed, why);
+		break;
+	}
+	if (v == FOUND_NEWER || v == FOUND_SAME || s == NULL ||
+	    !is_kept(s, buf_view(&f->text)))
+		return v;
+	why_clear(why);
+	return FOUND_KEPT;
 }
 
 bool
 found_is_refused(enum found_result v)
 {
-	return v != FOUND_NEWER && v != FOUND_SAME;
+	return v > FOUND_BEHIND;
 }

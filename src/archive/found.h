@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What a manifest that came from somewhere is to a mirror that remembers
- * (carnation-mirror(7), SERIALS and KEYS). Pure; depends on manifest, state. */
+ * (carnation-mirror(7), SERIALS and KEYS). Depends on manifest, state, store. */
 #ifndef ARCHIVE_FOUND_H
 #define ARCHIVE_FOUND_H
 
@@ -10,15 +10,16 @@
 enum { FOUND_AHEAD_MAX = 1000000 }; /* serials */
 
 enum found_result {
-	FOUND_NEWER,
-	FOUND_SAME,
-	/* Refused: */
-	FOUND_UNSIGNED, /* by none of the keys, or by a retired one */
-	FOUND_UNSOUND,
+	FOUND_NEWER, /* a higher serial, or the one that is allowed */
+	FOUND_SAME,  /* the one that is remembered */
+	FOUND_KEPT,  /* byte for byte that of an older release in the store */
+	/* From here on why says what it is. */
+	FOUND_BEHIND,  /* a lower serial */
+	FOUND_UNSOUND, /* signed, and yet breaks the rules */
 	FOUND_OTHER_ORIGIN,
-	FOUND_EQUIVOCATION,
-	FOUND_ROLLBACK,
-	FOUND_FAR_AHEAD,
+	FOUND_FAR_AHEAD,    /* more than FOUND_AHEAD_MAX */
+	FOUND_EQUIVOCATION, /* the same serial, other bytes */
+	FOUND_FORGED,       /* signed by no key that we trust, or no manifest */
 };
 
 /* A manifest, opened. */
@@ -32,12 +33,14 @@ struct found {
 void found_init(struct found *f);
 void found_fini(struct found *f);
 
-/* Opens f->text and holds it against what st remembers; allowed is the one
- * lower (or too high) serial that the operator lets pass; 0: none. why: the
- * reason for a refusal. f->m is there unless it is unsigned or unsound. */
-enum found_result found_check(
-    struct found *f, const struct state *st, uint64_t allowed, struct why *why);
+/* Opens f->text and holds it against what st and the store (NULL: there is none)
+ * remember; allowed is the one lower (or too high) serial that the operator lets
+ * pass; 0: none. f->m is there unless it is forged or unsound; of one that is kept
+ * it may not be. Remembers nothing. */
+enum found_result found_check(struct found *f, const struct store *s,
+    const struct state *st, uint64_t allowed, struct why *why);
 
+/* Whether nothing may be made of it, at whomever it was found. */
 bool found_is_refused(enum found_result v);
 
 #endif

@@ -133,3 +133,23 @@ keyring_accept(struct keyring *k, const struct signify_key *signer,
 		: "is announced as the next one, but all places are taken by "
 		  "keys that are pinned: drop some");
 }
+
+void
+keyring_distrust(const struct keyring *k, const char *number, const char *words,
+    struct why *why)
+{
+	char list[KEYRING_MAX * (SIGNIFY_NUMBER_TEXT + 1)];
+	char trusted[SIGNIFY_NUMBER_TEXT];
+	struct buf text;
+
+	buf_wrap(&text, list, sizeof(list));
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->key[i].standing == KEYRING_RETIRED)
+			continue;
+		signify_number_text(k->key[i].key.number, trusted);
+		(void)buf_printf(
+		    &text, "%s%s", text.len > 0 ? ", " : "", trusted);
+	}
+	why_set(why, "signed by key %s, which %s (trusted: %.*s)", number,
+	    words, SLICE_ARGS(buf_view(&text)));
+}

@@ -5,6 +5,7 @@
 #define ARCHIVE_KEYRING_H
 
 #include "tls/signify.h"
+#include "util/why.h"
 
 enum { KEYRING_MAX = 16 };
 
@@ -41,5 +42,9 @@ bool keyring_drop(struct keyring *k, const struct signify_key *key);
  * announced. Says each change as a line (said may be NULL). */
 void keyring_accept(struct keyring *k, const struct signify_key *signer,
     const struct signify_key *next, struct buf *said);
+
+/* "signed by key 0123456789abcdef, which WORDS (trusted: ...)". */
+void keyring_distrust(const struct keyring *k, const char *number,
+    const char *words, struct why *why);
 
 #endif

@@ -139,6 +139,7 @@ signer_find(const struct keyring *ring,
     const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message,
     struct why *why)
 {
+	char number[SIGNIFY_NUMBER_TEXT];
 	bool known = false;
 
 	for (size_t i = 0; i < ring->n; i++) {
@@ -149,9 +150,11 @@ signer_find(const struct keyring *ring,
 			return &ring->key[i];
 		known = known || result == SIGNIFY_BAD;
 	}
-	why_set(why, "%s",
-	    known ? "the signature is wrong"
-		  : "signed by a key that is not trusted here");
+	signify_number_text(signature + SIGNIFY_NUMBER_AT, number);
+	if (known)
+		why_set(why, "the signature is wrong (key %s)", number);
+	else
+		keyring_distrust(ring, number, "is not trusted here", why);
 	return NULL;
 }
 

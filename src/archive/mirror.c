@@ -61,7 +61,7 @@ finish(struct mirror *m, uint64_t serial, struct found *f)
 		why_set(why, "%s", strerror(errno));
 		return MIRROR_LOCAL;
 	}
-	v = found_check(f, &m->state, serial, why);
+	v = found_check(f, NULL, &m->state, serial, why);
 	if (!found_is_refused(v) && f->m.serial == serial) {
 		why_clear(why);
 		if (!mirror_remember(m, f))

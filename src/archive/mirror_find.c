@@ -193,16 +193,16 @@ answer_handle(struct finding *g, struct source *s, struct found *f, bool cut,
 {
 	struct mirror *m = g->m;
 	enum found_result v =
-	    found_check(f, &g->known, m->options->allow_serial, why);
+	    found_check(f, NULL, &g->known, m->options->allow_serial, why);
 
-	if (v == FOUND_UNSIGNED && cut) {
+	if (v == FOUND_FORGED && cut) {
 		mirror_say(m, MIRROR_WARNING,
 		    "%s: the manifest broke off without close_notify", s->base);
 		return MIRROR_LATER;
 	}
 	if (v == FOUND_SAME && store_current(m->store) == 0)
 		v = FOUND_NEWER; /* there is nothing to show for it */
-	if (found_is_refused(v)) {
+	if (v == FOUND_BEHIND || found_is_refused(v)) {
 		if (v == FOUND_EQUIVOCATION)
 			g->same = NULL;
 		finding_refuse(g, s, f->held ? f->m.serial : 0, why);

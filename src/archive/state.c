@@ -12,6 +12,11 @@
 #define STATE_FIRST "carnation-store: 2"
 #define STATE_FIRST_1 "carnation-store: 1"
 
+/* The releases are what counts: a run without a state begins with them. */
+#define STATE_RECOVERY                                                         \
+	"to recover, remove it, then mirror or publish once more with --key, " \
+	"as the first time: the releases stay"
+
 /* ---------------------------------------------------- values of the state */
 
 static bool
@@ -242,12 +247,13 @@ state_read(const struct store *s, struct state *out, struct why *why)
 		if (errno != EFBIG && errno != EINVAL && errno != ELOOP)
 			result = STATE_UNREAD;
 		(void)store_fault(s, why, STORE_STATE, NULL);
+	} else if (state_parse(buf_view(&text), out, why)) {
+		result = STATE_READ;
 	} else {
-		if (state_parse(buf_view(&text), out, why))
-			result = STATE_READ;
-		else
-			why_at(why, "%s/" STORE_STATE, s->path);
+		why_at(why, "%s/" STORE_STATE, s->path);
 	}
+	if (result == STATE_BROKEN)
+		why_set(why, "%s; " STATE_RECOVERY, why->text);
 	buf_fini(&text);
 	store_shut(fd);
 	return result;

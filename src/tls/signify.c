@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +270,14 @@ key_bytes(const struct signify_key *k, uint8_t raw[SIGNIFY_PUBLIC_SIZE])
 	memcpy(raw, ALGORITHM, 2);
 	memcpy(raw + 2, k->number, sizeof(k->number));
 	memcpy(raw + 2 + SIGNIFY_NUMBER_SIZE, k->point, sizeof(k->point));
+}
+
+void
+signify_number_text(
+    const uint8_t number[SIGNIFY_NUMBER_SIZE], char out[SIGNIFY_NUMBER_TEXT])
+{
+	for (size_t i = 0; i < SIGNIFY_NUMBER_SIZE; i++)
+		(void)snprintf(&out[2 * i], 3, "%02x", number[i]);
 }
 
 bool

@@ -10,6 +10,8 @@
 
 enum {
 	SIGNIFY_NUMBER_SIZE = 8,
+	SIGNIFY_NUMBER_AT = 2, /* of its key, in a signature */
+	SIGNIFY_NUMBER_TEXT = 2 * SIGNIFY_NUMBER_SIZE + 1, /* hex, and NUL */
 	SIGNIFY_PUBLIC_SIZE = 2 + SIGNIFY_NUMBER_SIZE + 32,
 	SIGNIFY_SIGNATURE_SIZE = 2 + SIGNIFY_NUMBER_SIZE + 64,
 	SIGNIFY_PUBLIC_TEXT = 56,     /* base64 characters of a public key */
@@ -55,6 +57,10 @@ bool signify_secret_format(
 /* A public key from its base64 alone, or from the two lines of its file; the
  * last LF may be missing, nothing else. */
 bool signify_key_parse(struct slice text, struct signify_key *out);
+
+/* A key's number in hexadecimal, as people compare it. */
+void signify_number_text(
+    const uint8_t number[SIGNIFY_NUMBER_SIZE], char out[SIGNIFY_NUMBER_TEXT]);
 
 /* Base64 alone, 56 characters. */
 bool signify_key_text(const struct signify_key *k, struct buf *out);

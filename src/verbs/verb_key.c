@@ -244,7 +244,7 @@ struct show_job {
 struct shown {
 	const char *word;
 	enum key_kind kind;
-	char number[2 * SIGNIFY_NUMBER_SIZE + 1];
+	char number[SIGNIFY_NUMBER_TEXT];
 	char text[SIGNIFY_PUBLIC_TEXT + 1];
 };
 
@@ -253,8 +253,7 @@ shown_set(const struct signify_key *k, struct shown *s)
 {
 	struct buf text;
 
-	for (size_t i = 0; i < SIGNIFY_NUMBER_SIZE; i++)
-		snprintf(&s->number[2 * i], 3, "%02x", k->number[i]);
+	signify_number_text(k->number, s->number);
 	buf_wrap(&text, s->text, sizeof(s->text));
 	signify_key_text(k, &text);
 	buf_byte(&text, '\0');

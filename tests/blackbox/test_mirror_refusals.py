@@ -265,7 +265,8 @@ def test_rotation(mirror, origin, key):
     origin.author.key = old
     origin.publish(page(5))
     assert mirror.refused() == line(
-        mirror, "signed with a retired key", 5, serving=4)
+        mirror, f"signed by key {old.number.hex()}, which is retired "
+        f"(trusted: {new.number.hex()})", 5, serving=4)
     # and what it once signed is only old
     origin.publish(page(6), serial=2)
     assert "older than 4 (rollback)" in mirror.refused()

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
+#include "support/archive.h"
 
 #define ORIGIN "gemini://example.org/"
 
-static struct signify_secret *secret[2];
-static struct signify_key key[2];
+static struct signify_secret *secret[3];
+static struct signify_key key[3];
 
 static int
 set_up(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		secret[i] = signify_generate();
 		signify_public(secret[i], &key[i]);
 	}
@@ -26,7 +26,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		signify_secret_free(&secret[i]);
 	return 0;
 }
@@ -34,7 +34,7 @@ tear_down(void **state)
 /* A manifest of nothing, signed; note makes another of the same serial. */
 static void
 make(struct found *f, int by, const char *origin, uint64_t serial,
-    const char *note, bool next)
+    const char *note)
 {
 	struct buf list;
 
@@ -45,11 +45,6 @@ make(struct found *f, int by, const char *origin, uint64_t serial,
 	    "# created: 2026-11-22T10:00:00Z\n# final: yes\n"
 	    "# files: 0   bytes: 0   largest: 0\n",
 	    origin, (unsigned long long)serial);
-	if (next) {
-		buf_str(&list, "# next-key: ");
-		signify_key_text(&key[1], &list);
-		buf_byte(&list, '\n');
-	}
 	if (note != NULL)
 		buf_printf(&list, "# note: %s\n", note);
 	assert_true(signify_sign(secret[by], "one", buf_view(&list), &f->text));
@@ -65,101 +60,180 @@ remember(struct state *st, struct found *f)
 	memcpy(st->origin, f->m.origin, sizeof(st->origin));
 }
 
+/* The same for each of them. */
+static struct state
+the_state(void)
+{
+	struct state st = { .ring = { .n = 2 } };
+
+	st.ring.key[0].key = key[0];
+	st.ring.key[1].key = key[1];
+	st.ring.key[1].standing = KEYRING_RETIRED;
+	return st;
+}
+
 static void
-test_serials(void **state)
+test_judgements(void **state)
 {
 	static const struct {
 		const char *rule;
+		int by;
 		const char *origin;
 		uint64_t serial, allowed;
 		const char *note;
 		enum found_result want;
 		const char *why;
 	} rows[] = {
-		{ "the same again", ORIGIN, 42, 0, NULL, FOUND_SAME, "" },
-		{ "higher", ORIGIN, 43, 0, NULL, FOUND_NEWER, "" },
-		{ "equal, other bytes", ORIGIN, 42, 0, "x", FOUND_EQUIVOCATION,
-		    "equivocation: " },
-		{ "cannot be allowed", ORIGIN, 42, 42, "x", FOUND_EQUIVOCATION,
-		    "equivocation: " },
-		{ "lower", ORIGIN, 41, 0, NULL, FOUND_ROLLBACK,
+		{ "the same again", 0, ORIGIN, 42, 0, NULL, FOUND_SAME, "" },
+		{ "higher", 0, ORIGIN, 43, 0, NULL, FOUND_NEWER, "" },
+		{ "equal, other bytes", 0, ORIGIN, 42, 0, "x",
+		    FOUND_EQUIVOCATION, "equivocation: " },
+		{ "cannot be allowed", 0, ORIGIN, 42, 42, "x",
+		    FOUND_EQUIVOCATION, "equivocation: " },
+		{ "lower", 0, ORIGIN, 41, 0, NULL, FOUND_BEHIND,
 		    "older than 42 (rollback)" },
-		{ "lower, and allowed", ORIGIN, 41, 41, NULL, FOUND_NEWER, "" },
-		{ "exactly that one", ORIGIN, 41, 40, NULL, FOUND_ROLLBACK,
+		{ "lower, and allowed", 0, ORIGIN, 41, 41, NULL, FOUND_NEWER,
+		    "" },
+		{ "exactly that one", 0, ORIGIN, 41, 40, NULL, FOUND_BEHIND,
 		    "(rollback)" },
-		{ "a million ahead", ORIGIN, 42 + FOUND_AHEAD_MAX, 0, NULL,
+		{ "a million ahead", 0, ORIGIN, 42 + FOUND_AHEAD_MAX, 0, NULL,
 		    FOUND_NEWER, "" },
-		{ "and one", ORIGIN, 43 + FOUND_AHEAD_MAX, 0, NULL,
+		{ "and one", 0, ORIGIN, 43 + FOUND_AHEAD_MAX, 0, NULL,
 		    FOUND_FAR_AHEAD, "more than 1000000 ahead of 42" },
-		{ "that one, allowed", ORIGIN, 43 + FOUND_AHEAD_MAX,
+		{ "that one, allowed", 0, ORIGIN, 43 + FOUND_AHEAD_MAX,
 		    43 + FOUND_AHEAD_MAX, NULL, FOUND_NEWER, "" },
-		{ "another origin", "gemini://other.org/", 43, 0, NULL,
+		{ "another origin", 0, "gemini://other.org/", 43, 0, NULL,
 		    FOUND_OTHER_ORIGIN, "its origin is gemini://other.org/" },
+		{ "a stranger's", 2, ORIGIN, 43, 0, NULL, FOUND_FORGED,
+		    ", which is not trusted here (trusted: " },
+		{ "a stranger's, lower", 2, ORIGIN, 41, 0, NULL, FOUND_FORGED,
+		    "not trusted" },
+		{ "a retired key's", 1, ORIGIN, 43, 0, NULL, FOUND_FORGED,
+		    ", which is retired (trusted: " },
+		{ "also if it is allowed", 1, ORIGIN, 41, 41, NULL,
+		    FOUND_FORGED, "is retired" },
+		{ "the same serial", 1, ORIGIN, 42, 0, "x", FOUND_FORGED,
+		    "is retired" },
+		{ "what it once signed", 1, ORIGIN, 41, 0, NULL, FOUND_BEHIND,
+		    "older than 42" },
+		{ "unsound", 0, "gopher://example.org/", 43, 0, NULL,
+		    FOUND_UNSOUND, "the origin is not gemini:" },
 	};
-	struct state st = { .ring = { .n = 1 } };
+	struct state st = the_state();
 	struct found f;
 	struct why why;
 
 	(void)state;
-	st.ring.key[0].key = key[0];
-	make(&f, 0, ORIGIN, 42, NULL, false);
+	make(&f, 0, ORIGIN, 42, NULL);
 	/* A first run may begin anywhere. */
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
+	assert_int_equal(found_check(&f, NULL, &st, 0, &why), FOUND_NEWER);
 	remember(&st, &f);
 	found_fini(&f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		make(
-		    &f, 0, rows[i].origin, rows[i].serial, rows[i].note, false);
+		enum found_result got;
+
+		make(&f, rows[i].by, rows[i].origin, rows[i].serial,
+		    rows[i].note);
 		why_clear(&why);
-		check_row(
-		    found_check(&f, &st, rows[i].allowed, &why) == rows[i].want,
-		    rows[i].rule);
+		got = found_check(&f, NULL, &st, rows[i].allowed, &why);
+		check_row(got == rows[i].want, rows[i].rule);
 		check_row(strstr(why.text, rows[i].why) != NULL, why.text);
-		check_row(
-		    found_is_refused(rows[i].want) == (rows[i].why[0] != '\0'),
+		check_row(f.held == (got != FOUND_UNSOUND && rows[i].by != 2),
 		    rows[i].rule);
 		found_fini(&f);
 	}
 }
 
+/* A refusal names the key that it saw, and those that would do. */
 static void
-test_keys(void **state)
+test_keys_are_named(void **state)
 {
-	struct state st = { .ring = { .n = 1 } };
+	char seen[SIGNIFY_NUMBER_TEXT], trusted[SIGNIFY_NUMBER_TEXT];
+	char want[128];
+	struct state st = the_state();
 	struct found f;
 	struct why why;
 
 	(void)state;
-	st.ring.key[0].key = key[0];
-	/* A stranger's. */
-	make(&f, 1, ORIGIN, 1, NULL, false);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_UNSIGNED);
-	assert_false(f.held);
+	signify_number_text(key[2].number, seen);
+	signify_number_text(key[0].number, trusted);
+	(void)snprintf(want, sizeof(want),
+	    "signed by key %s, which is not trusted here (trusted: %s)", seen,
+	    trusted);
+	make(&f, 2, ORIGIN, 1, NULL);
+	assert_int_equal(found_check(&f, NULL, &st, 0, &why), FOUND_FORGED);
+	assert_string_equal(why.text, want);
 	found_fini(&f);
-	/* Announced, it may sign; the one that announced it no more then. */
-	assert_true(keyring_pin(&st.ring, &key[1]));
-	st.ring.key[1].standing = KEYRING_ANNOUNCED;
-	make(&f, 1, ORIGIN, 3, NULL, false);
-	why_clear(&why);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_NEWER);
-	assert_int_equal(f.signer.standing, KEYRING_ANNOUNCED);
-	keyring_accept(&st.ring, &f.signer.key, NULL, NULL);
+}
+
+/* As a release of the store has it, whoever signed that. */
+static void
+keep(const struct found *f, uint64_t serial)
+{
+	uint8_t memory[4096];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory));
+	assert_true(buf_put(&text, buf_view(&f->text)));
+	assert_true(archive_try_build(
+	    serial, buf_cstr(&text), (const char *const[]){ "a", "x", NULL }));
+}
+
+/* Never suspicious, from whomever it comes. */
+static void
+test_what_is_kept(void **state)
+{
+	struct state st = the_state();
+	struct found f;
+	struct why why;
+
+	(void)state;
+	make(&f, 0, ORIGIN, 42, NULL);
+	assert_int_equal(found_check(&f, archive.s, &st, 0, &why), FOUND_NEWER);
 	remember(&st, &f);
 	found_fini(&f);
-	make(&f, 0, ORIGIN, 4, NULL, false);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_UNSIGNED);
+	for (int by = 0; by < 3; by++) {
+		make(&f, by, ORIGIN, (uint64_t)by + 10, NULL);
+		assert_int_equal(found_check(&f, archive.s, &st, 0, &why),
+		    by == 2 ? FOUND_FORGED : FOUND_BEHIND);
+		keep(&f, (uint64_t)by + 10);
+		if (f.held)
+			manifest_fini(&f.m);
+		f.held = false;
+		assert_int_equal(
+		    found_check(&f, archive.s, &st, 0, &why), FOUND_KEPT);
+		assert_string_equal(why.text, "");
+		found_fini(&f);
+	}
+	make(&f, 0, ORIGIN, 10, "another");
+	assert_int_equal(
+	    found_check(&f, archive.s, &st, 0, &why), FOUND_BEHIND);
 	found_fini(&f);
-	make(&f, 0, ORIGIN, 2, NULL, false);
-	assert_int_equal(found_check(&f, &st, 0, &why), FOUND_ROLLBACK);
-	found_fini(&f);
+}
+
+static void
+test_refusals(void **state)
+{
+	(void)state;
+	assert_false(found_is_refused(FOUND_NEWER));
+	assert_false(found_is_refused(FOUND_SAME));
+	assert_false(found_is_refused(FOUND_KEPT));
+	assert_false(found_is_refused(FOUND_BEHIND));
+	assert_true(found_is_refused(FOUND_UNSOUND));
+	assert_true(found_is_refused(FOUND_OTHER_ORIGIN));
+	assert_true(found_is_refused(FOUND_FAR_AHEAD));
+	assert_true(found_is_refused(FOUND_EQUIVOCATION));
+	assert_true(found_is_refused(FOUND_FORGED));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_serials),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_judgements),
+		cmocka_unit_test(test_keys_are_named),
+		archive_test(test_what_is_kept),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

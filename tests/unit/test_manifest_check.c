@@ -98,12 +98,14 @@ test_signed_by_none_of_them(void **state)
 	(void)state;
 	sign(1, "k", "");
 	assert_int_equal(open_with(1, NULL), MANIFEST_UNSIGNED);
-	assert_string_equal(
-	    why.text, "signed by a key that is not trusted here");
+	check_row(strstr(why.text, "signed by key ") == why.text &&
+		      strstr(why.text, ", which is not trusted here "
+				       "(trusted: ") != NULL,
+	    why.text);
 	assert_int_equal(open_with(0, NULL), MANIFEST_UNSIGNED);
 	memcpy(key[0].number, key[1].number, sizeof(key[0].number));
 	assert_int_equal(open_with(1, NULL), MANIFEST_UNSIGNED);
-	assert_string_equal(why.text, "the signature is wrong");
+	assert_non_null(strstr(why.text, "the signature is wrong (key "));
 	/* Two keys of one number: the right one is found. */
 	assert_int_equal(open_with(2, NULL), MANIFEST_GOOD);
 	manifest_fini(&out);

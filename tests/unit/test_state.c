@@ -255,6 +255,7 @@ test_unreadable_state(void **state)
 	tree_write("store/state", "x\n");
 	assert_int_equal(
 	    state_read(archive.s, &got, &archive.why), STATE_BROKEN);
+	assert_non_null(strstr(archive.why.text, "; to recover, remove it"));
 	assert_true(archive_failed_with("store/state: line 1: "));
 	assert_int_equal(truncate(tree_path("store/state"), 70000), 0);
 	assert_int_equal(
@@ -312,6 +313,35 @@ test_full_disk_keeps_the_old_state(void **state)
 }
 
 static void
+test_staleness(void **state)
+{
+	static const struct {
+		const char *rule;
+		int64_t heard, after, now;
+		bool final, stale;
+	} rows[] = {
+		{ "14 days", 1000, 0, 1000 + STATE_STALE_S, false, false },
+		{ "and a second", 1000, 0, 1001 + STATE_STALE_S, false, true },
+		{ "as was asked", 1000, 60, 1060, false, false },
+		{ "longer than that", 1000, 60, 1061, false, true },
+		{ "never", 1000, -1, INT64_MAX, false, false },
+		{ "a final release", 1000, 60, INT64_MAX, true, false },
+		{ "nothing was heard yet", 0, 60, INT64_MAX, false, false },
+		{ "a clock that went back", 1000, 60, 10, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct state st = { .heard = rows[i].heard,
+			.stale_after = rows[i].after,
+			.final = rows[i].final };
+
+		check_row(state_is_stale(&st, rows[i].now) == rows[i].stale,
+		    rows[i].rule);
+	}
+}
+
+static void
 test_texts_that_are_kept(void **state)
 {
 	char longest[STATE_TEXT_MAX];
@@ -342,6 +372,7 @@ main(void)
 		archive_test(test_unreadable_state),
 		archive_test(test_invalid_value_is_not_written),
 		archive_test(test_full_disk_keeps_the_old_state),
+		cmocka_unit_test(test_staleness),
 		cmocka_unit_test(test_texts_that_are_kept),
 	};
 
