@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "archive/mirror_internal.h"
-#include "archive/ustar.h"
 #include "capsule/host.h"
 #include "capsule/inventory.h"
 #include "util/fd.h"
@@ -177,9 +176,7 @@ mirror_try(struct mirror *m)
 
 enum {
 	FOLDED_SHOWN_MAX = 5,
-	SPARE_INODES = 64,        /* directories, manifest, archive */
-	SPARE_BYTES = 256 * 1024, /* the same; state and trace */
-	NAME_BYTES = 64,          /* of a file's name in a directory */
+	SPARE_INODES = 64, /* directories, manifest, archive */
 };
 
 /* -------------------------------------------------------------- limits */
@@ -219,9 +216,7 @@ hold_against_disk(struct mirror *m, const struct download *d)
 	if (fstatvfs(store_fd(m->store), &fs) == -1)
 		return mirror_fail(m, MIRROR_LOCAL, "%s: %s", m->options->store,
 		    strerror(errno));
-	need = d->to_come + d->n_missing * fs.f_frsize + l->bytes +
-	       l->n * (uint64_t)(2 * USTAR_BLOCK + NAME_BYTES) +
-	       m->found.text.len + USTAR_RECORD + SPARE_BYTES;
+	need = store_need(m->store, l, d->to_come, d->n_missing);
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (need > room)
 		return mirror_fail(m, MIRROR_LOCAL,
@@ -465,7 +460,7 @@ taking_prune(struct mirror *m)
 	};
 	struct why why;
 
-	if (!store_prune(m->store, &keep, NULL, NULL, &why))
+	if (!store_prune(m->store, &keep, NULL, &why))
 		mirror_say(m, MIRROR_WARNING, "%s", why.text);
 }
 

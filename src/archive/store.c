@@ -2,13 +2,13 @@
 #include "archive/store.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "archive/store_internal.h"
@@ -101,8 +101,11 @@ store_open(const char *path, bool create, struct why *why)
 {
 	struct store *s = calloc(1, sizeof(*s));
 
-	if (s == NULL || (s->path = strdup(path)) == NULL) {
+	if (s == NULL || (s->path = strdup(path)) == NULL ||
+	    (s->folder = calloc(STORE_FOLDERS, sizeof(*s->folder))) == NULL) {
 		why_set(why, "%s: %s", path, strerror(ENOMEM));
+		if (s != NULL)
+			free(s->path);
 		free(s);
 		return NULL;
 	}
@@ -126,6 +129,7 @@ store_close(struct store **s)
 	store_shut((*s)->releases);
 	store_shut((*s)->objects);
 	store_shut((*s)->root);
+	free((*s)->folder);
 	free((*s)->path);
 	free(*s);
 	*s = NULL;
@@ -137,37 +141,54 @@ store_fd(const struct store *s)
 	return s->root;
 }
 
+/* The same is in carnation.8, under "mirror". What a file takes besides its bytes in
+ * an archive (a header, room up to a whole block, its line in the manifest) and in the
+ * release's directories; and what there is once: directories, manifest, trace. */
+enum { MEMBER_COST = 1280, SPARE = 256 * 1024 };
+
+uint64_t
+store_need(
+    const struct store *s, const struct manifest *m, uint64_t to_come, size_t n)
+{
+	struct statvfs fs;
+	uint64_t block =
+	    fstatvfs(s->root, &fs) == 0 ? (uint64_t)fs.f_frsize : 4096;
+
+	return to_come + n * block + m->bytes + m->n * MEMBER_COST + SPARE;
+}
+
 /* releases/42.new is what store_build was at when it was killed. */
 static bool
 throw_unfinished(struct store *s)
 {
-	int fd = store_dir_open(s->releases, ".");
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = store_dir_list(s->releases, ".");
 	const struct dirent *entry;
-	bool ok = true;
+	bool ok = dir != NULL;
 
-	if (dir == NULL) {
-		store_shut(fd);
-		return false;
-	}
 	while (ok && (entry = readdir(dir)) != NULL)
 		if (slice_ends(slice_str(entry->d_name), SLICE(".new")))
 			ok = store_throw(s, s->releases, entry->d_name);
-	(void)closedir(dir);
+	if (dir != NULL)
+		(void)closedir(dir);
 	return ok;
 }
 
-/* Without hard links no release can be made: told before the work. */
+/* Without hard links no release can be made: told before the work. The file made for
+ * that also tells what time it is on the file system. */
 static bool
 has_hard_links(struct store *s, struct why *why)
 {
 	char file[STORE_NAME_SIZE], link[STORE_NAME_SIZE];
 	int fd = store_tmp_file(s, file);
+	struct stat st;
 	bool ok;
 
-	if (fd == -1)
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		store_shut(fd);
 		return store_fault(s, why, STORE_TMP, NULL);
+	}
 	store_shut(fd);
+	s->since = st.st_mtim;
 	store_tmp_name(s, "link", link);
 	ok = linkat(s->tmp, file, s->tmp, link, 0) == 0 ||
 	     (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS &&
@@ -265,6 +286,17 @@ store_dir_make(int dir, const char *name, bool *made)
 	if (made != NULL)
 		*made = true;
 	return fd;
+}
+
+DIR *
+store_dir_list(int dir, const char *name)
+{
+	int fd = store_dir_open(dir, name);
+	DIR *list = fd == -1 ? NULL : fdopendir(fd);
+
+	if (list == NULL)
+		store_shut(fd);
+	return list;
 }
 
 int
@@ -380,19 +412,15 @@ is_dots(const char *name)
 static bool
 empty_one(struct store *s, const char *name)
 {
-	int fd = store_dir_open(s->tmp, name);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = store_dir_list(s->tmp, name);
 	const struct dirent *entry;
-	bool ok = true;
+	bool ok = dir != NULL;
 
-	if (dir == NULL) {
-		store_shut(fd);
-		return false;
-	}
 	while (ok && (entry = readdir(dir)) != NULL)
 		if (!is_dots(entry->d_name))
-			ok = remove_one(s, fd, entry->d_name);
-	(void)closedir(dir);
+			ok = remove_one(s, dirfd(dir), entry->d_name);
+	if (dir != NULL)
+		(void)closedir(dir);
 	return ok;
 }
 
@@ -409,15 +437,10 @@ sweep_one(struct store *s, const char *name)
 bool
 store_sweep(struct store *s, bool all)
 {
-	int fd = store_dir_open(s->tmp, ".");
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = store_dir_list(s->tmp, ".");
 	const struct dirent *entry;
-	bool ok = true, found = true;
+	bool ok = dir != NULL, found = true;
 
-	if (dir == NULL) {
-		store_shut(fd);
-		return false;
-	}
 	/* Directories that moved up are met in the same round or the next. */
 	while (ok && found) {
 		found = false;
@@ -431,6 +454,7 @@ store_sweep(struct store *s, bool all)
 			ok = sweep_one(s, entry->d_name);
 		}
 	}
-	(void)closedir(dir);
+	if (dir != NULL)
+		(void)closedir(dir);
 	return ok;
 }

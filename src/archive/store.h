@@ -41,12 +41,19 @@ enum store_lock store_lock(struct store *s, struct why *why);
 /* STORE itself, to open things beneath. Borrowed. */
 int store_fd(const struct store *s);
 
+/* Bytes of disk that it takes to take a release over, above what is used now: the
+ * objects that are to come (to_come bytes, n files), and its archive, which holds all
+ * its files again while the archive before it is still there. So N bytes of pages
+ * need 2 N, and 3 N while they change. */
+uint64_t store_need(const struct store *s, const struct manifest *m,
+    uint64_t to_come, size_t n);
+
 /* ------------------------------------------------------------ objects */
 
 /* Whether the object is there and to be trusted: linked into a release, hence
- * synced before a switch; one that is not is hashed once more, and removed (when
- * the lock is held) when it is not what its name says. One that cannot be read is
- * not to be trusted, and stays. */
+ * synced before a switch, and verify's to judge; one that is not is hashed once more,
+ * and removed (when the lock is held) when it is not what its name says. One that
+ * cannot be read is not to be trusted, and stays. */
 bool store_has(struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
 /* Bytes of an object that is there. */
@@ -90,15 +97,32 @@ bool store_objects(
 /* Builds releases/<serial> of a manifest whose objects are all there: hard
  * links, the manifest's bytes at mirror/MANIFEST, the archive at
  * mirror/capsule.tar; synced; not yet current. One that is there already is
- * built again and replaced. Not so the current one: it is left when its
- * manifest is the same; another is an error. False and why, and nothing of it
- * stays; an object that is corrupt (or missing) is then reported and removed,
- * so that the next run fetches it again. */
+ * built again and replaced; but one that is current, or that somebody holds, is
+ * repaired in place when its manifest is the same (each file that is not its
+ * object becomes it, in one step; the archive is written again); another is an
+ * error. False and why, and nothing of it stays; an object that is corrupt (or
+ * missing) is then reported and removed, so that the next run fetches it again. */
 bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct why *why);
 
+/* Whether a release has this manifest, each file that it lists (the object itself by
+ * another name, as many bytes as it says in all), and, the current one, an archive.
+ * Names, sizes and links alone: what the bytes are is for verify. */
+bool store_release_is_whole(
+    struct store *s, const struct manifest *m, struct slice bytes);
+
+/* Makes each file of a release its object again where it is not and the object is
+ * there: for releases that are not to be built again. */
+bool store_relink(struct store *s, const struct manifest *m, struct why *why);
+
+/* Writes a release's mirror/MANIFEST, when that is damaged: without it, store_build
+ * takes the release for another. */
+bool store_put_manifest(
+    struct store *s, uint64_t serial, struct slice bytes, struct why *why);
+
 /* Makes current point to releases/<serial>, in one step: symlink, rename, sync. The
- * release that was current counts as superseded from now on. */
+ * release that was current counts as superseded from now on. All others lose their
+ * archives: before a switch to an older one, build it again. */
 bool store_switch(struct store *s, uint64_t serial, struct why *why);
 
 /* The serial that current leads to. 0 and errno: to no release that is there
@@ -119,26 +143,7 @@ bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);
 /* releases/<serial>, to open beneath; the caller's. -1 and errno. */
 int store_release_fd(const struct store *s, uint64_t serial);
 
-/* Writes a release's mirror/MANIFEST and mirror/capsule.tar again, from objects
- * that are there: for verify, when those two are corrupt. */
-bool store_restore(struct store *s, const struct manifest *m,
-    struct slice bytes, struct why *why);
-
-/* Writes a release's mirror/MANIFEST alone, whether or not its objects are there. */
-bool store_restore_manifest(
-    struct store *s, uint64_t serial, struct slice bytes, struct why *why);
-
-/* Makes each file of a release a link to its object again where it is not,
- * after corrupt objects were discarded and fetched again; *mended of them. A
- * file whose object is not there, or cannot be opened, stays as it is. */
-bool store_relink(struct store *s, const struct manifest *m, unsigned *mended,
-    struct why *why);
-
 /* ------------------------------------------------------------- pruning */
-
-/* Whether a release may still be served, or was built, less than
- * STORE_SUPERSEDED_S ago. */
-bool store_is_recent(const struct store *s, uint64_t serial);
 
 /* What store_prune keeps, besides the current release and the recent ones. */
 struct store_keeping {
@@ -153,11 +158,47 @@ struct store_keeping {
 	uint64_t highest;
 };
 
-/* Removes all other releases; then objects of no release. Counts (may be NULL). A
- * release on which somebody holds a flock (a server does, shared, on what it may
- * still serve) is left for the next time. */
+enum store_decision {
+	STORE_GOES,
+	STORE_IS_NEW,
+	STORE_IS_OLD, /* kept to go back to, by back_s */
+	STORE_IS_SERVED,
+	STORE_IS_RECENT, /* superseded or built less than STORE_SUPERSEDED_S ago */
+	STORE_IS_HELD, /* it would go, but somebody has a lock on it */
+};
+
+struct store_release {
+	uint64_t serial;
+	/* Seconds since it was superseded or built. One that is far ahead is a clock
+	 * that was wrong, and no reason to keep a release forever. */
+	int64_t age;
+	enum store_decision decision;
+};
+
+/* Decides of n releases, ascending by serial, from serials and ages alone. */
+void store_judge(struct store_release *list, size_t n, uint64_t current,
+    const struct store_keeping *keep);
+
+/* What store_prune came to, also when it failed half-way: the releases that were
+ * there, those that STORE_GOES were removed. */
+struct store_pruned {
+	struct store_release *release;
+	size_t n;
+	unsigned objects; /* how many were removed */
+};
+
+/* Removes all other releases; then objects of no release, and the archives of
+ * releases that are not current. out may be NULL; out->release is the caller's to
+ * free. A release on which somebody holds a flock (a server does, shared, on what it
+ * may still serve) is left for the next time. */
 bool store_prune(struct store *s, const struct store_keeping *keep,
-    unsigned *releases, unsigned *objects, struct why *why);
+    struct store_pruned *out, struct why *why);
+
+/* Removes these releases, whatever else would keep them (never the current one),
+ * waiting up to wait_s seconds for those who hold a lock on one; those still held
+ * stay in serial[], *n of them. Then objects of no release. False and why. */
+bool store_retract(struct store *s, uint64_t *serial, size_t *n,
+    unsigned wait_s, struct why *why);
 
 /* The file that is served as mirror/trace: written atomically. */
 bool store_write_trace(struct store *s, struct slice text, struct why *why);

@@ -3,6 +3,7 @@
 #ifndef ARCHIVE_STORE_INTERNAL_H
 #define ARCHIVE_STORE_INTERNAL_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "archive/store.h"
@@ -15,26 +16,34 @@ enum {
 	STORE_LOCK_MODE = 0600, /* who can open it can hold it */
 	STORE_NAME_SIZE = 64,   /* of names that we make: in tmp/, releases/ */
 	STORE_CHUNK = 64 * 1024,
+	STORE_FOLDERS = 256, /* of objects/ */
 };
 
 struct store {
 	char *path; /* for messages */
 	int root, objects, releases;
-	int tmp, lock;      /* -1 until store_lock */
+	int tmp, lock; /* -1 until store_lock */
+	/* When the lock was taken, by the file system's clock: what was written
+	 * later was written by this run. */
+	struct timespec since;
 	unsigned long made; /* names in tmp/ so far */
+	bool *folder; /* STORE_FOLDERS: it is there, and no link to elsewhere */
 };
 
 /* Appends "PATH/name: what"; what NULL: errno's words. Keeps errno, returns false. */
 bool store_fault(
     const struct store *s, struct why *why, const char *name, const char *what);
 
-/* ---------------------------------------------------------- store_files.c */
+/* ---------------------------------------------------------------- store.c */
 
 /* A directory, not through a link; -1 and errno. */
 int store_dir_open(int dir, const char *name);
 
 /* The same, made when it is not there (*made then, may be NULL). */
 int store_dir_make(int dir, const char *name, bool *made);
+
+/* The same, to be listed; NULL and errno. */
+DIR *store_dir_list(int dir, const char *name);
 
 /* A regular file to read, not through a link; -1 and errno. */
 int store_file_open(int dir, const char *name, struct stat *st);
@@ -53,11 +62,6 @@ int store_tmp_file(struct store *s, char name[STORE_NAME_SIZE]);
 bool store_put_file(struct store *s, int dir, const char *name,
     struct slice bytes, mode_t mode);
 
-/* Takes a release away from those who open it by its name, and moves it to tmp/, to
- * be swept. *held: somebody has a lock on it (a server that may still serve it, a
- * verify): then it stays, and nothing has failed. False and errno. */
-bool store_throw_release(struct store *s, const char *name, bool *held);
-
 /* Moves dir/name (of any kind) to tmp/, to be swept. True when it is not there. */
 bool store_throw(struct store *s, int dir, const char *name);
 
@@ -66,13 +70,35 @@ bool store_sweep(struct store *s, bool all);
 
 /* --------------------------------------------------------- store_object.c */
 
-/* Links the object to dir/name; one that has all the links that the file system
- * allows is copied first. False and why. */
+/* An object's description. False and errno; EINVAL: it is not a regular file. */
+bool store_object_stat(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st);
+
+/* An object to read, and its description. -1 and why. */
+int store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
+    struct stat *st, struct why *why);
+
+/* Whether dir/name is the object that st describes, by another name. */
+bool store_is_linked(const struct stat *object, int dir, const char *name);
+
+/* Makes dir/name a name of the object, in one step, whatever lay there; an object
+ * that has all the names that the file system allows is copied first. False and
+ * why. */
 bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
     const char *name, struct why *why);
 
-/* --------------------------------------------------------- store_release.c */
+/* -------------------------------------------------------- store_release.c */
 
+/* What a release's directory is called: "42". */
 void store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE]);
+
+/* Takes a release away from those who open it by its name, and moves it to tmp/, to
+ * be swept. *held: somebody has a lock on it (a server that may still serve it, a
+ * verify): then it stays, and nothing has failed. False and errno. */
+bool store_throw_release(struct store *s, uint64_t serial, bool *held);
+
+/* Removes the archives of all releases but the current one, as far as that can be
+ * done. */
+void store_drop_archives(struct store *s);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Objects of a store: files by the SHA-256 of their bytes. */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,14 +12,12 @@
 #include "os/file.h"
 #include "util/fd.h"
 
-enum { FOLDER_DIGITS = 2, FOLDERS = 256 };
-
 struct store_object {
 	struct store *store;
 	struct digest digest;
 	uint64_t size;
 	int fd;
-	char name[STORE_NAME_SIZE]; /* in tmp/ */
+	char name[STORE_NAME_SIZE]; /* in tmp/; "": it is there no more */
 };
 
 static bool
@@ -33,50 +30,80 @@ object_fault(const struct store *s, struct why *why,
 	return store_fault(s, why, path, what);
 }
 
-/* The directory objects/ab (made when that is wanted) and the name in it. -1 and
- * errno. */
-static int
-store_object_dir(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    bool make, char name[DIGEST_HEX_SIZE])
+/* An object's name beneath s->objects, in path. Its folder (made when that is wanted)
+ * is looked at once: the lock keeps others of our kind away, and who else may write
+ * here needs no link. NULL and errno. */
+static const char *
+object_place(const struct store *s, const uint8_t digest[DIGEST_SIZE],
+    bool make, char path[STORE_PATH_SIZE])
 {
-	char hex[DIGEST_HEX_SIZE], folder[FOLDER_DIGITS + 1];
+	char *name = path + sizeof(STORE_OBJECTS), *slash;
+	int fd;
 
-	digest_hex(digest, hex);
-	memcpy(folder, hex, FOLDER_DIGITS);
-	folder[FOLDER_DIGITS] = '\0';
-	memcpy(name, hex + FOLDER_DIGITS, sizeof(hex) - FOLDER_DIGITS);
-	return make ? store_dir_make(s->objects, folder, NULL)
-		    : store_dir_open(s->objects, folder);
+	store_layout_object(digest, path);
+	if (s->folder[digest[0]])
+		return name;
+	slash = strchr(name, '/');
+	*slash = '\0';
+	fd = make ? store_dir_make(s->objects, name, NULL)
+		  : store_dir_open(s->objects, name);
+	*slash = '/';
+	if (fd == -1)
+		return NULL;
+	(void)close(fd);
+	s->folder[digest[0]] = true;
+	return name;
 }
 
-/* False and errno; EINVAL: it is not a regular file. */
-static bool
-object_stat(
+bool
+store_object_stat(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)
 {
-	char name[DIGEST_HEX_SIZE];
-	int dir = store_object_dir(s, digest, false, name);
-	bool is;
+	char path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, false, path);
 
-	is = dir != -1 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0;
-	if (is && !S_ISREG(st->st_mode)) {
-		errno = EINVAL;
-		is = false;
-	}
-	store_shut(dir);
-	return is;
+	if (name == NULL ||
+	    fstatat(s->objects, name, st, AT_SYMLINK_NOFOLLOW) == -1)
+		return false;
+	errno = EINVAL;
+	return S_ISREG(st->st_mode);
+}
+
+static int
+object_open(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)
+{
+	char path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, false, path);
+
+	return name == NULL ? -1 : store_file_open(s->objects, name, st);
 }
 
 int
 store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
-	char name[DIGEST_HEX_SIZE];
-	int dir = store_object_dir(s, digest, false, name);
 	struct stat st;
-	int fd;
 
-	fd = dir == -1 ? -1 : store_file_open(dir, name, &st);
-	store_shut(dir);
+	return object_open(s, digest, &st);
+}
+
+/* Reports why an object is of no use: by errno. */
+static bool
+object_missing(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why)
+{
+	return object_fault(s, why, digest,
+	    file_is_absent(errno) || errno == EINVAL ? "is missing" : NULL);
+}
+
+int
+store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
+    struct stat *st, struct why *why)
+{
+	int fd = object_open(s, digest, st);
+
+	if (fd == -1)
+		(void)object_missing(s, digest, why);
 	return fd;
 }
 
@@ -95,11 +122,8 @@ is_of_its_hash(
 	if (fd == -1)
 		return false;
 	digest_init(&d);
-	while ((n = fd_read(fd, chunk, sizeof(chunk))) != 0) {
-		if (n == -1)
-			break;
+	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 		digest_add(&d, slice_of(chunk, (size_t)n));
-	}
 	store_shut(fd);
 	hashed = digest_end(&d, got) && n == 0;
 	*other = hashed && !digest_equal(got, digest);
@@ -109,20 +133,16 @@ is_of_its_hash(
 bool
 store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
-	char name[DIGEST_HEX_SIZE];
 	struct stat st;
+	struct why why;
 	bool other;
-	int dir;
 
-	if (!object_stat(s, digest, &st))
+	if (!store_object_stat(s, digest, &st))
 		return false;
 	if (st.st_nlink > 1 || is_of_its_hash(s, digest, &other))
 		return true;
-	if (s->lock != -1 && other) {
-		dir = store_object_dir(s, digest, false, name);
-		(void)unlinkat(dir, name, 0);
-		store_shut(dir);
-	}
+	if (s->lock != -1 && other)
+		(void)store_discard(s, digest, &why);
 	return false;
 }
 
@@ -132,7 +152,7 @@ store_size(
 {
 	struct stat st;
 
-	if (!object_stat(s, digest, &st))
+	if (!store_object_stat(s, digest, &st))
 		return false;
 	*size = (uint64_t)st.st_size;
 	return true;
@@ -142,14 +162,12 @@ bool
 store_discard(
     struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why)
 {
-	char name[DIGEST_HEX_SIZE];
-	int dir = store_object_dir(s, digest, false, name);
-	bool ok;
+	char path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, false, path);
 
 	assert(s->lock != -1);
-	ok = (dir != -1 && unlinkat(dir, name, 0) == 0) || errno == ENOENT;
-	store_shut(dir);
-	return ok || object_fault(s, why, digest, NULL);
+	return (name != NULL && unlinkat(s->objects, name, 0) == 0) ||
+	       errno == ENOENT || object_fault(s, why, digest, NULL);
 }
 
 struct store_object *
@@ -190,7 +208,8 @@ store_object_drop(struct store_object **o)
 	if (old == NULL)
 		return;
 	store_shut(old->fd);
-	(void)unlinkat(old->store->tmp, old->name, 0);
+	if (old->name[0] != '\0')
+		(void)unlinkat(old->store->tmp, old->name, 0);
 	digest_fini(&old->digest);
 	free(old);
 	*o = NULL;
@@ -202,20 +221,21 @@ static bool
 object_settle(struct store_object *o, const uint8_t digest[DIGEST_SIZE])
 {
 	struct store *s = o->store;
-	char name[DIGEST_HEX_SIZE];
+	char path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, true, path);
 	struct stat st;
-	bool ok;
-	int dir;
 
-	if (object_stat(s, digest, &st) && st.st_nlink > 1 &&
+	if (name == NULL)
+		return false;
+	if (fstatat(s->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink > 1 &&
 	    (uint64_t)st.st_size == o->size)
 		return true;
-	if (fchmod(o->fd, STORE_OBJECT_MODE) == -1)
+	if (fchmod(o->fd, STORE_OBJECT_MODE) == -1 ||
+	    renameat(s->tmp, o->name, s->objects, name) == -1)
 		return false;
-	dir = store_object_dir(s, digest, true, name);
-	ok = dir != -1 && renameat(s->tmp, o->name, dir, name) == 0;
-	store_shut(dir);
-	return ok;
+	o->name[0] = '\0';
+	return true;
 }
 
 enum store_kept
@@ -256,37 +276,69 @@ static bool
 object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t chunk[STORE_CHUNK];
-	char tmp[STORE_NAME_SIZE], name[DIGEST_HEX_SIZE];
+	char tmp[STORE_NAME_SIZE], path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, false, path);
 	int from = store_object_fd(s, digest);
 	int to = from == -1 ? -1 : store_tmp_file(s, tmp);
-	int dir = -1;
 	bool ok = to != -1;
 	ssize_t n = -1;
 
 	while (ok && (n = fd_read(from, chunk, sizeof(chunk))) > 0)
 		ok = fd_write_all(to, slice_of(chunk, (size_t)n));
-	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0;
-	store_shut(from);
-	if (ok)
-		dir = store_object_dir(s, digest, false, name);
-	ok = dir != -1 && renameat(s->tmp, tmp, dir, name) == 0;
-	store_shut(dir);
+	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0 &&
+	     renameat(s->tmp, tmp, s->objects, name) == 0;
 	if (!ok && to != -1)
 		(void)unlinkat(s->tmp, tmp, 0);
+	store_shut(from);
 	store_shut(to);
 	return ok;
 }
 
 static bool
-link_once(
+object_link(
     struct store *s, const uint8_t digest[DIGEST_SIZE], int dir, const char *to)
 {
-	char name[DIGEST_HEX_SIZE];
-	int from = store_object_dir(s, digest, false, name);
-	bool ok = from != -1 && linkat(from, name, dir, to, 0) == 0;
+	char path[STORE_PATH_SIZE];
+	const char *name = object_place(s, digest, false, path);
 
-	store_shut(from);
-	return ok;
+	if (name == NULL)
+		return false;
+	if (linkat(s->objects, name, dir, to, 0) == 0)
+		return true;
+	return errno == EMLINK && object_copy(s, digest) &&
+	       linkat(s->objects, name, dir, to, 0) == 0;
+}
+
+/* No other file has so many names: it is an object that object_copy has left. */
+enum { MANY_NAMES = 1000 };
+
+bool
+store_is_linked(const struct stat *object, int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && st.st_size == object->st_size &&
+	       ((st.st_ino == object->st_ino && st.st_dev == object->st_dev) ||
+		   st.st_nlink >= MANY_NAMES);
+}
+
+/* In place of what lies at dir/name. */
+static bool
+object_replace(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
+    const char *name)
+{
+	char tmp[STORE_NAME_SIZE];
+
+	store_tmp_name(s, "link", tmp);
+	if (!object_link(s, digest, s->tmp, tmp))
+		return false;
+	if (renameat(s->tmp, tmp, dir, name) == 0 ||
+	    (errno == EISDIR && store_throw(s, dir, name) &&
+		renameat(s->tmp, tmp, dir, name) == 0))
+		return true;
+	(void)unlinkat(s->tmp, tmp, 0);
+	return false;
 }
 
 bool
@@ -296,19 +348,17 @@ store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 	struct stat st;
 
 	/* linkat takes a symbolic link for itself: none may be planted. */
-	if (!object_stat(s, digest, &st))
-		return object_fault(s, why, digest,
-		    file_is_absent(errno) || errno == EINVAL ? "is missing"
-							     : NULL);
-	if (link_once(s, digest, dir, name))
+	if (!store_object_stat(s, digest, &st))
+		return object_missing(s, digest, why);
+	if (object_link(s, digest, dir, name))
 		return true;
-	if (errno == EMLINK && object_copy(s, digest) &&
-	    link_once(s, digest, dir, name))
+	if (errno == EEXIST && (store_is_linked(&st, dir, name) ||
+				   object_replace(s, digest, dir, name)))
 		return true;
-	if (errno == EPERM && st.st_uid != geteuid())
-		return object_fault(s, why, digest,
-		    "belongs to another user, and cannot be linked");
-	return object_fault(s, why, digest, NULL);
+	return object_fault(s, why, digest,
+	    errno == EPERM && st.st_uid != geteuid()
+		? "belongs to another user, and cannot be linked"
+		: NULL);
 }
 
 /* One of objects/'s folders. *ended: visit wanted no more. */
@@ -318,23 +368,20 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 {
 	uint8_t digest[DIGEST_SIZE];
 	char hex[DIGEST_HEX_SIZE];
-	int fd = store_dir_open(s->objects, folder);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = store_dir_list(s->objects, folder);
 	const struct dirent *entry;
 	struct stat st;
 	int error = 0;
 
-	if (dir == NULL) {
-		store_shut(fd);
+	if (dir == NULL)
 		return errno == ENOENT;
-	}
 	while (!*ended && (errno = 0, entry = readdir(dir)) != NULL) {
 		if (snprintf(hex, sizeof(hex), "%s%s", folder, entry->d_name) !=
 			(int)sizeof(hex) - 1 ||
 		    !digest_parse(slice_str(hex), digest))
 			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-		    -1) {
+		if (fstatat(dirfd(dir), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1) {
 			if (errno != ENOENT)
 				break;
 			continue;
@@ -354,12 +401,12 @@ bool
 store_objects(
     const struct store *s, store_visit *visit, void *arg, struct why *why)
 {
-	char folder[FOLDER_DIGITS + 1];
+	char folder[sizeof("ab")];
 	bool ended = false;
 
-	for (int i = 0; i < FOLDERS; i++) {
+	for (unsigned i = 0; i < STORE_FOLDERS; i++) {
 		(void)snprintf(
-		    folder, sizeof(folder), "%02x", (unsigned)i % FOLDERS);
+		    folder, sizeof(folder), "%02x", i % STORE_FOLDERS);
 		if (!visit_folder(s, folder, visit, arg, &ended))
 			return store_fault(s, why, "objects", NULL);
 		if (ended)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Releases of a store, and which of them is current. */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,20 +16,19 @@
 #include "util/array.h"
 #include "util/fd.h"
 
-/* What a release consists of, made from a manifest and objects in one pass: the
- * files, and the archive that holds the same bytes. */
+/* What a release consists of, made from a manifest and objects: the archive, then the
+ * files, which are other names of the objects. */
 
 struct fill {
 	struct store *store;
 	const struct manifest *m;
 	struct why *why;
-	int release;
-	bool link;
 
-	/* The directory that was last linked to, and how its path begins. */
-	int dir;
+	/* The directory beneath the release that was last used, and how its path
+	 * begins. */
+	int release, dir;
 	struct slice dir_path;
-	size_t directories;
+	size_t directories; /* made so far */
 
 	int tar;
 	struct ustar_writer ustar;
@@ -67,15 +65,33 @@ sink(void *arg, struct slice bytes)
 	return true;
 }
 
-/* Another directory becomes f->dir: step by step from the release down. */
+/* A directory in dir, made when there is none. What else lies there is in the way of
+ * the release's files and goes. */
+static int
+step_down(struct fill *f, int dir, const char *name)
+{
+	bool made = false;
+	int fd = store_dir_make(dir, name, &made);
+
+	if (fd == -1 && (errno == ENOTDIR || errno == ELOOP) &&
+	    store_throw(f->store, dir, name))
+		fd = store_dir_make(dir, name, &made);
+	f->directories += made;
+	return fd;
+}
+
+/* The directory at path becomes f->dir: step by step from the release down, through
+ * no link; made (make) where it is missing. */
 static bool
-enter(struct fill *f, struct slice path)
+enter(struct fill *f, struct slice path, bool make)
 {
 	char part[MANIFEST_PART_MAX + 1];
 	struct slice rest = path, head;
-	int fd, dir = store_dir_open(f->release, ".");
-	bool made;
+	int fd, dir;
 
+	if (f->dir != -1 && slice_equal(path, f->dir_path))
+		return true;
+	dir = store_dir_open(f->release, ".");
 	while (dir != -1 && rest.len > 0) {
 		(void)slice_cut(rest, '/', &head, &rest);
 		if (head.len == 0 || head.len >= sizeof(part)) {
@@ -84,37 +100,45 @@ enter(struct fill *f, struct slice path)
 		}
 		memcpy(part, head.ptr, head.len);
 		part[head.len] = '\0';
-		fd = store_dir_make(dir, part, &made);
+		fd = make ? step_down(f, dir, part) : store_dir_open(dir, part);
 		store_shut(dir);
 		dir = fd;
-		f->directories += made;
 		if (f->directories > STORE_DIRECTORIES_MAX)
-			break;
+			return store_fault(f->store, f->why, STORE_RELEASES,
+			    "the manifest has too many directories");
 	}
 	store_shut(f->dir);
 	f->dir = dir;
 	f->dir_path = path;
-	if (f->directories > STORE_DIRECTORIES_MAX)
-		return store_fault(f->store, f->why, "releases",
-		    "the manifest has too many directories");
 	return (dir != -1 && rest.len == 0) ||
-	       store_fault(f->store, f->why, "releases", NULL);
+	       store_fault(f->store, f->why, STORE_RELEASES, NULL);
+}
+
+/* The directory of a file becomes f->dir; its name there. NULL and why. */
+static const char *
+enter_above(struct fill *f, const char *path, bool make)
+{
+	const char *slash = strrchr(path, '/');
+	struct slice dir =
+	    slice_of(path, slash == NULL ? 0 : (size_t)(slash - path));
+	const char *fault = manifest_name_fault(slice_str(path));
+
+	if (fault != NULL) {
+		(void)store_fault(f->store, f->why, path, fault);
+		return NULL;
+	}
+	if (!enter(f, dir, make))
+		return NULL;
+	return slash == NULL ? path : slash + 1;
 }
 
 static bool
 link_file(struct fill *f, const struct manifest_entry *e)
 {
-	const char *slash = strrchr(e->path, '/');
-	struct slice dir =
-	    slice_of(e->path, slash == NULL ? 0 : (size_t)(slash - e->path));
-	const char *fault = manifest_name_fault(slice_str(e->path));
+	const char *name = enter_above(f, e->path, true);
 
-	if (fault != NULL)
-		return store_fault(f->store, f->why, e->path, fault);
-	if ((f->dir == -1 || !slice_equal(dir, f->dir_path)) && !enter(f, dir))
-		return false;
-	return store_link(f->store, e->digest, f->dir,
-	    slash == NULL ? e->path : slash + 1, f->why);
+	return name != NULL &&
+	       store_link(f->store, e->digest, f->dir, name, f->why);
 }
 
 /* Nothing corrupt gets into a release: the next run fetches it again. */
@@ -131,44 +155,68 @@ is_rotten(struct fill *f, const struct manifest_entry *e)
 }
 
 static bool
-archive_file(struct fill *f, const struct manifest_entry *e)
+is_later(struct timespec a, struct timespec b)
 {
+	return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec
+				    : a.tv_nsec > b.tv_nsec;
+}
+
+/* What an earlier run has left is hashed on its way into the archive: as it is taken
+ * into a new release, to be served and fetched as this manifest's, for as long as
+ * that is current. It may have rotted since, linked or not, and a power cut may have
+ * kept its name and lost its bytes. What was written by this run was hashed when it
+ * came, and is read back from memory. */
+static bool
+archive_bytes(
+    struct fill *f, const struct manifest_entry *e, int fd, struct stat *st)
+{
+	bool known = is_later(st->st_mtim, f->store->since), ok = true;
+	uint64_t left = (uint64_t)st->st_size;
 	uint8_t got[DIGEST_SIZE];
-	int fd = store_object_fd(f->store, e->digest);
-	struct digest d;
-	uint64_t size = 0, left;
-	bool ok;
+	struct digest d = { 0 };
 	ssize_t n = 0;
 
-	if (fd == -1 || !store_size(f->store, e->digest, &size) ||
-	    !ustar_begin(&f->ustar, e->path, size, f->m->created)) {
-		store_shut(fd);
-		if (f->why->text[0] == '\0')
-			(void)store_fault(f->store, f->why, e->path,
-			    fd == -1 ? "its object cannot be opened"
-				     : "cannot be archived");
-		return false;
-	}
-	digest_init(&d);
-	ok = true;
-	for (left = size; ok && left > 0; left -= (uint64_t)n) {
+	if (!known)
+		digest_init(&d);
+	for (; ok && left > 0; left -= (uint64_t)n) {
 		n = fd_read(fd, f->in,
 		    left < sizeof(f->in) ? (size_t)left : sizeof(f->in));
 		if (n <= 0)
 			break;
-		digest_add(&d, slice_of(f->in, (size_t)n));
+		if (!known)
+			digest_add(&d, slice_of(f->in, (size_t)n));
 		ok = ustar_bytes(&f->ustar, slice_of(f->in, (size_t)n));
 	}
-	store_shut(fd);
-	if (!digest_end(&d, got) || !ok)
-		return false;
 	if (n == -1)
-		return store_fault(f->store, f->why, e->path, NULL);
+		(void)store_fault(f->store, f->why, e->path, NULL);
+	if (known)
+		return ok && (left == 0 || (n == 0 && is_rotten(f, e)));
+	if (!digest_end(&d, got) || !ok || n == -1)
+		return false;
 	return digest_equal(got, e->digest) || is_rotten(f, e);
 }
 
 static bool
-filling_archive_manifest(struct fill *f, struct slice bytes)
+archive_file(struct fill *f, const struct manifest_entry *e)
+{
+	struct stat st;
+	int fd = store_object_open(f->store, e->digest, &st, f->why);
+	bool ok;
+
+	if (fd == -1)
+		return false;
+	ok = ustar_begin(
+		 &f->ustar, e->path, (uint64_t)st.st_size, f->m->created) &&
+	     archive_bytes(f, e, fd, &st);
+	store_shut(fd);
+	if (!ok && f->why->text[0] == '\0')
+		(void)store_fault(
+		    f->store, f->why, e->path, "cannot be archived");
+	return ok;
+}
+
+static bool
+archive_manifest(struct fill *f, struct slice bytes)
 {
 	return ustar_begin(
 		   &f->ustar, MANIFEST_PATH, bytes.len, f->m->created) &&
@@ -176,7 +224,7 @@ filling_archive_manifest(struct fill *f, struct slice bytes)
 }
 
 static bool
-write_all_files(struct fill *f, struct slice bytes)
+write_archive(struct fill *f, struct slice bytes)
 {
 	bool written = false;
 
@@ -185,42 +233,49 @@ write_all_files(struct fill *f, struct slice bytes)
 
 		if (!written && strcmp(e->path, MANIFEST_PATH) > 0) {
 			written = true;
-			if (!filling_archive_manifest(f, bytes))
+			if (!archive_manifest(f, bytes))
 				return false;
 		}
-		if ((f->link && !link_file(f, e)) || !archive_file(f, e))
+		if (!archive_file(f, e))
 			return false;
 	}
-	return (written || filling_archive_manifest(f, bytes)) &&
-	       ustar_end(&f->ustar) && flush(f);
+	return (written || archive_manifest(f, bytes)) &&
+	       ustar_end(&f->ustar) && flush(f) &&
+	       (fchmod(f->tar, STORE_OBJECT_MODE) == 0 ||
+		   store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL));
 }
 
+/* The last part of a path. */
 static const char *
 last_of(const char *path)
 {
 	return strrchr(path, '/') + 1;
 }
 
-/* Both into mirror/, of which nothing is seen before it is whole. */
+/* The archive first, under a name of tmp/: by then every object is known to be
+ * good. */
 static bool
-put_both(struct fill *f, const char *tmp, struct slice bytes)
+fill_release(struct fill *f, const char *tmp, struct slice bytes)
 {
 	struct store *s = f->store;
-	int mirror = store_dir_make(f->release, "mirror", NULL);
-	bool ok;
 
-	ok = mirror != -1 && fchmod(f->tar, STORE_OBJECT_MODE) == 0 &&
-	     renameat(s->tmp, tmp, mirror, last_of(MANIFEST_ARCHIVE)) == 0 &&
-	     store_put_file(
-		 s, mirror, last_of(MANIFEST_PATH), bytes, STORE_OBJECT_MODE);
-	store_shut(mirror);
-	return ok || store_fault(s, f->why, "mirror", NULL);
+	if (!write_archive(f, bytes))
+		return false;
+	for (size_t i = 0; i < f->m->n; i++)
+		if (!link_file(f, &f->m->entry[i]))
+			return false;
+	if (!enter(f, SLICE("mirror"), true))
+		return false;
+	return (store_put_file(s, f->dir, last_of(MANIFEST_PATH), bytes,
+		    STORE_OBJECT_MODE) &&
+		   renameat(s->tmp, tmp, f->dir, last_of(MANIFEST_ARCHIVE)) ==
+		       0) ||
+	       store_fault(s, f->why, "mirror", NULL);
 }
 
-/* Writes mirror/MANIFEST and mirror/capsule.tar beneath release, and (link) makes its
- * files; names begin with "releases/..." in messages as shown. */
+/* Makes what release lacks of the manifest's files, its own file and the archive. */
 static bool
-store_fill(struct store *s, int release, bool link, const struct manifest *m,
+store_fill(struct store *s, int release, const struct manifest *m,
     struct slice bytes, struct why *why)
 {
 	struct fill *f = calloc(1, sizeof(*f));
@@ -228,27 +283,27 @@ store_fill(struct store *s, int release, bool link, const struct manifest *m,
 	bool ok;
 
 	if (f == NULL)
-		return store_fault(s, why, "tmp", strerror(ENOMEM));
-	*f = (struct fill){ .store = s,
-		.m = m,
-		.why = why,
-		.release = release,
-		.link = link,
-		.dir = -1 };
+		return store_fault(s, why, STORE_TMP, strerror(ENOMEM));
+	why_clear(why);
+	*f = (struct fill){
+		.store = s, .m = m, .why = why, .release = release, .dir = -1
+	};
 	f->ustar.sink = sink;
 	f->ustar.arg = f;
 	f->tar = store_tmp_file(s, tmp);
 	if (f->tar == -1) {
 		free(f);
-		return store_fault(s, why, "tmp", NULL);
+		return store_fault(s, why, STORE_TMP, NULL);
 	}
-	ok = write_all_files(f, bytes) && put_both(f, tmp, bytes);
+	ok = fill_release(f, tmp, bytes);
 	if (!ok)
 		(void)unlinkat(s->tmp, tmp, 0);
 	store_shut(f->tar);
 	store_shut(f->dir);
 	free(f);
-	return ok;
+	/* All of it on the disk before anything leads to it. */
+	return ok && (syncfs(s->root) == 0 ||
+			 store_fault(s, why, STORE_RELEASES, NULL));
 }
 
 void
@@ -281,26 +336,33 @@ store_manifest(const struct store *s, uint64_t serial, struct buf *out)
 	return ok;
 }
 
-bool
-store_throw_release(struct store *s, const char *name, bool *held)
+/* Whether somebody has a lock on a release: false also on a file system without locks,
+ * which has no holders either. */
+static bool
+is_held(int release)
 {
-	int fd = store_dir_open(s->releases, name);
+	return release != -1 && flock(release, LOCK_EX | LOCK_NB) == -1 &&
+	       errno == EWOULDBLOCK;
+}
+
+bool
+store_throw_release(struct store *s, uint64_t serial, bool *held)
+{
+	char name[STORE_NAME_SIZE];
+	int fd;
 	bool thrown;
 
+	store_serial_name(serial, name);
+	fd = store_dir_open(s->releases, name);
 	*held = false;
 	/* Only a directory can be a release. */
 	if (fd == -1 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
 	    errno != EACCES)
 		return false;
-	/* Kept until it is gone from its name: who opens it afterwards does not
-	 * find it. A file system without locks has no holders either. */
-	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1 &&
-	    errno == EWOULDBLOCK) {
-		*held = true;
-		store_shut(fd);
-		return true;
-	}
-	thrown = store_throw(s, s->releases, name);
+	*held = is_held(fd);
+	/* The lock is kept until it is gone from its name: who opens it afterwards
+	 * does not find it. */
+	thrown = *held || store_throw(s, s->releases, name);
 	store_shut(fd);
 	return thrown;
 }
@@ -324,108 +386,171 @@ is_same_release(
 	return same;
 }
 
-/* Another release stands where one is to be built, and must stay; or one that
- * cannot be read: what says the former. */
-static bool
-other_fault(struct store *s, struct why *why, const char *name, int unread,
-    const char *what)
-{
-	errno = unread;
-	return store_fault(s, why, name, unread != 0 ? NULL : what);
-}
-
-static bool
-discard_release(struct store *s, const char *name)
-{
-	return store_throw(s, s->releases, name) && store_sweep(s, false);
-}
-
-/* In place of a release that is in use, only the same one will do: its files are
- * made links to their objects again. */
-static bool
-keep_held(struct store *s, const struct manifest *m, struct slice bytes,
-    struct why *why)
-{
-	unsigned mended;
-	int unread;
-
-	if (is_same_release(s, m->serial, bytes, &unread))
-		return store_relink(s, m, &mended, why);
-	return other_fault(s, why, "releases", unread,
-	    "another release of this serial is in use: restart the server, "
-	    "then "
-	    "try again");
-}
-
 /* All of it under a name that is not a release's, then on the disk, then there. */
 static bool
-build_new(struct store *s, const char *name, const struct manifest *m,
-    struct slice bytes, struct why *why)
+build_new(struct store *s, const struct manifest *m, struct slice bytes,
+    struct why *why)
 {
-	char new[STORE_NAME_SIZE + sizeof(".new")];
+	char name[STORE_NAME_SIZE], new[STORE_NAME_SIZE + sizeof(".new")];
 	bool ok, held = false;
 	int fd;
 
+	store_serial_name(m->serial, name);
 	(void)snprintf(new, sizeof(new), "%s.new", name);
 	fd = store_dir_make(s->releases, new, NULL);
 	if (fd == -1)
-		return store_fault(s, why, "releases", NULL);
-	ok = store_fill(s, fd, true, m, bytes, why);
+		return store_fault(s, why, STORE_RELEASES, NULL);
+	ok = store_fill(s, fd, m, bytes, why);
 	store_shut(fd);
 	/* What stood there goes only now, when it can be replaced. */
-	if (ok &&
-	    (syncfs(s->root) == -1 || !store_throw_release(s, name, &held) ||
-		(!held && renameat(s->releases, new, s->releases, name) == -1)))
-		ok = store_fault(s, why, "releases", NULL);
-	else if (ok && held)
-		ok = keep_held(s, m, bytes, why);
-	if (!ok || held)
-		(void)discard_release(s, new);
-	else if (!store_sweep(s, false))
-		ok = store_fault(s, why, "tmp", NULL);
+	if (ok && (!store_throw_release(s, m->serial, &held) || held ||
+		      renameat(s->releases, new, s->releases, name) == -1))
+		ok = store_fault(s, why, STORE_RELEASES,
+		    held ? "a release of this serial is in use: try again later"
+			 : NULL);
+	if (!ok)
+		(void)store_throw(s, s->releases, new);
 	return ok;
+}
+
+/* What is served, or held by a server that may still serve it, has to stay where it
+ * is, and to be this one. */
+static bool
+repair_in_place(struct store *s, int release, const struct manifest *m,
+    struct slice bytes, struct why *why)
+{
+	int unread;
+
+	if (is_same_release(s, m->serial, bytes, &unread))
+		return store_fill(s, release, m, bytes, why);
+	errno = unread;
+	if (store_current(s) == m->serial)
+		return store_fault(s, why, STORE_CURRENT,
+		    unread != 0
+			? NULL
+			: "another manifest of this serial is being served");
+	errno = unread;
+	return store_fault(s, why, STORE_RELEASES,
+	    unread != 0 ? NULL
+			: "another release of this serial is in use: restart "
+			  "the server, then try again");
 }
 
 bool
 store_build(struct store *s, const struct manifest *m, struct slice bytes,
     struct why *why)
 {
-	char name[STORE_NAME_SIZE];
-	int unread;
+	int release = store_release_fd(s, m->serial);
+	bool stays, ok;
 
 	assert(s->lock != -1);
-	store_serial_name(m->serial, name);
-	/* A release that is not served is not trusted: files may have been removed
-	 * from it, or become corrupt, since it was built. */
-	if (store_current(s) != m->serial) {
-		if (!build_new(s, name, m, bytes, why))
-			return false;
-	} else if (!is_same_release(s, m->serial, bytes, &unread)) {
-		return other_fault(s, why, STORE_CURRENT, unread,
-		    "another manifest of this serial is being served");
-	}
-	return fsync(s->releases) == 0 || store_fault(s, why, "releases", NULL);
+	stays = release != -1 &&
+		(store_current(s) == m->serial || is_held(release));
+	/* Without the lock, if that was got. */
+	(void)flock(release, LOCK_UN);
+	ok = stays ? repair_in_place(s, release, m, bytes, why)
+		   : build_new(s, m, bytes, why);
+	store_shut(release);
+	if (!store_sweep(s, false) && ok)
+		return store_fault(s, why, STORE_TMP, NULL);
+	return ok && (fsync(s->releases) == 0 ||
+			 store_fault(s, why, STORE_RELEASES, NULL));
 }
 
-bool
-store_restore(struct store *s, const struct manifest *m, struct slice bytes,
-    struct why *why)
+/* Whether each listed file is the object by another name, and all have as many bytes as
+ * the manifest says. */
+static bool
+has_all_files(struct fill *f)
 {
-	int release = store_release_fd(s, m->serial);
+	uint64_t bytes = 0;
+	struct stat object;
+
+	for (size_t i = 0; i < f->m->n; i++) {
+		const struct manifest_entry *e = &f->m->entry[i];
+		const char *name = enter_above(f, e->path, false);
+
+		if (name == NULL ||
+		    !store_object_stat(f->store, e->digest, &object) ||
+		    !store_is_linked(&object, f->dir, name))
+			return false;
+		bytes += (uint64_t)object.st_size;
+	}
+	return bytes == f->m->bytes;
+}
+
+static bool
+has_archive(const struct store *s, uint64_t serial)
+{
+	char path[STORE_PATH_SIZE + sizeof("/" MANIFEST_ARCHIVE)];
+	struct stat st;
+
+	(void)snprintf(
+	    path, sizeof(path), "%" PRIu64 "/" MANIFEST_ARCHIVE, serial);
+	return fstatat(s->releases, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
+/* Calls what on a release's directory, for which f holds no archive. */
+static bool
+with_release(struct store *s, const struct manifest *m,
+    bool (*what)(struct fill *f), struct why *why)
+{
+	struct fill *f = calloc(1, sizeof(*f));
 	bool ok;
 
-	assert(s->lock != -1);
-	if (release == -1)
-		return store_fault(s, why, "releases", NULL);
-	ok = store_fill(s, release, false, m, bytes, why);
-	store_shut(release);
-	if (ok && syncfs(s->root) == -1)
-		ok = store_fault(s, why, "releases", NULL);
+	if (f == NULL)
+		return store_fault(s, why, STORE_RELEASES, strerror(ENOMEM));
+	f->store = s;
+	f->m = m;
+	f->why = why;
+	f->dir = -1;
+	f->release = store_release_fd(s, m->serial);
+	ok = f->release == -1 ? store_fault(s, why, STORE_RELEASES, NULL)
+			      : what(f);
+	store_shut(f->dir);
+	store_shut(f->release);
+	free(f);
 	return ok;
 }
 
 bool
-store_restore_manifest(
+store_release_is_whole(
+    struct store *s, const struct manifest *m, struct slice bytes)
+{
+	struct why why;
+	int unread;
+
+	return is_same_release(s, m->serial, bytes, &unread) &&
+	       (store_current(s) != m->serial || has_archive(s, m->serial)) &&
+	       with_release(s, m, has_all_files, &why);
+}
+
+/* One that cannot be opened takes no place of what may be good. */
+static bool
+link_what_is_there(struct fill *f)
+{
+	for (size_t i = 0; i < f->m->n; i++) {
+		const struct manifest_entry *e = &f->m->entry[i];
+		int object = store_object_fd(f->store, e->digest);
+
+		store_shut(object);
+		if (object != -1 && !link_file(f, e))
+			return false;
+	}
+	return true;
+}
+
+bool
+store_relink(struct store *s, const struct manifest *m, struct why *why)
+{
+	assert(s->lock != -1);
+	return with_release(s, m, link_what_is_there, why) &&
+	       (syncfs(s->root) == 0 ||
+		   store_fault(s, why, STORE_RELEASES, NULL));
+}
+
+bool
+store_put_manifest(
     struct store *s, uint64_t serial, struct slice bytes, struct why *why)
 {
 	int release = store_release_fd(s, serial);
@@ -434,11 +559,11 @@ store_restore_manifest(
 	bool ok;
 
 	assert(s->lock != -1);
-	ok = mirror != -1 &&
-	     store_put_file(s, mirror, "MANIFEST", bytes, STORE_OBJECT_MODE);
+	ok = mirror != -1 && store_put_file(s, mirror, last_of(MANIFEST_PATH),
+				 bytes, STORE_OBJECT_MODE);
 	store_shut(mirror);
 	store_shut(release);
-	return ok || store_fault(s, why, "releases", NULL);
+	return ok || store_fault(s, why, STORE_RELEASES, NULL);
 }
 
 /* Its time tells store_is_recent when it was superseded. */
@@ -453,6 +578,27 @@ mark_superseded(struct store *s, uint64_t serial)
 	return utimensat(s->releases, name, NULL, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+void
+store_drop_archives(struct store *s)
+{
+	uint64_t current = store_current(s);
+	size_t n;
+	uint64_t *list = store_releases(s, &n);
+	int release, mirror;
+
+	for (size_t i = 0; list != NULL && i < n && current != 0; i++) {
+		if (list[i] == current)
+			continue;
+		release = store_release_fd(s, list[i]);
+		mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
+		if (mirror != -1)
+			(void)unlinkat(mirror, last_of(MANIFEST_ARCHIVE), 0);
+		store_shut(mirror);
+		store_shut(release);
+	}
+	free(list);
+}
+
 bool
 store_switch(struct store *s, uint64_t serial, struct why *why)
 {
@@ -465,8 +611,10 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 	if (release == -1)
 		return store_fault(s, why, "releases", NULL);
 	store_shut(release);
-	if (old == serial)
+	if (old == serial) {
+		store_drop_archives(s);
 		return true;
+	}
 	store_layout_release(serial, target);
 	store_tmp_name(s, STORE_CURRENT, tmp);
 	if (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1)
@@ -476,7 +624,10 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 		(void)unlinkat(s->tmp, tmp, 0);
 		return false;
 	}
-	return fsync(s->root) == 0 || store_fault(s, why, STORE_CURRENT, NULL);
+	if (fsync(s->root) == -1)
+		return store_fault(s, why, STORE_CURRENT, NULL);
+	store_drop_archives(s);
+	return true;
 }
 
 uint64_t
@@ -553,8 +704,7 @@ list_releases(DIR *dir, uint64_t **list, size_t *n)
 uint64_t *
 store_releases(const struct store *s, size_t *n)
 {
-	int fd = store_dir_open(s->releases, ".");
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = store_dir_list(s->releases, ".");
 	uint64_t *list = NULL;
 	int error;
 
@@ -566,9 +716,7 @@ store_releases(const struct store *s, size_t *n)
 		return list;
 	}
 	error = errno;
-	if (dir == NULL)
-		store_shut(fd);
-	else
+	if (dir != NULL)
 		(void)closedir(dir);
 	free(list);
 	*n = 1;

@@ -305,7 +305,7 @@ no_archive(struct tree *t)
 {
 	enum verify_news news = news_of_closed(t->root, MANIFEST_ARCHIVE);
 
-	if (news == VERIFY_MISSING && !t->release)
+	if (news == VERIFY_MISSING && (!t->release || t->v->no_archive))
 		return;
 	t->v->archive_faulty = news != VERIFY_UNREADABLE;
 	verify_report(t->v, news, MANIFEST_ARCHIVE);

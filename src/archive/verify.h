@@ -45,6 +45,7 @@ struct verify {
 	/* Private. */
 	struct buf text;     /* the manifest's bytes */
 	uint8_t *mark;       /* one for each entry */
+	bool no_archive;     /* an older release needs none */
 	bool archive_faulty; /* as was reported, and to be made again */
 	bool in_older;       /* what is reported now is of an older release */
 };

@@ -41,6 +41,7 @@ verify_release(
 		why_set(why, "%s", strerror(errno));
 		return RESULT_LOCAL;
 	}
+	v->no_archive = true;
 	result = verify_tree(v, release, true, why) ? verify_conclude(v)
 						    : RESULT_LOCAL;
 	(void)close(release);
@@ -98,6 +99,7 @@ release_check(struct older *o, struct why *why)
 	ok = v.mark != NULL && store_manifest(o->x->store, o->serial, &v.text);
 	if (!ok)
 		why_set(why, "%s", strerror(v.mark == NULL ? ENOMEM : errno));
+	v.no_archive = true;
 	ok = ok && verify_tree(&v, o->release, true, why);
 	if (!ok)
 		why_at(why, "releases/%" PRIu64, o->serial);

@@ -275,11 +275,9 @@ relink(
     void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
 {
 	struct relink *l = arg;
-	unsigned mended;
-
 	(void)serial;
 	(void)news;
-	return m == NULL || store_relink(l->store, m, &mended, l->why);
+	return m == NULL || store_relink(l->store, m, l->why);
 }
 
 /* Whether each object of the current release is there; what was not sound has been
@@ -306,7 +304,7 @@ static bool
 restore_archive(struct verify_scan *x, struct why *why)
 {
 	return !x->v->archive_faulty || !repair_is_whole(x) ||
-	       store_restore(
+	       store_build(
 		   x->store, &x->v->manifest, buf_view(&x->v->text), why);
 }
 
@@ -342,7 +340,7 @@ repair_locked(struct verify_scan *x, struct why *why)
 
 	/* A good copy is at hand: it waits for nothing else. */
 	if (x->manifest_faulty &&
-	    !store_restore_manifest(
+	    !store_put_manifest(
 		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
 		return RESULT_LOCAL;
 	if (verify_others_open(&r.others, x, why)) {
@@ -470,11 +468,10 @@ plan_releases(const struct repair *r, struct download *d)
 static bool
 relink_releases(const struct repair *r, struct store *s, struct why *why)
 {
-	unsigned mended;
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < r->n; i++)
-		ok = store_relink(s, &r->release[i], &mended, why);
+		ok = store_relink(s, &r->release[i], why);
 	return ok;
 }
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "archive/state.h"
 #include "archive/store.h"
@@ -17,69 +15,23 @@ struct prune_job {
 	uint64_t keep;
 };
 
-/* Each release of before: removed, or why it was kept though it is not among the
- * newest. What a successful prune (good_end) kept for no other reason was in
- * use. */
+/* Each release that is gone, or why it was kept though it is not among the newest. */
 static void
-pruned_print(const struct store *s, const struct store_keeping *keep,
-    const uint64_t *before, size_t n, bool good_end)
+pruned_print(const struct store_release *r)
 {
-	uint64_t current = store_current(s);
-	size_t good = 0;
-	int fd;
+	static const char *const kept[] = {
+		[STORE_IS_OLD] = "it was served long ago",
+		[STORE_IS_SERVED] = "it is being served",
+		[STORE_IS_RECENT] = "superseded less than 120 s ago, it "
+				    "may still be served",
+		[STORE_IS_HELD] = "in use",
+	};
 
-	while (
-	    good < n && (keep->highest == 0 || before[good] <= keep->highest))
-		good++;
-	for (size_t i = 0; i < n; i++) {
-		fd = store_release_fd(s, before[i]);
-		if (fd == -1 && errno == ENOENT) {
-			printf("prune: removed %" PRIu64 "\n", before[i]);
-			continue;
-		}
-		if (fd != -1)
-			close(fd);
-		if (i < good && i + keep->newest >= good)
-			continue;
-		if (before[i] == current)
-			printf("prune: kept %" PRIu64 ": it is being served\n",
-			    before[i]);
-		else if (store_is_recent(s, before[i]))
-			printf("prune: kept %" PRIu64 ": superseded less than "
-			       "%d s ago, it may still be served\n",
-			    before[i], STORE_SUPERSEDED_S);
-		else if (good_end)
-			printf("prune: kept %" PRIu64 ": in use\n", before[i]);
-	}
-}
-
-/* Releases of a mirror above the serial in its state were revoked, as those of a
- * thief. An author's serial counts as used though its release was never
- * finished. */
-static bool
-highest_find(const struct store *s, uint64_t *highest, struct why *why)
-{
-	struct state *st = calloc(1, sizeof(*st));
-	bool known = true;
-
-	*highest = 0;
-	if (st == NULL)
-		return why_memory(why);
-	switch (state_read(s, st, why)) {
-	case STATE_READ:
-		if (st->is_mirror)
-			*highest = st->serial;
-		break;
-	case STATE_NONE:
-	case STATE_BROKEN:
-		why_clear(why);
-		break;
-	case STATE_UNREAD:
-		known = false;
-		break;
-	}
-	free(st);
-	return known;
+	if (r->decision == STORE_GOES)
+		printf("prune: removed %" PRIu64 "\n", r->serial);
+	else if (r->decision != STORE_IS_NEW)
+		printf("prune: kept %" PRIu64 ": %s\n", r->serial,
+		    kept[r->decision]);
 }
 
 static void
@@ -95,31 +47,81 @@ sum_print(const struct store *s, unsigned releases, unsigned objects)
 		printf("; now serving %" PRIu64 "\n", current);
 }
 
+/* What was retracted while a server still held it. RESULT_FAILED: one still does. */
+static enum result
+prune_retracted(struct store *s, struct state *st, struct why *why)
+{
+	enum result result = RESULT_GOOD;
+	size_t before = st->n_retracted;
+
+	if (before == 0)
+		return RESULT_GOOD;
+	if (!store_retract(s, st->retracted, &st->n_retracted, 0, why) ||
+	    (st->n_retracted != before && !state_write(s, st, why)))
+		return RESULT_LOCAL;
+	for (size_t i = 0; i < st->n_retracted; i++) {
+		log_error("release %" PRIu64
+			  " was retracted, but is still in use: stop what "
+			  "serves it, then prune again",
+		    st->retracted[i]);
+		result = RESULT_FAILED;
+	}
+	return result;
+}
+
+static enum result
+prune_store(struct store *s, unsigned newest, struct state *st, struct why *why)
+{
+	struct store_keeping keep = { .newest = newest };
+	enum result result = RESULT_GOOD;
+	struct store_pruned pruned;
+	unsigned removed = 0;
+	bool good;
+
+	switch (state_read(s, st, why)) {
+	case STATE_READ:
+		/* Releases of a mirror above its serial were revoked, as those of
+		 * a thief. An author's serial counts as used though its release
+		 * was never finished. */
+		if (st->is_mirror)
+			keep.highest = st->serial;
+		result = prune_retracted(s, st, why);
+		break;
+	case STATE_NONE:
+	case STATE_BROKEN:
+		break;
+	case STATE_UNREAD:
+		result = RESULT_LOCAL;
+		break;
+	}
+	if (result == RESULT_LOCAL)
+		return result;
+	good = store_prune(s, &keep, &pruned, why);
+	for (size_t i = 0; i < pruned.n; i++) {
+		pruned_print(&pruned.release[i]);
+		removed += pruned.release[i].decision == STORE_GOES;
+	}
+	free(pruned.release);
+	/* After a failure there is no sum; what was removed is listed above. */
+	if (good)
+		sum_print(s, removed, pruned.objects);
+	return good ? result : RESULT_LOCAL;
+}
+
 static enum result
 prune(struct store *s, unsigned newest)
 {
-	struct store_keeping keep = { .newest = newest };
+	struct state *st = calloc(1, sizeof(*st));
 	enum result result = RESULT_LOCAL;
-	unsigned releases, objects;
-	uint64_t *before;
 	struct why why;
-	size_t n;
 
-	if (!highest_find(s, &keep.highest, &why)) {
-		log_error("%s", why.text);
-		return RESULT_LOCAL;
-	}
-	before = store_releases(s, &n);
-	if (store_prune(s, &keep, &releases, &objects, &why))
-		result = RESULT_GOOD;
+	if (st == NULL)
+		why_memory(&why);
 	else
+		result = prune_store(s, newest, st, &why);
+	if (result == RESULT_LOCAL)
 		log_error("%s", why.text);
-	if (before != NULL)
-		pruned_print(s, &keep, before, n, result == RESULT_GOOD);
-	/* After a failure there is no sum; what was removed is listed above. */
-	if (result == RESULT_GOOD)
-		sum_print(s, releases, objects);
-	free(before);
+	free(st);
 	return result;
 }
 

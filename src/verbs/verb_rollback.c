@@ -18,9 +18,20 @@ struct rollback_job {
 	const char *path;
 	uint64_t wanted; /* 0: the one before */
 	struct store *store;
-	uint64_t *release; /* those in the store, in order */
+	struct state *state; /* zeroed when there is none, or none to be read */
+	bool known;          /* it could be read */
+	uint64_t *release;   /* those to go back to, in order */
 	size_t n;
 };
+
+static bool
+is_retracted(const struct state *st, uint64_t serial)
+{
+	for (size_t i = 0; i < st->n_retracted; i++)
+		if (st->retracted[i] == serial)
+			return true;
+	return false;
+}
 
 static bool
 release_exists(const struct rollback_job *j, uint64_t serial)
@@ -63,22 +74,14 @@ releases_print(const struct rollback_job *j)
 static void
 mirrors_explain(const struct rollback_job *j, uint64_t now)
 {
-	struct state *st = calloc(1, sizeof(*st));
+	const struct state *st = j->state;
 	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1];
-	struct why why;
 
-	why_clear(&why);
-	if (st == NULL)
-		log_warn("out of memory");
-	else
-		state_read(j->store, st, &why);
-	if (why.text[0] != '\0')
-		log_warn("%s", why.text);
-	if (st != NULL && (st->serial > highest || st->is_mirror))
+	if (st->serial > highest || st->is_mirror)
 		highest = st->serial;
 	if (now >= highest)
-		;
-	else if (st != NULL && st->is_mirror)
+		return;
+	if (st->is_mirror)
 		log_info("this mirror will accept only serials above %" PRIu64,
 		    highest);
 	else
@@ -86,7 +89,6 @@ mirrors_explain(const struct rollback_job *j, uint64_t now)
 		    "mirrors accept only higher serials: they keep %" PRIu64
 		    " until the pages are published again, as %" PRIu64,
 		    highest, highest + 1);
-	free(st);
 }
 
 static const char *const faults[VERIFY_NEWS] = {
@@ -113,65 +115,65 @@ fault_note(void *arg, enum verify_news news, const char *path)
 	why_set(f->why, "%s: %s", path, faults[news]);
 }
 
-/* Whether a release is what one of these keys has signed: each file is hashed. */
+/* A release that was signed by a key the operator has since removed is not served
+ * again by mistake, nor one with a file that is not as signed: each is hashed. A store
+ * that has no keys, or whose state is broken, gives no reason to refuse. */
 static bool
-release_is_whole(const struct rollback_job *j, uint64_t serial,
-    const struct state *st, struct why *why)
+release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 {
 	struct fault f = { .why = why };
-	struct verify v = { .ring = st->ring, .report = fault_note, .arg = &f };
+	struct verify v = {
+		.ring = j->state->ring, .report = fault_note, .arg = &f
+	};
 	bool whole;
 
+	if (v.ring.n == 0)
+		return true;
 	whole = verify_release(&v, j->store, serial, why) == RESULT_GOOD;
 	verify_fini(&v);
 	return whole;
 }
 
-/* A release that was signed by a key the operator has since removed is not served
- * again by mistake. A store that has no keys, or whose state is broken, gives no
- * reason to refuse. */
-static bool
-release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
-{
-	struct state *st = calloc(1, sizeof(*st));
-	bool fit = false;
-
-	if (st == NULL)
-		return why_memory(why);
-	switch (state_read(j->store, st, why)) {
-	case STATE_READ:
-		fit = st->ring.n == 0 || release_is_whole(j, serial, st, why);
-		break;
-	case STATE_NONE:
-	case STATE_BROKEN:
-		fit = true;
-		break;
-	case STATE_UNREAD:
-		break;
-	}
-	free(st);
-	return fit;
-}
-
-/* The trace describes what is served, whatever the highest serial is. */
+/* The trace describes what is served, whatever the highest serial is. A store that
+ * never had a state has no trace either. */
 static void
 trace_renew(struct rollback_job *j)
 {
-	struct state *st = calloc(1, sizeof(*st));
-	bool written = false;
 	struct why why;
 
-	if (st == NULL)
-		why_memory(&why);
-	/* A store that never had a state has no trace either; a broken one is
-	 * reported by mirrors_explain. */
-	else if (state_read(j->store, st, &why) != STATE_READ)
-		written = true;
-	else
-		written = trace_write(j->store, st, clock_wall(), &why);
-	if (!written)
+	if (j->known && !trace_write(j->store, j->state, clock_wall(), &why))
 		log_warn("the trace has not been updated: %s", why.text);
-	free(st);
+}
+
+/* The archive of a release goes when another takes its place: it is made again before
+ * the switch back. What is served needs none, so a full disk is no reason to go on
+ * serving what is to be taken back. */
+static void
+archive_renew(struct rollback_job *j, uint64_t serial)
+{
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
+	struct slice name, list;
+	struct manifest m;
+	struct why why;
+	struct buf text;
+	bool made = false;
+
+	buf_init(&text, MANIFEST_MAX);
+	if (!store_manifest(j->store, serial, &text)) {
+		why_errno(&why, MANIFEST_PATH);
+	} else if (!signify_split(buf_view(&text), &name, signature, &list)) {
+		why_set(&why, MANIFEST_PATH ": not signed");
+	} else if (manifest_parse(list, &m, &why)) {
+		why_set(&why, MANIFEST_PATH ": of another serial");
+		made = m.serial == serial &&
+		       store_build(j->store, &m, buf_view(&text), &why);
+		manifest_fini(&m);
+	}
+	if (!made)
+		log_warn("release %" PRIu64 " is served without its archive: "
+			 "%s",
+		    serial, why.text);
+	buf_fini(&text);
 }
 
 static enum result
@@ -180,6 +182,8 @@ release_switch(struct rollback_job *j, uint64_t from, uint64_t to)
 	enum result status = RESULT_GOOD;
 	struct why why;
 
+	if (to != from)
+		archive_renew(j, to);
 	if (!store_switch(j->store, to, &why)) {
 		log_error("%s", why.text);
 		status = RESULT_LOCAL;
@@ -233,11 +237,60 @@ rollback(struct rollback_job *j)
 			  ", which is being served",
 		    j->path, current);
 	else if (!release_exists(j, to))
-		log_error("%s: no release %" PRIu64, j->path, to);
+		log_error("%s: %s %" PRIu64, j->path,
+		    is_retracted(j->state, to) ? "retracted: release"
+					       : "no release",
+		    to);
 	else
 		return release_restore(j, current, to);
 	releases_print(j);
 	return RESULT_FAILED;
+}
+
+/* What to choose from: a release that was retracted, and could not yet be removed, is
+ * no choice. */
+static bool
+releases_find(struct rollback_job *j)
+{
+	size_t all, n = 0;
+
+	j->release = store_releases(j->store, &all);
+	if (j->release == NULL && all != 0) {
+		log_error("%s/releases: %s", j->path, strerror(errno));
+		return false;
+	}
+	for (size_t i = 0; i < all; i++)
+		if (!is_retracted(j->state, j->release[i]))
+			j->release[n++] = j->release[i];
+	j->n = n;
+	return true;
+}
+
+static bool
+state_find(struct rollback_job *j)
+{
+	struct why why;
+
+	j->state = calloc(1, sizeof(*j->state));
+	if (j->state == NULL) {
+		log_error("out of memory");
+		return false;
+	}
+	switch (state_read(j->store, j->state, &why)) {
+	case STATE_READ:
+		j->known = true;
+		break;
+	case STATE_NONE:
+		break;
+	case STATE_BROKEN:
+		log_warn("%s", why.text);
+		*j->state = (struct state){ 0 };
+		break;
+	case STATE_UNREAD:
+		log_error("%s", why.text);
+		return false;
+	}
+	return true;
 }
 
 static enum result
@@ -248,14 +301,9 @@ rollback_run(void *job)
 
 	if (result != RESULT_GOOD)
 		return result;
-	j->release = store_releases(j->store, &j->n);
-	if (j->release == NULL && j->n != 0) {
-		log_error("%s/releases: %s", j->path, strerror(errno));
-		result = RESULT_LOCAL;
-	} else {
-		result = rollback(j);
-	}
+	result = state_find(j) && releases_find(j) ? rollback(j) : RESULT_LOCAL;
 	free(j->release);
+	free(j->state);
 	store_close(&j->store);
 	return result;
 }

@@ -137,6 +137,12 @@ archive_switch(uint64_t serial)
 }
 
 void
+archive_age_object(const char *text)
+{
+	archive_age_release(archive_object_path(text), 3600);
+}
+
+void
 archive_age_release(const char *release, int64_t seconds)
 {
 	struct timespec times[2] = { 0 };

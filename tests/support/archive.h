@@ -64,4 +64,7 @@ void archive_switch(uint64_t serial);
 /* As if a release had been superseded so long ago. */
 void archive_age_release(const char *release, int64_t seconds);
 
+/* As if the object of a text had been written by an earlier run. */
+void archive_age_object(const char *text);
+
 #endif

@@ -1,15 +1,84 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/archive.h"
 
+#include <sys/file.h>
+
 static unsigned releases, objects;
+
+static bool
+try_prune(const struct store_keeping *keep)
+{
+	struct store_pruned pruned;
+	bool ok = store_prune(archive.s, keep, &pruned, &archive.why);
+
+	releases = 0;
+	objects = pruned.objects;
+	for (size_t i = 0; i < pruned.n; i++)
+		releases += pruned.release[i].decision == STORE_GOES;
+	free(pruned.release);
+	return ok;
+}
 
 static void
 prune(unsigned keep)
 {
-	if (!store_prune(archive.s, &(struct store_keeping){ .newest = keep },
-		&releases, &objects, &archive.why))
+	if (!try_prune(&(struct store_keeping){ .newest = keep }))
 		fail_msg("%s", archive.why.text);
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
+}
+
+static void
+test_decisions(void **state)
+{
+	enum { DAYS = 86400 };
+	static const struct {
+		const char *rule;
+		struct store_keeping keep;
+		uint64_t current;
+		int64_t age[6]; /* of the serials 1 to 6 */
+		const char *want;
+	} rows[] = {
+		{ "the newest stay", { .newest = 3 }, 6,
+		    { 900, 900, 900, 900, 900, 900 }, "---nnn" },
+		{ "the current one stays", { .newest = 1 }, 2,
+		    { 900, 900, 900, 900, 900, 900 }, "-s---n" },
+		{ "a recent one stays", { .newest = 1 }, 6,
+		    { 119, 120, -119, -120, 900, 0 }, "r-r--n" },
+		{ "what was taken back is not new",
+		    { .newest = 2, .highest = 3 }, 2,
+		    { 900, 900, 900, 900, 900, 900 }, "-nn---" },
+		{ "the oldest of the last days stays",
+		    { .newest = 1, .back_s = DAYS }, 6,
+		    { 900, 800, 700, 600, 500, 0 }, "o----n" },
+		{ "and the newest before them", { .newest = 1, .back_s = DAYS },
+		    6, { 3 * DAYS, 2 * DAYS, 700, 600, 500, 0 }, "-oo--n" },
+		{ "a wrong clock keeps nothing",
+		    { .newest = 1, .back_s = DAYS }, 6,
+		    { INT64_MIN, -9 * DAYS, 700, 600, 500, 0 }, "--o--n" },
+		{ "nothing is served", { .newest = 2 }, 0,
+		    { 900, 900, 900, 900, 900, 900 }, "----nn" },
+	};
+	static const char letters[] = { [STORE_GOES] = '-',
+		[STORE_IS_NEW] = 'n',
+		[STORE_IS_OLD] = 'o',
+		[STORE_IS_SERVED] = 's',
+		[STORE_IS_RECENT] = 'r' };
+	struct store_release list[6] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[7] = "";
+
+		for (size_t k = 0; k < 6; k++)
+			list[k] = (struct store_release){ .serial = k + 1,
+				.age = rows[i].age[k] };
+		store_judge(list, 6, rows[i].current, &rows[i].keep);
+		for (size_t k = 0; k < 6; k++)
+			got[k] = letters[list[k].decision];
+		if (strcmp(got, rows[i].want) != 0)
+			print_message("%s: %s\n", rows[i].rule, got);
+		check_row(strcmp(got, rows[i].want) == 0, rows[i].rule);
+	}
 }
 
 /* Five releases, all of them old, with a file of their own and one in
@@ -50,7 +119,7 @@ test_newest_releases_stay(void **state)
 	assert_int_equal(releases, 0);
 	assert_int_equal(objects, 0);
 	assert_true(store_prune(archive.s,
-	    &(struct store_keeping){ .newest = 99 }, NULL, NULL, &archive.why));
+	    &(struct store_keeping){ .newest = 99 }, NULL, &archive.why));
 	assert_int_equal(tree_count_entries("store/releases"), 3);
 }
 
@@ -79,9 +148,6 @@ test_recently_served_release_stays(void **state)
 	make_five();
 	archive_switch(1);
 	archive_switch(5);
-	assert_true(store_is_recent(archive.s, 1));
-	assert_false(store_is_recent(archive.s, 2));
-	assert_false(store_is_recent(archive.s, 6));
 	prune(1);
 	assert_int_equal(releases, 3);
 	assert_true(tree_exists("store/releases/1/d/own"));
@@ -118,7 +184,7 @@ first_left_after(const int *days)
 	}
 	if (!store_prune(archive.s,
 		&(struct store_keeping){ .newest = 3, .back_s = BACK }, NULL,
-		NULL, &archive.why))
+		&archive.why))
 		fail_msg("%s", archive.why.text);
 	list = store_releases(archive.s, &count);
 	assert_non_null(list);
@@ -196,7 +262,7 @@ test_a_release_of_30_days_ago_is_kept(void **state)
 			assert_true(store_prune(archive.s,
 			    &(struct store_keeping){
 				.newest = 3, .back_s = BACK },
-			    NULL, NULL, &archive.why));
+			    NULL, &archive.why));
 		}
 		list = store_releases(archive.s, &n);
 		assert_in_range(n, 1, 5);
@@ -216,8 +282,7 @@ test_rolled_back_releases_do_not_count(void **state)
 	(void)state;
 	make_five();
 	archive_switch(2);
-	assert_true(
-	    store_prune(archive.s, &keep, &releases, NULL, &archive.why));
+	assert_true(try_prune(&keep));
 	assert_int_equal(releases, 3);
 	assert_true(tree_exists("store/releases/1"));
 }
@@ -241,9 +306,7 @@ test_nothing_is_removed_while_current_is_invalid(void **state)
 	(void)state;
 	make_five();
 	tree_symlink("releases/2/", "store/current");
-	assert_false(
-	    store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
-		&releases, &objects, &archive.why));
+	assert_false(try_prune(&(struct store_keeping){ .newest = 1 }));
 	assert_true(archive_failed_with("nothing is pruned"));
 	assert_int_equal(tree_count_entries("store/releases"), 5);
 	/* A broken link serves no release. */
@@ -257,8 +320,7 @@ static int
 prune_as_nobody(void *arg)
 {
 	(void)arg;
-	if (store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
-		&releases, &objects, &archive.why))
+	if (try_prune(&(struct store_keeping){ .newest = 1 }))
 		return 1;
 	return archive_failed_with("releases: Permission denied") ? 0 : 2;
 }
@@ -273,6 +335,78 @@ test_prune_without_permission(void **state)
 	assert_int_equal(tree_run_as_nobody(prune_as_nobody, NULL), 0);
 	assert_int_equal(tree_count_entries("store/releases"), 5);
 	assert_int_equal(chmod(tree_path("store/releases"), 0755), 0);
+}
+
+/* A server holds a lock on what it may still serve. */
+static void
+test_retracted_releases_go(void **state)
+{
+	uint64_t serial[] = { 1, 4, 5, 77 };
+	size_t n = 4;
+	int fd;
+
+	(void)state;
+	make_five();
+	archive_switch(5);
+	fd = store_release_fd(archive.s, 4);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	assert_true(store_retract(archive.s, serial, &n, 0, &archive.why));
+	/* What is served is not for us to take away. */
+	assert_int_equal(n, 2);
+	assert_int_equal(serial[0], 4);
+	assert_int_equal(serial[1], 5);
+	assert_false(tree_exists("store/releases/1"));
+	assert_false(tree_exists(archive_object_path("1")));
+	assert_true(tree_exists("store/releases/2"));
+	assert_true(tree_exists("store/releases/4/d/own"));
+	assert_int_equal(close(fd), 0);
+	n = 1;
+	assert_true(store_retract(archive.s, serial, &n, 0, &archive.why));
+	assert_int_equal(n, 0);
+	assert_false(tree_exists("store/releases/4"));
+	assert_false(tree_exists(archive_object_path("4")));
+	assert_true(tree_exists(archive_object_path("s")));
+	assert_int_equal(tree_count_entries("store/tmp"), 0);
+}
+
+static int
+retract_as_nobody(void *arg)
+{
+	uint64_t serial[] = { 1, 2 };
+	size_t n = 2;
+
+	(void)arg;
+	if (store_retract(archive.s, serial, &n, 0, &archive.why))
+		return 1;
+	return n == 2 && archive_failed_with("releases: Permission denied") ? 0
+									    : 2;
+}
+
+static void
+test_retract_without_permission(void **state)
+{
+	(void)state;
+	make_five();
+	archive_switch(5);
+	assert_int_equal(chmod(tree_path("store/releases"), 0555), 0);
+	assert_int_equal(tree_run_as_nobody(retract_as_nobody, NULL), 0);
+	assert_int_equal(tree_count_entries("store/releases"), 5);
+	assert_int_equal(chmod(tree_path("store/releases"), 0755), 0);
+}
+
+/* A store made by 0.1 has an archive in each release. */
+static void
+test_archives_of_older_releases_go(void **state)
+{
+	(void)state;
+	make_five();
+	archive_switch(4);
+	assert_true(tree_exists("store/releases/4/mirror/capsule.tar"));
+	assert_false(tree_exists("store/releases/5/mirror/capsule.tar"));
+	tree_write("store/releases/3/mirror/capsule.tar", "x");
+	prune(9);
+	assert_true(tree_exists("store/releases/4/mirror/capsule.tar"));
+	assert_false(tree_exists("store/releases/3/mirror/capsule.tar"));
 }
 
 /* Half a list would be taken for all: a serial used twice, a release lost. */
@@ -291,9 +425,7 @@ test_unreadable_releases(void **state)
 	assert_null(store_releases(archive.s, &n));
 	assert_int_not_equal(n, 0);
 	assert_false(store_highest(archive.s, &highest));
-	assert_false(
-	    store_prune(archive.s, &(struct store_keeping){ .newest = 1 },
-		&releases, &objects, &archive.why));
+	assert_false(try_prune(&(struct store_keeping){ .newest = 1 }));
 	archive.s->releases = fd;
 	assert_true(store_highest(archive.s, &highest));
 	assert_int_equal(highest, 7);
@@ -303,6 +435,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decisions),
 		archive_test(test_newest_releases_stay),
 		archive_test(test_current_release_stays),
 		archive_test(test_recently_served_release_stays),
@@ -315,6 +448,9 @@ main(void)
 		archive_test(test_wrong_clock_keeps_nothing_forever),
 		archive_test(test_nothing_is_removed_while_current_is_invalid),
 		archive_test(test_prune_without_permission),
+		archive_test(test_retracted_releases_go),
+		archive_test(test_retract_without_permission),
+		archive_test(test_archives_of_older_releases_go),
 		archive_test(test_unreadable_releases),
 	};
 

@@ -218,16 +218,19 @@ test_failed_build_leaves_nothing(void **state)
 	/* Corrupt: reported, and removed, to be fetched again. */
 	archive_add_object("two", m.entry[1].digest);
 	archive_corrupt_object("two", "T");
+	archive_age_object("two");
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
 	check_failed_build("was corrupt");
 	assert_false(tree_exists(archive_object_path("two")));
 	/* Cut short, then longer than it was. */
 	archive_add_object("two", m.entry[1].digest);
 	tree_truncate(archive_object_path("two"), 1);
+	archive_age_object("two");
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
 	check_failed_build("was corrupt");
 	archive_add_object("two", m.entry[1].digest);
 	tree_truncate(archive_object_path("two"), 4);
+	archive_age_object("two");
 	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
 	check_failed_build("was corrupt");
 	/* A planted link. */
@@ -401,6 +404,8 @@ test_many_files_of_the_same_bytes(void **state)
 		fail_msg("%s", archive.why.text);
 	tree_check_file("store/releases/1/d00/f00000", SLICE("same"));
 	tree_check_file("store/releases/1/d69/f69999", SLICE("same"));
+	m.bytes = MANY * strlen("same");
+	assert_true(store_release_is_whole(archive.s, &m, SLICE("m")));
 	tree_check_file(archive_object_path("same"), SLICE("same"));
 	archive_free_manifest(&m);
 }
@@ -411,7 +416,6 @@ test_repaired_object_is_relinked(void **state)
 	static const char *const words[] = { "a", "one", "d/e/f", "one", "g",
 		"two", NULL };
 	struct manifest m;
-	unsigned mended = 9;
 	ino_t inode;
 
 	(void)state;
@@ -425,14 +429,12 @@ test_repaired_object_is_relinked(void **state)
 	assert_true(store_discard(archive.s, m.entry[0].digest, &archive.why));
 	archive_add_object("one", m.entry[0].digest);
 	assert_int_equal(unlink(tree_path("store/releases/1/a")), 0);
-	assert_true(store_relink(archive.s, &m, &mended, &archive.why));
-	assert_int_equal(mended, 2);
+	assert_true(store_relink(archive.s, &m, &archive.why));
 	tree_check_file("store/releases/1/a", SLICE("one"));
 	tree_check_file("store/releases/1/d/e/f", SLICE("one"));
 	assert_int_equal(tree_stat(archive_object_path("one")).st_nlink, 3);
 	assert_true(tree_stat("store/releases/1/g").st_ino == inode);
-	assert_true(store_relink(archive.s, &m, &mended, &archive.why));
-	assert_int_equal(mended, 0);
+	assert_true(store_relink(archive.s, &m, &archive.why));
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
 	archive_free_manifest(&m);
 }
@@ -442,68 +444,243 @@ test_relink_that_fails(void **state)
 {
 	static const char *const words[] = { "a", "one", "d/f", "two", NULL };
 	struct manifest m;
-	unsigned mended;
 
 	(void)state;
 	m = archive_make_manifest(2, words);
-	assert_false(store_relink(archive.s, &m, &mended, &archive.why));
+	assert_false(store_relink(archive.s, &m, &archive.why));
 	assert_true(archive_failed_with("releases: No such file"));
 	assert_true(archive_try_build(2, "m", words));
-	/* A link planted on the way is not followed. */
-	assert_int_equal(
-	    rename(tree_path("store/releases/2/d"), tree_path("d")), 0);
-	tree_symlink("../../../d", "store/releases/2/d");
-	assert_false(store_relink(archive.s, &m, &mended, &archive.why));
-	assert_true(archive_failed_with("d/f: "));
-	assert_int_equal(unlink(tree_path("store/releases/2/d")), 0);
+	/* An object that is missing does not keep the others waiting. */
 	assert_true(store_discard(archive.s, m.entry[0].digest, &archive.why));
-	/* Nor does an object that is missing keep the others waiting. */
-	assert_true(store_relink(archive.s, &m, &mended, &archive.why));
-	assert_int_equal(mended, 1);
+	assert_int_equal(unlink(tree_path("store/releases/2/d/f")), 0);
+	assert_true(store_relink(archive.s, &m, &archive.why));
 	assert_int_equal(access(tree_path("store/releases/2/a"), F_OK), 0);
 	assert_int_equal(access(tree_path("store/releases/2/d/f"), F_OK), 0);
 	assert_int_equal(tree_count_entries("store/tmp"), 0);
 	archive_free_manifest(&m);
 }
 
-static void
-test_restore_rewrites_manifest_and_archive(void **state)
+static const char *const whole_words[] = { "a", "one", "d/e/f", "two", "z/b",
+	"two", NULL };
+
+/* Built, current, and with the bytes that its manifest says. */
+static struct manifest
+make_whole(uint64_t serial)
 {
-	static const char *const words[] = { "a", "one", "z/b", "two", NULL };
-	struct buf before, after;
 	struct manifest m;
 
-	(void)state;
-	buf_init(&before, 1 << 20);
-	buf_init(&after, 1 << 20);
-	m = archive_make_manifest(1, words);
-	assert_false(store_restore(archive.s, &m, SLICE("m"), &archive.why));
-	assert_true(archive_failed_with("releases: No such file"));
-	assert_true(archive_try_build(1, "m", words));
-	assert_true(file_read_path(
-	    tree_path("store/releases/1/mirror/capsule.tar"), &before));
+	assert_true(archive_try_build(serial, "m", whole_words));
+	archive_switch(serial);
+	m = archive_make_manifest(serial, whole_words);
+	m.bytes = 9;
+	return m;
+}
+
+static void
+break_nothing(void)
+{
+}
+
+static void
+break_file(void)
+{
+	assert_int_equal(unlink(tree_path("store/current/d/e/f")), 0);
+}
+
+/* The same bytes, and not the object. */
+static void
+break_link(void)
+{
+	break_file();
+	tree_write("store/current/d/e/f", "two");
+}
+
+static void
+break_directory(void)
+{
 	assert_int_equal(
-	    unlink(tree_path("store/releases/1/mirror/MANIFEST")), 0);
-	tree_truncate("store/releases/1/mirror/capsule.tar", 9);
-	assert_true(store_restore(archive.s, &m, SLICE("m"), &archive.why));
-	tree_check_file("store/releases/1/mirror/MANIFEST", SLICE("m"));
-	assert_true(file_read_path(
-	    tree_path("store/releases/1/mirror/capsule.tar"), &after));
-	assert_true(slice_equal(buf_view(&before), buf_view(&after)));
-	assert_int_equal(tree_stat(archive_object_path("one")).st_nlink, 2);
-	archive_corrupt_object("two", "T");
-	assert_true(
-	    store_restore_manifest(archive.s, 1, SLICE("n"), &archive.why));
-	tree_check_file("store/releases/1/mirror/MANIFEST", SLICE("n"));
-	assert_false(
-	    store_restore_manifest(archive.s, 2, SLICE("n"), &archive.why));
-	assert_true(archive_failed_with("releases: No such file"));
-	assert_false(store_restore(archive.s, &m, SLICE("m"), &archive.why));
-	assert_true(archive_failed_with("was corrupt"));
-	assert_int_equal(tree_count_entries("store/tmp"), 0);
+	    rename(tree_path("store/current/d"), tree_path("d")), 0);
+}
+
+/* Nothing is followed out of the release. */
+static void
+break_planted(void)
+{
+	break_directory();
+	tree_symlink("../../../d", "store/releases/7/d");
+	assert_int_equal(unlink(tree_path("d/e/f")), 0);
+}
+
+static void
+break_by_file(void)
+{
+	break_directory();
+	tree_write("store/current/d", "x");
+}
+
+static void
+break_by_directory(void)
+{
+	break_file();
+	tree_make_dir("store/current/d/e/f");
+	tree_write("store/current/d/e/f/x", "x");
+}
+
+static void
+break_archive(void)
+{
+	assert_int_equal(
+	    unlink(tree_path("store/current/mirror/capsule.tar")), 0);
+}
+
+/* One name of the object has been cut, and so have all. */
+static void
+break_size(void)
+{
+	assert_int_equal(unlink(tree_path(archive_object_path("two"))), 0);
+	tree_write(archive_object_path("two"), "tw");
+	assert_int_equal(unlink(tree_path("store/current/z/b")), 0);
+	break_file();
+	assert_int_equal(link(tree_path(archive_object_path("two")),
+			     tree_path("store/current/z/b")),
+	    0);
+}
+
+static void
+test_current_release_is_repaired_in_place(void **state)
+{
+	static const struct {
+		const char *what;
+		void (*harm)(void);
+		bool whole;
+	} rows[] = {
+		{ "nothing", break_nothing, true },
+		{ "a file", break_file, false },
+		{ "a link", break_link, false },
+		{ "a directory", break_directory, false },
+		{ "a planted link", break_planted, false },
+		{ "a file in its place", break_by_file, false },
+		{ "a directory in its place", break_by_directory, false },
+		{ "the archive", break_archive, false },
+	};
+	struct manifest m = make_whole(7);
+	char old[16];
+	ino_t inode = tree_stat("store/releases/7").st_ino;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rows[i].harm();
+		check_row(store_release_is_whole(archive.s, &m, SLICE("m")) ==
+			      rows[i].whole,
+		    rows[i].what);
+		if (!store_build(archive.s, &m, SLICE("m"), &archive.why))
+			fail_msg("%s: %s", rows[i].what, archive.why.text);
+		check_row(store_release_is_whole(archive.s, &m, SLICE("m")),
+		    rows[i].what);
+		tree_check_file("store/current/d/e/f", SLICE("two"));
+		check_row(tree_count_entries("store/tmp") == 0, rows[i].what);
+		if (rows[i].harm == break_planted)
+			assert_false(tree_exists("d/e/f"));
+		snprintf(old, sizeof(old), "old%zu", i);
+		if (tree_exists("d"))
+			assert_int_equal(
+			    rename(tree_path("d"), tree_path(old)), 0);
+	}
+	assert_true(tree_stat("store/releases/7").st_ino == inode);
+	assert_false(store_release_is_whole(archive.s, &m, SLICE("other")));
+	m.bytes = 8;
+	assert_false(store_release_is_whole(archive.s, &m, SLICE("m")));
 	archive_free_manifest(&m);
-	buf_fini(&after);
-	buf_fini(&before);
+}
+
+static void
+test_sizes_are_looked_at(void **state)
+{
+	struct manifest m = make_whole(7);
+
+	(void)state;
+	break_size();
+	assert_int_equal(link(tree_path(archive_object_path("two")),
+			     tree_path("store/current/d/e/f")),
+	    0);
+	assert_false(store_release_is_whole(archive.s, &m, SLICE("m")));
+	archive_free_manifest(&m);
+}
+
+static void
+test_damaged_manifest_is_put_back(void **state)
+{
+	struct manifest m = make_whole(7);
+
+	(void)state;
+	tree_truncate("store/releases/7/mirror/MANIFEST", 0);
+	assert_false(store_release_is_whole(archive.s, &m, SLICE("m")));
+	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
+	assert_true(archive_failed_with("another manifest of this serial"));
+	assert_true(store_put_manifest(archive.s, 7, SLICE("m"), &archive.why));
+	assert_true(store_build(archive.s, &m, SLICE("m"), &archive.why));
+	assert_true(store_release_is_whole(archive.s, &m, SLICE("m")));
+	assert_false(
+	    store_put_manifest(archive.s, 8, SLICE("m"), &archive.why));
+	assert_true(archive_failed_with("releases: No such file"));
+	archive_free_manifest(&m);
+}
+
+/* Only the release that is served has one; it is made again before the switch
+ * back. */
+static void
+test_archive_of_the_current_release_alone(void **state)
+{
+	struct manifest m = make_whole(1);
+
+	(void)state;
+	archive_build(2, "a", "one");
+	assert_true(tree_exists("store/releases/1/mirror/capsule.tar"));
+	archive_switch(2);
+	assert_false(tree_exists("store/releases/1/mirror/capsule.tar"));
+	assert_true(tree_exists("store/releases/2/mirror/capsule.tar"));
+	assert_true(store_release_is_whole(archive.s, &m, SLICE("m")));
+	assert_true(store_build(archive.s, &m, SLICE("m"), &archive.why));
+	archive_switch(1);
+	assert_true(tree_exists("store/releases/1/mirror/capsule.tar"));
+	assert_false(tree_exists("store/releases/2/mirror/capsule.tar"));
+	/* Killed before the others lost theirs: the next switch does it. */
+	tree_write("store/releases/2/mirror/capsule.tar", "x");
+	archive_switch(1);
+	assert_false(tree_exists("store/releases/2/mirror/capsule.tar"));
+	archive_free_manifest(&m);
+}
+
+/* What an earlier run has left is hashed once more; what this one wrote is not. */
+static void
+test_rot_is_found_on_the_way_into_the_archive(void **state)
+{
+	struct manifest m = make_whole(1);
+
+	(void)state;
+	archive_corrupt_object("two", "T");
+	archive_age_object("two");
+	assert_false(store_build(archive.s, &m, SLICE("m"), &archive.why));
+	assert_true(archive_failed_with("was corrupt"));
+	assert_false(tree_exists(archive_object_path("two")));
+	archive_add_object("two", m.entry[1].digest);
+	assert_true(store_build(archive.s, &m, SLICE("m"), &archive.why));
+	tree_check_file("store/current/d/e/f", SLICE("two"));
+	tree_check_file("store/current/z/b", SLICE("two"));
+	assert_true(store_release_is_whole(archive.s, &m, SLICE("m")));
+	archive_free_manifest(&m);
+}
+
+static void
+test_need_grows_with_pages(void **state)
+{
+	struct manifest m = { .bytes = 1000000, .n = 100 };
+	uint64_t all = store_need(archive.s, &m, 1000000, 100);
+	uint64_t none = store_need(archive.s, &m, 0, 0);
+
+	(void)state;
+	assert_in_range(all, 2000000 + 200 * 512, 2000000 + 1024 * 1024);
+	assert_in_range(none, 1000000 + 100 * 512, 1000000 + 512 * 1024);
 }
 
 int
@@ -525,7 +702,12 @@ main(void)
 		archive_test(test_many_files_of_the_same_bytes),
 		archive_test(test_repaired_object_is_relinked),
 		archive_test(test_relink_that_fails),
-		archive_test(test_restore_rewrites_manifest_and_archive),
+		archive_test(test_current_release_is_repaired_in_place),
+		archive_test(test_sizes_are_looked_at),
+		archive_test(test_damaged_manifest_is_put_back),
+		archive_test(test_archive_of_the_current_release_alone),
+		archive_test(test_rot_is_found_on_the_way_into_the_archive),
+		archive_test(test_need_grows_with_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
