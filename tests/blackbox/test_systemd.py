@@ -345,6 +345,54 @@ def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
     assert check_store(store, [key.public]).serial == 2
 
 
+def alarm(place):
+    """The recipe of README.md, in files: what each of them is called there."""
+    text = (ROOT / "README.md").read_text()
+    found = re.findall(r"`/etc/systemd/system/([^`]+)`[^\n]*:\n\n```\n(.*?)```",
+                       text, re.S)
+    for name, lines in found:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(lines)
+    return [name for name, _ in found]
+
+
+@systemd_only
+def test_the_recipe_for_alarms_is_without_fault(place, units):
+    """Together with the unit that fails, whose name it is given."""
+    names = alarm(units)
+    assert sorted(names) == ["carnation-alarm@.service",
+                             "carnation-mirror@.service.d/alarm.conf"]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no",
+         "carnation-mirror@home.service",
+         "carnation-alarm@carnation-mirror@home.service.service"],
+        env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{units}:"),
+        capture_output=True, text=True)
+    ours = [x for x in done.stderr.splitlines() if "carnation" in x]
+    assert done.returncode == 0 and not ours, done.stderr
+    drop_in = (units / names[0]).read_text()
+    assert drop_in == "[Unit]\nOnFailure=carnation-alarm@%n.service\n"
+
+
+def test_the_alarm_mails_the_end_of_the_journal(place, units):
+    alarm(units)
+    start, = unit_value(units, "ExecStart", "carnation-alarm@.service")
+    assert start.startswith("/bin/sh -c '") and "$" not in start
+    start = start.replace("%i", "carnation-mirror@home.service")
+    start = start.replace("%H", "here")
+    assert "%" not in start
+    bin_ = tree(place / "bin", {
+        "journalctl": '#!/bin/sh\necho "said by $2"\n',
+        "mail": '#!/bin/sh\n{ echo "$@"; cat; } > "$OUT"\n'})
+    for program in bin_.iterdir():
+        program.chmod(0o755)
+    subprocess.run(start, shell=True, check=True, env=dict(
+        os.environ, OUT=str(place / "out"), PATH=f"{bin_}:/bin:/usr/bin"))
+    assert (place / "out").read_text() == (
+        "-s carnation-mirror@home.service failed on here root\n"
+        "said by carnation-mirror@home.service\n")
+
+
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="no shellcheck")
 def test_the_openrc_script_is_a_sound_script(units):
     done = subprocess.run(["shellcheck", units / "carnation.openrc"],
