@@ -140,6 +140,7 @@ static const struct record state_rows[] = {
 	RECORD(struct state, created, "created", record_moment),
 	RECORD(struct state, refresh, "refresh", record_moment),
 	RECORD(struct state, final, "final", record_yes),
+	RECORD(struct state, tried, "tried", record_moment),
 	RECORD(struct state, checked, "checked", record_moment),
 	RECORD(struct state, heard, "heard", record_moment),
 	RECORD(struct state, synced, "synced", record_moment),

@@ -42,6 +42,7 @@ struct state {
 	uint8_t manifest[DIGEST_SIZE]; /* SHA-256 of its signed part */
 	int64_t created, refresh;      /* its */
 	bool final;
+	int64_t tried;   /* last run, however it ended */
 	int64_t checked; /* last run that ended well */
 	int64_t heard;   /* last word of the origin, or as good as that */
 	int64_t synced;  /* last time that something new was taken over */

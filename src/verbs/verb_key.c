@@ -74,14 +74,14 @@ key_read(const char *word, struct signify_key *out, enum key_kind *kind,
 }
 
 enum result
-key_read_public(const char *word, struct signify_key *out)
+key_read_public(const char *option, const char *word, struct signify_key *out)
 {
 	enum key_kind kind;
 	struct why why;
 	enum result result = key_read(word, out, &kind, &why);
 
 	if (result != RESULT_GOOD)
-		log_error("--key: %s", why.text);
+		log_error("%s: %s", option, why.text);
 	else if (kind == KEY_SECRET)
 		log_warn("%s: a secret key; keep it on the author's machine, "
 			 "not here",

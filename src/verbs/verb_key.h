@@ -21,8 +21,9 @@ enum result key_read(const char *word, struct signify_key *out,
     enum key_kind *kind, struct why *why);
 
 /* The same for those who only verify what others signed: warns when the key is a
- * secret one; a failure is reported as that of option --key. */
-enum result key_read_public(const char *word, struct signify_key *out);
+ * secret one; a failure is reported as that of the option. */
+enum result
+key_read_public(const char *option, const char *word, struct signify_key *out);
 
 /* Warns when others can read the secret key in that file. */
 void key_check_mode(const char *file);

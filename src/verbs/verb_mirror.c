@@ -310,7 +310,8 @@ keys_read(struct mirror_job *j)
 	enum result result = RESULT_GOOD;
 
 	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
-		result = key_read_public(j->key_words.text[i], &j->keys[i]);
+		result =
+		    key_read_public("--key", j->key_words.text[i], &j->keys[i]);
 	return result;
 }
 

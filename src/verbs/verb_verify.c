@@ -310,7 +310,8 @@ verify_run(void *job)
 
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
 	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
-		result = key_read_public(j->key_words.text[i], &j->keys[i]);
+		result =
+		    key_read_public("--key", j->key_words.text[i], &j->keys[i]);
 	return result == RESULT_GOOD ? verify(j) : result;
 }
 

@@ -22,6 +22,7 @@ static const struct state full = {
 	.created = 1795341600,
 	.refresh = 1826877600,
 	.final = true,
+	.tried = 1795341603,
 	.checked = 1795341601,
 	.synced = 1795341602,
 	.heard = 1795341600,
@@ -55,6 +56,7 @@ static const char full_text[] = FIRST
     "created: 2026-11-22T10:00:00Z\n"
     "refresh: 2027-11-22T10:00:00Z\n"
     "final: yes\n"
+    "tried: 2026-11-22T10:00:03Z\n"
     "checked: 2026-11-22T10:00:01Z\n"
     "heard: 2026-11-22T10:00:00Z\n"
     "synced: 2026-11-22T10:00:02Z\n"

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: ISC */
+#include "verbs/verb_mirror_show.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/mirror.h"
+#include "archive/state.h"
+#include "archive/store.h"
+#include "capsule/listing.h"
+#include "util/clock.h"
+#include "util/json.h"
+#include "util/log.h"
+#include "verbs/verb_key.h"
+#include "verbs/verbs.h"
+
+enum { SHOW_MAX = 256 * 1024, BLOCK = 512 };
+
+static const char *const standings[] = { [KEYRING_PINNED] = "pinned",
+	[KEYRING_ANNOUNCED] = "announced",
+	[KEYRING_RETIRED] = "retired" };
+
+struct show {
+	const char *path;
+	struct state st;
+	uint64_t *release;
+	size_t n;
+	uint64_t serving, disk;
+	int64_t now;
+};
+
+/* Of all blocks, each once: a file in a release is mostly an object's name. */
+static bool
+disk_used(const char *path, uint64_t *bytes)
+{
+	char *const roots[] = { (char *)path, NULL };
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	const FTSENT *e;
+	bool ok = walk != NULL;
+	bool objects = false;
+
+	*bytes = 0;
+	while (ok && (errno = 0, e = fts_read(walk)) != NULL) {
+		if (e->fts_level == 1 && e->fts_info == FTS_D)
+			objects = strcmp(e->fts_name, "objects") == 0;
+		if (e->fts_info == FTS_D ||
+		    (e->fts_info == FTS_F &&
+			(objects || e->fts_statp->st_nlink == 1)))
+			*bytes += (uint64_t)e->fts_statp->st_blocks * BLOCK;
+	}
+	ok = ok && errno == 0;
+	if (walk != NULL)
+		(void)fts_close(walk);
+	return ok;
+}
+
+/* ---------------------------------------------------------------- as text */
+
+/* "2026-11-22T10:00:00Z, 3 hours ago" */
+static void
+text_put_moment(
+    struct buf *out, const char *name, const struct show *w, int64_t moment)
+{
+	char when[CLOCK_RFC3339_SIZE], span[CLOCK_SPAN_SIZE];
+
+	buf_printf(out, "%-14s ", name);
+	if (moment == 0) {
+		buf_str(out, "never\n");
+		return;
+	}
+	clock_rfc3339(moment, when);
+	clock_span(w->now > moment ? (uint64_t)(w->now - moment) : 0, span);
+	buf_printf(out, "%s, %s ago\n", when, span);
+}
+
+static void
+text_put(struct buf *out, const char *name, const char *value)
+{
+	if (value[0] != '\0')
+		buf_printf(out, "%-14s %s\n", name, value);
+}
+
+static void
+text_put_size(
+    struct buf *out, const char *name, uint64_t bytes, const char *after)
+{
+	char size[16];
+
+	listing_size(bytes, size);
+	buf_printf(out, "%-14s %s%s\n", name, size, after);
+}
+
+static void
+text_put_stale(struct buf *out, const struct show *w)
+{
+	int64_t after = w->st.stale_after;
+	char span[CLOCK_SPAN_SIZE];
+
+	clock_span(
+	    (uint64_t)(after > 0 ? after : (int64_t)STATE_STALE_S), span);
+	if (after == -1)
+		buf_printf(out, "%-14s never (--stale-after)\n", "stale");
+	else if (w->st.final)
+		buf_printf(
+		    out, "%-14s no: the last release is final\n", "stale");
+	else
+		buf_printf(out, "%-14s %s, %s without news\n", "stale",
+		    state_is_stale(&w->st, w->now) ? "YES: more than"
+						   : "no: after",
+		    span);
+}
+
+static void
+text_put_releases(struct buf *out, const struct show *w)
+{
+	buf_printf(out, "%-14s %" PRIu64 "\n%-14s ", "serial", w->st.serial,
+	    "releases");
+	for (size_t i = 0; i < w->n; i++)
+		buf_printf(out, "%s%" PRIu64 "%s", i > 0 ? ", " : "",
+		    w->release[i],
+		    w->release[i] == w->serving ? " (served)" : "");
+	buf_str(out, w->n == 0 ? "none\n" : "\n");
+}
+
+static void
+text_put_keys(struct buf *out, const struct keyring *ring)
+{
+	char number[SIGNIFY_NUMBER_TEXT];
+
+	for (size_t i = 0; i < ring->n; i++) {
+		signify_number_text(ring->key[i].key.number, number);
+		buf_printf(out, "%-14s %s %-9s ", "key", number,
+		    standings[ring->key[i].standing]);
+		signify_key_text(&ring->key[i].key, out);
+		buf_byte(out, '\n');
+	}
+}
+
+static void
+show_put_text(const struct show *w, struct buf *out)
+{
+	const struct state *st = &w->st;
+
+	text_put(out, "origin", st->origin);
+	text_put(out, "URL", st->url);
+	for (size_t i = 0; i < st->n_also; i++)
+		text_put(out, "also", st->also[i]);
+	text_put(out, "upstream", st->upstream);
+	text_put_releases(out, w);
+	text_put_moment(out, "last check", w, st->tried);
+	text_put_moment(out, "last success", w, st->checked);
+	text_put_moment(out, "last update", w, st->synced);
+	text_put_moment(out, "last heard", w, st->heard);
+	text_put_stale(out, w);
+	text_put_keys(out, &st->ring);
+	text_put_size(out, "max file",
+	    st->max_file > 0 ? st->max_file : (uint64_t)MIRROR_FILE_MIB << 20,
+	    "");
+	text_put_size(out, "max bytes",
+	    st->max_bytes > 0 ? st->max_bytes
+			      : (uint64_t)MIRROR_BYTES_GIB << 30,
+	    "");
+	buf_printf(out, "%-14s %" PRIu64 "\n", "max files",
+	    st->max_files > 0 ? st->max_files : (uint64_t)MANIFEST_FILES_MAX);
+	if (st->limit_rate > 0)
+		text_put_size(out, "limit rate", st->limit_rate, "/s");
+	text_put(out, "proxy", st->proxy);
+	text_put(out, "strict TLS", st->strict_tls ? "yes" : "");
+	text_put(out, "host", st->host);
+	text_put(out, "contact", st->contact);
+	text_put_size(out, "disk used", w->disk, "");
+}
+
+/* ---------------------------------------------------------------- as JSON */
+
+static void
+json_moment(struct json *j, const char *name, int64_t moment)
+{
+	char when[CLOCK_RFC3339_SIZE];
+
+	if (moment != 0)
+		clock_rfc3339(moment, when);
+	json_text(j, name, moment != 0 ? when : NULL);
+}
+
+static void
+json_given(struct json *j, const char *name, const char *text)
+{
+	json_text(j, name, text[0] != '\0' ? text : NULL);
+}
+
+/* null: what is the rule without the option. */
+static void
+json_limit(struct json *j, const char *name, uint64_t limit)
+{
+	if (limit != 0)
+		json_number(j, name, limit);
+	else
+		json_null(j, name);
+}
+
+static void
+json_keys(struct json *j, const struct keyring *ring)
+{
+	char number[SIGNIFY_NUMBER_TEXT], memory[SIGNIFY_PUBLIC_TEXT];
+	struct buf text;
+
+	json_list(j, "keys");
+	for (size_t i = 0; i < ring->n; i++) {
+		signify_number_text(ring->key[i].key.number, number);
+		buf_wrap(&text, memory, sizeof(memory));
+		signify_key_text(&ring->key[i].key, &text);
+		json_object(j, NULL);
+		json_text(j, "number", number);
+		json_text(j, "standing", standings[ring->key[i].standing]);
+		json_slice(j, "public_key", buf_view(&text));
+		json_end(j);
+	}
+	json_end(j);
+}
+
+static void
+show_put_json(const struct show *w, struct json *j)
+{
+	const struct state *st = &w->st;
+
+	json_object(j, NULL);
+	json_given(j, "origin", st->origin);
+	json_given(j, "url", st->url);
+	json_list(j, "also");
+	for (size_t i = 0; i < st->n_also; i++)
+		json_text(j, NULL, st->also[i]);
+	json_end(j);
+	json_given(j, "upstream", st->upstream);
+	json_number(j, "serial", st->serial);
+	json_number(j, "serving", w->serving);
+	json_list(j, "releases");
+	for (size_t i = 0; i < w->n; i++)
+		json_number(j, NULL, w->release[i]);
+	json_end(j);
+	json_moment(j, "tried", st->tried);
+	json_moment(j, "checked", st->checked);
+	json_moment(j, "synced", st->synced);
+	json_moment(j, "heard", st->heard);
+	json_bool(j, "final", st->final);
+	json_bool(j, "stale", state_is_stale(st, w->now));
+	json_limit(j, "stale_after",
+	    st->stale_after > 0    ? (uint64_t)st->stale_after
+	    : st->stale_after == 0 ? (uint64_t)STATE_STALE_S
+				   : 0);
+	json_keys(j, &st->ring);
+	json_limit(j, "max_file", st->max_file);
+	json_limit(j, "max_bytes", st->max_bytes);
+	json_limit(j, "max_files", st->max_files);
+	json_limit(j, "limit_rate", st->limit_rate);
+	json_given(j, "proxy", st->proxy);
+	json_bool(j, "strict_tls", st->strict_tls);
+	json_given(j, "host", st->host);
+	json_given(j, "contact", st->contact);
+	json_number(j, "disk_used", w->disk);
+	json_end(j);
+}
+
+/* ------------------------------------------------------------------- show */
+
+/* What the store remembers. RESULT_LOCAL after a message. */
+static enum result
+state_load(const struct store *s, const char *path, struct state *st)
+{
+	struct why why;
+
+	switch (state_read(s, st, &why)) {
+	case STATE_READ:
+		return RESULT_GOOD;
+	case STATE_NONE:
+		log_error("%s: nothing is remembered here yet", path);
+		break;
+	case STATE_BROKEN:
+	case STATE_UNREAD:
+		log_error("%s", why.text);
+		break;
+	}
+	return RESULT_LOCAL;
+}
+
+static bool
+show_look(struct show *w, const struct store *s)
+{
+	w->now = clock_wall();
+	w->serving = store_current(s);
+	w->release = store_releases(s, &w->n);
+	if ((w->release != NULL || w->n == 0) && disk_used(w->path, &w->disk))
+		return true;
+	log_error("%s: %s", w->path, strerror(errno));
+	return false;
+}
+
+static enum result
+show_print(const struct show *w, bool as_json)
+{
+	struct buf text;
+	struct json json = { .out = &text };
+	bool ok;
+
+	buf_init(&text, SHOW_MAX);
+	if (as_json)
+		show_put_json(w, &json);
+	else
+		show_put_text(w, &text);
+	ok = verb_print(&text);
+	buf_fini(&text);
+	return ok ? RESULT_GOOD : RESULT_FAILED;
+}
+
+enum result
+verb_mirror_show(const char *path, bool as_json)
+{
+	struct show *w = calloc(1, sizeof(*w));
+	enum result result = RESULT_LOCAL;
+	struct store *s = NULL;
+	struct why why;
+
+	if (w == NULL)
+		why_memory(&why);
+	else
+		s = store_open(path, false, &why);
+	if (s == NULL) {
+		log_error("%s", why.text);
+		goto out;
+	}
+	w->path = path;
+	result = state_load(s, path, &w->st);
+	if (result == RESULT_GOOD)
+		result =
+		    show_look(w, s) ? show_print(w, as_json) : RESULT_LOCAL;
+	free(w->release);
+	store_close(&s);
+out:
+	free(w);
+	return result;
+}
+
+/* ------------------------------------------------------------------- keys */
+
+/* A word of 16 hexadecimal digits: a key's number. */
+static bool
+is_number(const char *word)
+{
+	size_t n = 0;
+
+	while (hex_value((uint8_t)word[n]) != -1)
+		n++;
+	return word[n] == '\0' && n == SIGNIFY_NUMBER_TEXT - 1;
+}
+
+/* The key of that number. RESULT_USAGE after a message: there is none, or more. */
+static enum result
+number_find(
+    const struct keyring *ring, const char *word, struct signify_key *out)
+{
+	char number[SIGNIFY_NUMBER_TEXT];
+	unsigned found = 0;
+
+	for (size_t i = 0; i < ring->n; i++) {
+		signify_number_text(ring->key[i].key.number, number);
+		if (strcasecmp(number, word) != 0)
+			continue;
+		*out = ring->key[i].key;
+		found++;
+	}
+	if (found == 1)
+		return RESULT_GOOD;
+	return verb_misused(found == 0 ? "--drop-key %s: no such key here"
+				       : "--drop-key %s: two keys have this "
+					 "number: give the key's text",
+	    word);
+}
+
+static void
+key_note(struct buf *said, const struct signify_key *key, const char *what)
+{
+	char number[SIGNIFY_NUMBER_TEXT];
+
+	signify_number_text(key->number, number);
+	buf_printf(said, "mirror: key %s %s\n", number, what);
+}
+
+static bool
+is_last_pinned(const struct keyring *ring, const struct signify_key *key)
+{
+	for (size_t i = 0; i < ring->n; i++)
+		if (ring->key[i].standing == KEYRING_PINNED &&
+		    !signify_key_equal(&ring->key[i].key, key))
+			return false;
+	return true;
+}
+
+static enum result
+key_drop(struct keyring *ring, const char *word, struct buf *said)
+{
+	struct signify_key key;
+	enum result result = is_number(word)
+				 ? number_find(ring, word, &key)
+				 : key_read_public("--drop-key", word, &key);
+
+	if (result != RESULT_GOOD)
+		return result;
+	if (is_last_pinned(ring, &key))
+		return verb_misused("--drop-key %s: no other key is pinned: "
+				    "give the author's new one with --add-key",
+		    word);
+	if (!keyring_drop(ring, &key))
+		return verb_misused("--drop-key %s: no such key here", word);
+	key_note(said, &key, "is dropped");
+	return RESULT_GOOD;
+}
+
+static enum result
+key_add(struct keyring *ring, const char *word, struct buf *said)
+{
+	struct signify_key key;
+	enum result result = key_read_public("--add-key", word, &key);
+
+	if (result != RESULT_GOOD)
+		return result;
+	if (!keyring_pin(ring, &key))
+		return verb_misused("--add-key %s: no more than %d keys can be "
+				    "pinned: drop one with --drop-key",
+		    word, KEYRING_MAX);
+	key_note(said, &key, "is pinned");
+	return RESULT_GOOD;
+}
+
+static enum result
+keys_change(struct store *s, const char *path, struct state *st,
+    const struct arg_list *add, const struct arg_list *drop, struct buf *said)
+{
+	enum result result = state_load(s, path, st);
+	struct why why;
+
+	if (result != RESULT_GOOD)
+		return result;
+	if (!st->is_mirror)
+		return verb_misused(
+		    "%s: an author's store: its keys are those that sign (see "
+		    "--next-key of carnation publish)",
+		    path);
+	for (size_t i = 0; result == RESULT_GOOD && i < add->n; i++)
+		result = key_add(&st->ring, add->text[i], said);
+	for (size_t i = 0; result == RESULT_GOOD && i < drop->n; i++)
+		result = key_drop(&st->ring, drop->text[i], said);
+	if (result != RESULT_GOOD || state_write(s, st, &why))
+		return result;
+	log_error("%s", why.text);
+	return RESULT_LOCAL;
+}
+
+enum result
+verb_mirror_keys(
+    const char *path, const struct arg_list *add, const struct arg_list *drop)
+{
+	struct state *st = calloc(1, sizeof(*st));
+	enum result result = RESULT_LOCAL;
+	struct store *s = NULL;
+	struct buf said;
+
+	buf_init(&said, SHOW_MAX);
+	if (st == NULL)
+		log_error("out of memory");
+	else
+		result = verb_store_take(path, &s);
+	if (result == RESULT_GOOD)
+		result = keys_change(s, path, st, add, drop, &said);
+	if (result == RESULT_GOOD && !verb_print(&said))
+		result = RESULT_FAILED;
+	buf_fini(&said);
+	store_close(&s);
+	free(st);
+	return result;
+}
