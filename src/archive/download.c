@@ -392,19 +392,6 @@ transfer_next(struct loading *l, struct transfer *c)
 	return false;
 }
 
-/* As far as it goes without waiting; true when the file is done with. */
-static bool
-transfer_run(struct transfer *c)
-{
-	enum fetcher_result result;
-	struct why said;
-
-	result = fetcher_step(&c->request, &said);
-	if (result != FETCHER_GOING && end_handle(c, result, said.text))
-		c->busy = false;
-	return !c->busy;
-}
-
 static bool
 is_local(const struct loading *l)
 {
@@ -414,29 +401,23 @@ is_local(const struct loading *l)
 	return false;
 }
 
-/* Each request once; then, if none came to its end, waits. False: none is left. */
-static bool
-turn(struct loading *l)
+static enum fetcher_job
+transfer_step(void *arg, size_t i, struct fetcher_request **request)
 {
-	struct fetcher_request *waiting[FETCHER_AT_ONCE] = { NULL };
-	bool ended = false, any = false;
+	struct loading *l = arg;
+	struct transfer *c = &l->transfer[i];
+	enum fetcher_result result;
+	struct why said;
 
-	for (size_t i = 0; i < FETCHER_AT_ONCE; i++) {
-		struct transfer *c = &l->transfer[i];
-
-		if (!c->busy && !transfer_next(l, c))
-			continue;
-		any = true;
-		if (transfer_run(c))
-			ended = true;
-		else
-			waiting[i] = &c->request;
-	}
+	if (is_local(l) || (!c->busy && !transfer_next(l, c)))
+		return JOB_NONE;
+	result = fetcher_step(&c->request, &said);
+	if (result != FETCHER_GOING && end_handle(c, result, said.text))
+		c->busy = false;
 	if (l->d->progress != NULL)
 		l->d->progress(l->d->arg, l->d);
-	if (any && !ended)
-		fetcher_wait(l->d->fetcher, waiting, FETCHER_AT_ONCE);
-	return any;
+	*request = &c->request;
+	return c->busy ? JOB_WAITS : JOB_ENDED;
 }
 
 enum download_result
@@ -445,8 +426,7 @@ download_run(struct download *d, struct why *why)
 	struct loading l = { .d = d, .why = why };
 	enum download_result result = DOWNLOAD_WHOLE;
 
-	while (turn(&l) && !is_local(&l) && !fetcher_stopped(d->fetcher))
-		continue;
+	fetcher_jobs(d->fetcher, FETCHER_AT_ONCE, transfer_step, &l);
 	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
 		if (l.transfer[i].busy)
 			transfer_abort(&l.transfer[i]);

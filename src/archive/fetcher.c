@@ -228,40 +228,6 @@ fetcher_stop_word(const struct fetcher *c)
 			  : "interrupted";
 }
 
-void
-fetcher_wait(
-    const struct fetcher *c, struct fetcher_request *const *requests, size_t n)
-{
-	uint64_t until = c->deadline_ms != 0 ? c->deadline_ms : UINT64_MAX;
-	struct pollfd want[FETCHER_WAIT_MAX];
-	sigset_t all, before;
-	nfds_t going = 0;
-
-	assert(n <= FETCHER_WAIT_MAX);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t one;
-
-		if (requests[i] == NULL)
-			continue;
-		if (requests[i]->x != NULL)
-			exchange_wants(requests[i]->x, &want[going++], &one);
-		else
-			one = requests[i]->not_before_ms;
-		until = one < until ? one : until;
-	}
-	/* Or a signal between the look and the wait would be slept over. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	if (!fetcher_stopped(c)) {
-		int ms = dial_timeout(until);
-		const struct timespec left = { .tv_sec = ms / 1000,
-			.tv_nsec = ms % 1000 * 1000000L };
-
-		(void)ppoll(want, going, &left, &before);
-	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-}
-
 /* ------------------------------------------------------------- requests */
 
 static bool
@@ -488,6 +454,63 @@ fetcher_took_ms(const struct fetcher_request *e)
 }
 
 /* ------------------------------------------------------- waited for */
+
+/* Waits until one of n requests (NULL ones are passed over) can go on, a signal
+ * came or the deadline. */
+static void
+fetcher_wait(
+    const struct fetcher *c, struct fetcher_request *const *requests, size_t n)
+{
+	uint64_t until = c->deadline_ms != 0 ? c->deadline_ms : UINT64_MAX;
+	struct pollfd want[FETCHER_JOBS_MAX];
+	sigset_t all, before;
+	nfds_t going = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t one;
+
+		if (requests[i] == NULL)
+			continue;
+		if (requests[i]->x != NULL)
+			exchange_wants(requests[i]->x, &want[going++], &one);
+		else
+			one = requests[i]->not_before_ms;
+		until = one < until ? one : until;
+	}
+	/* Or a signal between the look and the wait would be slept over. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if (!fetcher_stopped(c)) {
+		int ms = dial_timeout(until);
+		const struct timespec left = { .tv_sec = ms / 1000,
+			.tv_nsec = ms % 1000 * 1000000L };
+
+		(void)ppoll(want, going, &left, &before);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+void
+fetcher_jobs(struct fetcher *c, size_t n, fetcher_job_step *step, void *arg)
+{
+	struct fetcher_request *waiting[FETCHER_JOBS_MAX];
+	bool any = true, ended;
+
+	assert(n <= FETCHER_JOBS_MAX);
+	while (any && !fetcher_stopped(c)) {
+		any = ended = false;
+		for (size_t i = 0; i < n; i++) {
+			enum fetcher_job job = step(arg, i, &waiting[i]);
+
+			any = any || job != JOB_NONE;
+			ended = ended || job == JOB_ENDED;
+			if (job != JOB_WAITS)
+				waiting[i] = NULL;
+		}
+		if (any && !ended)
+			fetcher_wait(c, waiting, n);
+	}
+}
 
 static enum fetcher_result
 fetcher_run(struct fetcher_request *e, struct why *why)

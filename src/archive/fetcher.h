@@ -112,7 +112,7 @@ enum {
 	FETCHER_TIMEOUT_MS =
 	    60 * 1000,       /* waited for a source's "slow down" (44) */
 	FETCHER_AT_ONCE = 2, /* connections of a download */
-	FETCHER_WAIT_MAX = 16,
+	FETCHER_JOBS_MAX = 16,
 	FETCHER_MANIFEST_MS = 300 * 1000, /* for all of a manifest */
 	/* A file may take so long, and longer the more bytes it may have, so
 	 * many a second. */
@@ -206,10 +206,20 @@ void fetcher_end(struct fetcher_request *e);
 /* How long it has taken, without what our own limit held up. */
 uint64_t fetcher_took_ms(const struct fetcher_request *e);
 
-/* Waits until one of n requests (at most FETCHER_WAIT_MAX; NULL ones are passed
- * over) can go on, a signal came or the deadline. */
-void fetcher_wait(
-    const struct fetcher *c, struct fetcher_request *const *requests, size_t n);
+/* Several things at once, each of which makes one request after the other. step
+ * takes the ith as far as it can without waiting. */
+enum fetcher_job {
+	JOB_NONE,  /* there is nothing for it to do any more */
+	JOB_ENDED, /* it has come to an end, and may begin with another */
+	JOB_WAITS, /* for *request */
+};
+typedef enum fetcher_job
+fetcher_job_step(void *arg, size_t i, struct fetcher_request **request);
+
+/* Does n (at most FETCHER_JOBS_MAX) until there is none for any, or the run is
+ * stopped. */
+void
+fetcher_jobs(struct fetcher *c, size_t n, fetcher_job_step *step, void *arg);
 
 /* A whole request alone. *cut: see struct fetcher_request. */
 enum fetcher_result fetcher_get(struct fetcher *c, struct source *s,

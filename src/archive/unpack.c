@@ -169,6 +169,21 @@ archive_max(const struct manifest *m)
 	return all;
 }
 
+static enum fetcher_job
+request_step(void *arg, size_t i, struct fetcher_request **request)
+{
+	struct unpack_request *r = arg;
+	const struct download *d = r->unpack.d;
+	struct why said;
+
+	(void)i;
+	if (d->progress != NULL)
+		d->progress(d->arg, d);
+	*request = &r->request;
+	return fetcher_step(&r->request, &said) == FETCHER_GOING ? JOB_WAITS
+								 : JOB_NONE;
+}
+
 static void
 request_run(struct unpack_request *r, struct source *s)
 {
@@ -176,18 +191,11 @@ request_run(struct unpack_request *r, struct source *s)
 		.max = archive_max(r->unpack.m),
 		.body = on_body,
 		.arg = r };
-	struct fetcher_request *const waiting[] = { &r->request };
-	struct download *d = r->unpack.d;
+	struct fetcher *c = r->unpack.d->fetcher;
 	struct why said;
 
-	if (!fetcher_start(&r->request, d->fetcher, s, &wanted, &said))
-		return;
-	while (fetcher_step(&r->request, &said) == FETCHER_GOING &&
-	       !fetcher_stopped(d->fetcher)) {
-		if (d->progress != NULL)
-			d->progress(d->arg, d);
-		fetcher_wait(d->fetcher, waiting, 1);
-	}
+	if (fetcher_start(&r->request, c, s, &wanted, &said))
+		fetcher_jobs(c, 1, request_step, r);
 }
 
 enum unpack_result

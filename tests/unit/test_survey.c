@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/survey_look.h"
+#include "archive/survey.h"
 
 enum { NOW = 1800000000, HOUR = 3600, DAY = 86400 };
 
-static struct look looks[SURVEY_MAX];
 static struct survey survey;
+static struct look *const looks = survey.look;
 static struct buf page;
 
 #define SET(field, text) (void)snprintf(field, sizeof(field), "%s", text)
@@ -19,7 +19,8 @@ static void
 make_look(struct look *l, const char *base)
 {
 	*l = (struct look){
-		.manifest = LOOK_SIGNED,
+		.answer = { { .came = CAME_GOOD }, { .came = CAME_GOOD },
+		    { .came = CAME_GOOD } },
 		.serial = 43,
 		.created = NOW - DAY,
 		.digest = { 0xab },
@@ -27,9 +28,7 @@ make_look(struct look *l, const char *base)
 		.cert_names_it = true,
 		.cert_end = NOW + (int64_t)10000 * DAY,
 		.cert_digest = { 0xcd, 0xef },
-		.trace_came = TRACE_READ,
 		.trace = { .serial = 43, .checked = NOW - 2 * HOUR },
-		.sample_came = SAMPLE_RIGHT,
 	};
 	SET(l->base, base);
 	SET(l->trace.origin, "gemini://o.org/");
@@ -41,18 +40,17 @@ set_up(void **state)
 {
 	(void)state;
 	survey = (struct survey){
-		.look = looks,
 		.n = 3,
-		.serial = 43,
-		.created = NOW - DAY,
-		.digest = { 0xab },
+		.known = { .serial = 43,
+		    .created = NOW - DAY,
+		    .manifest = { 0xab } },
 	};
-	SET(survey.origin, "gemini://o.org/");
+	SET(survey.known.origin, "gemini://o.org/");
 	make_look(&looks[0], "gemini://o.org/");
 	make_look(&looks[1], "gemini://one.org/");
 	make_look(&looks[2], "gemini://two.org/");
 	looks[0].is_origin = true;
-	looks[0].trace_came = TRACE_ABSENT;
+	looks[0].answer[LOOK_TRACE].came = CAME_ABSENT;
 	SET(looks[1].label, "One, Nowhere, somebody, 2026");
 	buf_init(&page, SURVEY_PAGE_MAX);
 	return 0;
@@ -108,8 +106,8 @@ test_survey_without_problems(void **state)
 static void
 unreached(struct look *l)
 {
-	*l = (struct look){ 0 };
-	why_set(&l->why, "Connection refused");
+	*l = (struct look){ .answer = { { .came = CAME_FAILED } } };
+	why_set(&l->answer[LOOK_MANIFEST].why, "Connection refused");
 	SET(l->base, "gemini://one.org/");
 }
 
@@ -119,23 +117,23 @@ unheard(struct look *l)
 	unreached(l);
 	l->has_cert = l->cert_names_it = true;
 	l->cert_end = NOW + (int64_t)10000 * DAY;
-	l->manifest = LOOK_UNHEARD;
-	why_set(&l->why, "%s", "answers 51 Not found");
+	l->answer[LOOK_MANIFEST].came = CAME_FAILED;
+	why_set(&l->answer[LOOK_MANIFEST].why, "%s", "answers 51 Not found");
 }
 
 static void
 unheard_in_odd_words(struct look *l)
 {
 	unheard(l);
-	why_set(&l->why, "%s", "answers 51 a\\x1bb\a");
+	why_set(&l->answer[LOOK_MANIFEST].why, "%s", "answers 51 a\\x1bb\a");
 }
 
 static void
 unsigned_one(struct look *l)
 {
 	unheard(l);
-	l->manifest = LOOK_WRONG;
-	why_set(&l->why, "%s", "the signature is wrong");
+	l->answer[LOOK_MANIFEST].came = CAME_WRONG;
+	why_set(&l->answer[LOOK_MANIFEST].why, "%s", "the signature is wrong");
 }
 
 static void
@@ -155,21 +153,23 @@ static void
 behind_for_two_days(struct look *l)
 {
 	behind(l);
-	survey.created = looks[0].created = looks[2].created = NOW - 2 * DAY;
+	survey.known.created = looks[0].created = looks[2].created =
+	    NOW - 2 * DAY;
 }
 
 static void
 behind_for_nearly_two_days(struct look *l)
 {
 	behind_for_two_days(l);
-	survey.created = looks[0].created = ++looks[2].created;
+	survey.known.created = looks[0].created = ++looks[2].created;
 }
 
 static void
 behind_for_two_weeks(struct look *l)
 {
 	behind(l);
-	survey.created = looks[0].created = looks[2].created = NOW - 14 * DAY;
+	survey.known.created = looks[0].created = looks[2].created =
+	    NOW - 14 * DAY;
 }
 
 /* Another mirror has the serial between: it is older. */
@@ -228,20 +228,21 @@ never_checked(struct look *l)
 static void
 no_trace(struct look *l)
 {
-	l->trace_came = TRACE_ABSENT;
+	l->answer[LOOK_TRACE].came = CAME_ABSENT;
+	why_set(&l->answer[LOOK_TRACE].why, "answers 51 Not found");
 }
 
 static void
 odd_trace(struct look *l)
 {
-	l->trace_came = TRACE_MALFORMED;
+	l->answer[LOOK_TRACE].came = CAME_WRONG;
 }
 
 static void
 late_trace(struct look *l)
 {
-	l->trace_came = TRACE_FAILED;
-	why_set(&l->trace_why, "%s", "too slow");
+	l->answer[LOOK_TRACE].came = CAME_FAILED;
+	why_set(&l->answer[LOOK_TRACE].why, "%s", "too slow");
 }
 
 static void
@@ -283,26 +284,26 @@ certificate_of_another(struct look *l)
 static void
 sample_wrong(struct look *l)
 {
-	l->sample_came = SAMPLE_WRONG;
+	l->answer[LOOK_SAMPLE].came = CAME_WRONG;
 }
 
 static void
 sample_absent(struct look *l)
 {
-	l->sample_came = SAMPLE_ABSENT;
+	l->answer[LOOK_SAMPLE].came = CAME_ABSENT;
 }
 
 static void
 sample_failed(struct look *l)
 {
-	l->sample_came = SAMPLE_FAILED;
-	why_set(&l->sample_why, "%s", "answers 40 Later");
+	l->answer[LOOK_SAMPLE].came = CAME_FAILED;
+	why_set(&l->answer[LOOK_SAMPLE].why, "%s", "answers 40 Later");
 }
 
 static void
 no_sample(struct look *l)
 {
-	l->sample_came = SAMPLE_UNASKED;
+	l->answer[LOOK_SAMPLE].came = CAME_UNASKED;
 }
 
 static void
@@ -362,11 +363,12 @@ static const struct {
 	    "* Warning: last looked 2027-01-16T08:00:01Z (in the "
 	    "future)" },
 	{ "a fast clock", checked_by_a_fast_clock, LOOK_WELL,
-	    "* last looked 2027-01-16T08:00:00Z, 0 minutes ago" },
+	    "* last looked 2027-01-16T08:00:00Z, 0 seconds ago" },
 	{ "never checked", never_checked, LOOK_WARNING,
 	    "* Warning: its trace does not say when it last looked" },
 	{ "no trace", no_trace, LOOK_WARNING,
-	    "* Warning: no trace: when it last looked is not known" },
+	    "* Warning: no trace: when it last looked is not known: answers "
+	    "51 Not found" },
 	{ "an odd trace", odd_trace, LOOK_WARNING,
 	    "* Warning: its trace cannot be read" },
 	{ "a late trace", late_trace, LOOK_WARNING,
@@ -389,7 +391,7 @@ static const struct {
 	{ "no such sample", sample_absent, LOOK_WARNING,
 	    "* Warning: sample, not there: a/page.gmi" },
 	{ "a sample that did not come", sample_failed, LOOK_WARNING,
-	    "* Warning: sample, not got (answers 40 Later): a/page.gmi" },
+	    "* Warning: sample, not got: a/page.gmi: answers 40 Later" },
 	{ "nothing to ask for", no_sample, LOOK_WELL, "* serial 43" },
 	{ "what it states about itself", speaks, LOOK_WELL,
 	    "* from: gemini://o.org/\n* software: carnation 9\n* contact: "
@@ -425,7 +427,7 @@ static void
 test_origin_needs_no_trace(void **state)
 {
 	(void)state;
-	looks[0].trace_came = TRACE_READ;
+	looks[0].answer[LOOK_TRACE].came = CAME_GOOD;
 	looks[0].trace.checked = 0;
 	write_page(true);
 	looks[0].trace.checked = NOW - 100 * DAY;
@@ -437,7 +439,7 @@ static void
 test_unsigned_manifests_set_no_serial(void **state)
 {
 	(void)state;
-	looks[1].manifest = LOOK_WRONG;
+	looks[1].answer[LOOK_MANIFEST].came = CAME_WRONG;
 	looks[1].serial = 1000;
 	looks[1].digest[0] = 1;
 	assert_non_null(strstr(write_page(false), "highest serial is 43,"));
@@ -449,7 +451,7 @@ static void
 test_nothing_answers(void **state)
 {
 	(void)state;
-	survey.serial = 0;
+	survey.known.serial = 0;
 	for (size_t i = 0; i < 3; i++)
 		unreached(&looks[i]);
 	assert_null(strstr(write_page(false), "highest serial"));
@@ -482,9 +484,9 @@ test_no_line_can_be_forged(void **state)
 		struct look *l = &looks[i];
 
 		SET(l->label, evil);
-		why_set(&l->why, "%s", evil);
-		why_set(&l->trace_why, "%s", evil);
-		why_set(&l->sample_why, "%s", evil);
+		why_set(&l->answer[LOOK_MANIFEST].why, "%s", evil);
+		why_set(&l->answer[LOOK_TRACE].why, "%s", evil);
+		why_set(&l->answer[LOOK_SAMPLE].why, "%s", evil);
 		SET(l->sample, evil);
 		SET(l->trace.software, evil);
 		SET(l->trace.contact, evil);
@@ -492,9 +494,9 @@ test_no_line_can_be_forged(void **state)
 		SET(l->trace.origin, evil);
 		SET(l->trace.host, evil);
 	}
-	looks[0].manifest = LOOK_WRONG;
-	looks[1].sample_came = SAMPLE_FAILED;
-	looks[2].trace_came = TRACE_FAILED;
+	looks[0].answer[LOOK_MANIFEST].came = CAME_WRONG;
+	looks[1].answer[LOOK_SAMPLE].came = CAME_FAILED;
+	looks[2].answer[LOOK_TRACE].came = CAME_FAILED;
 	write_page(false);
 	for (rest = buf_view(&page); slice_line(&rest, &line);) {
 		assert_true(is_ours(line));
