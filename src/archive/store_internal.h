@@ -87,14 +87,18 @@ bool store_is_linked(const struct stat *object, int dir, const char *name);
 bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
     const char *name, struct why *why);
 
-/* -------------------------------------------------------- store_release.c */
+/* ---------------------------------------------------------- store_prune.c */
 
 /* What a release's directory is called: "42". */
 void store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE]);
 
+/* Whether somebody has a lock on a release (a server that may still serve it, a
+ * verify). If not, we have it, until the descriptor is closed. False also on a file
+ * system without locks, which has no holders either, and for -1. */
+bool store_is_held(int release);
+
 /* Takes a release away from those who open it by its name, and moves it to tmp/, to
- * be swept. *held: somebody has a lock on it (a server that may still serve it, a
- * verify): then it stays, and nothing has failed. False and errno. */
+ * be swept. *held: then it stays, and nothing has failed. False and errno. */
 bool store_throw_release(struct store *s, uint64_t serial, bool *held);
 
 /* Removes the archives of all releases but the current one, as far as that can be

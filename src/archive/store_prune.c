@@ -1,15 +1,186 @@
 /* SPDX-License-Identifier: ISC */
-/* What a store may forget. */
+/* The releases that are there, which of them is current, and which may go. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "archive/store_internal.h"
 #include "os/file.h"
+#include "util/array.h"
 #include "util/clock.h"
+
+void
+store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE])
+{
+	(void)snprintf(name, STORE_NAME_SIZE, "%" PRIu64, serial);
+}
+
+uint64_t
+store_current(const struct store *s)
+{
+	char target[STORE_PATH_SIZE];
+	ssize_t n =
+	    readlinkat(s->root, STORE_CURRENT, target, sizeof(target) - 1);
+	uint64_t serial;
+	int fd;
+
+	/* What is not a link is not a release either. */
+	if (n == -1 && errno != EINVAL)
+		return 0;
+	target[n > 0 ? n : 0] = '\0';
+	errno = ENOENT;
+	serial = store_layout_linked(slice_str(target));
+	if (serial == 0)
+		return 0;
+	fd = store_release_fd(s, serial);
+	if (fd == -1)
+		return 0;
+	(void)close(fd);
+	return serial;
+}
+
+static int
+compare_serials(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One serial more; false when out of memory. */
+static bool
+release_add_serial(uint64_t **list, size_t *n, uint64_t serial)
+{
+	uint64_t *more = array_grow(*list, *n, sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	*list = more;
+	(*list)[(*n)++] = serial;
+	return true;
+}
+
+/* All of dir's that are releases; false and errno. */
+static bool
+list_releases(DIR *dir, uint64_t **list, size_t *n)
+{
+	const struct dirent *entry;
+	uint64_t serial;
+	struct stat st;
+
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		serial = store_layout_serial(slice_str(entry->d_name));
+		if (serial == 0)
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1) {
+			if (errno != ENOENT) /* just pruned */
+				return false;
+			continue;
+		}
+		if (!S_ISDIR(st.st_mode))
+			continue;
+		if (!release_add_serial(list, n, serial))
+			return false;
+	}
+	return errno == 0;
+}
+
+uint64_t *
+store_releases(const struct store *s, size_t *n)
+{
+	DIR *dir = store_dir_list(s->releases, ".");
+	uint64_t *list = NULL;
+	int error;
+
+	*n = 0;
+	if (dir != NULL && list_releases(dir, &list, n)) {
+		(void)closedir(dir);
+		if (*n > 0)
+			qsort(list, *n, sizeof(*list), compare_serials);
+		return list;
+	}
+	error = errno;
+	if (dir != NULL)
+		(void)closedir(dir);
+	free(list);
+	*n = 1;
+	errno = error;
+	return NULL;
+}
+
+bool
+store_highest(const struct store *s, uint64_t *serial)
+{
+	size_t n;
+	uint64_t *list = store_releases(s, &n);
+	bool ok = list != NULL || n == 0;
+
+	if (ok)
+		*serial = n == 0 ? 0 : list[n - 1];
+	free(list);
+	return ok;
+}
+
+/* Whether somebody has a lock on a release: false also on a file system without locks,
+ * which has no holders either. */
+bool
+store_is_held(int release)
+{
+	return release != -1 && flock(release, LOCK_EX | LOCK_NB) == -1 &&
+	       errno == EWOULDBLOCK;
+}
+
+bool
+store_throw_release(struct store *s, uint64_t serial, bool *held)
+{
+	char name[STORE_NAME_SIZE];
+	int fd;
+	bool thrown;
+
+	store_serial_name(serial, name);
+	fd = store_dir_open(s->releases, name);
+	*held = false;
+	/* Only a directory can be a release. */
+	if (fd == -1 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
+	    errno != EACCES)
+		return false;
+	*held = store_is_held(fd);
+	/* The lock is kept until it is gone from its name: who opens it afterwards
+	 * does not find it. */
+	thrown = *held || store_throw(s, s->releases, name);
+	store_shut(fd);
+	return thrown;
+}
+
+void
+store_drop_archives(struct store *s)
+{
+	uint64_t current = store_current(s);
+	size_t n;
+	uint64_t *list = store_releases(s, &n);
+	int release, mirror;
+
+	for (size_t i = 0; list != NULL && i < n && current != 0; i++) {
+		if (list[i] == current)
+			continue;
+		release = store_release_fd(s, list[i]);
+		mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
+		if (mirror != -1)
+			(void)unlinkat(
+			    mirror, strrchr(MANIFEST_ARCHIVE, '/') + 1, 0);
+		store_shut(mirror);
+		store_shut(release);
+	}
+	free(list);
+}
 
 /* How long ago a release was superseded or built. */
 static int64_t
@@ -92,7 +263,7 @@ is_current_known(const struct store *s, struct why *why)
 
 /* All releases, not yet judged. */
 static bool
-list_releases(struct store *s, struct store_pruned *out, struct why *why)
+release_ages(struct store *s, struct store_pruned *out, struct why *why)
 {
 	size_t n;
 	uint64_t *serial = store_releases(s, &n);
@@ -145,7 +316,7 @@ prune_all(struct store *s, const struct store_keeping *keep,
 	bool ok, held;
 	size_t n;
 
-	if (!is_current_known(s, why) || !list_releases(s, out, why))
+	if (!is_current_known(s, why) || !release_ages(s, out, why))
 		return false;
 	store_judge(out->release, out->n, store_current(s), keep);
 	for (n = 0, ok = true; ok && n < out->n; n++) {
@@ -157,7 +328,7 @@ prune_all(struct store *s, const struct store_keeping *keep,
 		if (ok && held)
 			r->decision = STORE_IS_HELD;
 	}
-	/* Those after a failure stay undecided: they are not told of. */
+	/* Those after a failure stay undecided: they are not reported. */
 	if (!ok)
 		out->n = n - 1;
 	store_drop_archives(s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Releases of a store, and which of them is current. */
+/* Releases of a store: made, repaired, looked at, and switched to. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include "archive/store_internal.h"
 #include "archive/ustar.h"
 #include "os/file.h"
-#include "util/array.h"
 #include "util/fd.h"
 
 /* What a release consists of, made from a manifest and objects: the archive, then the
@@ -163,7 +162,7 @@ is_later(struct timespec a, struct timespec b)
 
 /* What an earlier run has left is hashed on its way into the archive: as it is taken
  * into a new release, to be served and fetched as this manifest's, for as long as
- * that is current. It may have rotted since, linked or not, and a power cut may have
+ * that is current. It may have become corrupt since, linked or not, and a power cut may have
  * kept its name and lost its bytes. What was written by this run was hashed when it
  * came, and is read back from memory. */
 static bool
@@ -306,12 +305,6 @@ store_fill(struct store *s, int release, const struct manifest *m,
 			 store_fault(s, why, STORE_RELEASES, NULL));
 }
 
-void
-store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE])
-{
-	(void)snprintf(name, STORE_NAME_SIZE, "%" PRIu64, serial);
-}
-
 int
 store_release_fd(const struct store *s, uint64_t serial)
 {
@@ -334,37 +327,6 @@ store_manifest(const struct store *s, uint64_t serial, struct buf *out)
 	store_shut(mirror);
 	store_shut(release);
 	return ok;
-}
-
-/* Whether somebody has a lock on a release: false also on a file system without locks,
- * which has no holders either. */
-static bool
-is_held(int release)
-{
-	return release != -1 && flock(release, LOCK_EX | LOCK_NB) == -1 &&
-	       errno == EWOULDBLOCK;
-}
-
-bool
-store_throw_release(struct store *s, uint64_t serial, bool *held)
-{
-	char name[STORE_NAME_SIZE];
-	int fd;
-	bool thrown;
-
-	store_serial_name(serial, name);
-	fd = store_dir_open(s->releases, name);
-	*held = false;
-	/* Only a directory can be a release. */
-	if (fd == -1 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP &&
-	    errno != EACCES)
-		return false;
-	*held = is_held(fd);
-	/* The lock is kept until it is gone from its name: who opens it afterwards
-	 * does not find it. */
-	thrown = *held || store_throw(s, s->releases, name);
-	store_shut(fd);
-	return thrown;
 }
 
 /* False also when that cannot be determined (*unread: errno). */
@@ -445,7 +407,7 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 
 	assert(s->lock != -1);
 	stays = release != -1 &&
-		(store_current(s) == m->serial || is_held(release));
+		(store_current(s) == m->serial || store_is_held(release));
 	/* Without the lock, if that was got. */
 	(void)flock(release, LOCK_UN);
 	ok = stays ? repair_in_place(s, release, m, bytes, why)
@@ -578,27 +540,6 @@ mark_superseded(struct store *s, uint64_t serial)
 	return utimensat(s->releases, name, NULL, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void
-store_drop_archives(struct store *s)
-{
-	uint64_t current = store_current(s);
-	size_t n;
-	uint64_t *list = store_releases(s, &n);
-	int release, mirror;
-
-	for (size_t i = 0; list != NULL && i < n && current != 0; i++) {
-		if (list[i] == current)
-			continue;
-		release = store_release_fd(s, list[i]);
-		mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
-		if (mirror != -1)
-			(void)unlinkat(mirror, last_of(MANIFEST_ARCHIVE), 0);
-		store_shut(mirror);
-		store_shut(release);
-	}
-	free(list);
-}
-
 bool
 store_switch(struct store *s, uint64_t serial, struct why *why)
 {
@@ -628,113 +569,6 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 		return store_fault(s, why, STORE_CURRENT, NULL);
 	store_drop_archives(s);
 	return true;
-}
-
-uint64_t
-store_current(const struct store *s)
-{
-	char target[STORE_PATH_SIZE];
-	ssize_t n =
-	    readlinkat(s->root, STORE_CURRENT, target, sizeof(target) - 1);
-	uint64_t serial;
-	int fd;
-
-	/* What is not a link is not a release either. */
-	if (n == -1 && errno != EINVAL)
-		return 0;
-	target[n > 0 ? n : 0] = '\0';
-	errno = ENOENT;
-	serial = store_layout_linked(slice_str(target));
-	if (serial == 0)
-		return 0;
-	fd = store_release_fd(s, serial);
-	if (fd == -1)
-		return 0;
-	(void)close(fd);
-	return serial;
-}
-
-static int
-compare_serials(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* One serial more; false when out of memory. */
-static bool
-release_add_serial(uint64_t **list, size_t *n, uint64_t serial)
-{
-	uint64_t *more = array_grow(*list, *n, sizeof(*more));
-
-	if (more == NULL)
-		return false;
-	*list = more;
-	(*list)[(*n)++] = serial;
-	return true;
-}
-
-/* All of dir's that are releases; false and errno. */
-static bool
-list_releases(DIR *dir, uint64_t **list, size_t *n)
-{
-	const struct dirent *entry;
-	uint64_t serial;
-	struct stat st;
-
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		serial = store_layout_serial(slice_str(entry->d_name));
-		if (serial == 0)
-			continue;
-		if (fstatat(dirfd(dir), entry->d_name, &st,
-			AT_SYMLINK_NOFOLLOW) == -1) {
-			if (errno != ENOENT) /* just pruned */
-				return false;
-			continue;
-		}
-		if (!S_ISDIR(st.st_mode))
-			continue;
-		if (!release_add_serial(list, n, serial))
-			return false;
-	}
-	return errno == 0;
-}
-
-uint64_t *
-store_releases(const struct store *s, size_t *n)
-{
-	DIR *dir = store_dir_list(s->releases, ".");
-	uint64_t *list = NULL;
-	int error;
-
-	*n = 0;
-	if (dir != NULL && list_releases(dir, &list, n)) {
-		(void)closedir(dir);
-		if (*n > 0)
-			qsort(list, *n, sizeof(*list), compare_serials);
-		return list;
-	}
-	error = errno;
-	if (dir != NULL)
-		(void)closedir(dir);
-	free(list);
-	*n = 1;
-	errno = error;
-	return NULL;
-}
-
-bool
-store_highest(const struct store *s, uint64_t *serial)
-{
-	size_t n;
-	uint64_t *list = store_releases(s, &n);
-	bool ok = list != NULL || n == 0;
-
-	if (ok)
-		*serial = n == 0 ? 0 : list[n - 1];
-	free(list);
-	return ok;
 }
 
 bool

@@ -465,6 +465,19 @@ host_hides(const struct host *h, const char *name, size_t len)
 	return true;
 }
 
+bool
+host_hides_path(const struct host *h, const char *path)
+{
+	size_t len;
+
+	for (; *path != '\0'; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if (host_hides(h, path, len))
+			return true;
+	}
+	return false;
+}
+
 unsigned
 hosts_port(const struct conf *conf, int asked)
 {

@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "proto/hostname.h"
+#include "tls/digest.h"
 #include "util/why.h"
 
 enum {
@@ -33,6 +34,10 @@ struct host {
 	/* Of a store: to open what is beside its releases. Else -1. */
 	int store;
 	uint64_t serial; /* of the store's release; 0: no store */
+	/* Objects that are not served by their hash: host_find_withheld. */
+	uint8_t (*withheld)[DIGEST_SIZE];
+	size_t n_withheld;
+	bool withholds_all; /* they could not be found out */
 	const struct conf_capsule *conf;
 	struct conf_content content; /* operator's over capsule.conf */
 	struct host_snapshot snapshot;
@@ -141,6 +146,18 @@ const char *host_index(const struct host *h, size_t i);
 /* Whether a file or directory of that name (one segment) is never served:
  * dot names but .well-known and those that the operator allows. */
 bool host_hides(const struct host *h, const char *name, size_t len);
+
+/* The same of any of a path's segments. */
+bool host_hides_path(const struct host *h, const char *path);
+
+/* Finds, in the manifests of all releases of h's store, the files whose names are all
+ * hidden: who is not served a file by name is not served it by its hash either. Done
+ * once for each worker, so that a request needs no list. False and errno: they could
+ * not all be read; none is then served by its hash. */
+bool host_find_withheld(struct host *h);
+
+/* Whether an object is one of those. */
+bool host_withholds(const struct host *h, const uint8_t digest[DIGEST_SIZE]);
 
 enum { HOST_SURVEY_MS = 10000 }; /* all surveys of one start or reload */
 

@@ -18,6 +18,8 @@
 #include "capsule/host.h"
 #include "capsule/store_layout.h"
 #include "os/file.h"
+#include "proto/request.h"
+#include "util/array.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/secret.h"
@@ -175,6 +177,10 @@ host_close(struct host *h)
 		close(h->store);
 	h->root = h->store = -1;
 	h->serial = 0;
+	free(h->withheld);
+	h->withheld = NULL;
+	h->n_withheld = 0;
+	h->withholds_all = false;
 	free(h->snapshot.bytes);
 	h->snapshot = (struct host_snapshot){ 0 };
 }
@@ -193,6 +199,145 @@ host_adopt(struct host *h, const struct host *from)
 		return true;
 	host_close(h);
 	return false;
+}
+
+static int
+withheld_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_SIZE);
+}
+
+static uint8_t *
+withheld_find(const struct host *h, const uint8_t digest[DIGEST_SIZE])
+{
+	return h->n_withheld == 0 ? NULL
+				  : bsearch(digest, h->withheld, h->n_withheld,
+					sizeof(*h->withheld), withheld_compare);
+}
+
+bool
+host_withholds(const struct host *h, const uint8_t digest[DIGEST_SIZE])
+{
+	return h->withholds_all || withheld_find(h, digest) != NULL;
+}
+
+/* A look through manifests: hidden files are added, or shown ones taken away. */
+struct withholding {
+	struct host *h;
+	bool hidden;
+};
+
+enum { BEFORE_NAME = DIGEST_HEX_SIZE - 1 + 2 };
+
+/* One line of a manifest: "HASH  PATH", or whatever else. False: out of memory. */
+static bool
+withhold_line(const struct withholding *w, struct slice line)
+{
+	char path[REQUEST_URI_MAX];
+	struct slice name;
+	uint8_t digest[DIGEST_SIZE], *found;
+	const uint8_t *last;
+	void *more;
+
+	if (line.len <= BEFORE_NAME || line.len - BEFORE_NAME >= sizeof(path) ||
+	    !digest_parse(slice_head(line, DIGEST_HEX_SIZE - 1), digest))
+		return true;
+	name = slice_skip(line, BEFORE_NAME);
+	memcpy(path, name.ptr, name.len);
+	path[name.len] = '\0';
+	if (host_hides_path(w->h, path) != w->hidden)
+		return true;
+	if (w->hidden) {
+		more = array_grow(
+		    w->h->withheld, w->h->n_withheld, sizeof(digest));
+		if (more == NULL)
+			return false;
+		w->h->withheld = more;
+		memcpy(
+		    w->h->withheld[w->h->n_withheld++], digest, sizeof(digest));
+	}
+	while (!w->hidden && (found = withheld_find(w->h, digest)) != NULL) {
+		last = w->h->withheld[--w->h->n_withheld];
+		memmove(found, found + sizeof(digest), (size_t)(last - found));
+	}
+	return true;
+}
+
+static bool
+withhold_of_manifest(const struct withholding *w, int fd)
+{
+	uint8_t bytes[16 * 1024];
+	struct slice rest = SLICE(""), line, after;
+	bool ok = true;
+	ssize_t n;
+
+	while (ok && (n = fd_read(fd, bytes + rest.len,
+			  sizeof(bytes) - rest.len)) > 0) {
+		rest = slice_of(bytes, rest.len + (size_t)n);
+		while (ok && slice_cut(rest, '\n', &line, &after)) {
+			ok = withhold_line(w, line);
+			rest = after;
+		}
+		/* A manifest has no line that long. */
+		if (rest.len == sizeof(bytes))
+			rest.len = 0;
+		memmove(bytes, rest.ptr, rest.len);
+	}
+	return ok && n == 0;
+}
+
+static bool
+withhold_of_releases(const struct withholding *w, DIR *releases)
+{
+	char path[STORE_PATH_SIZE + sizeof("/" MANIFEST_PATH)];
+	const struct dirent *e;
+	enum file_open opened;
+	struct stat st;
+	bool ok = true;
+	int fd;
+
+	rewinddir(releases);
+	while (ok && (errno = 0, e = readdir(releases)) != NULL) {
+		if (store_layout_serial(slice_str(e->d_name)) == 0)
+			continue;
+		(void)snprintf(path, sizeof(path),
+		    STORE_RELEASES "/%.16s/" MANIFEST_PATH, e->d_name);
+		opened = file_open_beneath(w->h->store, path, &fd, &st);
+		ok = opened == FILE_ABSENT;
+		if (opened != FILE_OPENED)
+			continue;
+		ok = !S_ISREG(st.st_mode) || withhold_of_manifest(w, fd);
+		(void)close(fd);
+	}
+	return ok && errno == 0;
+}
+
+bool
+host_find_withheld(struct host *h)
+{
+	struct withholding w = { .h = h, .hidden = true };
+	DIR *releases;
+	bool ok;
+	int fd;
+
+	if (h->store == -1 || !h->conf->objects)
+		return true;
+	fd = openat(h->store, STORE_RELEASES,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	releases = fd == -1 ? NULL : fdopendir(fd);
+	ok = releases != NULL && withhold_of_releases(&w, releases);
+	if (ok && h->n_withheld > 0) {
+		qsort(h->withheld, h->n_withheld, sizeof(*h->withheld),
+		    withheld_compare);
+		w.hidden = false;
+		ok = withhold_of_releases(&w, releases);
+	}
+	h->withholds_all = !ok;
+	if (releases != NULL)
+		(void)closedir(releases);
+	else if (fd != -1)
+		(void)close(fd);
+	return ok;
 }
 
 /* FNV-1a, a number at a time: changes are noticed; it is possible to make two
@@ -304,21 +449,6 @@ survey_read_first(struct root_survey *s, const char *path)
 	return slice_of(s->bytes, len);
 }
 
-/* Whether any segment of a path is never served. */
-static bool
-survey_path_is_hidden(const struct host *h, const char *path)
-{
-	size_t len;
-
-	while (*path != '\0') {
-		len = strcspn(path, "/");
-		if (host_hides(h, path, len))
-			return true;
-		path += len + strspn(path + len, "/");
-	}
-	return false;
-}
-
 static void
 survey_find_secret(
     struct root_survey *s, const char *path, const struct stat *st)
@@ -360,7 +490,7 @@ survey_visit(void *arg, const char *path, const struct stat *st)
 	survey_find_secret(s, path, st);
 	/* A release has its archive and its list besides what it consists
 	 * of. */
-	if (survey_path_is_hidden(s->host, path) ||
+	if (host_hides_path(s->host, path) ||
 	    (s->host->store != -1 && slice_starts(name, SLICE("mirror/"))))
 		return true;
 	out->files++;

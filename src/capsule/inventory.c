@@ -441,18 +441,6 @@ inventory_names_page(const struct host *h, const char *path)
 	       inventory_path_is_page(h, buf_cstr(&text));
 }
 
-/* Whether one of the names in path is never served. */
-static bool
-path_is_hidden(const struct host *h, const char *path)
-{
-	const char *slash;
-
-	for (; (slash = strchr(path, '/')) != NULL; path = slash + 1)
-		if (host_hides(h, path, (size_t)(slash - path)))
-			return true;
-	return host_hides(h, path, strlen(path));
-}
-
 const char *
 inventory_denied(const struct host *h, const char *path)
 {
@@ -467,7 +455,7 @@ inventory_denied(const struct host *h, const char *path)
 	if ((!directory && !S_ISREG(st.st_mode)) ||
 	    faccessat(h->root, path, directory ? X_OK : R_OK, AT_EACCESS) ==
 		0 ||
-	    errno != EACCES || path_is_hidden(h, path) ||
+	    errno != EACCES || host_hides_path(h, path) ||
 	    snprintf(full, sizeof(full), "%s%s", path, directory ? "/" : "") >=
 		(int)sizeof(full) ||
 	    !inventory_path(full, &request) ||

@@ -15,21 +15,6 @@ _Static_assert(sizeof(((struct resolution *)NULL)->path) >=
 		   sizeof(((struct uri_path *)NULL)->decoded) + NAME_MAX,
     "a path has room for the name of an index page");
 
-static bool
-path_has_hidden_segment(const struct host *h, const char *path)
-{
-	size_t len;
-
-	while (*path != '\0') {
-		len = strcspn(path, "/");
-		if (host_hides(h, path, len))
-			return true;
-		path += len;
-		path += *path == '/';
-	}
-	return false;
-}
-
 static enum resolved
 resolve_failure(enum file_open result)
 {
@@ -179,7 +164,8 @@ resolve_store_path(const struct host *h, struct slice path,
 		return slice_equal(path, slice_head(below, below.len - 1));
 	*type = "application/octet-stream";
 	if (h->conf->objects &&
-	    digest_parse(slice_skip(path, below.len), digest))
+	    digest_parse(slice_skip(path, below.len), digest) &&
+	    !host_withholds(h, digest))
 		store_layout_object(digest, inside);
 	return true;
 }
@@ -211,7 +197,7 @@ resolve(
 	out->fd = -1;
 	out->type = NULL;
 	memcpy(out->path, path->decoded + 1, path->decoded_len);
-	if (path_has_hidden_segment(h, out->path))
+	if (host_hides_path(h, out->path))
 		return RESOLVED_ABSENT;
 	if (resolve_store_path(h, slice_str(out->path), inside, &out->type))
 		return resolve_store(h, inside, out);

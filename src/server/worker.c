@@ -319,6 +319,11 @@ worker_prepare(struct worker *w)
 	/* What the inspection accepted; its warnings were logged then. */
 	ok = ok && hosts_read_content(world->site->hosts, &report);
 	report_fini(&report);
+	for (size_t i = 0; ok && i < world->site->hosts->n; i++)
+		if (!host_find_withheld(&world->site->hosts->host[i]))
+			log_warn("%s: mirror/objects/ is not served: %s",
+			    world->site->hosts->host[i].conf->root.text,
+			    strerror(errno));
 	w->n_exempt =
 	    limiter_networks(&base->conf->limits.exempt, w->exempt, &report);
 	report_log(&report);

@@ -146,7 +146,7 @@ trace_renew(struct rollback_job *j)
 }
 
 /* The archive of a release goes when another takes its place: it is made again before
- * the switch back. What is served needs none, so a full disk is no reason to go on
+ * the switch back. What is served needs none, so a full disk does not make us go on
  * serving what is to be taken back. */
 static void
 archive_renew(struct rollback_job *j, uint64_t serial)
@@ -247,8 +247,8 @@ rollback(struct rollback_job *j)
 	return RESULT_FAILED;
 }
 
-/* What to choose from: a release that was retracted, and could not yet be removed, is
- * no choice. */
+/* What to choose from: not a release that was retracted and could not yet be
+ * removed. */
 static bool
 releases_find(struct rollback_job *j)
 {

@@ -214,6 +214,50 @@ def test_objects_can_be_turned_off(place):
         assert server.ask("/same.txt").text == SAME
 
 
+def list_files(store, serial):
+    """A manifest that lists what a release consists of."""
+    release = store / "releases" / str(serial)
+    lines = [f"{sha256(f.read_bytes())}  {f.relative_to(release)}\n"
+             for f in sorted(release.rglob("*"))
+             if f.is_file() and f.parent != release / "mirror"]
+    (release / "mirror/MANIFEST").write_text("# a list\n" + "".join(lines))
+
+
+def test_a_hidden_file_is_not_served_by_its_hash(place):
+    """Whoever published it had another idea of what is hidden. In a release
+    that is not current, too; but for a file that is shown by another name."""
+    store = make_store(place / "store")
+    add_release(store, 1, {"index.gmi": "1\n", ".gone": "was hidden\n"})
+    add_release(store, 2, {
+        "index.gmi": "# Home\n", ".plan": "hidden\n", "a/.b/c": "deep\n",
+        "a/.again": "hidden\n", "open.txt": "shown\n", ".open": "shown\n",
+        ".well-known/x": "known\n"})
+    for serial in (1, 2):
+        list_files(store, serial)
+    switch(store, 2)
+
+    def by_hash(text):
+        return server.ask(f"/mirror/objects/{sha256(text.encode())}").status
+
+    with served(place, store=store) as server:
+        for text in ("was hidden\n", "hidden\n", "deep\n"):
+            assert by_hash(text) == 51, text
+        for text in ("# Home\n", "1\n", "shown\n", "known\n"):
+            assert by_hash(text) == 20, text
+        # The next release shows one and hides another.
+        add_release(store, 3, {"index.gmi": "3\n", "plan": "hidden\n",
+                               ".late": "late\n"})
+        list_files(store, 3)
+        switch(store, 3)
+        wait_for(lambda: server.ask("/").text == "3\n", TIMEOUT_S)
+        settle(server)
+        assert by_hash("hidden\n") == 20
+        assert by_hash("late\n") == by_hash("deep\n") == 51
+    with configured(place, store, hidden=[".late"]) as server:
+        assert by_hash("late\n") == 20
+        assert by_hash("deep\n") == 51
+
+
 # -------------------------------------------------------------- what is refused
 
 def test_a_store_without_a_release_is_refused_clearly(place):

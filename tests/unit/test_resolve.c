@@ -375,6 +375,42 @@ test_store_precedes_the_release(void **state)
 	assert_int_equal(ask("/mirror/trace", &got), RESOLVED_ABSENT);
 }
 
+/* Who cannot read the lists does not know what is hidden. */
+static void
+test_hidden_objects(void **state)
+{
+	static const char hidden[] =
+	    DIGEST_A "  .old/x\n" DIGEST_A "  a/.old\nshort\n";
+	static const char shown[] = DIGEST_A "  a/b\n";
+	struct resolution got;
+	struct host *h;
+
+	(void)state;
+	root_make_store();
+	tree_make_dir("root/releases/22/mirror");
+	tree_write("root/releases/22/mirror/MANIFEST", hidden);
+	capsule_open_one("");
+	h = &capsule.hosts->host[0];
+	check_row(is_as_wanted(&store_rows[7]), store_rows[7].rule);
+	assert_true(host_find_withheld(h));
+	assert_int_equal(
+	    ask("/mirror/objects/" DIGEST_A, &got), RESOLVED_ABSENT);
+	capsule_close();
+
+	tree_write("root/releases/1/mirror/MANIFEST", shown);
+	capsule_open_one("");
+	h = &capsule.hosts->host[0];
+	assert_true(host_find_withheld(h));
+	check_row(is_as_wanted(&store_rows[7]), store_rows[7].rule);
+	descriptors_limit(0);
+	assert_false(host_find_withheld(h));
+	descriptors_unlimit();
+	assert_int_equal(
+	    ask("/mirror/objects/" DIGEST_A, &got), RESOLVED_ABSENT);
+	assert_true(host_find_withheld(h));
+	check_row(is_as_wanted(&store_rows[7]), store_rows[7].rule);
+}
+
 static void
 test_only_regular_files(void **state)
 {
@@ -462,6 +498,7 @@ main(void)
 		capsule_test(test_the_longest_path),
 		capsule_test(test_files_beside_the_release),
 		capsule_test(test_store_precedes_the_release),
+		capsule_test(test_hidden_objects),
 		capsule_test(test_only_regular_files),
 		capsule_test(test_objects_can_be_turned_off),
 		capsule_test(test_plain_capsule_has_no_reserved_names),
