@@ -595,3 +595,30 @@ publish_commit(struct publish *p, struct report *r)
 	buf_fini(&sealed);
 	return result;
 }
+
+enum result
+publish_clear(struct publish *p, struct report *r)
+{
+	bool asked = p->o->n_retract > 0, ok = true;
+	struct state *st = &p->state;
+	struct why why;
+
+	if (st->n_retracted == 0)
+		return RESULT_GOOD;
+	/* At once from objects/, where they are served by their hash. */
+	for (size_t i = 0; ok && i < p->withdrawn.len; i += DIGEST_SIZE)
+		ok = store_discard(p->store, p->withdrawn.ptr + i, &why);
+	ok = ok &&
+	     store_retract(p->store, st->retracted, &st->n_retracted,
+		 asked ? STORE_SUPERSEDED_S : 0, &why) &&
+	     state_write(p->store, st, &why);
+	if (!ok)
+		return refuse_why(r, RESULT_LOCAL, &why);
+	for (size_t i = 0; i < st->n_retracted; i++)
+		report_add(r, asked ? REPORT_ERROR : REPORT_WARNING,
+		    p->o->store, 0,
+		    "release %llu was retracted, and a process still uses it: "
+		    "the next publish or prune removes it",
+		    (unsigned long long)st->retracted[i]);
+	return asked && st->n_retracted > 0 ? RESULT_FAILED : RESULT_GOOD;
+}

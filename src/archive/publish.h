@@ -103,6 +103,11 @@ struct slice publish_list(const struct publish *p);
 
 /* Writes the release and switches to it. */
 enum result publish_commit(struct publish *p, struct report *r);
+
+/* Then removes what was retracted, now or before. With o->retract it waits up to
+ * STORE_SUPERSEDED_S for servers to let go of it, and what they still hold is an
+ * error; it is removed by the next one. */
+enum result publish_clear(struct publish *p, struct report *r);
 void publish_free(struct publish **p);
 
 #endif

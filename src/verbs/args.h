@@ -21,7 +21,8 @@ enum arg_kind {
 	ARG_KIND_TIME,   /* the same in seconds: 500, 90s, 30m, 6h, 14d */
 };
 
-/* The values of an option that may be repeated, or of the last argument. */
+/* The values of an option that may be repeated, or of the last argument. With one
+ * there is room for as many as there are words. */
 struct arg_list {
 	const char **text;
 	size_t n;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/store.h"
 #include "capsule/lint.h"
 #include "os/file.h"
 #include "util/clock.h"
@@ -30,7 +31,9 @@ struct publish_job {
 	const char *key_file, *next_file, *unsigned_file, *signed_file;
 	const char *origin_text, *author;
 	struct arg_list levels; /* "G031=off" */
-	uint64_t refresh_days;  /* 0: not given */
+	struct arg_list retract,
+	    more;              /* paths: of --retract; after SRC STORE */
+	uint64_t refresh_days; /* 0: not given */
 	bool dry_run, yes, json;
 	bool to_stdout; /* the list is, and nothing else */
 	/* What o borrows. */
@@ -43,6 +46,32 @@ struct publish_job {
 };
 
 /* ------------------------------------------------ options that go together */
+
+/* "/night.gmi" too, as readers know it. */
+static bool
+path_check(const char *path, struct why *why)
+{
+	const char *fault =
+	    manifest_name_fault(slice_str(path + (path[0] == '/')));
+
+	return fault == NULL || why_set(why, "%s: %s", path, fault);
+}
+
+static enum result
+paths_set(struct publish_job *j)
+{
+	struct arg_list *paths = &j->retract;
+
+	if (j->more.n > 0 && paths->n == 0)
+		return verb_misused("too many arguments: %s", j->more.text[0]);
+	for (size_t i = 0; i < j->more.n; i++)
+		paths->text[paths->n++] = j->more.text[i];
+	for (size_t i = 0; i < paths->n; i++)
+		paths->text[i] += paths->text[i][0] == '/';
+	j->o.retract = paths->text;
+	j->o.n_retract = paths->n;
+	return RESULT_GOOD;
+}
 
 /* The latest moment that RFC 3339 can express, and a list's dates with it. */
 static const uint64_t created_max =
@@ -132,6 +161,8 @@ options_set(struct publish_job *j)
 	j->o.look_only = j->dry_run || j->unsigned_file != NULL;
 	j->to_stdout = file_is_stdout(j->unsigned_file);
 	result = options_check(j);
+	if (result == RESULT_GOOD)
+		result = paths_set(j);
 	return result == RESULT_GOOD ? time_set(j) : result;
 }
 
@@ -196,7 +227,6 @@ out_check(const struct publish_job *j, struct why *why)
 	} files[] = { { j->key_file, "--key" },
 		{ j->next_file, "--next-key" } };
 	char target[PATH_MAX];
-	bool fit = true;
 	struct stat a, b;
 
 	if (out == NULL || j->to_stdout)
@@ -205,27 +235,20 @@ out_check(const struct publish_job *j, struct why *why)
 		return why_set(why, "--unsigned %s: %s", out, strerror(errno));
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (files[i].path != NULL && stat(target, &a) == 0 &&
-		    stat(files[i].path, &b) == 0 && file_is_same(&a, &b)) {
-			fit = false;
-			why_set(why,
+		    stat(files[i].path, &b) == 0 && file_is_same(&a, &b))
+			return why_set(why,
 			    "--unsigned %s: is the file of %s, which would be "
 			    "lost",
 			    out, files[i].what);
-		}
-	if (fit && file_is_inside(target, j->o.store)) {
-		fit = false;
-		why_set(why,
+	if (file_is_inside(target, j->o.store))
+		return why_set(why,
 		    "--unsigned %s: lies in the store, where carnation alone "
 		    "writes",
 		    out);
-	}
-	if (fit && file_is_inside(target, j->o.src)) {
-		fit = false;
-		why_set(why,
-		    "--unsigned %s: lies in %s, which is not written to", out,
-		    j->o.src);
-	}
-	return fit;
+	return !file_is_inside(target, j->o.src) ||
+	       why_set(why,
+		   "--unsigned %s: lies in %s, which is not written to", out,
+		   j->o.src);
 }
 
 static bool
@@ -287,6 +310,8 @@ changes_print(const struct publish_plan *plan)
 	buf_fini(&p.line);
 	if (p.lines > LINES_MAX)
 		printf("... and %" PRIu64 " more\n", p.lines - LINES_MAX);
+	for (size_t i = 0; i < plan->n_retracted; i++)
+		printf("removed  release %" PRIu64 "\n", plan->retracted[i]);
 }
 
 static void
@@ -360,23 +385,16 @@ plan_print_json(const struct publish_plan *plan, bool published)
 	changes_put(plan, CHANGE_CHANGED, &out);
 	changes_put(plan, CHANGE_GONE, &out);
 	json_number(&out, "kept", plan->changes.kept);
+	json_list(&out, "retracted");
+	for (size_t i = 0; i < plan->n_retracted; i++)
+		json_number(&out, NULL, plan->retracted[i]);
+	json_end(&out);
 	json_number(&out, "left_out", plan->left_out);
 	json_number(&out, "lint_warnings", plan->lint_warnings);
 	json_end(&out);
 	ok = verb_print(&text);
 	buf_fini(&text);
 	return ok;
-}
-
-static void
-loss_warn(const struct publish_loss *loss)
-{
-	if (loss->links > 1)
-		log_warn("%s goes, and %s:%u links to it; %zu links in all",
-		    loss->path, loss->page, loss->line, loss->links);
-	else
-		log_warn("%s goes, and %s:%u links to it", loss->path,
-		    loss->page, loss->line);
 }
 
 /* Whether readers lose anything for good. */
@@ -388,8 +406,13 @@ losses_warn(const struct publish_plan *plan)
 			 "mirrors stop looking for another, and readers expect "
 			 "nothing more",
 		    plan->final_serial);
-	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++)
-		loss_warn(&plan->loss[i]);
+	for (size_t i = 0; i < plan->n_losses && i < LOSSES_MAX; i++) {
+		const struct publish_loss *l = &plan->loss[i];
+
+		log_warn("%s goes, and %s:%u links to it; %zu link%s in all",
+		    l->path, l->page, l->line, l->links,
+		    l->links == 1 ? "" : "s");
+	}
 	if (plan->n_losses > LOSSES_MAX)
 		log_warn("and %zu pages more", plan->n_losses - LOSSES_MAX);
 	return plan->final_serial > 0 || plan->n_losses > 0;
@@ -428,31 +451,58 @@ list_write(const struct publish_job *j, const struct publish *p)
 {
 	const char *out = j->to_stdout ? "LIST" : j->unsigned_file;
 	struct slice list = publish_list(p);
-	bool ok;
+	bool ok = j->to_stdout
+		      ? fwrite(list.ptr, 1, list.len, stdout) == list.len &&
+			    fflush(stdout) == 0
+		      : file_write(out, list, LIST_MODE);
+	const char *name = j->to_stdout ? "standard output" : out;
 
-	if (j->to_stdout)
-		ok = fwrite(list.ptr, 1, list.len, stdout) == list.len &&
-		     fflush(stdout) == 0;
-	else
-		ok = file_write(out, list, LIST_MODE);
 	if (!ok) {
-		log_error("%s: %s", j->to_stdout ? "standard output" : out,
-		    strerror(errno));
+		log_error("%s: %s", name, strerror(errno));
 		return RESULT_LOCAL;
 	}
 	log_info("%s: written; sign it (signify -S -e -s NAME.sec -m %s "
 		 "-x %s.sig), then publish with --signed %s.sig",
-	    j->to_stdout ? "standard output" : out, out, out, out);
+	    name, out, out, out);
 	return RESULT_GOOD;
 }
 
-/* From the plan to the end. */
+/* What comes of the plan: a release, a list to be signed, or nothing. */
+static enum result
+plan_carry_out(const struct publish_job *j, struct publish *p, struct report *r)
+{
+	const struct publish_plan *plan = publish_plan(p);
+	enum result result = RESULT_GOOD;
+	char span[CLOCK_SPAN_SIZE];
+
+	if (j->unsigned_file != NULL)
+		result = list_write(j, p);
+	else if (!j->dry_run)
+		result = publish_commit(p, r);
+	report_flush(r);
+	if (result != RESULT_GOOD)
+		return result;
+	if (j->json)
+		result = plan_print_json(plan, plan->published) ? RESULT_GOOD
+								: RESULT_FAILED;
+	else if (!j->to_stdout)
+		end_print(
+		    plan, plan->published ? "published" : "not published");
+	if (!plan->published)
+		return result;
+	(void)fflush(stdout);
+	clock_span(STORE_SUPERSEDED_S, span);
+	if (j->o.n_retract > 0)
+		log_info("waiting up to %s for servers to let go of it", span);
+	result = publish_clear(p, r);
+	report_flush(r);
+	return result;
+}
+
 static enum result
 plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 {
 	const struct publish_plan *plan = publish_plan(p);
-	enum result result = RESULT_GOOD;
-	bool publishes = j->unsigned_file == NULL && !j->dry_run;
 
 	if (plan->lint_warnings > 0)
 		log_info("%zu warning%s of the linter", plan->lint_warnings,
@@ -462,22 +512,9 @@ plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 			 "refuse what those sign from now on");
 	if (!j->json && !j->to_stdout)
 		changes_print(plan);
-	if (!plan_agreed(plan, j->yes || !publishes))
-		return RESULT_FAILED;
-	if (publishes) {
-		result = publish_commit(p, r);
-		report_flush(r);
-	} else if (j->unsigned_file != NULL) {
-		result = list_write(j, p);
-	}
-	if (result != RESULT_GOOD)
-		return result;
-	if (j->json)
-		return plan_print_json(plan, publishes) ? RESULT_GOOD
-							: RESULT_FAILED;
-	if (!j->to_stdout)
-		end_print(plan, publishes ? "published" : "not published");
-	return RESULT_GOOD;
+	return plan_agreed(plan, j->yes || j->o.look_only)
+		   ? plan_carry_out(j, p, r)
+		   : RESULT_FAILED;
 }
 
 static enum result
@@ -534,6 +571,7 @@ const struct verb verb_publish = {
 		"SRC STORE --key FILE [OPTION]...",
 		"SRC STORE --unsigned OUT [--key FILE] [OPTION]...",
 		"SRC STORE --signed FILE [--key FILE] [OPTION]...",
+		"SRC STORE --key FILE --retract PATH... [OPTION]...",
 		NULL,
 	},
 	.about =
@@ -573,6 +611,16 @@ const struct verb verb_publish = {
 		{ "--signed", 0, "FILE",
 		    "publish with what signify -S -e made of that list",
 		    ARG_TEXT(struct publish_job, signed_file) },
+		{ "--serial", 0, "N",
+		    "the serial of this release, when the store that knew the "
+		    "last one is lost",
+		    ARG_NUMBER(struct publish_job, o.serial, 1,
+			MANIFEST_NUMBER_MAX) },
+		{ "--retract", 0, "PATH",
+		    "remove every release that has this file, which SRC no "
+		    "longer has",
+		    ARG_LIST(struct publish_job, retract, SIZE_MAX),
+		    .check = path_check },
 		{ "--level", 'W', "CODE=LEVEL",
 		    "off, warn or error for one check, as for lint",
 		    ARG_LIST(struct publish_job, levels, SIZE_MAX),
@@ -591,6 +639,9 @@ const struct verb verb_publish = {
 		{ "SRC", 0, NULL, NULL, ARG_TEXT(struct publish_job, o.src) },
 		{ "STORE", 0, NULL, NULL,
 		    ARG_TEXT(struct publish_job, o.store) },
+		{ "PATH", 0, NULL, NULL,
+		    ARG_LIST(struct publish_job, more, SIZE_MAX),
+		    .check = path_check, .optional = true },
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct publish_job),

@@ -255,7 +255,8 @@ def test_json(author):
         "origin": f"{ORIGIN}/", "serial": 2, "previous": 1,
         "published": True, "final": False, "files": 11,
         "added": ['odd "name".txt'], "changed": ["note.txt"],
-        "gone": ["picture.png"], "kept": 9, "left_out": 0}
+        "gone": ["picture.png"], "kept": 9, "left_out": 0,
+        "retracted": []}
     out = json.loads(author.run("--json", "--dry-run").stdout)
     assert (out["published"], out["serial"], out["previous"]) == (False, 3, 2)
 
@@ -1067,6 +1068,36 @@ def test_a_serial_is_never_used_twice(author):
     (author.store / "state").write_bytes(old)
     author.run()
     author.check(3)
+
+
+def test_a_serial_that_the_store_does_not_know(author):
+    """The store was lost: mirrors have 42 already."""
+    done = author.first("--serial", "43")
+    assert "serial 43: " in last_line(done)
+    author.check(43)
+    author.run()
+    author.check(44)
+    before = look(author.store)
+    for serial in ("43", "44"):
+        done = author.run("--serial", serial, status=2)
+        assert f"--serial {serial}: serial 44 was published" in done.stderr
+    done = author.run("--serial", str(44 + 1000001), status=2)
+    assert "more than 1000000 ahead" in done.stderr
+    for serial in ("0", "-1", "x", str(2 ** 53)):
+        author.run("--serial", serial, status=2)
+    assert look(author.store) == before
+    author.run("--serial", str(44 + 1000000))
+    author.check(44 + 1000000)
+
+
+def test_a_serial_that_was_signed_elsewhere(author):
+    author.first()
+    out = author.place / "list"
+    author.run("--unsigned", out, "--serial", "9", key=False)
+    done = author.run("--signed", sign(author), key=False, status=3)
+    assert "of serial 9, and the next one is 2" in done.stderr
+    author.run("--signed", sign(author), "--serial", "9", key=False)
+    author.check(9)
 
 
 @pytest.mark.soak
