@@ -3,75 +3,54 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/store.h"
 #include "archive/ustar.h"
-#include "archive/verify_internal.h"
 #include "os/file.h"
 #include "util/fd.h"
 
+enum { CHUNK = 64 * 1024 };
+
 void
-verify_fini(struct verify *v)
+verify_fini(struct verify_outcome *out)
 {
-	if (v->opened)
-		manifest_fini(&v->manifest);
-	v->opened = false;
-	buf_fini(&v->text);
-	free(v->mark);
-	v->mark = NULL;
-	free(v->serial);
-	v->serial = NULL;
-	v->n_serials = 0;
+	if (out->opened)
+		manifest_fini(&out->manifest);
+	out->opened = false;
+	free(out->serial);
+	out->serial = NULL;
+	out->n_serials = 0;
 }
 
 void
-verify_report(struct verify *v, enum verify_news news, const char *path)
+verify_report(const struct verify_options *o, uint64_t counts[VERIFY_NEWS],
+    enum verify_news news, const char *path)
 {
-	v->reported[news]++;
-	v->older[news] += v->in_older;
-	if (v->report != NULL)
-		v->report(v->arg, news, path);
-}
-
-void
-verify_fault(struct verify *v, size_t i, enum verify_news news)
-{
-	if (v->mark[i] != VERIFY_FAULTY)
-		verify_report(v, news, v->manifest.entry[i].path);
-	v->mark[i] = VERIFY_FAULTY;
+	counts[news]++;
+	if (o->report != NULL)
+		o->report(o->arg, news, path);
 }
 
 enum result
-verify_open(struct verify *v, const char *what, struct why *why)
+verify_conclude(struct verify_outcome *out)
 {
-	const struct keyring_key *signer;
+	enum result result = RESULT_GOOD;
 
-	if (v->ring.n == 0)
-		return RESULT_USAGE;
-	if (manifest_open(buf_view(&v->text), &v->ring, &signer, &v->manifest,
-		why) != MANIFEST_GOOD) {
-		why_at(why, "%s", what);
-		return RESULT_REFUSED;
+	out->sound = true;
+	for (int i = 0; i < VERIFY_NEWS; i++) {
+		out->sound = out->sound && out->current[i] == 0;
+		if (out->current[i] + out->older[i] == 0)
+			continue;
+		if (i != VERIFY_UNREADABLE)
+			result = RESULT_REFUSED;
+		else if (result == RESULT_GOOD)
+			result = RESULT_LOCAL;
 	}
-	v->opened = true;
-	v->signer = signer->key;
-	v->mark = calloc(v->manifest.n + 1, sizeof(*v->mark));
-	if (v->mark != NULL)
-		return RESULT_GOOD;
-	why_memory(why);
-	return RESULT_LOCAL;
-}
-
-enum result
-verify_conclude(const struct verify *v)
-{
-	if (v->reported[VERIFY_CHANGED] + v->reported[VERIFY_MISSING] +
-		v->reported[VERIFY_EXTRA] >
-	    0)
-		return RESULT_REFUSED;
-	return v->reported[VERIFY_UNREADABLE] > 0 ? RESULT_LOCAL : RESULT_GOOD;
+	return result;
 }
 
 enum verify_news
@@ -86,258 +65,301 @@ verify_news_of(int error)
 	return VERIFY_UNREADABLE;
 }
 
-bool
-verify_find(const struct verify *v, const char *path, size_t *i)
+enum verify_news
+verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE])
 {
-	const struct manifest_entry *e = manifest_find(&v->manifest, path);
-
-	if (e != NULL)
-		*i = (size_t)(e - v->manifest.entry);
-	return e != NULL;
-}
-
-bool
-verify_hash(int fd, uint8_t digest[DIGEST_SIZE], uint64_t *size)
-{
-	uint8_t chunk[VERIFY_CHUNK];
+	uint8_t chunk[CHUNK], got[DIGEST_SIZE];
 	struct digest d;
 	ssize_t n;
 
-	*size = 0;
 	if (lseek(fd, 0, SEEK_SET) == -1)
-		return false;
+		return VERIFY_UNREADABLE;
 	digest_init(&d);
-	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0) {
+	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 		digest_add(&d, slice_of(chunk, (size_t)n));
-		*size += (uint64_t)n;
-	}
 	if (n == -1) {
 		digest_fini(&d);
-		return false;
+		return VERIFY_UNREADABLE;
 	}
 	errno = ENOMEM;
-	return digest_end(&d, digest);
+	if (!digest_end(&d, got))
+		return VERIFY_UNREADABLE;
+	return digest_equal(got, digest) ? VERIFY_SOUND : VERIFY_CHANGED;
 }
 
-/* A tree of files against a manifest: a copy in a directory, a store's release.
- * */
+enum result
+verify_open_copy(const struct verify_options *o, struct slice text,
+    struct verify_outcome *out)
+{
+	const struct keyring_key *signer;
 
-struct tree {
-	struct verify *v;
-	int root;
-	bool release;
-	bool faulty; /* some entry is: the archive cannot be made again */
-	struct ustar_writer ustar;
-	struct digest archive; /* of what it should be */
-	uint64_t visited;
-	uint8_t chunk[VERIFY_CHUNK];
+	if (manifest_open(text, o->ring, &signer, &out->manifest, &out->why) !=
+	    MANIFEST_GOOD) {
+		why_at(&out->why, MANIFEST_PATH);
+		return RESULT_REFUSED;
+	}
+	out->opened = true;
+	out->signer = signer->key;
+	return RESULT_GOOD;
+}
+
+/* A copy that is a file or a directory, and whom to tell. */
+struct copy {
+	const struct verify_options *options;
+	struct verify_outcome *out;
+};
+
+static void
+copy_report(void *arg, enum verify_news news, const char *path)
+{
+	struct copy *c = arg;
+
+	verify_report(c->options, c->out->current, news, path);
+}
+
+/* ---------------------------------------------------------------- archive */
+
+/* What an archive holds: its manifest's text, and all else as a list of its own, with
+ * whatever names it has. */
+struct members {
+	struct buf text;
+	struct manifest list;
+	bool has_manifest, in_manifest;
+	struct digest digest; /* of the file that is being read */
+	bool exhausted;       /* nothing is wrong with the archive */
+	const char *fault;
 };
 
 static bool
-archive_sink(void *arg, struct slice bytes)
+member_begin(void *arg, struct slice path, uint64_t size)
 {
-	struct tree *t = arg;
+	static const uint8_t unknown[DIGEST_SIZE];
+	struct members *x = arg;
 
-	digest_add(&t->archive, bytes);
-	return true;
+	/* A second one is as much in excess as any other duplicate. */
+	x->in_manifest =
+	    !x->has_manifest && slice_equal(path, SLICE(MANIFEST_PATH));
+	x->has_manifest = x->has_manifest || x->in_manifest;
+	if (x->in_manifest && size > MANIFEST_MAX)
+		x->fault = "its " MANIFEST_PATH " is too long";
+	else if (!x->in_manifest && x->list.n == MANIFEST_FILES_MAX)
+		x->fault = "it holds more files than a manifest can list";
+	else if (!x->in_manifest)
+		x->exhausted = !manifest_add(&x->list, unknown, path);
+	digest_init(&x->digest);
+	return x->fault == NULL && !x->exhausted;
 }
 
-/* Hashes a file and archives it on the way. False and errno when it cannot be
- * read. */
 static bool
-read_entry(struct tree *t, int fd, uint8_t got[DIGEST_SIZE])
+member_take(void *arg, struct slice bytes)
 {
-	struct digest d;
-	ssize_t n;
+	struct members *x = arg;
 
-	digest_init(&d);
-	while ((n = fd_read(fd, t->chunk, sizeof(t->chunk))) > 0) {
-		struct slice bytes = slice_of(t->chunk, (size_t)n);
+	digest_add(&x->digest, bytes);
+	x->exhausted = x->in_manifest && !buf_put(&x->text, bytes);
+	return !x->exhausted;
+}
 
-		digest_add(&d, bytes);
-		/* One that grows is faulty anyway. */
-		if (!t->faulty && !ustar_bytes(&t->ustar, bytes))
-			t->faulty = true;
-	}
-	if (n == -1) {
-		digest_fini(&d);
-		return false;
-	}
-	errno = ENOMEM;
-	return digest_end(&d, got);
+static bool
+member_end(void *arg)
+{
+	uint8_t got[DIGEST_SIZE];
+	struct members *x = arg;
+
+	x->exhausted = !digest_end(&x->digest, got);
+	if (!x->in_manifest)
+		memcpy(x->list.entry[x->list.n - 1].digest, got, sizeof(got));
+	return !x->exhausted;
+}
+
+static int
+member_compare(const void *a, const void *b)
+{
+	const struct manifest_entry *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+/* All of fd. RESULT_REFUSED and why: it is not an archive of a capsule; RESULT_LOCAL and
+ * why: it cannot be read. members_fini is due in any case. */
+static enum result
+members_read(struct members *x, int fd, struct why *why)
+{
+	const struct ustar_handler handler = { .file = member_begin,
+		.bytes = member_take,
+		.end = member_end,
+		.arg = x };
+	struct ustar_reader *reader = ustar_reader_new(&handler);
+	uint8_t chunk[CHUNK];
+	bool ok = reader != NULL;
+	ssize_t n = 0;
+
+	buf_init(&x->text, MANIFEST_MAX);
+	x->exhausted = reader == NULL;
+	while (ok && (n = fd_read(fd, chunk, sizeof(chunk))) > 0)
+		ok = ustar_reader_put(reader, slice_of(chunk, (size_t)n), why);
+	if (n == -1)
+		why_set(why, "%s", strerror(errno));
+	ok = ok && n == 0 && ustar_reader_end(reader, why);
+	ustar_reader_free(&reader);
+	digest_fini(&x->digest);
+	if (x->exhausted)
+		why_memory(why);
+	if (x->exhausted || n == -1)
+		return RESULT_LOCAL;
+	if (x->fault != NULL)
+		ok = why_set(why, "%s", x->fault);
+	else if (ok && !x->has_manifest)
+		ok = why_set(why, "no " MANIFEST_PATH " is in it");
+	if (x->list.n > 0)
+		qsort(x->list.entry, x->list.n, sizeof(*x->list.entry),
+		    member_compare);
+	return ok ? RESULT_GOOD : RESULT_REFUSED;
 }
 
 static void
-tree_fault(struct tree *t, size_t i, enum verify_news news)
+members_fini(struct members *x)
 {
-	t->faulty = true;
-	verify_fault(t->v, i, news);
+	buf_fini(&x->text);
+	manifest_fini(&x->list);
 }
 
-/* What to call a path at which nothing can be opened: who may not read it must not
- * call it missing. */
-static enum verify_news
-news_of_closed(int root, const char *path)
+static void
+member_report(void *arg, enum change change, const char *path)
 {
-	struct stat st;
+	static const enum verify_news news[] = {
+		[CHANGE_ADDED] = VERIFY_EXTRA,
+		[CHANGE_CHANGED] = VERIFY_CHANGED,
+		[CHANGE_GONE] = VERIFY_MISSING,
+	};
 
-	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return file_is_absent(errno) ? VERIFY_MISSING
-					     : VERIFY_UNREADABLE;
-	return S_ISREG(st.st_mode) ? VERIFY_UNREADABLE : VERIFY_CHANGED;
+	copy_report(arg, news[change], path);
 }
 
-/* Not by way of a link, even to equal bytes. */
-static bool
-tree_is_plain(const struct tree *t, const char *path)
+enum result
+verify_archive(const struct verify_options *o, const char *path,
+    struct verify_outcome *out)
 {
-	struct stat st;
-
-	return fstatat(t->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
-}
-
-/* False and why: our own trouble, not the copy's. */
-static bool
-tree_check_entry(struct tree *t, size_t i, struct why *why)
-{
-	const struct manifest_entry *e = &t->v->manifest.entry[i];
-	uint8_t got[DIGEST_SIZE];
-	struct stat st;
+	struct copy c = { .options = o, .out = out };
+	struct members x = { .fault = NULL };
+	enum result result;
 	int fd;
 
-	switch (file_open_beneath(t->root, e->path, &fd, &st)) {
-	case FILE_OPENED:
-		break;
-	case FILE_EXHAUSTED:
-		return why_errno(why, e->path);
-	case FILE_ABSENT:
-	case FILE_FAILED:
-		tree_fault(t, i, news_of_closed(t->root, e->path));
-		return true;
+	if (o->ring->n == 0)
+		return RESULT_USAGE;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1) {
+		why_errno(&out->why, path);
+		return RESULT_LOCAL;
 	}
-	if (!S_ISREG(st.st_mode) || !tree_is_plain(t, e->path)) {
-		tree_fault(t, i, VERIFY_CHANGED);
-	} else {
-		if (!ustar_begin(&t->ustar, e->path, (uint64_t)st.st_size,
-			t->v->manifest.created))
-			t->faulty = true;
-		if (!read_entry(t, fd, got))
-			tree_fault(t, i, VERIFY_UNREADABLE);
-		else if (!digest_equal(got, e->digest))
-			tree_fault(t, i, VERIFY_CHANGED);
-		else
-			t->v->mark[i] = VERIFY_SOUND;
-	}
+	result = members_read(&x, fd, &out->why);
 	(void)close(fd);
-	return true;
-}
-
-static void
-tree_archive_manifest(struct tree *t)
-{
-	struct slice text = buf_view(&t->v->text);
-
-	if (!ustar_begin(
-		&t->ustar, MANIFEST_PATH, text.len, t->v->manifest.created) ||
-	    !ustar_bytes(&t->ustar, text))
-		t->faulty = true;
-}
-
-static bool
-tree_check_entries(struct tree *t, struct why *why)
-{
-	const struct manifest *m = &t->v->manifest;
-	bool written = false;
-
-	for (size_t i = 0; i < m->n; i++) {
-		if (!written && strcmp(m->entry[i].path, MANIFEST_PATH) > 0) {
-			tree_archive_manifest(t);
-			written = true;
-		}
-		if (!tree_check_entry(t, i, why))
-			return false;
+	if (result != RESULT_GOOD)
+		why_at(&out->why, "%s", path);
+	else
+		result = verify_open_copy(o, buf_view(&x.text), out);
+	if (result == RESULT_GOOD) {
+		(void)changes_between(
+		    &out->manifest, &x.list, member_report, &c);
+		result = verify_conclude(out);
 	}
-	if (!written)
-		tree_archive_manifest(t);
-	return true;
-}
-
-/* Whether the archive holds what the manifest lists, when the same bytes cannot
- * be made again without the files. */
-static enum result
-check_members(const struct tree *t, int fd)
-{
-	enum result result = RESULT_LOCAL;
-	struct verify quiet = {
-		.manifest = t->v->manifest,
-		.text = t->v->text,
-	};
-	struct why why;
-
-	quiet.mark = calloc(quiet.manifest.n + 1, sizeof(*quiet.mark));
-	if (quiet.mark != NULL && lseek(fd, 0, SEEK_SET) == 0)
-		result = verify_members(&quiet, fd, &why);
-	if (result == RESULT_GOOD)
-		result = verify_conclude(&quiet);
-	free(quiet.mark);
+	members_fini(&x);
 	return result;
 }
 
-/* Whether an archive is, byte for byte, what files and manifest make. RESULT_LOCAL:
- * it cannot be read. */
-static enum result
-compare_archive(struct tree *t, int fd)
-{
-	uint8_t want[DIGEST_SIZE], got[DIGEST_SIZE];
-	uint64_t size;
+/* ------------------------------------------------------------------- tree */
 
-	if (t->faulty || !ustar_end(&t->ustar))
-		return check_members(t, fd);
-	if (!digest_end(&t->archive, want) || !verify_hash(fd, got, &size))
-		return RESULT_LOCAL;
-	return digest_equal(want, got) ? RESULT_GOOD : RESULT_REFUSED;
-}
+struct tree {
+	const struct manifest *m;
+	struct slice text;
+	int root;
+	enum verify_place place;
+	const struct verify_visit *visit;
+	uint64_t visited;
+};
 
-/* One that may not be opened is not made again: nobody knows that it is bad. */
-static void
-no_archive(struct tree *t)
-{
-	enum verify_news news = news_of_closed(t->root, MANIFEST_ARCHIVE);
-
-	if (news == VERIFY_MISSING && (!t->release || t->v->no_archive))
-		return;
-	t->v->archive_faulty = news != VERIFY_UNREADABLE;
-	verify_report(t->v, news, MANIFEST_ARCHIVE);
-}
-
-/* False and why: our own trouble. */
+/* What lies at path. VERIFY_SOUND: a regular file, by its own name and not by way
+ * of a link, even to equal bytes; open as *fd. Who may not read it must not call it
+ * missing. False and errno: descriptors or memory have run out. */
 static bool
-check_archive(struct tree *t, struct why *why)
+plain_open(int root, const char *path, int *fd, struct stat *st,
+    enum verify_news *news)
 {
-	enum result result = RESULT_REFUSED;
+	enum file_open opened = file_open_beneath(root, path, fd, st);
+	struct stat there;
+
+	if (opened == FILE_EXHAUSTED)
+		return false;
+	if (fstatat(root, path, &there, AT_SYMLINK_NOFOLLOW) == -1)
+		*news =
+		    file_is_absent(errno) ? VERIFY_MISSING : VERIFY_UNREADABLE;
+	else if (!S_ISREG(there.st_mode))
+		*news = VERIFY_CHANGED;
+	else
+		*news =
+		    opened == FILE_OPENED ? VERIFY_SOUND : VERIFY_UNREADABLE;
+	if (opened == FILE_OPENED && *news != VERIFY_SOUND)
+		(void)close(*fd);
+	if (*news != VERIFY_SOUND)
+		*fd = -1;
+	return true;
+}
+
+static bool
+check_entry(
+    const struct tree *t, const struct manifest_entry *e, struct why *why)
+{
+	enum verify_news news;
 	struct stat st;
 	int fd;
 
-	switch (file_open_beneath(t->root, MANIFEST_ARCHIVE, &fd, &st)) {
-	case FILE_OPENED:
-		break;
-	case FILE_EXHAUSTED:
+	if (!plain_open(t->root, e->path, &fd, &st, &news))
+		return why_errno(why, e->path);
+	t->visit->file(t->visit->arg, e, fd, &st, news);
+	if (fd != -1)
+		(void)close(fd);
+	return true;
+}
+
+/* Whether the archive holds what the manifest lists, in whatever order. */
+static enum verify_news
+compare_archive(const struct tree *t, int fd)
+{
+	struct members x = { .fault = NULL };
+	enum verify_news news = VERIFY_CHANGED;
+	enum result result;
+	struct changes c;
+	struct why unused;
+
+	result = members_read(&x, fd, &unused);
+	c = changes_between(t->m, &x.list, NULL, NULL);
+	if (result == RESULT_LOCAL)
+		news = VERIFY_UNREADABLE;
+	else if (result == RESULT_GOOD && changes_none(&c) &&
+		 slice_equal(buf_view(&x.text), t->text))
+		news = VERIFY_SOUND;
+	members_fini(&x);
+	return news;
+}
+
+static bool
+check_archive(const struct tree *t, struct why *why)
+{
+	enum verify_news news;
+	struct stat st;
+	int fd;
+
+	if (t->place == VERIFY_OLDER)
+		return true;
+	if (!plain_open(t->root, MANIFEST_ARCHIVE, &fd, &st, &news))
 		return why_errno(why, MANIFEST_ARCHIVE);
-	case FILE_ABSENT:
-	case FILE_FAILED:
-		no_archive(t);
-		return true;
+	if (fd != -1) {
+		news = compare_archive(t, fd);
+		(void)close(fd);
 	}
-	if (S_ISREG(st.st_mode))
-		result = compare_archive(t, fd);
-	(void)close(fd);
-	if (result == RESULT_GOOD)
-		return true;
-	t->v->archive_faulty = true;
-	verify_report(t->v,
-	    result == RESULT_LOCAL ? VERIFY_UNREADABLE : VERIFY_CHANGED,
-	    MANIFEST_ARCHIVE);
+	if (news != VERIFY_SOUND &&
+	    (news != VERIFY_MISSING || t->place == VERIFY_CURRENT))
+		t->visit->other(t->visit->arg, news, MANIFEST_ARCHIVE);
 	return true;
 }
 
@@ -353,132 +375,149 @@ is_deep(const char *path)
 
 /* What a server has under mirror/ besides what every copy holds. */
 static bool
-tree_is_served(const char *path)
+is_served(const struct tree *t, const char *path)
 {
-	return strcmp(path, MIRROR_TRACE) == 0 ||
-	       slice_starts(slice_str(path), SLICE(MIRROR_OBJECTS));
-}
-
-/* Whether all in a directory is. */
-static bool
-is_served_below(const char *path)
-{
-	return strcmp(path, "mirror/objects") == 0 || tree_is_served(path);
+	return t->place == VERIFY_COPY &&
+	       (strcmp(path, MIRROR_TRACE) == 0 ||
+		   slice_starts(slice_str(path), SLICE(MIRROR_OBJECTS)));
 }
 
 static bool
 check_extra(void *arg, const char *path, const struct stat *st)
 {
 	struct tree *t = arg;
-	size_t i;
 
 	t->visited++;
-	if (strcmp(path, MANIFEST_PATH) == 0 ||
-	    strcmp(path, MANIFEST_ARCHIVE) == 0)
-		return true;
-	if (!t->release && tree_is_served(path))
-		return true;
 	/* The walk goes no deeper: what lies there is not known. */
-	if (S_ISDIR(st->st_mode) && !is_deep(path))
+	if ((S_ISDIR(st->st_mode) && !is_deep(path)) ||
+	    strcmp(path, MANIFEST_PATH) == 0 ||
+	    strcmp(path, MANIFEST_ARCHIVE) == 0 || is_served(t, path) ||
+	    manifest_find(t->m, path) != NULL)
 		return true;
 	/* What nobody can look at may be a directory with nothing in it. */
-	if (!verify_find(t->v, path, &i))
-		verify_report(t->v,
-		    st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
+	t->visit->other(t->visit->arg,
+	    st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
 	return true;
 }
 
 /* Anything may lie there that was not signed. */
 static void
-unread_report(void *arg, const char *path)
+report_unread(void *arg, const char *path)
 {
-	struct tree *t = arg;
+	const struct tree *t = arg;
 
-	if (t->release || !is_served_below(path))
-		verify_report(t->v, VERIFY_UNREADABLE, path);
+	if (t->place != VERIFY_COPY ||
+	    (strcmp(path, "mirror/objects") != 0 && !is_served(t, path)))
+		t->visit->other(t->visit->arg, VERIFY_UNREADABLE, path);
 }
 
 bool
-verify_tree(struct verify *v, int root, bool release, struct why *why)
+verify_tree(const struct manifest *m, struct slice text, int root,
+    enum verify_place place, const struct verify_visit *visit, struct why *why)
 {
-	struct tree *t = calloc(1, sizeof(*t));
-	bool ok;
+	struct tree t = { m, text, root, place, visit, 0 };
 
-	if (t == NULL)
-		return why_memory(why);
-	t->v = v;
-	t->root = root;
-	t->release = release;
-	t->ustar = (struct ustar_writer){ .sink = archive_sink, .arg = t };
-	digest_init(&t->archive);
-	ok = tree_check_entries(t, why);
-	ok = ok && check_archive(t, why);
-	if (ok) {
-		ok = file_walk_plain(root, check_extra, unread_report, t) &&
-		     t->visited < FILE_WALK_ENTRIES_MAX;
-		if (!ok)
-			why_set(why, "not everything in it can be read");
-	}
-	digest_fini(&t->archive);
-	free(t);
-	return ok;
+	for (size_t i = 0; i < m->n; i++)
+		if (!check_entry(&t, &m->entry[i], why))
+			return false;
+	if (!check_archive(&t, why))
+		return false;
+	return (file_walk_plain(root, check_extra, report_unread, &t) &&
+		   t.visited < FILE_WALK_ENTRIES_MAX) ||
+	       why_set(why, "not everything in it can be read");
 }
 
-/* A directory's manifest into v->text. What cannot be read is reported as any page. */
+static void
+copy_file(void *arg, const struct manifest_entry *e, int fd,
+    const struct stat *st, enum verify_news news)
+{
+	(void)st;
+	if (fd != -1)
+		news = verify_bytes(fd, e->digest);
+	if (news != VERIFY_SOUND)
+		copy_report(arg, news, e->path);
+}
+
+/* A tree's manifest into text. What cannot be read is reported as any page. */
 static enum result
-read_manifest(struct verify *v, int root, const char *path, struct why *why)
+read_manifest(struct copy *c, int root, const char *path, struct buf *text)
 {
 	enum verify_news news = VERIFY_UNREADABLE;
 	struct stat st;
 	int fd = -1, error;
-	bool read;
 
-	read =
-	    file_open_beneath(root, MANIFEST_PATH, &fd, &st) == FILE_OPENED &&
-	    S_ISREG(st.st_mode) && fd_read_all(fd, &v->text);
+	if (plain_open(root, MANIFEST_PATH, &fd, &st, &news) && fd != -1 &&
+	    !fd_read_all(fd, text))
+		news = verify_news_of(errno);
 	error = errno;
-	if (fd == -1)
-		news = news_of_closed(root, MANIFEST_PATH);
-	else if (!S_ISREG(st.st_mode))
-		news = VERIFY_CHANGED;
 	if (fd != -1)
 		(void)close(fd);
-	if (read)
+	if (news == VERIFY_SOUND)
 		return RESULT_GOOD;
-	if (news == VERIFY_MISSING)
-		why_set(why, "%s: no " MANIFEST_PATH " is there", path);
-	else if (news == VERIFY_CHANGED)
-		why_set(
-		    why, "%s: " MANIFEST_PATH " is not a regular file", path);
-	else
-		why_set(why, "%s/" MANIFEST_PATH ": %s", path, strerror(error));
-	if (news != VERIFY_UNREADABLE || error == EFBIG)
+	why_set(&c->out->why, "%s/" MANIFEST_PATH ": %s", path,
+	    news == VERIFY_CHANGED && fd == -1 ? "not a regular file"
+					       : strerror(error));
+	if (news != VERIFY_UNREADABLE)
 		return RESULT_REFUSED;
-	verify_report(v, VERIFY_UNREADABLE, MANIFEST_PATH);
+	copy_report(c, VERIFY_UNREADABLE, MANIFEST_PATH);
 	return RESULT_LOCAL;
 }
 
-enum result
-verify_dir(struct verify *v, const char *path, struct why *why)
+/* serial is the one that it must be; 0: any. root is closed. */
+static enum result
+check_root(const struct verify_options *o, int root, const char *path,
+    enum verify_place place, uint64_t serial, struct verify_outcome *out)
 {
-	enum result result;
+	struct copy c = { .options = o, .out = out };
+	const struct verify_visit visit = {
+		.file = copy_file, .other = copy_report, .arg = &c
+	};
+	enum result result = RESULT_USAGE;
+	struct buf text;
+
+	buf_init(&text, MANIFEST_MAX);
+	if (o->ring->n > 0)
+		result = read_manifest(&c, root, path, &text);
+	if (result == RESULT_GOOD)
+		result = verify_open_copy(o, buf_view(&text), out);
+	if (result == RESULT_GOOD && serial != 0 &&
+	    out->manifest.serial != serial) {
+		why_set(&out->why, MANIFEST_PATH " is of serial %" PRIu64,
+		    out->manifest.serial);
+		result = RESULT_REFUSED;
+	}
+	if (result == RESULT_GOOD)
+		result = verify_tree(&out->manifest, buf_view(&text), root,
+			     place, &visit, &out->why)
+			     ? verify_conclude(out)
+			     : RESULT_LOCAL;
+	buf_fini(&text);
+	(void)close(root);
+	return result;
+}
+
+enum result
+verify_dir(const struct verify_options *o, const char *path,
+    struct verify_outcome *out)
+{
 	int root = file_root(path);
 
 	if (root == -1) {
-		why_errno(why, path);
+		why_errno(&out->why, path);
 		return RESULT_LOCAL;
 	}
-	if (v->ring.n == 0) {
-		(void)close(root);
-		return RESULT_USAGE;
+	return check_root(o, root, path, VERIFY_COPY, 0, out);
+}
+
+enum result
+verify_release(const struct verify_options *o, const struct store *s,
+    uint64_t serial, struct verify_outcome *out)
+{
+	int root = store_release_fd(s, serial);
+
+	if (root == -1) {
+		why_set(&out->why, "%s", strerror(errno));
+		return RESULT_LOCAL;
 	}
-	buf_init(&v->text, MANIFEST_MAX);
-	result = read_manifest(v, root, path, why);
-	if (result == RESULT_GOOD)
-		result = verify_open(v, MANIFEST_PATH, why);
-	if (result == RESULT_GOOD)
-		result = verify_tree(v, root, false, why) ? verify_conclude(v)
-							  : RESULT_LOCAL;
-	(void)close(root);
-	return result;
+	return check_root(o, root, ".", VERIFY_OLDER, serial, out);
 }

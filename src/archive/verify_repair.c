@@ -1,414 +1,184 @@
 /* SPDX-License-Identifier: ISC */
-/* Corrupt files of a mirror's store, fetched again from where they came. */
+/* What verify needs a network for: a host, looked at as it serves; and what is wrong
+ * in a store, fetched again. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/download.h"
+#include "archive/state.h"
 #include "archive/store_internal.h"
-#include "archive/verify_internal.h"
-#include "os/file.h"
+#include "archive/verify.h"
 #include "util/array.h"
 #include "util/fd.h"
 
-/* Objects that are lost, and whose bytes a release still has in a file of its
- * own: one that was never a hard link, or whose object alone is gone. Nobody
- * else need have them, then. */
+/* ----------------------------------------------------------------- a host */
 
-struct salvage {
-	struct verify_scan *x;
-	struct why *why;
+enum { TRIES = 2 };
+
+struct host {
+	const struct verify_options *options;
+	struct verify_outcome *out;
+	struct fetcher fetcher;
+	struct source source;
 };
 
-static int
-salvage_compare(const void *a, const void *b)
+/* RESULT_REFUSED: it does not have it, or no end of it. */
+static enum result
+host_result(enum fetcher_result result)
 {
-	const struct verify_rot *x = a, *y = b;
-
-	return memcmp(x->digest, y->digest, DIGEST_SIZE);
-}
-
-static struct verify_rot *
-find_lost(const struct verify_scan *x, const uint8_t digest[DIGEST_SIZE])
-{
-	struct verify_rot key = { .path = NULL }, *rot;
-
-	memcpy(key.digest, digest, DIGEST_SIZE);
-	rot = bsearch(&key, x->rot, x->n_rot, sizeof(*x->rot), salvage_compare);
-	return rot != NULL && rot->lost ? rot : NULL;
-}
-
-/* Of equal ones the one that has a path stays. */
-static void
-drop_twins(struct verify_scan *x)
-{
-	size_t kept = 0;
-
-	qsort(x->rot, x->n_rot, sizeof(*x->rot), salvage_compare);
-	for (size_t i = 0; i < x->n_rot; i++) {
-		if (kept == 0 ||
-		    salvage_compare(&x->rot[kept - 1], &x->rot[i]) != 0)
-			x->rot[kept++] = x->rot[i];
-		else if (x->rot[kept - 1].path == NULL)
-			x->rot[kept - 1].path = x->rot[i].path;
+	switch (result) {
+	case FETCHER_DONE:
+		return RESULT_GOOD;
+	case FETCHER_TOO_LONG:
+	case FETCHER_ABSENT:
+	case FETCHER_DENIED:
+		return RESULT_REFUSED;
+	case FETCHER_STOPPED:
+		return RESULT_LOCAL;
+	case FETCHER_FAILED:
+	case FETCHER_DISTRUSTED:
+	case FETCHER_GOING:
+		break;
 	}
-	x->n_rot = kept;
+	return RESULT_FAILED;
 }
 
-/* The corrupt object itself, by another name. */
+/* A second time when the network failed it, and we are not to wait for longer than
+ * we do. False and why: it was not heard to its end. */
 static bool
-is_object(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    const struct stat *file)
+host_check(struct host *h, const struct manifest_entry *e, struct why *why)
 {
-	int fd = store_object_fd(s, digest);
-	struct stat object;
-	bool same;
-
-	same = fd != -1 && fstat(fd, &object) == 0 &&
-	       object.st_dev == file->st_dev && object.st_ino == file->st_ino;
-	if (fd != -1)
-		(void)close(fd);
-	return same;
-}
-
-/* From fd's start into the object's place, where nothing is. *kept: it is there, of
- * its hash. False and why: the store cannot be written to. */
-static bool
-copy(struct store *s, int fd, const uint8_t digest[DIGEST_SIZE], bool *kept,
-    struct why *why)
-{
-	struct store_object *o = store_object_new(s, why);
-	uint8_t chunk[VERIFY_CHUNK];
-	enum store_kept result;
-	ssize_t n = -1;
-
-	if (o == NULL)
-		return false;
-	if (lseek(fd, 0, SEEK_SET) == 0)
-		while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
-			if (!store_object_put(
-				o, slice_of(chunk, (size_t)n), why)) {
-				store_object_drop(&o);
-				return false;
-			}
-	if (n != 0) {
-		store_object_drop(&o);
-		return true;
-	}
-	result = store_object_keep(&o, digest, NULL, why);
-	*kept = result == STORE_KEPT;
-	return result != STORE_WRITE_FAILED;
-}
-
-/* False and why: the store cannot be written to. */
-static bool
-try_file(const struct salvage *v, int release, const char *path,
-    struct verify_rot *rot)
-{
-	struct store *s = v->x->store;
+	enum fetcher_result result = FETCHER_FAILED;
+	enum verify_news news = VERIFY_CHANGED;
 	uint8_t got[DIGEST_SIZE];
-	bool ok = true, kept = false;
-	uint64_t size;
-	struct stat st;
-	int fd;
+	struct digest d;
+	const struct fetcher_file wanted = { .path = e->path,
+		.max = h->out->manifest.largest,
+		.body = fetcher_to_digest,
+		.arg = &d };
+	bool cut;
 
-	if (file_open_beneath(release, path, &fd, &st) != FILE_OPENED)
-		return true;
-	if (S_ISREG(st.st_mode) && !is_object(s, rot->digest, &st) &&
-	    verify_hash(fd, got, &size) && digest_equal(got, rot->digest))
-		ok = store_discard(s, rot->digest, v->why) &&
-		     copy(s, fd, rot->digest, &kept, v->why);
-	(void)close(fd);
-	rot->lost = !kept;
-	return ok;
-}
-
-static bool
-search_release(
-    void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
-{
-	struct salvage *v = arg;
-	bool ok = true;
-	int release;
-
-	(void)news;
-	if (m == NULL)
-		return true;
-	release = store_release_fd(v->x->store, serial);
-	for (size_t i = 0; ok && release != -1 && i < m->n; i++) {
-		struct verify_rot *rot = find_lost(v->x, m->entry[i].digest);
-
-		if (rot != NULL)
-			ok = try_file(v, release, m->entry[i].path, rot);
+	for (int try = 0; try < TRIES && result == FETCHER_FAILED &&
+			  !source_is_out(&h->source);
+	     try++) {
+		digest_init(&d);
+		result =
+		    fetcher_get(&h->fetcher, &h->source, &wanted, &cut, why);
+		if (digest_end(&d, got) && digest_equal(got, e->digest))
+			news = VERIFY_SOUND;
+		if (result == FETCHER_DONE && cut && news != VERIFY_SOUND)
+			result = FETCHER_FAILED;
 	}
-	if (release != -1)
-		(void)close(release);
-	return ok;
-}
-
-/* Looks again at what is corrupt, each hash once from now on: another run may
- * have been here before the lock was ours, and what cannot be opened now
- * (*closed of them) may be sound. What is lost is put back where a release has
- * it in a file of its own. False and why: local trouble. */
-static bool
-verify_salvage(struct verify_scan *x, size_t *closed, struct why *why)
-{
-	struct salvage v = { .x = x, .why = why };
-	bool any = false;
-
-	if (x->n_rot == 0)
-		return true;
-	drop_twins(x);
-	for (size_t i = 0; i < x->n_rot; i++) {
-		struct verify_rot *rot = &x->rot[i];
-		enum verify_object what;
-		uint64_t size;
-
-		what = verify_object(x->store, rot->digest, &size);
-		rot->lost = what == VERIFY_OBJECT_CORRUPT ||
-			    what == VERIFY_OBJECT_ABSENT;
-		*closed += what == VERIFY_OBJECT_CLOSED;
-		any = any || rot->lost;
-	}
-	return !any || verify_releases(x, search_release, &v, why);
-}
-
-struct mending {
-	struct verify_scan *x;
-	struct verify_others others;
-	size_t closed; /* objects that cannot be opened */
-};
-
-/* What is to be fetched; the corrupt form is removed. */
-static bool
-plan(struct mending *r, struct download *d, struct why *why)
-{
-	struct verify_scan *x = r->x;
-
-	if (!verify_salvage(x, &r->closed, why))
+	if (result == FETCHER_ABSENT || result == FETCHER_DENIED)
+		news = VERIFY_MISSING;
+	else if (result != FETCHER_DONE && result != FETCHER_TOO_LONG)
 		return false;
-	for (size_t i = 0; i < x->n_rot; i++) {
-		const struct verify_rot *rot = &x->rot[i];
-
-		if (!rot->lost)
-			continue;
-		if (!store_discard(x->store, rot->digest, why))
-			return false;
-		if (!download_add(d, rot->digest, rot->path))
-			return why_memory(why);
-	}
-	download_drop_twins(d);
+	if (news != VERIFY_SOUND)
+		verify_report(h->options, h->out->current, news, e->path);
 	return true;
 }
 
-/* Whether other bytes are no wonder: somebody serves a later serial. NULL: nobody. */
-static const char *
-who_moved_on(struct mending *r)
-{
-	const struct verify *v = r->x->v;
-	const char *who = NULL;
-	struct buf text = { 0 };
-	struct why why;
-	struct manifest m;
-
-	sources_revive(&r->others.sources);
-	for (size_t i = 0; i < r->others.sources.n && who == NULL; i++) {
-		struct source *s = &r->others.sources.at[i];
-
-		if (!verify_fetch(&r->others, s, &text, &why) ||
-		    manifest_open(buf_view(&text), &v->ring, NULL, &m, &why) !=
-			MANIFEST_GOOD)
-			continue;
-		if (m.serial > v->manifest.serial &&
-		    strcmp(m.origin, v->manifest.origin) == 0)
-			who = s->base;
-		manifest_fini(&m);
-	}
-	buf_fini(&text);
-	return who;
-}
-
-/* What each source said last; nothing, when all that they said was no. */
-static void
-quote(const struct sources *s, struct why *why)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->at[i].said.text[0] == '\0')
-			continue;
-		any = true;
-		why_set(why, "%s; %s: %s", why->text, s->at[i].base,
-		    s->at[i].said.text);
-	}
-	if (!any)
-		why_set(why, "%s; no source has them", why->text);
-}
-
-/* Some of it could not be brought: why, and what that makes. */
 static enum result
-lacking_report(struct mending *r, const struct download *d, struct why *why)
+host_check_all(struct host *h)
 {
-	const char *later = d->others > 0 ? who_moved_on(r) : NULL;
+	struct verify_outcome *out = h->out;
+	const struct manifest *m = &out->manifest;
+	enum result result;
+	struct why said;
+	size_t i = 0;
 
-	why_set(why, "%zu of %zu files could not be fetched again%s",
-	    d->failures + r->closed, d->n_missing + r->closed,
-	    r->closed > 0 ? "; an object cannot be opened" : "");
-	if (later != NULL)
-		why_set(why, "%s; %s has a later serial: run carnation mirror",
-		    why->text, later);
-	else if (d->failures > 0)
-		quote(&r->others.sources, why);
-	return d->others > 0 && later == NULL ? RESULT_REFUSED : RESULT_FAILED;
+	while (i < m->n && host_check(h, &m->entry[i], &said))
+		i++;
+	result = verify_conclude(out);
+	if (i == m->n)
+		return result;
+	out->sound = false;
+	why_set(&out->why, "%s: %s; %zu of %zu files were not looked at",
+	    m->entry[i].path, said.text, m->n - i, m->n);
+	return result == RESULT_GOOD ? RESULT_FAILED : result;
 }
 
-struct relink {
-	struct store *store;
-	struct why *why;
-};
-
-/* Sound objects get their names back. Without its list a release has none to give. */
-static bool
-relink(
-    void *arg, uint64_t serial, const struct manifest *m, enum verify_news news)
-{
-	struct relink *l = arg;
-	(void)serial;
-	(void)news;
-	return m == NULL || store_relink(l->store, m, l->why);
-}
-
-/* Whether each object of the current release is there; what was not sound has been
- * taken away, unless it cannot be opened. */
-static bool
-repair_is_whole(const struct verify_scan *x)
-{
-	bool whole = true;
-
-	for (size_t i = 0; whole && i < x->n_rot; i++) {
-		int fd;
-
-		if (x->rot[i].path == NULL)
-			continue;
-		fd = store_object_fd(x->store, x->rot[i].digest);
-		whole = fd != -1;
-		if (whole)
-			(void)close(fd);
-	}
-	return whole;
-}
-
-static bool
-restore_archive(struct verify_scan *x, struct why *why)
-{
-	return !x->v->archive_faulty || !repair_is_whole(x) ||
-	       store_build(
-		   x->store, &x->v->manifest, buf_view(&x->v->text), why);
-}
-
-/* What has been brought counts, whether or not all was. */
 static enum result
-repair(struct mending *r, struct download *d, struct why *why)
+host_open(struct host *h, struct buf *text)
 {
-	enum download_result brought;
-	struct relink l = { .store = r->x->store, .why = why };
-	bool linked, archived;
-	struct why unsaid;
+	struct why *why = &h->out->why;
+	enum result result;
+	bool cut;
 
-	if (!plan(r, d, why))
-		return RESULT_LOCAL;
-	brought = download_run(d, why);
-	if (brought == DOWNLOAD_LOCAL)
-		return RESULT_LOCAL;
-	linked = verify_releases(r->x, relink, &l, why);
-	archived = restore_archive(r->x, linked ? why : &unsaid);
-	if (!linked || !archived)
-		return RESULT_LOCAL;
-	if (brought != DOWNLOAD_WHOLE || r->closed > 0)
-		return lacking_report(r, d, why);
-	return RESULT_GOOD;
-}
-
-/* All of it; the lock is held. */
-static enum result
-repair_locked(struct verify_scan *x, struct why *why)
-{
-	enum result result = RESULT_LOCAL;
-	struct mending r = { .x = x };
-
-	/* A good copy is at hand: it waits for nothing else. */
-	if (x->manifest_faulty &&
-	    !store_put_manifest(
-		x->store, x->v->manifest.serial, buf_view(&x->v->text), why))
-		return RESULT_LOCAL;
-	if (verify_others_open(&r.others, x, why)) {
-		struct download d = { .fetcher = &r.others.fetcher,
-			.sources = &r.others.sources,
-			.store = x->store,
-			.largest = x->largest,
-			.all = UINT64_MAX };
-
-		result = repair(&r, &d, why);
-		download_fini(&d);
+	result = host_result(
+	    fetcher_manifest(&h->fetcher, &h->source, text, &cut, why));
+	if (result != RESULT_GOOD) {
+		why_at(why, "%s" MANIFEST_PATH, h->source.base);
+		return result;
 	}
-	verify_others_close(&r.others);
+	result = verify_open_copy(h->options, buf_view(text), h->out);
+	/* The rest may come another time. */
+	if (result == RESULT_REFUSED && cut) {
+		why_set(
+		    why, "%s; no close_notify came: it may be cut", why->text);
+		result = RESULT_FAILED;
+	}
 	return result;
 }
 
 enum result
-verify_repair(struct verify_scan *x, struct why *why)
+verify_host(const struct verify_options *o, const char *base,
+    struct verify_outcome *out)
 {
-	switch (store_lock(x->store, why)) {
-	case STORE_BUSY:
-		return RESULT_FAILED;
-	case STORE_LOCK_FAILED:
-		return RESULT_LOCAL;
-	case STORE_LOCKED:
-		break;
+	struct host h = { .options = o, .out = out };
+	enum result result = RESULT_LOCAL;
+	struct buf text;
+
+	if (o->ring->n == 0)
+		return RESULT_USAGE;
+	(void)snprintf(h.source.base, sizeof(h.source.base), "%s", base);
+	buf_init(&text, MANIFEST_MAX);
+	if (fetcher_open(&h.fetcher, &out->why)) {
+		result = host_open(&h, &text);
+		if (result == RESULT_GOOD)
+			result = host_check_all(&h);
 	}
-	if (store_current(x->store) != x->v->manifest.serial) {
-		why_set(why, "another release came during the run: run this "
-			     "again");
-		return RESULT_FAILED;
-	}
-	return repair_locked(x, why);
+	fetcher_close(&h.fetcher);
+	buf_fini(&text);
+	return result;
 }
 
-/* ------------------------------------------------- the list, and a mirror's run */
+/* -------------------------------- the list of what is wrong, and a run's part */
 
 /* Whatever else is on a line is nobody's hash. */
 static bool
 discard_listed(struct store *s, struct slice list, struct why *why)
 {
 	uint8_t digest[DIGEST_SIZE];
+	bool ok = true, wrong;
 	struct slice line;
-	uint64_t size;
-	bool ok = true;
+	struct stat st;
 
-	while (ok && slice_line(&list, &line))
-		if (digest_parse(line, digest) &&
-		    verify_object(s, digest, &size) == VERIFY_OBJECT_CORRUPT)
-			ok = store_discard(s, digest, why);
+	while (ok && slice_line(&list, &line)) {
+		if (!digest_parse(line, digest))
+			continue;
+		(void)verify_object(s, digest, &st, &wrong);
+		ok = !wrong || store_discard(s, digest, why);
+	}
 	return ok;
 }
 
-/* One whose manifest is lost has no files to fetch. False: out of memory. */
-static bool
-add_release(struct repair *r, const struct store *s, const struct state *st,
-    uint64_t serial)
+/* Room for one more. */
+static struct manifest *
+next_release(struct repair *r)
 {
 	struct manifest *grown = array_grow(r->release, r->n, sizeof(*grown));
-	struct why unused;
 
 	if (grown == NULL)
-		return false;
+		return NULL;
 	r->release = grown;
-	r->n += state_open_release(s, st, serial, &grown[r->n], &unused);
-	return true;
+	return &grown[r->n];
 }
 
+/* One whose manifest is lost has no files to fetch. */
 static bool
 add_releases(struct repair *r, const struct store *s, const struct state *st,
     struct why *why)
@@ -416,11 +186,20 @@ add_releases(struct repair *r, const struct store *s, const struct state *st,
 	size_t n;
 	uint64_t *serial = store_releases(s, &n);
 	bool ok = serial != NULL || n == 0;
+	struct manifest *next;
+	struct why unused;
+	struct buf text;
 
 	if (!ok)
 		store_fault(s, why, STORE_RELEASES, NULL);
-	for (size_t i = 0; ok && i < n; i++)
-		ok = add_release(r, s, st, serial[i]) || why_memory(why);
+	buf_init(&text, MANIFEST_MAX);
+	for (size_t i = 0; ok && i < n; i++) {
+		next = next_release(r);
+		ok = next != NULL || why_memory(why);
+		r->n += ok && verify_open_release(s, st, &st->ring, serial[i],
+				  &text, NULL, next, &unused) == VERIFY_SOUND;
+	}
+	buf_fini(&text);
 	free(serial);
 	return ok;
 }
@@ -447,10 +226,13 @@ repair_discard(
 	return ok;
 }
 
-/* What is not there, by its hash: other releases' paths are not the origin's. */
+/* What is not there: by its hash, for only the current release's paths are those of
+ * a source. */
 static bool
 plan_releases(const struct repair *r, struct download *d)
 {
+	uint64_t current = store_current(d->store);
+
 	for (size_t i = 0; i < r->n; i++) {
 		const struct manifest *m = &r->release[i];
 
@@ -458,7 +240,8 @@ plan_releases(const struct repair *r, struct download *d)
 			d->largest = m->largest;
 		for (size_t j = 0; j < m->n; j++)
 			if (!store_has(d->store, m->entry[j].digest) &&
-			    !download_add(d, m->entry[j].digest, NULL))
+			    !download_add(d, m->entry[j].digest,
+				m->serial == current ? m->entry[j].path : NULL))
 				return false;
 	}
 	download_drop_twins(d);
@@ -508,4 +291,106 @@ repair_fini(struct repair *r)
 		manifest_fini(&r->release[--r->n]);
 	free(r->release);
 	*r = (struct repair){ 0 };
+}
+
+/* --------------------------------------------- a store that mirrors nothing */
+
+struct healing {
+	struct store *store;
+	struct state state;
+	struct fetcher fetcher;
+	struct sources from; /* one */
+	struct repair repair;
+	struct buf text; /* of the current release's manifest */
+};
+
+/* The current release's manifest: the store's own, or the same from the source. */
+static enum result
+heal_manifest(struct healing *h, const struct manifest **m, struct why *why)
+{
+	uint64_t serial = store_current(h->store);
+	struct source *s = &h->from.at[0];
+	struct repair *r = &h->repair;
+	struct manifest *next;
+	bool cut;
+
+	for (size_t i = 0; i < r->n; i++) {
+		*m = &r->release[i];
+		if ((*m)->serial == serial)
+			return store_manifest(h->store, serial, &h->text) ||
+				       why_errno(why, MANIFEST_PATH)
+				   ? RESULT_GOOD
+				   : RESULT_LOCAL;
+	}
+	next = next_release(r);
+	if (next == NULL) {
+		why_memory(why);
+		return RESULT_LOCAL;
+	}
+	*m = next;
+	if (fetcher_manifest(&h->fetcher, s, &h->text, &cut, why) !=
+		FETCHER_DONE ||
+	    !verify_open_text(&h->state, &h->state.ring, serial,
+		buf_view(&h->text), NULL, next, why)) {
+		why_at(why, "%s" MANIFEST_PATH, s->base);
+		return RESULT_FAILED;
+	}
+	r->n++;
+	return store_put_manifest(h->store, serial, buf_view(&h->text), why)
+		   ? RESULT_GOOD
+		   : RESULT_LOCAL;
+}
+
+static enum result
+heal(struct healing *h, size_t *lacking, struct why *why)
+{
+	const struct manifest *m;
+	enum result result;
+
+	switch (store_lock(h->store, why)) {
+	case STORE_BUSY:
+		return RESULT_FAILED;
+	case STORE_LOCK_FAILED:
+		return RESULT_LOCAL;
+	case STORE_LOCKED:
+		break;
+	}
+	if (state_read(h->store, &h->state, why) != STATE_READ ||
+	    !fetcher_open(&h->fetcher, why) ||
+	    !repair_discard(&h->repair, h->store, &h->state, why))
+		return RESULT_LOCAL;
+	result = heal_manifest(h, &m, why);
+	if (result != RESULT_GOOD)
+		return result;
+	if (!repair_releases(
+		&h->repair, h->store, &h->fetcher, &h->from, lacking, why))
+		return RESULT_LOCAL;
+	if (store_build(h->store, m, buf_view(&h->text), why))
+		return RESULT_GOOD;
+	return *lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
+}
+
+enum result
+verify_repair(
+    const char *path, const char *base, size_t *lacking, struct why *why)
+{
+	struct healing *h = calloc(1, sizeof(*h));
+	enum result result = RESULT_LOCAL;
+
+	*lacking = 0;
+	if (h == NULL) {
+		why_memory(why);
+		return RESULT_LOCAL;
+	}
+	buf_init(&h->text, MANIFEST_MAX);
+	sources_add(&h->from, base);
+	h->store = store_open(path, false, why);
+	if (h->store != NULL)
+		result = heal(h, lacking, why);
+	buf_fini(&h->text);
+	repair_fini(&h->repair);
+	fetcher_close(&h->fetcher);
+	store_close(&h->store);
+	free(h);
+	return result;
 }

@@ -1,435 +1,509 @@
 /* SPDX-License-Identifier: ISC */
-/* A store verified; a mirror's mended, and verified again. */
+/* A store: all that it could ever serve. The current release first, then older
+ * ones, for a rollback leads there, and a mirror serves their objects by hash. An
+ * object is hashed once, in however many releases it is. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
-#include "archive/verify_internal.h"
+#include "archive/state.h"
+#include "archive/store_internal.h"
+#include "archive/verify.h"
 #include "os/file.h"
 #include "util/array.h"
 
-/* A store, looked at once: the current release as any tree, then the objects
- * behind it and those of older releases. */
+/* ------------------------------------------------------ manifests, objects */
 
-enum verify_object
-verify_object(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size)
+enum verify_news
+verify_object(const struct store *s, const uint8_t digest[DIGEST_SIZE],
+    struct stat *st, bool *wrong)
 {
 	int fd = store_object_fd(s, digest);
-	enum verify_object what = VERIFY_OBJECT_CORRUPT;
-	uint8_t got[DIGEST_SIZE];
+	enum verify_news news;
 
-	*size = 0;
-	if (fd == -1 && file_is_absent(errno))
-		return VERIFY_OBJECT_ABSENT;
-	if (fd == -1)
-		return VERIFY_OBJECT_CLOSED;
-	if (verify_hash(fd, got, size))
-		what = digest_equal(got, digest) ? VERIFY_OBJECT_SOUND
-						 : VERIFY_OBJECT_CORRUPT;
-	else if (errno != EIO) /* a disk that lost it gives that */
-		what = VERIFY_OBJECT_CLOSED;
-	(void)close(fd);
-	return what;
+	*st = (struct stat){ 0 };
+	if (fd == -1) {
+		news = verify_news_of(errno);
+	} else {
+		news = fstat(fd, st) == 0 ? verify_bytes(fd, digest)
+					  : VERIFY_UNREADABLE;
+	}
+	/* What the disk has lost will not be good again. */
+	*wrong = news == VERIFY_CHANGED || news == VERIFY_MISSING ||
+		 (news == VERIFY_UNREADABLE && errno == EIO);
+	store_shut(fd);
+	return news;
 }
 
-/* For messages and news. */
+/* Whether it is what the store took over as that serial. */
+static bool
+is_known(const struct state *st, uint64_t serial, const struct manifest *m,
+    struct why *why)
+{
+	if (m->serial != serial)
+		return why_set(why, "it is of serial %" PRIu64 ", not %" PRIu64,
+		    m->serial, serial);
+	if (st != NULL && st->origin[0] != '\0' &&
+	    strcmp(st->origin, m->origin) != 0)
+		return why_set(
+		    why, "it is of %s, the store of %s", m->origin, st->origin);
+	return st == NULL || serial != st->serial ||
+	       digest_equal(m->digest, st->manifest) ||
+	       why_set(why,
+		   "it is not the one that this store took over: there are two "
+		   "of serial %" PRIu64,
+		   serial);
+}
+
+bool
+verify_open_text(const struct state *st, const struct keyring *ring,
+    uint64_t serial, struct slice text, const struct keyring_key **signer,
+    struct manifest *m, struct why *why)
+{
+	if (manifest_open(text, ring, signer, m, why) != MANIFEST_GOOD)
+		return false;
+	if (is_known(st, serial, m, why))
+		return true;
+	manifest_fini(m);
+	return false;
+}
+
+enum verify_news
+verify_open_release(const struct store *s, const struct state *st,
+    const struct keyring *ring, uint64_t serial, struct buf *text,
+    const struct keyring_key **signer, struct manifest *m, struct why *why)
+{
+	enum verify_news news = VERIFY_CHANGED;
+
+	buf_reset(text);
+	if (!store_manifest(s, serial, text)) {
+		news = verify_news_of(errno);
+		why_set(why, "%s", strerror(errno));
+	} else if (verify_open_text(
+		       st, ring, serial, buf_view(text), signer, m, why)) {
+		return VERIFY_SOUND;
+	}
+	(void)why_at(why, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
+	return news;
+}
+
+/* ------------------------------------------------------------------- scan */
+
+/* An object that a release lists. */
+struct object {
+	uint8_t digest[DIGEST_SIZE];
+	dev_t device;
+	ino_t inode;
+	enum verify_news news;
+	bool looked, reported, wrong;
+};
+
+struct scan {
+	const struct verify_options *options;
+	struct verify_outcome *out;
+	struct store *store;
+	struct state *state;
+	const struct keyring *ring;
+	struct object *object; /* sorted; no two are the same */
+	size_t n;
+	struct buf wrong; /* STORE/wrong, as it will be */
+
+	bool foreign; /* the key that was given is not the store's */
+
+	/* The release that is looked at. */
+	uint64_t serial;
+	bool older, bad;
+};
+
 static void
-object_path(const uint8_t digest[DIGEST_SIZE], struct buf *out)
+scan_report(struct scan *x, enum verify_news news, const char *path)
+{
+	x->bad = true;
+	verify_report(
+	    x->options, x->older ? x->out->older : x->out->current, news, path);
+}
+
+/* Of a path beneath the release. */
+static void
+report_in_release(void *arg, enum verify_news news, const char *path)
+{
+	struct scan *x = arg;
+	uint8_t memory[PATH_MAX + 64];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory) - 1);
+	if (x->older &&
+	    buf_printf(&text, "releases/%" PRIu64 "/%s", x->serial, path))
+		path = buf_cstr(&text);
+	scan_report(x, news, path);
+}
+
+static void
+report_object(
+    struct scan *x, const uint8_t digest[DIGEST_SIZE], enum verify_news news)
+{
+	char path[STORE_PATH_SIZE];
+
+	store_layout_object(digest, path);
+	scan_report(x, news, path);
+}
+
+/* A line of what is to be fetched, or made, again. */
+static void
+note_wrong(struct scan *x, const char *line)
+{
+	x->out->wrong = true;
+	(void)buf_printf(&x->wrong, "%s\n", line);
+}
+
+static void
+note_object(struct scan *x, const uint8_t digest[DIGEST_SIZE])
 {
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(digest, hex);
-	(void)buf_printf(out, "objects/%.2s/%s", hex, hex + 2);
-}
-
-static void
-object_report(struct verify_scan *x, const uint8_t digest[DIGEST_SIZE],
-    enum verify_object what)
-{
-	uint8_t memory[DIGEST_HEX_SIZE + 16];
-	struct buf path;
-
-	buf_wrap(&path, memory, sizeof(memory));
-	object_path(digest, &path);
-	verify_report(x->v,
-	    what == VERIFY_OBJECT_CORRUPT  ? VERIFY_CHANGED
-	    : what == VERIFY_OBJECT_ABSENT ? VERIFY_MISSING
-					   : VERIFY_UNREADABLE,
-	    buf_cstr(&path));
-}
-
-/* Duplicates do no harm. */
-static bool
-add_rot(
-    struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], const char *path)
-{
-	struct verify_rot *grown;
-
-	grown = array_grow(x->rot, x->n_rot, sizeof(*grown));
-	if (grown == NULL)
-		return false;
-	x->rot = grown;
-	memcpy(x->rot[x->n_rot].digest, digest, DIGEST_SIZE);
-	x->rot[x->n_rot++].path = path;
-	return true;
-}
-
-bool
-verify_suspect(
-    struct verify_scan *x, const uint8_t digest[DIGEST_SIZE], bool *sound)
-{
-	uint64_t size;
-	enum verify_object what = verify_object(x->store, digest, &size);
-
-	*sound = what == VERIFY_OBJECT_SOUND;
-	if (*sound)
-		return true;
-	object_report(x, digest, what);
-	return what == VERIFY_OBJECT_CLOSED || add_rot(x, digest, NULL);
-}
-
-bool
-verify_is_linked(
-    const struct verify_scan *x, int release, const struct manifest_entry *e)
-{
-	int fd = store_object_fd(x->store, e->digest);
-	struct stat object, file;
-	bool same;
-
-	same = fd != -1 && fstat(fd, &object) == 0 &&
-	       fstatat(release, e->path, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       object.st_dev == file.st_dev && object.st_ino == file.st_ino;
-	if (fd != -1)
-		(void)close(fd);
-	return same;
-}
-
-/* The object behind an entry that the tree's check has marked. */
-static bool
-check_behind(struct verify_scan *x, int release, size_t i)
-{
-	const struct manifest_entry *e = &x->v->manifest.entry[i];
-	enum verify_object what;
-	uint64_t size;
-
-	if (x->v->mark[i] == VERIFY_SOUND && verify_is_linked(x, release, e))
-		return true;
-	what = verify_object(x->store, e->digest, &size);
-	if (x->v->mark[i] == VERIFY_FAULTY)
-		x->to_relink = true;
-	else if (what != VERIFY_OBJECT_SOUND)
-		object_report(x, e->digest, what);
-	return what == VERIFY_OBJECT_SOUND || what == VERIFY_OBJECT_CLOSED ||
-	       add_rot(x, e->digest, e->path);
-}
-
-static bool
-scan_check_objects(struct verify_scan *x, int release, struct why *why)
-{
-	bool ok = true;
-
-	for (size_t i = 0; ok && i < x->v->manifest.n; i++)
-		ok = check_behind(x, release, i);
-	x->looked = ok;
-	x->v->in_older = true;
-	ok = ok && verify_older(x, why);
-	x->v->in_older = false;
-	if (!ok && why->text[0] == '\0')
-		why_memory(why);
-	return ok;
-}
-
-/* The current release's manifest cannot be read. RESULT_REFUSED: another copy of it
- * will do, should there be one. */
-static enum result
-no_manifest(struct verify_scan *x, int error, struct why *why)
-{
-	enum verify_news news = verify_news_of(error);
-
-	why_set(why, MANIFEST_PATH ": %s", strerror(error));
-	if (error == EMFILE || error == ENFILE || error == ENOMEM)
-		return RESULT_LOCAL;
-	verify_report(x->v, news, MANIFEST_PATH);
-	/* What the disk has lost will not be good again. */
-	return news == VERIFY_UNREADABLE &&
-		       !(error == EIO && x->state->is_mirror)
-		   ? RESULT_LOCAL
-		   : RESULT_REFUSED;
-}
-
-/* The current release's, or another copy of the same. */
-static enum result
-scan_open_manifest(struct verify_scan *x, uint64_t serial, struct why *why)
-{
-	enum result result;
-
-	if (!store_manifest(x->store, serial, &x->v->text)) {
-		result = no_manifest(x, errno, why);
-		if (result != RESULT_REFUSED)
-			return result;
-	} else {
-		result = verify_open(x->v, MANIFEST_PATH, why);
-		if (result != RESULT_REFUSED ||
-		    verify_is_foreign(x, buf_view(&x->v->text), why))
-			return result;
-		verify_report(x->v, VERIFY_CHANGED, MANIFEST_PATH);
-	}
-	x->manifest_faulty = true;
-	if (!x->state->is_mirror)
-		return RESULT_REFUSED;
-	return verify_recover(x, serial, why);
-}
-
-static enum result
-scan_release(struct verify_scan *x, uint64_t serial, struct why *why)
-{
-	enum result result = scan_open_manifest(x, serial, why);
-	uint8_t memory[64];
-	struct buf name;
-	int release;
-
-	buf_wrap(&name, memory, sizeof(memory));
-	if (result != RESULT_GOOD)
-		return result;
-	(void)buf_printf(&name, "releases/%" PRIu64, serial);
-	if (!verify_is_serial(x, serial, buf_cstr(&name), why))
-		return RESULT_REFUSED;
-	x->largest = x->v->manifest.largest;
-	release = store_release_fd(x->store, serial);
-	if (release == -1) {
-		why_errno(why, buf_cstr(&name));
-		return RESULT_LOCAL;
-	}
-	result = verify_tree(x->v, release, true, why) &&
-			 scan_check_objects(x, release, why)
-		     ? verify_conclude(x->v)
-		     : RESULT_LOCAL;
-	(void)close(release);
-	return result;
-}
-
-/* All of a store, once. */
-static enum result
-verify_scan(struct verify_scan *x, struct why *why)
-{
-	uint64_t serial = store_current(x->store);
-	enum result result;
-
-	why_clear(why);
-	if (serial == 0 && file_is_absent(errno)) {
-		why_set(why, "current does not lead to a release");
-		return RESULT_REFUSED;
-	}
-	if (serial == 0) {
-		why_errno(why, "current");
-		return RESULT_LOCAL;
-	}
-	buf_init(&x->v->text, MANIFEST_MAX);
-	result = scan_release(x, serial, why);
-	if (result != RESULT_GOOD && store_current(x->store) != serial) {
-		x->looked = false;
-		why_clear(why);
-		why_set(why, "another release came during the run: run this "
-			     "again");
-		return RESULT_FAILED;
-	}
-	return result;
-}
-
-static void
-verify_scan_fini(struct verify_scan *x)
-{
-	free(x->rot);
-	x->rot = NULL;
-	x->n_rot = 0;
-}
-
-struct note {
-	char *path;
-	bool older; /* of an older release */
-};
-
-/* Paths that were reported, for comparison. */
-struct notes {
-	const struct verify *from;
-	struct verify *v; /* hears it too; NULL: nobody does */
-	struct note *at;
-	size_t n;
-	bool lost; /* out of memory */
-};
-
-/* To the caller's, as of the same release. */
-static void
-pass_on(struct verify *v, bool older, enum verify_news news, const char *path)
-{
-	v->in_older = older;
-	verify_report(v, news, path);
-	v->in_older = false;
-}
-
-static void
-repaired_note(void *arg, enum verify_news news, const char *path)
-{
-	struct notes *k = arg;
-	struct note *grown;
-
-	if (k->v != NULL)
-		pass_on(k->v, k->from->in_older, news, path);
-	/* Nothing brings what is in excess away. */
-	if (news == VERIFY_EXTRA || k->lost)
-		return;
-	grown = array_grow(k->at, k->n, sizeof(*grown));
-	if (grown == NULL) {
-		k->lost = true;
-		return;
-	}
-	k->at = grown;
-	k->at[k->n].older = k->from->in_older;
-	k->at[k->n].path = strdup(path);
-	k->lost = k->at[k->n].path == NULL;
-	k->n += !k->lost;
-}
-
-static void
-notes_fini(struct notes *k)
-{
-	while (k->n > 0)
-		free(k->at[--k->n].path);
-	free(k->at);
-	k->at = NULL;
+	note_wrong(x, hex);
 }
 
 static int
-repaired_compare(const void *a, const void *b)
+object_compare(const void *a, const void *b)
 {
-	const struct note *x = a, *y = b;
+	const struct object *x = a, *y = b;
 
-	return strcmp(x->path, y->path);
+	return memcmp(x->digest, y->digest, DIGEST_SIZE);
 }
 
-/* Of what was reported the first time, what is not reported again. */
-static void
-repaired_report(
-    struct verify *v, const struct notes *first, struct notes *second)
+/* Among the first n. */
+static struct object *
+find_object(struct scan *x, size_t n, const uint8_t digest[DIGEST_SIZE])
 {
-	if (first->lost || second->lost)
+	struct object key;
+
+	memcpy(key.digest, digest, DIGEST_SIZE);
+	return n == 0
+		   ? NULL
+		   : bsearch(&key, x->object, n, sizeof(key), object_compare);
+}
+
+/* Adds what m lists. False: out of memory. */
+static bool
+add_objects(struct scan *x, const struct manifest *m)
+{
+	struct object *grown =
+	    reallocarray(x->object, x->n + m->n + 1, sizeof(*grown));
+	size_t before = x->n, kept = 0;
+
+	if (grown == NULL)
+		return false;
+	x->object = grown;
+	for (size_t i = 0; i < m->n; i++)
+		if (find_object(x, before, m->entry[i].digest) == NULL) {
+			grown[x->n] = (struct object){ .looked = false };
+			memcpy(grown[x->n++].digest, m->entry[i].digest,
+			    DIGEST_SIZE);
+		}
+	qsort(grown, x->n, sizeof(*grown), object_compare);
+	for (size_t i = 0; i < x->n; i++)
+		if (kept == 0 ||
+		    object_compare(&grown[i], &grown[kept - 1]) != 0)
+			grown[kept++] = grown[i];
+	x->n = kept;
+	return true;
+}
+
+static void
+look_at(struct scan *x, struct object *o)
+{
+	struct stat st;
+
+	if (o->looked)
 		return;
-	if (second->n > 0)
-		qsort(second->at, second->n, sizeof(*second->at),
-		    repaired_compare);
-	for (size_t i = 0; i < first->n; i++)
-		if (second->n == 0 ||
-		    bsearch(&first->at[i], second->at, second->n,
-			sizeof(*second->at), repaired_compare) == NULL)
-			pass_on(v, first->at[i].older, VERIFY_REPAIRED,
-			    first->at[i].path);
+	o->looked = true;
+	o->news = verify_object(x->store, o->digest, &st, &o->wrong);
+	o->device = st.st_dev;
+	o->inode = st.st_ino;
+	if (o->wrong)
+		note_object(x, o->digest);
 }
 
-/* The caller's is what the last scan found. */
+/* A file of a release and the object that it should be another name of. What both
+ * share is reported once, by its path in the current release. */
 static void
-repaired_settle(struct verify *v, const struct verify_scan *x)
+check_file(void *arg, const struct manifest_entry *e, int fd,
+    const struct stat *st, enum verify_news news)
 {
-	struct verify *last = x->v;
+	struct scan *x = arg;
+	struct object *o = find_object(x, x->n, e->digest);
+	bool linked;
 
-	v->sound = x->looked;
-	for (int i = 0; i < VERIFY_NEWS; i++)
-		v->sound = v->sound && last->reported[i] == last->older[i];
-	free(v->serial);
-	v->serial = last->serial;
-	v->n_serials = last->n_serials;
-	last->serial = NULL;
-}
-
-/* The keys that a store pins. One that is retired has signed what a rollback leads
- * to. */
-static void
-take_keys(struct verify *v, const struct state *st)
-{
-	if (v->ring.n == 0)
-		v->ring = st->ring;
-}
-
-/* After a repair: whether all is whole, and what has become so. */
-static enum result
-scan_again(struct verify_scan *first, const struct notes *before,
-    enum result repaired, struct why *why)
-{
-	struct notes after = { 0 };
-	struct verify v = {
-		.ring = first->v->ring, .report = repaired_note, .arg = &after
-	};
-	struct verify_scan again = {
-		.v = &v, .store = first->store, .state = first->state
-	};
-	enum result result;
-	struct why said;
-
-	after.from = &v;
-	result = verify_scan(&again, &said);
-	repaired_report(before->v, before, &after);
-	repaired_settle(before->v, &again);
-	if (result == RESULT_GOOD || v.reported[VERIFY_EXTRA] > 0) {
-		why_clear(why);
-		repaired = result;
+	look_at(x, o);
+	linked = fd != -1 && st->st_ino == o->inode && st->st_dev == o->device;
+	if (fd != -1)
+		news = linked ? o->news : verify_bytes(fd, e->digest);
+	if (news != VERIFY_SOUND && (!linked || !x->older)) {
+		report_in_release(x, news, e->path);
+		o->reported = o->reported || linked;
+		if (!o->wrong && news != VERIFY_UNREADABLE)
+			note_object(x, o->digest);
+		o->wrong = o->wrong || news != VERIFY_UNREADABLE;
 	}
-	if (repaired == RESULT_GOOD)
-		repaired = result;
-	if (repaired != RESULT_GOOD && why->text[0] == '\0')
-		why_set(why, "%s", said.text);
-	notes_fini(&after);
-	verify_scan_fini(&again);
-	verify_fini(&v);
-	return repaired;
+	if (o->news != VERIFY_SOUND && !o->reported) {
+		report_object(x, o->digest, o->news);
+		o->reported = true;
+	}
+	x->bad = x->bad || o->news != VERIFY_SOUND;
+}
+
+static void
+check_other(void *arg, enum verify_news news, const char *path)
+{
+	struct scan *x = arg;
+
+	report_in_release(x, news, path);
+	if (strcmp(path, MANIFEST_ARCHIVE) == 0 && news != VERIFY_UNREADABLE)
+		note_wrong(x, path);
+}
+
+/* More than one thing may be the matter. */
+static void
+scan_say(struct scan *x, const char *what)
+{
+	struct why *why = &x->out->why;
+
+	why_set(
+	    why, "%s%s%s", why->text, why->text[0] != '\0' ? "; " : "", what);
+}
+
+/* A release's list cannot be had. One that cannot be read may be good, and its
+ * release too. */
+static void
+report_manifest(struct scan *x, enum verify_news news, struct why *why)
+{
+	report_in_release(x, news, MANIFEST_PATH);
+	if (x->older && news != VERIFY_UNREADABLE)
+		why_set(why,
+		    "%s: do not roll back to it; carnation prune can remove it",
+		    why->text);
+	else if (news != VERIFY_UNREADABLE)
+		note_wrong(x, MANIFEST_PATH);
+	scan_say(x, why->text);
 }
 
 static bool
-can_be_mended(const struct verify_scan *x)
+check_tree(
+    struct scan *x, int release, const struct manifest *m, struct slice text)
 {
-	return x->state->is_mirror && x->v->opened &&
-	       (x->n_rot > 0 || x->to_relink || x->manifest_faulty ||
-		   x->v->archive_faulty);
+	const struct verify_visit visit = {
+		.file = check_file, .other = check_other, .arg = x
+	};
+	struct why why;
+
+	if (!add_objects(x, m))
+		why_memory(&why);
+	else if (verify_tree(m, text, release,
+		     x->older ? VERIFY_OLDER : VERIFY_CURRENT, &visit, &why))
+		return true;
+	why_at(&why, "releases/%" PRIu64, x->serial);
+	scan_say(x, why.text);
+	return false;
+}
+
+/* The key that was given signed the current release, not each before. */
+static enum verify_news
+open_release(struct scan *x, struct buf *text,
+    const struct keyring_key **signer, struct manifest *m, struct why *why)
+{
+	enum verify_news news;
+	struct why unused;
+
+	news = verify_open_release(
+	    x->store, x->state, x->ring, x->serial, text, signer, m, why);
+	if (news != VERIFY_CHANGED || x->ring == &x->state->ring ||
+	    verify_open_release(x->store, x->state, &x->state->ring, x->serial,
+		text, signer, m, &unused) != VERIFY_SOUND)
+		return news;
+	if (x->older)
+		return VERIFY_SOUND;
+	x->foreign = true;
+	manifest_fini(m);
+	return news;
+}
+
+/* False: local trouble, or refused, and why. release is -1 when it cannot be
+ * opened. */
+static bool
+check_release(struct scan *x, int release)
+{
+	const struct keyring_key *signer;
+	struct manifest m;
+	enum verify_news news;
+	struct buf text;
+	struct why why;
+	bool ok = true;
+
+	buf_init(&text, MANIFEST_MAX);
+	news = open_release(x, &text, &signer, &m, &why);
+	if (x->foreign) {
+		ok = why_set(&x->out->why,
+		    "%s: the store trusts its key, but it was not given",
+		    why.text);
+	} else if (news != VERIFY_SOUND) {
+		report_manifest(x, news, &why);
+	} else {
+		ok = check_tree(x, release, &m, buf_view(&text));
+		x->out->opened = x->out->opened || !x->older;
+		if (x->older) {
+			manifest_fini(&m);
+		} else {
+			x->out->manifest = m;
+			x->out->signer = signer->key;
+		}
+	}
+	buf_fini(&text);
+	return ok;
+}
+
+/* One that is pruned meanwhile is passed over. */
+static bool
+scan_release(struct scan *x, uint64_t serial, bool older)
+{
+	uint64_t *grown;
+	bool ok = true;
+	int fd = store_release_fd(x->store, serial);
+
+	x->serial = serial;
+	x->older = older;
+	x->bad = false;
+	if (fd == -1 && errno == ENOENT)
+		return true;
+	/* So that prune leaves it until it has been read. */
+	if (fd == -1 || flock(fd, LOCK_SH | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK)
+		ok = check_release(x, fd);
+	store_shut(fd);
+	if (!ok || !older || !x->bad)
+		return ok;
+	grown = array_grow(x->out->serial, x->out->n_serials, sizeof(*grown));
+	if (grown == NULL)
+		return why_memory(&x->out->why);
+	x->out->serial = grown;
+	grown[x->out->n_serials++] = serial;
+	return true;
+}
+
+/* One that only a release has whose list is lost; or none has: that one is hashed
+ * before it is used. */
+static bool
+check_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
+{
+	struct scan *x = arg;
+	enum verify_news news;
+	struct stat st;
+	bool wrong;
+
+	if (links == 0 || find_object(x, x->n, digest) != NULL)
+		return true;
+	news = verify_object(x->store, digest, &st, &wrong);
+	if (news != VERIFY_SOUND)
+		report_object(x, digest, news);
+	if (wrong)
+		note_object(x, digest);
+	return true;
+}
+
+/* All of it, once. RESULT_LOCAL and why, or of what was reported. */
+static enum result
+scan(struct scan *x, uint64_t current)
+{
+	size_t n;
+	uint64_t *serial = store_releases(x->store, &n);
+	bool ok = serial != NULL || n == 0;
+	struct why why;
+
+	if (!ok)
+		why_errno(&x->out->why, STORE_RELEASES);
+	ok = ok && scan_release(x, current, false);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = serial[i] == current || scan_release(x, serial[i], true);
+	free(serial);
+	x->older = true;
+	if (ok && !store_objects(x->store, check_unlisted, x, &why)) {
+		scan_say(x, why.text);
+		ok = false;
+	}
+	if (x->foreign)
+		return RESULT_REFUSED;
+	return ok ? verify_conclude(x->out) : RESULT_LOCAL;
+}
+
+/* The list of what is wrong, for the next run; none when nothing is. Who may not
+ * write need not know unless there is something. */
+static void
+record(struct scan *x)
+{
+	bool done = false;
+	struct stat st;
+	struct why why;
+
+	if (!x->out->wrong && fstatat(store_fd(x->store), STORE_WRONG, &st,
+				  AT_SYMLINK_NOFOLLOW) == -1)
+		return;
+	/* What root made would be in the way of who runs the mirror. */
+	if (fstat(store_fd(x->store), &st) == -1 || st.st_uid != geteuid()) {
+		why_set(&why, "it belongs to another user");
+	} else if (store_lock(x->store, &why) == STORE_LOCKED) {
+		if (x->out->wrong)
+			done = store_put_file(x->store, store_fd(x->store),
+			    STORE_WRONG, buf_view(&x->wrong), STORE_FILE_MODE);
+		else
+			done =
+			    unlinkat(store_fd(x->store), STORE_WRONG, 0) == 0;
+		if (!done)
+			store_fault(x->store, &why, STORE_WRONG, NULL);
+	}
+	if (done || !x->out->wrong)
+		return;
+	why_at(&why, "what is wrong could not be listed for the next run");
+	scan_say(x, why.text);
 }
 
 static enum result
-scan_and_mend(
-    struct verify *v, struct store *s, const struct state *st, struct why *why)
+scan_and_record(struct scan *x)
 {
-	struct notes before = { .v = v };
-	struct verify first = {
-		.ring = v->ring, .report = repaired_note, .arg = &before
-	};
-	struct verify_scan x = { .v = &first, .store = s, .state = st };
+	uint64_t current = store_current(x->store);
 	enum result result;
 
-	before.from = &first;
-	result = verify_scan(&x, why);
-	repaired_settle(v, &x);
-	if (result != RESULT_FAILED && can_be_mended(&x)) {
-		why_clear(why);
-		result = verify_repair(&x, why);
-		result = scan_again(&x, &before, result, why);
+	if (current == 0) {
+		if (!file_is_absent(errno)) {
+			why_errno(&x->out->why, STORE_CURRENT);
+			return RESULT_LOCAL;
+		}
+		why_set(&x->out->why, "current does not lead to a release");
+		return RESULT_REFUSED;
 	}
-	verify_scan_fini(&x);
-	notes_fini(&before);
-	/* The answer is the caller's. */
-	v->opened = first.opened;
-	v->manifest = first.manifest;
-	v->signer = first.signer;
-	v->text = first.text;
-	v->mark = first.mark;
+	buf_init(&x->wrong, VERIFY_WRONG_MAX);
+	result = scan(x, current);
+	if (result != RESULT_GOOD && store_current(x->store) != current) {
+		x->out->sound = false;
+		why_set(&x->out->why, "another release came during the run: "
+				      "run this again");
+		result = RESULT_FAILED;
+	} else if (result != RESULT_LOCAL || x->out->wrong) {
+		record(x);
+	}
+	buf_fini(&x->wrong);
+	free(x->object);
 	return result;
 }
 
 static enum result
-verify_with(
-    struct verify *v, struct store *s, struct state *st, struct why *why)
+verify_opened(struct scan *x)
 {
-	switch (state_read(s, st, why)) {
+	switch (state_read(x->store, x->state, &x->out->why)) {
 	case STATE_READ:
 	case STATE_NONE:
 		break;
@@ -437,22 +511,27 @@ verify_with(
 	case STATE_UNREAD:
 		return RESULT_LOCAL;
 	}
-	take_keys(v, st);
-	return v->ring.n == 0 ? RESULT_USAGE : scan_and_mend(v, s, st, why);
+	x->out->is_mirror = x->state->is_mirror;
+	x->ring = x->options->ring->n > 0 ? x->options->ring : &x->state->ring;
+	return x->ring->n == 0 ? RESULT_USAGE : scan_and_record(x);
 }
 
 enum result
-verify_store(struct verify *v, const char *path, struct why *why)
+verify_store(const struct verify_options *o, const char *path,
+    struct verify_outcome *out)
 {
+	struct scan x = { .options = o, .out = out };
 	enum result result = RESULT_LOCAL;
-	struct store *s = store_open(path, false, why);
-	struct state *st = calloc(1, sizeof(*st));
 
-	if (s != NULL && st == NULL)
-		why_memory(why);
-	if (s != NULL && st != NULL)
-		result = verify_with(v, s, st, why);
-	free(st);
-	store_close(&s);
+	x.store = store_open(path, false, &out->why);
+	if (x.store == NULL)
+		return RESULT_LOCAL;
+	x.state = calloc(1, sizeof(*x.state));
+	if (x.state == NULL)
+		why_memory(&out->why);
+	else
+		result = verify_opened(&x);
+	free(x.state);
+	store_close(&x.store);
 	return result;
 }

@@ -122,15 +122,18 @@ static bool
 release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 {
 	struct fault f = { .why = why };
-	struct verify v = {
-		.ring = j->state->ring, .report = fault_note, .arg = &f
+	const struct verify_options o = {
+		.ring = &j->state->ring, .report = fault_note, .arg = &f
 	};
+	struct verify_outcome out = { .opened = false };
 	bool whole;
 
-	if (v.ring.n == 0)
+	if (o.ring->n == 0)
 		return true;
-	whole = verify_release(&v, j->store, serial, why) == RESULT_GOOD;
-	verify_fini(&v);
+	whole = verify_release(&o, j->store, serial, &out) == RESULT_GOOD;
+	if (!f.found)
+		*why = out.why;
+	verify_fini(&out);
 	return whole;
 }
 

@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "archive/store.h"
+#include "util/array.h"
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -15,18 +17,26 @@
 #include "verbs/verbs.h"
 
 enum {
-	KEYS_MAX = 16,
 	PATH_TEXT_MAX = 16 * 1024, /* a path, escaped */
 	LIST_MAX = 8 << 20,        /* bytes of the paths of one kind of news */
 	JSON_MAX = 32 * LIST_MAX,  /* 5 lists, each byte as \\u0000 */
 };
 
+/* A path that was reported before a repair. */
+struct found {
+	char *path;
+	bool still; /* it was reported again */
+};
+
 struct verify_job {
-	const char *copy;
+	const char *copy, *from;
 	struct arg_list key_words;
-	bool json;
-	struct signify_key keys[KEYS_MAX];
+	bool json, repair;
+	struct keyring ring;
 	struct buf list[VERIFY_NEWS]; /* paths, each ended by a NUL */
+	struct found *found;          /* of a store that is to be repaired */
+	size_t n_found;
+	bool again; /* that was done: they are sorted */
 };
 
 static const char *const news_words[] = {
@@ -48,35 +58,71 @@ static const char *const result_words[] = {
 /* ----------------------------------------------------------------- output */
 
 static void
-news_print(void *arg, enum verify_news news, const char *path)
+news_tell(struct verify_job *j, enum verify_news news, const char *path)
 {
 	struct buf text;
 
-	(void)arg;
+	if (j->json) {
+		/* All of it with its NUL, or nothing. */
+		buf_put(&j->list[news], slice_of(path, strlen(path) + 1));
+		return;
+	}
 	buf_init(&text, PATH_TEXT_MAX);
 	log_escape(&text, slice_str(path));
 	printf("%s %.*s\n", news_words[news], SLICE_ARGS(buf_view(&text)));
 	buf_fini(&text);
 }
 
+static int
+found_compare(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+/* What is not known when memory runs out is not called repaired. */
 static void
-news_keep(void *arg, enum verify_news news, const char *path)
+found_add(struct verify_job *j, const char *path)
+{
+	struct found *grown = array_grow(j->found, j->n_found, sizeof(*grown));
+
+	if (grown == NULL)
+		return;
+	j->found = grown;
+	grown[j->n_found] = (struct found){ .path = strdup(path) };
+	j->n_found += grown[j->n_found].path != NULL;
+}
+
+/* The second time: what is as it was. */
+static void
+on_news(void *arg, enum verify_news news, const char *path)
 {
 	struct verify_job *j = arg;
+	struct found key = { .path = (char *)path }, *f;
 
-	/* All of it with its NUL, or nothing. */
-	buf_put(&j->list[news], slice_of(path, strlen(path) + 1));
+	if (!j->again) {
+		news_tell(j, news, path);
+		if (j->repair)
+			found_add(j, path);
+		return;
+	}
+	f = j->n_found == 0 ? NULL
+			    : bsearch(&key, j->found, j->n_found, sizeof(key),
+				  found_compare);
+	if (f != NULL)
+		f->still = true;
 }
 
 /* Of the current release, or of older ones. */
 static uint64_t
-news_count(const struct verify *v, bool older, int news)
+news_count(const struct verify_outcome *v, bool older, int news)
 {
-	return older ? v->older[news] : v->reported[news] - v->older[news];
+	return older ? v->older[news] : v->current[news];
 }
 
 static void
-counts_print(const struct verify *v, bool older)
+counts_print(const struct verify_outcome *v, bool older)
 {
 	const char *comma = "";
 
@@ -91,7 +137,7 @@ counts_print(const struct verify *v, bool older)
 }
 
 static bool
-news_any(const struct verify *v, bool older)
+news_any(const struct verify_outcome *v, bool older)
 {
 	bool any = false;
 
@@ -101,7 +147,7 @@ news_any(const struct verify *v, bool older)
 }
 
 static bool
-is_refused(const struct verify *v, bool older)
+is_refused(const struct verify_outcome *v, bool older)
 {
 	return news_count(v, older, VERIFY_CHANGED) > 0 ||
 	       news_count(v, older, VERIFY_MISSING) > 0 ||
@@ -122,7 +168,7 @@ print_unopened(const char *word, const struct why *why)
 
 /* What older releases come to. */
 static void
-print_older(const struct verify *v, enum result result)
+print_older(const struct verify_outcome *v, enum result result)
 {
 	bool refused = result == RESULT_REFUSED && is_refused(v, true) &&
 		       (v->n_serials > 0 || v->sound);
@@ -139,7 +185,7 @@ print_older(const struct verify *v, enum result result)
 
 /* The last line: the release that is served first, then what is said of others. */
 static void
-summary_print(const struct verify *v, enum result result)
+summary_print(const struct verify_outcome *v, enum result result)
 {
 	bool sound = v->sound || result == RESULT_GOOD;
 	bool older = news_any(v, true);
@@ -166,22 +212,22 @@ summary_print(const struct verify *v, enum result result)
 }
 
 static void
-outcome_print_text(const struct verify_job *j, const struct verify *v,
-    enum result result, struct why *why)
+outcome_print_text(const struct verify_job *j, const struct verify_outcome *v,
+    enum result result)
 {
 	bool refused = result == RESULT_REFUSED;
 
 	if (v->opened)
 		summary_print(v, result);
 	else if (refused)
-		print_unopened(j->copy, why);
-	if (why->text[0] != '\0' && (v->opened || !refused))
-		log_error("%s", why->text);
+		print_unopened(j->copy, &v->why);
+	if (v->why.text[0] != '\0' && (v->opened || !refused))
+		log_error("%s", v->why.text);
 }
 
 /* What the manifest says. */
 static void
-manifest_put(struct json *out, const struct verify *v)
+manifest_put(struct json *out, const struct verify_outcome *v)
 {
 	const struct manifest *m = &v->manifest;
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT];
@@ -201,8 +247,8 @@ manifest_put(struct json *out, const struct verify *v)
 }
 
 static void
-outcome_put_json(const struct verify_job *j, const struct verify *v,
-    enum result result, const struct why *why)
+outcome_put_json(const struct verify_job *j, const struct verify_outcome *v,
+    enum result result)
 {
 	struct buf out;
 	struct json json = { .out = &out };
@@ -210,7 +256,7 @@ outcome_put_json(const struct verify_job *j, const struct verify *v,
 	buf_init(&out, JSON_MAX);
 	json_object(&json, NULL);
 	json_text(&json, "result", result_words[result]);
-	json_text(&json, "why", why->text);
+	json_text(&json, "why", v->why.text);
 	if (v->opened)
 		manifest_put(&json, v);
 	for (int i = 0; i < VERIFY_NEWS; i++) {
@@ -229,7 +275,7 @@ outcome_put_json(const struct verify_job *j, const struct verify *v,
 /* --------------------------------------------------------------- the work */
 
 static void
-age_warn(const struct verify *v)
+age_warn(const struct verify_outcome *v)
 {
 	char refresh[CLOCK_RFC3339_SIZE];
 
@@ -242,46 +288,106 @@ age_warn(const struct verify *v)
 }
 
 static enum result
-copy_verify(struct verify *v, const char *word, struct why *why)
+copy_verify(struct verify_job *j, struct verify_outcome *v)
 {
+	const struct verify_options o = {
+		.ring = &j->ring, .report = on_news, .arg = j
+	};
 	char base[MANIFEST_ORIGIN_MAX];
 	struct stat st;
 
-	if (manifest_origin(slice_str(word), base))
-		return verify_host(v, base, why);
-	if (stat(word, &st) == -1) {
-		why_errno(why, word);
+	if (manifest_origin(slice_str(j->copy), base))
+		return verify_host(&o, base, v);
+	if (stat(j->copy, &st) == -1) {
+		why_errno(&v->why, j->copy);
 		return RESULT_LOCAL;
 	}
 	if (!S_ISDIR(st.st_mode))
-		return verify_archive(v, word, why);
-	return store_is(word) ? verify_store(v, word, why)
-			      : verify_dir(v, word, why);
+		return verify_archive(&o, j->copy, v);
+	return store_is(j->copy) ? verify_store(&o, j->copy, v)
+				 : verify_dir(&o, j->copy, v);
+}
+
+/* What a store that mirrors nothing lacks comes from its author, or from a mirror
+ * that is named. */
+static enum result
+store_mend(const struct verify_job *j, const struct verify_outcome *v)
+{
+	char base[MANIFEST_ORIGIN_MAX];
+	enum result result;
+	struct why why;
+	size_t lacking;
+
+	why_clear(&why);
+	if (j->from == NULL && v->is_mirror) {
+		log_error("%s: run carnation mirror", j->copy);
+		return RESULT_FAILED;
+	}
+	if (j->from == NULL) {
+		log_error("%s: publish the pages again, or name a mirror that "
+			  "has them: carnation verify --repair --from URL %s",
+		    j->copy, j->copy);
+		return RESULT_REFUSED;
+	}
+	(void)manifest_origin(slice_str(j->from), base);
+	result = verify_repair(j->copy, base, &lacking, &why);
+	if (why.text[0] != '\0')
+		log_error("%s", why.text);
+	return result;
+}
+
+/* Reports what is right again, and what is not. */
+static enum result
+repair(struct verify_job *j, enum result result, struct verify_outcome *v)
+{
+	enum result mended;
+
+	if (!v->wrong || result == RESULT_USAGE)
+		return result;
+	mended = store_mend(j, v);
+	verify_fini(v);
+	*v = (struct verify_outcome){ .opened = false };
+	if (j->n_found > 0)
+		qsort(j->found, j->n_found, sizeof(*j->found), found_compare);
+	j->again = true;
+	result = copy_verify(j, v);
+	for (size_t i = 0; i < j->n_found; i++) {
+		if (j->found[i].still)
+			continue;
+		news_tell(j, VERIFY_REPAIRED, j->found[i].path);
+		v->current[VERIFY_REPAIRED]++;
+	}
+	if (v->n_serials > 0)
+		log_warn("older releases are not whole: carnation prune can "
+			 "remove them");
+	if (result == RESULT_GOOD || mended != RESULT_GOOD)
+		return result == RESULT_GOOD ? result : mended;
+	return v->wrong ? RESULT_FAILED : result;
 }
 
 static enum result
 verify(struct verify_job *j)
 {
-	struct verify v = { .arg = j };
+	struct verify_outcome v = { .opened = false };
 	enum result result;
-	struct why why;
 
-	why_clear(&why);
-	v.report = j->json ? news_keep : news_print;
-	for (size_t i = 0; i < j->key_words.n; i++)
-		(void)keyring_pin(&v.ring, &j->keys[i]);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_init(&j->list[i], LIST_MAX);
-	result = copy_verify(&v, j->copy, &why);
+	result = copy_verify(j, &v);
+	if (j->repair)
+		result = repair(j, result, &v);
 	if (result == RESULT_USAGE)
-		why_set(&why, "%s: missing public key (use --key)", j->copy);
+		why_set(&v.why, "%s: missing public key (use --key)", j->copy);
 	if (j->json)
-		outcome_put_json(j, &v, result, &why);
+		outcome_put_json(j, &v, result);
 	else
-		outcome_print_text(j, &v, result, &why);
+		outcome_print_text(j, &v, result);
 	age_warn(&v);
 	for (int i = 0; i < VERIFY_NEWS; i++)
 		buf_fini(&j->list[i]);
+	while (j->n_found > 0)
+		free(j->found[--j->n_found].path);
+	free(j->found);
 	verify_fini(&v);
 	return result;
 }
@@ -302,17 +408,35 @@ copy_check(const char *word, struct why *why)
 		   word);
 }
 
+static bool
+from_check(const char *word, struct why *why)
+{
+	char base[MANIFEST_ORIGIN_MAX];
+
+	return manifest_origin(slice_str(word), base) ||
+	       why_set(why, "invalid URL \"%s\" (gemini://HOST/)", word);
+}
+
 static enum result
 verify_run(void *job)
 {
 	struct verify_job *j = job;
 	enum result result = RESULT_GOOD;
+	struct signify_key key;
 
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
-	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++)
-		result =
-		    key_read_public("--key", j->key_words.text[i], &j->keys[i]);
-	return result == RESULT_GOOD ? verify(j) : result;
+	for (size_t i = 0; i < j->key_words.n && result == RESULT_GOOD; i++) {
+		result = key_read_public("--key", j->key_words.text[i], &key);
+		if (result == RESULT_GOOD)
+			(void)keyring_pin(&j->ring, &key);
+	}
+	if (result != RESULT_GOOD)
+		return result;
+	if (j->repair && !store_is(j->copy))
+		return verb_misused("--repair is for a store: %s", j->copy);
+	if (j->from != NULL && !j->repair)
+		return verb_misused("--from goes with --repair");
+	return verify(j);
 }
 
 /* clang-format off */
@@ -324,8 +448,9 @@ const struct verb verb_verify = {
 	    "each that is not as its author signed it: changed, missing, or "
 	    "extra. The copy is a store, a directory with mirror/MANIFEST in "
 	    "it, an archive (mirror/capsule.tar), or what gemini://HOST/ "
-	    "serves. Corrupt files in the store of a mirror are fetched "
-	    "again.\n",
+	    "serves. Nothing is changed, but what is wrong in a store is "
+	    "listed in STORE/wrong, and fetched again by the next run of "
+	    "carnation mirror.\n",
 	.notes =
 	    "Exit status: 0 all is as signed; 1 try again later (network, "
 	    "lock); 2 wrong usage; 3 refused: it is not what the author "
@@ -334,7 +459,15 @@ const struct verb verb_verify = {
 		{ "--key", 0, "FILE|KEY",
 		    "the author's public key or its text, not from the copy "
 		    "(default: the keys that the store pins)",
-		    ARG_LIST(struct verify_job, key_words, KEYS_MAX) },
+		    ARG_LIST(struct verify_job, key_words, KEYRING_MAX) },
+		{ "--repair", 0, NULL,
+		    "fetch what is wrong in a store again: run carnation "
+		    "mirror with what the store remembers",
+		    ARG_FLAG(struct verify_job, repair) },
+		{ "--from", 0, "URL",
+		    "with --repair: fetch it from this mirror alone, for an "
+		    "author's own store",
+		    ARG_TEXT(struct verify_job, from), .check = from_check },
 		{ "--json", 0, NULL, "print a JSON object",
 		    ARG_FLAG(struct verify_job, json) },
 		{ "STORE|DIR|ARCHIVE|URL", 0, NULL, NULL,
