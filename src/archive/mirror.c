@@ -8,111 +8,16 @@
 #include <string.h>
 
 #include "archive/mirror_internal.h"
+#include "client/socks.h"
 #include "util/clock.h"
-
-/* What a mirror remembers of a manifest whose release is current: by the run
- * that switched to it, or by the next one when that was killed before it could.
- * */
-
-static void
-keys_handle(struct mirror *m, const struct found *f)
-{
-	struct slice rest, line;
-	struct buf said;
-
-	buf_init(&said, MIRROR_LINES_MAX);
-	keyring_accept(&m->state.ring, &f->signer.key,
-	    f->m.has_next_key ? &f->m.next_key : NULL, &said);
-	for (rest = buf_view(&said); slice_line(&rest, &line);)
-		mirror_say(m, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
-	buf_fini(&said);
-}
-
-bool
-mirror_remember(struct mirror *m, const struct found *f)
-{
-	const struct manifest *l = &f->m;
-	struct state *st = &m->state;
-
-	st->is_mirror = true;
-	memcpy(st->origin, l->origin, sizeof(st->origin));
-	if (m->from != NULL)
-		memcpy(st->upstream, m->from->base, sizeof(st->upstream));
-	st->serial = l->serial;
-	memcpy(st->manifest, l->digest, sizeof(st->manifest));
-	st->created = l->created;
-	st->refresh = l->refresh;
-	st->final = l->final;
-	st->synced = clock_wall();
-	st->checked = st->heard = st->synced;
-	keys_handle(m, f);
-	return state_write(m->store, st, &m->out->why);
-}
-
-/* The release that is current is held against the state as if it had just come,
- * but for how far ahead it is: that was allowed then. */
-static enum mirror_result
-finish(struct mirror *m, uint64_t serial, struct found *f)
-{
-	struct why *why = &m->out->why;
-	enum found_result v;
-
-	if (!store_manifest(m->store, serial, &f->text)) {
-		why_set(why, "%s", strerror(errno));
-		return MIRROR_LOCAL;
-	}
-	v = found_check(f, NULL, &m->state, serial, why);
-	if (!found_is_refused(v) && f->m.serial == serial) {
-		why_clear(why);
-		if (!mirror_remember(m, f))
-			return MIRROR_LOCAL;
-		mirror_say(m, MIRROR_INFO,
-		    "serial %" PRIu64 " is remembered, which an interrupted "
-		    "run has taken over",
-		    serial);
-		return MIRROR_UPDATED;
-	}
-	if (!found_is_refused(v))
-		why_set(
-		    why, "wrong serial in its manifest: %" PRIu64, f->m.serial);
-	return MIRROR_REFUSED;
-}
-
-/* When a run was killed between the switch and the state, current is ahead of
- * what is remembered: does what that run could not. MIRROR_UPDATED: they agree;
- * MIRROR_LOCAL: no pinned key opens that release. Wants the lock, and a key
- * pinned if one is known. */
-static enum mirror_result
-mirror_resume(struct mirror *m)
-{
-	uint64_t serial = store_current(m->store);
-	enum mirror_result result;
-	struct found f;
-
-	if (serial <= m->state.serial)
-		return MIRROR_UPDATED;
-	if (m->state.ring.n == 0)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "it has a release but no state: give the author's key "
-		    "with --key");
-	found_init(&f);
-	result = finish(m, serial, &f);
-	found_fini(&f);
-	if (result != MIRROR_REFUSED)
-		return result;
-	return mirror_fail(m, MIRROR_LOCAL,
-	    "release %" PRIu64 " is current, but not in %s/state, and is not "
-	    "to be trusted: %s",
-	    serial, m->options->store, m->out->why.text);
-}
 
 enum { SAY_MAX = 2048 };
 
 void
-mirror_say(
-    const struct mirror *m, enum mirror_level level, const char *format, ...)
+mirror_say(const struct mirror_work *w, enum mirror_level level,
+    const char *format, ...)
 {
-	const struct mirror_listener *l = &m->options->listener;
+	const struct mirror_listener *l = &w->options->listener;
 	char line[SAY_MAX];
 	va_list ap;
 
@@ -122,185 +27,425 @@ mirror_say(
 	va_end(ap);
 }
 
-enum mirror_result
-mirror_fail(
-    struct mirror *m, enum mirror_result result, const char *format, ...)
-{
-	char text[WHY_MAX];
-	va_list ap;
+/* ---------------------------------------------------------- what is remembered */
 
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	why_set(&m->out->why, "%s", text);
-	return result;
+/* What a mirror remembers of a manifest whose release is current: by the run
+ * that switched to it, or by the next one when that was killed before it could.
+ * */
+bool
+mirror_remember(const struct mirror_work *w, const struct found *f,
+    const struct source *from, struct why *why)
+{
+	const struct manifest *m = &f->m;
+	struct state *st = w->state;
+	struct slice rest, line;
+	struct buf said;
+
+	st->is_mirror = true;
+	memcpy(st->origin, m->origin, sizeof(st->origin));
+	if (from != NULL)
+		memcpy(st->upstream, from->base, sizeof(st->upstream));
+	st->serial = m->serial;
+	memcpy(st->manifest, m->digest, sizeof(st->manifest));
+	st->created = m->created;
+	st->refresh = m->refresh;
+	st->final = m->final;
+	st->checked = st->heard = st->synced = clock_wall();
+	buf_init(&said, MIRROR_LINES_MAX);
+	keyring_accept(&st->ring, &f->signer.key,
+	    m->has_next_key ? &m->next_key : NULL, &said);
+	for (rest = buf_view(&said); slice_line(&rest, &line);)
+		mirror_say(w, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
+	buf_fini(&said);
+	return state_write(w->store, st, why);
 }
 
-static enum mirror_result
-no_key(struct mirror *m)
+/* The release that is current is held against the state as if it had just come,
+ * but for how far ahead it is: that was allowed then. */
+static enum result
+resume_from(const struct mirror_work *w, uint64_t serial, struct found *f,
+    struct why *why)
 {
-	return mirror_fail(
-	    m, MIRROR_USAGE, "missing the author's public key: use --key");
+	enum found_result v;
+
+	if (!store_manifest(w->store, serial, &f->text)) {
+		why_set(why, "%s", strerror(errno));
+		return RESULT_LOCAL;
+	}
+	v = found_check(f, NULL, w->state, serial, why);
+	if (v != FOUND_NEWER && v != FOUND_SAME)
+		return RESULT_REFUSED;
+	if (f->m.serial != serial) {
+		why_set(
+		    why, "wrong serial in its manifest: %" PRIu64, f->m.serial);
+		return RESULT_REFUSED;
+	}
+	if (!mirror_remember(w, f, NULL, why))
+		return RESULT_LOCAL;
+	mirror_say(w, MIRROR_INFO,
+	    "serial %" PRIu64 " is remembered, which an interrupted run has "
+	    "taken over",
+	    serial);
+	return RESULT_GOOD;
+}
+
+/* When a run was killed between the switch and the state, current is ahead of
+ * what is remembered: does what that run could not. RESULT_GOOD: they agree;
+ * RESULT_LOCAL: no pinned key opens that release. */
+static enum result
+mirror_resume(const struct mirror_work *w, struct why *why)
+{
+	uint64_t serial = store_current(w->store);
+	const char *store = w->options->store;
+	enum result result;
+	struct found f;
+
+	if (serial <= w->state->serial)
+		return RESULT_GOOD;
+	if (w->state->ring.n == 0) {
+		why_set(why,
+		    "it has a release but no state: carnation mirror URL %s "
+		    "--key KEY, with the author's key",
+		    store);
+		return RESULT_LOCAL;
+	}
+	found_init(&f);
+	result = resume_from(w, serial, &f, why);
+	found_fini(&f);
+	if (result != RESULT_REFUSED)
+		return result;
+	why_at(why,
+	    "release %" PRIu64 " is current, but not in %s/" STORE_STATE
+	    ", and is not to be trusted",
+	    serial, store);
+	return RESULT_LOCAL;
+}
+
+static enum result
+no_key(struct why *why)
+{
+	why_set(why, "missing the author's public key: use --key");
+	return RESULT_USAGE;
 }
 
 /* The key that was given is pinned when there is none yet. An interrupted run is
  * finished between: it may be the key which that one learned. */
-static enum mirror_result
-settle_key(struct mirror *m)
+static enum result
+settle_key(const struct mirror_work *w, struct why *why)
 {
-	const struct signify_key *k = m->options->key;
-	enum mirror_result result;
-	struct state *st = &m->state;
+	const struct signify_key *k = w->options->key;
+	struct keyring *ring = &w->state->ring;
+	enum result result;
 
-	if (st->ring.n == 0 && k != NULL)
-		(void)keyring_pin(&st->ring, k);
-	result = mirror_resume(m);
-	if (result != MIRROR_UPDATED)
+	if (ring->n == 0 && k != NULL)
+		(void)keyring_pin(ring, k);
+	result = mirror_resume(w, why);
+	if (result != RESULT_GOOD)
 		return result;
-	if (st->ring.n == 0)
-		return no_key(m);
-	if (k != NULL && keyring_find(&st->ring, k) == NULL)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "the store pins other keys than the one given");
-	return MIRROR_UPDATED;
+	if (ring->n == 0)
+		return no_key(why);
+	if (k == NULL || keyring_find(ring, k) != NULL)
+		return RESULT_GOOD;
+	why_set(why,
+	    "the store pins other keys than the one given; to trust that as "
+	    "well: carnation mirror %s --add-key KEY",
+	    w->options->store);
+	return RESULT_LOCAL;
 }
 
 static void
-take_words(struct mirror *m)
+text_replace(char *out, size_t size, const char *given)
 {
-	const struct mirror_options *w = m->options;
-	struct state *st = &m->state;
+	if (given != NULL)
+		(void)snprintf(out, size, "%s", given);
+}
 
-	if (w->host != NULL)
-		(void)snprintf(st->host, sizeof(st->host), "%s", w->host);
-	if (w->contact != NULL)
-		(void)snprintf(
-		    st->contact, sizeof(st->contact), "%s", w->contact);
-	if (st->origin[0] != '\0')
-		memcpy(m->out->origin, st->origin, sizeof(st->origin));
-	m->out->before = st->serial;
+/* What was given replaces what is remembered; written when a good manifest came. */
+static void
+take_options(const struct mirror_options *o, struct state *st)
+{
+	text_replace(st->url, sizeof(st->url), o->url);
+	text_replace(st->origin, sizeof(st->origin), o->origin);
+	text_replace(st->host, sizeof(st->host), o->host);
+	text_replace(st->contact, sizeof(st->contact), o->contact);
+	text_replace(st->proxy, sizeof(st->proxy), o->proxy);
+	if (o->n_also > 0)
+		st->n_also = o->n_also;
+	for (size_t i = 0; i < o->n_also; i++)
+		text_replace(st->also[i], sizeof(st->also[i]), o->also[i]);
+	if (o->max_file != 0)
+		st->max_file = o->max_file;
+	if (o->max_bytes != 0)
+		st->max_bytes = o->max_bytes;
+	if (o->max_files != 0)
+		st->max_files = o->max_files;
+	if (o->limit_rate != NULL)
+		st->limit_rate = *o->limit_rate;
+	if (o->strict_tls != NULL)
+		st->strict_tls = *o->strict_tls;
+	if (o->stale_after != 0)
+		st->stale_after = o->stale_after;
+	if (st->url[0] == '\0') /* of a run that did not remember it yet */
+		text_replace(st->url, sizeof(st->url), st->origin);
 }
 
 /* The store, locked, and what it remembers. */
-static enum mirror_result
-mirror_open_store(struct mirror *m)
+static enum result
+mirror_open_store(struct mirror_work *w, struct why *why)
 {
-	struct why *why = &m->out->why;
-	enum mirror_result result;
+	const struct mirror_options *o = w->options;
+	struct state *st = w->state;
+	enum result result;
 
 	/* No store is created that nothing can be put into. */
-	if (m->options->key == NULL && !store_is(m->options->store))
-		return no_key(m);
-	m->store = store_open(m->options->store, true, why);
-	if (m->store == NULL)
-		return MIRROR_LOCAL;
-	switch (store_lock(m->store, why)) {
+	if (o->key == NULL && !store_is(o->store)) {
+		if (o->url != NULL)
+			return no_key(why);
+		why_set(why, "%s: there is no store", o->store);
+		return RESULT_LOCAL;
+	}
+	w->store = store_open(o->store, true, why);
+	if (w->store == NULL)
+		return RESULT_LOCAL;
+	switch (store_lock(w->store, why)) {
 	case STORE_LOCKED:
 		break;
 	case STORE_BUSY:
-		return mirror_fail(m, MIRROR_LATER,
-		    "%s: in use by another run: try again later",
-		    m->options->store);
+		why_set(why, "%s: in use by another run: try again later",
+		    o->store);
+		return RESULT_FAILED;
 	case STORE_LOCK_FAILED:
-		return MIRROR_LOCAL;
+		return RESULT_LOCAL;
 	}
-	switch (state_read(m->store, &m->state, why)) {
+	switch (state_read(w->store, st, why)) {
 	case STATE_READ:
 	case STATE_NONE:
 		break;
 	case STATE_BROKEN:
 	case STATE_UNREAD:
-		return MIRROR_LOCAL;
+		return RESULT_LOCAL;
 	}
-	if (m->state.serial != 0 && !m->state.is_mirror)
-		return mirror_fail(m, MIRROR_LOCAL,
+	if (st->serial != 0 && !st->is_mirror) {
+		why_set(why,
 		    "%s is an origin's: carnation publish writes to it",
-		    m->options->store);
-	result = settle_key(m);
-	take_words(m);
+		    o->store);
+		return RESULT_LOCAL;
+	}
+	result = settle_key(w, why);
+	if (result == RESULT_GOOD)
+		take_options(o, st);
+	if (result != RESULT_GOOD || st->url[0] != '\0')
+		return result;
+	why_set(why, "missing URL: nothing is remembered in %s yet", o->store);
+	return RESULT_USAGE;
+}
+
+/* -------------------------------------------------------------- the run */
+
+/* The manifest of the current release into own, unless f is it. NULL: it cannot be
+ * read. */
+static struct mirror_found *
+current_found(const struct mirror_work *w, struct mirror_found *f,
+    struct mirror_found *own)
+{
+	uint64_t serial = store_current(w->store);
+	struct why why;
+
+	if (f->found.held && f->found.m.serial == serial)
+		return f;
+	own->from = f->from;
+	if (!store_manifest(w->store, serial, &own->found.text))
+		return NULL;
+	(void)found_check(&own->found, NULL, w->state, serial, &why);
+	return own->found.held && own->found.m.serial == serial ? own : NULL;
+}
+
+/* Nothing is new; but what is served may be corrupt: a release that
+ * lacks something is one that is not there. */
+static enum result
+mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
+    struct mirror_outcome *out)
+{
+	struct mirror_found own = { 0 }, *current;
+	enum result result = RESULT_GOOD;
+
+	found_init(&own.found);
+	current = current_found(w, f, &own);
+	if (current == NULL)
+		mirror_say(w, MIRROR_WARNING,
+		    "the manifest of release %" PRIu64 " cannot be read: "
+		    "carnation rollback %s, or wait for the next release",
+		    store_current(w->store), w->options->store);
+	else if (recorded ||
+		 !store_release_is_whole(w->store, &current->found.m,
+		     buf_view(&current->found.text)))
+		result = mirror_take(w, current, MIRROR_MEND, out);
+	found_fini(&own.found);
 	return result;
 }
 
-/* The release and the state count; a trace that is old does no harm. */
-static void
-mirror_write_trace(struct mirror *m)
+/* What a manifest that is good comes to. */
+static enum result
+mirror_follow(const struct mirror_work *w, struct mirror_found *f,
+    enum mirror_answer answer, struct mirror_outcome *out)
 {
-	struct why why;
+	struct repair repair = { 0 };
+	enum result result = RESULT_LOCAL;
+	size_t lacking = 0;
 
-	if (!trace_write(m->store, &m->state, clock_wall(), &why))
-		mirror_say(m, MIRROR_WARNING, "the trace is not written: %s",
-		    why.text);
+	if (repair_discard(&repair, w->store, w->state, &out->why))
+		result = answer == ANSWER_NEWER
+			     ? mirror_take(w, f, MIRROR_SWITCH, out)
+			     : mirror_mend(w, f, repair.recorded, out);
+	if (result == RESULT_GOOD &&
+	    !repair_releases(
+		&repair, w->store, w->fetcher, w->sources, &lacking, &out->why))
+		result = RESULT_LOCAL;
+	if (lacking > 0)
+		mirror_say(w, MIRROR_WARNING,
+		    "older releases lack %zu file%s, which no source has",
+		    lacking, lacking == 1 ? "" : "s");
+	repair_fini(&repair);
+	return result;
+}
+
+static enum result
+mirror_go(const struct mirror_work *w, struct mirror_found *f,
+    struct mirror_outcome *out)
+{
+	enum mirror_answer answer;
+	bool local;
+
+	answer = mirror_find(w, f, &local, &out->why);
+	out->serial = f->serial;
+	if (f->from != NULL)
+		memcpy(out->source, f->from->base, sizeof(out->source));
+	if (answer == ANSWER_REFUSED)
+		return RESULT_REFUSED;
+	if (answer == ANSWER_NONE)
+		return local ? RESULT_LOCAL : RESULT_FAILED;
+	why_clear(&out->why);
+	if (answer == ANSWER_NEWER) {
+		w->state->is_mirror = true;
+		memcpy(w->state->origin, f->found.m.origin,
+		    sizeof(w->state->origin));
+	} else {
+		out->serial = w->state->serial;
+	}
+	return mirror_follow(w, f, answer, out);
+}
+
+/* Says that the author was not heard for long, whatever the run came to. */
+static enum result
+age_judge(const struct mirror_work *w, enum result result, struct why *why)
+{
+	const struct state *st = w->state;
+	int64_t now = clock_wall(), days = (now - st->heard) / 86400;
+	char heard[CLOCK_RFC3339_SIZE];
+
+	if (!state_is_stale(st, now))
+		return result;
+	clock_rfc3339(st->heard, heard);
+	if (result != RESULT_GOOD && result != RESULT_FAILED) {
+		mirror_say(w, MIRROR_ERROR,
+		    "its author was last heard on %.10s (--stale-after)",
+		    heard);
+		return result;
+	}
+	if (why->text[0] != '\0')
+		mirror_say(w, MIRROR_ERROR, "%s", why->text);
+	why_set(why,
+	    "its author was last heard on %.10s, %" PRId64 " days ago "
+	    "(--stale-after)",
+	    heard, days);
+	return RESULT_STALE;
 }
 
 /* What an end writes: of a good one the time, and the trace, which must also say
  * that the copy has become stale when nobody answers any more. */
-static enum mirror_result
-mirror_note(struct mirror *m, enum mirror_result result)
+static enum result
+mirror_note(const struct mirror_work *w, const struct mirror_found *f,
+    enum result result, struct why *why)
 {
-	bool good = result == MIRROR_SAME || result == MIRROR_UPDATED;
+	struct state *st = w->state;
+	struct why fault;
 
-	if (good)
-		m->state.checked = m->state.heard = clock_wall();
+	if (f->heard)
+		st->heard = clock_wall();
+	if (result == RESULT_GOOD)
+		st->checked = clock_wall();
 	/* An update was remembered as soon as it was there. */
-	if (result == MIRROR_SAME &&
-	    !state_write(m->store, &m->state, &m->out->why))
-		return MIRROR_LOCAL;
-	if (good || store_current(m->store) != 0)
-		mirror_write_trace(m);
-	return result;
+	if ((result == RESULT_GOOD || f->heard) &&
+	    !state_write(w->store, st, why))
+		return RESULT_LOCAL;
+	/* The release and the state count; a trace that is old does no harm. */
+	if ((result == RESULT_GOOD || store_current(w->store) != 0) &&
+	    !trace_write(w->store, st, clock_wall(), &fault))
+		mirror_say(w, MIRROR_WARNING, "the trace is not written: %s",
+		    fault.text);
+	return fetcher_stopped(w->fetcher) ? result : age_judge(w, result, why);
 }
 
-static enum mirror_result
-mirror_steps(struct mirror *m)
+static enum result
+mirror_steps(struct mirror_work *w, struct mirror_outcome *out)
 {
-	enum mirror_result result = mirror_open_store(m);
+	const struct state *st = w->state;
+	struct mirror_found f;
+	struct proxy proxy;
+	enum result result;
 
-	if (result != MIRROR_UPDATED)
+	result = mirror_open_store(w, &out->why);
+	out->before = st->serial;
+	if (result != RESULT_GOOD)
 		return result;
-	if (!fetcher_open(&m->fetcher, &m->out->why))
-		return MIRROR_LOCAL;
-	mirror_sources(m);
-	result = mirror_find(m);
-	if (result == MIRROR_UPDATED)
-		result = mirror_take(m);
-	return mirror_note(m, result);
-}
-
-/* For the last line, whatever happened. */
-static void
-mirror_sum_up(struct mirror *m, uint64_t began_ms)
-{
-	struct mirror_outcome *out = m->out;
-	const struct state *st = &m->state;
-
-	out->requests = m->fetcher.requests;
-	out->resumed = m->fetcher.resumed;
-	out->bytes = m->fetcher.bytes;
-	out->ms = clock_ms() - began_ms;
-	out->serving = m->store == NULL ? 0 : store_current(m->store);
-	if (st->origin[0] != '\0')
-		memcpy(out->origin, st->origin, sizeof(st->origin));
-	if (out->result == MIRROR_SAME)
-		out->serial = st->serial;
-	out->stale =
-	    st->refresh != 0 && !st->final && clock_wall() > st->refresh;
+	if (st->proxy[0] != '\0' && !proxy_parse(st->proxy, &proxy, &out->why))
+		return RESULT_USAGE;
+	w->fetcher->proxy = st->proxy[0] != '\0' ? &proxy : NULL;
+	w->fetcher->limit_rate = st->limit_rate;
+	if (!fetcher_open(w->fetcher, &out->why))
+		return RESULT_LOCAL;
+	/* A first run that comes to nothing leaves nothing. */
+	if (st->serial != 0 && !state_write(w->store, st, &out->why))
+		return RESULT_LOCAL;
+	mirror_sources(w);
+	result = mirror_go(w, &f, out);
+	result = mirror_note(w, &f, result, &out->why);
+	found_fini(&f.found);
+	return result;
 }
 
 void
 mirror_run(const struct mirror_options *options, struct mirror_outcome *out)
 {
-	struct mirror m = { .options = options, .out = out };
 	uint64_t began_ms = clock_ms();
+	struct state state = { 0 };
+	struct sources sources = { 0 };
+	struct mirror_work w = {
+		.options = options, .state = &state, .sources = &sources
+	};
+	struct fetcher fetcher = {
+		.trust = mirror_trust, .arg = &w, .stop = options->stop
+	};
+	uint64_t deadline_s = options->deadline_s;
 
+	if (deadline_s == 0)
+		deadline_s = MIRROR_DEADLINE_S;
+	fetcher.deadline_ms = began_ms + deadline_s * 1000;
+	w.fetcher = &fetcher;
 	*out = (struct mirror_outcome){ 0 };
-	(void)snprintf(out->origin, sizeof(out->origin), "%s", options->url);
-	found_init(&m.found);
-	m.fetcher.trust = mirror_trust;
-	m.fetcher.arg = &m;
-	m.fetcher.stop = options->stop;
-	out->result = mirror_steps(&m);
-	mirror_sum_up(&m, began_ms);
-	fetcher_close(&m.fetcher);
-	found_fini(&m.found);
-	store_close(&m.store);
+	(void)snprintf(out->origin, sizeof(out->origin), "%s",
+	    options->url != NULL ? options->url : options->store);
+	out->result = mirror_steps(&w, out);
+	/* For the last line, whatever happened. */
+	out->requests = fetcher.requests;
+	out->resumed = fetcher.resumed;
+	out->bytes = fetcher.bytes;
+	out->ms = clock_ms() - began_ms;
+	out->serving = w.store == NULL ? 0 : store_current(w.store);
+	if (state.origin[0] != '\0')
+		memcpy(out->origin, state.origin, sizeof(state.origin));
+	out->overdue =
+	    state.refresh != 0 && !state.final && clock_wall() > state.refresh;
+	fetcher_close(&fetcher);
+	store_close(&w.store);
 }

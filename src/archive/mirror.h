@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* One run of a mirror: a capsule's newest manifest, what it lists, a release of
  * it, the switch (carnation-mirror(7), A RUN, STEP BY STEP).
- * Depends on store, state, manifest, changes and client. */
+ * Depends on store, state, manifest, fetcher and client. */
 #ifndef ARCHIVE_MIRROR_H
 #define ARCHIVE_MIRROR_H
 
@@ -9,12 +9,14 @@
 
 #include "archive/manifest.h"
 #include "archive/state.h"
+#include "util/result.h"
 #include "util/why.h"
 
 enum {
 	MIRROR_FILE_MIB = 64, /* limits, unless the operator says otherwise */
 	MIRROR_BYTES_GIB = 4,
-	MIRROR_ROUNDS = 5, /* manifests begun with in one run */
+	MIRROR_ROUNDS = 5,            /* manifests begun with in one run */
+	MIRROR_DEADLINE_S = 6 * 3600, /* of a run */
 };
 
 enum mirror_level { MIRROR_INFO, MIRROR_WARNING, MIRROR_ERROR };
@@ -33,34 +35,37 @@ struct mirror_listener {
 	void *arg;
 };
 
-/* The options of a run. All borrowed. */
+/* The options of a run. All borrowed; of those from url on, what is not given
+ * (NULL, 0) is as the store remembers it. */
 struct mirror_options {
 	const char *store;
-	const char *url; /* "gemini://host[:port]/", in its one form */
-	const char *const *also;
-	size_t n_also;
 	const struct signify_key *key; /* NULL: what the store pins */
-	bool strict_tls;
-	uint64_t allow_serial; /* 0: none */
-	uint64_t max_file, max_bytes, max_files;
-	const char *host;                  /* canonical; NULL: as before */
-	const char *contact;               /* record_text_ok; NULL: as before */
-	const volatile sig_atomic_t *stop; /* not 0: end it */
+	uint64_t allow_serial;         /* 0: none */
+	uint64_t deadline_s;
+	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
 	struct mirror_listener listener;
-};
 
-enum mirror_result {
-	MIRROR_UPDATED,
-	MIRROR_SAME,
-	MIRROR_LATER,   /* no source answers, lock held, stopped */
-	MIRROR_USAGE,   /* no key */
-	MIRROR_REFUSED, /* signature, rollback, equivocation, names, hashes */
-	MIRROR_LOCAL,   /* disk, permissions, limits */
+	const char *url, *origin; /* "gemini://host[:port]/", in its one form */
+	const char *const *also;
+	size_t n_also; /* at most STATE_ALSO_MAX */
+	uint64_t max_file, max_bytes, max_files;
+	const uint64_t *limit_rate; /* 0: none */
+	const char *proxy;          /* proxy_parse takes it; "": none */
+	const bool *strict_tls;
+	int64_t stale_after; /* as in struct state */
+	const char *host;    /* canonical */
+	const char *contact; /* state_text_ok */
 };
 
 struct mirror_outcome {
-	enum mirror_result result;
-	char origin[MANIFEST_ORIGIN_MAX]; /* or the URL, before one is known */
+	/* RESULT_GOOD: updated, or nothing new. RESULT_FAILED: no source answers,
+	 * lock held, stopped. RESULT_USAGE: no key. RESULT_REFUSED: signature,
+	 * rollback, equivocation, names, hashes. RESULT_LOCAL: disk,
+	 * permissions, limits. RESULT_STALE: its author was not heard for
+	 * longer than the operator wants. */
+	enum result result;
+	bool updated; /* a release was taken over, or made whole again */
+	char origin[MANIFEST_ORIGIN_MAX]; /* or the store, before it is known */
 	char source[MANIFEST_ORIGIN_MAX]; /* of the manifest; "" */
 	uint64_t before;  /* the serial that was known; 0: none */
 	uint64_t serial;  /* of the manifest in question; 0: none was read */
@@ -69,7 +74,7 @@ struct mirror_outcome {
 	struct changes changes;
 	uint64_t requests, resumed, bytes; /* bytes of bodies */
 	uint64_t ms;
-	bool stale;     /* refresh has passed */
+	bool overdue;   /* the author's refresh has passed */
 	struct why why; /* "" when it went well */
 };
 

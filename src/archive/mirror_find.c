@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: ISC */
 /* Where a mirror asks, and which manifest it goes by. */
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "archive/mirror_internal.h"
+#include "client/target.h"
 #include "util/clock.h"
 
 /* ------------------------------------------------------------- sources */
 
 void
-mirror_sources(struct mirror *m)
+mirror_sources(const struct mirror_work *w)
 {
-	sources_add(&m->sources, m->options->url);
-	for (size_t i = 0; i < m->options->n_also; i++)
-		sources_add(&m->sources, m->options->also[i]);
-	sources_add_known(&m->sources, m->store, &m->state);
+	const struct state *st = w->state;
+
+	sources_add(w->sources, st->url);
+	if (st->origin[0] != '\0')
+		sources_add(w->sources, st->origin);
+	for (size_t i = 0; i < st->n_also; i++)
+		sources_add(w->sources, st->also[i]);
+	sources_add_known(w->sources, w->store, st);
+}
+
+static bool
+base_has_host(const char *base, const char *host)
+{
+	struct target t;
+	struct why why;
+
+	return target_parse(slice_str(base), &t, &why) == TARGET_OK &&
+	       strcmp(t.host, host) == 0;
 }
 
 /* ---------------------------------------------------------- certificates */
@@ -29,7 +44,8 @@ find_pin(struct state *st, const char *source)
 }
 
 static void
-pin_first(struct mirror *m, const struct source *s, const struct cert *c)
+pin_first(
+    const struct mirror_work *w, const struct source *s, const struct cert *c)
 {
 	char whole[CERT_FINGERPRINT_SIZE], key[CERT_FINGERPRINT_SIZE];
 	uint8_t digest[CERT_DIGEST_SIZE];
@@ -39,11 +55,11 @@ pin_first(struct mirror *m, const struct source *s, const struct cert *c)
 	cert_fingerprint(digest, whole);
 	cert_spki_digest(c, digest);
 	cert_fingerprint(digest, key);
-	mirror_say(m, MIRROR_INFO, "%s: certificate SHA256 %s", s->base, whole);
-	mirror_say(m, MIRROR_INFO, "%s: its key     SHA256 %s", s->base, key);
-	if (m->state.n_pins == STATE_PINS_MAX)
+	mirror_say(w, MIRROR_INFO, "%s: certificate SHA256 %s", s->base, whole);
+	mirror_say(w, MIRROR_INFO, "%s: its key     SHA256 %s", s->base, key);
+	if (w->state->n_pins == STATE_PINS_MAX)
 		return;
-	p = &m->state.pin[m->state.n_pins++];
+	p = &w->state->pin[w->state->n_pins++];
 	memcpy(p->source, s->base, sizeof(p->source));
 	memcpy(p->certificate, s->certificate, sizeof(p->certificate));
 }
@@ -51,8 +67,9 @@ pin_first(struct mirror *m, const struct source *s, const struct cert *c)
 bool
 mirror_trust(void *arg, struct source *s, const struct cert *c)
 {
+	const struct mirror_work *w = arg;
+	bool strict = w->state->strict_tls;
 	uint8_t digest[CERT_DIGEST_SIZE];
-	struct mirror *m = arg;
 	char hex[DIGEST_HEX_SIZE];
 	struct state_pin *p;
 
@@ -61,269 +78,369 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 	if (strcmp(s->certificate, hex) == 0)
 		return !s->distrusted;
 	memcpy(s->certificate, hex, sizeof(hex));
-	p = find_pin(&m->state, s->base);
+	p = find_pin(w->state, s->base);
 	if (p == NULL) {
-		pin_first(m, s, c);
+		pin_first(w, s, c);
 		return true;
 	}
 	if (strcmp(p->certificate, hex) == 0)
 		return true;
-	mirror_say(m, m->options->strict_tls ? MIRROR_ERROR : MIRROR_WARNING,
+	mirror_say(w, strict ? MIRROR_ERROR : MIRROR_WARNING,
 	    "%s shows another certificate than before: SHA256 %s, not %s",
 	    s->base, hex, p->certificate);
-	s->distrusted = m->options->strict_tls;
-	if (!s->distrusted)
+	s->distrusted = strict;
+	if (!strict)
 		memcpy(p->certificate, hex, sizeof(hex));
-	return !s->distrusted;
+	return !strict;
 }
 
-/* ------------------------------------------------------------ manifests */
+/* ------------------------------------------------------------- judgement */
 
-struct finding {
-	struct mirror *m;
-	struct found best; /* of a first run */
-	struct source *best_from;
-	struct state known; /* with the origin that the first one pins */
-	const struct source *refused; /* the first; m->out says what */
-	const struct source *same;    /* has what is known, and nothing new */
-	bool heard;                   /* somebody answered, whatever it was */
-};
-
-enum answer {
-	ANSWER_MANIFEST,
-	ANSWER_NONE,
-	ANSWER_REFUSED,
-	ANSWER_STOPPED,
-	ANSWER_LOCAL, /* out of memory */
-};
-
-/* The bytes of a source's manifest, not yet looked at. */
-static enum answer
-finding_fetch_manifest(struct mirror *m, struct source *s, struct found *f,
-    bool *cut, struct why *why)
+enum mirror_answer
+mirror_judge(enum found_result v, bool is_origin)
 {
-	uint64_t began_ms = clock_ms();
+	if (v == FOUND_NEWER)
+		return ANSWER_NEWER;
+	if (v == FOUND_SAME)
+		return ANSWER_SAME;
+	if (v == FOUND_KEPT || (v == FOUND_BEHIND && !is_origin))
+		return ANSWER_BEHIND;
+	return ANSWER_REFUSED;
+}
 
-	switch (fetcher_manifest(&m->fetcher, s, &f->text, cut, why)) {
-	case FETCHER_DONE:
-		return ANSWER_MANIFEST;
-	case FETCHER_STOPPED:
-		return f->text.failed ? ANSWER_LOCAL : ANSWER_STOPPED;
-	case FETCHER_TOO_LONG:
-		why_set(
-		    why, "a manifest of more than %d MiB", MANIFEST_MAX >> 20);
-		return ANSWER_REFUSED;
-	case FETCHER_DISTRUSTED:
-		return ANSWER_REFUSED;
-	case FETCHER_ABSENT:
-	case FETCHER_DENIED:
-	case FETCHER_FAILED:
-	case FETCHER_GOING:
-		break;
-	}
-	source_strike(s, why->text, clock_ms() - began_ms);
+void
+mirror_tally_add(
+    struct mirror_tally *t, enum mirror_answer answer, bool is_origin)
+{
+	t->seen[answer] = true;
+	t->origin = t->origin || is_origin;
+	if (answer == ANSWER_NEWER || (answer == ANSWER_SAME && is_origin))
+		t->heard = true;
+}
+
+/* Another mirror may lag, or be kept back, forever: once somebody has nothing
+ * new, the origin is asked all the same, and others as long as nobody proves that
+ * the author was heard. */
+bool
+mirror_tally_wants(const struct mirror_tally *t, bool is_origin)
+{
+	if (t->first)
+		return true;
+	if (t->seen[ANSWER_NEWER])
+		return false;
+	return !t->seen[ANSWER_SAME] || !t->heard || (is_origin && !t->origin);
+}
+
+enum mirror_answer
+mirror_tally_end(const struct mirror_tally *t)
+{
+	static const enum mirror_answer order[] = { ANSWER_NEWER, ANSWER_SAME,
+		ANSWER_REFUSED, ANSWER_BEHIND };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (t->seen[order[i]])
+			return order[i];
 	return ANSWER_NONE;
 }
 
-/* Refused: the first such words are the run's, when nobody has better. */
-static void
-finding_refuse(
-    struct finding *g, const struct source *s, uint64_t serial, struct why *why)
+bool
+mirror_trace_counts(const struct trace *t, const char *origin, const char *own)
 {
-	struct mirror *m = g->m;
-
-	if (g->refused != NULL || g->same != NULL) {
-		mirror_say(m, MIRROR_WARNING, "%s: %s", s->base, why->text);
-		return;
-	}
-	g->refused = s;
-	m->out->serial = serial;
-	memcpy(m->out->source, s->base, sizeof(m->out->source));
-	(void)mirror_fail(m, MIRROR_REFUSED, "%s", why->text);
+	return strcmp(t->upstream, origin) == 0 ||
+	       (t->upstream[0] != '\0' && own[0] != '\0' &&
+		   !base_has_host(t->upstream, own));
 }
 
-/* A first run keeps the highest; MIRROR_REFUSED: two of one serial differ. */
-static enum mirror_result
-keep_best(struct finding *g, struct source *s, struct found *f)
-{
-	struct mirror *m = g->m;
+/* ------------------------------------------------------------- manifests */
 
-	if (g->known.origin[0] == '\0') {
-		memcpy(g->known.origin, f->m.origin, sizeof(f->m.origin));
-		sources_add(&m->sources, f->m.origin);
-		sources_know_origin(&m->sources, f->m.origin);
+struct search {
+	const struct mirror_work *w;
+	struct mirror_found *out;
+	struct mirror_tally tally;
+	char origin[MANIFEST_ORIGIN_MAX]; /* known, or of the first manifest */
+	struct source *pending; /* has what we have; is that worth anything? */
+	/* The first refusal; the others are only said. */
+	struct source *refused;
+	enum found_result refused_as;
+	uint64_t refused_serial;
+	struct why refusal;
+	bool conflict; /* it is one of two that are as good as each other */
+	bool local;    /* out of memory */
+};
+
+/* The reason of the run, if there is nothing better; other reasons are only
+ * said. */
+static void
+note_refusal(struct search *g, struct source *s, const struct found *f,
+    enum found_result v, const struct why *why)
+{
+	mirror_tally_add(&g->tally, ANSWER_REFUSED, false);
+	if (g->refused != NULL && !g->conflict) {
+		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s", s->base,
+		    why->text);
+		return;
 	}
-	if (g->best_from != NULL && f->m.serial == g->best.m.serial &&
-	    !digest_equal(f->m.digest, g->best.m.digest)) {
-		m->out->serial = f->m.serial;
-		return mirror_fail(m, MIRROR_REFUSED,
-		    "%s and %s have different manifests (equivocation)",
-		    g->best_from->base, s->base);
-	}
-	if (g->best_from == NULL || f->m.serial > g->best.m.serial) {
-		found_fini(&g->best);
-		g->best = *f;
-		g->best_from = s;
-		found_init(f);
-	}
-	return MIRROR_LATER;
+	if (g->refused != NULL)
+		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s",
+		    g->refused->base, g->refusal.text);
+	g->refused = s;
+	g->refused_as = v;
+	g->refused_serial = f->held ? f->m.serial : 0;
+	why_set(&g->refusal, "%s", why->text);
+}
+
+/* f replaces what was found. */
+static void
+keep(struct search *g, struct source *s, struct found *f)
+{
+	found_fini(&g->out->found);
+	g->out->found = *f;
+	g->out->from = s;
+	found_init(f);
+}
+
+/* Whether the operator has named the host of an origin that is not known yet. */
+static bool
+origin_is_named(const struct state *st, const char *origin)
+{
+	struct target t;
+	struct why why;
+
+	if (st->origin[0] != '\0')
+		return true; /* found_check has compared it */
+	if (target_parse(slice_str(origin), &t, &why) != TARGET_OK)
+		return false;
+	for (size_t i = 0; i < st->n_also; i++)
+		if (base_has_host(st->also[i], t.host))
+			return true;
+	return base_has_host(st->url, t.host);
 }
 
 static bool
-finding_is_origin(const struct finding *g, const struct source *s)
+refuse_origin(const struct search *g, const char *origin, struct why *why)
 {
-	return strcmp(s->base, g->known.origin) == 0;
+	const struct mirror_work *w = g->w;
+	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
+	struct buf key;
+
+	buf_wrap(&key, memory, sizeof(memory));
+	if (w->state->ring.n == 0 ||
+	    !signify_key_text(&w->state->ring.key[0].key, &key))
+		buf_reset(&key);
+	return why_set(why,
+	    "it is a copy of %s, a host that was not named; if that is "
+	    "the author's: carnation mirror %s %s --key %s --origin %s",
+	    origin, w->state->url, w->options->store, buf_cstr(&key), origin);
 }
 
-/* Another mirror may lag, or be kept back, forever: the origin is asked as
- * well, when it was not (MIRROR_LATER). */
-static enum mirror_result
-same_handle(struct finding *g, const struct source *s)
+/* A first run keeps the highest. False and why: not f. */
+static bool
+keep_highest(
+    struct search *g, struct source *s, struct found *f, struct why *why)
 {
-	bool settled = g->same != NULL || finding_is_origin(g, s);
+	const struct manifest *best = &g->out->found.m;
+	bool other =
+	    g->origin[0] != '\0' && strcmp(g->origin, f->m.origin) != 0;
 
-	g->same = s;
-	return settled ? MIRROR_SAME : MIRROR_LATER;
-}
-
-/* MIRROR_LATER: ask the next one. */
-static enum mirror_result
-answer_handle(struct finding *g, struct source *s, struct found *f, bool cut,
-    struct why *why)
-{
-	struct mirror *m = g->m;
-	enum found_result v =
-	    found_check(f, NULL, &g->known, m->options->allow_serial, why);
-
-	if (v == FOUND_FORGED && cut) {
-		mirror_say(m, MIRROR_WARNING,
-		    "%s: the manifest broke off without close_notify", s->base);
-		return MIRROR_LATER;
+	if (other)
+		return why_set(
+		    why, "its origin is %s, not %s", f->m.origin, g->origin);
+	if (!origin_is_named(g->w->state, f->m.origin))
+		return refuse_origin(g, f->m.origin, why);
+	memcpy(g->origin, f->m.origin, sizeof(g->origin));
+	sources_add(g->w->sources, g->origin);
+	sources_know_origin(g->w->sources, g->origin);
+	if (!g->out->found.held || f->m.serial > best->serial) {
+		g->conflict = false;
+		keep(g, s, f);
+	} else if (f->m.serial == best->serial &&
+		   !digest_equal(f->m.digest, best->digest)) {
+		g->conflict = true;
+		return why_set(why,
+		    "%s and %s have different manifests (equivocation)",
+		    g->out->from->base, s->base);
 	}
-	if (v == FOUND_SAME && store_current(m->store) == 0)
+	return true;
+}
+
+static bool
+search_is_origin(const struct search *g, const struct source *s)
+{
+	return strcmp(s->base, g->origin) == 0;
+}
+
+/* A manifest that can be judged; f is taken when it is of use. ended: how it broke
+ * off; NULL: it came to its end. */
+static void
+search_judge(struct search *g, struct source *s, struct found *f,
+    const struct why *ended)
+{
+	const struct mirror_work *w = g->w;
+	bool is_origin = search_is_origin(g, s);
+	enum mirror_answer answer;
+	enum found_result v;
+	struct why why;
+
+	v = found_check(f, w->store, w->state, w->options->allow_serial, &why);
+	if (v == FOUND_FORGED && ended != NULL) {
+		source_strike(s, ended->text, 0);
+		mirror_say(w, MIRROR_WARNING, "%s: its manifest %s", s->base,
+		    ended->text);
+		return;
+	}
+	if (v == FOUND_SAME && store_current(w->store) == 0)
 		v = FOUND_NEWER; /* there is nothing to show for it */
-	if (v == FOUND_BEHIND || found_is_refused(v)) {
-		if (v == FOUND_EQUIVOCATION)
-			g->same = NULL;
-		finding_refuse(g, s, f->held ? f->m.serial : 0, why);
-		return v == FOUND_EQUIVOCATION ? MIRROR_REFUSED : MIRROR_LATER;
+	answer = mirror_judge(v, is_origin);
+	if (answer == ANSWER_NEWER && g->tally.first &&
+	    !keep_highest(g, s, f, &why))
+		answer = ANSWER_REFUSED;
+	if (answer == ANSWER_REFUSED) {
+		note_refusal(g, s, f, v, &why);
+		return;
 	}
-	if (v == FOUND_NEWER && m->state.serial == 0)
-		return keep_best(g, s, f);
-	if (v == FOUND_SAME)
-		return same_handle(g, s);
-	g->best = *f;
-	g->best_from = s;
-	found_init(f);
-	return MIRROR_UPDATED;
+	mirror_tally_add(&g->tally, answer, is_origin);
+	if (answer == ANSWER_SAME && !is_origin && g->pending == NULL)
+		g->pending = s;
+	if ((answer == ANSWER_SAME && g->out->from == NULL) ||
+	    (answer == ANSWER_NEWER && !g->tally.first))
+		keep(g, s, f);
 }
 
-/* MIRROR_LATER: ask the next one. */
-static enum mirror_result
-source_ask(struct finding *g, struct source *s)
+/* Fetches the manifest of a source, and judges it. */
+static void
+source_ask(struct search *g, struct source *s)
 {
-	enum mirror_result result = MIRROR_LATER;
-	struct mirror *m = g->m;
+	const struct mirror_work *w = g->w;
+	uint64_t began_ms = clock_ms();
 	struct found f;
 	struct why why;
 	bool cut;
 
 	found_init(&f);
-	switch (finding_fetch_manifest(m, s, &f, &cut, &why)) {
-	case ANSWER_MANIFEST:
-		g->heard = true;
-		result = answer_handle(g, s, &f, cut, &why);
+	switch (fetcher_manifest(w->fetcher, s, &f.text, &cut, &why)) {
+	case FETCHER_DONE:
+		search_judge(g, s, &f, cut ? &why : NULL);
 		break;
-	case ANSWER_REFUSED:
-		finding_refuse(g, s, 0, &why);
+	case FETCHER_STOPPED:
+		g->local = f.text.failed;
 		break;
-	case ANSWER_NONE:
+	case FETCHER_TOO_LONG:
+		why_set(
+		    &why, "a manifest of more than %d MiB", MANIFEST_MAX >> 20);
+		note_refusal(g, s, &f, FOUND_UNSOUND, &why);
+		break;
+	case FETCHER_DISTRUSTED:
+		note_refusal(g, s, &f, FOUND_UNSOUND, &why);
+		break;
+	case FETCHER_ABSENT:
+	case FETCHER_DENIED:
+	case FETCHER_FAILED:
+	case FETCHER_GOING:
+		source_strike(s, why.text, clock_ms() - began_ms);
 		/* The origin may be gone for good: others were heard. */
-		if (g->same == NULL)
+		if (!g->tally.seen[ANSWER_SAME])
 			mirror_say(
-			    m, MIRROR_WARNING, "%s: %s", s->base, why.text);
-		break;
-	case ANSWER_LOCAL:
-		result = mirror_fail(m, MIRROR_LOCAL, "out of memory");
-		break;
-	case ANSWER_STOPPED:
+			    w, MIRROR_WARNING, "%s: %s", s->base, why.text);
 		break;
 	}
+	mirror_tally_add(&g->tally, ANSWER_NONE, search_is_origin(g, s));
 	found_fini(&f);
-	return result;
 }
 
-/* The run follows s, whatever was refused before. */
+/* A source has what we have, and is not the origin: reads whom it has that
+ * from. */
 static void
-settle_on(struct finding *g, const struct source *s, uint64_t serial)
+pending_settle(struct search *g)
 {
-	struct mirror *m = g->m;
+	struct source *s = g->pending;
+	const struct mirror_work *w = g->w;
+	struct trace trace;
+	struct buf text;
+	struct why why;
+	bool cut;
 
-	if (g->refused != NULL)
-		mirror_say(m, MIRROR_WARNING, "%s: refused: %s",
-		    g->refused->base, m->out->why.text);
-	why_clear(&m->out->why);
-	m->out->serial = serial;
-	memcpy(m->out->source, s->base, sizeof(m->out->source));
+	g->pending = NULL;
+	if (s == NULL || g->tally.heard || fetcher_stopped(w->fetcher))
+		return;
+	buf_init(&text, TRACE_MAX);
+	g->tally.heard =
+	    fetcher_text(w->fetcher, s, MIRROR_TRACE, FETCHER_HEADER_MS, &text,
+		&cut, &why) == FETCHER_DONE &&
+	    trace_parse(buf_view(&text), &trace) &&
+	    mirror_trace_counts(&trace, g->origin, w->state->host);
+	buf_fini(&text);
 }
 
-/* Nothing new, but what was refused before is news. */
-static enum mirror_result
-decide_same(struct finding *g)
+/* What the operator can do about a refusal. */
+static void
+ways_out_say(const struct search *g)
 {
-	if (g->refused != NULL)
-		return MIRROR_REFUSED;
-	settle_on(g, g->same, g->known.serial);
-	return MIRROR_SAME;
+	const char *store = g->w->options->store;
+
+	if (g->w->state->serial == 0)
+		return;
+	if (g->refused_as == FOUND_FORGED)
+		mirror_say(g->w, MIRROR_INFO,
+		    "if its author has another key now, and you have it from "
+		    "them: carnation mirror %s --add-key KEY",
+		    store);
+	if (g->refused_as == FOUND_BEHIND || g->refused_as == FOUND_FAR_AHEAD)
+		mirror_say(g->w, MIRROR_INFO,
+		    "if its author says that this is the right one: "
+		    "carnation mirror %s --allow-serial %" PRIu64,
+		    store, g->refused_serial);
 }
 
-/* What it comes to when all were asked. */
-static enum mirror_result
-finding_decide(struct finding *g, enum mirror_result result)
+static enum mirror_answer
+search_end(struct search *g, struct why *why)
 {
-	struct mirror *m = g->m;
+	enum mirror_answer answer = mirror_tally_end(&g->tally);
 
-	if (result == MIRROR_SAME)
-		return decide_same(g);
-	if (result != MIRROR_LATER && result != MIRROR_UPDATED)
-		return result;
-	if (fetcher_stopped(&m->fetcher))
-		return mirror_fail(m, MIRROR_LATER, "interrupted");
-	if (g->best_from == NULL && g->same != NULL)
-		return decide_same(g);
-	if (g->best_from == NULL)
-		return g->refused != NULL ? MIRROR_REFUSED
-					  : mirror_fail(m, MIRROR_LATER,
-						"no source has a manifest");
-	settle_on(g, g->best_from, g->best.m.serial);
-	found_fini(&m->found);
-	m->found = g->best;
-	found_init(&g->best);
-	m->from = g->best_from;
-	return MIRROR_UPDATED;
+	if (g->conflict)
+		answer = ANSWER_REFUSED;
+	if (answer == ANSWER_REFUSED) {
+		why_set(why, "%s", g->refusal.text);
+		g->out->from = g->refused;
+		g->out->serial = g->refused_serial;
+		ways_out_say(g);
+	} else if (g->refused != NULL) {
+		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s",
+		    g->refused->base, g->refusal.text);
+	}
+	if (answer == ANSWER_NEWER || answer == ANSWER_SAME)
+		g->out->serial = g->out->found.m.serial;
+	return answer;
 }
 
-/* Once somebody has nothing new, the origin alone is worth another request. */
-static bool
-is_wanted(const struct finding *g, size_t i)
+enum mirror_answer
+mirror_find(const struct mirror_work *w, struct mirror_found *out, bool *local,
+    struct why *why)
 {
-	return g->same == NULL || finding_is_origin(g, &g->m->sources.at[i]);
-}
+	struct search g = {
+		.w = w, .out = out, .tally = { .first = w->state->serial == 0 }
+	};
 
-enum mirror_result
-mirror_find(struct mirror *m)
-{
-	enum mirror_result result = MIRROR_LATER;
-	struct finding g = { .m = m, .known = m->state };
-
-	found_init(&g.best);
+	*out = (struct mirror_found){ 0 };
+	found_init(&out->found);
+	memcpy(g.origin, w->state->origin, sizeof(g.origin));
 	/* The list may grow: the first manifest names the origin. */
-	for (size_t i = 0; i < m->sources.n && result == MIRROR_LATER &&
-			   !fetcher_stopped(&m->fetcher);
-	     i++)
-		if (!source_is_out(&m->sources.at[i]) && is_wanted(&g, i))
-			result = source_ask(&g, &m->sources.at[i]);
-	result = finding_decide(&g, result);
-	found_fini(&g.best);
-	return result;
+	for (size_t i = 0; i < w->sources->n && !g.local; i++) {
+		struct source *s = &w->sources->at[i];
+
+		if (!search_is_origin(&g, s))
+			pending_settle(&g);
+		if (!fetcher_stopped(w->fetcher) && !source_is_out(s) &&
+		    mirror_tally_wants(&g.tally, search_is_origin(&g, s)))
+			source_ask(&g, s);
+	}
+	pending_settle(&g);
+	*local = g.local;
+	out->heard = g.tally.heard;
+	if (g.local || fetcher_stopped(w->fetcher)) {
+		why_set(why, "%s",
+		    g.local ? "out of memory" : fetcher_stop_word(w->fetcher));
+		return ANSWER_NONE;
+	}
+	why_set(why, "no source has a manifest");
+	return search_end(&g, why);
 }

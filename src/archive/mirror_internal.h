@@ -1,49 +1,101 @@
 /* SPDX-License-Identifier: ISC */
-/* What the files of a mirror's run share. Depends on mirror and what it is made
- * of. */
+/* The steps of a mirror's run: find a manifest, take its release over. Depends on
+ * mirror and what it is made of. */
 #ifndef ARCHIVE_MIRROR_INTERNAL_H
 #define ARCHIVE_MIRROR_INTERNAL_H
 
-#include "archive/download.h"
+#include "archive/fetcher.h"
 #include "archive/found.h"
 #include "archive/mirror.h"
+#include "archive/verify.h"
 
 enum { MIRROR_LINES_MAX = 16 * 1024 }; /* bytes of lines said at once */
 
-struct mirror {
+/* What a run works with. */
+struct mirror_work {
 	const struct mirror_options *options;
-	struct mirror_outcome *out;
 	struct store *store;
-	struct state state;
-	struct fetcher fetcher;
-	struct sources sources;
-	struct found found; /* the manifest in question */
-	struct source *from;
+	struct state *state; /* with the options of this run */
+	struct fetcher *fetcher;
+	struct sources *sources;
 };
 
-/* Says a line, and ends with a result: its words go to out->why. */
-void mirror_say(const struct mirror *m, enum mirror_level level,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
-enum mirror_result mirror_fail(struct mirror *m, enum mirror_result result,
+/* Says a line. */
+void mirror_say(const struct mirror_work *w, enum mirror_level level,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Fills m->sources: the URL, the others given, the origin, the current release's
+/* ---- what the answers of all sources come to: pure */
+
+enum mirror_answer {
+	ANSWER_NONE,    /* nothing that can be judged */
+	ANSWER_BEHIND,  /* older than ours, and no harm in that */
+	ANSWER_REFUSED, /* forged, equivocation, rollback */
+	ANSWER_SAME,
+	ANSWER_NEWER,
+	ANSWERS,
+};
+
+/* Zeroed but for first. */
+struct mirror_tally {
+	bool first; /* nothing was ever accepted: the highest of all counts */
+	bool seen[ANSWERS];
+	bool origin; /* was asked */
+	bool heard;  /* by this run, the author was */
+};
+
+/* What a manifest is to a run. */
+enum mirror_answer mirror_judge(enum found_result v, bool is_origin);
+
+void mirror_tally_add(
+    struct mirror_tally *t, enum mirror_answer answer, bool is_origin);
+
+/* Whether there is any use in asking one more source. */
+bool mirror_tally_wants(const struct mirror_tally *t, bool is_origin);
+
+/* What the run is to do. */
+enum mirror_answer mirror_tally_end(const struct mirror_tally *t);
+
+/* Whether a source with this trace, which has what we have, has it not from us
+ * alone. own: our host; "" not known. */
+bool
+mirror_trace_counts(const struct trace *t, const char *origin, const char *own);
+
+/* ---- the steps */
+
+struct mirror_found {
+	struct found found;  /* of ANSWER_NEWER and ANSWER_SAME */
+	struct source *from; /* whose it was; of ANSWER_REFUSED too */
+	uint64_t serial;     /* its; 0: not known */
+	bool heard;
+};
+
+/* Fills w->sources: the URL, the origin, the others given, the current release's
  * mirrors.gmi. */
-void mirror_sources(struct mirror *m);
+void mirror_sources(const struct mirror_work *w);
 
 /* fetcher.trust: pins a certificate at first sight, warns of another one. arg is
- * the mirror. */
+ * the struct mirror_work. */
 bool mirror_trust(void *arg, struct source *s, const struct cert *c);
 
-/* Asks for manifests until one is an update or the same; the first run asks all.
- * MIRROR_UPDATED: m->found and m->from are it. */
-enum mirror_result mirror_find(struct mirror *m);
+/* Asks for manifests. out->found is to be freed in any case. ANSWER_REFUSED and
+ * ANSWER_NONE: why; also *local then, when the fault is ours. */
+enum mirror_answer mirror_find(const struct mirror_work *w,
+    struct mirror_found *out, bool *local, struct why *why);
 
-/* m->found's limits, files, release; MIRROR_UPDATED when it is current now. */
-enum mirror_result mirror_take(struct mirror *m);
+/* What is wanted of a manifest. */
+enum mirror_aim {
+	MIRROR_SWITCH, /* its release, current, and remembered */
+	MIRROR_MEND,   /* the current release, made whole in place */
+};
+
+/* f's files and release. f may become a newer manifest meanwhile. out: updated,
+ * switched, changes, why. */
+enum result mirror_take(const struct mirror_work *w, struct mirror_found *f,
+    enum mirror_aim aim, struct mirror_outcome *out);
 
 /* Writes to the state what a manifest says whose release is current now, its keys
- * included. False and m->out->why. */
-bool mirror_remember(struct mirror *m, const struct found *f);
+ * included. from: whose it was; NULL: not known. */
+bool mirror_remember(const struct mirror_work *w, const struct found *f,
+    const struct source *from, struct why *why);
 
 #endif

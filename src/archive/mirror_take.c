@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* From a manifest that is an update to a release that is current. */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "archive/download.h"
 #include "archive/mirror_internal.h"
+#include "archive/unpack.h"
 #include "capsule/host.h"
 #include "capsule/inventory.h"
+#include "capsule/listing.h"
 #include "util/fd.h"
 #include "util/secret.h"
 
@@ -19,9 +20,10 @@
  * nothing came, and which no release links to, must not fill it up. */
 
 struct listed {
-	struct mirror *m;
+	struct store *store;
 	const uint8_t **digest; /* sorted */
 	size_t n;
+	struct why *why;
 };
 
 static int
@@ -39,27 +41,25 @@ drop_unlisted(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 	return links > 0 ||
 	       bsearch(&digest, l->digest, l->n, sizeof(*l->digest),
 		   room_by_digest) != NULL ||
-	       store_discard(l->m->store, digest, &l->m->out->why);
+	       store_discard(l->store, digest, l->why);
 }
 
-/* Removes objects that no release links to and m->found does not list.
- * MIRROR_UPDATED, or MIRROR_LOCAL and why. */
-static enum mirror_result
-mirror_make_room(struct mirror *m)
+/* Removes objects that no release links to and m does not list. False and why. */
+static bool
+mirror_make_room(struct store *s, const struct manifest *m, struct why *why)
 {
-	const struct manifest *list = &m->found.m;
-	struct listed l = { .m = m, .n = list->n };
+	struct listed l = { .store = s, .n = m->n, .why = why };
 	bool ok;
 
 	l.digest = calloc(l.n + 1, sizeof(*l.digest));
 	if (l.digest == NULL)
-		return mirror_fail(m, MIRROR_LOCAL, "out of memory");
+		return why_memory(why);
 	for (size_t i = 0; i < l.n; i++)
-		l.digest[i] = list->entry[i].digest;
+		l.digest[i] = m->entry[i].digest;
 	qsort(l.digest, l.n, sizeof(*l.digest), room_by_digest);
-	ok = store_objects(m->store, drop_unlisted, &l, &m->out->why);
+	ok = store_objects(s, drop_unlisted, &l, why);
 	free(l.digest);
-	return ok ? MIRROR_UPDATED : MIRROR_LOCAL;
+	return ok;
 }
 
 /* Whether a release can be served: loaded as serve would load it, before the
@@ -80,10 +80,11 @@ tried_close(struct tried *t)
 	conf_free(&t->conf);
 }
 
-/* The release of m->found, as one that a server would serve. False: out of
- * memory, or it cannot be opened; r says so. */
+/* A release, as one that a server would serve. False: out of memory, or it cannot
+ * be opened; r says so. */
 static bool
-tried_open(struct tried *t, const struct mirror *m, struct report *r)
+tried_open(
+    struct tried *t, const char *store, uint64_t serial, struct report *r)
 {
 	struct conf_capsule *c = NULL;
 	struct why why;
@@ -92,21 +93,21 @@ tried_open(struct tried *t, const struct mirror *m, struct report *r)
 	if (t->conf != NULL)
 		c = conf_add_capsule(t->conf);
 	if (c == NULL || !conf_set_text(t->conf, &c->host, "localhost") ||
-	    !conf_set_text(t->conf, &c->root, m->options->store)) {
+	    !conf_set_text(t->conf, &c->root, store)) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 		return false;
 	}
 	t->hosts = hosts_open_names(t->conf, r);
 	if (t->hosts == NULL)
 		return false;
-	if (host_open(&t->hosts->host[0], m->found.m.serial + 1, &why))
+	if (host_open(&t->hosts->host[0], serial + 1, &why))
 		return true;
-	report_add(r, REPORT_ERROR, m->options->store, 0, "%s", why.text);
+	report_add(r, REPORT_ERROR, store, 0, "%s", why.text);
 	return false;
 }
 
 static void
-say_errors(const struct mirror *m, const struct report *r)
+say_errors(const struct mirror_work *w, const struct report *r)
 {
 	uint8_t memory[ERROR_LINE_MAX];
 	struct buf line;
@@ -117,61 +118,66 @@ say_errors(const struct mirror *m, const struct report *r)
 		if (r->items[i].level != REPORT_ERROR ||
 		    !report_format(&r->items[i], &line))
 			continue;
-		mirror_say(m, MIRROR_WARNING, "%s", buf_cstr(&line));
+		mirror_say(w, MIRROR_WARNING, "%s", buf_cstr(&line));
 		shown++;
 	}
 }
 
 /* The first path that other mirrors could not fetch; NULL: there is none. */
 static const char *
-find_hidden(const struct mirror *m, const struct host *h,
+find_hidden(const struct manifest *m, const struct host *h,
     char object[MIRROR_OBJECT_SIZE])
 {
-	const struct manifest *l = &m->found.m;
-
 	for (size_t i = 0; i < MIRROR_MADE; i++)
 		if (inventory_policy(h, mirror_made[i]) != STATUS_NONE)
 			return mirror_made[i];
-	for (size_t i = 0; i < l->n; i++) {
-		mirror_object(l->entry[i].digest, object);
+	for (size_t i = 0; i < m->n; i++) {
+		mirror_object(m->entry[i].digest, object);
 		if (inventory_policy(h, object) != STATUS_NONE)
 			return object;
 	}
 	return NULL;
 }
 
-/* Loads the release of m->found, which is built, as serve would. MIRROR_UPDATED: it
- * can be served. MIRROR_SAME, with warnings: this version cannot use it; it is kept,
- * and the next run tries again. MIRROR_REFUSED: no mirror could be made of it. */
-static enum mirror_result
-mirror_try(struct mirror *m)
+enum trial {
+	TRIAL_FIT,
+	TRIAL_UNFIT,  /* this version cannot use it: warnings say why */
+	TRIAL_HIDDEN, /* no mirror could be made of it: why */
+};
+
+/* Loads the release of m, which is built, as serve would. */
+static enum trial
+release_try(
+    const struct mirror_work *w, const struct manifest *m, struct why *why)
 {
+	enum trial trial = TRIAL_FIT;
 	char object[MIRROR_OBJECT_SIZE];
-	enum mirror_result result = MIRROR_UPDATED;
 	const char *hidden = NULL;
 	struct report r = { 0 };
 	struct tried t;
 
-	if (!tried_open(&t, m, &r) ||
+	if (!tried_open(&t, w->options->store, m->serial, &r) ||
 	    !host_read_content(t.hosts, &t.hosts->host[0], &r)) {
-		say_errors(m, &r);
-		mirror_say(m, MIRROR_WARNING,
+		say_errors(w, &r);
+		mirror_say(w, MIRROR_WARNING,
 		    "release %" PRIu64 " is kept, but this version of "
 		    "carnation cannot use it: it is tried again at the next "
 		    "run",
-		    m->found.m.serial);
-		result = MIRROR_SAME;
+		    m->serial);
+		trial = TRIAL_UNFIT;
 	} else {
 		hidden = find_hidden(m, &t.hosts->host[0], object);
 	}
-	if (hidden != NULL)
-		result = mirror_fail(m, MIRROR_REFUSED,
+	if (hidden != NULL) {
+		why_set(why,
 		    "its capsule.conf hides or redirects %s, which mirrors "
 		    "must be able to fetch",
 		    hidden);
+		trial = TRIAL_HIDDEN;
+	}
 	tried_close(&t);
 	report_fini(&r);
-	return result;
+	return trial;
 }
 
 enum {
@@ -181,55 +187,66 @@ enum {
 
 /* -------------------------------------------------------------- limits */
 
-static enum mirror_result
-hold_against_limits(struct mirror *m)
+static bool
+size_exceeds(uint64_t serial, const char *what, uint64_t size, uint64_t limit,
+    const char *option, struct why *why)
 {
-	const struct mirror_options *w = m->options;
-	const struct manifest *l = &m->found.m;
+	char has[16], most[16];
 
-	if (l->files > w->max_files)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "serial %" PRIu64 " has %" PRIu64
-		    " files, the limit is %" PRIu64 " (--max-files)",
-		    l->serial, l->files, w->max_files);
-	if (l->largest > w->max_file)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "serial %" PRIu64 " has a file of %" PRIu64
-		    " bytes, the limit is %" PRIu64 " (--max-file)",
-		    l->serial, l->largest, w->max_file);
-	if (l->bytes > w->max_bytes)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "serial %" PRIu64 " has %" PRIu64
-		    " bytes, the limit is %" PRIu64 " (--max-bytes)",
-		    l->serial, l->bytes, w->max_bytes);
-	return MIRROR_UPDATED;
+	listing_size(size, has);
+	listing_size(limit, most);
+	if (size > limit)
+		why_set(why,
+		    "serial %" PRIu64 " has %s%s, the limit is %s (%s)", serial,
+		    what, has, most, option);
+	return size > limit;
 }
 
-/* Room for what comes and for the archive, which each release has of its own. */
-static enum mirror_result
-hold_against_disk(struct mirror *m, const struct download *d)
+static bool
+limits_allow(const struct state *st, const struct manifest *m, struct why *why)
 {
-	const struct manifest *l = &m->found.m;
-	uint64_t need, room;
-	struct statvfs fs;
+	uint64_t files = st->max_files, file = st->max_file,
+		 bytes = st->max_bytes;
 
-	if (fstatvfs(store_fd(m->store), &fs) == -1)
-		return mirror_fail(m, MIRROR_LOCAL, "%s: %s", m->options->store,
-		    strerror(errno));
-	need = store_need(m->store, l, d->to_come, d->n_missing);
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (need > room)
-		return mirror_fail(m, MIRROR_LOCAL,
-		    "serial %" PRIu64 " needs %" PRIu64
-		    " bytes, the disk has room for %" PRIu64,
-		    l->serial, need, room);
+	files = files != 0 ? files : MANIFEST_FILES_MAX;
+	file = file != 0 ? file : (uint64_t)MIRROR_FILE_MIB << 20;
+	bytes = bytes != 0 ? bytes : (uint64_t)MIRROR_BYTES_GIB << 30;
+	if (m->files > files)
+		return why_set(why,
+		    "serial %" PRIu64 " has %" PRIu64
+		    " files, the limit is %" PRIu64 " (--max-files)",
+		    m->serial, m->files, files);
+	return !size_exceeds(m->serial, "a file of ", m->largest, file,
+		   "--max-file", why) &&
+	       !size_exceeds(
+		   m->serial, "", m->bytes, bytes, "--max-bytes", why);
+}
+
+static bool
+disk_allows(const struct mirror_work *w, const struct download *d,
+    const struct manifest *m, struct why *why)
+{
+	char needed[16], room[16];
+	struct statvfs fs;
+	uint64_t need, has;
+
+	if (fstatvfs(store_fd(w->store), &fs) == -1)
+		return why_errno(why, w->options->store);
+	need = store_need(w->store, m, d->to_come, d->n_missing);
+	has = (uint64_t)fs.f_bavail * fs.f_frsize;
+	listing_size(need, needed);
+	listing_size(has, room);
+	if (need > has)
+		return why_set(why,
+		    "serial %" PRIu64 " needs %s, the disk has room for %s",
+		    m->serial, needed, room);
 	if (fs.f_files != 0 && d->n_missing + SPARE_INODES > fs.f_favail)
-		return mirror_fail(m, MIRROR_LOCAL,
+		return why_set(why,
 		    "serial %" PRIu64 " needs %zu files, the disk has room for "
 		    "%" PRIu64,
-		    l->serial, d->n_missing + SPARE_INODES,
+		    m->serial, d->n_missing + SPARE_INODES,
 		    (uint64_t)fs.f_favail);
-	return MIRROR_UPDATED;
+	return true;
 }
 
 /* --------------------------------------------------------------- files */
@@ -237,26 +254,34 @@ hold_against_disk(struct mirror *m, const struct download *d)
 static void
 taking_on_progress(void *arg, const struct download *d)
 {
-	const struct mirror *m = arg;
+	const struct mirror_listener *l = arg;
 	const struct mirror_progress p = { .files = d->files,
 		.files_all = d->n_missing,
 		.bytes = d->bytes,
 		.bytes_all = d->to_come };
 
-	if (m->options->listener.progress != NULL)
-		m->options->listener.progress(m->options->listener.arg, &p);
+	l->progress(l->arg, &p);
 }
 
-/* What is lacking and why, a line each, and the result that it makes. */
-static enum mirror_result
-list_lacking(struct mirror *m, const struct download *d, struct buf *list)
+static enum result
+stopped(const struct mirror_work *w, struct why *why)
+{
+	why_set(why, "%s; the next run resumes here",
+	    fetcher_stop_word(w->fetcher));
+	return RESULT_FAILED;
+}
+
+/* What is lacking and why, a line each. */
+static void
+list_lacking(
+    const struct mirror_work *w, const struct download *d, struct buf *list)
 {
 	static const char *const words[] = {
 		[DOWNLOAD_UNREACHED] = "could not be fetched",
 		[DOWNLOAD_ABSENT] = "no source has it",
 		[DOWNLOAD_OTHER] = "is not what the manifest says",
 	};
-	const struct source *s = m->sources.at;
+	const struct source *s = w->sources->at;
 
 	for (size_t i = 0; i < d->failures && i < DOWNLOAD_SHOWN_MAX; i++)
 		buf_printf(list, "%s: %s\n", d->reported[i].file->path,
@@ -264,114 +289,128 @@ list_lacking(struct mirror *m, const struct download *d, struct buf *list)
 	if (d->failures > DOWNLOAD_SHOWN_MAX)
 		buf_printf(list, "and %zu more files\n",
 		    d->failures - DOWNLOAD_SHOWN_MAX);
-	for (size_t i = 0; i < m->sources.n; i++)
+	for (size_t i = 0; i < w->sources->n; i++)
 		if (s[i].said.text[0] != '\0')
 			buf_printf(list, "%s: %s\n", s[i].base, s[i].said.text);
-	if (d->others > 0)
-		return mirror_fail(m, MIRROR_REFUSED,
-		    "%zu file%s not what the manifest says", d->others,
-		    d->others == 1 ? " is" : "s are");
-	return mirror_fail(m, MIRROR_LATER, "%zu file%s could not be fetched",
-	    d->failures, d->failures == 1 ? "" : "s");
 }
 
-/* Whether another serial was published while the files were fetched: the run
- * continues with that. */
+/* Files were lacking. True: another serial was published meanwhile, and f is its
+ * manifest now. Else *result and why. */
 static bool
-has_moved_on(struct mirror *m)
+has_moved_on(const struct mirror_work *w, const struct download *d,
+    struct mirror_found *f, enum result *result, struct why *why)
 {
-	uint64_t serial = m->found.m.serial;
-	struct why why = m->out->why;
-	bool moved;
+	struct mirror_found next;
+	struct slice rest, line;
+	struct buf list;
+	struct why unused;
+	bool local, moved;
 
-	sources_revive(&m->sources);
-	moved = mirror_find(m) == MIRROR_UPDATED && m->found.m.serial > serial;
-	m->out->why = why;
-	m->out->serial = moved ? m->found.m.serial : serial;
+	buf_init(&list, MIRROR_LINES_MAX);
+	list_lacking(w, d, &list);
+	*result = d->others > 0 ? RESULT_REFUSED : RESULT_FAILED;
+	if (d->others > 0)
+		why_set(why, "%zu file%s not what the manifest says", d->others,
+		    d->others == 1 ? " is" : "s are");
+	else
+		why_set(why, "%zu file%s could not be fetched", d->failures,
+		    d->failures == 1 ? "" : "s");
+	sources_revive(w->sources);
+	moved = mirror_find(w, &next, &local, &unused) == ANSWER_NEWER &&
+		next.found.m.serial > f->found.m.serial;
+	for (rest = buf_view(&list); !moved && slice_line(&rest, &line);)
+		mirror_say(w, MIRROR_ERROR, "%.*s", SLICE_ARGS(line));
+	buf_fini(&list);
+	found_fini(moved ? &f->found : &next.found);
+	if (moved)
+		*f = next;
 	return moved;
 }
 
-/* Files were lacking: MIRROR_UPDATED when there is another manifest to try. */
-static enum mirror_result
-lacking_handle(struct mirror *m, const struct download *d, int round)
+/* Many files come at once, in the archive; but one that broke off is not begun
+ * again: each run must end with more than it began with. */
+static enum unpack_result
+archive_fetch(const struct mirror_work *w, struct download *d,
+    const struct mirror_found *f, struct why *why)
 {
-	enum mirror_result result;
-	struct slice rest, line;
-	struct buf list;
-	bool moved;
+	const struct manifest *m = &f->found.m;
 
-	buf_init(&list, MIRROR_LINES_MAX);
-	result = list_lacking(m, d, &list);
-	moved = !fetcher_stopped(&m->fetcher) && has_moved_on(m);
-	if (moved && round < MIRROR_ROUNDS) {
-		why_clear(&m->out->why);
-		result = MIRROR_UPDATED;
-	} else if (moved) {
-		result = mirror_fail(m, MIRROR_LATER,
-		    "the origin publishes faster than its files come");
-	} else {
-		for (rest = buf_view(&list); slice_line(&rest, &line);)
-			mirror_say(m, MIRROR_ERROR, "%.*s", SLICE_ARGS(line));
-	}
-	buf_fini(&list);
-	return result;
+	if (w->state->archive_begun == m->serial ||
+	    !unpack_is_worth(m, d->n_missing, d->to_come))
+		return UNPACK_ENDED;
+	w->state->archive_begun = m->serial;
+	if (!state_write(w->store, w->state, why))
+		return UNPACK_LOCAL;
+	return unpack_archive(d, f->from, m, why);
 }
 
-/* Fetches what m->found lists. *lacking: not all came. */
-static enum mirror_result
-fetch_all(struct mirror *m, struct download *d, bool *lacking)
+/* Fetches what f lists. *lacking: not all came. */
+static enum result
+fetch_all(const struct mirror_work *w, const struct mirror_found *f,
+    struct download *d, bool *lacking, struct why *why)
 {
-	enum mirror_result result = hold_against_limits(m);
+	const struct manifest *m = &f->found.m;
 
-	if (result == MIRROR_UPDATED)
-		result = mirror_make_room(m);
-	if (result != MIRROR_UPDATED)
-		return result;
-	if (!download_plan(d, &m->found.m))
-		return mirror_fail(m, MIRROR_LOCAL, "out of memory");
-	result = hold_against_disk(m, d);
-	if (result != MIRROR_UPDATED)
-		return result;
-	switch (download_run(d, &m->out->why)) {
+	if (!limits_allow(w->state, m, why) ||
+	    !mirror_make_room(w->store, m, why))
+		return RESULT_LOCAL;
+	if (!download_plan(d, m)) {
+		why_memory(why);
+		return RESULT_LOCAL;
+	}
+	if (!disk_allows(w, d, m, why))
+		return RESULT_LOCAL;
+	switch (archive_fetch(w, d, f, why)) {
+	case UNPACK_ENDED:
+		break;
+	case UNPACK_LOCAL:
+		return RESULT_LOCAL;
+	case UNPACK_STOPPED:
+		return stopped(w, why);
+	}
+	switch (download_run(d, why)) {
 	case DOWNLOAD_WHOLE:
 		break;
 	case DOWNLOAD_LACKING:
 		*lacking = true;
-		return MIRROR_LATER;
+		return RESULT_FAILED;
 	case DOWNLOAD_LOCAL:
-		return MIRROR_LOCAL;
+		return RESULT_LOCAL;
 	case DOWNLOAD_STOPPED:
-		return mirror_fail(
-		    m, MIRROR_LATER, "interrupted; the next run resumes here");
+		return stopped(w, why);
 	}
-	if (!download_is_as_said(m->store, &m->found.m))
-		return mirror_fail(m, MIRROR_REFUSED,
-		    "its files are not as many bytes as it says");
-	return MIRROR_UPDATED;
+	if (download_is_as_said(w->store, m))
+		return RESULT_GOOD;
+	why_set(why, "its files are not as many bytes as it says");
+	return RESULT_REFUSED;
 }
 
 /* A manifest may be followed by the next one, but not forever. */
-static enum mirror_result
-fetch_until_whole(struct mirror *m)
+static enum result
+fetch_until_whole(
+    const struct mirror_work *w, struct mirror_found *f, struct why *why)
 {
-	enum mirror_result result;
-	bool lacking;
-	int round = 0;
+	struct mirror_listener l = w->options->listener;
+	enum result result = RESULT_FAILED;
+	bool again = true;
 
-	do {
-		struct download d = { .fetcher = &m->fetcher,
-			.sources = &m->sources,
-			.store = m->store,
-			.progress = taking_on_progress,
-			.arg = m };
+	for (int round = 0; again && round <= MIRROR_ROUNDS; round++) {
+		struct download d = { .fetcher = w->fetcher,
+			.sources = w->sources,
+			.store = w->store,
+			.progress =
+			    l.progress != NULL ? taking_on_progress : NULL,
+			.arg = &l };
 
-		lacking = false;
-		result = fetch_all(m, &d, &lacking);
-		if (lacking)
-			result = lacking_handle(m, &d, ++round);
+		again = false;
+		result = fetch_all(w, f, &d, &again, why);
+		again = again && has_moved_on(w, &d, f, &result, why);
 		download_fini(&d);
-	} while (lacking && result == MIRROR_UPDATED);
-	return result;
+	}
+	if (!again)
+		return result;
+	why_set(why, "the origin publishes faster than its files come");
+	return RESULT_FAILED;
 }
 
 /* ------------------------------------------------------------- release */
@@ -395,26 +434,27 @@ is_secret(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 }
 
 /* What publish refuses to sign may have been signed by another tool. */
-static enum mirror_result
-refuse_secrets(struct mirror *m)
+static enum result
+refuse_secrets(struct store *s, const struct manifest *m, struct why *why)
 {
-	const struct manifest *l = &m->found.m;
-	enum mirror_result result = MIRROR_UPDATED;
+	const char *path = NULL;
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (!is_secret(m->store, l->entry[i].digest))
+	for (size_t i = 0; i < m->n; i++) {
+		if (!is_secret(s, m->entry[i].digest))
 			continue;
-		if (!store_discard(m->store, l->entry[i].digest, &m->out->why))
-			return MIRROR_LOCAL;
-		if (result == MIRROR_UPDATED)
-			result = mirror_fail(m, MIRROR_REFUSED,
-			    "%s holds a private key", l->entry[i].path);
+		if (!store_discard(s, m->entry[i].digest, why))
+			return RESULT_LOCAL;
+		if (path == NULL)
+			path = m->entry[i].path;
 	}
-	return result;
+	if (path == NULL)
+		return RESULT_GOOD;
+	why_set(why, "%s holds a private key", path);
+	return RESULT_REFUSED;
 }
 
 struct folded {
-	const struct mirror *m;
+	const struct mirror_work *w;
 	unsigned reported;
 };
 
@@ -424,75 +464,85 @@ on_folded(void *arg, const char *a, const char *b)
 	struct folded *f = arg;
 
 	if (f->reported++ < FOLDED_SHOWN_MAX)
-		mirror_say(f->m, MIRROR_WARNING,
+		mirror_say(f->w, MIRROR_WARNING,
 		    "%s and %s differ in case alone", a, b);
 }
 
 /* What is different from the release that is current. */
-static void
-taking_compare(struct mirror *m)
+static struct changes
+taking_compare(const struct mirror_work *w, const struct manifest *m)
 {
-	struct buf text;
-	struct why why;
-	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
-	struct slice name, list;
+	struct changes changes;
 	struct manifest old;
-	bool has;
+	struct why why;
+	bool has = state_open_release(
+	    w->store, w->state, store_current(w->store), &old, &why);
 
-	buf_init(&text, MANIFEST_MAX);
-	has = store_manifest(m->store, store_current(m->store), &text) &&
-	      signify_split(buf_view(&text), &name, signature, &list) &&
-	      manifest_parse(list, &old, &why);
-	buf_fini(&text);
-	m->out->changes =
-	    changes_between(has ? &old : NULL, &m->found.m, NULL, NULL);
+	changes = changes_between(has ? &old : NULL, m, NULL, NULL);
 	if (has)
 		manifest_fini(&old);
+	return changes;
 }
 
 static void
-taking_prune(struct mirror *m)
+taking_prune(const struct mirror_work *w)
 {
 	const struct store_keeping keep = {
 		.newest = STORE_KEEP,
 		.back_s = STORE_BACK_S,
-		.highest = m->state.serial,
+		.highest = w->state->serial,
 	};
 	struct why why;
 
-	if (!store_prune(m->store, &keep, NULL, &why))
-		mirror_say(m, MIRROR_WARNING, "%s", why.text);
+	if (!store_prune(w->store, &keep, NULL, &why))
+		mirror_say(w, MIRROR_WARNING, "%s", why.text);
 }
 
-enum mirror_result
-mirror_take(struct mirror *m)
+/* The release is built: makes it the one that is served, unless it cannot be. */
+static enum result
+release_switch(const struct mirror_work *w, const struct mirror_found *f,
+    struct mirror_outcome *out)
 {
-	enum mirror_result result = fetch_until_whole(m);
-	struct folded folded = { .m = m };
+	const struct manifest *m = &f->found.m;
+	enum trial trial = TRIAL_FIT;
 
-	if (result == MIRROR_UPDATED)
-		result = refuse_secrets(m);
-	if (result != MIRROR_UPDATED)
-		return result;
-	manifest_folded(&m->found.m, on_folded, &folded);
-	taking_compare(m);
-	if (!store_build(
-		m->store, &m->found.m, buf_view(&m->found.text), &m->out->why))
-		return MIRROR_LOCAL;
-	if (fetcher_stopped(&m->fetcher))
-		return mirror_fail(
-		    m, MIRROR_LATER, "interrupted; the next run resumes here");
-	if (store_current(m->store) != m->found.m.serial)
-		result = mirror_try(m);
-	if (result != MIRROR_UPDATED)
-		return result;
-	if (!store_switch(m->store, m->found.m.serial, &m->out->why))
-		return MIRROR_LOCAL;
-	m->out->switched = true;
+	if (fetcher_stopped(w->fetcher))
+		return stopped(w, &out->why);
+	if (store_current(w->store) != m->serial)
+		trial = release_try(w, m, &out->why);
+	if (trial != TRIAL_FIT)
+		return trial == TRIAL_UNFIT ? RESULT_GOOD : RESULT_REFUSED;
+	if (!store_switch(w->store, m->serial, &out->why))
+		return RESULT_LOCAL;
+	out->switched = true;
 	/* Before all else: what is served and not remembered could be rolled
 	 * back, and the key that it announces be missed. */
-	if (!mirror_remember(m, &m->found))
-		return MIRROR_LOCAL;
-	taking_prune(m);
-	return MIRROR_UPDATED;
+	if (!mirror_remember(w, &f->found, f->from, &out->why))
+		return RESULT_LOCAL;
+	out->updated = true;
+	taking_prune(w);
+	return RESULT_GOOD;
+}
+
+enum result
+mirror_take(const struct mirror_work *w, struct mirror_found *f,
+    enum mirror_aim aim, struct mirror_outcome *out)
+{
+	const struct manifest *m = &f->found.m;
+	enum result result = fetch_until_whole(w, f, &out->why);
+	struct folded folded = { .w = w };
+
+	out->serial = m->serial;
+	if (result == RESULT_GOOD)
+		result = refuse_secrets(w->store, m, &out->why);
+	if (result != RESULT_GOOD)
+		return result;
+	manifest_folded(m, on_folded, &folded);
+	out->changes = taking_compare(w, m);
+	if (!store_build(w->store, m, buf_view(&f->found.text), &out->why))
+		return RESULT_LOCAL;
+	if (aim == MIRROR_SWITCH)
+		return release_switch(w, f, out);
+	out->updated = true;
+	return RESULT_GOOD;
 }

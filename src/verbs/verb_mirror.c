@@ -1,49 +1,51 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/mirror.h"
+#include "verbs/verb_mirror.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "archive/fetcher.h"
+#include "archive/mirror.h"
 #include "archive/survey.h"
-#include "capsule/listing.h"
-#include "util/clock.h"
-#include "util/json.h"
+#include "client/socks.h"
+#include "os/privs.h"
 #include "util/log.h"
 #include "verbs/verb_key.h"
 #include "verbs/verbs.h"
 
 enum {
-	PROGRESS_MS = 200,
-	SIZE_TEXT = 16,
-	MIRROR_JSON_MAX = 64 * 1024,
 	SURVEY_KEYS_MAX = 8,
+	DAY_S = 86400,
+	STALE_DAYS_MAX = 36500,
+	DEADLINE_MAX_S = 365 * DAY_S,
 };
 
+#define NOT_GIVEN UINT64_MAX
+
 struct mirror_job {
-	const char *url;
+	const char *first, *second; /* URL and STORE, or STORE alone */
+	const char *all;            /* a directory of stores */
 	const char *store;
-	struct arg_list key_words;
-	struct arg_list also_words;
-	const char *host;
-	const char *contact;
-	uint64_t allow_serial, max_file, max_bytes,
-	    max_files; /* 0: not given */
-	bool strict_tls, json, survey;
+	struct arg_list key_words, also_words;
+	const char *origin, *host, *contact, *proxy, *stale_after;
+	uint64_t allow_serial, max_file, max_bytes, max_files, deadline_s;
+	uint64_t limit_rate; /* or NOT_GIVEN */
+	bool strict_tls, lax_tls, json, survey;
 	/* What the words mean. */
-	char base[MANIFEST_ORIGIN_MAX];
-	char also[SOURCES_MAX][MANIFEST_ORIGIN_MAX];
-	const char *also_list[SOURCES_MAX];
+	char base[MANIFEST_ORIGIN_MAX], origin_base[MANIFEST_ORIGIN_MAX];
+	char also[STATE_ALSO_MAX][MANIFEST_ORIGIN_MAX];
+	const char *also_list[STATE_ALSO_MAX];
 	struct signify_key keys[SURVEY_KEYS_MAX];
 	char canonical[HOSTNAME_SIZE];
-	/* Progress. */
-	bool progress; /* stderr is a terminal */
-	bool shown;    /* a line of progress is on it */
-	uint64_t shown_ms;
-	uint64_t began_ms; /* the first progress */
 };
 
 static volatile sig_atomic_t stopping;
@@ -58,7 +60,7 @@ on_signal(int number)
 static void
 signals_handle(void)
 {
-	const int numbers[] = { SIGINT, SIGTERM };
+	const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction a = { .sa_handler = on_signal,
 		.sa_flags = (int)SA_RESETHAND };
 
@@ -68,229 +70,7 @@ signals_handle(void)
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
 }
 
-/* ------------------------------------------------------------- progress */
-
-/* "48 KiB", without a ".0". */
-static void
-size_text(uint64_t bytes, char out[SIZE_TEXT])
-{
-	char *tenth;
-
-	listing_size(bytes, out);
-	tenth = strstr(out, ".0 ");
-	if (tenth != NULL)
-		memmove(tenth, tenth + 2, strlen(tenth + 2) + 1);
-}
-
-static void
-progress_clear(struct mirror_job *j)
-{
-	if (j->shown)
-		fputs("\r\x1b[K", stderr);
-	j->shown = false;
-}
-
-static void
-mirror_show_progress(const struct mirror_progress *p, uint64_t took_ms)
-{
-	uint64_t rate = took_ms == 0 ? 0 : p->bytes * 1000 / took_ms;
-	uint64_t left = p->bytes_all > p->bytes ? p->bytes_all - p->bytes : 0;
-	char done[SIZE_TEXT], all[SIZE_TEXT], speed[SIZE_TEXT];
-
-	size_text(p->bytes, done);
-	size_text(p->bytes_all, all);
-	size_text(rate, speed);
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " files, %s of %s, %s/s",
-	    p->files, p->files_all, done, all, speed);
-	if (rate > 0)
-		fprintf(stderr, ", %" PRIu64 " s left", left / rate);
-	fputs("\x1b[K", stderr);
-}
-
-static void
-on_progress(void *arg, const struct mirror_progress *p)
-{
-	struct mirror_job *j = arg;
-	uint64_t now;
-
-	if (!j->progress)
-		return;
-	now = clock_ms();
-	if (j->began_ms == 0)
-		j->began_ms = now;
-	if (j->shown_ms != 0 && now - j->shown_ms < PROGRESS_MS)
-		return;
-	j->shown_ms = now;
-	j->shown = true;
-	mirror_show_progress(p, now - j->began_ms);
-}
-
-static void
-on_say(void *arg, enum mirror_level level, const char *text)
-{
-	progress_clear(arg);
-	switch (level) {
-	case MIRROR_INFO:
-		log_info("%s", text);
-		break;
-	case MIRROR_WARNING:
-		log_warn("%s", text);
-		break;
-	case MIRROR_ERROR:
-		log_error("%s", text);
-		break;
-	}
-}
-
-/* -------------------------------------------------------------- the result */
-
-static const char *
-serving_text(const struct mirror_outcome *out, char text[64])
-{
-	if (out->serving == 0)
-		return "nothing is served yet";
-	snprintf(text, 64, "%s serving %" PRIu64,
-	    out->switched || out->result == MIRROR_SAME ? "now" : "still",
-	    out->serving);
-	return text;
-}
-
-static void
-updated_print(const struct mirror_outcome *out)
-{
-	const struct changes *c = &out->changes;
-	char size[SIZE_TEXT], text[64];
-
-	printf(
-	    "mirror: %.*s: serial ", SLICE_ARGS(manifest_place(out->origin)));
-	if (out->before != 0)
-		printf("%" PRIu64 " -> ", out->before);
-	size_text(out->bytes, size);
-	printf("%" PRIu64 ": %" PRIu64 " new, %" PRIu64 " gone, %" PRIu64
-	       " kept; %s fetched in %" PRIu64 " request%s, %" PRIu64
-	       ".%" PRIu64 " s; %s\n",
-	    out->serial, c->added + c->changed, c->gone, c->kept, size,
-	    out->requests, out->requests == 1 ? "" : "s", out->ms / 1000,
-	    out->ms % 1000 / 100, serving_text(out, text));
-}
-
-static void
-refused_print(const struct mirror_outcome *out)
-{
-	char text[64];
-
-	printf(
-	    "mirror: %.*s: REFUSED", SLICE_ARGS(manifest_place(out->origin)));
-	if (out->serial != 0)
-		printf(" serial %" PRIu64, out->serial);
-	printf(": %s; %s\n", out->why.text, serving_text(out, text));
-}
-
-static void
-outcome_print(const struct mirror_outcome *out)
-{
-	char text[64];
-
-	switch (out->result) {
-	case MIRROR_UPDATED:
-		updated_print(out);
-		break;
-	case MIRROR_SAME:
-		if (isatty(STDOUT_FILENO) == 1)
-			printf("mirror: %.*s: serial %" PRIu64
-			       ": no change%s; %s\n",
-			    SLICE_ARGS(manifest_place(out->origin)),
-			    out->serial,
-			    out->stale ? " (stale: the author intended to "
-					 "publish again)"
-				       : "",
-			    serving_text(out, text));
-		break;
-	case MIRROR_REFUSED:
-		refused_print(out);
-		break;
-	case MIRROR_LATER:
-	case MIRROR_USAGE:
-	case MIRROR_LOCAL:
-		log_error("%.*s: %s; %s",
-		    SLICE_ARGS(manifest_place(out->origin)), out->why.text,
-		    serving_text(out, text));
-		break;
-	}
-}
-
-static void
-outcome_json(const struct mirror_outcome *out, struct json *j)
-{
-	static const char *const results[] = {
-		[MIRROR_UPDATED] = "updated",
-		[MIRROR_SAME] = "same",
-		[MIRROR_LATER] = "later",
-		[MIRROR_USAGE] = "usage",
-		[MIRROR_REFUSED] = "refused",
-		[MIRROR_LOCAL] = "local",
-	};
-	const struct changes *c = &out->changes;
-
-	json_object(j, NULL);
-	json_text(j, "result", results[out->result]);
-	json_text(j, "origin", out->origin);
-	json_text(j, "source", out->source);
-	json_number(j, "before", out->before);
-	json_number(j, "serial", out->serial);
-	json_number(j, "serving", out->serving);
-	json_number(j, "new", c->added + c->changed);
-	json_number(j, "gone", c->gone);
-	json_number(j, "kept", c->kept);
-	json_number(j, "bytes", out->bytes);
-	json_number(j, "requests", out->requests);
-	json_number(j, "resumed", out->resumed);
-	json_number(j, "milliseconds", out->ms);
-	json_text(j, "why", out->why.text);
-	json_bool(j, "stale", out->stale);
-	json_end(j);
-}
-
-/* False after a message when it could not be printed. */
-static bool
-outcome_report(struct mirror_job *j, const struct mirror_outcome *out)
-{
-	struct buf text;
-	struct json json = { .out = &text };
-	bool ok;
-
-	progress_clear(j);
-	if (!j->json) {
-		outcome_print(out);
-		return true;
-	}
-	buf_init(&text, MIRROR_JSON_MAX);
-	outcome_json(out, &json);
-	ok = verb_print(&text);
-	buf_fini(&text);
-	return ok;
-}
-
 /* --------------------------------------------------------------- the work */
-
-static enum result
-result_of(enum mirror_result result)
-{
-	switch (result) {
-	case MIRROR_UPDATED:
-	case MIRROR_SAME:
-		return RESULT_GOOD;
-	case MIRROR_LATER:
-		break;
-	case MIRROR_USAGE:
-		return RESULT_USAGE;
-	case MIRROR_REFUSED:
-		return RESULT_REFUSED;
-	case MIRROR_LOCAL:
-		return RESULT_LOCAL;
-	}
-	return RESULT_FAILED;
-}
 
 static bool
 origin_check(const char *text, struct why *why)
@@ -317,90 +97,275 @@ keys_read(struct mirror_job *j)
 
 /* Whether URL is one that can be mirrored, into base. */
 static enum result
-base_set(struct mirror_job *j)
+base_set(struct mirror_job *j, const char *url)
 {
 	struct why why;
 
-	if (!origin_check(j->url, &why))
+	if (!origin_check(url, &why))
 		return verb_misused("URL: %s", why.text);
-	manifest_origin(slice_str(j->url), j->base);
+	manifest_origin(slice_str(url), j->base);
 	return RESULT_GOOD;
+}
+
+static bool
+is_url(const char *word)
+{
+	return strstr(word, "://") != NULL;
+}
+
+/* URL and STORE of what was given: a URL names its scheme, everything else is a
+ * directory. */
+static enum result
+places_set(struct mirror_job *j)
+{
+	if (j->all != NULL && j->first != NULL)
+		return verb_misused("too many arguments: %s", j->first);
+	if (j->all != NULL)
+		return RESULT_GOOD;
+	if (j->first != NULL && j->second == NULL && !is_url(j->first)) {
+		j->store = j->first;
+		return RESULT_GOOD;
+	}
+	if (j->second == NULL)
+		return verb_misused("missing argument: STORE");
+	j->store = j->second;
+	return base_set(j, j->first);
+}
+
+/* 0: not given; -1: never. */
+static int64_t
+stale_after_parse(const char *text)
+{
+	uint64_t days = 0;
+
+	if (text == NULL)
+		return 0;
+	if (strcmp(text, "never") == 0)
+		return -1;
+	return slice_number(slice_str(text), STALE_DAYS_MAX, &days)
+		   ? (int64_t)days * DAY_S
+		   : 0;
 }
 
 /* What mirror_run needs of the words, except for the key. */
 static struct mirror_options
 mirror_options_of(struct mirror_job *j)
 {
+	static const bool yes = true, no = false;
+
 	for (size_t i = 0; i < j->also_words.n; i++) {
 		manifest_origin(slice_str(j->also_words.text[i]), j->also[i]);
 		j->also_list[i] = j->also[i];
 	}
 	if (j->host != NULL)
 		hostname_canonical(slice_str(j->host), j->canonical);
+	if (j->origin != NULL)
+		manifest_origin(slice_str(j->origin), j->origin_base);
 	return (struct mirror_options){
 		.store = j->store,
-		.url = j->base,
+		.key = j->key_words.n > 0 ? &j->keys[0] : NULL,
+		.allow_serial = j->allow_serial,
+		.deadline_s = j->deadline_s,
+		.stop = &stopping,
+		.url = j->base[0] != '\0' ? j->base : NULL,
+		.origin = j->origin != NULL ? j->origin_base : NULL,
 		.also = j->also_list,
 		.n_also = j->also_words.n,
-		.strict_tls = j->strict_tls,
-		.allow_serial = j->allow_serial,
-		.max_file = j->max_file > 0 ? j->max_file
-					    : (uint64_t)MIRROR_FILE_MIB << 20,
-		.max_bytes = j->max_bytes > 0
-				 ? j->max_bytes
-				 : (uint64_t)MIRROR_BYTES_GIB << 30,
-		.max_files =
-		    j->max_files > 0 ? j->max_files : MANIFEST_FILES_MAX,
+		.max_file = j->max_file,
+		.max_bytes = j->max_bytes,
+		.max_files = j->max_files,
+		.limit_rate =
+		    j->limit_rate != NOT_GIVEN ? &j->limit_rate : NULL,
+		.proxy = j->proxy == NULL || strcmp(j->proxy, "none") != 0
+			     ? j->proxy
+			     : "",
+		.strict_tls = j->strict_tls ? &yes
+			      : j->lax_tls  ? &no
+					    : NULL,
+		.stale_after = stale_after_parse(j->stale_after),
 		.host = j->host != NULL ? j->canonical : NULL,
 		.contact = j->contact,
-		.stop = &stopping,
-		.listener = { on_say, on_progress, j },
 	};
 }
 
 static enum result
-mirror(struct mirror_job *j)
+run_show(struct mirror_options *o, struct mirror_outcome *out)
 {
-	struct mirror_options options;
-	struct mirror_outcome out;
-	enum result result = base_set(j);
+	struct mirror_display display = { .wanted =
+					      isatty(STDERR_FILENO) == 1 };
 
-	if (result != RESULT_GOOD)
-		return result;
-	if (j->store == NULL)
-		return verb_misused("missing argument: STORE");
-	if (j->key_words.n > 1)
-		return verb_misused("duplicate option --key");
-	result = keys_read(j);
-	if (result != RESULT_GOOD)
-		return result;
-	options = mirror_options_of(j);
-	if (j->key_words.n > 0)
-		options.key = &j->keys[0];
-	j->progress = isatty(STDERR_FILENO) == 1;
-	mirror_run(&options, &out);
-	result = result_of(out.result);
-	if (!outcome_report(j, &out) && result == RESULT_GOOD)
+	o->listener = mirror_display_listener(&display);
+	mirror_run(o, out);
+	mirror_display_clear(&display);
+	return out->result;
+}
+
+bool
+verb_store_become(const char *path)
+{
+	struct privs p = { .wanted = true };
+	const struct passwd *pw;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) == -1 || st.st_uid == 0)
+		return true;
+	pw = getpwuid(st.st_uid);
+	p.uid = st.st_uid;
+	p.gid = pw != NULL ? pw->pw_gid : st.st_gid;
+	if (privs_drop(&p))
+		return true;
+	log_error("%s belongs to user %ju: run this command as that user", path,
+	    (uintmax_t)st.st_uid);
+	return false;
+}
+
+enum result
+verb_mirror_again(const char *store, bool quiet)
+{
+	struct mirror_options o = { .store = store, .stop = &stopping };
+	struct mirror_outcome out;
+	enum result result = run_show(&o, &out);
+
+	if (!quiet && !mirror_outcome_print(&out, false, false) &&
+	    result == RESULT_GOOD)
 		result = RESULT_FAILED;
 	return result;
 }
 
-/* A URL names its scheme; everything else is a directory. */
+static enum result
+mirror(struct mirror_job *j, bool verbose)
+{
+	struct mirror_options options = mirror_options_of(j);
+	struct mirror_outcome out;
+	enum result result;
+
+	if (!verb_store_become(j->store))
+		return RESULT_LOCAL;
+	result = run_show(&options, &out);
+	if (!mirror_outcome_print(&out, j->json, verbose) &&
+	    result == RESULT_GOOD)
+		result = RESULT_FAILED;
+	return result;
+}
+
+/* ----------------------------------------------------------- many stores */
+
+/* Whether a store is a mirror's; a line when it is not. One whose state cannot be
+ * read is, so that the run says why. */
+static bool
+is_mirrors(const char *path)
+{
+	enum state_read read = STATE_UNREAD;
+	struct store *s;
+	struct state st;
+	struct why why;
+
+	s = store_open(path, false, &why);
+	if (s != NULL)
+		read = state_read(s, &st, &why);
+	store_close(&s);
+	if (read == STATE_NONE || (read == STATE_READ && !st.is_mirror)) {
+		printf("mirror: %s: skipped: %s\n", path,
+		    read == STATE_NONE ? "nothing is mirrored in it yet"
+				       : "its author publishes into it");
+		return false;
+	}
+	return true;
+}
+
+/* In a process of its own, which may become the owner of the store, and whose
+ * faults are its own. */
+static enum result
+store_fork(struct mirror_job *j, const char *path)
+{
+	pid_t child, parent = getpid();
+	int status = 0;
+
+	if (!verb_flush())
+		return RESULT_LOCAL;
+	child = fork();
+	if (child == 0) {
+		enum result result = RESULT_GOOD;
+
+		j->store = path;
+		if (!verb_store_become(path) || !privs_die_with(parent))
+			result = RESULT_LOCAL;
+		else if (is_mirrors(path))
+			result = mirror(j, true);
+		_exit(verb_flush() ? (int)result : (int)RESULT_FAILED);
+	}
+	if (child == -1)
+		log_error("%s: %s", path, strerror(errno));
+	while (child != -1 && waitpid(child, &status, 0) == -1)
+		if (stopping != 0)
+			(void)kill(child, SIGTERM);
+	return child != -1 && WIFEXITED(status)
+		   ? (enum result)WEXITSTATUS(status)
+		   : RESULT_LOCAL;
+}
+
+/* What an operator must look at first. */
+static bool
+is_worse(enum result a, enum result b)
+{
+	static const int rank[] = {
+		[RESULT_GOOD] = 0,
+		[RESULT_FAILED] = 1,
+		[RESULT_STALE] = 2,
+		[RESULT_REFUSED] = 3,
+		[RESULT_USAGE] = 4,
+		[RESULT_LOCAL] = 5,
+	};
+
+	return rank[a] > rank[b];
+}
+
+static enum result
+mirror_all(struct mirror_job *j)
+{
+	enum result worst = RESULT_GOOD;
+	struct dirent **entry = NULL;
+	int n, stores = 0;
+
+	n = scandir(j->all, &entry, NULL, alphasort);
+	for (int i = 0; i < n; i++) {
+		enum result result;
+		char *path = NULL;
+
+		if (entry[i]->d_name[0] != '.' && stopping == 0 &&
+		    asprintf(&path, "%s/%s", j->all, entry[i]->d_name) == -1)
+			path = NULL;
+		if (path != NULL && store_is(path)) {
+			stores++;
+			result = store_fork(j, path);
+			worst = is_worse(result, worst) ? result : worst;
+		}
+		free(path);
+		free(entry[i]);
+	}
+	free(entry);
+	if (stores > 0 || stopping != 0)
+		return stores > 0 ? worst : RESULT_FAILED;
+	log_error("%s: %s", j->all,
+	    n == -1 ? strerror(errno) : "there is no store in it");
+	return RESULT_LOCAL;
+}
+
+/* ------------------------------------------------------------- surveys */
+
 static enum result
 survey_place(struct mirror_job *j, struct survey_options *o)
 {
-	if (j->store != NULL)
-		return verb_misused("too many arguments: %s", j->store);
-	if (j->also_words.n > 0 || j->host != NULL || j->contact != NULL ||
-	    j->allow_serial > 0 || j->strict_tls || j->json ||
-	    j->max_file > 0 || j->max_bytes > 0 || j->max_files > 0)
-		return verb_misused("only --key goes with --survey");
-	if (strstr(j->url, "://") == NULL) {
-		o->store = j->url;
+	if (j->second != NULL)
+		return verb_misused("too many arguments: %s", j->second);
+	if (j->first == NULL)
+		return verb_misused("missing argument: STORE");
+	if (!is_url(j->first)) {
+		o->store = j->first;
 		return RESULT_GOOD;
 	}
 	o->url = j->base;
-	if (base_set(j) != RESULT_GOOD)
+	if (base_set(j, j->first) != RESULT_GOOD)
 		return RESULT_USAGE;
 	return o->n_keys > 0
 		   ? RESULT_GOOD
@@ -441,13 +406,58 @@ contact_check(const char *text, struct why *why)
 	       why_set(why, "invalid text \"%s\" (one short line)", text);
 }
 
+static bool
+stale_check(const char *text, struct why *why)
+{
+	return stale_after_parse(text) != 0 ||
+	       why_set(
+		   why, "invalid time \"%s\" (days, as 14; or never)", text);
+}
+
+static bool
+proxy_check(const char *text, struct why *why)
+{
+	struct proxy p;
+
+	return strcmp(text, "none") == 0 || proxy_parse(text, &p, why);
+}
+
+/* Whether options were given that only a run has. */
+static bool
+has_run_options(const struct mirror_job *j)
+{
+	return j->also_words.n > 0 || j->origin != NULL || j->host != NULL ||
+	       j->contact != NULL || j->proxy != NULL ||
+	       j->stale_after != NULL || j->allow_serial > 0 ||
+	       j->max_file > 0 || j->max_bytes > 0 || j->max_files > 0 ||
+	       j->deadline_s != MIRROR_DEADLINE_S ||
+	       j->limit_rate != NOT_GIVEN || j->strict_tls || j->lax_tls;
+}
+
 static enum result
 mirror_verb_run(void *job)
 {
 	struct mirror_job *j = job;
+	enum result result;
 
 	signals_handle();
-	return j->survey ? survey(j) : mirror(j);
+	if (j->survey && (has_run_options(j) || j->json || j->all != NULL))
+		return verb_misused("only --key goes with --survey");
+	if (j->survey)
+		return survey(j);
+	if (j->all != NULL && (j->key_words.n > 0 || j->also_words.n > 0 ||
+				  j->origin != NULL || j->allow_serial > 0))
+		return verb_misused("--key, --also, --origin and "
+				    "--allow-serial do not go with --all");
+	if (j->key_words.n > 1)
+		return verb_misused("duplicate option --key");
+	result = places_set(j);
+	if (result == RESULT_GOOD)
+		result = keys_read(j);
+	if (result != RESULT_GOOD)
+		return result;
+	return j->all != NULL ? mirror_all(j)
+			      : mirror(j, isatty(STDOUT_FILENO) == 1);
 }
 
 /* clang-format off */
@@ -456,6 +466,8 @@ const struct verb verb_mirror = {
 	.summary = "copy what is new of a published capsule",
 	.forms = (const char *const[]){
 		"URL STORE --key FILE|TEXT [OPTION]...",
+		"STORE [OPTION]...",
+		"--all DIR [OPTION]...",
 		"--survey [--key FILE|TEXT]... STORE|URL",
 		NULL,
 	},
@@ -463,13 +475,16 @@ const struct verb verb_mirror = {
 	    "Copies what is new of a published capsule into STORE, which "
 	    "carnation serve serves: all of it as the author has signed it, or "
 	    "nothing. URL is the origin's or another mirror's, as "
-	    "gemini://example.org/. Run it again and again: an interrupted run "
-	    "is resumed, and a run that finds nothing new prints nothing.\n",
+	    "gemini://example.org/. Later runs need STORE alone: URL and "
+	    "options are remembered, and replaced when they are given again. "
+	    "Run it again and again: an interrupted run is resumed, and a run "
+	    "that finds nothing new prints nothing.\n",
 	.notes =
 	    "Exit status: 0 updated, or nothing new; 1 try again later; 2 "
 	    "wrong usage; 3 refused: signature, serial, names or hashes; 4 "
-	    "disk, permissions, limits. Of a survey: 0 all mirrors are well; 1 "
-	    "some are not, or none could be asked.\n",
+	    "disk, permissions, limits; 5 the author was not heard for longer "
+	    "than --stale-after. Of a survey: 0 all mirrors are well; 1 some "
+	    "are not, or none could be asked.\n",
 	.args = (const struct arg[]){
 		{ "--key", 0, "FILE|TEXT",
 		    "the author's public key, from a trusted source; needed "
@@ -477,32 +492,61 @@ const struct verb verb_mirror = {
 		    ARG_LIST(struct mirror_job, key_words, SURVEY_KEYS_MAX) },
 		{ "--also", 0, "URL",
 		    "another mirror, when URL does not answer or is wrong",
-		    ARG_LIST(struct mirror_job, also_words, SOURCES_MAX),
+		    ARG_LIST(struct mirror_job, also_words, STATE_ALSO_MAX),
 		    .check = origin_check },
+		{ "--origin", 0, "URL",
+		    "the capsule's own place, when its host is neither URL's "
+		    "nor one of --also",
+		    ARG_TEXT(struct mirror_job, origin),
+		    .check = origin_check },
+		{ "--stale-after", 0, "DAYS|never",
+		    "end with status 5 when the author was not heard for so "
+		    "long (14)",
+		    ARG_TEXT(struct mirror_job, stale_after),
+		    .check = stale_check },
 		{ "--strict-tls", 0, NULL,
 		    "skip a host whose certificate is not the one it had before",
 		    ARG_FLAG(struct mirror_job, strict_tls) },
+		{ "--no-strict-tls", 0, NULL,
+		    "only warn of that (the default)",
+		    ARG_FLAG(struct mirror_job, lax_tls) },
 		{ "--allow-serial", 0, "N",
 		    "accept this serial, though it is lower than the last, or "
-		    "far above it",
+		    "far above it; not remembered",
 		    ARG_NUMBER(struct mirror_job, allow_serial, 1,
-			MANIFEST_NUMBER_MAX) },
-		{ "--host", 0, "NAME",
-		    "the name of this mirror, for its trace; remembered",
+			STORE_SERIAL_MAX) },
+		{ "--host", 0, "NAME", "the name of this mirror, for its trace",
 		    ARG_TEXT(struct mirror_job, host), .check = arg_check_host },
 		{ "--contact", 0, "TEXT",
-		    "how to reach its operator, for its trace; remembered",
+		    "how to reach its operator, for its trace",
 		    ARG_TEXT(struct mirror_job, contact),
 		    .check = contact_check },
 		{ "--max-file", 0, "SIZE", "the largest file accepted (64M)",
 		    ARG_SIZE(struct mirror_job, max_file, 1,
-			MANIFEST_NUMBER_MAX) },
+			STORE_SERIAL_MAX) },
 		{ "--max-bytes", 0, "SIZE", "all files together (4G)",
 		    ARG_SIZE(struct mirror_job, max_bytes, 1,
-			MANIFEST_NUMBER_MAX) },
+			STORE_SERIAL_MAX) },
 		{ "--max-files", 0, "N", "how many files (100000)",
 		    ARG_NUMBER(struct mirror_job, max_files, 1,
 			MANIFEST_FILES_MAX) },
+		{ "--limit-rate", 0, "SIZE",
+		    "at most so many bytes a second (0: as many as come)",
+		    ARG_SIZE(struct mirror_job, limit_rate, 0,
+			STORE_SERIAL_MAX) },
+		{ "--proxy", 0, "URL",
+		    "connect through this SOCKS proxy, which looks names up, "
+		    "as socks5://127.0.0.1:9050; or none",
+		    ARG_TEXT(struct mirror_job, proxy),
+		    .check = proxy_check },
+		{ "--deadline", 0, "TIME",
+		    "end the run after so long (6h); not remembered",
+		    ARG_TIME(struct mirror_job, deadline_s, 1,
+			DEADLINE_MAX_S) },
+		{ "--all", 0, "DIR",
+		    "run each mirror's store in DIR, one after the other, and "
+		    "end with the worst status: 4, 3, 5, 1, 0",
+		    ARG_TEXT(struct mirror_job, all) },
 		{ "--json", 0, NULL, "print the result as a JSON object",
 		    ARG_FLAG(struct mirror_job, json) },
 		{ "--survey", 0, NULL,
@@ -510,12 +554,17 @@ const struct verb verb_mirror = {
 		    "mirrors.gmi of STORE (or of URL) for their state, and "
 		    "write a page about it",
 		    ARG_FLAG(struct mirror_job, survey) },
-		{ "URL", 0, NULL, NULL, ARG_TEXT(struct mirror_job, url) },
-		{ "STORE", 0, NULL, NULL, ARG_TEXT(struct mirror_job, store),
+		{ "URL", 0, NULL, NULL, ARG_TEXT(struct mirror_job, first),
+		    .optional = true },
+		{ "STORE", 0, NULL, NULL, ARG_TEXT(struct mirror_job, second),
 		    .optional = true },
 		{ .name = NULL },
 	},
 	.job_size = sizeof(struct mirror_job),
+	.defaults = &(const struct mirror_job){
+		.limit_rate = NOT_GIVEN,
+		.deadline_s = MIRROR_DEADLINE_S,
+	},
 	.run = mirror_verb_run,
 };
 /* clang-format on */

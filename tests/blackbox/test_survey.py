@@ -472,7 +472,7 @@ def test_a_store_that_holds_nothing(net, place):
 # ------------------------------------------------------------------ the words
 
 @pytest.mark.parametrize("words, why", [
-    ((), "missing argument: URL"),
+    ((), "missing argument: STORE"),
     (("gemini://localhost/",), "needs the author's --key"),
     (("https://localhost/",), "invalid URL"),
     (("gemini://localhost/page.gmi",), "invalid URL"),

@@ -233,6 +233,10 @@ def test_an_old_serial(site, kept):
     assert kept.sound().serial == 2
     now = kept.served()
     site.serve(site.old)
+    kept.run()  # the store has that release: the author has gone back to it
+    assert kept.served() == now
+    site.publish({"page.gmi": "# Never seen here\n"}, serial=1)
+    site.old = site.files
     said = kept.run(status=REFUSED)
     assert re.search(r"REFUSED serial 1: older than 2 \(rollback\); "
                      r"still serving 2$", said, re.M), said
@@ -313,7 +317,7 @@ def test_one_byte_a_second(site, kept, path, slow, hurry):  # noqa: F811
 
 def test_a_server_that_asks_to_wait_forever(site, kept):
     site.on("*", o.answer("44 1000"))
-    assert "1000 s" in kept.run(status=LATER)
+    assert "16 minutes" in kept.run(status=LATER)
     assert len(site.log) < 10
     site.on("*", o.in_turn(o.answer("44 1"), None))
     kept.run()
