@@ -1,59 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 #include "archive/manifest.h"
 
-#include <assert.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wctype.h>
 
 #include "client/target.h"
 #include "util/array.h"
-#include "util/clock.h"
-
-enum { NAMES_BLOCK = 64 * 1024 };
-
-/* Paths lie one after the other in blocks: a hundred thousand of them are a few
- * allocations. */
-struct manifest_names {
-	struct manifest_names *next;
-	size_t used;
-	char bytes[NAMES_BLOCK];
-};
-
-_Static_assert(NAMES_BLOCK > MANIFEST_ORIGIN_MAX + 1024,
-    "any path that fits in a URL fits in a block");
-
-/* A copy of s with a NUL after it; NULL when out of memory. */
-static char *
-names_copy(struct manifest *m, struct slice s)
-{
-	struct manifest_names *b = m->names;
-	char *copy;
-
-	if (s.len >= NAMES_BLOCK)
-		return NULL;
-	if (b == NULL || s.len >= NAMES_BLOCK - b->used) {
-		b = malloc(sizeof(*b));
-		if (b == NULL)
-			return NULL;
-		b->used = 0;
-		b->next = m->names;
-		m->names = b;
-	}
-	copy = b->bytes + b->used;
-	if (s.len > 0)
-		memcpy(copy, s.ptr, s.len);
-	copy[s.len] = '\0';
-	b->used += s.len + 1;
-	return copy;
-}
 
 bool
 manifest_add(
     struct manifest *m, const uint8_t digest[DIGEST_SIZE], struct slice path)
 {
 	struct manifest_entry *e;
-	char *copy;
 
 	if (m->n == MANIFEST_FILES_MAX)
 		return false;
@@ -61,100 +22,25 @@ manifest_add(
 	if (e == NULL)
 		return false;
 	m->entry = e;
-	copy = names_copy(m, path);
-	if (copy == NULL)
+	e += m->n;
+	e->path = strndup((const char *)path.ptr, path.len);
+	if (e->path == NULL)
 		return false;
-	e = &m->entry[m->n++];
 	memcpy(e->digest, digest, DIGEST_SIZE);
-	e->path = copy;
+	m->n++;
 	return true;
 }
 
 void
 manifest_fini(struct manifest *m)
 {
-	while (m->names != NULL) {
-		struct manifest_names *next = m->names->next;
-
-		free(m->names);
-		m->names = next;
-	}
+	for (size_t i = 0; i < m->n; i++)
+		free(m->entry[i].path);
 	free(m->entry);
 	*m = (struct manifest){ 0 };
 }
 
-static int
-manifest_compare(const void *a, const void *b)
-{
-	const struct manifest_entry *x = a, *y = b;
-
-	return strcmp(x->path, y->path);
-}
-
-const struct manifest_entry *
-manifest_find(const struct manifest *m, const char *path)
-{
-	const struct manifest_entry key = { .path = (char *)path };
-
-	if (m->n == 0)
-		return NULL;
-	return bsearch(
-	    &key, m->entry, m->n, sizeof(*m->entry), manifest_compare);
-}
-
-static bool
-manifest_put_moment(struct buf *out, const char *name, int64_t moment)
-{
-	char text[CLOCK_RFC3339_SIZE];
-
-	clock_rfc3339(moment, text);
-	return buf_printf(out, "# %s: %s\n", name, text);
-}
-
-static bool
-put_next_key(struct buf *out, const struct signify_key *key)
-{
-	return buf_str(out, "# next-key: ") && signify_key_text(key, out) &&
-	       buf_byte(out, '\n');
-}
-
-static bool
-put_headers(struct buf *out, const struct manifest *m)
-{
-	return buf_printf(out,
-		   "# gemini-mirror: 1\n# origin: %s\n# serial: %llu\n",
-		   m->origin, (unsigned long long)m->serial) &&
-	       manifest_put_moment(out, "created", m->created) &&
-	       (m->refresh == 0 ||
-		   manifest_put_moment(out, "refresh", m->refresh)) &&
-	       buf_printf(out, "# final: %s\n", m->final ? "yes" : "no") &&
-	       buf_printf(out, "# files: %llu   bytes: %llu   largest: %llu\n",
-		   (unsigned long long)m->files, (unsigned long long)m->bytes,
-		   (unsigned long long)m->largest) &&
-	       (!m->has_next_key || put_next_key(out, &m->next_key)) &&
-	       (m->key_name[0] == '\0' ||
-		   buf_printf(out, "# signed-with: %s.pub\n", m->key_name));
-}
-
-bool
-manifest_format(const struct manifest *m, struct buf *out)
-{
-	size_t start = out->len;
-	char hex[DIGEST_HEX_SIZE];
-	bool ok = put_headers(out, m);
-
-	assert(m->files == m->n);
-	for (size_t i = 0; ok && i < m->n; i++) {
-		digest_hex(m->entry[i].digest, hex);
-		ok = buf_str(out, hex) && buf_str(out, "  ") &&
-		     buf_str(out, m->entry[i].path) && buf_byte(out, '\n');
-	}
-	if (!ok)
-		buf_truncate(out, start);
-	return ok;
-}
-
-/* Names of files and origins: what a manifest may hold, and as URLs. */
+/* ---------------------------------------------------------------- names */
 
 /* The shortest origin there is. */
 static const char shortest[] = "gemini://h/";
@@ -171,18 +57,6 @@ name_part_fault(struct slice part)
 	return NULL;
 }
 
-static const char *
-bytes_fault(struct slice name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
-			return "a control byte";
-		if (name.ptr[i] == '\\')
-			return "a backslash";
-	}
-	return NULL;
-}
-
 /* C1 too: the tools that people have write them to a terminal as they are. */
 static const char *
 runes_fault(struct slice name)
@@ -194,8 +68,10 @@ runes_fault(struct slice name)
 		n = slice_rune(name, &rune);
 		if (n == 0)
 			return "not UTF-8";
-		if (rune >= 0x80 && rune <= 0x9f)
+		if (rune < 0x20 || (rune >= 0x7f && rune <= 0x9f))
 			return "a control character";
+		if (rune == '\\')
+			return "a backslash";
 	}
 	return NULL;
 }
@@ -215,12 +91,10 @@ url(const char *base, struct slice name, struct buf *out)
 const char *
 manifest_name_fault(struct slice name)
 {
-	const char *why = bytes_fault(name);
+	const char *why = runes_fault(name);
 	struct slice rest = name, first, part;
 	bool more;
 
-	if (why == NULL)
-		why = runes_fault(name);
 	if (why != NULL)
 		return why;
 	if (slice_starts(name, SLICE("/")))
@@ -267,6 +141,131 @@ manifest_origin(struct slice text, char out[MANIFEST_ORIGIN_MAX])
 	    six ? "[" : "", host, six ? "]" : "", port);
 	return true;
 }
+
+/* -------------------------------------------------------------- entries */
+
+/* The first entry that does not come before name in the order of bytes; n: none. */
+static size_t
+entry_from(const struct manifest *m, const char *name)
+{
+	size_t low = 0, high = m->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(m->entry[middle].path, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Whether an entry lies beneath path, which others may stand between: "a", "a.b",
+ * "a/b" come in this order. */
+static bool
+is_directory(const struct manifest *m, const char *path, size_t *beneath)
+{
+	char name[REQUEST_URI_MAX + 2];
+	int len = snprintf(name, sizeof(name), "%s/", path);
+
+	*beneath = entry_from(m, name);
+	return *beneath < m->n &&
+	       strncmp(m->entry[*beneath].path, name, (size_t)len) == 0;
+}
+
+const struct manifest_entry *
+manifest_find(const struct manifest *m, const char *path)
+{
+	size_t i = entry_from(m, path);
+
+	return i < m->n && strcmp(m->entry[i].path, path) == 0 ? &m->entry[i]
+							       : NULL;
+}
+
+const char *
+manifest_order_fault(const struct manifest *m, size_t *at)
+{
+	for (*at = 0; *at < m->n; ++*at) {
+		const char *path = m->entry[*at].path;
+		int order = *at == 0 ? 1 : strcmp(path, m->entry[*at - 1].path);
+
+		if (order == 0)
+			return "listed twice";
+		if (order < 0)
+			return "not in the order of bytes";
+		if (!url(m->origin, slice_str(path), NULL))
+			return "too long for a URL of the origin";
+	}
+	for (size_t i = 0; i < m->n; i++)
+		if (is_directory(m, m->entry[i].path, at))
+			return "beneath a path that is a file";
+	return NULL;
+}
+
+/* -------------------------------------------------------------- folding */
+
+/* The character at the front of *s, which is taken off; 0 at the end. */
+static uint32_t
+take_folded(struct slice *s, locale_t locale)
+{
+	uint32_t rune = 0;
+	size_t n = slice_rune(*s, &rune);
+
+	if (s->len == 0)
+		return 0;
+	*s = slice_skip(*s, n > 0 ? n : 1);
+	if (rune >= 'A' && rune <= 'Z')
+		return rune + ('a' - 'A');
+	if (rune < 0x80 || locale == (locale_t)0)
+		return rune;
+	return (uint32_t)towlower_l((wint_t)rune, locale);
+}
+
+static int
+compare_folded(const char *a, const char *b, locale_t locale)
+{
+	struct slice x = slice_str(a), y = slice_str(b);
+	uint32_t left, right;
+
+	do {
+		left = take_folded(&x, locale);
+		right = take_folded(&y, locale);
+	} while (left == right && left != 0);
+	return left < right ? -1 : left > right;
+}
+
+static int
+compare_paths(const void *a, const void *b, void *locale)
+{
+	const char *const *x = a, *const *y = b;
+	int order = compare_folded(*x, *y, (locale_t)locale);
+
+	return order != 0 ? order : strcmp(*x, *y);
+}
+
+void
+manifest_folded(const struct manifest *m,
+    void (*handle)(void *arg, const char *a, const char *b), void *arg)
+{
+	const char **path = calloc(m->n + 1, sizeof(*path));
+	locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+
+	if (path == NULL)
+		goto out;
+	for (size_t i = 0; i < m->n; i++)
+		path[i] = m->entry[i].path;
+	qsort_r(path, m->n, sizeof(*path), compare_paths, locale);
+	for (size_t i = 1; i < m->n; i++)
+		if (compare_folded(path[i - 1], path[i], locale) == 0)
+			handle(arg, path[i - 1], path[i]);
+out:
+	if (locale != (locale_t)0)
+		freelocale(locale);
+	free(path);
+}
+
+/* -------------------------------------------------------------- changes */
 
 /* How two lists stand to each other where they are read: below 0, the first has
  * a path that the second has not. */

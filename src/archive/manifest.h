@@ -25,10 +25,9 @@ enum {
 
 struct manifest_entry {
 	uint8_t digest[DIGEST_SIZE];
-	char *path; /* checked: manifest_name_fault says NULL of it */
+	char
+	    *path; /* allocated; checked: manifest_name_fault says NULL of it */
 };
-
-struct manifest_names; /* where paths lie */
 
 struct manifest {
 	char origin[MANIFEST_ORIGIN_MAX]; /* "gemini://host[:port]/" */
@@ -44,7 +43,6 @@ struct manifest {
 					  */
 	struct manifest_entry *entry;    /* in byte order of paths */
 	size_t n;
-	struct manifest_names *names;
 	uint8_t digest[DIGEST_SIZE]; /* SHA-256 of the signed part, when it was
 				      * read: what serials are compared over */
 };

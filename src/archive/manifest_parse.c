@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The manifest as text from somewhere else: nothing in it is believed. */
+/* The manifest as text: written, and read from somewhere else, when nothing in it
+ * is believed. */
+#include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "archive/manifest.h"
+#include "archive/records.h"
 #include "proto/moment.h"
 #include "util/clock.h"
 #include "util/why.h"
@@ -41,139 +45,158 @@ reading_take_line(struct reading *r, struct slice *line)
 
 /* ------------------------------------------------------------- headers */
 
+/* 1970 too. */
 static bool
-reading_take_origin(struct manifest *m, struct slice value)
+created_take(struct slice value, void *to)
 {
-	return value.len < MANIFEST_ORIGIN_MAX &&
-	       manifest_origin(value, m->origin) &&
-	       slice_equal(value, slice_str(m->origin));
+	return moment_parse(value, to);
 }
 
 static bool
-reading_number(struct slice s, uint64_t *out)
-{
-	/* One number, one text: format(parse(x)) is x. */
-	return slice_number(s, MANIFEST_NUMBER_MAX, out) &&
-	       (s.len == 1 || s.ptr[0] != '0');
-}
-
-static bool
-take_serial(struct manifest *m, struct slice value)
-{
-	return reading_number(value, &m->serial) && m->serial > 0;
-}
-
-static bool
-moment(struct slice value, int64_t *out)
+created_put(const void *from, struct buf *out)
 {
 	char text[CLOCK_RFC3339_SIZE];
 
-	if (!moment_parse(value, out))
-		return false;
-	clock_rfc3339(*out, text);
-	return slice_equal(value, slice_str(text));
+	clock_rfc3339(*(const int64_t *)from, text);
+	return buf_str(out, text);
 }
 
 static bool
-take_created(struct manifest *m, struct slice value)
+final_take(struct slice value, void *to)
 {
-	return moment(value, &m->created) && m->created >= 0 &&
-	       m->created <= MANIFEST_CREATED_MAX;
-}
-
-static bool
-take_refresh(struct manifest *m, struct slice value)
-{
-	return moment(value, &m->refresh) && m->refresh > m->created;
-}
-
-static bool
-take_final(struct manifest *m, struct slice value)
-{
-	m->final = slice_equal(value, SLICE("yes"));
-	return m->final ? m->refresh == 0 : slice_equal(value, SLICE("no"));
-}
-
-/* Takes a number off *s that ends there or at blanks, which go too. */
-static bool
-reading_take_number(struct slice *s, uint64_t *out)
-{
-	struct slice digits;
-
-	(void)slice_cut(*s, ' ', &digits, s);
-	while (slice_starts(*s, SLICE(" ")))
-		*s = slice_skip(*s, 1);
-	return reading_number(digits, out);
-}
-
-static bool
-reading_take_word(struct slice *s, struct slice word)
-{
-	if (!slice_starts(*s, word))
-		return false;
-	*s = slice_skip(*s, word.len);
+	*(bool *)to = slice_equal(value, SLICE("yes"));
 	return true;
 }
 
 static bool
-take_files(struct manifest *m, struct slice value)
+final_put(const void *from, struct buf *out)
 {
-	return reading_take_number(&value, &m->files) &&
-	       reading_take_word(&value, SLICE("bytes: ")) &&
-	       reading_take_number(&value, &m->bytes) &&
-	       reading_take_word(&value, SLICE("largest: ")) &&
-	       reading_number(value, &m->largest) && m->largest <= m->bytes &&
-	       m->files <= MANIFEST_FILES_MAX;
+	return buf_str(out, *(const bool *)from ? "yes" : "no");
+}
+
+/* Takes "WORD12" and the blanks after it off *s. */
+static bool
+count_take(struct slice *s, struct slice word, uint64_t *out)
+{
+	struct slice digits;
+
+	if (!slice_starts(*s, word))
+		return false;
+	(void)slice_cut(slice_skip(*s, word.len), ' ', &digits, s);
+	while (slice_starts(*s, SLICE(" ")))
+		*s = slice_skip(*s, 1);
+	/* One number, one text: format(parse(x)) is x. */
+	return slice_number(digits, MANIFEST_NUMBER_MAX, out) &&
+	       (digits.len == 1 || digits.ptr[0] != '0');
 }
 
 static bool
-take_next_key(struct manifest *m, struct slice value)
+files_take(struct slice value, void *to)
 {
+	struct manifest *m = to;
+
+	return !slice_ends(value, SLICE(" ")) &&
+	       count_take(&value, SLICE(""), &m->files) &&
+	       count_take(&value, SLICE("bytes: "), &m->bytes) &&
+	       count_take(&value, SLICE("largest: "), &m->largest) &&
+	       value.len == 0;
+}
+
+static bool
+files_put(const void *from, struct buf *out)
+{
+	const struct manifest *m = from;
+
+	return buf_printf(out,
+	    "%" PRIu64 "   bytes: %" PRIu64 "   largest: %" PRIu64, m->files,
+	    m->bytes, m->largest);
+}
+
+static bool
+next_take(struct slice value, void *to)
+{
+	struct manifest *m = to;
+
 	m->has_next_key = true;
 	return value.len == SIGNIFY_PUBLIC_TEXT &&
 	       signify_key_parse(value, &m->next_key);
 }
 
 static bool
-take_signed_with(struct manifest *m, struct slice value)
+next_put(const void *from, struct buf *out)
+{
+	const struct manifest *m = from;
+
+	return !m->has_next_key || signify_key_text(&m->next_key, out);
+}
+
+static bool
+signed_with_take(struct slice value, void *to)
 {
 	struct slice name = value;
+	char *text = to;
 
 	if (!slice_ends(value, SLICE(".pub")))
 		return false;
 	name.len -= sizeof(".pub") - 1;
 	if (!signify_name(name))
 		return false;
-	memcpy(m->key_name, name.ptr, name.len);
-	m->key_name[name.len] = '\0';
+	memcpy(text, name.ptr, name.len);
+	text[name.len] = '\0';
 	return true;
 }
 
-/* In the order in which they come. */
+static bool
+signed_with_put(const void *from, struct buf *out)
+{
+	const char *name = from;
+
+	return name[0] == '\0' || buf_printf(out, "%s.pub", name);
+}
+
+static const struct record_kind created = { created_take, created_put, NULL },
+				final = { final_take, final_put, NULL },
+				files = { files_take, files_put, NULL },
+				next_key = { next_take, next_put, NULL },
+				signed_with = { signed_with_take,
+					signed_with_put, NULL };
+
+/* In the order in which they come. clang-format off */
 static const struct header {
-	const char *name;
-	bool (*take)(struct manifest *m, struct slice value);
+	struct record record;
 	bool optional;
+	bool any_form; /* not only the one that is written */
 	const char *fault;
 } headers[] = {
-	{ "origin", reading_take_origin, false,
-	    "the origin is not gemini://host/ in its one form" },
-	{ "serial", take_serial, false,
-	    "the serial is not a number from 1 to 2^53-1" },
-	{ "created", take_created, false,
+	{ RECORD(struct manifest, origin, "origin", record_origin), false,
+	    false, "the origin is not gemini://host/ in its one form" },
+	{ RECORD(struct manifest, serial, "serial", record_number), false,
+	    false, "the serial is not a number from 1 to 2^53-1" },
+	{ RECORD(struct manifest, created, "created", created), false, false,
 	    "created is not a moment like 2026-11-22T10:00:00Z" },
-	{ "refresh", take_refresh, true,
-	    "refresh is not a moment after created" },
-	{ "final", take_final, false,
+	{ RECORD(struct manifest, refresh, "refresh", record_moment), true,
+	    false, "refresh is not a moment after created" },
+	{ RECORD(struct manifest, final, "final", final), false, false,
 	    "final is neither no, nor yes without refresh" },
-	{ "files", take_files, false,
+	{ { .name = "files", .kind = &files }, false, true,
 	    "not the numbers of files, bytes and the largest" },
-	{ "next-key", take_next_key, true, "next-key is not a public key" },
-	{ "signed-with", take_signed_with, true,
-	    "signed-with is not NAME.pub" },
+	{ { .name = "next-key", .kind = &next_key }, true, false,
+	    "next-key is not a public key" },
+	{ RECORD(struct manifest, key_name, "signed-with", signed_with), true,
+	    false, "signed-with is not NAME.pub" },
 };
+/* clang-format on */
 
 enum { HEADERS = sizeof(headers) / sizeof(headers[0]) };
+
+/* What a header says by itself may yet not go with those before it. */
+static bool
+headers_agree(const struct manifest *m)
+{
+	return m->created >= 0 && m->created <= MANIFEST_CREATED_MAX &&
+	       (m->refresh == 0 || (m->refresh > m->created && !m->final)) &&
+	       m->largest <= m->bytes && m->files <= MANIFEST_FILES_MAX;
+}
 
 /* The header called name, or HEADERS. */
 static size_t
@@ -181,7 +204,8 @@ header_find(struct slice name)
 {
 	size_t i = 0;
 
-	while (i < HEADERS && !slice_equal(name, slice_str(headers[i].name)))
+	while (i < HEADERS &&
+	       !slice_equal(name, slice_str(headers[i].record.name)))
 		i++;
 	return i;
 }
@@ -237,8 +261,10 @@ reading_take_header(struct reading *r, struct slice line, size_t *next)
 	gap = missing(*next, i);
 	if (gap != NULL)
 		return reading_fault(
-		    r, "missing before it", slice_str(gap->name));
-	if (!headers[i].take(r->out, value))
+		    r, "missing before it", slice_str(gap->record.name));
+	if (!record_take(headers[i].record.kind, value, !headers[i].any_form,
+		(char *)r->out + headers[i].record.at) ||
+	    !headers_agree(r->out))
 		return reading_fault(r, headers[i].fault, value);
 	*next = i + 1;
 	return true;
@@ -265,7 +291,8 @@ take_headers(struct reading *r)
 	if (gap == NULL)
 		return true;
 	r->line++;
-	return reading_fault(r, "missing before it", slice_str(gap->name));
+	return reading_fault(
+	    r, "missing before it", slice_str(gap->record.name));
 }
 
 /* ------------------------------------------------------------- entries */
@@ -324,4 +351,87 @@ manifest_parse(struct slice text, struct manifest *out, struct why *why)
 		return true;
 	manifest_fini(out);
 	return false;
+}
+
+/* ------------------------------------------------------------- written */
+
+bool
+manifest_format(const struct manifest *m, struct buf *out)
+{
+	size_t start = out->len;
+	char hex[DIGEST_HEX_SIZE];
+	bool ok = buf_str(out, "# gemini-mirror: 1\n");
+
+	assert(m->files == m->n);
+	for (size_t i = 0; ok && i < HEADERS; i++)
+		ok = record_put(&headers[i].record, "# ",
+		    (const char *)m + headers[i].record.at, out);
+	for (size_t i = 0; ok && i < m->n; i++) {
+		digest_hex(m->entry[i].digest, hex);
+		ok = buf_printf(out, "%s  %s\n", hex, m->entry[i].path);
+	}
+	if (!ok)
+		buf_truncate(out, start);
+	return ok;
+}
+
+/* ------------------------------------------------------------ signature */
+
+/* Whose signature it is; NULL and why: nobody's that is known. */
+static const struct keyring_key *
+signer_find(const struct keyring *ring,
+    const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message,
+    struct why *why)
+{
+	char number[SIGNIFY_NUMBER_TEXT];
+	bool known = false;
+
+	for (size_t i = 0; i < ring->n; i++) {
+		enum signify_result result =
+		    signify_verify(&ring->key[i].key, signature, message);
+
+		if (result == SIGNIFY_GOOD)
+			return &ring->key[i];
+		known = known || result == SIGNIFY_BAD;
+	}
+	signify_number_text(signature + SIGNIFY_NUMBER_AT, number);
+	if (known)
+		why_set(why, "the signature is wrong (key %s)", number);
+	else
+		keyring_distrust(ring, number, "is not trusted here", why);
+	return NULL;
+}
+
+enum manifest_result
+manifest_open(struct slice text, const struct keyring *ring,
+    const struct keyring_key **signer, struct manifest *out, struct why *why)
+{
+	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
+	const struct keyring_key *by;
+	struct slice name, message;
+
+	if (text.len > MANIFEST_MAX) {
+		why_set(why, "longer than 16 MiB");
+		return MANIFEST_UNSIGNED;
+	}
+	if (!signify_split(text, &name, signature, &message)) {
+		why_set(why, "not a signed manifest");
+		return MANIFEST_UNSIGNED;
+	}
+	by = signer_find(ring, signature, message, why);
+	if (by == NULL)
+		return MANIFEST_UNSIGNED;
+	if (!manifest_parse(message, out, why))
+		return MANIFEST_UNSOUND;
+	if (out->key_name[0] != '\0' &&
+	    !slice_equal(name, slice_str(out->key_name))) {
+		why_set(why, "line 1 does not name the key that "
+			     "signed-with does");
+		manifest_fini(out);
+		return MANIFEST_UNSIGNED;
+	}
+	digest_sha256(message, out->digest);
+	if (signer != NULL)
+		*signer = by;
+	return MANIFEST_GOOD;
 }

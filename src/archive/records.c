@@ -142,16 +142,17 @@ record_find(const struct records *r, struct slice name)
 	return NULL;
 }
 
-/* Whether the value is in the one form in which it is written. */
-static bool
-is_as_written(const struct record *row, struct slice value, const void *at)
+bool
+record_take(
+    const struct record_kind *kind, struct slice value, bool strict, void *to)
 {
 	uint8_t memory[RECORD_VALUE_MAX];
 	struct buf again;
 
 	buf_wrap(&again, memory, sizeof(memory));
-	return row->kind->put(at, &again) &&
-	       slice_equal(buf_view(&again), value);
+	return kind->take(value, to) &&
+	       (!strict || (kind->put(to, &again) &&
+			       slice_equal(buf_view(&again), value)));
 }
 
 static bool
@@ -164,10 +165,11 @@ value_take(const struct records *r, const struct record *row,
 	if (n != NULL && *n == row->max)
 		return why_set(why, "too many of %s", row->name);
 	at += n != NULL ? *n * row->size : 0;
-	if (!row->kind->take(value, at) ||
-	    (r->strict && !is_as_written(row, value, at)))
+	if (!record_take(row->kind, value, r->strict, at))
 		return why_set(why, "invalid %s: expected %s", row->name,
 		    row->kind->fault);
+	if (row->tag_at > 0)
+		memcpy(at + row->tag_at, &row->tag, sizeof(row->tag));
 	if (n != NULL)
 		++*n;
 	return true;
@@ -213,15 +215,16 @@ records_parse(const struct records *r, struct slice text, unsigned before,
 
 /* ------------------------------------------------------------- writing */
 
-static bool
-line_put(const struct record *row, const void *at, struct buf *out)
+bool
+record_put(const struct record *row, const char *before, const void *from,
+    struct buf *out)
 {
 	size_t start = out->len, value;
 
-	if (!buf_printf(out, "%s: ", row->name))
+	if (!buf_printf(out, "%s%s: ", before, row->name))
 		return false;
 	value = out->len;
-	if (!row->kind->put(at, out))
+	if (!row->kind->put(from, out))
 		return false;
 	if (out->len > value)
 		return buf_byte(out, '\n');
@@ -236,11 +239,15 @@ records_format(const struct records *r, const void *from, struct buf *out)
 	bool ok = true;
 
 	for (const struct record *row = r->row; row < r->row + r->n; row++) {
+		const char *at = base + row->at;
 		size_t n =
 		    row->max == 0 ? 1 : *(const size_t *)(base + row->n_at);
 
-		for (size_t i = 0; ok && i < n; i++)
-			ok = line_put(row, base + row->at + i * row->size, out);
+		for (size_t i = 0; ok && i < n; i++, at += row->size)
+			if (row->tag_at == 0 ||
+			    memcmp(at + row->tag_at, &row->tag,
+				sizeof(row->tag)) == 0)
+				ok = record_put(row, "", at, out);
 	}
 	return ok;
 }

@@ -33,6 +33,10 @@ struct record {
 	/* One that may come several times: up to max values of size bytes, the
 	 * first at "at", and how many there are. 0: it comes once. */
 	size_t max, size, n_at;
+	/* Several rows share them when each value has its row's tag, an enum at
+	 * tag_at bytes into it. 0: no tag. */
+	size_t tag_at;
+	unsigned tag;
 };
 
 /* clang-format off */
@@ -61,6 +65,13 @@ bool records_parse(const struct records *r, struct slice text, unsigned before,
 /* Appends what is known, in the order of the table. False: a value cannot be
  * written. */
 bool records_format(const struct records *r, const void *from, struct buf *out);
+
+/* One value: strict, in the one form that is written; and its line, unless the
+ * value is not known, "BEFOREname: value". */
+bool record_take(
+    const struct record_kind *kind, struct slice value, bool strict, void *to);
+bool record_put(const struct record *row, const char *before, const void *from,
+    struct buf *out);
 
 /* Whether a text may be kept and shown: UTF-8 without controls, without blanks at
  * its ends, shorter than RECORD_TEXT_MAX. */

@@ -20,58 +20,15 @@
 /* ---------------------------------------------------- values of the state */
 
 static bool
-key_take(struct slice value, enum keyring_standing standing, void *to)
+key_take(struct slice value, void *to)
 {
-	struct keyring_key *k = to;
-
-	k->standing = standing;
-	return value.len == SIGNIFY_PUBLIC_TEXT &&
-	       signify_key_parse(value, &k->key);
-}
-
-/* The keyring is in the table once for each standing: others' are left out. */
-static bool
-key_put(const void *from, enum keyring_standing standing, struct buf *out)
-{
-	const struct keyring_key *k = from;
-
-	return k->standing != standing || signify_key_text(&k->key, out);
+	return value.len == SIGNIFY_PUBLIC_TEXT && signify_key_parse(value, to);
 }
 
 static bool
-pinned_take(struct slice value, void *to)
+key_put(const void *from, struct buf *out)
 {
-	return key_take(value, KEYRING_PINNED, to);
-}
-
-static bool
-pinned_put(const void *from, struct buf *out)
-{
-	return key_put(from, KEYRING_PINNED, out);
-}
-
-static bool
-announced_take(struct slice value, void *to)
-{
-	return key_take(value, KEYRING_ANNOUNCED, to);
-}
-
-static bool
-announced_put(const void *from, struct buf *out)
-{
-	return key_put(from, KEYRING_ANNOUNCED, out);
-}
-
-static bool
-retired_take(struct slice value, void *to)
-{
-	return key_take(value, KEYRING_RETIRED, to);
-}
-
-static bool
-retired_put(const void *from, struct buf *out)
-{
-	return key_put(from, KEYRING_RETIRED, out);
+	return signify_key_text(from, out);
 }
 
 /* "gemini://host/ HASH" */
@@ -125,11 +82,18 @@ stale_put(const void *from, struct buf *out)
 
 /* clang-format off */
 static const struct record_kind
-    key_pinned = { pinned_take, pinned_put, "a public key" },
-    key_announced = { announced_take, announced_put, "a public key" },
-    key_retired = { retired_take, retired_put, "a public key" },
+    key = { key_take, key_put, "a public key" },
     certificate = { pin_take, pin_put, "URL HASH" },
     stale_after = { stale_take, stale_put, "seconds, or never" };
+
+_Static_assert(offsetof(struct keyring_key, key) == 0, "what key_take fills");
+
+#define KEYS(text, how) \
+	{ .name = (text), .kind = &key, \
+	  .at = offsetof(struct state, ring.key), .max = KEYRING_MAX, \
+	  .size = sizeof(struct keyring_key), \
+	  .n_at = offsetof(struct state, ring.n), \
+	  .tag_at = offsetof(struct keyring_key, standing), .tag = (how) }
 
 static const struct record state_rows[] = {
 	RECORD(struct state, is_mirror, "mirror", record_yes),
@@ -158,10 +122,9 @@ static const struct record state_rows[] = {
 	RECORD(struct state, stale_after, "stale-after", stale_after),
 	RECORDS(struct state, retracted, n_retracted, "retracted",
 	    record_number),
-	RECORDS(struct state, ring.key, ring.n, "key", key_pinned),
-	RECORDS(struct state, ring.key, ring.n, "announced-key",
-	    key_announced),
-	RECORDS(struct state, ring.key, ring.n, "retired-key", key_retired),
+	KEYS("key", KEYRING_PINNED),
+	KEYS("announced-key", KEYRING_ANNOUNCED),
+	KEYS("retired-key", KEYRING_RETIRED),
 	RECORDS(struct state, pin, n_pins, "certificate", certificate),
 };
 

@@ -72,7 +72,7 @@ static const struct {
 	{ "after the directory's end", { "a/b", "a/c", "a0", "b/a" }, NULL },
 	{ "a name's rule", { "../x" }, "line 8: a part of dots alone: ../x" },
 	{ "shown harmlessly", { "a\033[2J" },
-	    "line 8: a control byte: a\\x1b[2J" },
+	    "line 8: a control character: a\\x1b[2J" },
 };
 
 static void
