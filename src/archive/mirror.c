@@ -50,7 +50,7 @@ mirror_remember(const struct mirror_work *w, const struct found *f,
 	st->created = m->created;
 	st->refresh = m->refresh;
 	st->final = m->final;
-	st->checked = st->heard = st->synced = clock_wall();
+	st->tried = st->checked = st->heard = st->synced = clock_wall();
 	buf_init(&said, MIRROR_LINES_MAX);
 	keyring_accept(&st->ring, &f->signer.key,
 	    m->has_next_key ? &m->next_key : NULL, &said);
@@ -361,29 +361,33 @@ age_judge(const struct mirror_work *w, enum result result, struct why *why)
 	return RESULT_STALE;
 }
 
-/* What an end writes: of a good one the time, and the trace, which must also say
- * that the copy has become stale when nobody answers any more. */
+/* What an end writes: the time, options that were given, and the trace, which must
+ * also say that the copy has become stale when nobody answers any more. A first run
+ * that came to nothing leaves nothing. */
 static enum result
 mirror_note(const struct mirror_work *w, const struct mirror_found *f,
-    enum result result, struct why *why)
+    enum result result, struct mirror_outcome *out)
 {
 	struct state *st = w->state;
-	struct why fault;
+	struct why why;
 
+	st->tried = clock_wall();
 	if (f->heard)
-		st->heard = clock_wall();
+		st->heard = st->tried;
 	if (result == RESULT_GOOD)
-		st->checked = clock_wall();
+		st->checked = st->tried;
 	/* An update was remembered as soon as it was there. */
-	if ((result == RESULT_GOOD || f->heard) &&
-	    !state_write(w->store, st, why))
+	if (!out->switched && (st->serial != 0 || f->heard) &&
+	    !state_write(w->store, st, &why)) {
+		why_set(&out->why, "%s", why.text);
 		return RESULT_LOCAL;
+	}
 	/* The release and the state count; a trace that is old does no harm. */
-	if ((result == RESULT_GOOD || store_current(w->store) != 0) &&
-	    !trace_write(w->store, st, clock_wall(), &fault))
+	if (store_current(w->store) != 0 &&
+	    !trace_write(w->store, st, st->tried, &why))
 		mirror_say(w, MIRROR_WARNING, "the trace is not written: %s",
-		    fault.text);
-	return fetcher_stopped(w->fetcher) ? result : age_judge(w, result, why);
+		    why.text);
+	return age_judge(w, result, &out->why);
 }
 
 static enum result
@@ -404,12 +408,9 @@ mirror_steps(struct mirror_work *w, struct mirror_outcome *out)
 	w->fetcher->limit_rate = st->limit_rate;
 	if (!fetcher_open(w->fetcher, &out->why))
 		return RESULT_LOCAL;
-	/* A first run that comes to nothing leaves nothing. */
-	if (st->serial != 0 && !state_write(w->store, st, &out->why))
-		return RESULT_LOCAL;
 	mirror_sources(w);
 	result = mirror_go(w, &f, out);
-	result = mirror_note(w, &f, result, &out->why);
+	result = mirror_note(w, &f, result, out);
 	found_fini(&f.found);
 	return result;
 }
