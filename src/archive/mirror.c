@@ -121,10 +121,17 @@ mirror_resume(const struct mirror_work *w, struct why *why)
 	return RESULT_LOCAL;
 }
 
+/* The first run's words are missing. */
 static enum result
-no_key(struct why *why)
+no_words(const struct mirror_options *o, struct why *why)
 {
-	why_set(why, "missing the author's public key: use --key");
+	if (o->url != NULL)
+		why_set(why, "missing the author's public key: use --key");
+	else
+		why_set(why,
+		    "nothing is mirrored in %s yet: carnation mirror URL %s "
+		    "--key KEY",
+		    o->store, o->store);
 	return RESULT_USAGE;
 }
 
@@ -143,7 +150,7 @@ settle_key(const struct mirror_work *w, struct why *why)
 	if (result != RESULT_GOOD)
 		return result;
 	if (ring->n == 0)
-		return no_key(why);
+		return no_words(w->options, why);
 	if (k == NULL || keyring_find(ring, k) != NULL)
 		return RESULT_GOOD;
 	why_set(why,
@@ -198,12 +205,8 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 	enum result result;
 
 	/* No store is created that nothing can be put into. */
-	if (o->key == NULL && !store_is(o->store)) {
-		if (o->url != NULL)
-			return no_key(why);
-		why_set(why, "%s: there is no store", o->store);
-		return RESULT_LOCAL;
-	}
+	if (o->key == NULL && !store_is(o->store))
+		return no_words(o, why);
 	w->store = store_open(o->store, true, why);
 	if (w->store == NULL)
 		return RESULT_LOCAL;
@@ -236,8 +239,7 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 		take_options(o, st);
 	if (result != RESULT_GOOD || st->url[0] != '\0')
 		return result;
-	why_set(why, "missing URL: nothing is remembered in %s yet", o->store);
-	return RESULT_USAGE;
+	return no_words(o, why);
 }
 
 /* -------------------------------------------------------------- the run */
