@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "archive/download.h"
 #include "archive/manifest.h"
 #include "archive/state.h"
 #include "util/result.h"
@@ -21,17 +22,12 @@ enum {
 
 enum mirror_level { MIRROR_INFO, MIRROR_WARNING, MIRROR_ERROR };
 
-struct mirror_progress {
-	uint64_t files, files_all;
-	uint64_t bytes, bytes_all; /* bytes_all: at most */
-};
-
 /* Receives progress and messages. */
 struct mirror_listener {
 	/* One line for a person. */
 	void (*say)(void *arg, enum mirror_level level, const char *text);
 	/* Often, while files come. */
-	void (*progress)(void *arg, const struct mirror_progress *p);
+	void (*progress)(void *arg, const struct download *d);
 	void *arg;
 };
 

@@ -251,18 +251,6 @@ disk_allows(const struct mirror_work *w, const struct download *d,
 
 /* --------------------------------------------------------------- files */
 
-static void
-taking_on_progress(void *arg, const struct download *d)
-{
-	const struct mirror_listener *l = arg;
-	const struct mirror_progress p = { .files = d->files,
-		.files_all = d->n_missing,
-		.bytes = d->bytes,
-		.bytes_all = d->to_come };
-
-	l->progress(l->arg, &p);
-}
-
 static enum result
 stopped(const struct mirror_work *w, struct why *why)
 {
@@ -390,7 +378,7 @@ static enum result
 fetch_until_whole(
     const struct mirror_work *w, struct mirror_found *f, struct why *why)
 {
-	struct mirror_listener l = w->options->listener;
+	const struct mirror_listener *l = &w->options->listener;
 	enum result result = RESULT_FAILED;
 	bool again = true;
 
@@ -398,9 +386,8 @@ fetch_until_whole(
 		struct download d = { .fetcher = w->fetcher,
 			.sources = w->sources,
 			.store = w->store,
-			.progress =
-			    l.progress != NULL ? taking_on_progress : NULL,
-			.arg = &l };
+			.progress = l->progress,
+			.arg = l->arg };
 
 		again = false;
 		result = fetch_all(w, f, &d, &again, why);
@@ -539,6 +526,10 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f,
 		return result;
 	manifest_folded(m, on_folded, &folded);
 	out->changes = taking_compare(w, m);
+	/* Without its manifest, a release is taken for another one. */
+	if (aim == MIRROR_MEND && !store_put_manifest(w->store, m->serial,
+				      buf_view(&f->found.text), &out->why))
+		return RESULT_LOCAL;
 	if (!store_build(w->store, m, buf_view(&f->found.text), &out->why))
 		return RESULT_LOCAL;
 	if (aim == MIRROR_SWITCH)

@@ -41,24 +41,24 @@ mirror_display_clear(struct mirror_display *d)
 }
 
 static void
-mirror_show_progress(const struct mirror_progress *p, uint64_t took_ms)
+mirror_show_progress(const struct download *p, uint64_t took_ms)
 {
 	uint64_t rate = took_ms == 0 ? 0 : p->bytes * 1000 / took_ms;
-	uint64_t left = p->bytes_all > p->bytes ? p->bytes_all - p->bytes : 0;
+	uint64_t left = p->to_come > p->bytes ? p->to_come - p->bytes : 0;
 	char done[SIZE_TEXT], all[SIZE_TEXT], speed[SIZE_TEXT];
 
 	size_text(p->bytes, done);
-	size_text(p->bytes_all, all);
+	size_text(p->to_come, all);
 	size_text(rate, speed);
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " files, %s of %s, %s/s",
-	    p->files, p->files_all, done, all, speed);
+	fprintf(stderr, "\r%" PRIu64 " of %zu files, %s of %s, %s/s", p->files,
+	    p->n_missing, done, all, speed);
 	if (rate > 0)
 		fprintf(stderr, ", %" PRIu64 " s left", left / rate);
 	fputs("\x1b[K", stderr);
 }
 
 static void
-on_progress(void *arg, const struct mirror_progress *p)
+on_progress(void *arg, const struct download *p)
 {
 	struct mirror_display *d = arg;
 	uint64_t now;

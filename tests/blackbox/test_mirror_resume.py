@@ -2,9 +2,12 @@
 """`carnation mirror` after a run that was killed, or could not write, between
 the switch to a release and the state that remembers it; and what failed runs
 leave."""
+import pytest
+
 import origin as o
+from life import carnation
 from mirroring import fresh, key, mirror, origin, page  # noqa: F401
-from signed import Author, Key, object_path, sha256
+from signed import MANIFEST, Author, Key, object_path, sha256
 
 
 def forgetting(mirror, run):
@@ -124,3 +127,86 @@ def test_what_failed_runs_fetched_does_not_pile_up(mirror, origin):
     mirror.fails(1)
     assert not one.exists() and b.exists()
     assert "b.gmi" not in origin.paths
+
+
+# ------------------------------------------------------ a release that has rotted
+
+def lose(path):
+    path.unlink()
+
+
+def replace(path):
+    """The same bytes, but not the object itself."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+
+
+def shorten(path):
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("path, fault, fetched", [
+    ("page.gmi", lose, 0), ("page.gmi", replace, 0), ("page.gmi", shorten, 1),
+    ("mirror/capsule.tar", lose, 0), ("mirror/MANIFEST", shorten, 0),
+    ("mirror/MANIFEST", lose, 0)])
+def test_a_release_that_is_not_whole(mirror, origin, path, fault, fetched):
+    """Is as good as none: made again from what is there, and fetched where that
+    is not enough. The next run has nothing to do."""
+    thing = object_path(mirror.store, sha256(origin.files["page.gmi"]))
+    fault(mirror.store / "current" / path)
+    if fetched:  # names and sizes alone say so
+        thing.unlink()
+    mirror.updated()
+    assert origin.paths == [MANIFEST] + fetched * ["page.gmi"]
+    assert mirror.visible()[1] == origin.files
+    mirror.silent()
+
+
+def test_a_file_that_verify_found_wrong(mirror, origin):
+    """Of the same size, so that a run without news does not notice."""
+    thing = object_path(mirror.store, sha256(origin.files["page.gmi"]))
+    data = bytearray(thing.read_bytes())
+    data[5] ^= 1
+    thing.chmod(0o644)
+    thing.write_bytes(data)
+    mirror.silent()
+    assert carnation("verify", mirror.store).returncode == 3
+    origin.clear()
+    mirror.updated()
+    assert origin.paths == [MANIFEST, "page.gmi"]
+    assert carnation("verify", mirror.store).returncode == 0
+    mirror.silent()
+
+
+def test_an_older_release_that_verify_found_wrong(mirror, origin):
+    old = origin.files["page.gmi"]
+    second = origin.publish(page(2))
+    mirror.updated()
+    thing = object_path(mirror.store, sha256(old))
+    thing.chmod(0o644)
+    thing.write_bytes(b"x" * len(old))
+    assert carnation("verify", mirror.store).returncode == 3
+    done = mirror.run()
+    assert done.returncode == 0 and "older releases lack 1 file" in done.stderr
+    assert not thing.exists()
+    origin.serve({**second, "old.gmi": old})  # somebody has it by its hash
+    carnation("verify", mirror.store)
+    done = mirror.run()
+    assert done.returncode == 0 and thing.read_bytes() == old, done
+    assert carnation("verify", mirror.store).returncode == 0
+
+
+def test_a_rolled_back_release_that_is_not_whole(mirror, origin):
+    """Is mended, and not given up for the newest."""
+    first = origin.files
+    origin.publish(page(2))
+    mirror.updated()
+    assert carnation("rollback", mirror.store).returncode == 0
+    (mirror.store / "current/robots.txt").unlink()
+    done = mirror.run()
+    assert done.returncode == 0 and mirror.serving() == 1, done
+    assert (mirror.store / "current/robots.txt").read_bytes() == \
+        first["robots.txt"]
+    assert mirror.state()["serial"] == "2"
