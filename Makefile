@@ -225,7 +225,8 @@ confdir   = $(DESTDIR)$(SYSCONFDIR)/carnation
 fill      = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 pages     = carnation.8 carnation.conf.5 capsule.conf.5 carnation-mirror.7
 units     = carnation.service carnation.socket \
-            carnation-mirror@.service carnation-mirror@.timer
+            carnation-mirror@.service carnation-mirror@.timer \
+            carnation-mirrors.service carnation-mirrors.timer
 section   = $(subst .,,$(suffix $(1)))
 
 # The example becomes the configuration only where there is none.

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from harness import CARNATION, TIMEOUT, ROOT, Server, tree
-from life import (Plain, free_port, hup, own_network, root_only, settle,
-                  wrapper)
+from life import (Plain, carnation, free_port, hup, own_network, root_only,
+                  settle, wrapper)
 from origin import Origin
 from signed import Author, Key, check_store
 
@@ -193,14 +193,16 @@ def units(place):
 
 
 UNITS = ("carnation.service", "carnation.socket", "carnation-mirror@.service",
-         "carnation-mirror@.timer")
+         "carnation-mirror@.timer", "carnation-mirrors.service",
+         "carnation-mirrors.timer")
 systemd_only = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="no systemd here")
 
 
 @systemd_only
 @pytest.mark.parametrize("unit", [
-    "carnation.service", "carnation-mirror@.service"])
+    "carnation.service", "carnation-mirror@.service",
+    "carnation-mirrors.service"])
 def test_the_units_are_hardened(units, unit):
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager",
@@ -274,10 +276,45 @@ def test_make_install_names_the_user_that_it_cannot_make(place, install):
 
 def test_what_a_mirrors_unit_counts_as_success(units):
     """Later is not a failure, staleness is; the run ends itself in time."""
-    name = "carnation-mirror@.service"
-    assert unit_value(units, "SuccessExitStatus", name) == ["1"]
-    assert unit_value(units, "TimeoutStartSec", name) == ["6h 5min"]
-    assert unit_value(units, "ConditionPathExists", name) == []
+    for name in ("carnation-mirror@.service", "carnation-mirrors.service"):
+        assert unit_value(units, "SuccessExitStatus", name) == ["1"]
+        assert unit_value(units, "ConditionPathExists", name) == []
+        # Of one run, and of as many as there are stores.
+        assert unit_value(units, "TimeoutStartSec", name) == [
+            "6h 5min" if "@" in name else "infinity"]
+    assert "(6h)" in carnation("help", "mirror").stdout
+
+
+@root_only
+def test_what_root_does_by_hand_the_service_can_go_on_with(place):
+    """The first run of carnation-mirrors.service, as its file says."""
+    place.chmod(0o755)
+    key = Key.new()
+    public, _ = key.write(place)
+    text = (PACKAGING / "carnation-mirrors.service").read_text()
+    block = text.split("a copy of:\n#\n")[1].split("\n[Unit]")[0]
+    make, run = re.sub(r"^#\s*", "", block, flags=re.M).replace(
+        "\\\n", "").splitlines()
+    stores = place / "var/lib/carnation-mirror"
+    with Origin(place) as origin:
+        origin.author = Author(key, origin.url())
+        origin.publish()
+        for line in (make, run):
+            for old, new in (("/var/lib/", f"{place}/var/lib/"),
+                             ("-o carnation -g carnation", "-o 65534 -g 65534"),
+                             ("capsule-1.pub", str(public)),
+                             ("gemini://example.org/", origin.url())):
+                line = line.replace(old, new)
+            done = subprocess.run(
+                ["sh", "-euc", f'carnation() {{ {CARNATION.resolve()} "$@"; }}\n'
+                 + line], capture_output=True, text=True)
+            assert done.returncode == 0, done
+        assert {p.stat().st_uid for p in stores.rglob("*")} == {65534}
+        origin.publish({"page.gmi": "# News\n"})
+        done = carnation("mirror", "--all", stores,
+                         wrapper=wrapper("user", "65534"))
+    assert done.returncode == 0 and "now serving 2" in done.stdout, done
+    assert check_store(stores / "NAME", [key.public]).serial == 2
 
 
 def unit_value(units, key, unit="carnation.service"):
@@ -331,18 +368,44 @@ def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
         assert check_store(store, [key.public]).serial == 1
         assert "contact: me\n" in (store / "trace").read_text()
         origin.publish({"page.gmi": "# News\n"})
-        line = (units / "carnation-mirror.cron").read_text().splitlines()[-1]
-        assert re.match(r"[\d*/ ]+ carnation ", line) and "%" not in line
-        line = line.split(" carnation ", 1)[1]
-        for name, value in (("-i 0-3000", "-i 0-0"),
-                            ("gemini://example.org/", origin.url()),
-                            ("/srv/mirrors/example.org", str(store))):
-            assert name in line, line
-            line = line.replace(name, value)
-        done = subprocess.run(["sh", "-euc", line], cwd=place,
+        # As it is without an entry in EnvironmentFile=, and from cron.
+        again = unit_value(units, "ExecStart", "carnation-mirror@.service")[0]
+        for name, value in (("$OPTIONS $URL ", ""), ("%i", "home"),
+                            ("%S", str(place / "state"))):
+            again = again.replace(name, value)
+        done = subprocess.run([CARNATION, *again.split()[1:]], cwd=place,
                               capture_output=True, text=True)
-    assert done.returncode == 0 and "now serving 2" in done.stdout, done
-    assert check_store(store, [key.public]).serial == 2
+        assert done.returncode == 0 and "now serving 2" in done.stdout, done
+        for serial in (3, 4):
+            origin.publish({"page.gmi": f"# {serial}\n"})
+            done = cron_line(units, store.parent, quiet=serial == 4)
+            assert done.returncode == 0, done
+            assert ("now serving 3" in done.stdout) == (serial == 3), done
+            assert check_store(store, [key.public]).serial == serial
+    for quiet in (False, True):  # the origin is gone
+        done = cron_line(units, store.parent, quiet)
+        assert (done.stdout + done.stderr == "") == quiet, done
+    (store / "state").write_text("nonsense\n")
+    assert "line 1" in cron_line(units, store.parent, quiet=True).stdout
+
+
+def cron_line(units, stores, quiet):
+    """Runs what is installed for cron, or its form that speaks only when a
+    person is wanted."""
+    *lines, user, line = (
+        units / "carnation-mirror.cron").read_text().splitlines()
+    assert user == "MAILTO=root"
+    assert re.match(r"[\d*/ ]+ carnation ", line) and "%" not in line
+    line = line.split(" carnation ", 1)[1]
+    if quiet:
+        last = lines[-1].removeprefix("# ")
+        assert last.startswith("out=$(") and "%" not in last
+        line = line.split("; ")[0] + "; " + last
+    for name, value in (("-i 0-3000", "-i 0-0"),
+                        ("/srv/mirrors", str(stores))):
+        assert name in line, line
+        line = line.replace(name, value)
+    return subprocess.run(["sh", "-uc", line], capture_output=True, text=True)
 
 
 def alarm(place):
