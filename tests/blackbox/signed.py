@@ -531,3 +531,43 @@ def check_store(store, keys):
     left = [*(store / "tmp").glob("*"), *(store / "releases").glob("*.new")]
     need(not left, f"left behind: {left}")
     return m
+
+
+# The names of a state: how a value looks, and how often it may come.
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+TEXT, PUBLIC, HASH = r"\S(.*\S)?", r"[A-Za-z0-9+/]{56}", r"[0-9a-f]{64}"
+STATE = {
+    "mirror": ("yes", 1), "origin": ("origin", 1), "upstream": ("origin", 1),
+    "key": (PUBLIC, 16), "announced-key": (PUBLIC, 16),
+    "retired-key": (PUBLIC, 16), "serial": (NUMBER, 1), "manifest": (HASH, 1),
+    "created": (TIME, 1), "refresh": (TIME, 1), "final": ("yes", 1),
+    "checked": (TIME, 1), "heard": (TIME, 1), "synced": (TIME, 1),
+    "archive-begun": (NUMBER, 1), "retracted": (NUMBER, 256),
+    "certificate": (rf"gemini://\S+/ {HASH}", 64), "host": (TEXT, 1),
+    "contact": (TEXT, 1), "url": ("origin", 1), "also": ("origin", 8),
+    "max-file": (NUMBER, 1), "max-bytes": (NUMBER, 1),
+    "max-files": (NUMBER, 1), "limit-rate": (NUMBER, 1), "proxy": (TEXT, 1),
+    "strict-tls": ("yes", 1), "stale-after": (rf"{NUMBER}|never", 1)}
+
+
+def read_state(store):
+    """STORE/state, name -> value, or a list of those that may be repeated."""
+    data = (Path(store) / "state").read_bytes()
+    need(len(data) <= 1 << 16 and data.endswith(b"\n"), "its size or end")
+    first, *lines = data.decode()[:-1].split("\n")
+    need(first == "carnation-store: 2", first)
+    found = {}
+    for line in lines:
+        name, colon, value = line.partition(": ")
+        need(colon and name in STATE, f"a line of the state: {line!r}")
+        shape, most = STATE[name]
+        if shape == "origin":
+            check_origin(value)
+        else:
+            need(re.fullmatch(shape, value, re.A | re.S), line)
+        found.setdefault(name, []).append(value)
+        need(len(found[name]) <= most, f"{name}: too many")
+    need(sum(len(found.get(k, [])) for k in (
+        "key", "announced-key", "retired-key")) <= 16, "too many keys")
+    return {name: values if STATE[name][1] > 1 else values[0]
+            for name, values in found.items()}

@@ -2,6 +2,7 @@
 """The tests' own second implementation of the format (signed.py) and their
 hostile server (origin.py): stock tools accept the one, a client meets the
 other. What these two say of carnation is worth no more than this."""
+import re
 import shutil
 import socket
 import ssl
@@ -12,10 +13,13 @@ import time
 import pytest
 
 import origin as o
+from harness import ROOT
+from life import carnation
 from origin import Origin
-from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, Manifest, Wrong,
-                    check, check_files, check_store, make_store, name_fault,
-                    object_path, opened, parse)
+from signed import (ARCHIVE, CAPSULE, MANIFEST, STATE, Author, Key, Manifest,
+                    Wrong, check, check_files, check_store, make_store,
+                    name_fault, object_path, opened, parse, read_state, sha256,
+                    stamp)
 from tools import parallel, tree
 
 ORIGIN = "gemini://example.org/"
@@ -168,6 +172,55 @@ def test_a_store_and_what_is_wrong_with_one(place, author):
     thing.write_bytes(bytes(data))
     with pytest.raises(Wrong):
         check_store(store, keys)
+
+
+# --------------------------------------------------------------- the state
+
+def test_the_names_of_a_state_are_those_of_the_page():
+    page = (ROOT / "src/man/carnation-mirror.7").read_text()
+    page = page.split("\n.Ss The state\n")[1].split("\n.Sh ")[0]
+    items = re.findall(r"^\.It Li (.*)$", page, re.M)
+    assert sorted(n for i in items for n in i.split(" , ")) == sorted(STATE)
+
+
+def test_the_state_is_what_the_page_says(place, author):
+    """As a mirror and an author leave it; and in another order."""
+    site = Origin(place)
+    with site:
+        site.author = Author(author.key, site.url())
+        site.publish(next_key=Key.new("capsule-2").public)
+        public, secret = author.key.write(place)
+        store = place / "store"
+        run = ["mirror", "--key", public, "--host", "me.example",
+               "--contact", "mailto:me", "--max-file", "1M", site.url(),
+               store]
+        assert carnation(*run).returncode == 0
+        state = read_state(store)
+        assert state["key"] == [author.key.public]
+        m = check(site.files[MANIFEST], state["key"])
+        assert state["announced-key"] == [m.next_key]
+        assert (state["mirror"], state["origin"], state["upstream"]) == (
+            "yes", site.url(), site.url())
+        signed_part = site.files[MANIFEST].split(b"\n", 2)[2]
+        assert (state["serial"], state["manifest"]) == (
+            "1", sha256(signed_part))
+        assert state["created"] == stamp(m.created)
+        assert state["heard"] == state["checked"]
+        assert state["certificate"][0].startswith(site.url() + " ")
+        assert (state["host"], state["url"], state["max-file"]) == (
+            "me.example", site.url(), str(1 << 20))
+        first, *lines = (store / "state").read_text().splitlines()
+        (store / "state").write_text("\n".join(
+            [first, *reversed(lines), ""]))
+        assert carnation("mirror", store).returncode == 0
+        assert read_state(store).keys() == state.keys()
+    src = tree(place / "src", {"index.gmi": "# Home\n"})
+    done = carnation("publish", "--key", secret, "--origin", ORIGIN, src,
+                     place / "authors")
+    assert done.returncode == 0, done.stderr
+    state = read_state(place / "authors")
+    assert (state["origin"], state["serial"]) == (ORIGIN, "1")
+    assert "mirror" not in state and "url" not in state
 
 
 # ---------------------------------------------------------- the hostile server
