@@ -82,43 +82,33 @@ refuse_why(struct report *r, enum result result, const struct why *why)
 
 /* -------------------------------------------------- what the store remembers */
 
+/* Opens the store, or makes it, and reads its state. */
 static enum result
-store_take_lock(struct publish *p, struct report *r)
+store_take(struct publish *p, bool create, struct report *r)
 {
+	const char *path = p->o->store;
+	enum store_lock lock = STORE_LOCKED;
 	struct why why;
 
-	switch (store_lock(p->store, &why)) {
-	case STORE_LOCKED:
-		return RESULT_GOOD;
-	case STORE_BUSY:
-		return publish_refuse(r, RESULT_FAILED, p->o->store,
+	p->store = store_open(path, create, &why);
+	if (p->store != NULL && !p->o->look_only)
+		lock = store_lock(p->store, &why);
+	if (lock == STORE_BUSY)
+		return publish_refuse(r, RESULT_FAILED, path,
 		    "in use by another run: try again later");
-	case STORE_LOCK_FAILED:
-		break;
-	}
-	return refuse_why(r, RESULT_LOCAL, &why);
-}
-
-static enum result
-store_take(struct publish *p, struct report *r)
-{
-	enum result result = RESULT_GOOD;
-	struct why why;
-
-	p->store = store_open(p->o->store, false, &why);
-	if (p->store == NULL)
+	if (p->store == NULL || lock == STORE_LOCK_FAILED)
 		return refuse_why(r, RESULT_LOCAL, &why);
-	if (!p->o->look_only)
-		result = store_take_lock(p, r);
-	if (result != RESULT_GOOD)
-		return result;
 	switch (state_read(p->store, &p->state, &why)) {
 	case STATE_READ:
-		return RESULT_GOOD;
+		/* Somebody else may have been the first. */
+		return !create ? RESULT_GOOD
+			       : publish_refuse(r, RESULT_FAILED, path,
+				     "another run has just published here: "
+				     "start again");
 	case STATE_NONE:
 		if (store_current(p->store) == 0 && file_is_absent(errno))
 			return RESULT_GOOD;
-		return publish_refuse(r, RESULT_LOCAL, p->o->store,
+		return publish_refuse(r, RESULT_LOCAL, path,
 		    "its file \"state\" is missing, and with it the keys: put "
 		    "it back from a backup, or publish into a new store with a "
 		    "higher serial (--serial)");
@@ -142,24 +132,6 @@ store_check_room(const struct publish *p, struct report *r)
 	if (fd != -1)
 		(void)close(fd);
 	return RESULT_GOOD;
-}
-
-static enum result
-store_make(struct publish *p, struct report *r)
-{
-	enum result result;
-	struct why why;
-
-	p->store = store_open(p->o->store, true, &why);
-	if (p->store == NULL)
-		return refuse_why(r, RESULT_LOCAL, &why);
-	result = store_take_lock(p, r);
-	/* Somebody else may have been the first. */
-	if (result == RESULT_GOOD &&
-	    state_read(p->store, &p->state, &why) != STATE_NONE)
-		result = publish_refuse(r, RESULT_FAILED, p->o->store,
-		    "another run has just published here: start again");
-	return result;
 }
 
 /* Reads the manifest of the last release, and opens that. */
@@ -483,8 +455,8 @@ publish_prepare(struct publish *p, struct report *r)
 {
 	const struct publish_options *o = p->o;
 	const struct signify_key *next = NULL;
-	enum result result =
-	    store_is(o->store) ? store_take(p, r) : store_check_room(p, r);
+	enum result result = store_is(o->store) ? store_take(p, false, r)
+						: store_check_room(p, r);
 
 	if (result == RESULT_GOOD)
 		result = publish_find_origin(o, p->state.origin, &p->origin, r);
@@ -587,7 +559,7 @@ publish_commit(struct publish *p, struct report *r)
 		    "than %d MiB",
 		    MANIFEST_MAX >> 20);
 	else if (p->store == NULL)
-		result = store_make(p, r);
+		result = store_take(p, true, r);
 	if (result == RESULT_GOOD)
 		result = publish_source_keep(&p->source, p->store, r);
 	if (result == RESULT_GOOD)

@@ -79,50 +79,13 @@ publish_successor(const struct publish_options *o, const struct keyring *ring,
 	return key_is(o->key, announced) ? NULL : announced;
 }
 
-static enum result
-signer_check(const struct publish_options *o, const struct keyring *ring,
-    const struct keyring_key *known, bool is_announced, struct report *r)
-{
-	if (ring->n == 0 || is_announced ||
-	    (known != NULL && known->standing == KEYRING_PINNED))
-		return RESULT_GOOD;
-	if (known != NULL && known->standing == KEYRING_RETIRED)
-		return publish_refuse(r, RESULT_REFUSED, o->store,
-		    "this key is retired: its successor has signed already");
-	return publish_refuse(r, RESULT_REFUSED, o->store,
-	    "pins another key, and the last release does not announce this "
-	    "key: mirrors would refuse what it signs. Have the key that signs "
-	    "now announce it (--next-key), and wait until they have that");
-}
-
-static enum result
-next_check(const struct publish_options *o, const struct keyring *ring,
-    const struct signify_key *signer, const struct signify_key *next,
-    struct report *r)
-{
-	const struct keyring_key *known = keyring_find(ring, next);
-	const struct keyring_key *signing = keyring_find(ring, signer);
-
-	if (signify_key_equal(signer, next))
-		return publish_refuse(r, RESULT_USAGE, NULL,
-		    "--next-key is the key that signs already");
-	if (known == NULL ||
-	    (known->standing != KEYRING_RETIRED &&
-		(signing == NULL || signing->standing == KEYRING_PINNED)))
-		return RESULT_GOOD;
-	return publish_refuse(r, RESULT_REFUSED, o->store,
-	    "--next-key: this key is retired, or would be with this release, "
-	    "and mirrors take nothing that it signs: announce one that is new");
-}
-
 enum result
 publish_check_keys(const struct publish_options *o, const struct keyring *ring,
     const struct manifest *before, const struct signify_key *signer,
     const struct signify_key *next, bool *other, struct report *r)
 {
 	const struct signify_key *announced = key_announced(ring, before);
-	const struct keyring_key *known;
-	enum result result = RESULT_GOOD;
+	const struct keyring_key *known, *after;
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
 	struct buf text;
 
@@ -132,14 +95,29 @@ publish_check_keys(const struct publish_options *o, const struct keyring *ring,
 	if (signer == NULL)
 		return RESULT_GOOD;
 	known = keyring_find(ring, signer);
+	after = next == NULL ? NULL : keyring_find(ring, next);
 	*other =
 	    ring->n > 0 && (known == NULL || known->standing != KEYRING_PINNED);
-	result = signer_check(o, ring, known, key_is(signer, announced), r);
-	if (result == RESULT_GOOD && next != NULL)
-		result = next_check(o, ring, signer, next, r);
-	if (result != RESULT_GOOD || announced == NULL ||
-	    key_is(announced, signer) || key_is(announced, next))
-		return result;
+	if (known != NULL && known->standing == KEYRING_RETIRED)
+		return publish_refuse(r, RESULT_REFUSED, o->store,
+		    "this key is retired: its successor has signed already");
+	if (*other && !key_is(announced, signer))
+		return publish_refuse(r, RESULT_REFUSED, o->store,
+		    "pins another key, and the last release does not announce "
+		    "this key: mirrors would refuse what it signs. Have the "
+		    "key that signs now announce it (--next-key), and wait "
+		    "until they have that");
+	if (key_is(signer, next))
+		return publish_refuse(r, RESULT_USAGE, NULL,
+		    "--next-key is the key that signs already");
+	if (after != NULL && (*other || after->standing == KEYRING_RETIRED))
+		return publish_refuse(r, RESULT_REFUSED, o->store,
+		    "--next-key: this key is retired, or would be with this "
+		    "release, and mirrors take nothing that it signs: announce "
+		    "one that is new");
+	if (announced == NULL || key_is(announced, signer) ||
+	    key_is(announced, next))
+		return RESULT_GOOD;
 	buf_wrap(&text, memory, sizeof(memory));
 	(void)signify_key_text(announced, &text);
 	report_add(r, REPORT_WARNING, o->store, 0,
@@ -226,42 +204,35 @@ static void
 findings_report(const struct lint *l, const struct host *h, struct report *r)
 {
 	const struct lint_finding *f;
-	size_t n, shown[LINT_ERROR + 1] = { 0 };
+	size_t n;
 
 	f = lint_findings(l, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (f[i].level != LINT_WARNING && f[i].level != LINT_ERROR)
-			continue;
-		shown[f[i].level]++;
-		page_problem(r,
-		    f[i].level == LINT_ERROR ? REPORT_ERROR : REPORT_WARNING, h,
-		    f[i].file == NULL ? "" : f[i].file, f[i].line, "%s: %s",
-		    f[i].rule->code, f[i].text);
-	}
-	/* Those of a flood that the linter only counted. */
-	r->errors += lint_count(l, LINT_ERROR) - shown[LINT_ERROR];
-	r->warnings += lint_count(l, LINT_WARNING) - shown[LINT_WARNING];
+	for (size_t i = 0; i < n; i++)
+		if (f[i].level == LINT_WARNING || f[i].level == LINT_ERROR)
+			page_problem(r,
+			    f[i].level == LINT_ERROR ? REPORT_ERROR
+						     : REPORT_WARNING,
+			    h, f[i].file == NULL ? "" : f[i].file, f[i].line,
+			    "%s: %s", f[i].rule->code, f[i].text);
 }
 
 struct checking {
 	const struct publish_source *s;
 	const struct publish_options *o;
 	struct report *r;
-	size_t absolute, nowhere, folded;
 };
 
 static void
 link_report(const struct checking *c, const struct lint_reference *link,
-    size_t n, const char *what)
+    const char *what)
 {
 	bool cut = link->url.len > URL_SHOWN_MAX;
 	struct slice url =
 	    cut ? slice_head(link->url, URL_SHOWN_MAX) : link->url;
 
-	if (n <= PUBLISH_SHOWN_MAX)
-		page_problem(c->r, REPORT_WARNING, c->s->root.host, link->page,
-		    link->line, "link to %.*s%s: %s", SLICE_ARGS(url),
-		    cut ? "..." : "", what);
+	page_problem(c->r, REPORT_WARNING, c->s->root.host, link->page,
+	    link->line, "link to %.*s%s: %s", SLICE_ARGS(url), cut ? "..." : "",
+	    what);
 }
 
 /* Whether a mirror can answer with what lies at path, or with a listing. */
@@ -282,27 +253,18 @@ link_is_listed(const struct publish_source *s, const char *path)
 static void
 link_check(void *arg, const struct lint_reference *link)
 {
-	struct checking *c = arg;
+	const struct checking *c = arg;
 
 	if (link->absolute)
-		link_report(c, link, ++c->absolute,
+		link_report(c, link,
 		    "it takes a mirror's readers to the origin, which may be "
 		    "gone; leave out the host");
 	if (link->status != STATUS_SUCCESS || link_is_listed(c->s, link->path))
 		return;
-	link_report(c, link, ++c->nowhere,
+	link_report(c, link,
 	    publish_retracts(c->o, link->path)
 		? "retracted with this release"
 		: "the manifest lists no such file: no mirror will have it");
-}
-
-static void
-more_report(const struct checking *c, size_t n, const char *what)
-{
-	if (n > PUBLISH_SHOWN_MAX)
-		report_add(c->r, REPORT_WARNING,
-		    c->s->root.host->conf->root.text, 0, "%zu more %s",
-		    n - PUBLISH_SHOWN_MAX, what);
 }
 
 enum result
@@ -319,10 +281,6 @@ publish_lint(const struct publish_source *s, const struct publish_options *o,
 		lint_on_link(l, link_check, &c);
 		if (lint_run(l, s->root.hosts, s->root.host, mime)) {
 			findings_report(l, s->root.host, r);
-			more_report(
-			    &c, c.absolute, "links name the origin's host");
-			more_report(&c, c.nowhere,
-			    "links lead to no file of the manifest");
 			*warnings = lint_count(l, LINT_WARNING);
 			result = lint_count(l, LINT_ERROR) > 0 ? RESULT_FAILED
 							       : RESULT_GOOD;
@@ -340,13 +298,12 @@ publish_lint(const struct publish_source *s, const struct publish_options *o,
 static void
 name_check(void *arg, const char *a, const char *b)
 {
-	struct checking *c = arg;
+	const struct checking *c = arg;
 
-	if (++c->folded <= PUBLISH_SHOWN_MAX)
-		page_problem(c->r, REPORT_WARNING, c->s->root.host, b, 0,
-		    "differs from %s in case alone: some file systems can "
-		    "keep only one of them",
-		    a);
+	page_problem(c->r, REPORT_WARNING, c->s->root.host, b, 0,
+	    "differs from %s in case alone: some file systems can keep only "
+	    "one of them",
+	    a);
 }
 
 /* Mirrors keep to limits, which are known. */
@@ -373,51 +330,42 @@ publish_check_list(const struct publish_source *s, const struct manifest *list,
 	struct checking c = { .s = s, .r = r };
 
 	manifest_folded(list, name_check, &c);
-	more_report(&c, c.folded, "names differ from others in case alone");
 	size_check(
 	    &c, list->largest, PUBLISH_FILE_USUAL, "in the largest file");
 	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
 }
 
-/* The rule of capsule.conf that decides about path: each is asked alone. NULL:
- * none. */
-static const struct conf_text *
-rule_of(const struct host *h, const char *path)
-{
-	const struct conf_content *all = &h->content;
-	struct host one = *h;
-
-	one.content.n_redirects = 0;
-	one.content.gone.n = 1;
-	for (size_t i = 0; i < all->gone.n; i++) {
-		one.content.gone.item = &all->gone.item[i];
-		if (inventory_policy(&one, path) != STATUS_NONE)
-			return &all->gone.item[i];
-	}
-	one.content.n_redirects = 1;
-	one.content.gone.n = 0;
-	for (size_t i = 0; i < all->n_redirects; i++) {
-		one.content.redirects = &all->redirects[i];
-		if (inventory_policy(&one, path) != STATUS_NONE)
-			return &all->redirects[i].from;
-	}
-	return NULL;
-}
-
-/* False, and a problem, when no mirror would get it. */
+/* False, and a problem, when no mirror would get it: the rule of capsule.conf that
+ * decides about path is found by asking each alone. */
 static bool
 reached_check(const struct host *h, const char *path, struct report *r)
 {
-	const struct conf_text *rule;
+	const struct conf_content *all = &h->content;
+	const struct conf_text *rule = NULL;
+	struct host one = *h;
 
 	if (inventory_policy(h, path) == STATUS_NONE)
 		return true;
-	rule = rule_of(h, path);
-	report_add(r, REPORT_ERROR, rule == NULL ? "capsule.conf" : rule->file,
-	    rule == NULL ? 0 : rule->line,
-	    "\"%s\" is also about %s, which mirrors must be able to fetch",
-	    rule == NULL ? "" : rule->text, path);
-	return false;
+	one.content.gone.n = 1;
+	one.content.n_redirects = 0;
+	for (size_t i = 0; i < all->gone.n && rule == NULL; i++) {
+		one.content.gone.item = &all->gone.item[i];
+		if (inventory_policy(&one, path) != STATUS_NONE)
+			rule = &all->gone.item[i];
+	}
+	one.content.gone.n = 0;
+	one.content.n_redirects = 1;
+	for (size_t i = 0; i < all->n_redirects && rule == NULL; i++) {
+		one.content.redirects = &all->redirects[i];
+		if (inventory_policy(&one, path) != STATUS_NONE)
+			rule = &all->redirects[i].from;
+	}
+	if (rule != NULL)
+		report_add(r, REPORT_ERROR, rule->file, rule->line,
+		    "\"%s\" is also about %s, which mirrors must be able to "
+		    "fetch",
+		    rule->text, path);
+	return rule == NULL;
 }
 
 enum result

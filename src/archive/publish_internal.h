@@ -10,8 +10,6 @@
 #include "archive/store.h"
 #include "capsule/inventory.h"
 
-enum { PUBLISH_SHOWN_MAX = 20 }; /* problems of one kind reported one by one */
-
 /* ------------------------------------------------------- publish_source.c */
 
 /* A capsule for reading. Zeroed = closed. */

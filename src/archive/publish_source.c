@@ -85,18 +85,6 @@ origin_of_source(const char *src, struct feed_origin *out, struct report *r)
 	return found;
 }
 
-static enum result
-origin_missing(const struct report *source, struct report *r)
-{
-	for (size_t i = 0; i < source->n; i++)
-		if (source->items[i].level == REPORT_ERROR)
-			report_add(r, REPORT_ERROR, source->items[i].file,
-			    source->items[i].line, "%s", source->items[i].text);
-	return publish_refuse(r, RESULT_USAGE, NULL,
-	    "missing origin: the first time, set origin in capsule.conf, or "
-	    "use --origin gemini://example.org");
-}
-
 /* said: what the command line or SRC sets; NULL: nothing. */
 static enum result
 origin_agree(const struct publish_options *o, const struct feed_origin *said,
@@ -136,12 +124,16 @@ publish_find_origin(const struct publish_options *o,
 
 	if (said == NULL && origin_of_source(o->src, &own, &source))
 		said = &own;
-	if (said == NULL && known[0] == '\0')
-		result = origin_missing(&source, r);
-	else
+	if (said != NULL || known[0] != '\0') {
 		result = origin_agree(o, said, known, out, r);
-	report_fini(&source);
-	return result;
+		report_fini(&source);
+		return result;
+	}
+	/* Its mistakes may be the reason; they are the first to be reported. */
+	*r = source;
+	return publish_refuse(r, RESULT_USAGE, NULL,
+	    "missing origin: the first time, set origin in capsule.conf, or "
+	    "use --origin gemini://example.org");
 }
 
 /* Whether one of two directories holds the other, or would. */
@@ -229,53 +221,38 @@ source_problem(const struct publish_source *s, const struct publish_file *f,
 /* Takes bytes of a file; false and why. */
 typedef bool source_sink(void *arg, struct slice bytes, struct why *why);
 
-static enum result
-source_read_open(const struct publish_source *s, const struct publish_file *f,
-    int fd, source_sink *sink, void *arg, struct report *r)
-{
-	uint8_t bytes[READ_SIZE];
-	struct stat now;
-	struct why why;
-	ssize_t n;
-
-	while ((n = fd_read(fd, bytes, sizeof(bytes))) > 0)
-		if (!sink(arg, slice_of(bytes, (size_t)n), &why)) {
-			report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
-			return RESULT_LOCAL;
-		}
-	if (n == -1 || fstat(fd, &now) == -1)
-		return source_problem(s, f, r);
-	return stamp_equal(&now, &f->stamp) ? RESULT_GOOD
-					    : source_changed(s, f, r);
-}
-
 /* Gives sink all of a file, which must be the one that was listed. */
 static enum result
 source_read(const struct publish_source *s, const struct publish_file *f,
     source_sink *sink, void *arg, struct report *r)
 {
 	enum result result = RESULT_GOOD;
-	struct stat st;
+	uint8_t bytes[READ_SIZE];
+	bool same = true, taken = true;
 	struct why why;
-	int fd;
+	struct stat st;
+	ssize_t n = 0;
+	int fd = -1;
 
-	if (f->made != NULL) {
-		if (sink(arg, buf_view(f->made), &why))
-			return RESULT_GOOD;
-		report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
-		return RESULT_LOCAL;
-	}
-	if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
-	    FILE_OPENED) {
-		page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
-		    "cannot be opened any more");
-		return RESULT_FAILED;
-	}
-	if (stamp_equal(&st, &f->stamp))
-		result = source_read_open(s, f, fd, sink, arg, r);
+	if (f->made != NULL)
+		taken = sink(arg, buf_view(f->made), &why);
+	else if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
+		 FILE_OPENED)
+		same = false;
 	else
+		same = stamp_equal(&st, &f->stamp);
+	while (fd != -1 && same && taken &&
+	       (n = fd_read(fd, bytes, sizeof(bytes))) > 0)
+		taken = sink(arg, slice_of(bytes, (size_t)n), &why);
+	if (n == -1)
+		result = source_problem(s, f, r);
+	else if (!taken)
+		result = publish_refuse(r, RESULT_LOCAL, NULL, "%s", why.text);
+	else if (!same || (fd != -1 && (fstat(fd, &st) == -1 ||
+					   !stamp_equal(&st, &f->stamp))))
 		result = source_changed(s, f, r);
-	(void)close(fd);
+	if (fd != -1)
+		(void)close(fd);
 	return result;
 }
 
@@ -347,9 +324,8 @@ static void
 source_leave_out(struct publish_source *s, enum report_level level,
     const char *path, const char *why, struct report *r)
 {
-	if (++s->left_out <= PUBLISH_SHOWN_MAX)
-		page_problem(
-		    r, level, s->root.host, path, 0, "left out: %s", why);
+	s->left_out++;
+	page_problem(r, level, s->root.host, path, 0, "left out: %s", why);
 }
 
 /* Reads what SRC serves, and reports what is left out. */
@@ -383,9 +359,6 @@ source_walk(struct publish_source *s, enum report_level level, struct report *r)
 		free(item->path);
 	}
 	all->n = n;
-	if (s->left_out > PUBLISH_SHOWN_MAX)
-		report_add(r, level, s->root.host->conf->root.text, 0,
-		    "%zu more are left out", s->left_out - PUBLISH_SHOWN_MAX);
 	return RESULT_GOOD;
 }
 
@@ -400,8 +373,7 @@ source_check_names(const struct publish_source *s, struct report *r)
 		if (fault == NULL)
 			continue;
 		page_problem(r, REPORT_ERROR, s->root.host, s->file[i].path, 0,
-		    "no manifest can list this name%s: %s",
-		    s->file[i].made != NULL ? " of the text copy" : "", fault);
+		    "no manifest can list this name: %s", fault);
 		result = RESULT_REFUSED;
 	}
 	return result;
@@ -449,19 +421,11 @@ publish_source_close(struct publish_source *s)
 
 /* -------------------------------------------------------------- their bytes */
 
-struct hashing {
-	struct digest digest;
-	uint64_t size;
-};
-
 static bool
 source_hash(void *arg, struct slice bytes, struct why *why)
 {
-	struct hashing *h = arg;
-
 	(void)why;
-	digest_add(&h->digest, bytes);
-	h->size += bytes.len;
+	digest_add(arg, bytes);
 	return true;
 }
 
@@ -472,14 +436,15 @@ source_hash_files(struct publish_source *s, struct report *r)
 
 	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++) {
 		struct publish_file *f = &s->file[i];
-		struct hashing h = { .size = 0 };
+		struct digest d;
 
-		digest_init(&h.digest);
-		result = source_read(s, f, source_hash, &h, r);
+		digest_init(&d);
+		result = source_read(s, f, source_hash, &d, r);
 		errno = ENOMEM;
-		if (!digest_end(&h.digest, f->digest) && result == RESULT_GOOD)
+		if (!digest_end(&d, f->digest) && result == RESULT_GOOD)
 			result = source_problem(s, f, r);
-		f->size = h.size;
+		f->size =
+		    f->made != NULL ? f->made->len : (uint64_t)f->stamp.st_size;
 	}
 	return result;
 }
