@@ -14,6 +14,7 @@
 #include "util/json.h"
 #include "util/log.h"
 #include "verbs/verb_key.h"
+#include "verbs/verb_mirror.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -319,10 +320,8 @@ store_mend(const struct verify_job *j, const struct verify_outcome *v)
 	size_t lacking;
 
 	why_clear(&why);
-	if (j->from == NULL && v->is_mirror) {
-		log_error("%s: run carnation mirror", j->copy);
-		return RESULT_FAILED;
-	}
+	if (j->from == NULL && v->is_mirror)
+		return verb_mirror_again(j->copy, j->json);
 	if (j->from == NULL) {
 		log_error("%s: publish the pages again, or name a mirror that "
 			  "has them: carnation verify --repair --from URL %s",
@@ -436,6 +435,8 @@ verify_run(void *job)
 		return verb_misused("--repair is for a store: %s", j->copy);
 	if (j->from != NULL && !j->repair)
 		return verb_misused("--from goes with --repair");
+	if (j->repair && !verb_store_become(j->copy))
+		return RESULT_LOCAL;
 	return verify(j);
 }
 

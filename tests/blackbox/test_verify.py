@@ -169,7 +169,7 @@ def write_state(store, files, signer, mirror=True, upstream=None, **fields):
     fields = {"mirror": mirror and "yes", "origin": origin,
               "upstream": upstream, "serial": serial,
               "manifest": sha256(text), "key": signer.public, **fields}
-    (store / "state").write_text("carnation-store: 1\n" + "".join(
+    (store / "state").write_text("carnation-store: 2\n" + "".join(
         f"{name}: {value}\n" for name, value in fields.items() if value))
 
 
@@ -970,7 +970,8 @@ class Mirror:
         self.first = self.source.publish()
         self.second = self.source.publish({"new.gmi": "# New\n"})
         self.store = make_store(place / "store", [self.first, self.second])
-        write_state(self.store, self.second, self.author.key)
+        write_state(self.store, self.second, self.author.key,
+                    url=self.source.url())
         self.current = self.store / "current"
 
     def verify(self, status=GOOD):
@@ -1325,6 +1326,167 @@ def test_a_repair_as_json(own):
     assert done.returncode == LATER and got["result"] == "later"
     assert got["changed"] == ["index.gmi", "page.gmi"]
     assert got["repaired"] == ["index.gmi"]
+
+
+# ------------------------------------------------- --repair of a mirror's store
+
+def mended(mirror, status=GOOD):
+    """What verify --repair reports; the line of carnation mirror is not its."""
+    lines = verify(mirror.store, "--repair", status=status)
+    if status == GOOD:
+        check_store(mirror.store, [mirror.author.key.public])
+        assert listed(mirror.store) is None
+    return [line for line in told(lines) if not line.startswith("mirror: ")]
+
+
+def test_a_repair_is_a_run_of_mirror(mirror):
+    """Which prints its line; and none when nothing is wrong."""
+    assert mended(mirror) == [] and mirror.source.log == []
+    rot(mirror.current / "page.gmi")
+    lines = verify(mirror.store, "--repair")
+    assert [line for line in lines if line.startswith("mirror: ")]
+    assert "repaired page.gmi" in lines
+    assert "1 repaired; 10 files" in lines[-1] and "as signed" in lines[-1]
+    rot(mirror.current / "page.gmi")
+    done = carnation("verify", "--repair", "--json", mirror.store)
+    got = json.loads(done.stdout)
+    assert got["result"] == "good" and got["repaired"] == ["page.gmi"]
+
+
+def test_the_next_run_of_mirror_repairs_what_is_listed(mirror):
+    rot(mirror.current / "page.gmi")
+    old = object_path(mirror.store, sha256(CAPSULE["index.gmi"]))
+    old.unlink()
+    mirror.verify(REFUSED)
+    assert carnation("mirror", mirror.store).returncode == GOOD
+    assert listed(mirror.store) is None
+    mirror.verify()
+    mirror.source.log.clear()
+    assert carnation("mirror", mirror.store).returncode == GOOD
+    assert mirror.source.paths == [MANIFEST]
+
+
+@pytest.mark.parametrize("path", ["index.gmi", "a b/café.txt", "new.gmi",
+                                  "picture.png", "empty.txt"])
+@pytest.mark.parametrize("objects", [True, False], ids=["by-hash", "by-path"])
+def test_bit_rot_is_mended(mirror, path, objects):
+    file = mirror.current / path
+    rot(file, None if file.stat().st_size else b"x")
+    if not objects:
+        mirror.source.on(GONE, o.answer("51 Not found"))
+    assert mended(mirror) == [f"changed {path}", f"repaired {path}"]
+    assert file.read_bytes() == mirror.second[path]
+    old = mirror.store / "releases/1" / path
+    if path in mirror.first:
+        assert old.samefile(file)
+
+
+def test_all_of_it_is_mended(mirror):
+    for path in mirror.second:
+        if (mirror.current / path).stat().st_size:
+            rot(mirror.current / path)
+    lines = mended(mirror)
+    changed = [x[8:] for x in lines if x.startswith("changed ")]
+    assert [x[9:] for x in lines if x.startswith("repaired ")] == sorted(
+        changed)
+    assert len(changed) == len(mirror.second) - 2
+    for path, data in mirror.second.items():
+        assert (mirror.current / path).read_bytes() == data
+
+
+@pytest.mark.parametrize("what", ["gone", "object gone", "directory gone",
+                                  "a link", MANIFEST, ARCHIVE])
+def test_other_harm_is_mended(mirror, what):
+    file = mirror.current / "deep/er/page.gmi"
+    if what == "object gone":
+        object_path(mirror.store,
+                    sha256(mirror.second["deep/er/page.gmi"])).unlink()
+    elif what in mirror.second:
+        (mirror.current / what).unlink()
+    else:
+        file.unlink()
+        if what == "directory gone":
+            file.parent.rmdir()
+        elif what == "a link":
+            file.symlink_to("/etc/passwd")
+    lines = mended(mirror)
+    assert len(lines) == 2 and lines[1].startswith("repaired ")
+
+
+def test_a_newer_release_comes_instead(mirror):
+    """What older ones alone have is fetched by its hash, or stays lost."""
+    old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))
+    rot(old)
+    mirror.source.publish({"page.gmi": "# Third\n"})
+    lines = mended(mirror, LATER)
+    assert lines[:2] == ["changed page.gmi", "repaired page.gmi"]
+    assert os.readlink(mirror.current) == "releases/3"
+    assert "carnation prune can remove them" in verify.said
+    name = old.relative_to(mirror.store)
+    assert f"missing {name}" in mirror.verify(REFUSED)
+    mirror.source.serve({**mirror.source.files,
+                         f"mirror/objects/{old.parent.name}{old.name}":
+                         CAPSULE["page.gmi"]})
+    assert f"repaired {name}" in mended(mirror)
+    assert old.samefile(mirror.store / "releases/1/page.gmi")
+
+
+def test_rot_that_nobody_has(mirror):
+    rot(mirror.current / "page.gmi")
+    rot(mirror.current / "index.gmi")
+    for harm in (mirror.source.refuse,
+                 lambda: mirror.source.on("*", o.answer("40 Later"))):
+        harm()
+        assert mended(mirror, LATER) == ["changed index.gmi",
+                                         "changed page.gmi"]
+        mirror.source.listen()
+        mirror.source.forget()
+    assert sorted(mended(mirror)) == [
+        *(f"{word} {path}" for word in ("changed", "repaired")
+          for path in ("index.gmi", "page.gmi"))]
+
+
+def test_rot_for_which_other_bytes_come(mirror):
+    rot(mirror.current / "page.gmi")
+    mirror.source.on(lambda talk: talk.path != MANIFEST, o.instead(b"other"))
+    assert mended(mirror, REFUSED) == ["changed page.gmi"]
+    mirror.source.forget()
+    assert "repaired page.gmi" in mended(mirror)
+
+
+def test_rot_is_mended_by_another_mirror(mirror, place):
+    """That mirrors.gmi names, once the origin is gone for good."""
+    with Origin(place) as other:
+        files = mirror.source.publish({"mirrors.gmi": f"=> {other.url()}\n"})
+        other.serve(files)
+        make_store(mirror.store, [files])
+        write_state(mirror.store, files, mirror.author.key,
+                    url=mirror.source.url())
+        mirror.source.refuse()
+        for what in ("page.gmi", MANIFEST, ARCHIVE):
+            rot(mirror.current / what)
+        mended(mirror)
+    assert (mirror.current / "page.gmi").read_bytes() == files["page.gmi"]
+
+
+def test_a_mend_while_another_run_is_at_work(mirror):
+    rot(mirror.current / "page.gmi")
+    other = held(mirror.store / "lock")
+    try:
+        assert mended(mirror, LATER) == ["changed page.gmi"]
+        assert "in use by another run" in verify.said
+    finally:
+        other.kill()
+        other.communicate()
+    assert mended(mirror) == ["changed page.gmi", "repaired page.gmi"]
+
+
+@root_only
+def test_root_mends_as_the_stores_owner(mirror):
+    rot(mirror.current / "page.gmi")
+    give_away(mirror.store)
+    assert "repaired page.gmi" in mended(mirror)
+    assert {p.lstat().st_uid for p in mirror.store.rglob("*")} == {NOBODY}
 
 
 def test_repair_is_for_a_store(place, author):
