@@ -16,12 +16,14 @@ directory: Origin(place, root=DIR). Each fault below is a function that is given
 a Talk and sends what it likes; it returns False for no close_notify.
 """
 import contextlib
+import fcntl
 import fnmatch
 import mimetypes
 import re
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 from pathlib import Path
@@ -154,7 +156,9 @@ def no_close_notify(talk):
 
 
 def rst(talk):
-    """A connection's end by a reset."""
+    """A connection's end by a reset, once all that was sent has come."""
+    while any(fcntl.ioctl(talk.conn, termios.TIOCOUTQ, bytes(4))):
+        talk.origin.closing.wait(0.001)
     talk.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                          struct.pack("ii", 1, 0))
     return False

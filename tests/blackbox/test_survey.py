@@ -14,6 +14,7 @@ from origin import Origin
 from preload import hurry  # noqa: F401
 from signed import (CAPSULE, MANIFEST, Author, Key, make_store, opened, sha256,
                     stamp)
+from socks import Socks
 from tools import tree
 
 TRACE = "mirror/trace"
@@ -467,6 +468,51 @@ def test_a_store_that_holds_nothing(net, place):
     done = net.survey(store)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr
+
+
+# ------------------------------------------------------------- through a proxy
+
+def hidden_store(place, net, proxy):
+    """Of a capsule whose names nobody but the proxy can look up."""
+    author = Author(net.key, net.origin.url(host="origin.invalid"))
+    mirror, = net.mirrors
+    files = author.publish({
+        "mirrors.gmi": f"=> {mirror.url(host='mirror.invalid')} Mirror 1\n"})
+    net.origin.serve(files)
+    net.origin.author, net.author = author, author
+    mirror.serve({**files, TRACE: trace(author.origin, author.serial)})
+    store = store_of(net, place)
+    text = (store / "state").read_text().replace(
+        net.origin.url(), author.origin)
+    (store / "state").write_text(
+        text.replace("carnation-store: 1", "carnation-store: 2")
+        + f"proxy: {proxy.url}\n")
+    return store
+
+
+def test_through_the_proxy_that_the_store_remembers(place):
+    """It resolves the names; there is no other way."""
+    net = Net(place, 1)
+    with Socks() as proxy:
+        proxy.places = {
+            "origin.invalid": ("127.0.0.1", net.origin.port),
+            "mirror.invalid": ("127.0.0.1", net.mirrors[0].port)}
+        store = hidden_store(place, net, proxy)
+        done = net.survey(store)
+        assert "Places asked: 2;" in done.stdout, done
+        assert done.stdout.count("* sample, as signed: ") == 2, done.stdout
+        assert {(kind, host) for kind, host, _ in proxy.asked} == {
+            (3, "origin.invalid"), (3, "mirror.invalid")}
+        assert {port for _, _, port in proxy.asked} == {
+            net.origin.port, net.mirrors[0].port}
+        del proxy.places["mirror.invalid"]
+        proxy.reply = 4
+        said = net.survey(store).stdout
+        assert (f"* Warning: not reached: proxy: 127.0.0.1 port {proxy.port}: "
+                "answers 4, host unreachable\n") in said, said
+    assert "* Warning: not reached: proxy: 127.0.0.1 port " in net.survey(
+        store).stdout
+    net.close()
 
 
 # ------------------------------------------------------------------ the words

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "support/address.h"
 #include "support/link.h"
+#include "util/clock.h"
 
 static const struct tls_settings script_settings = { .tickets = true };
 
@@ -223,6 +224,41 @@ test_two_at_once(void **state)
 	assert_true(p[0].steps > 1000 / EXCHANGE_STEP_MAX);
 	run_stop(&p[0]);
 	run_stop(&p[1]);
+}
+
+/* At a rate they take turns; no time that it holds up counts as silence, as slow,
+ * or as too long. */
+static void
+test_rate(void **state)
+{
+	static uint8_t page[TLS_RECORD_MAX];
+	struct exchange_rate rate = { .per_s = 8 * sizeof(page) };
+	const struct exchange_limits limits = { .silence_ms = 400,
+		.total_ms = 900,
+		.floor = sizeof(page),
+		.window_ms = 100,
+		.rate = &rate };
+	const struct script s = { .bytes = slice_of(page, sizeof(page)),
+		.repeat = 6 };
+	const uint64_t began_ms = clock_ms();
+	struct run p[2];
+
+	(void)state;
+	memset(page, 'x', sizeof(page));
+	memcpy(page, "20 x\r\n", 6);
+	for (size_t i = 0; i < 2; i++)
+		run_start(&p[i], &s, &limits);
+	run_until_done(p, 2);
+	for (size_t i = 0; i < 2; i++) {
+		check_row(p[i].result == FETCH_DONE, p[i].why.text);
+		assert_int_equal(p[i].received.body, 6 * sizeof(page) - 6);
+		assert_true(exchange_held_ms(p[i].x) >= 1000);
+	}
+	/* The last record of them is not waited for. */
+	assert_true(clock_ms() - began_ms >= 11 * 1000 / 8);
+	for (size_t i = 0; i < 2; i++)
+		run_stop(&p[i]);
+	assert_int_equal(rate.held, 0);
 }
 
 /* Given up in any state. */
@@ -445,6 +481,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_two_at_once),
+		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_slow_body),
