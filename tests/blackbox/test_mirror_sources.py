@@ -11,10 +11,12 @@ import certs
 import origin as o
 from harness import LONG, Server, wait_for
 from life import carnation
-from mirroring import (fresh, key, mirror, origin, page,  # noqa: F401
+from mirroring import (Mirror, fresh, key, mirror, origin, page,  # noqa: F401
                        second)
 from preload import hurry  # noqa: F401
-from signed import CAPSULE, MANIFEST, Author, Key, make_store, sha256
+from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, make_store,
+                    sha256)
+from socks import Socks
 
 pytestmark = pytest.mark.usefixtures("hurry")
 NOWHERE = "gemini://nothing.invalid/"
@@ -26,12 +28,19 @@ def links(*urls):
         f"=> {url} Somebody, somewhere, since 2026\n" for url in urls)}
 
 
+def singly(*origins):
+    """They have no archive: files are asked for one by one."""
+    for one in origins:
+        one.on(ARCHIVE, o.answer("51 Not found"))
+
+
 # ------------------------------------------------------------ other mirrors
 
 def test_from_another_mirror(place, fresh, second, origin):
     """By hash; the origin is not even asked by a run that goes well."""
+    singly(second)
     fresh.updated("--key", fresh.pub, url=second.url())
-    assert set(second.paths) == {MANIFEST} | {
+    assert set(second.paths) == {MANIFEST, ARCHIVE} | {
         f"mirror/objects/{sha256(d)}" for d in CAPSULE.values()}
     # a first run asks all that it knows, hence the origin too
     assert origin.paths == [MANIFEST]
@@ -47,6 +56,7 @@ def test_from_another_mirror(place, fresh, second, origin):
 
 def test_a_mirror_without_objects(fresh, second):
     """Asked by hash once or twice, then by path."""
+    singly(second)
     second.on("mirror/objects/*", o.answer("51 Not found"))
     fresh.updated("--key", fresh.pub, url=second.url())
     assert sum(p.startswith("mirror/objects/") for p in second.paths) <= 2
@@ -58,6 +68,7 @@ def test_a_mirror_without_objects(fresh, second):
     o.redirect("https://localhost/")])
 def test_a_mirror_that_wants_no_hashes(fresh, second, fault):
     """No reason not to ask it for pages."""
+    singly(second)
     second.on("mirror/objects/*", fault)
     fresh.updated("--key", fresh.pub, url=second.url())
     assert set(CAPSULE) <= set(second.paths)
@@ -216,6 +227,7 @@ def test_one_file_from_elsewhere(mirror, origin, second, fault):
 
 def test_the_origin_ends_halfway(fresh, origin, second):
     """The rest comes from the mirror."""
+    singly(origin, second)
     files = origin.publish({f"many/{n:02}.txt": f"{n}\n" for n in range(30)})
     second.serve(files)
 
@@ -260,6 +272,7 @@ def test_a_server_with_a_rate(place, key, monkeypatch):
 
 
 def test_slow_down_holds_for_all(fresh, origin, hurry):  # noqa: F811
+    singly(origin)
     origin.publish({f"many/{n}.txt": f"{n}\n" for n in range(20)})
     origin.on("many/7.txt", o.answer("44 2"), times=1)
     fresh.updated("--key", fresh.pub)
@@ -402,6 +415,7 @@ def test_too_slow(mirror, origin, second, which, fault, hurry):  # noqa: F811
 def test_slow_and_right_is_asked_last(
         mirror, origin, second, hurry):  # noqa: F811
     """Each file comes in the end, but the other has them at once."""
+    singly(origin, second)
     origin.publish({f"p{n}.gmi": f"{n}\n" * 5000 for n in range(12)})
     second.serve(origin.files)
     origin.on("p*", o.drip(1 / hurry, 1500))
@@ -420,3 +434,47 @@ def test_slow_but_steady(mirror, origin, hurry):  # noqa: F811
     origin.publish({"page.gmi": b"x" * 9000})
     origin.on("page.gmi", o.drip(1 / hurry, 700))
     mirror.updated()
+
+
+# ------------------------------------------------------------ rate and proxy
+
+def test_limit_rate(place, fresh, origin, second):
+    """Over all connections, TLS included: so many bytes need their time. That a
+    mirror is read slowly is not its fault."""
+    files = origin.publish({f"p{n}": bytes([n]) * 40000 for n in range(5)})
+    second.serve(files)
+    began = time.monotonic()
+    fresh.updated("--key", fresh.pub, "--also", second.url(), "--limit-rate",
+                  "40K")
+    # by a clock that is five times as fast; less one record for each of two
+    assert time.monotonic() - began >= (200000 - 2 * 16384) / 40960 / 5
+    assert second.paths == [MANIFEST]
+
+
+def test_through_a_proxy(place, key, origin):
+    """It gets the names, and nobody else does: there is no other way there."""
+    origin.author = Author(key, origin.url(host="capsule.invalid"), CAPSULE)
+    origin.publish()
+    mirror = Mirror(place, origin, key, "hidden")
+    with Socks({"capsule.invalid": ("127.0.0.1", origin.port)}) as proxy:
+        words = ["--key", mirror.pub, "--proxy", proxy.url]
+        url = origin.url(host="capsule.invalid")
+        mirror.updated(*words, url=url)
+        assert set(proxy.asked) == {(3, "capsule.invalid", origin.port)}
+        assert len(proxy.asked) == len(origin.log)
+        origin.publish(page(2))
+        mirror.updated(url=url)  # it is remembered
+
+
+@pytest.mark.parametrize("reply, words", [
+    (1, "answers 1, failed"), (2, "answers 2, not allowed"),
+    (4, "answers 4, host unreachable"), (5, "answers 5, connection refused"),
+    (0xf4, "answers 244, a failure of its own")])
+def test_what_a_proxy_answers(mirror, origin, reply, words):
+    with Socks(reply=reply) as proxy:
+        assert (f"{origin.url()}: proxy: 127.0.0.1 port {proxy.port}: {words}"
+                ) in mirror.fails(1, "--proxy", proxy.url)
+        proxy.login = True
+        assert "wants a login" in mirror.fails(1, "--proxy", proxy.url)
+    said = mirror.fails(1, "--proxy", proxy.url)
+    assert f"proxy: 127.0.0.1 port {proxy.port}: Connection refused" in said
