@@ -20,6 +20,7 @@
 #include "os/privs.h"
 #include "util/log.h"
 #include "verbs/verb_key.h"
+#include "verbs/verb_mirror_show.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -35,11 +36,11 @@ struct mirror_job {
 	const char *first, *second; /* URL and STORE, or STORE alone */
 	const char *all;            /* a directory of stores */
 	const char *store;
-	struct arg_list key_words, also_words;
+	struct arg_list key_words, also_words, add_words, drop_words;
 	const char *origin, *host, *contact, *proxy, *stale_after;
 	uint64_t allow_serial, max_file, max_bytes, max_files, deadline_s;
 	uint64_t limit_rate; /* or NOT_GIVEN */
-	bool strict_tls, lax_tls, json, survey;
+	bool strict_tls, lax_tls, json, survey, show;
 	/* What the words mean. */
 	char base[MANIFEST_ORIGIN_MAX], origin_base[MANIFEST_ORIGIN_MAX];
 	char also[STATE_ALSO_MAX][MANIFEST_ORIGIN_MAX];
@@ -434,6 +435,35 @@ has_run_options(const struct mirror_job *j)
 	       j->limit_rate != NOT_GIVEN || j->strict_tls || j->lax_tls;
 }
 
+static bool
+changes_keys(const struct mirror_job *j)
+{
+	return j->add_words.n > 0 || j->drop_words.n > 0;
+}
+
+/* No run: what STORE remembers is changed, shown, or both. */
+static enum result
+memory_run(struct mirror_job *j)
+{
+	enum result result = RESULT_GOOD;
+
+	if (has_run_options(j) || j->key_words.n > 0 || j->survey ||
+	    j->all != NULL || (j->json && !j->show))
+		return verb_misused("only --json goes with --show, and nothing "
+				    "with --add-key and --drop-key");
+	if (j->first == NULL || j->second != NULL || is_url(j->first))
+		return verb_misused("just one argument goes with --show, "
+				    "--add-key and --drop-key: STORE");
+	if (changes_keys(j) && !verb_store_become(j->first))
+		return RESULT_LOCAL;
+	if (changes_keys(j))
+		result =
+		    verb_mirror_keys(j->first, &j->add_words, &j->drop_words);
+	if (result == RESULT_GOOD && j->show)
+		result = verb_mirror_show(j->first, j->json);
+	return result;
+}
+
 static enum result
 mirror_verb_run(void *job)
 {
@@ -441,6 +471,8 @@ mirror_verb_run(void *job)
 	enum result result;
 
 	signals_handle();
+	if (j->show || changes_keys(j))
+		return memory_run(j);
 	if (j->survey && (has_run_options(j) || j->json || j->all != NULL))
 		return verb_misused("only --key goes with --survey");
 	if (j->survey)
@@ -468,6 +500,9 @@ const struct verb verb_mirror = {
 		"URL STORE --key FILE|TEXT [OPTION]...",
 		"STORE [OPTION]...",
 		"--all DIR [OPTION]...",
+		"--show [--json] STORE",
+		"[--add-key FILE|TEXT]... [--drop-key FILE|TEXT|NUMBER]... "
+		"STORE",
 		"--survey [--key FILE|TEXT]... STORE|URL",
 		NULL,
 	},
@@ -547,6 +582,17 @@ const struct verb verb_mirror = {
 		    "run each mirror's store in DIR, one after the other, and "
 		    "end with the worst status: 4, 3, 5, 1, 0",
 		    ARG_TEXT(struct mirror_job, all) },
+		{ "--show", 0, NULL,
+		    "copy nothing: print what STORE remembers, its keys, and "
+		    "how old it is",
+		    ARG_FLAG(struct mirror_job, show) },
+		{ "--add-key", 0, "FILE|TEXT",
+		    "copy nothing: trust this key of the author's as well, as "
+		    "when an announced one was missed",
+		    ARG_LIST(struct mirror_job, add_words, KEYRING_MAX) },
+		{ "--drop-key", 0, "FILE|TEXT|NUMBER",
+		    "copy nothing: trust this key no more; one must be left",
+		    ARG_LIST(struct mirror_job, drop_words, KEYRING_MAX) },
 		{ "--json", 0, NULL, "print the result as a JSON object",
 		    ARG_FLAG(struct mirror_job, json) },
 		{ "--survey", 0, NULL,

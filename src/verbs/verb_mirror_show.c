@@ -103,13 +103,13 @@ text_put_stale(struct buf *out, const struct show *w)
 
 	clock_span(
 	    (uint64_t)(after > 0 ? after : (int64_t)STATE_STALE_S), span);
+	buf_printf(out, "%-14s ", "stale");
 	if (after == -1)
-		buf_printf(out, "%-14s never (--stale-after)\n", "stale");
+		buf_str(out, "never (--stale-after)\n");
 	else if (w->st.final)
-		buf_printf(
-		    out, "%-14s no: the last release is final\n", "stale");
+		buf_str(out, "no: the last release is final\n");
 	else
-		buf_printf(out, "%-14s %s, %s without news\n", "stale",
+		buf_printf(out, "%s %s without news\n",
 		    state_is_stale(&w->st, w->now) ? "YES: more than"
 						   : "no: after",
 		    span);

@@ -10,7 +10,7 @@ import origin as answers
 from harness import ROOT, Server, tree, wait_for
 from life import carnation
 from mirroring import Mirror, fresh, key, origin  # noqa: F401
-from signed import ARCHIVE, MANIFEST
+from signed import ARCHIVE, MANIFEST, Key
 
 LIST = (ROOT / "tests/README.md").read_text().partition("\n## Frozen\n")[2]
 # "  - `verify --json`: ..." up to the next point, in one line.
@@ -46,12 +46,16 @@ class Seen:
         value = json.loads(done.stdout)
         for entry in value if isinstance(value, list) else [value]:
             self.seen |= set(entry)
-            for name in self.values:
-                self.values[name].add(entry[name])
+            self.note(entry)
             for name, list_of in entry.items():
                 for item in list_of if isinstance(list_of, list) else []:
                     if isinstance(item, dict):
                         assert set(item) == self.inner, (name, item)
+                        self.note(item)
+
+    def note(self, entry):
+        for name in self.values.keys() & entry.keys():
+            self.values[name].add(entry[name])
 
     def is_all(self):
         assert self.seen == self.keys
@@ -181,7 +185,25 @@ def test_mirror(place, fresh, origin):  # noqa: F811
     seen.add(fresh.run("--json"), 3)
     origin.close()
     seen.add(fresh.run("--json"), 1)
+    state = fresh.store / "state"
+    state.write_text(re.sub("(?m)^heard: .*$", "heard: 2001-01-01T00:00:00Z",
+                            state.read_text()))
+    seen.add(fresh.run("--json"), 5)
     seen.is_all()
+
+
+def test_show_of_a_mirror(fresh, origin):  # noqa: F811
+    """Keys of each standing."""
+    old = fresh.key
+    for n, key in enumerate([Key.new("b"), Key.new("c")]):
+        origin.publish({"index.gmi": b"# Home\n"}, next_key=key.public)
+        assert fresh.first().returncode == 0
+        if n == 0:
+            origin.author.key = key
+    seen = Seen("mirror --show")
+    seen.add(carnation("mirror", "--show", "--json", fresh.store))
+    seen.is_all()
+    assert old.public in carnation("mirror", "--show", fresh.store).stdout
 
 
 def test_statuses_of_fetch(place, origin):  # noqa: F811
