@@ -503,7 +503,7 @@ state_turn(struct publish *p)
 	keyring_accept(
 	    &st->ring, &p->signer, m->has_next_key ? &m->next_key : NULL, NULL);
 	st->is_mirror = false;
-	st->upstream[0] = '\0';
+	st->upstream[0] = st->url[0] = '\0';
 	memcpy(st->origin, m->origin, sizeof(st->origin));
 	memcpy(st->host, p->origin.host, sizeof(st->host));
 	st->serial = m->serial;

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,6 +16,7 @@ import pytest
 import signed
 from harness import CARNATION, LONG, Server, wait_for
 from life import carnation, settle
+from test_crash import ROUNDS, Killer
 from test_publish import CONF, PAGES, Author, last_line, look, sign
 
 SECRET = "# Retracted\nNobody may read this sentence.\n"
@@ -292,3 +294,26 @@ def test_a_store_that_is_new_has_nothing_to_retract(place):
     done = a.first("--retract", NAME, status=2)
     assert "no release has such a file" in done.stderr
     assert not a.store.exists()
+
+
+@pytest.mark.soak
+def test_killed_at_any_time(author):
+    """Whatever it had come to: the next publish does the rest, or, when the state
+    knows nothing of it yet, the same command."""
+    without(author)
+    words = ("publish", author.src, author.store, "--key", author.key, "--yes")
+    retract = (*words, "--retract", NAME)
+    kept = author.place / "kept"
+    subprocess.run(["cp", "-a", author.store, kept], check=True)
+    killer = Killer(*retract)
+    for _ in range(ROUNDS):
+        shutil.rmtree(author.store)
+        subprocess.run(["cp", "-a", kept, author.store], check=True)
+        if not killer.run(author.store, *retract):
+            begun = "serial: 4\n" in (author.store / "state").read_text()
+            assert carnation(*(words if begun else retract)).returncode == 0
+        assert retracted(author) == [] and holds(author) == [], killer.seed
+        assert {2, 3}.isdisjoint(releases(author))
+        done = carnation("verify", author.store)
+        assert done.returncode == 0, (killer.seed, done.stderr)
+    assert killer.killed > 0
