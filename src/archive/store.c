@@ -327,8 +327,7 @@ store_shut(int fd)
 void
 store_tmp_name(struct store *s, const char *kind, char name[STORE_NAME_SIZE])
 {
-	(void)snprintf(name, STORE_NAME_SIZE, "%s.%ld.%lu", kind,
-	    (long)getpid(), s->made++);
+	(void)snprintf(name, STORE_NAME_SIZE, "%s.%lu", kind, s->made++);
 }
 
 int
@@ -350,24 +349,19 @@ store_put_file(
     struct store *s, int dir, const char *name, struct slice bytes, mode_t mode)
 {
 	char tmp[STORE_NAME_SIZE];
-	int fd = store_tmp_file(s, tmp);
-	bool ok;
-	int error;
+	int fd = store_tmp_file(s, tmp), error;
 
 	if (fd == -1)
 		return false;
-	ok = file_fill(fd, NULL, bytes, mode);
-	error = errno;
-	if (ok && renameat(s->tmp, tmp, dir, name) == -1) {
-		error = errno;
-		ok = false;
-	}
-	if (!ok)
-		(void)unlinkat(s->tmp, tmp, 0);
-	else
+	if (file_fill(fd, NULL, bytes, mode) &&
+	    renameat(s->tmp, tmp, dir, name) == 0) {
 		(void)fsync(dir);
+		return true;
+	}
+	error = errno;
+	(void)unlinkat(s->tmp, tmp, 0);
 	errno = error;
-	return ok;
+	return false;
 }
 
 bool
@@ -386,75 +380,49 @@ store_throw(struct store *s, int dir, const char *name)
 	return errno == ENOENT;
 }
 
-/* Removes dir/name; a directory in it moves up to tmp/ first, so that no depth
- * of a hostile tree needs a stack. */
 static bool
-remove_one(struct store *s, int dir, const char *name)
+is_to_go(const char *name, bool all)
 {
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return true;
-	if (errno != EISDIR && errno != EPERM)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return false;
-	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
-		return true;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return false;
-	return store_throw(s, dir, name);
+	return all || slice_starts(slice_str(name), SLICE(THROWN "."));
 }
 
+/* Removes what is in dir, all of it or what was thrown; *found then. A directory that
+ * is not empty is emptied when it lies in tmp/ itself; one in it moves up there first,
+ * so that no depth of a hostile tree needs a stack. */
 static bool
-is_dots(const char *name)
+sweep_round(struct store *s, const char *name, bool all, bool *found)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* All that lies in tmp/name, a directory. */
-static bool
-empty_one(struct store *s, const char *name)
-{
+	bool top = strcmp(name, ".") == 0, ok, below;
 	DIR *dir = store_dir_list(s->tmp, name);
-	const struct dirent *entry;
-	bool ok = dir != NULL;
+	const struct dirent *e;
 
-	while (ok && (entry = readdir(dir)) != NULL)
-		if (!is_dots(entry->d_name))
-			ok = remove_one(s, dirfd(dir), entry->d_name);
+	for (ok = dir != NULL; ok && (e = readdir(dir)) != NULL;) {
+		if (!is_to_go(e->d_name, all))
+			continue;
+		*found = true;
+		ok = unlinkat(dirfd(dir), e->d_name, 0) == 0 || errno == ENOENT;
+		if (ok || (errno != EISDIR && errno != EPERM))
+			continue;
+		ok = top ? sweep_round(s, e->d_name, true, &below) &&
+			       unlinkat(s->tmp, e->d_name, AT_REMOVEDIR) == 0
+			 : store_throw(s, dirfd(dir), e->d_name);
+	}
 	if (dir != NULL)
 		(void)closedir(dir);
 	return ok;
 }
 
-static bool
-sweep_one(struct store *s, const char *name)
-{
-	if (unlinkat(s->tmp, name, 0) == 0 || errno == ENOENT)
-		return true;
-	if (errno != EISDIR && errno != EPERM)
-		return false;
-	return empty_one(s, name) && unlinkat(s->tmp, name, AT_REMOVEDIR) == 0;
-}
-
 bool
 store_sweep(struct store *s, bool all)
 {
-	DIR *dir = store_dir_list(s->tmp, ".");
-	const struct dirent *entry;
-	bool ok = dir != NULL, found = true;
+	bool found = true, ok = true;
 
 	/* Directories that moved up are met in the same round or the next. */
 	while (ok && found) {
 		found = false;
-		rewinddir(dir);
-		while (ok && (entry = readdir(dir)) != NULL) {
-			if (is_dots(entry->d_name) ||
-			    (!all && !slice_starts(slice_str(entry->d_name),
-					 SLICE(THROWN "."))))
-				continue;
-			found = true;
-			ok = sweep_one(s, entry->d_name);
-		}
+		ok = sweep_round(s, ".", all, &found);
 	}
-	if (dir != NULL)
-		(void)closedir(dir);
 	return ok;
 }

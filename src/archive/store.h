@@ -109,7 +109,7 @@ bool store_build(struct store *s, const struct manifest *m, struct slice bytes,
  * another name, as many bytes as it says in all), and, the current one, an archive.
  * Names, sizes and links alone: what the bytes are is for verify. */
 bool store_release_is_whole(
-    struct store *s, const struct manifest *m, struct slice bytes);
+    const struct store *s, const struct manifest *m, struct slice bytes);
 
 /* Makes each file of a release its object again where it is not and the object is
  * there: for releases that are not to be built again. */

@@ -82,8 +82,8 @@ int store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
 bool store_is_linked(const struct stat *object, int dir, const char *name);
 
 /* Makes dir/name a name of the object, in one step, whatever lay there; an object
- * that has all the names that the file system allows is copied first. False and
- * why. */
+ * that has all the names that the file system allows is copied first. It must have
+ * been opened: linkat takes a symbolic link for itself. False and why. */
 bool store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
     const char *name, struct why *why);
 

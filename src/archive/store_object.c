@@ -87,15 +87,6 @@ store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 	return object_open(s, digest, &st);
 }
 
-/* Reports why an object is of no use: by errno. */
-static bool
-object_missing(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why)
-{
-	return object_fault(s, why, digest,
-	    file_is_absent(errno) || errno == EINVAL ? "is missing" : NULL);
-}
-
 int
 store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
     struct stat *st, struct why *why)
@@ -103,45 +94,31 @@ store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
 	int fd = object_open(s, digest, st);
 
 	if (fd == -1)
-		(void)object_missing(s, digest, why);
+		(void)object_fault(s, why, digest,
+		    file_is_absent(errno) || errno == EINVAL ? "is missing"
+							     : NULL);
 	return fd;
-}
-
-/* *other: it could be read, and is not. */
-static bool
-is_of_its_hash(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], bool *other)
-{
-	uint8_t chunk[STORE_CHUNK], got[DIGEST_SIZE];
-	int fd = store_object_fd(s, digest);
-	struct digest d;
-	ssize_t n;
-	bool hashed;
-
-	*other = false;
-	if (fd == -1)
-		return false;
-	digest_init(&d);
-	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
-		digest_add(&d, slice_of(chunk, (size_t)n));
-	store_shut(fd);
-	hashed = digest_end(&d, got) && n == 0;
-	*other = hashed && !digest_equal(got, digest);
-	return hashed && !*other;
 }
 
 bool
 store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
+	uint8_t got[DIGEST_SIZE];
 	struct stat st;
 	struct why why;
-	bool other;
+	bool hashed;
+	int fd;
 
 	if (!store_object_stat(s, digest, &st))
 		return false;
-	if (st.st_nlink > 1 || is_of_its_hash(s, digest, &other))
+	if (st.st_nlink > 1)
 		return true;
-	if (s->lock != -1 && other)
+	fd = store_object_fd(s, digest);
+	hashed = fd != -1 && digest_fd(fd, got);
+	store_shut(fd);
+	if (hashed && digest_equal(got, digest))
+		return true;
+	if (hashed && s->lock != -1)
 		(void)store_discard(s, digest, &why);
 	return false;
 }
@@ -175,17 +152,15 @@ store_object_new(struct store *s, struct why *why)
 {
 	struct store_object *o = calloc(1, sizeof(*o));
 
-	if (o == NULL) {
-		(void)store_fault(s, why, "tmp", strerror(ENOMEM));
-		return NULL;
-	}
-	o->store = s;
-	o->fd = store_tmp_file(s, o->name);
-	if (o->fd == -1) {
-		(void)store_fault(s, why, "tmp", NULL);
+	int fd = o == NULL ? -1 : store_tmp_file(s, o->name);
+
+	if (fd == -1) {
+		(void)store_fault(s, why, STORE_TMP, NULL);
 		free(o);
 		return NULL;
 	}
+	o->store = s;
+	o->fd = fd;
 	digest_init(&o->digest);
 	return o;
 }
@@ -194,7 +169,7 @@ bool
 store_object_put(struct store_object *o, struct slice bytes, struct why *why)
 {
 	if (!fd_write_all(o->fd, bytes))
-		return store_fault(o->store, why, "tmp", NULL);
+		return store_fault(o->store, why, STORE_TMP, NULL);
 	digest_add(&o->digest, bytes);
 	o->size += bytes.len;
 	return true;
@@ -242,56 +217,51 @@ enum store_kept
 store_object_keep(struct store_object **o, const uint8_t *expected,
     uint8_t digest[DIGEST_SIZE], struct why *why)
 {
+	struct store *s = (*o)->store;
 	enum store_kept kept = STORE_KEPT;
 	uint8_t got[DIGEST_SIZE];
-	int fd = (*o)->fd;
 
 	if (!digest_end(&(*o)->digest, got)) {
-		(void)store_fault((*o)->store, why, "tmp", strerror(ENOMEM));
-		store_object_drop(o);
-		return STORE_WRITE_FAILED;
-	}
-	if (digest != NULL)
-		memcpy(digest, got, sizeof(got));
-	if (expected != NULL && !digest_equal(expected, got)) {
+		(void)store_fault(s, why, STORE_TMP, strerror(ENOMEM));
+		kept = STORE_WRITE_FAILED;
+	} else if (expected != NULL && !digest_equal(expected, got)) {
 		kept = STORE_OTHER_HASH;
 	} else if (!object_settle(*o, got)) {
-		(void)object_fault((*o)->store, why, got, NULL);
+		(void)object_fault(s, why, got, NULL);
 		kept = STORE_WRITE_FAILED;
 	}
 	/* Some file systems tell only here that the disk was full. */
-	(*o)->fd = -1;
-	if (close(fd) == -1 && kept == STORE_KEPT) {
-		(void)object_fault((*o)->store, why, got, NULL);
-		(void)store_discard((*o)->store, got, why);
+	if (close((*o)->fd) == -1 && kept == STORE_KEPT) {
+		(void)object_fault(s, why, got, NULL);
+		(void)store_discard(s, got, why);
 		kept = STORE_WRITE_FAILED;
 	}
+	(*o)->fd = -1;
 	store_object_drop(o);
+	if (digest != NULL)
+		memcpy(digest, got, sizeof(got));
 	return kept;
 }
 
-/* A copy of its own in the place of an object: the old one stays where it is
- * linked. */
+/* A copy of its own in the place of an object, hashed once more: the old one stays
+ * where it is linked. */
 static bool
 object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t chunk[STORE_CHUNK];
-	char tmp[STORE_NAME_SIZE], path[STORE_PATH_SIZE];
-	const char *name = object_place(s, digest, false, path);
-	int from = store_object_fd(s, digest);
-	int to = from == -1 ? -1 : store_tmp_file(s, tmp);
-	bool ok = to != -1;
+	int fd = store_object_fd(s, digest);
+	struct why why;
+	struct store_object *o = fd == -1 ? NULL : store_object_new(s, &why);
 	ssize_t n = -1;
 
-	while (ok && (n = fd_read(from, chunk, sizeof(chunk))) > 0)
-		ok = fd_write_all(to, slice_of(chunk, (size_t)n));
-	ok = ok && n == 0 && fchmod(to, STORE_OBJECT_MODE) == 0 &&
-	     renameat(s->tmp, tmp, s->objects, name) == 0;
-	if (!ok && to != -1)
-		(void)unlinkat(s->tmp, tmp, 0);
-	store_shut(from);
-	store_shut(to);
-	return ok;
+	while (o != NULL && (n = fd_read(fd, chunk, sizeof(chunk))) > 0)
+		if (!store_object_put(o, slice_of(chunk, (size_t)n), &why))
+			break;
+	store_shut(fd);
+	if (n == 0 && store_discard(s, digest, &why))
+		return store_object_keep(&o, digest, NULL, &why) == STORE_KEPT;
+	store_object_drop(&o);
+	return false;
 }
 
 static bool
@@ -347,18 +317,17 @@ store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 {
 	struct stat st;
 
-	/* linkat takes a symbolic link for itself: none may be planted. */
-	if (!store_object_stat(s, digest, &st))
-		return object_missing(s, digest, why);
 	if (object_link(s, digest, dir, name))
 		return true;
-	if (errno == EEXIST && (store_is_linked(&st, dir, name) ||
-				   object_replace(s, digest, dir, name)))
+	if (errno == EEXIST && store_object_stat(s, digest, &st) &&
+	    (store_is_linked(&st, dir, name) ||
+		object_replace(s, digest, dir, name)))
 		return true;
-	return object_fault(s, why, digest,
-	    errno == EPERM && st.st_uid != geteuid()
-		? "belongs to another user, and cannot be linked"
-		: NULL);
+	if (errno == EPERM && store_object_stat(s, digest, &st) &&
+	    st.st_uid != geteuid())
+		return object_fault(s, why, digest,
+		    "belongs to another user, and cannot be linked");
+	return object_fault(s, why, digest, NULL);
 }
 
 /* One of objects/'s folders. *ended: visit wanted no more. */

@@ -54,66 +54,46 @@ compare_serials(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One serial more; false when out of memory. */
-static bool
-release_add_serial(uint64_t **list, size_t *n, uint64_t serial)
-{
-	uint64_t *more = array_grow(*list, *n, sizeof(*more));
-
-	if (more == NULL)
-		return false;
-	*list = more;
-	(*list)[(*n)++] = serial;
-	return true;
-}
-
-/* All of dir's that are releases; false and errno. */
-static bool
-list_releases(DIR *dir, uint64_t **list, size_t *n)
-{
-	const struct dirent *entry;
-	uint64_t serial;
-	struct stat st;
-
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		serial = store_layout_serial(slice_str(entry->d_name));
-		if (serial == 0)
-			continue;
-		if (fstatat(dirfd(dir), entry->d_name, &st,
-			AT_SYMLINK_NOFOLLOW) == -1) {
-			if (errno != ENOENT) /* just pruned */
-				return false;
-			continue;
-		}
-		if (!S_ISDIR(st.st_mode))
-			continue;
-		if (!release_add_serial(list, n, serial))
-			return false;
-	}
-	return errno == 0;
-}
-
 uint64_t *
 store_releases(const struct store *s, size_t *n)
 {
 	DIR *dir = store_dir_list(s->releases, ".");
-	uint64_t *list = NULL;
+	uint64_t *list = NULL, *more, serial;
+	const struct dirent *e;
+	struct stat st;
 	int error;
 
 	*n = 0;
-	if (dir != NULL && list_releases(dir, &list, n)) {
-		(void)closedir(dir);
-		if (*n > 0)
-			qsort(list, *n, sizeof(*list), compare_serials);
-		return list;
+	while (dir != NULL && (errno = 0, e = readdir(dir)) != NULL) {
+		serial = store_layout_serial(slice_str(e->d_name));
+		if (serial == 0)
+			continue;
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+		    -1) {
+			if (errno != ENOENT) /* else just pruned */
+				break;
+			continue;
+		}
+		if (!S_ISDIR(st.st_mode))
+			continue;
+		more = array_grow(list, *n, sizeof(*list));
+		if (more == NULL)
+			break;
+		list = more;
+		list[(*n)++] = serial;
 	}
 	error = errno;
 	if (dir != NULL)
 		(void)closedir(dir);
-	free(list);
-	*n = 1;
+	if (error != 0) {
+		free(list);
+		list = NULL;
+		*n = 1;
+	} else if (*n > 0) {
+		qsort(list, *n, sizeof(*list), compare_serials);
+	}
 	errno = error;
-	return NULL;
+	return list;
 }
 
 bool

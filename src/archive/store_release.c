@@ -29,39 +29,18 @@ struct fill {
 	struct slice dir_path;
 	size_t directories; /* made so far */
 
-	int tar;
+	FILE *tar;
 	struct ustar_writer ustar;
-	size_t held; /* bytes in out */
-	uint8_t out[STORE_CHUNK];
 	uint8_t in[STORE_CHUNK];
 };
 
 static bool
-flush(struct fill *f)
-{
-	bool ok = fd_write_all(f->tar, slice_of(f->out, f->held));
-
-	f->held = 0;
-	return ok || store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
-}
-
-/* ustar's sink: small pieces go to the disk as one. */
-static bool
 sink(void *arg, struct slice bytes)
 {
 	struct fill *f = arg;
-	size_t n;
 
-	while (bytes.len > 0) {
-		n = sizeof(f->out) - f->held;
-		n = n < bytes.len ? n : bytes.len;
-		memcpy(f->out + f->held, bytes.ptr, n);
-		f->held += n;
-		bytes = slice_skip(bytes, n);
-		if (f->held == sizeof(f->out) && !flush(f))
-			return false;
-	}
-	return true;
+	return fwrite(bytes.ptr, 1, bytes.len, f->tar) == bytes.len ||
+	       store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
 }
 
 /* A directory in dir, made when there is none. What else lies there is in the way of
@@ -79,10 +58,10 @@ step_down(struct fill *f, int dir, const char *name)
 	return fd;
 }
 
-/* The directory at path becomes f->dir: step by step from the release down, through
- * no link; made (make) where it is missing. */
+/* The directory at path becomes f->dir, made where it is missing: step by step from
+ * the release down, through no link. */
 static bool
-enter(struct fill *f, struct slice path, bool make)
+enter(struct fill *f, struct slice path)
 {
 	char part[MANIFEST_PART_MAX + 1];
 	struct slice rest = path, head;
@@ -99,7 +78,7 @@ enter(struct fill *f, struct slice path, bool make)
 		}
 		memcpy(part, head.ptr, head.len);
 		part[head.len] = '\0';
-		fd = make ? step_down(f, dir, part) : store_dir_open(dir, part);
+		fd = step_down(f, dir, part);
 		store_shut(dir);
 		dir = fd;
 		if (f->directories > STORE_DIRECTORIES_MAX)
@@ -115,7 +94,7 @@ enter(struct fill *f, struct slice path, bool make)
 
 /* The directory of a file becomes f->dir; its name there. NULL and why. */
 static const char *
-enter_above(struct fill *f, const char *path, bool make)
+enter_above(struct fill *f, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct slice dir =
@@ -126,16 +105,26 @@ enter_above(struct fill *f, const char *path, bool make)
 		(void)store_fault(f->store, f->why, path, fault);
 		return NULL;
 	}
-	if (!enter(f, dir, make))
+	if (!enter(f, dir))
 		return NULL;
 	return slash == NULL ? path : slash + 1;
 }
 
+/* One that cannot be opened takes no place of what may be good: then, if present_only,
+ * nothing is done. */
 static bool
-link_file(struct fill *f, const struct manifest_entry *e)
+link_file(struct fill *f, const struct manifest_entry *e, bool present_only)
 {
-	const char *name = enter_above(f, e->path, true);
+	const char *name;
+	int object;
 
+	if (present_only) {
+		object = store_object_fd(f->store, e->digest);
+		if (object == -1)
+			return true;
+		(void)close(object);
+	}
+	name = enter_above(f, e->path);
 	return name != NULL &&
 	       store_link(f->store, e->digest, f->dir, name, f->why);
 }
@@ -223,7 +212,7 @@ archive_manifest(struct fill *f, struct slice bytes)
 }
 
 static bool
-write_archive(struct fill *f, struct slice bytes)
+archive_all(struct fill *f, struct slice bytes)
 {
 	bool written = false;
 
@@ -238,32 +227,43 @@ write_archive(struct fill *f, struct slice bytes)
 		if (!archive_file(f, e))
 			return false;
 	}
-	return (written || archive_manifest(f, bytes)) &&
-	       ustar_end(&f->ustar) && flush(f) &&
-	       (fchmod(f->tar, STORE_OBJECT_MODE) == 0 ||
-		   store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL));
+	return (written || archive_manifest(f, bytes)) && ustar_end(&f->ustar);
 }
 
-/* The last part of a path. */
+/* Under a name of tmp/: by then every object is known to be good. */
+static bool
+write_archive(struct fill *f, struct slice bytes, char tmp[STORE_NAME_SIZE])
+{
+	int fd = store_tmp_file(f->store, tmp);
+	bool ok;
+
+	f->tar = fd == -1 ? NULL : fdopen(fd, "w");
+	if (f->tar == NULL) {
+		store_shut(fd);
+		return store_fault(f->store, f->why, STORE_TMP, NULL);
+	}
+	(void)setvbuf(f->tar, NULL, _IOFBF, STORE_CHUNK);
+	ok = fchmod(fd, STORE_OBJECT_MODE) == 0 && archive_all(f, bytes);
+	if (fclose(f->tar) != 0)
+		ok = false;
+	if (!ok && f->why->text[0] == '\0')
+		(void)store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
+	return ok;
+}
+
+/* Where the two files of a release's mirror/ are in it. */
 static const char *
 last_of(const char *path)
 {
 	return strrchr(path, '/') + 1;
 }
 
-/* The archive first, under a name of tmp/: by then every object is known to be
- * good. */
 static bool
-fill_release(struct fill *f, const char *tmp, struct slice bytes)
+put_mirror(struct fill *f, const char *tmp, struct slice bytes)
 {
 	struct store *s = f->store;
 
-	if (!write_archive(f, bytes))
-		return false;
-	for (size_t i = 0; i < f->m->n; i++)
-		if (!link_file(f, &f->m->entry[i]))
-			return false;
-	if (!enter(f, SLICE("mirror"), true))
+	if (!enter(f, SLICE("mirror")))
 		return false;
 	return (store_put_file(s, f->dir, last_of(MANIFEST_PATH), bytes,
 		    STORE_OBJECT_MODE) &&
@@ -272,35 +272,42 @@ fill_release(struct fill *f, const char *tmp, struct slice bytes)
 	       store_fault(s, f->why, "mirror", NULL);
 }
 
-/* Makes what release lacks of the manifest's files, its own file and the archive. */
+static bool
+fill_release(struct fill *f, const struct slice *bytes)
+{
+	char tmp[STORE_NAME_SIZE] = "";
+	bool ok = bytes == NULL || write_archive(f, *bytes, tmp);
+
+	for (size_t i = 0; ok && i < f->m->n; i++)
+		ok = link_file(f, &f->m->entry[i], bytes == NULL);
+	ok = ok && (bytes == NULL || put_mirror(f, tmp, *bytes));
+	if (!ok && tmp[0] != '\0')
+		(void)unlinkat(f->store->tmp, tmp, 0);
+	return ok;
+}
+
+/* Makes what release lacks of the manifest's files, its own (bytes) and the archive;
+ * bytes is NULL: those files alone whose objects are there. On the disk before
+ * anything leads to it. */
 static bool
 store_fill(struct store *s, int release, const struct manifest *m,
-    struct slice bytes, struct why *why)
+    const struct slice *bytes, struct why *why)
 {
 	struct fill *f = calloc(1, sizeof(*f));
-	char tmp[STORE_NAME_SIZE];
 	bool ok;
 
 	if (f == NULL)
 		return store_fault(s, why, STORE_TMP, strerror(ENOMEM));
 	why_clear(why);
-	*f = (struct fill){
-		.store = s, .m = m, .why = why, .release = release, .dir = -1
-	};
-	f->ustar.sink = sink;
-	f->ustar.arg = f;
-	f->tar = store_tmp_file(s, tmp);
-	if (f->tar == -1) {
-		free(f);
-		return store_fault(s, why, STORE_TMP, NULL);
-	}
-	ok = fill_release(f, tmp, bytes);
-	if (!ok)
-		(void)unlinkat(s->tmp, tmp, 0);
-	store_shut(f->tar);
+	*f = (struct fill){ .store = s,
+		.m = m,
+		.why = why,
+		.release = release,
+		.dir = -1,
+		.ustar = { .sink = sink, .arg = f } };
+	ok = fill_release(f, bytes);
 	store_shut(f->dir);
 	free(f);
-	/* All of it on the disk before anything leads to it. */
 	return ok && (syncfs(s->root) == 0 ||
 			 store_fault(s, why, STORE_RELEASES, NULL));
 }
@@ -329,22 +336,20 @@ store_manifest(const struct store *s, uint64_t serial, struct buf *out)
 	return ok;
 }
 
-/* False also when that cannot be determined (*unread: errno). */
+/* Whether a release has this manifest. False and errno: that is not known. */
 static bool
-is_same_release(
-    const struct store *s, uint64_t serial, struct slice bytes, int *unread)
+has_manifest(const struct store *s, uint64_t serial, struct slice bytes)
 {
-	struct buf old;
+	struct buf own;
 	bool same;
 
-	*unread = 0;
-	buf_init(&old, MANIFEST_MAX);
-	same = store_manifest(s, serial, &old);
-	if (same)
-		same = slice_equal(buf_view(&old), bytes);
-	else if (!file_is_absent(errno))
-		*unread = errno;
-	buf_fini(&old);
+	buf_init(&own, MANIFEST_MAX);
+	same = store_manifest(s, serial, &own);
+	if (same) {
+		same = slice_equal(buf_view(&own), bytes);
+		errno = 0;
+	}
+	buf_fini(&own);
 	return same;
 }
 
@@ -362,7 +367,7 @@ build_new(struct store *s, const struct manifest *m, struct slice bytes,
 	fd = store_dir_make(s->releases, new, NULL);
 	if (fd == -1)
 		return store_fault(s, why, STORE_RELEASES, NULL);
-	ok = store_fill(s, fd, m, bytes, why);
+	ok = store_fill(s, fd, m, &bytes, why);
 	store_shut(fd);
 	/* What stood there goes only now, when it can be replaced. */
 	if (ok && (!store_throw_release(s, m->serial, &held) || held ||
@@ -381,21 +386,12 @@ static bool
 repair_in_place(struct store *s, int release, const struct manifest *m,
     struct slice bytes, struct why *why)
 {
-	int unread;
-
-	if (is_same_release(s, m->serial, bytes, &unread))
-		return store_fill(s, release, m, bytes, why);
-	errno = unread;
-	if (store_current(s) == m->serial)
-		return store_fault(s, why, STORE_CURRENT,
-		    unread != 0
-			? NULL
-			: "another manifest of this serial is being served");
-	errno = unread;
+	if (has_manifest(s, m->serial, bytes))
+		return store_fill(s, release, m, &bytes, why);
 	return store_fault(s, why, STORE_RELEASES,
-	    unread != 0 ? NULL
-			: "another release of this serial is in use: restart "
-			  "the server, then try again");
+	    errno != 0 ? NULL
+		       : "another manifest of this serial is being served, or "
+			 "is in use");
 }
 
 bool
@@ -419,96 +415,40 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 			 store_fault(s, why, STORE_RELEASES, NULL));
 }
 
-/* Whether each listed file is the object by another name, and all have as many bytes as
- * the manifest says. */
-static bool
-has_all_files(struct fill *f)
-{
-	uint64_t bytes = 0;
-	struct stat object;
-
-	for (size_t i = 0; i < f->m->n; i++) {
-		const struct manifest_entry *e = &f->m->entry[i];
-		const char *name = enter_above(f, e->path, false);
-
-		if (name == NULL ||
-		    !store_object_stat(f->store, e->digest, &object) ||
-		    !store_is_linked(&object, f->dir, name))
-			return false;
-		bytes += (uint64_t)object.st_size;
-	}
-	return bytes == f->m->bytes;
-}
-
-static bool
-has_archive(const struct store *s, uint64_t serial)
-{
-	char path[STORE_PATH_SIZE + sizeof("/" MANIFEST_ARCHIVE)];
-	struct stat st;
-
-	(void)snprintf(
-	    path, sizeof(path), "%" PRIu64 "/" MANIFEST_ARCHIVE, serial);
-	return fstatat(s->releases, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
-}
-
-/* Calls what on a release's directory, for which f holds no archive. */
-static bool
-with_release(struct store *s, const struct manifest *m,
-    bool (*what)(struct fill *f), struct why *why)
-{
-	struct fill *f = calloc(1, sizeof(*f));
-	bool ok;
-
-	if (f == NULL)
-		return store_fault(s, why, STORE_RELEASES, strerror(ENOMEM));
-	f->store = s;
-	f->m = m;
-	f->why = why;
-	f->dir = -1;
-	f->release = store_release_fd(s, m->serial);
-	ok = f->release == -1 ? store_fault(s, why, STORE_RELEASES, NULL)
-			      : what(f);
-	store_shut(f->dir);
-	store_shut(f->release);
-	free(f);
-	return ok;
-}
-
 bool
 store_release_is_whole(
-    struct store *s, const struct manifest *m, struct slice bytes)
+    const struct store *s, const struct manifest *m, struct slice bytes)
 {
-	struct why why;
-	int unread;
+	int release = store_release_fd(s, m->serial);
+	struct stat object = { 0 }, archive;
+	uint64_t sum = 0;
+	bool whole;
 
-	return is_same_release(s, m->serial, bytes, &unread) &&
-	       (store_current(s) != m->serial || has_archive(s, m->serial)) &&
-	       with_release(s, m, has_all_files, &why);
-}
-
-/* One that cannot be opened takes no place of what may be good. */
-static bool
-link_what_is_there(struct fill *f)
-{
-	for (size_t i = 0; i < f->m->n; i++) {
-		const struct manifest_entry *e = &f->m->entry[i];
-		int object = store_object_fd(f->store, e->digest);
-
-		store_shut(object);
-		if (object != -1 && !link_file(f, e))
-			return false;
+	whole = has_manifest(s, m->serial, bytes) &&
+		(store_current(s) != m->serial ||
+		    (fstatat(release, MANIFEST_ARCHIVE, &archive,
+			 AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISREG(archive.st_mode)));
+	for (size_t i = 0; whole && i < m->n; i++) {
+		whole = store_object_stat(s, m->entry[i].digest, &object) &&
+			store_is_linked(&object, release, m->entry[i].path);
+		sum += (uint64_t)object.st_size;
 	}
-	return true;
+	store_shut(release);
+	return whole && sum == m->bytes;
 }
 
 bool
 store_relink(struct store *s, const struct manifest *m, struct why *why)
 {
+	int release = store_release_fd(s, m->serial);
+	bool ok;
+
 	assert(s->lock != -1);
-	return with_release(s, m, link_what_is_there, why) &&
-	       (syncfs(s->root) == 0 ||
-		   store_fault(s, why, STORE_RELEASES, NULL));
+	ok = release != -1 ? store_fill(s, release, m, NULL, why)
+			   : store_fault(s, why, STORE_RELEASES, NULL);
+	store_shut(release);
+	return ok;
 }
 
 bool

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/digest.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "util/fd.h"
 
 _Static_assert(DIGEST_SIZE == SHA256_DIGEST_LENGTH, "SHA-256 is 32 bytes");
 
@@ -48,6 +51,23 @@ digest_fini(struct digest *d)
 {
 	EVP_MD_CTX_free(d->md);
 	*d = (struct digest){ 0 };
+}
+
+bool
+digest_fd(int fd, uint8_t out[DIGEST_SIZE])
+{
+	uint8_t chunk[64 * 1024];
+	struct digest d;
+	ssize_t n;
+	bool ok;
+
+	digest_init(&d);
+	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
+		digest_add(&d, slice_of(chunk, (size_t)n));
+	if (n == 0)
+		errno = ENOMEM;
+	ok = digest_end(&d, out);
+	return ok && n == 0;
 }
 
 bool

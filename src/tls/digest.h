@@ -30,6 +30,9 @@ bool digest_end(struct digest *d, uint8_t out[DIGEST_SIZE]);
 /* Gives up before the end. Harmless after it, and on a zeroed d. */
 void digest_fini(struct digest *d);
 
+/* The digest of all that is left to read in fd. False and errno. */
+bool digest_fd(int fd, uint8_t out[DIGEST_SIZE]);
+
 bool digest_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE]);
 
 /* Lower case, NUL-terminated. */

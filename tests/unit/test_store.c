@@ -167,9 +167,8 @@ test_sweep_frees_names(void **state)
 
 	(void)state;
 	for (unsigned long i = 0; i < 6; i++) {
-		snprintf(name, sizeof(name), "store/tmp/%s.%ld.%lu",
-		    i < 3 ? "gone" : "new", (long)getpid(),
-		    archive.s->made + i);
+		snprintf(name, sizeof(name), "store/tmp/%s.%lu",
+		    i < 3 ? "gone" : "new", archive.s->made + i);
 		tree_make_dir(name);
 		snprintf(name + strlen(name), 3, "/x");
 		tree_make_dir(name);
