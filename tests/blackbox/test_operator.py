@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -324,3 +325,31 @@ def test_what_an_author_needs_to_begin_again(world):
     assert check_store(world.store, [world.key()]).serial == 43
     world.serve("example.org", world.store)
     assert "now serving 43" in world.run("carnation mirror /srv/mirror")
+
+
+@operator
+def test_a_withdrawn_file(world):
+    """The author's command, and the operator's."""
+    tree(world.src, {"notes/mistake.gmi": "# Oh\n"})
+    world.publish("One")
+    world.serve("example.org", world.store)
+    world.first_run()
+    mistake = (world.store / "releases/1/notes/mistake.gmi")
+    assert mistake.exists()
+    (world.src / "notes/mistake.gmi").unlink()
+    world.stop("example.org")
+    command, = commands(blocks(".Sh WITHDRAWING A FILE")[0])
+    world.run(command)
+    assert not (world.store / "releases/1").exists()
+    assert check_store(world.store, [world.key()]).serial == 2
+    world.serve("example.org", world.store)
+    world.run("carnation mirror /srv/mirror")
+    assert (world.mirror / "releases/1/notes/mistake.gmi").exists()
+    prune = re.search(r"^\.Ql (carnation prune .*) \.$", section(
+        ".Sh WITHDRAWING A FILE"), re.M)[1]
+    old = time.time() - 300
+    for release in (world.mirror / "releases").iterdir():
+        os.utime(release, (old, old))
+    world.run(prune)
+    assert [p.name for p in (world.mirror / "releases").iterdir()] == ["2"]
+    assert world.serial() == 2

@@ -212,8 +212,10 @@ def test_a_copy_served_by_molly_brown_mirrors_just_as_well(
     """Whole, then what has changed; and from the mirror, the next."""
     molly(store, archive=with_archive)
     mirror = Mirror(place, key, molly.url)
-    mirror.run()
+    said = mirror.run()
     assert mirror.sound().serial == 1
+    requests = int(re.search(r"in (\d+) requests", said)[1])
+    assert (requests <= 5) == with_archive, said
     assert mirror.served() == current(store)
     tree(source, {"page.gmi": "# Another\n"})
     publish("--key", key.secret_path)
