@@ -156,16 +156,18 @@ on_body(void *arg, struct slice bytes)
 	return !r->too_late && unpack_bytes(&r->unpack, bytes);
 }
 
-/* The bytes that an archive of the files of m has at most: before each a
- * header, and records for a long name or by another tool's habit; padding
- * behind it. */
+enum { LIST_HEADERS_MAX = 64 * 1024 };
+
+/* The bytes that an archive of the files of m has at most: of each, besides its
+ * own, a header, records for a long name or by another tool's habit, padding, and
+ * its line in the manifest. */
 static uint64_t
 archive_max(const struct manifest *m)
 {
-	uint64_t all = m->bytes + MANIFEST_MAX + USTAR_RECORD;
+	uint64_t all = m->bytes + LIST_HEADERS_MAX + USTAR_RECORD;
 
 	for (size_t i = 0; i < m->n; i++)
-		all += 5 * (uint64_t)USTAR_BLOCK + strlen(m->entry[i].path);
+		all += 6 * (uint64_t)USTAR_BLOCK + 2 * strlen(m->entry[i].path);
 	return all;
 }
 
