@@ -11,8 +11,8 @@ import pytest
 
 from harness import CARNATION, TIMEOUT
 from life import carnation
-from origin import Origin
-from signed import Author, Key, check_store, read_tree
+from origin import Origin, answer
+from signed import ARCHIVE, Author, Key, check_store, read_tree
 
 LINE = re.compile(
     r"mirror: (\S+): serial (?:(\d+) -> )?(\d+): (\d+) new, (\d+) gone, "
@@ -161,6 +161,12 @@ def wait_for_exit(process, number=signal.SIGTERM):
     process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT)
     return process.returncode, out, err
+
+
+def singly(*origins):
+    """They have no archive: files are asked for one by one."""
+    for one in origins:
+        one.on(ARCHIVE, answer("51 Not found"))
 
 
 def page(n):

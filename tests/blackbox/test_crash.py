@@ -418,7 +418,7 @@ def test_of_two_mirror_runs_the_second_gives_way(place):
                 second.append(carnation(*mirror(origin, store)))
             talk.answer()
 
-        origin.on("page.gmi", meanwhile)
+        origin.on(ARCHIVE, meanwhile)
         first = carnation(*mirror(origin, store))
         assert first.returncode == 0, first.stderr
         assert second[0].returncode == 1, second[0].stderr

@@ -13,7 +13,7 @@ import origin as o
 from harness import CARNATION, TIMEOUT, SANITIZED, Server
 from life import IS_ROOT, NOBODY, carnation, root_only, wrapper
 from mirroring import (LINE, Mirror, fresh, key, mirror,  # noqa: F401
-                       origin, page, second)
+                       origin, page, second, singly)
 from signed import CAPSULE, MANIFEST, Key, as_bytes, object_path, sha256
 
 
@@ -208,6 +208,7 @@ def test_lies_about_bytes(mirror, origin):
 def test_one_flipped_bit_in_each_kind_of_file(fresh, origin, path):
     origin.on(path, o.flip(len(CAPSULE[path]) // 2))
     origin.on("mirror/objects/*", o.answer("51 Not found"))
+    singly(origin)
     done = fresh.run("--key", fresh.pub)
     assert done.returncode == 3
     assert done.stdout.rstrip() == line(
@@ -242,6 +243,7 @@ def test_many_wrong_files(mirror, origin):
     origin.publish({f"many/{n}.txt": f"{n}\n" for n in range(30)})
     origin.on("many/*", o.flip())
     origin.on("mirror/objects/*", o.flip())
+    singly(origin)
     mirror.refused()
     assert len(origin.log) < 12
 
@@ -413,6 +415,7 @@ def test_disk_full_all_the_same(place, origin, key):
         talk.send(talk.body[20000:])
 
     origin.on("5.bin", ballast)
+    singly(origin)
     run = subprocess.Popen(
         [*wrapper("tmpfs", small, 2000), "sh", "-c",
          '"$0" mirror "$1" "$2" --key "$3"; echo "exit $?"; '

@@ -12,7 +12,7 @@ import origin as o
 from harness import LONG, Server, wait_for
 from life import carnation
 from mirroring import (Mirror, fresh, key, mirror, origin, page,  # noqa: F401
-                       second)
+                       second, singly)
 from preload import hurry  # noqa: F401
 from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, make_store,
                     sha256)
@@ -26,12 +26,6 @@ NEW = b"# Version 2\n"
 def links(*urls):
     return {"mirrors.gmi": "# Mirrors\n" + "".join(
         f"=> {url} Somebody, somewhere, since 2026\n" for url in urls)}
-
-
-def singly(*origins):
-    """They have no archive: files are asked for one by one."""
-    for one in origins:
-        one.on(ARCHIVE, o.answer("51 Not found"))
 
 
 # ------------------------------------------------------------ other mirrors

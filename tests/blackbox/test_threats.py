@@ -12,8 +12,8 @@ from harness import LONG, TIMEOUT
 from life import carnation
 from origin import Origin
 from preload import hurry  # noqa: F401
-from signed import (CAPSULE, MANIFEST, Author, Key, check_store, object_path,
-                    read_tree, sha256)
+from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, archive,
+                    check_store, object_path, read_tree, sha256)
 
 pytestmark = pytest.mark.usefixtures("hurry")
 GOOD, LATER, REFUSED, LOCAL = 0, 1, 3, 4
@@ -89,11 +89,33 @@ def test_a_good_run_is_one(site, mirror):
     mirror.run()
     assert mirror.sound().serial == 1
     assert mirror.served() == site.files, "byte for byte, the archive too"
-    assert "mirror/capsule.tar" not in site.paths
+    assert site.paths == [MANIFEST, ARCHIVE]
+
+
+class Heard:
+    """Of a fault, the body that it sends for this one."""
+
+    def __init__(self, body, fault):
+        self.body = self.said = body
+        fault(self)
+
+    def answer(self, body):
+        self.said = body
 
 
 def spoil(site, path, fault):
-    """A file's every address, as a mirror may ask for it by hash as well."""
+    """A file's every address, as a mirror may ask for it by hash as well; and
+    in the archive."""
+    alone(site, path, fault)
+    said = Heard(site.files[path], fault).said
+    files = {**site.files, path: said}
+    manifest = files.pop(MANIFEST)
+    files.pop(ARCHIVE)
+    site.on(ARCHIVE, o.instead(archive(manifest, files, 1790000000)))
+
+
+def alone(site, path, fault):
+    """The same, but for the archive."""
     site.on(path, fault)
     site.on(f"mirror/objects/{sha256(site.files[path])}", fault)
 
@@ -138,6 +160,24 @@ def test_one_flipped_byte_in_each_kind_of_file(site, mirror, path, at):
     site.forget()
     mirror.run()
     assert mirror.sound().serial == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_one_flipped_byte_that_the_archive_has_right(site, mirror, path):
+    alone(site, path, o.flip())
+    mirror.run()
+    assert mirror.served() == site.files
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_one_flipped_byte_in_the_archive(site, mirror, path):
+    """The file alone is right."""
+    spoil(site, path, o.flip())
+    for rule in site.rules[1:]:
+        site.forget(rule)
+    mirror.run()
+    assert mirror.served() == site.files
+    assert site.paths == [MANIFEST, ARCHIVE, path]
 
 
 @pytest.mark.parametrize("path, fault", [
@@ -208,20 +248,20 @@ def test_a_manifest_of_another_key(site, kept):
 
 def test_a_page_behind_a_redirect_to_somewhere_else(place, site, kept):
     with Origin(place, site.files) as other:
-        spoil(site, "new.txt", o.redirect(other.url("new.txt")))
+        alone(site, "new.txt", o.redirect(other.url("new.txt")))
         kept.run(status=LATER)
-        spoil(site, "new.txt", o.redirect("gemini://other.example/new.txt"))
+        alone(site, "new.txt", o.redirect("gemini://other.example/new.txt"))
         kept.run(status=LATER)
         assert not other.log, "another port is another server"
-    spoil(site, "new.txt", o.loop)
+    alone(site, "new.txt", o.loop)
     kept.run(status=LATER)
     assert len(site.log) < 100
-    spoil(site, "new.txt", o.redirect("/index.gmi"))
+    alone(site, "new.txt", o.redirect("/index.gmi"))
     kept.run(status=REFUSED)
     assert kept.served() == kept.before
     site.forget()
     site.files["moved.txt"] = site.files["new.txt"]
-    spoil(site, "new.txt", o.redirect("/moved.txt"))
+    alone(site, "new.txt", o.redirect("/moved.txt"))
     kept.run()
     assert kept.sound().serial == 2
 
@@ -266,7 +306,7 @@ def test_a_serial_that_uses_up_the_numbers(site, kept):
 # --------------------------------------------------- it cannot fill the disk
 
 def test_a_body_without_end(site, kept):
-    spoil(site, "new.txt", o.endless())
+    alone(site, "new.txt", o.endless())
     kept.run(status=REFUSED)
     assert kept.size() < 1 << 20
     assert all(talk.sent < 16 << 20 for talk in site.log), "it hung up"
@@ -310,7 +350,7 @@ SLOW = {"body": o.drip, "header": lambda s: o.drip(s, header=False),
     if LONG or (path, slow) in (("new.txt", "body"), (MANIFEST, "header"))])
 def test_one_byte_a_second(site, kept, path, slow, hurry):  # noqa: F811
     site.publish({"new.txt": "new\n" * 500})
-    spoil(site, path, SLOW[slow](1 / hurry))
+    alone(site, path, SLOW[slow](1 / hurry))
     kept.run(status=LATER, timeout=120)
     assert kept.served() == kept.before
 
@@ -386,8 +426,9 @@ def test_he_publishes_as_the_author_but_the_old_releases_stay(site, kept):
                   if path != "index.gmi"} | {"index.gmi": "# Mine\n"})
     kept.run()
     assert kept.sound().serial == 3
-    old = kept.store / "releases/1"
-    assert read_tree(old) == kept.before
+    old = read_tree(kept.store / "releases/1")
+    assert ARCHIVE not in old, "the current release has the only one"
+    assert old == {p: d for p, d in kept.before.items() if p != ARCHIVE}
     done = carnation("rollback", kept.store, 1)
     assert done.returncode == GOOD, done.stderr
     assert kept.served() == kept.before

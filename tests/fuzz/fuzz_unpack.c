@@ -11,7 +11,7 @@
 
 #include "archive/unpack.h"
 
-enum { MEMBER_MAX = 64, PATH_SIZE = 64 };
+enum { MEMBER_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,7 +27,7 @@ static const struct {
 enum { LISTED = sizeof(listed) / sizeof(listed[0]) };
 
 static struct store *store;
-static char place[PATH_SIZE];
+static char place[] = "/tmp/carnation-fuzz-XXXXXX";
 static struct manifest list;
 
 /* ------------------------------------------------------- store and manifest */
@@ -44,7 +44,7 @@ clear(void)
 static void
 remove_store(void)
 {
-	char command[PATH_SIZE + 16];
+	char command[sizeof("rm -rf ") + sizeof(place)];
 
 	store_close(&store);
 	snprintf(command, sizeof(command), "rm -rf %s", place);
@@ -60,7 +60,6 @@ prepare(void)
 
 	if (store != NULL)
 		return;
-	strcpy(place, "/tmp/carnation-fuzz-XXXXXX");
 	assert(mkdtemp(place) != NULL);
 	store = store_open(place, true, &why);
 	assert(store != NULL && store_lock(store, &why) == STORE_LOCKED);
