@@ -118,10 +118,9 @@ bool repair_releases(struct repair *r, struct store *s, struct fetcher *f,
 void repair_fini(struct repair *r);
 
 /* Puts the store at path right with what is served at base, its current manifest
- * too: for a store that mirrors nothing. RESULT_GOOD: its current release is whole;
- * *lacking counts what older ones lack. Else why. SIGPIPE must be ignored. */
-enum result verify_repair(
-    const char *path, const char *base, size_t *lacking, struct why *why);
+ * too: for a store that mirrors nothing. RESULT_GOOD: its current release is whole.
+ * Else why. SIGPIPE must be ignored. */
+enum result verify_repair(const char *path, const char *base, struct why *why);
 
 /* ------------------------------------------------- what its files share */
 
@@ -150,18 +149,26 @@ enum verify_news verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE]);
 enum verify_news verify_object(const struct store *s,
     const uint8_t digest[DIGEST_SIZE], struct stat *st, bool *wrong);
 
-/* A release's manifest, by one of ring, and the one that the store took over, when
- * st remembers it. text is emptied first. VERIFY_SOUND: *m is to be freed, and
- * *signer is borrowed from ring; else why. */
-enum verify_news
-verify_open_release(const struct store *s, const struct state *st,
-    const struct keyring *ring, uint64_t serial, struct buf *text,
-    const struct keyring_key **signer, struct manifest *m, struct why *why);
+/* A list of files as it was signed. verify_list_fini is due in any case. */
+struct verify_list {
+	struct buf text;
+	struct manifest m;
+	const struct keyring_key
+	    *signer; /* borrowed from the ring; NULL: none is
+					   * open, and why said so */
+};
 
-/* The same of a text that came from somewhere. */
-bool verify_open_text(const struct state *st, const struct keyring *ring,
-    uint64_t serial, struct slice text, const struct keyring_key **signer,
-    struct manifest *m, struct why *why);
+/* A release's, by one of ring: the one that the store took over, as far as st
+ * remembers it. VERIFY_SOUND, or why it is not open. */
+enum verify_news verify_open_release(const struct store *s,
+    const struct state *st, const struct keyring *ring, uint64_t serial,
+    struct verify_list *l, struct why *why);
+
+/* The same of l->text, wherever it came from. */
+bool verify_open_list(const struct state *st, const struct keyring *ring,
+    uint64_t serial, struct verify_list *l, struct why *why);
+
+void verify_list_fini(struct verify_list *l);
 
 enum verify_place {
 	VERIFY_COPY,

@@ -166,16 +166,18 @@ discard_listed(struct store *s, struct slice list, struct why *why)
 	return ok;
 }
 
-/* Room for one more. */
-static struct manifest *
-next_release(struct repair *r)
+/* Takes l's manifest over. False: out of memory. */
+static bool
+add_release(struct repair *r, struct verify_list *l)
 {
 	struct manifest *grown = array_grow(r->release, r->n, sizeof(*grown));
 
 	if (grown == NULL)
-		return NULL;
+		return false;
 	r->release = grown;
-	return &grown[r->n];
+	grown[r->n++] = l->m;
+	l->signer = NULL;
+	return true;
 }
 
 /* One whose manifest is lost has no files to fetch. */
@@ -183,23 +185,19 @@ static bool
 add_releases(struct repair *r, const struct store *s, const struct state *st,
     struct why *why)
 {
+	struct verify_list l = { .signer = NULL };
 	size_t n;
 	uint64_t *serial = store_releases(s, &n);
 	bool ok = serial != NULL || n == 0;
-	struct manifest *next;
 	struct why unused;
-	struct buf text;
 
 	if (!ok)
 		store_fault(s, why, STORE_RELEASES, NULL);
-	buf_init(&text, MANIFEST_MAX);
-	for (size_t i = 0; ok && i < n; i++) {
-		next = next_release(r);
-		ok = next != NULL || why_memory(why);
-		r->n += ok && verify_open_release(s, st, &st->ring, serial[i],
-				  &text, NULL, next, &unused) == VERIFY_SOUND;
-	}
-	buf_fini(&text);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = verify_open_release(s, st, &st->ring, serial[i], &l,
+			 &unused) != VERIFY_SOUND ||
+		     add_release(r, &l) || why_memory(why);
+	verify_list_fini(&l);
 	free(serial);
 	return ok;
 }
@@ -301,51 +299,39 @@ struct healing {
 	struct fetcher fetcher;
 	struct sources from; /* one */
 	struct repair repair;
-	struct buf text; /* of the current release's manifest */
+	struct verify_list list; /* of the current release */
 };
 
 /* The current release's manifest: the store's own, or the same from the source. */
 static enum result
-heal_manifest(struct healing *h, const struct manifest **m, struct why *why)
+heal_manifest(struct healing *h, struct why *why)
 {
 	uint64_t serial = store_current(h->store);
+	const struct state *st = &h->state;
+	struct verify_list *l = &h->list;
 	struct source *s = &h->from.at[0];
-	struct repair *r = &h->repair;
-	struct manifest *next;
 	bool cut;
 
-	for (size_t i = 0; i < r->n; i++) {
-		*m = &r->release[i];
-		if ((*m)->serial == serial)
-			return store_manifest(h->store, serial, &h->text) ||
-				       why_errno(why, MANIFEST_PATH)
-				   ? RESULT_GOOD
-				   : RESULT_LOCAL;
-	}
-	next = next_release(r);
-	if (next == NULL) {
-		why_memory(why);
-		return RESULT_LOCAL;
-	}
-	*m = next;
-	if (fetcher_manifest(&h->fetcher, s, &h->text, &cut, why) !=
-		FETCHER_DONE ||
-	    !verify_open_text(&h->state, &h->state.ring, serial,
-		buf_view(&h->text), NULL, next, why)) {
-		why_at(why, "%s" MANIFEST_PATH, s->base);
-		return RESULT_FAILED;
-	}
-	r->n++;
-	return store_put_manifest(h->store, serial, buf_view(&h->text), why)
-		   ? RESULT_GOOD
-		   : RESULT_LOCAL;
+	if (verify_open_release(h->store, st, &st->ring, serial, l, why) ==
+	    VERIFY_SOUND)
+		return RESULT_GOOD;
+	buf_reset(&l->text);
+	if (fetcher_manifest(&h->fetcher, s, &l->text, &cut, why) ==
+		FETCHER_DONE &&
+	    verify_open_list(st, &st->ring, serial, l, why))
+		return store_put_manifest(
+			   h->store, serial, buf_view(&l->text), why)
+			   ? RESULT_GOOD
+			   : RESULT_LOCAL;
+	why_at(why, "%s" MANIFEST_PATH, s->base);
+	return RESULT_FAILED;
 }
 
 static enum result
-heal(struct healing *h, size_t *lacking, struct why *why)
+heal(struct healing *h, struct why *why)
 {
-	const struct manifest *m;
 	enum result result;
+	size_t lacking;
 
 	switch (store_lock(h->store, why)) {
 	case STORE_BUSY:
@@ -356,38 +342,35 @@ heal(struct healing *h, size_t *lacking, struct why *why)
 		break;
 	}
 	if (state_read(h->store, &h->state, why) != STATE_READ ||
-	    !fetcher_open(&h->fetcher, why) ||
-	    !repair_discard(&h->repair, h->store, &h->state, why))
+	    !fetcher_open(&h->fetcher, why))
 		return RESULT_LOCAL;
-	result = heal_manifest(h, &m, why);
+	result = heal_manifest(h, why);
 	if (result != RESULT_GOOD)
 		return result;
-	if (!repair_releases(
-		&h->repair, h->store, &h->fetcher, &h->from, lacking, why))
+	if (!repair_discard(&h->repair, h->store, &h->state, why) ||
+	    !repair_releases(
+		&h->repair, h->store, &h->fetcher, &h->from, &lacking, why))
 		return RESULT_LOCAL;
-	if (store_build(h->store, m, buf_view(&h->text), why))
+	if (store_build(h->store, &h->list.m, buf_view(&h->list.text), why))
 		return RESULT_GOOD;
-	return *lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
+	return lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
 }
 
 enum result
-verify_repair(
-    const char *path, const char *base, size_t *lacking, struct why *why)
+verify_repair(const char *path, const char *base, struct why *why)
 {
 	struct healing *h = calloc(1, sizeof(*h));
 	enum result result = RESULT_LOCAL;
 
-	*lacking = 0;
 	if (h == NULL) {
 		why_memory(why);
 		return RESULT_LOCAL;
 	}
-	buf_init(&h->text, MANIFEST_MAX);
 	sources_add(&h->from, base);
 	h->store = store_open(path, false, why);
 	if (h->store != NULL)
-		result = heal(h, lacking, why);
-	buf_fini(&h->text);
+		result = heal(h, why);
+	verify_list_fini(&h->list);
 	repair_fini(&h->repair);
 	fetcher_close(&h->fetcher);
 	store_close(&h->store);

@@ -39,52 +39,57 @@ verify_object(const struct store *s, const uint8_t digest[DIGEST_SIZE],
 	return news;
 }
 
-/* Whether it is what the store took over as that serial. */
-static bool
-is_known(const struct state *st, uint64_t serial, const struct manifest *m,
-    struct why *why)
+void
+verify_list_fini(struct verify_list *l)
 {
-	if (m->serial != serial)
-		return why_set(why, "it is of serial %" PRIu64 ", not %" PRIu64,
-		    m->serial, serial);
-	if (st != NULL && st->origin[0] != '\0' &&
-	    strcmp(st->origin, m->origin) != 0)
-		return why_set(
-		    why, "it is of %s, the store of %s", m->origin, st->origin);
-	return st == NULL || serial != st->serial ||
-	       digest_equal(m->digest, st->manifest) ||
-	       why_set(why,
-		   "it is not the one that this store took over: there are two "
-		   "of serial %" PRIu64,
-		   serial);
+	if (l->signer != NULL)
+		manifest_fini(&l->m);
+	buf_fini(&l->text);
+	l->signer = NULL;
 }
 
 bool
-verify_open_text(const struct state *st, const struct keyring *ring,
-    uint64_t serial, struct slice text, const struct keyring_key **signer,
-    struct manifest *m, struct why *why)
+verify_open_list(const struct state *st, const struct keyring *ring,
+    uint64_t serial, struct verify_list *l, struct why *why)
 {
-	if (manifest_open(text, ring, signer, m, why) != MANIFEST_GOOD)
+	struct manifest *m = &l->m;
+
+	if (manifest_open(buf_view(&l->text), ring, &l->signer, m, why) !=
+	    MANIFEST_GOOD) {
+		l->signer = NULL;
 		return false;
-	if (is_known(st, serial, m, why))
+	}
+	if (m->serial != serial)
+		why_set(why, "it is of serial %" PRIu64 ", not %" PRIu64,
+		    m->serial, serial);
+	else if (st->origin[0] != '\0' && strcmp(st->origin, m->origin) != 0)
+		why_set(
+		    why, "it is of %s, the store of %s", m->origin, st->origin);
+	else if (serial == st->serial && !digest_equal(m->digest, st->manifest))
+		why_set(why,
+		    "it is not the one that this store took over: there are "
+		    "two of serial %" PRIu64,
+		    serial);
+	else
 		return true;
 	manifest_fini(m);
+	l->signer = NULL;
 	return false;
 }
 
 enum verify_news
 verify_open_release(const struct store *s, const struct state *st,
-    const struct keyring *ring, uint64_t serial, struct buf *text,
-    const struct keyring_key **signer, struct manifest *m, struct why *why)
+    const struct keyring *ring, uint64_t serial, struct verify_list *l,
+    struct why *why)
 {
 	enum verify_news news = VERIFY_CHANGED;
 
-	buf_reset(text);
-	if (!store_manifest(s, serial, text)) {
+	verify_list_fini(l);
+	buf_init(&l->text, MANIFEST_MAX);
+	if (!store_manifest(s, serial, &l->text)) {
 		news = verify_news_of(errno);
 		why_set(why, "%s", strerror(errno));
-	} else if (verify_open_text(
-		       st, ring, serial, buf_view(text), signer, m, why)) {
+	} else if (verify_open_list(st, ring, serial, l, why)) {
 		return VERIFY_SOUND;
 	}
 	(void)why_at(why, "releases/%" PRIu64 "/" MANIFEST_PATH, serial);
@@ -294,17 +299,16 @@ report_manifest(struct scan *x, enum verify_news news, struct why *why)
 }
 
 static bool
-check_tree(
-    struct scan *x, int release, const struct manifest *m, struct slice text)
+check_tree(struct scan *x, int release, const struct verify_list *l)
 {
 	const struct verify_visit visit = {
 		.file = check_file, .other = check_other, .arg = x
 	};
 	struct why why;
 
-	if (!add_objects(x, m))
+	if (!add_objects(x, &l->m))
 		why_memory(&why);
-	else if (verify_tree(m, text, release,
+	else if (verify_tree(&l->m, buf_view(&l->text), release,
 		     x->older ? VERIFY_OLDER : VERIFY_CURRENT, &visit, &why))
 		return true;
 	why_at(&why, "releases/%" PRIu64, x->serial);
@@ -314,23 +318,20 @@ check_tree(
 
 /* The key that was given signed the current release, not each before. */
 static enum verify_news
-open_release(struct scan *x, struct buf *text,
-    const struct keyring_key **signer, struct manifest *m, struct why *why)
+open_release(struct scan *x, struct verify_list *l, struct why *why)
 {
+	const struct keyring *own = &x->state->ring;
 	enum verify_news news;
 	struct why unused;
 
-	news = verify_open_release(
-	    x->store, x->state, x->ring, x->serial, text, signer, m, why);
-	if (news != VERIFY_CHANGED || x->ring == &x->state->ring ||
-	    verify_open_release(x->store, x->state, &x->state->ring, x->serial,
-		text, signer, m, &unused) != VERIFY_SOUND)
+	news =
+	    verify_open_release(x->store, x->state, x->ring, x->serial, l, why);
+	if (news != VERIFY_CHANGED || x->ring == own ||
+	    verify_open_release(
+		x->store, x->state, own, x->serial, l, &unused) != VERIFY_SOUND)
 		return news;
-	if (x->older)
-		return VERIFY_SOUND;
-	x->foreign = true;
-	manifest_fini(m);
-	return news;
+	x->foreign = !x->older;
+	return x->older ? VERIFY_SOUND : news;
 }
 
 /* False: local trouble, or refused, and why. release is -1 when it cannot be
@@ -338,32 +339,28 @@ open_release(struct scan *x, struct buf *text,
 static bool
 check_release(struct scan *x, int release)
 {
-	const struct keyring_key *signer;
-	struct manifest m;
+	struct verify_outcome *out = x->out;
+	struct verify_list l = { .signer = NULL };
 	enum verify_news news;
-	struct buf text;
 	struct why why;
 	bool ok = true;
 
-	buf_init(&text, MANIFEST_MAX);
-	news = open_release(x, &text, &signer, &m, &why);
-	if (x->foreign) {
-		ok = why_set(&x->out->why,
+	news = open_release(x, &l, &why);
+	if (x->foreign)
+		ok = why_set(&out->why,
 		    "%s: the store trusts its key, but it was not given",
 		    why.text);
-	} else if (news != VERIFY_SOUND) {
+	else if (news != VERIFY_SOUND)
 		report_manifest(x, news, &why);
-	} else {
-		ok = check_tree(x, release, &m, buf_view(&text));
-		x->out->opened = x->out->opened || !x->older;
-		if (x->older) {
-			manifest_fini(&m);
-		} else {
-			x->out->manifest = m;
-			x->out->signer = signer->key;
-		}
+	else
+		ok = check_tree(x, release, &l);
+	if (news == VERIFY_SOUND && !x->older) {
+		out->opened = true;
+		out->manifest = l.m;
+		out->signer = l.signer->key;
+		l.signer = NULL;
 	}
-	buf_fini(&text);
+	verify_list_fini(&l);
 	return ok;
 }
 

@@ -115,44 +115,28 @@ on_news(void *arg, enum verify_news news, const char *path)
 		f->still = true;
 }
 
-/* Of the current release, or of older ones. */
-static uint64_t
-news_count(const struct verify_outcome *v, bool older, int news)
-{
-	return older ? v->older[news] : v->current[news];
-}
-
-static void
-counts_print(const struct verify_outcome *v, bool older)
-{
-	const char *comma = "";
-
-	for (int i = 0; i < VERIFY_NEWS; i++) {
-		if (news_count(v, older, i) == 0)
-			continue;
-		printf("%s%" PRIu64 " %s", comma, news_count(v, older, i),
-		    news_words[i]);
-		comma = ", ";
-	}
-	printf("%s", comma[0] == '\0' ? "not looked through" : "");
-}
-
 static bool
-news_any(const struct verify_outcome *v, bool older)
+news_any(const uint64_t n[VERIFY_NEWS])
 {
 	bool any = false;
 
 	for (int i = 0; i < VERIFY_NEWS; i++)
-		any = any || news_count(v, older, i) > 0;
+		any = any || n[i] > 0;
 	return any;
 }
 
-static bool
-is_refused(const struct verify_outcome *v, bool older)
+static void
+counts_print(const uint64_t n[VERIFY_NEWS])
 {
-	return news_count(v, older, VERIFY_CHANGED) > 0 ||
-	       news_count(v, older, VERIFY_MISSING) > 0 ||
-	       news_count(v, older, VERIFY_EXTRA) > 0;
+	const char *comma = "";
+
+	for (int i = 0; i < VERIFY_NEWS; i++) {
+		if (n[i] == 0)
+			continue;
+		printf("%s%" PRIu64 " %s", comma, n[i], news_words[i]);
+		comma = ", ";
+	}
+	printf("%s", comma[0] == '\0' ? "not looked through" : "");
 }
 
 static void
@@ -171,8 +155,10 @@ print_unopened(const char *word, const struct why *why)
 static void
 print_older(const struct verify_outcome *v, enum result result)
 {
-	bool refused = result == RESULT_REFUSED && is_refused(v, true) &&
-		       (v->n_serials > 0 || v->sound);
+	bool refused =
+	    result == RESULT_REFUSED &&
+	    (v->older[VERIFY_CHANGED] > 0 || v->older[VERIFY_MISSING] > 0 ||
+		v->older[VERIFY_EXTRA] > 0);
 
 	printf("; %s%s", refused ? "REFUSED " : "",
 	    v->n_serials == 0   ? "older releases"
@@ -181,7 +167,7 @@ print_older(const struct verify_outcome *v, enum result result)
 	for (size_t i = 0; i < v->n_serials; i++)
 		printf("%s%" PRIu64, i > 0 ? ", " : "", v->serial[i]);
 	printf(": ");
-	counts_print(v, true);
+	counts_print(v->older);
 }
 
 /* The last line: the release that is served first, then what is said of others. */
@@ -189,7 +175,7 @@ static void
 summary_print(const struct verify_outcome *v, enum result result)
 {
 	bool sound = v->sound || result == RESULT_GOOD;
-	bool older = news_any(v, true);
+	bool older = news_any(v->older);
 	const struct manifest *m = &v->manifest;
 	struct slice place = manifest_place(m->origin);
 	char created[CLOCK_RFC3339_SIZE];
@@ -199,8 +185,8 @@ summary_print(const struct verify_outcome *v, enum result result)
 	    "verify: %.*s: %sserial %" PRIu64 " of %.10s: ", SLICE_ARGS(place),
 	    result == RESULT_REFUSED && !sound ? "REFUSED " : "", m->serial,
 	    created);
-	if (!sound || news_any(v, false)) {
-		counts_print(v, false);
+	if (!sound || news_any(v->current)) {
+		counts_print(v->current);
 		printf("; ");
 	}
 	printf("%zu file%s, %" PRIu64 " bytes%s", m->n, m->n == 1 ? "" : "s",
@@ -309,27 +295,18 @@ copy_verify(struct verify_job *j, struct verify_outcome *v)
 				 : verify_dir(&o, j->copy, v);
 }
 
-/* What a store that mirrors nothing lacks comes from its author, or from a mirror
- * that is named. */
 static enum result
-store_mend(const struct verify_job *j, const struct verify_outcome *v)
+store_mend(const struct verify_job *j)
 {
 	char base[MANIFEST_ORIGIN_MAX];
 	enum result result;
 	struct why why;
-	size_t lacking;
 
-	why_clear(&why);
-	if (j->from == NULL && v->is_mirror)
+	if (j->from == NULL)
 		return verb_mirror_again(j->copy, j->json);
-	if (j->from == NULL) {
-		log_error("%s: publish the pages again, or name a mirror that "
-			  "has them: carnation verify --repair --from URL %s",
-		    j->copy, j->copy);
-		return RESULT_REFUSED;
-	}
+	why_clear(&why);
 	(void)manifest_origin(slice_str(j->from), base);
-	result = verify_repair(j->copy, base, &lacking, &why);
+	result = verify_repair(j->copy, base, &why);
 	if (why.text[0] != '\0')
 		log_error("%s", why.text);
 	return result;
@@ -341,9 +318,15 @@ repair(struct verify_job *j, enum result result, struct verify_outcome *v)
 {
 	enum result mended;
 
-	if (!v->wrong || result == RESULT_USAGE)
+	if (!v->wrong)
 		return result;
-	mended = store_mend(j, v);
+	if (j->from == NULL && !v->is_mirror) {
+		log_error("%s: publish the pages again, or name a mirror that "
+			  "has them: carnation verify --repair --from URL %s",
+		    j->copy, j->copy);
+		return result;
+	}
+	mended = store_mend(j);
 	verify_fini(v);
 	*v = (struct verify_outcome){ .opened = false };
 	if (j->n_found > 0)
