@@ -62,18 +62,6 @@ publish_free(struct publish **pointer)
 	free(p);
 }
 
-const struct publish_plan *
-publish_plan(const struct publish *p)
-{
-	return &p->plan;
-}
-
-struct slice
-publish_list(const struct publish *p)
-{
-	return buf_view(&p->list);
-}
-
 static enum result
 refuse_why(struct report *r, enum result result, const struct why *why)
 {
@@ -281,9 +269,8 @@ sealed_take(struct publish *p, struct report *r)
 	p->signer = signer->key;
 	result = publish_check_sealed(&m, &p->after, r);
 	if (result == RESULT_GOOD)
-		result = publish_check_keys(o, &p->state.ring, p->plan.before,
-		    &p->signer, m.has_next_key ? &m.next_key : NULL,
-		    &p->plan.other_key, r);
+		result = publish_check_keys(o, &p->state.ring, &p->signer,
+		    m.has_next_key ? &m.next_key : NULL, &p->plan.other_key, r);
 	manifest_fini(&p->after);
 	p->after = m;
 	return result;
@@ -451,7 +438,8 @@ source_take(struct publish *p, struct report *r)
 }
 
 enum result
-publish_prepare(struct publish *p, struct report *r)
+publish_prepare(
+    struct publish *p, const struct publish_plan **plan, struct report *r)
 {
 	const struct publish_options *o = p->o;
 	const struct signify_key *next = NULL;
@@ -463,10 +451,10 @@ publish_prepare(struct publish *p, struct report *r)
 	if (result != RESULT_GOOD)
 		return result;
 	last_read(p, r);
-	next = publish_successor(o, &p->state.ring, p->plan.before);
+	next = publish_successor(o, &p->state.ring);
 	if (o->sealed.len == 0)
-		result = publish_check_keys(o, &p->state.ring, p->plan.before,
-		    o->key, next, &p->plan.other_key, r);
+		result = publish_check_keys(
+		    o, &p->state.ring, o->key, next, &p->plan.other_key, r);
 	else if (o->key == NULL && p->state.ring.n == 0)
 		result = publish_refuse(r, RESULT_USAGE, NULL,
 		    "the first time, say which key it is signed with: --key "
@@ -477,7 +465,9 @@ publish_prepare(struct publish *p, struct report *r)
 		result = list_make(p, next, r);
 	if (result != RESULT_GOOD)
 		return result;
+	*plan = &p->plan;
 	p->plan.after = &p->after;
+	p->plan.list = buf_view(&p->list);
 	publish_check_list(&p->source, &p->after, r);
 	if (o->sealed.len > 0)
 		result = sealed_take(p, r);

@@ -69,6 +69,7 @@ struct publish_loss {
 struct publish_plan {
 	const struct manifest *before; /* the last serial's; NULL: none */
 	const struct manifest *after;  /* what is to be published */
+	struct slice list;             /* its text to be signed */
 	struct changes changes;
 	struct publish_loss *loss;
 	size_t n_losses;
@@ -92,14 +93,9 @@ bool publish_level_check(const char *text, struct why *why);
 struct publish *publish_new(const struct publish_options *o);
 
 /* Works it all out. Every problem goes to r. A store that exists is locked, unless
- * look_only. */
-enum result publish_prepare(struct publish *p, struct report *r);
-
-/* After a publish_prepare that was good. p's. */
-const struct publish_plan *publish_plan(const struct publish *p);
-
-/* The text to be signed, LF at its end. p's. */
-struct slice publish_list(const struct publish *p);
+ * look_only. *plan, when the result is good, is p's. */
+enum result publish_prepare(
+    struct publish *p, const struct publish_plan **plan, struct report *r);
 
 /* Writes the release and switches to it. */
 enum result publish_commit(struct publish *p, struct report *r);

@@ -42,24 +42,14 @@ publish_refuse(struct report *r, enum result result, const char *file,
 
 /* ------------------------------------------------------------- who may sign */
 
+/* The last of that standing: of an older store more than one may be announced. */
 static const struct signify_key *
 key_of(const struct keyring *ring, enum keyring_standing standing)
 {
-	for (size_t i = 0; i < ring->n; i++)
+	for (size_t i = ring->n; i-- > 0;)
 		if (ring->key[i].standing == standing)
 			return &ring->key[i].key;
 	return NULL;
-}
-
-/* All mirrors that have the last release know this key, and perhaps no other
- * one. */
-static const struct signify_key *
-key_announced(const struct keyring *ring, const struct manifest *before)
-{
-	if (before != NULL)
-		return before->has_next_key ? &before->next_key : NULL;
-	/* The manifest is lost. */
-	return key_of(ring, KEYRING_ANNOUNCED);
 }
 
 static bool
@@ -69,10 +59,9 @@ key_is(const struct signify_key *a, const struct signify_key *b)
 }
 
 const struct signify_key *
-publish_successor(const struct publish_options *o, const struct keyring *ring,
-    const struct manifest *before)
+publish_successor(const struct publish_options *o, const struct keyring *ring)
 {
-	const struct signify_key *announced = key_announced(ring, before);
+	const struct signify_key *announced = key_of(ring, KEYRING_ANNOUNCED);
 
 	if (o->next_key != NULL)
 		return o->next_key;
@@ -81,10 +70,10 @@ publish_successor(const struct publish_options *o, const struct keyring *ring,
 
 enum result
 publish_check_keys(const struct publish_options *o, const struct keyring *ring,
-    const struct manifest *before, const struct signify_key *signer,
-    const struct signify_key *next, bool *other, struct report *r)
+    const struct signify_key *signer, const struct signify_key *next,
+    bool *other, struct report *r)
 {
-	const struct signify_key *announced = key_announced(ring, before);
+	const struct signify_key *announced = key_of(ring, KEYRING_ANNOUNCED);
 	const struct keyring_key *known, *after;
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT + 1];
 	struct buf text;
@@ -335,37 +324,27 @@ publish_check_list(const struct publish_source *s, const struct manifest *list,
 	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
 }
 
-/* False, and a problem, when no mirror would get it: the rule of capsule.conf that
- * decides about path is found by asking each alone. */
+/* False, and a problem, when no mirror would get it. The rule of capsule.conf that
+ * decides is the last of as few as decide at all. */
 static bool
 reached_check(const struct host *h, const char *path, struct report *r)
 {
 	const struct conf_content *all = &h->content;
-	const struct conf_text *rule = NULL;
+	const struct conf_text *rule;
 	struct host one = *h;
+	size_t *gone = &one.content.gone.n, *moved = &one.content.n_redirects;
 
 	if (inventory_policy(h, path) == STATUS_NONE)
 		return true;
-	one.content.gone.n = 1;
-	one.content.n_redirects = 0;
-	for (size_t i = 0; i < all->gone.n && rule == NULL; i++) {
-		one.content.gone.item = &all->gone.item[i];
-		if (inventory_policy(&one, path) != STATUS_NONE)
-			rule = &all->gone.item[i];
-	}
-	one.content.gone.n = 0;
-	one.content.n_redirects = 1;
-	for (size_t i = 0; i < all->n_redirects && rule == NULL; i++) {
-		one.content.redirects = &all->redirects[i];
-		if (inventory_policy(&one, path) != STATUS_NONE)
-			rule = &all->redirects[i].from;
-	}
-	if (rule != NULL)
-		report_add(r, REPORT_ERROR, rule->file, rule->line,
-		    "\"%s\" is also about %s, which mirrors must be able to "
-		    "fetch",
-		    rule->text, path);
-	return rule == NULL;
+	*gone = *moved = 0;
+	while (inventory_policy(&one, path) == STATUS_NONE)
+		++*(*gone < all->gone.n ? gone : moved);
+	rule = *moved > 0 ? &all->redirects[*moved - 1].from
+			  : &all->gone.item[*gone - 1];
+	report_add(r, REPORT_ERROR, rule->file, rule->line,
+	    "\"%s\" is also about %s, which mirrors must be able to fetch",
+	    rule->text, path);
+	return false;
 }
 
 enum result

@@ -78,17 +78,15 @@ publish_refuse(struct report *r, enum result result, const char *file,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The key that the new serial announces: the one asked for, or the one that the
- * last serial (before; NULL: its manifest is lost) announced, until it signs; a
- * mirror that missed that serial would refuse it forever. NULL: none.
- * Borrowed. */
-const struct signify_key *publish_successor(const struct publish_options *o,
-    const struct keyring *ring, const struct manifest *before);
+ * last serial announced, until it signs; a mirror that missed that serial would
+ * refuse it forever. NULL: none. Borrowed. */
+const struct signify_key *
+publish_successor(const struct publish_options *o, const struct keyring *ring);
 
 /* Whether signer (NULL: not yet known) may sign the next serial, and announce
  * next (NULL: none). *other: it retires those before it. */
-enum result
-publish_check_keys(const struct publish_options *o, const struct keyring *ring,
-    const struct manifest *before, const struct signify_key *signer,
+enum result publish_check_keys(const struct publish_options *o,
+    const struct keyring *ring, const struct signify_key *signer,
     const struct signify_key *next, bool *other, struct report *r);
 
 /* Whether path is among o's retracted ones. */

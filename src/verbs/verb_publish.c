@@ -447,10 +447,9 @@ report_flush(struct report *r)
 
 /* Writes the list, to be signed elsewhere. */
 static enum result
-list_write(const struct publish_job *j, const struct publish *p)
+list_write(const struct publish_job *j, struct slice list)
 {
 	const char *out = j->to_stdout ? "LIST" : j->unsigned_file;
-	struct slice list = publish_list(p);
 	bool ok = j->to_stdout
 		      ? fwrite(list.ptr, 1, list.len, stdout) == list.len &&
 			    fflush(stdout) == 0
@@ -469,14 +468,14 @@ list_write(const struct publish_job *j, const struct publish *p)
 
 /* What comes of the plan: a release, a list to be signed, or nothing. */
 static enum result
-plan_carry_out(const struct publish_job *j, struct publish *p, struct report *r)
+plan_carry_out(const struct publish_job *j, struct publish *p,
+    const struct publish_plan *plan, struct report *r)
 {
-	const struct publish_plan *plan = publish_plan(p);
 	enum result result = RESULT_GOOD;
 	char span[CLOCK_SPAN_SIZE];
 
 	if (j->unsigned_file != NULL)
-		result = list_write(j, p);
+		result = list_write(j, plan->list);
 	else if (!j->dry_run)
 		result = publish_commit(p, r);
 	report_flush(r);
@@ -500,10 +499,9 @@ plan_carry_out(const struct publish_job *j, struct publish *p, struct report *r)
 }
 
 static enum result
-plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
+plan_commit(const struct publish_job *j, struct publish *p,
+    const struct publish_plan *plan, struct report *r)
 {
-	const struct publish_plan *plan = publish_plan(p);
-
 	if (plan->lint_warnings > 0)
 		log_info("%zu warning%s of the linter", plan->lint_warnings,
 		    plan->lint_warnings == 1 ? "" : "s");
@@ -513,13 +511,14 @@ plan_commit(const struct publish_job *j, struct publish *p, struct report *r)
 	if (!j->json && !j->to_stdout)
 		changes_print(plan);
 	return plan_agreed(plan, j->yes || j->o.look_only)
-		   ? plan_carry_out(j, p, r)
+		   ? plan_carry_out(j, p, plan, r)
 		   : RESULT_FAILED;
 }
 
 static enum result
 publish(const struct publish_job *j)
 {
+	const struct publish_plan *plan = NULL;
 	struct publish *p = publish_new(&j->o);
 	enum result result = RESULT_LOCAL;
 	struct report r = { 0 };
@@ -528,11 +527,11 @@ publish(const struct publish_job *j)
 	if (p == NULL)
 		log_error("out of memory");
 	else
-		result = publish_prepare(p, &r);
+		result = publish_prepare(p, &plan, &r);
 	errors = r.errors;
 	report_flush(&r);
 	if (result == RESULT_GOOD)
-		result = plan_commit(j, p, &r);
+		result = plan_commit(j, p, plan, &r);
 	else if (errors > 0)
 		log_error("nothing was published: %zu error%s", errors,
 		    errors == 1 ? "" : "s");
