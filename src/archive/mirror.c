@@ -114,6 +114,13 @@ mirror_resume(const struct mirror_work *w, struct why *why)
 	found_fini(&f);
 	if (result != RESULT_REFUSED)
 		return result;
+	mirror_say(w, MIRROR_INFO,
+	    w->state->serial == 0
+		? "with the key that signed it: carnation mirror URL %s --key "
+		  "KEY"
+		: "if its key is the author's: carnation mirror %s --add-key "
+		  "KEY",
+	    store);
 	why_at(why,
 	    "release %" PRIu64 " is current, but not in %s/" STORE_STATE
 	    ", and is not to be trusted",

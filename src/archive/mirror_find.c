@@ -116,6 +116,8 @@ mirror_tally_add(
 	t->origin = t->origin || is_origin;
 	if (answer == ANSWER_NEWER || (answer == ANSWER_SAME && is_origin))
 		t->heard = true;
+	if (answer == ANSWER_BEHIND && is_origin)
+		t->returned = true;
 }
 
 /* Another mirror may lag, or be kept back, forever: once somebody has nothing
@@ -134,12 +136,9 @@ mirror_tally_wants(const struct mirror_tally *t, bool is_origin)
 enum mirror_answer
 mirror_tally_end(const struct mirror_tally *t)
 {
-	static const enum mirror_answer order[] = { ANSWER_NEWER, ANSWER_SAME,
-		ANSWER_REFUSED, ANSWER_BEHIND };
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (t->seen[order[i]])
-			return order[i];
+	for (int i = ANSWER_NEWER; i > ANSWER_NONE; i--)
+		if (t->seen[i] && !(i == ANSWER_REFUSED && t->returned))
+			return (enum mirror_answer)i;
 	return ANSWER_NONE;
 }
 

@@ -39,8 +39,9 @@ enum mirror_answer {
 struct mirror_tally {
 	bool first; /* nothing was ever accepted: the highest of all counts */
 	bool seen[ANSWERS];
-	bool origin; /* was asked */
-	bool heard;  /* by this run, the author was */
+	bool origin;   /* was asked */
+	bool returned; /* it has gone back to a release that we have */
+	bool heard;    /* by this run, the author was */
 };
 
 /* What a manifest is to a run. */

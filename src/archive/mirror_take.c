@@ -516,10 +516,13 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f,
     enum mirror_aim aim, struct mirror_outcome *out)
 {
 	const struct manifest *m = &f->found.m;
+	uint64_t wanted = m->serial;
 	enum result result = fetch_until_whole(w, f, &out->why);
 	struct folded folded = { .w = w };
 
 	out->serial = m->serial;
+	if (m->serial != wanted)
+		aim = MIRROR_SWITCH; /* its author was quicker */
 	if (result == RESULT_GOOD)
 		result = refuse_secrets(w->store, m, &out->why);
 	if (result != RESULT_GOOD)

@@ -380,9 +380,12 @@ survey(struct mirror_job *j)
 		.keys = j->keys, .n_keys = j->key_words.n, .stop = &stopping
 	};
 	enum result result = survey_place(j, &o);
+	struct proxy proxy;
 	struct buf page;
 	struct why why;
 
+	if (j->proxy != NULL && proxy_parse(j->proxy, &proxy, &why))
+		o.proxy = &proxy;
 	if (result == RESULT_GOOD)
 		result = keys_read(j);
 	if (result != RESULT_GOOD)
@@ -428,10 +431,9 @@ static bool
 has_run_options(const struct mirror_job *j)
 {
 	return j->also_words.n > 0 || j->origin != NULL || j->host != NULL ||
-	       j->contact != NULL || j->proxy != NULL ||
-	       j->stale_after != NULL || j->allow_serial > 0 ||
-	       j->max_file > 0 || j->max_bytes > 0 || j->max_files > 0 ||
-	       j->deadline_s != MIRROR_DEADLINE_S ||
+	       j->contact != NULL || j->stale_after != NULL ||
+	       j->allow_serial > 0 || j->max_file > 0 || j->max_bytes > 0 ||
+	       j->max_files > 0 || j->deadline_s != MIRROR_DEADLINE_S ||
 	       j->limit_rate != NOT_GIVEN || j->strict_tls || j->lax_tls;
 }
 
@@ -447,8 +449,8 @@ memory_run(struct mirror_job *j)
 {
 	enum result result = RESULT_GOOD;
 
-	if (has_run_options(j) || j->key_words.n > 0 || j->survey ||
-	    j->all != NULL || (j->json && !j->show))
+	if (has_run_options(j) || j->proxy != NULL || j->key_words.n > 0 ||
+	    j->survey || j->all != NULL || (j->json && !j->show))
 		return verb_misused("only --json goes with --show, and nothing "
 				    "with --add-key and --drop-key");
 	if (j->first == NULL || j->second != NULL || is_url(j->first))
@@ -474,7 +476,7 @@ mirror_verb_run(void *job)
 	if (j->show || changes_keys(j))
 		return memory_run(j);
 	if (j->survey && (has_run_options(j) || j->json || j->all != NULL))
-		return verb_misused("only --key goes with --survey");
+		return verb_misused("only --key and --proxy go with --survey");
 	if (j->survey)
 		return survey(j);
 	if (j->all != NULL && (j->key_words.n > 0 || j->also_words.n > 0 ||
@@ -503,7 +505,7 @@ const struct verb verb_mirror = {
 		"--show [--json] STORE",
 		"[--add-key FILE|TEXT]... [--drop-key FILE|TEXT|NUMBER]... "
 		"STORE",
-		"--survey [--key FILE|TEXT]... STORE|URL",
+		"--survey [--key FILE|TEXT]... [--proxy URL] STORE|URL",
 		NULL,
 	},
 	.about =

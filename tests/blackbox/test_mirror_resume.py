@@ -210,3 +210,19 @@ def test_a_rolled_back_release_that_is_not_whole(mirror, origin):
     assert (mirror.store / "current/robots.txt").read_bytes() == \
         first["robots.txt"]
     assert mirror.state()["serial"] == "2"
+
+
+def test_news_while_a_release_is_made_whole(mirror, origin):
+    """Are followed, as by any run."""
+    old = sha256(origin.files["page.gmi"])
+    (mirror.store / "current/page.gmi").unlink()
+    object_path(mirror.store, old).unlink()
+
+    def again(talk):
+        origin.forget()
+        origin.publish(page(2))
+        talk.answer(b"# Version 2\n")
+
+    origin.on("page.gmi", again)
+    origin.on("mirror/objects/*", o.answer("51 No"))
+    assert mirror.updated()["serving"] == "2"

@@ -523,7 +523,7 @@ def test_through_the_proxy_that_the_store_remembers(place):
     (("https://localhost/",), "invalid URL"),
     (("gemini://localhost/page.gmi",), "invalid URL"),
     (("a", "b"), "too many arguments: b"),
-    (("--json", "a"), "only --key goes with --survey"),
+    (("--json", "a"), "only --key and --proxy go with --survey"),
 ])
 def test_wrong_words(words, why):
     done = carnation("mirror", "--survey", *words)

@@ -51,6 +51,8 @@ static const struct row {
 	    false },
 	{ "but not when the store has that release", false, { O(KEPT) }, 1, 1,
 	    ANSWER_BEHIND, false },
+	{ "nor when somebody else forges one", false, { O(KEPT), M(FORGED) }, 2,
+	    2, ANSWER_BEHIND, false },
 	{ "a rollback, and nothing new elsewhere", false,
 	    { O(BEHIND), M(SAME) }, 2, 2, ANSWER_SAME, false },
 	{ "a rollback, and news elsewhere", false, { O(BEHIND), M(NEWER) }, 2,
