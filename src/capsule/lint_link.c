@@ -274,15 +274,24 @@ link_check_target(const struct page_link *k, const struct lint_target *t)
 		link_add(k, "G012", "redirected to ", t->meta);
 }
 
-/* A URL that has the default port. */
-static bool
-target_has_port(const struct lint_target *t)
+/* The port that a URL names; -1: none. */
+static int
+target_named_port(const struct lint_target *t)
 {
 	const char *why;
 	struct uri u;
 
-	return uri_parse(slice_str(t->line), &u, &why) == URI_OK &&
-	       u.port == 1965;
+	return uri_parse(slice_str(t->line), &u, &why) == URI_OK ? u.port : -1;
+}
+
+/* A URL without a port leads to the usual one. What is published is nowhere but
+ * at its origin; a capsule under test may have any port. */
+static bool
+link_is_elsewhere(const struct page_link *k, const struct lint_target *t)
+{
+	return t->host != k->l->host ||
+	       (k->l->published && k->absolute && target_named_port(t) == -1 &&
+		   hosts_port(k->l->hosts->conf, 1965) != 1965);
 }
 
 static void
@@ -291,6 +300,7 @@ link_check_gemini(const struct page_link *k)
 	uint8_t memory[REQUEST_URI_MAX];
 	const struct lint_target *t;
 	struct buf line;
+	bool elsewhere;
 
 	buf_wrap(&line, memory, sizeof(memory));
 	if (slice_find(k->url, '#', NULL))
@@ -303,14 +313,17 @@ link_check_gemini(const struct page_link *k)
 	t = lint_ask(k->l, buf_view(&line));
 	if (t == NULL)
 		return;
-	if (k->absolute && target_has_port(t))
+	if (k->absolute && target_named_port(t) == 1965)
 		link_add(k, "G015", "1965 is the default port", NULL);
-	if (t->host != k->l->host && t->status != STATUS_BAD_REQUEST)
+	elsewhere = link_is_elsewhere(k, t);
+	if (elsewhere && t->status != STATUS_BAD_REQUEST)
 		lint_link_list(k->l, k->page, k->line);
 	else if (k->absolute && t->host != NULL)
 		link_add(
 		    k, "G014", "absolute URL of this capsule itself", NULL);
-	if (t->host == NULL && t->status == STATUS_PROXY_REFUSED)
+	if (elsewhere &&
+	    (t->host == k->l->host ||
+		(t->host == NULL && t->status == STATUS_PROXY_REFUSED)))
 		return;
 	if (t->host == k->l->host && link_climbs(k))
 		link_add(k, "G010", "climbs above the root", NULL);

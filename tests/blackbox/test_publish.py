@@ -875,6 +875,21 @@ def test_links_that_fail_a_mirrors_readers(author):
     assert "lists no such file" in told[2]
 
 
+def test_links_to_an_origin_with_a_port(author):
+    """Another port is another server, and so is the usual one."""
+    author.write("about.gmi", "# About\n=> gemini://example.org:1966/ Home\n"
+                 "=> gemini://example.org/no.gmi Other\n"
+                 "=> //example.org:1965/no.gmi Other\n=> night.gmi Own\n")
+    author.write("index.gmi", PAGES["index.gmi"] + "=> no-page.gmi No\n")
+    words = ("--origin", f"{ORIGIN}:1966")
+    done = author.run(*words, status=1)
+    assert "index.gmi:10: G007" in done.stderr
+    author.write("index.gmi", PAGES["index.gmi"])
+    done = author.run(*words)
+    told = [line for line in done.stderr.splitlines() if "mirror's" in line]
+    assert len(told) == 1 and "about.gmi:2: link to" in told[0]
+
+
 def test_what_is_left_out_is_named(author):
     (author.src / "in.txt").symlink_to("note.txt")
     (author.src / "out.txt").symlink_to("/etc/passwd")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """`carnation publish --retract`: a page that must not be there any more, in no
-release, no archive, no object and on no disk; and what servers still hold."""
+release, no archive and no object; and what servers still hold."""
 import contextlib
 import fcntl
 import json
