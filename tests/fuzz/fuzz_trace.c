@@ -59,6 +59,11 @@ try_state(struct slice bytes)
 	buf_init(&second, STATE_MAX);
 	if (state_parse(bytes, &st, &why)) {
 		check_text(st.contact, sizeof(st.contact));
+		check_text(st.proxy, sizeof(st.proxy));
+		check_text(st.url, sizeof(st.url));
+		for (size_t i = 0; i < st.n_also; i++)
+			check_text(st.also[i], sizeof(st.also[i]));
+		assert(st.ring.n <= KEYRING_MAX);
 		try_own_trace(&st);
 		assert(state_format(&st, &first));
 		assert(state_parse(buf_view(&first), &st, &why));

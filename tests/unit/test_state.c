@@ -343,25 +343,6 @@ test_staleness(void **state)
 	}
 }
 
-static void
-test_texts_that_are_kept(void **state)
-{
-	char longest[STATE_TEXT_MAX];
-
-	(void)state;
-	memset(longest, 'x', sizeof(longest));
-	assert_true(record_text_ok(SLICE("")));
-	assert_true(record_text_ok(SLICE("Ann \xc3\x89, gemini://a/")));
-	assert_true(record_text_ok(slice_of(longest, STATE_TEXT_MAX - 1)));
-	assert_false(record_text_ok(slice_of(longest, STATE_TEXT_MAX)));
-	assert_false(record_text_ok(SLICE(" a")));
-	assert_false(record_text_ok(SLICE("a ")));
-	assert_false(record_text_ok(SLICE("a\nb")));
-	assert_false(record_text_ok(SLICE("a\0b")));
-	assert_false(record_text_ok(SLICE("\xe2\x80\xae"))); /* bidi */
-	assert_false(record_text_ok(SLICE("\xc2\x9b")));     /* C1 */
-}
-
 int
 main(void)
 {
@@ -375,7 +356,6 @@ main(void)
 		archive_test(test_invalid_value_is_not_written),
 		archive_test(test_full_disk_keeps_the_old_state),
 		cmocka_unit_test(test_staleness),
-		cmocka_unit_test(test_texts_that_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
