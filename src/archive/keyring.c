@@ -30,9 +30,13 @@ keyring_drop(struct keyring *k, const struct signify_key *key)
 {
 	struct keyring_key *at = key_find(k, key);
 
-	if (at != NULL)
+	if (at == NULL)
+		return false;
+	if (at->standing == KEYRING_RETIRED)
 		key_remove(k, at);
-	return at != NULL;
+	else
+		at->standing = KEYRING_RETIRED;
+	return true;
 }
 
 /* The first of that standing; NULL: none. */

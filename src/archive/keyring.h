@@ -34,7 +34,8 @@ keyring_find(const struct keyring *k, const struct signify_key *key);
  * retired key makes room, or else the announced one. False: all are pinned. */
 bool keyring_pin(struct keyring *k, const struct signify_key *key);
 
-/* False: it was not there. */
+/* A key that counts is retired: what it has signed stays readable; one that is
+ * retired already is forgotten. False: it was not there. */
 bool keyring_drop(struct keyring *k, const struct signify_key *key);
 
 /* A manifest was accepted: its signer is pinned, and retires all others when it

@@ -593,7 +593,8 @@ const struct verb verb_mirror = {
 		    "when an announced one was missed",
 		    ARG_LIST(struct mirror_job, add_words, KEYRING_MAX) },
 		{ "--drop-key", 0, "FILE|TEXT|NUMBER",
-		    "copy nothing: trust this key no more; one must be left",
+		    "copy nothing: take nothing new that this key signs; one "
+		    "pinned key must be left",
 		    ARG_LIST(struct mirror_job, drop_words, KEYRING_MAX) },
 		{ "--json", 0, NULL, "print the result as a JSON object",
 		    ARG_FLAG(struct mirror_job, json) },

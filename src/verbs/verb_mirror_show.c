@@ -416,7 +416,10 @@ key_drop(struct keyring *ring, const char *word, struct buf *said)
 		    word);
 	if (!keyring_drop(ring, &key))
 		return verb_misused("--drop-key %s: no such key here", word);
-	key_note(said, &key, "is dropped");
+	key_note(said, &key,
+	    keyring_find(ring, &key) != NULL
+		? "is retired: nothing new that it signs is taken"
+		: "is forgotten");
 	return RESULT_GOOD;
 }
 

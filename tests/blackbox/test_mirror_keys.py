@@ -114,7 +114,13 @@ def test_a_missed_rotation(mirror, origin, key, place):
     mirror.updated()
     # Nothing says that the old one is to go, but for the operator.
     done = memory(mirror, "--drop-key", key.number.hex())
-    assert done.stdout == f"mirror: key {key.number.hex()} is dropped\n"
+    assert done.stdout == f"mirror: key {key.number.hex()} is retired: " \
+        "nothing new that it signs is taken\n"
+    assert ring(mirror) == [(new.public, "pinned"), (key.public, "retired")]
+    # What it has signed can be served again; until it is forgotten.
+    assert carnation("rollback", mirror.store).returncode == 0
+    done = memory(mirror, "--drop-key", key.number.hex())
+    assert done.stdout == f"mirror: key {key.number.hex()} is forgotten\n"
     assert ring(mirror) == [(new.public, "pinned")]
 
 
@@ -124,11 +130,11 @@ def test_both_at_once(mirror, origin, key, place):
     done = memory(mirror, "--drop-key", mirror.pub, "--add-key", pub, "--show")
     assert done.stdout.startswith(
         f"mirror: key {new.number.hex()} is pinned\n"
-        f"mirror: key {key.number.hex()} is dropped\n")
+        f"mirror: key {key.number.hex()} is retired: ")
     assert f"{new.number.hex()} pinned    {new.public}\n" in done.stdout
-    assert ring(mirror) == [(new.public, "pinned")]
+    assert ring(mirror) == [(new.public, "pinned"), (key.public, "retired")]
     origin.publish(page(2))
-    assert "not trusted here" in mirror.refused()
+    assert "which is retired" in mirror.refused()
 
 
 def test_the_last_pinned_key_stays(mirror, key):
@@ -147,7 +153,10 @@ def test_an_announced_key_is_no_pinned_one(mirror, origin, key):
     assert ring(mirror) == [(key.public, "pinned"), (new.public, "announced")]
     memory(mirror, "--drop-key", key.public, status=2)
     memory(mirror, "--drop-key", new.number.hex())
-    assert ring(mirror) == [(key.public, "pinned")]
+    # Announcing it once more does not help it.
+    origin.publish(page(3), next_key=new.public)
+    mirror.updated()
+    assert ring(mirror) == [(key.public, "pinned"), (new.public, "retired")]
 
 
 STRANGER = Key("x", b"12345678", Key.new("x").private).public

@@ -181,6 +181,8 @@ test_pinning_and_dropping(void **state)
 	pin(1); /* the operator knows better */
 	check_ring("1 2");
 	assert_true(keyring_drop(&ring, &one));
+	check_ring("1r 2"); /* what it signed is still kept */
+	assert_true(keyring_drop(&ring, &one));
 	check_ring("2");
 	assert_false(keyring_drop(&ring, &one));
 	assert_null(keyring_find(&ring, &one));
