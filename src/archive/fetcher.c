@@ -218,14 +218,21 @@ is_over(const struct fetcher *c)
 bool
 fetcher_stopped(const struct fetcher *c)
 {
-	return (c->stop != NULL && *c->stop != 0) || is_over(c);
+	return (c->stop != NULL && *c->stop != 0) || c->local || is_over(c);
 }
 
 const char *
 fetcher_stop_word(const struct fetcher *c)
 {
-	return is_over(c) ? "the deadline (--deadline) has passed"
-			  : "interrupted";
+	return c->local     ? "no descriptors or memory to connect with"
+	       : is_over(c) ? "the deadline (--deadline) has passed"
+			    : "interrupted";
+}
+
+enum result
+fetcher_stop_result(const struct fetcher *c)
+{
+	return c->local ? RESULT_LOCAL : RESULT_FAILED;
 }
 
 /* ------------------------------------------------------------- requests */
@@ -284,7 +291,8 @@ fetcher_start(struct fetcher_request *e, struct fetcher *c, struct source *s,
 		.window_ms = FETCHER_WINDOW_MS,
 		.names = c->names,
 		.proxy = c->proxy,
-		.rate = &c->rate };
+		.rate = &c->rate,
+		.local = &c->local };
 	c->rate.per_s = c->limit_rate;
 	e->handler = (struct fetch_handler){ .trust = fetcher_trusts,
 		.header = fetcher_header,
@@ -393,6 +401,8 @@ conclude(struct fetcher_request *e, enum fetch_result result, struct why *why)
 		why_set(why, "shows another certificate than before");
 		return FETCHER_DISTRUSTED;
 	}
+	if (result == FETCH_FAILED && e->fetcher->local)
+		return FETCHER_STOPPED;
 	if (result == FETCH_FAILED && e->status / 10 != 2)
 		return FETCHER_FAILED;
 	if (e->status / 10 != 2)
@@ -432,7 +442,8 @@ fetcher_step(struct fetcher_request *e, struct why *why)
 		if (e->x == NULL && clock_ms() < e->not_before_ms)
 			return FETCHER_GOING;
 		if (e->x == NULL && !fetcher_connect(e, why))
-			return FETCHER_FAILED;
+			return e->fetcher->local ? FETCHER_STOPPED
+						 : FETCHER_FAILED;
 		got = exchange_step(e->x, why);
 		if (got == FETCH_GOING)
 			return FETCHER_GOING;

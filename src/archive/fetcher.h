@@ -15,6 +15,7 @@
 #include "archive/store.h"
 #include "client/exchange.h"
 #include "proto/response.h"
+#include "util/result.h"
 #include "util/why.h"
 
 /* ------------------------------------------------------------- sources */
@@ -133,6 +134,7 @@ struct fetcher {
 	uint64_t limit_rate;       /* bytes a second in all; 0: none */
 	const struct proxy *proxy; /* borrowed; NULL: straight there */
 	struct exchange_rate rate;
+	bool local; /* it has no descriptors or memory: the same */
 	/* What was done. */
 	uint64_t requests, resumed, bytes; /* of bodies */
 };
@@ -141,10 +143,11 @@ struct fetcher {
 bool fetcher_open(struct fetcher *c, struct why *why);
 void fetcher_close(struct fetcher *c);
 
-/* Whether a signal or the deadline wants the run to end; and which, in words:
- * "interrupted". */
+/* Whether a signal, the deadline or a lack of descriptors ends the run; which, in
+ * words: "interrupted"; and with what result: RESULT_FAILED, or RESULT_LOCAL. */
 bool fetcher_stopped(const struct fetcher *c);
 const char *fetcher_stop_word(const struct fetcher *c);
+enum result fetcher_stop_result(const struct fetcher *c);
 
 /* What is asked for. */
 struct fetcher_file {

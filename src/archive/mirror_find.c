@@ -433,7 +433,7 @@ mirror_find(const struct mirror_work *w, struct mirror_found *out, bool *local,
 			source_ask(&g, s);
 	}
 	pending_settle(&g);
-	*local = g.local;
+	*local = g.local || w->fetcher->local;
 	out->heard = g.tally.heard;
 	if (g.local || fetcher_stopped(w->fetcher)) {
 		why_set(why, "%s",

@@ -256,7 +256,7 @@ stopped(const struct mirror_work *w, struct why *why)
 {
 	why_set(why, "%s; the next run resumes here",
 	    fetcher_stop_word(w->fetcher));
-	return RESULT_FAILED;
+	return fetcher_stop_result(w->fetcher);
 }
 
 /* What is lacking and why, a line each. */

@@ -100,8 +100,15 @@ dial_names_find(struct dial_names *n, const char *host, unsigned port)
 	return NULL;
 }
 
+static bool
+is_local(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	       error == ENOBUFS;
+}
+
 static struct addrinfo *
-dial_resolve(const char *host, unsigned port, struct why *why)
+dial_resolve(struct dial *d, struct why *why)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
@@ -109,11 +116,13 @@ dial_resolve(const char *host, unsigned port, struct why *why)
 	char service[16];
 	int error;
 
-	snprintf(service, sizeof(service), "%u", port);
-	error = getaddrinfo(host, service, &hints, &list);
+	snprintf(service, sizeof(service), "%u", d->port);
+	error = getaddrinfo(d->host, service, &hints, &list);
 	if (error == 0)
 		return list;
-	why_set(why, "%s: %s", host,
+	d->local =
+	    error == EAI_MEMORY || (error == EAI_SYSTEM && is_local(errno));
+	why_set(why, "%s: %s", d->host,
 	    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
 	return NULL;
 }
@@ -147,7 +156,7 @@ dial_find_addresses(struct dial *d, struct why *why)
 		k->users++;
 		return true;
 	}
-	d->list = dial_resolve(d->host, d->port, why);
+	d->list = dial_resolve(d, why);
 	if (d->list == NULL)
 		return false;
 	if (k == NULL)
@@ -178,6 +187,7 @@ dial_try_address(struct dial *d)
 			       errno == EINPROGRESS))
 		return true;
 	d->error = errno;
+	d->local = is_local(errno);
 	if (d->fd != -1)
 		close(d->fd);
 	d->fd = -1;
@@ -249,6 +259,7 @@ dial_step(struct dial *d, struct why *why)
 		close(d->fd);
 		d->fd = -1;
 		d->error = error;
+		d->local = false;
 		dial_try_from(d, d->at->ai_next);
 	}
 	why_set(why, "%s port %u: %s", d->host, d->port, strerror(d->error));

@@ -30,7 +30,8 @@ struct dial {
 	const char *host; /* borrowed */
 	unsigned port;
 	int fd;
-	int error; /* of the last address */
+	int error;  /* of the last address */
+	bool local; /* failed without descriptors or memory here */
 	uint64_t deadline_ms;
 	uint64_t until_ms; /* for this address: the others need time too */
 };

@@ -109,7 +109,9 @@ exchange_stop(struct exchange *x, enum io io, struct why *why)
 static enum io
 exchange_fail_to_connect(struct exchange *x, struct why *why)
 {
-	if (x->limits.proxy != NULL)
+	if (x->limits.local != NULL)
+		*x->limits.local = x->dial.local;
+	if (x->limits.proxy != NULL && !x->dial.local)
 		why_at(why, "proxy");
 	return exchange_end(x, FETCH_FAILED);
 }

@@ -60,6 +60,9 @@ struct exchange_limits {
 	struct dial_names *names;   /* borrowed; NULL: looked up each time */
 	const struct proxy *proxy;  /* borrowed; NULL: straight there */
 	struct exchange_rate *rate; /* borrowed; NULL: none */
+	/* Set when it failed without descriptors or memory here. Borrowed;
+	 * NULL: nobody asks. */
+	bool *local;
 };
 
 /* Begins: resolves the name, or the proxy's alone (this alone may block), and

@@ -13,7 +13,7 @@ from harness import LONG, Server, wait_for
 from life import carnation
 from mirroring import (Mirror, fresh, key, mirror, origin, page,  # noqa: F401
                        second, singly)
-from preload import hurry  # noqa: F401
+from preload import built, hurry, preloaded  # noqa: F401
 from signed import (ARCHIVE, CAPSULE, MANIFEST, Author, Key, make_store,
                     sha256)
 from socks import Socks
@@ -472,3 +472,38 @@ def test_what_a_proxy_answers(mirror, origin, reply, words):
         assert "wants a login" in mirror.fails(1, "--proxy", proxy.url)
     said = mirror.fails(1, "--proxy", proxy.url)
     assert f"proxy: 127.0.0.1 port {proxy.port}: Connection refused" in said
+
+
+# ------------------------------------------------------------ ends of a run
+
+@pytest.mark.parametrize("which", [MANIFEST, "p*"])
+def test_deadline(mirror, origin, which):
+    """A run ends, whatever it waits for."""
+    origin.publish(page(2))
+    origin.on(which, o.silence())
+    said = mirror.fails(1, "--deadline", "5")
+    assert "the deadline (--deadline) has passed" in said
+    origin.forget()
+    mirror.updated()
+
+
+NO_SOCKET = """
+#include <errno.h>
+#include <sys/socket.h>
+int socket(int domain, int type, int protocol)
+{
+	(void)domain, (void)type, (void)protocol;
+	errno = EMFILE;
+	return -1;
+}
+"""
+
+
+def test_no_descriptor_to_connect_with(mirror, origin, second):
+    """A local fault, which no source is blamed for."""
+    origin.publish(page(2))
+    for library in built(NO_SOCKET):
+        said = mirror.fails(4, "--also", second.url(), env=preloaded(library))
+    assert "no descriptors or memory to connect with" in said
+    assert "Too many open files" not in said
+    mirror.updated()

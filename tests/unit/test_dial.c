@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -76,6 +77,36 @@ test_silence(void **state)
 	close(listener);
 }
 
+/* No descriptor: that is not the host's fault. */
+static void
+test_local_fault(void **state)
+{
+	struct rlimit before, none;
+	struct why why;
+	unsigned port;
+	struct dial d;
+	int fd = loopback_listen(&port);
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(
+	    dial_open(&d, NULL, "127.0.0.1", port, clock_ms() + 5000, &why));
+	assert_int_equal(dial_step(&d, &why), DIAL_FAILED);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(d.local);
+	dial_close(&d);
+	close(fd);
+	/* Nobody there: it is. */
+	assert_true(
+	    dial_open(&d, NULL, "127.0.0.1", port, clock_ms() + 5000, &why));
+	while (dial_step(&d, &why) == DIAL_WAITING)
+		dial_wait(d.fd, POLLOUT, d.until_ms, NULL);
+	assert_false(d.local);
+	dial_close(&d);
+}
+
 /* Looked up once, for two at a time, and with no room left. */
 static void
 test_names(void **state)
@@ -117,6 +148,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_local_fault),
 		cmocka_unit_test(test_names),
 	};
 
