@@ -195,20 +195,6 @@ source_changed(const struct publish_source *s, const struct publish_file *f,
 	return RESULT_FAILED;
 }
 
-/* Whether the name is still that of the file that was listed. */
-static enum result
-source_check_file(const struct publish_source *s, const struct publish_file *f,
-    struct report *r)
-{
-	struct stat now;
-
-	if (f->made != NULL || (fstatat(s->root.host->root, f->path, &now,
-				    AT_SYMLINK_NOFOLLOW) == 0 &&
-				   stamp_equal(&now, &f->stamp)))
-		return RESULT_GOOD;
-	return source_changed(s, f, r);
-}
-
 static enum result
 source_problem(const struct publish_source *s, const struct publish_file *f,
     struct report *r)
@@ -514,7 +500,14 @@ publish_source_keep(
 		if (!store_has(store, s->file[i].digest))
 			result = source_keep_file(s, &s->file[i], store, r);
 	/* Also those that the store had before: see publish.h. */
-	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++)
-		result = source_check_file(s, &s->file[i], r);
+	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++) {
+		const struct publish_file *f = &s->file[i];
+		struct stat now;
+
+		if (f->made == NULL && (fstatat(s->root.host->root, f->path,
+					    &now, AT_SYMLINK_NOFOLLOW) == -1 ||
+					   !stamp_equal(&now, &f->stamp)))
+			result = source_changed(s, f, r);
+	}
 	return result;
 }

@@ -516,7 +516,7 @@ inventory_load(const struct host *h, const char *path, struct buf *out)
 	return ok;
 }
 
-enum { PROBLEM_MAX = 1024 }; /* bytes of a message; the rest is cut */
+enum { PROBLEM_MAX = 2048 }; /* bytes of a message; the rest is cut */
 
 void
 page_problem(struct report *r, enum report_level level, const struct host *h,
