@@ -11,6 +11,7 @@
 #include "archive/found.h"
 #include "archive/publish_internal.h"
 #include "archive/state.h"
+#include "archive/verify.h"
 #include "os/file.h"
 
 enum { DAY_S = 24 * 60 * 60 };
@@ -535,6 +536,34 @@ release_make(struct publish *p, struct slice sealed, struct report *r)
 	return RESULT_GOOD;
 }
 
+/* The files and the release. What verify has found wrong is stored again, in older
+ * releases too. */
+static enum result
+release_put(struct publish *p, struct slice sealed, struct report *r)
+{
+	struct repair repair = { .recorded = false };
+	enum result result;
+	size_t lacking = 0;
+	struct why why;
+
+	if (!repair_discard(&repair, p->store, &p->state, &why))
+		result = refuse_why(r, RESULT_LOCAL, &why);
+	else
+		result = publish_source_keep(&p->source, p->store, r);
+	if (result == RESULT_GOOD)
+		result = release_make(p, sealed, r);
+	if (result == RESULT_GOOD &&
+	    !repair_releases(&repair, p->store, NULL, NULL, &lacking, &why))
+		result = refuse_why(r, RESULT_LOCAL, &why);
+	if (lacking > 0)
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "older releases lack %zu file%s: carnation prune can "
+		    "remove them",
+		    lacking, lacking == 1 ? "" : "s");
+	repair_fini(&repair);
+	return result;
+}
+
 enum result
 publish_commit(struct publish *p, struct report *r)
 {
@@ -551,9 +580,7 @@ publish_commit(struct publish *p, struct report *r)
 	else if (p->store == NULL)
 		result = store_take(p, true, r);
 	if (result == RESULT_GOOD)
-		result = publish_source_keep(&p->source, p->store, r);
-	if (result == RESULT_GOOD)
-		result = release_make(p, buf_view(&sealed), r);
+		result = release_put(p, buf_view(&sealed), r);
 	buf_fini(&sealed);
 	return result;
 }

@@ -108,8 +108,8 @@ struct repair {
 bool repair_discard(
     struct repair *r, struct store *s, const struct state *st, struct why *why);
 
-/* After it: fetches what the releases lack still, gives each file its object
- * again, and removes the list (it stays when the fetching was stopped). *lacking
+/* After it: fetches what the releases lack still (f NULL: from nobody), gives each
+ * file its object again, and removes the list (it stays when the fetching was stopped). *lacking
  * counts what no source has. Nothing is done without a list. False and why: the
  * store cannot be written to. */
 bool repair_releases(struct repair *r, struct store *s, struct fetcher *f,

@@ -260,7 +260,7 @@ bool
 repair_releases(struct repair *r, struct store *s, struct fetcher *f,
     struct sources *sources, size_t *lacking, struct why *why)
 {
-	enum download_result result = DOWNLOAD_LOCAL;
+	enum download_result result = DOWNLOAD_WHOLE;
 	struct download d = {
 		.fetcher = f, .sources = sources, .store = s, .all = UINT64_MAX
 	};
@@ -269,13 +269,12 @@ repair_releases(struct repair *r, struct store *s, struct fetcher *f,
 	*lacking = 0;
 	if (!r->recorded)
 		return true;
-	if (plan_releases(r, &d))
+	ok = plan_releases(r, &d) || why_memory(why);
+	if (ok && f != NULL)
 		result = download_run(&d, why);
-	else
-		why_memory(why);
-	*lacking = d.failures;
+	*lacking = f != NULL ? d.failures : d.n_missing;
 	download_fini(&d);
-	ok = result != DOWNLOAD_LOCAL && relink_releases(r, s, why);
+	ok = ok && result != DOWNLOAD_LOCAL && relink_releases(r, s, why);
 	if (ok && result != DOWNLOAD_STOPPED &&
 	    unlinkat(store_fd(s), STORE_WRONG, 0) == -1 && errno != ENOENT)
 		ok = store_fault(s, why, STORE_WRONG, NULL);

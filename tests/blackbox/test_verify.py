@@ -1198,6 +1198,30 @@ def test_what_heals_an_authors_store_is_named(own):
     assert verify.said == ""
 
 
+def test_publishing_again_heals_an_authors_store(place):
+    """At once, older releases too; what only those have is lost."""
+    src = tree(place / "src", {"index.gmi": "# Home\n", "page.gmi": "# 1\n"})
+    store, key = place / "store", Key.new()
+    public, secret = key.write(place)
+    words = ["publish", src, store, "--key", secret, "--origin",
+             "gemini://example.org/", "--yes"]
+    assert carnation(*words).returncode == GOOD
+    (src / "page.gmi").write_text("# 2\n")
+    assert carnation(*words).returncode == GOOD
+    rot(store / "current/index.gmi")
+    rot(store / "current" / ARCHIVE)
+    verify(store, status=REFUSED)
+    done = carnation(*words)
+    assert done.returncode == GOOD and "lack" not in done.stderr
+    check_store(store, [key.public])
+    assert verify(store) and listed(store) is None
+    rot(store / "releases/1/page.gmi")
+    verify(store, status=REFUSED)
+    done = carnation(*words)
+    assert done.returncode == GOOD
+    assert "older releases lack 1 file: carnation prune" in done.stderr
+
+
 @pytest.mark.parametrize("path", ["index.gmi", "a b/café.txt", "new.gmi",
                                   "picture.png", "empty.txt"])
 @pytest.mark.parametrize("objects", [True, False], ids=["by-hash", "by-path"])
