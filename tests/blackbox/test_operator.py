@@ -197,6 +197,7 @@ def test_a_missed_rotation(world):
     for command in commands(blocks(".Ss A missed rotation")[0]):
         world.run(command)
     assert world.serial("capsule-2") == 3
+    world.run("carnation verify /srv/mirror")
 
 
 @operator
@@ -221,6 +222,7 @@ def test_a_stolen_key(world):
     world.run(keys)
     said = world.run(take.replace(" 42 ", " 2 "))
     assert "trace" not in said, said
+    world.run("carnation verify /srv/mirror")
     assert world.serial("capsule-2") == 2
     assert (world.mirror / "current/page.gmi").read_text() == "# Ours\n"
 
