@@ -217,24 +217,11 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 	w->store = store_open(o->store, true, why);
 	if (w->store == NULL)
 		return RESULT_LOCAL;
-	switch (store_lock(w->store, why)) {
-	case STORE_LOCKED:
-		break;
-	case STORE_BUSY:
-		why_set(why, "%s: in use by another run: try again later",
-		    o->store);
-		return RESULT_FAILED;
-	case STORE_LOCK_FAILED:
+	result = store_lock(w->store, why);
+	if (result != RESULT_GOOD)
+		return result;
+	if (state_read(w->store, st, why) >= STATE_BROKEN)
 		return RESULT_LOCAL;
-	}
-	switch (state_read(w->store, st, why)) {
-	case STATE_READ:
-	case STATE_NONE:
-		break;
-	case STATE_BROKEN:
-	case STATE_UNREAD:
-		return RESULT_LOCAL;
-	}
 	if (st->serial != 0 && !st->is_mirror) {
 		why_set(why,
 		    "%s is an origin's: carnation publish writes to it",

@@ -76,17 +76,15 @@ static enum result
 store_take(struct publish *p, bool create, struct report *r)
 {
 	const char *path = p->o->store;
-	enum store_lock lock = STORE_LOCKED;
+	enum result result = RESULT_LOCAL;
 	struct why why;
 
 	p->store = store_open(path, create, &why);
-	if (p->store != NULL && !p->o->look_only)
-		lock = store_lock(p->store, &why);
-	if (lock == STORE_BUSY)
-		return publish_refuse(r, RESULT_FAILED, path,
-		    "in use by another run: try again later");
-	if (p->store == NULL || lock == STORE_LOCK_FAILED)
-		return refuse_why(r, RESULT_LOCAL, &why);
+	if (p->store != NULL)
+		result =
+		    p->o->look_only ? RESULT_GOOD : store_lock(p->store, &why);
+	if (result != RESULT_GOOD)
+		return refuse_why(r, result, &why);
 	switch (state_read(p->store, &p->state, &why)) {
 	case STATE_READ:
 		/* Somebody else may have been the first. */

@@ -231,27 +231,27 @@ store_prepare(struct store *s, struct why *why)
 	return has_hard_links(s, why);
 }
 
-enum store_lock
+enum result
 store_lock(struct store *s, struct why *why)
 {
 	if (s->lock != -1)
-		return STORE_LOCKED;
+		return RESULT_GOOD;
 	s->lock = take_lock(s);
 	if (s->lock == -1 && errno == EWOULDBLOCK) {
 		(void)store_fault(
 		    s, why, "", "in use by another run: try again later");
-		return STORE_BUSY;
+		return RESULT_FAILED;
 	}
 	if (s->lock == -1) {
 		(void)store_fault(s, why, STORE_LOCK, NULL);
-		return STORE_LOCK_FAILED;
+		return RESULT_LOCAL;
 	}
 	if (store_prepare(s, why))
-		return STORE_LOCKED;
+		return RESULT_GOOD;
 	store_shut(s->tmp);
 	store_shut(s->lock);
 	s->tmp = s->lock = -1;
-	return STORE_LOCK_FAILED;
+	return RESULT_LOCAL;
 }
 
 /* Files and directories of a store: made, put in place, swept away. */

@@ -14,6 +14,7 @@
 
 #include "archive/manifest.h"
 #include "capsule/store_layout.h"
+#include "util/result.h"
 #include "util/why.h"
 
 enum {
@@ -33,10 +34,10 @@ struct store *store_open(const char *path, bool create, struct why *why);
 void store_close(struct store **s);
 
 /* Takes the lock that publish, mirror, rollback, prune and repair hold, and removes
- * what an interrupted run has left (tmp/, unfinished releases). STORE_BUSY: somebody has it.
- * Given back by store_close. What writes, below, wants it held. */
-enum store_lock { STORE_LOCKED, STORE_BUSY, STORE_LOCK_FAILED };
-enum store_lock store_lock(struct store *s, struct why *why);
+ * what an interrupted run has left (tmp/, unfinished releases). RESULT_FAILED and
+ * why: somebody has it; RESULT_LOCAL. Given back by store_close. What writes, below,
+ * wants it held. */
+enum result store_lock(struct store *s, struct why *why);
 
 /* STORE itself, to open things beneath. Borrowed. */
 int store_fd(const struct store *s);

@@ -332,14 +332,9 @@ heal(struct healing *h, struct why *why)
 	enum result result;
 	size_t lacking;
 
-	switch (store_lock(h->store, why)) {
-	case STORE_BUSY:
-		return RESULT_FAILED;
-	case STORE_LOCK_FAILED:
-		return RESULT_LOCAL;
-	case STORE_LOCKED:
-		break;
-	}
+	result = store_lock(h->store, why);
+	if (result != RESULT_GOOD)
+		return result;
 	if (state_read(h->store, &h->state, why) != STATE_READ ||
 	    !fetcher_open(&h->fetcher, why))
 		return RESULT_LOCAL;

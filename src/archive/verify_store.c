@@ -452,7 +452,7 @@ record(struct scan *x)
 	/* What root made would be in the way of who runs the mirror. */
 	if (fstat(store_fd(x->store), &st) == -1 || st.st_uid != geteuid()) {
 		why_set(&why, "it belongs to another user");
-	} else if (store_lock(x->store, &why) == STORE_LOCKED) {
+	} else if (store_lock(x->store, &why) == RESULT_GOOD) {
 		if (x->out->wrong)
 			done = store_put_file(x->store, store_fd(x->store),
 			    STORE_WRONG, buf_view(&x->wrong), STORE_FILE_MODE);

@@ -384,18 +384,11 @@ verb_store_take(const char *path, struct store **s)
 	struct why why;
 
 	*s = store_open(path, false, &why);
-	if (*s != NULL) {
-		switch (store_lock(*s, &why)) {
-		case STORE_LOCKED:
-			return RESULT_GOOD;
-		case STORE_BUSY:
-			result = RESULT_FAILED;
-			break;
-		case STORE_LOCK_FAILED:
-			break;
-		}
-		store_close(s);
-	}
+	if (*s != NULL)
+		result = store_lock(*s, &why);
+	if (result == RESULT_GOOD)
+		return result;
+	store_close(s);
 	log_error("%s", why.text);
 	return result;
 }

@@ -62,7 +62,7 @@ prepare(void)
 		return;
 	assert(mkdtemp(place) != NULL);
 	store = store_open(place, true, &why);
-	assert(store != NULL && store_lock(store, &why) == STORE_LOCKED);
+	assert(store != NULL && store_lock(store, &why) == RESULT_GOOD);
 	atexit(remove_store);
 	for (size_t i = 0; i < LISTED; i++) {
 		struct slice text = slice_str(listed[i].text);

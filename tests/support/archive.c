@@ -24,7 +24,7 @@ void
 archive_open(void)
 {
 	if (!archive_try_open(true) ||
-	    store_lock(archive.s, &archive.why) != STORE_LOCKED)
+	    store_lock(archive.s, &archive.why) != RESULT_GOOD)
 		fail_msg("no store: %s", archive.why.text);
 }
 

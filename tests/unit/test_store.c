@@ -37,7 +37,7 @@ test_open_makes_parents_and_takes_a_slash(void **state)
 	s = store_open(tree_path("a/b/store//"), true, &archive.why);
 	assert_non_null(s);
 	assert_true(store_is(tree_path("a/b/store")) == false);
-	assert_int_equal(store_lock(s, &archive.why), STORE_LOCKED);
+	assert_int_equal(store_lock(s, &archive.why), RESULT_GOOD);
 	assert_true(store_is(tree_path("a/b/store")));
 	store_close(&s);
 	assert_null(s);
@@ -91,9 +91,9 @@ test_no_part_of_it_may_be_a_link(void **state)
 		snprintf(name, sizeof(name), "store/%s", parts[i]);
 		assert_int_equal(rmdir(tree_path(name)), 0);
 		tree_symlink("../elsewhere", name);
-		check_row(!archive_try_open(true) ||
-			      store_lock(archive.s, &archive.why) ==
-				  STORE_LOCK_FAILED,
+		check_row(
+		    !archive_try_open(true) ||
+			store_lock(archive.s, &archive.why) == RESULT_LOCAL,
 		    parts[i]);
 		check_row(archive_failed_with("symbolic link: "), parts[i]);
 		assert_int_equal(unlink(tree_path(name)), 0);
@@ -102,8 +102,7 @@ test_no_part_of_it_may_be_a_link(void **state)
 	assert_true(archive_try_open(true));
 	assert_int_equal(unlink(tree_path("store/lock")), 0);
 	tree_symlink("../elsewhere/precious", "store/lock");
-	assert_int_equal(
-	    store_lock(archive.s, &archive.why), STORE_LOCK_FAILED);
+	assert_int_equal(store_lock(archive.s, &archive.why), RESULT_LOCAL);
 	assert_true(archive_failed_with("lock"));
 	tree_check_file("elsewhere/precious", SLICE("x"));
 	assert_int_equal(tree_count_entries("elsewhere"), 1);
@@ -117,11 +116,11 @@ test_lock_is_exclusive(void **state)
 	(void)state;
 	second = store_open(tree_path("store"), false, &archive.why);
 	assert_non_null(second);
-	assert_int_equal(store_lock(second, &archive.why), STORE_BUSY);
+	assert_int_equal(store_lock(second, &archive.why), RESULT_FAILED);
 	assert_true(archive_failed_with("in use by another run"));
-	assert_int_equal(store_lock(archive.s, &archive.why), STORE_LOCKED);
+	assert_int_equal(store_lock(archive.s, &archive.why), RESULT_GOOD);
 	store_close(&archive.s);
-	assert_int_equal(store_lock(second, &archive.why), STORE_LOCKED);
+	assert_int_equal(store_lock(second, &archive.why), RESULT_GOOD);
 	store_close(&second);
 }
 
@@ -197,7 +196,7 @@ use_as_nobody(void *arg)
 	s = store_open(tree_path("store"), false, &why);
 	if (s == NULL)
 		return 1;
-	result = store_lock(s, &why) == STORE_LOCK_FAILED &&
+	result = store_lock(s, &why) == RESULT_LOCAL &&
 			 strstr(why.text, "Permission denied") != NULL
 		     ? 0
 		     : 2;
