@@ -17,7 +17,7 @@ from harness import ROOT
 from life import carnation
 from origin import Origin
 from signed import (ARCHIVE, CAPSULE, MANIFEST, STATE, Author, Key, Manifest,
-                    Wrong, check, check_files, check_store, make_store,
+                    Wrong, check, check_files, check_store, encoded, make_store,
                     name_fault, object_path, opened, parse, read_state, sha256,
                     stamp)
 from tools import parallel, tree
@@ -221,6 +221,49 @@ def test_the_state_is_what_the_page_says(place, author):
     state = read_state(place / "authors")
     assert (state["origin"], state["serial"]) == (ORIGIN, "1")
     assert "mirror" not in state and "url" not in state
+
+
+# --------------------------------------------------- what is sent to a source
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_source_is_sent_its_own_name(place, author, host):
+    """Not the origin's, in the URL and in TLS; an address is no name."""
+    names = []
+    with Origin(place, host=host) as site:
+        site.context.sni_callback = lambda _, name, __: names.append(name)
+        site.author = author  # of gemini://example.org/
+        site.publish()
+        # Nothing is found there by its hash.
+        site.on(ARCHIVE, o.answer("51 Not found"))
+        site.on("mirror/objects/*", o.answer("51 Not found"))
+        public, _ = author.key.write(place)
+        done = carnation("mirror", "--key", public, "--origin", ORIGIN,
+                         site.url(), place / "store")
+        assert done.returncode == 0, done
+        lines = {talk.line for talk in site.log}
+    assert all(line.startswith(f"gemini://{host}:{site.port}/")
+               for line in lines), lines
+    asked = {line.split("/", 3)[3] for line in lines}
+    hashes = set(author.manifest(serial=1).hashes.values())
+    assert {MANIFEST, ARCHIVE, *(p.decode() for p in map(
+        encoded, author.manifest(serial=1).hashes))} <= asked
+    assert {x for x in asked if x.startswith("mirror/objects/")} <= {
+        f"mirror/objects/{h}" for h in hashes}
+    assert set(names) == {None if host[0].isdigit() else host}
+
+
+def test_a_path_too_long_for_a_mirrors_name_comes_by_its_hash(place):
+    path = "/".join(["a" * 200] * 5)
+    path += "b" * (1024 - len("gemini://a/") - len(path))
+    author = Author(Key.new(), "gemini://a/", {path: b"x\n"})
+    with Origin(place, author=author) as site:
+        site.publish()
+        site.on(ARCHIVE, o.answer("51 Not found"))
+        public, _ = author.key.write(place)
+        done = carnation("mirror", "--key", public, "--origin", "gemini://a/",
+                         site.url(), place / "store")
+        assert done.returncode == 0, done
+    assert check_store(place / "store", [author.key.public]).hashes
 
 
 # ---------------------------------------------------------- the hostile server
