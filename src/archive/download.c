@@ -113,7 +113,8 @@ enum {
 
 /* One file on its way. */
 struct transfer {
-	struct download *d;
+	struct loading *l;
+	struct download *d; /* l's */
 	bool busy;
 	const struct download_file *file;
 	struct source *source; /* that is asked; NULL: another is due */
@@ -126,13 +127,12 @@ struct transfer {
 	struct fetcher_request request;
 	struct store_object *object;
 	bool too_late; /* and there is a quicker source */
-	bool local;    /* the store is at fault */
-	struct why *why;
 };
 
 struct loading {
 	struct download *d;
 	struct transfer transfer[FETCHER_AT_ONCE];
+	bool local; /* the store is at fault: see why */
 	struct why *why;
 };
 
@@ -194,8 +194,8 @@ transfer_body(void *arg, struct slice bytes)
 	c->too_late = is_too_late(c);
 	if (c->too_late)
 		return false;
-	c->local = !store_object_put(c->object, bytes, c->why);
-	return !c->local;
+	c->l->local = !store_object_put(c->object, bytes, c->l->why);
+	return !c->l->local;
 }
 
 static bool
@@ -211,11 +211,11 @@ transfer_start(struct transfer *c, struct why *said)
 	};
 
 	c->too_late = false;
-	c->object = store_object_new(d->store, c->why);
-	c->local = c->object == NULL;
+	c->object = store_object_new(d->store, c->l->why);
+	c->l->local = c->object == NULL;
 	mirror_object(c->file->digest, object);
 	wanted.path = goes_by_path(c) ? c->file->path : object;
-	return !c->local &&
+	return !c->l->local &&
 	       fetcher_start(&c->request, d->fetcher, c->source, &wanted, said);
 }
 
@@ -249,7 +249,7 @@ find_way(struct transfer *c)
 			if (transfer_start(c, &said))
 				return true;
 			transfer_abort(c);
-			if (c->local)
+			if (c->l->local)
 				return false;
 		}
 		way_next(c);
@@ -268,13 +268,6 @@ record(struct download *d, const struct download_file *file,
 	d->others += fault == DOWNLOAD_OTHER;
 }
 
-static void
-worsen(struct transfer *c, enum download_fault fault)
-{
-	if (fault > c->worst)
-		c->worst = fault;
-}
-
 /* The source could not be heard to the end: again, or elsewhere. */
 static void
 failure_handle(struct transfer *c, const char *said)
@@ -287,7 +280,7 @@ failure_handle(struct transfer *c, const char *said)
 static void
 other_bytes_handle(struct transfer *c)
 {
-	worsen(c, DOWNLOAD_OTHER);
+	c->worst = DOWNLOAD_OTHER;
 	source_strike(c->source, "has other bytes than the manifest says", 0);
 	way_next(c);
 }
@@ -296,7 +289,8 @@ other_bytes_handle(struct transfer *c)
 static bool
 bytes_handle(struct transfer *c, const char *said)
 {
-	switch (store_object_keep(&c->object, c->file->digest, NULL, c->why)) {
+	switch (
+	    store_object_keep(&c->object, c->file->digest, NULL, c->l->why)) {
 	case STORE_KEPT:
 		break;
 	case STORE_OTHER_HASH:
@@ -306,11 +300,10 @@ bytes_handle(struct transfer *c, const char *said)
 			other_bytes_handle(c);
 		return false;
 	case STORE_WRITE_FAILED:
-		c->local = true;
+		c->l->local = true;
 		return false;
 	}
-	source_praise(c->source);
-	source_delay(c->source, c->request.got, fetcher_took_ms(&c->request));
+	source_praise(c->source, c->request.got, fetcher_took_ms(&c->request));
 	if (goes_by_path(c))
 		c->source->by_path = true;
 	c->d->files++;
@@ -330,12 +323,13 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 			return true;
 		break;
 	case FETCHER_ABSENT:
-		worsen(c, DOWNLOAD_ABSENT);
+		if (c->worst == DOWNLOAD_UNREACHED)
+			c->worst = DOWNLOAD_ABSENT;
 		source_miss(c->source);
 		way_next(c);
 		break;
 	case FETCHER_DENIED:
-		source_blame(c->source, said);
+		source_strike(c->source, said, 0);
 		way_next(c);
 		break;
 	case FETCHER_TOO_LONG:
@@ -358,11 +352,11 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 		break;
 	}
 	transfer_abort(c);
-	if (c->local)
+	if (c->l->local)
 		return true;
 	if (find_way(c))
 		return false;
-	if (!c->local)
+	if (!c->l->local)
 		record(c->d, c->file, c->worst);
 	return true;
 }
@@ -377,7 +371,7 @@ transfer_next(struct loading *l, struct transfer *c)
 
 	while (d->next < d->n_missing) {
 		*c = (struct transfer){
-			.d = d, .file = &d->missing[d->next++], .why = l->why
+			.l = l, .d = d, .file = &d->missing[d->next++]
 		};
 		if (c->file->is_here)
 			continue;
@@ -385,19 +379,10 @@ transfer_next(struct loading *l, struct transfer *c)
 			c->busy = true;
 			return true;
 		}
-		if (c->local)
+		if (c->l->local)
 			return false;
 		record(d, c->file, DOWNLOAD_UNREACHED);
 	}
-	return false;
-}
-
-static bool
-is_local(const struct loading *l)
-{
-	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
-		if (l->transfer[i].local)
-			return true;
 	return false;
 }
 
@@ -409,7 +394,7 @@ transfer_step(void *arg, size_t i, struct fetcher_request **request)
 	enum fetcher_result result;
 	struct why said;
 
-	if (is_local(l) || (!c->busy && !transfer_next(l, c)))
+	if (l->local || (!c->busy && !transfer_next(l, c)))
 		return JOB_NONE;
 	result = fetcher_step(&c->request, &said);
 	if (result != FETCHER_GOING && end_handle(c, result, said.text))
@@ -430,7 +415,7 @@ download_run(struct download *d, struct why *why)
 	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
 		if (l.transfer[i].busy)
 			transfer_abort(&l.transfer[i]);
-	if (is_local(&l))
+	if (l.local)
 		result = DOWNLOAD_LOCAL;
 	else if (fetcher_stopped(d->fetcher))
 		result = DOWNLOAD_STOPPED;

@@ -28,7 +28,8 @@ sources_add(struct sources *s, const char *base)
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->at[i].base, base) == 0)
 			return;
-	if (s->n == SOURCES_MAX || strlen(base) >= sizeof(new->base))
+	if (s->n == SOURCES_MAX || base[0] == '\0' ||
+	    strlen(base) >= sizeof(new->base))
 		return;
 	*new = (struct source){ 0 };
 	memcpy(new->base, base, strlen(base) + 1);
@@ -59,54 +60,45 @@ sources_add_links(struct sources *s, struct slice page, const char *own)
 }
 
 void
-sources_know_origin(struct sources *s, const char *origin)
+sources_add_origin(struct sources *s, const char *base)
 {
+	sources_add(s, base);
 	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->at[i].base, origin) == 0)
+		if (strcmp(s->at[i].base, base) == 0)
 			s->at[i].by_path = true;
 }
 
 void
 sources_revive(struct sources *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n; i++)
 		s->at[i].failures = 0;
-	}
 }
 
 bool
 sources_list(const struct store *store, struct buf *page, struct why *why)
 {
-	int fd, release = store_release_fd(store, store_current(store));
-	struct stat st;
-	bool ok = true;
+	const uint64_t serial = store_current(store);
 
-	if (release == -1)
+	if (serial == 0)
 		return why_set(why, "%s",
 		    file_is_absent(errno)
 			? "nothing is published or mirrored here yet"
 			: strerror(errno));
-	if (file_open_beneath(release, SOURCES_LIST, &fd, &st) == FILE_OPENED) {
-		ok = fd_read_all(fd, page);
-		if (!ok)
-			why_errno(why, SOURCES_LIST);
-		(void)close(fd);
-	}
-	(void)close(release);
-	return ok;
+	return store_read(store, serial, SOURCES_LIST, page) ||
+	       file_is_absent(errno) || why_errno(why, SOURCES_LIST);
 }
 
 void
-sources_add_known(
-    struct sources *s, const struct store *store, const struct state *st)
+sources_of(struct sources *s, const struct store *store, const struct state *st)
 {
 	struct buf page;
 	struct why why;
 
-	if (st->origin[0] != '\0') {
-		sources_add(s, st->origin);
-		sources_know_origin(s, st->origin);
-	}
+	sources_add(s, st->url);
+	sources_add_origin(s, st->origin);
+	for (size_t i = 0; i < st->n_also; i++)
+		sources_add(s, st->also[i]);
 	buf_init(&page, SOURCES_LIST_MAX);
 	if (sources_list(store, &page, &why))
 		sources_add_links(s, buf_view(&page), st->host);
@@ -126,16 +118,10 @@ source_is_slow(const struct source *s)
 }
 
 void
-source_blame(struct source *s, const char *said)
+source_strike(struct source *s, const char *said, uint64_t took_ms)
 {
 	why_set(&s->said, "%s", said);
 	s->failures += SOURCE_FAILURE;
-}
-
-void
-source_strike(struct source *s, const char *said, uint64_t took_ms)
-{
-	source_blame(s, said);
 	s->paused_ms = clock_ms() + s->failures * (uint64_t)SOURCE_PAUSE_MS;
 	if (took_ms >= SOURCE_SLOW_MS)
 		s->failures = SOURCE_OUT;
@@ -148,9 +134,10 @@ source_miss(struct source *s)
 }
 
 void
-source_praise(struct source *s)
+source_praise(struct source *s, uint64_t got, uint64_t took_ms)
 {
 	s->failures = 0;
+	source_delay(s, got, took_ms);
 }
 
 bool
@@ -243,9 +230,11 @@ fetcher_trusts(void *arg, const struct target *t, const struct cert *cert)
 	struct fetcher_request *e = arg;
 
 	(void)t;
-	e->distrusted = e->fetcher->trust != NULL &&
-			!e->fetcher->trust(e->fetcher->arg, e->source, cert);
-	return !e->distrusted;
+	if (e->fetcher->trust == NULL ||
+	    e->fetcher->trust(e->fetcher->arg, e->source, cert))
+		return true;
+	e->ended = FETCHER_DISTRUSTED;
+	return false;
 }
 
 static bool
@@ -265,9 +254,10 @@ fetcher_body(void *arg, struct slice bytes)
 	struct fetcher_request *e = arg;
 
 	e->fetcher->bytes += bytes.len;
-	e->too_long = bytes.len > e->wanted.max - e->got;
-	if (e->too_long)
+	if (bytes.len > e->wanted.max - e->got) {
+		e->ended = FETCHER_TOO_LONG;
 		return false;
+	}
 	e->got += bytes.len;
 	return e->wanted.body(e->wanted.arg, bytes);
 }
@@ -327,30 +317,31 @@ status_refuse(struct fetcher_request *e, struct why *why)
 }
 
 static enum fetcher_result
+refuse(struct why *why, const char *text)
+{
+	why_set(why, "%s", text);
+	return FETCHER_DENIED;
+}
+
+static enum fetcher_result
 redirected(struct fetcher_request *e, struct why *why)
 {
+	const struct slice meta = slice_of(e->meta, e->meta_len);
 	struct target to;
 
-	if (++e->redirects > STATUS_REDIRECTS_MAX) {
-		why_set(
-		    why, "more than %d redirects", (int)STATUS_REDIRECTS_MAX);
-		return FETCHER_DENIED;
-	}
-	switch (target_follow(
-	    &e->target, slice_of(e->meta, e->meta_len), &to, why)) {
+	if (++e->redirects > STATUS_REDIRECTS_MAX)
+		return refuse(why, "redirects too often");
+	switch (target_follow(&e->target, meta, &to, why)) {
 	case TARGET_OK:
 		break;
 	case TARGET_BAD:
 		why_at(why, "redirects to nowhere");
 		return FETCHER_DENIED;
 	case TARGET_OTHER_SCHEME:
-		why_set(why, "redirects to what is not Gemini");
-		return FETCHER_DENIED;
+		return refuse(why, "redirects to what is not Gemini");
 	}
-	if (strcmp(to.host, e->target.host) != 0 || to.port != e->target.port) {
-		why_set(why, "redirects to another host");
-		return FETCHER_DENIED;
-	}
+	if (strcmp(to.host, e->target.host) != 0 || to.port != e->target.port)
+		return refuse(why, "redirects to another host");
 	e->target = to;
 	return FETCHER_GOING;
 }
@@ -383,46 +374,38 @@ slow_down(struct fetcher_request *e, struct why *why)
 	return FETCHER_GOING;
 }
 
-/* A header that is not 20: goes on elsewhere or later, or that is it. */
-static enum fetcher_result
-status_handle(struct fetcher_request *e, struct why *why)
-{
-	if (e->status / 10 == 3)
-		return redirected(e, why);
-	if (e->status == STATUS_SLOW_DOWN)
-		return slow_down(e, why);
-	return status_refuse(e, why);
-}
-
+/* How an exchange ended, and what that is for the request: FETCHER_GOING, when it
+ * goes to another place or asks again later. */
 static enum fetcher_result
 conclude(struct fetcher_request *e, enum fetch_result result, struct why *why)
 {
-	if (e->distrusted) {
-		why_set(why, "shows another certificate than before");
-		return FETCHER_DISTRUSTED;
-	}
+	const int class = e->status / 10;
+
 	if (result == FETCH_FAILED && e->fetcher->local)
 		return FETCHER_STOPPED;
-	if (result == FETCH_FAILED && e->status / 10 != 2)
+	if (result == FETCH_FAILED && class != 2)
 		return FETCHER_FAILED;
-	if (e->status / 10 != 2)
-		return status_handle(e, why);
-	if (e->too_long)
+	if (e->ended == FETCHER_DISTRUSTED)
+		why_set(why, "shows another certificate than before");
+	else if (class == 3)
+		return redirected(e, why);
+	else if (e->status == STATUS_SLOW_DOWN)
+		return slow_down(e, why);
+	else if (class != 2)
+		return status_refuse(e, why);
+	else if (e->ended == FETCHER_TOO_LONG)
 		why_set(why, "more bytes than it may have");
-	else if (result == FETCH_STOPPED)
-		why_set(why, "interrupted");
-	if (result == FETCH_STOPPED)
-		return e->too_long ? FETCHER_TOO_LONG : FETCHER_STOPPED;
-	if (result == FETCH_CUT)
+	else if (result == FETCH_CUT)
 		why_set(why, "broke off without close_notify");
 	e->cut = result != FETCH_DONE;
-	return FETCHER_DONE;
+	return result == FETCH_STOPPED ? e->ended : FETCHER_DONE;
 }
 
 static bool
 fetcher_connect(struct fetcher_request *e, struct why *why)
 {
 	e->status = 0;
+	e->ended = FETCHER_STOPPED;
 	if (e->begun_ms == 0)
 		e->begun_ms = clock_ms();
 	e->fetcher->requests++;

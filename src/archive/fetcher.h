@@ -58,7 +58,7 @@ struct sources {
 	size_t n;
 };
 
-/* Adds a base in its one form (manifest_origin), unless it is there or there is
+/* Adds a base in its one form (manifest_origin), unless it is "", there, or there is
  * no room. */
 void sources_add(struct sources *s, const char *base);
 
@@ -70,13 +70,13 @@ void sources_add_links(struct sources *s, struct slice page, const char *own);
  * release without one is not an error. False and why. */
 bool sources_list(const struct store *store, struct buf *page, struct why *why);
 
-/* Adds whom a mirror knows without being told: the origin, and the links of the
- * current release's list. */
-void sources_add_known(
+/* Adds whom a mirror asks, in this order: its URL, the origin, the others that were
+ * given, the links of the current release's list. */
+void sources_of(
     struct sources *s, const struct store *store, const struct state *st);
 
-/* The origin is asked for files by path, whatever else it offers. */
-void sources_know_origin(struct sources *s, const char *origin);
+/* Adds it; it is asked for files by path, whatever else it offers. */
+void sources_add_origin(struct sources *s, const char *base);
 
 /* All get another chance, but those that are not trusted. */
 void sources_revive(struct sources *s);
@@ -85,22 +85,21 @@ void sources_revive(struct sources *s);
 bool source_is_out(const struct source *s);
 bool source_is_slow(const struct source *s);
 
-/* A failure to answer, in words (kept, cut if long), that took so many ms: all
- * that go there wait for a moment. */
+/* A failure to answer, or a wrong answer, in words (kept, cut if long), that took
+ * so many ms: all that go there wait for a moment. */
 void source_strike(struct source *s, const char *said, uint64_t took_ms);
 
-/* A wrong answer; one that it has no such file; one that was of use. */
-void source_blame(struct source *s, const char *said);
+/* An answer that it has no such file; a file that came, got bytes in took_ms. */
 void source_miss(struct source *s);
-void source_praise(struct source *s);
+void source_praise(struct source *s, uint64_t got, uint64_t took_ms);
 
 /* "Slow down" (44): all that go there wait for so many ms from now, which is
  * lateness; false when it would come to more than timeout_ms. Who keeps a pace
  * is waited for, however many files there are: each that comes earns some. */
 bool source_pause(struct source *s, uint64_t ms, uint64_t timeout_ms);
 
-/* A file of which got bytes came in took_ms: whether the source is slow then, or
- * that it is all there. */
+/* Whether the source is slow, should a file of which got bytes came in took_ms end
+ * here; and that it did. */
 bool source_is_late(const struct source *s, uint64_t got, uint64_t took_ms);
 void source_delay(struct source *s, uint64_t got, uint64_t took_ms);
 
@@ -186,8 +185,7 @@ struct fetcher_request {
 	uint64_t got;      /* bytes of the body */
 	unsigned redirects;
 	bool vague; /* it has said "slow down", and not for how long */
-	bool distrusted;
-	bool too_long;
+	enum fetcher_result ended; /* by us: why */
 	/* The end was no close_notify, but a bare one, a reset, or time: only a
 	 * hash or a signature can tell whether all came. Why says what it was. */
 	bool cut;

@@ -404,7 +404,7 @@ mirror_steps(struct mirror_work *w, struct mirror_outcome *out)
 	w->fetcher->limit_rate = st->limit_rate;
 	if (!fetcher_open(w->fetcher, &out->why))
 		return RESULT_LOCAL;
-	mirror_sources(w);
+	sources_of(w->sources, w->store, w->state);
 	result = mirror_go(w, &f, out);
 	result = mirror_note(w, &f, result, out);
 	found_fini(&f.found);

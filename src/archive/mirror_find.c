@@ -9,19 +9,6 @@
 
 /* ------------------------------------------------------------- sources */
 
-void
-mirror_sources(const struct mirror_work *w)
-{
-	const struct state *st = w->state;
-
-	sources_add(w->sources, st->url);
-	if (st->origin[0] != '\0')
-		sources_add(w->sources, st->origin);
-	for (size_t i = 0; i < st->n_also; i++)
-		sources_add(w->sources, st->also[i]);
-	sources_add_known(w->sources, w->store, st);
-}
-
 static bool
 base_has_host(const char *base, const char *host)
 {
@@ -247,8 +234,7 @@ keep_highest(
 	if (!origin_is_named(g->w->state, f->m.origin))
 		return refuse_origin(g, f->m.origin, why);
 	memcpy(g->origin, f->m.origin, sizeof(g->origin));
-	sources_add(g->w->sources, g->origin);
-	sources_know_origin(g->w->sources, g->origin);
+	sources_add_origin(g->w->sources, g->origin);
 	if (!g->out->found.held || f->m.serial > best->serial) {
 		g->conflict = false;
 		keep(g, s, f);

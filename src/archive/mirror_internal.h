@@ -70,10 +70,6 @@ struct mirror_found {
 	bool heard;
 };
 
-/* Fills w->sources: the URL, the origin, the others given, the current release's
- * mirrors.gmi. */
-void mirror_sources(const struct mirror_work *w);
-
 /* fetcher.trust: pins a certificate at first sight, warns of another one. arg is
  * the struct mirror_work. */
 bool mirror_trust(void *arg, struct source *s, const struct cert *c);

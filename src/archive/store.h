@@ -138,7 +138,11 @@ uint64_t *store_releases(const struct store *s, size_t *n);
 /* The last of them; 0: none. False and errno: it cannot be determined. */
 bool store_highest(const struct store *s, uint64_t *serial);
 
-/* Appends the manifest's bytes of a release (MANIFEST_MAX). False and errno. */
+/* Appends the bytes of a release's file. False and errno. */
+bool store_read(
+    const struct store *s, uint64_t serial, const char *path, struct buf *out);
+
+/* The same of its manifest (MANIFEST_MAX). */
 bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);
 
 /* releases/<serial>, to open beneath; the caller's. -1 and errno. */

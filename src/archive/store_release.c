@@ -322,18 +322,24 @@ store_release_fd(const struct store *s, uint64_t serial)
 }
 
 bool
-store_manifest(const struct store *s, uint64_t serial, struct buf *out)
+store_read(
+    const struct store *s, uint64_t serial, const char *path, struct buf *out)
 {
-	int release = store_release_fd(s, serial);
-	int mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
+	int release = store_release_fd(s, serial), fd = -1;
 	struct stat st;
-	int fd = mirror == -1 ? -1 : store_file_open(mirror, "MANIFEST", &st);
-	bool ok = fd != -1 && fd_read_all(fd, out);
+	bool ok = release != -1 &&
+		  file_open_beneath(release, path, &fd, &st) == FILE_OPENED &&
+		  fd_read_all(fd, out);
 
 	store_shut(fd);
-	store_shut(mirror);
 	store_shut(release);
 	return ok;
+}
+
+bool
+store_manifest(const struct store *s, uint64_t serial, struct buf *out)
+{
+	return store_read(s, serial, MANIFEST_PATH, out);
 }
 
 /* Whether a release has this manifest. False and errno: that is not known. */

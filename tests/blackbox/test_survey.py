@@ -216,7 +216,7 @@ FAULTS = {
         lambda net, m: m.on("*", o.redirect("gemini://other.example/")),
         "Warning: no manifest: redirects to another host"),
     "sends round": (lambda net, m: m.on("*", o.loop),
-                    "Warning: no manifest: more than 5 redirects"),
+                    "Warning: no manifest: redirects too often"),
     "escapes": (lambda net, m: m.on("*", o.answer("40 \u202e=> gemini://x")),
                 r"Warning: no manifest: answers 40 \xe2\x80\xae=> gemini://x"),
     "a bit": (lambda net, m: m.on(MANIFEST, o.flip(-2)),

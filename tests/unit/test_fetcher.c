@@ -18,7 +18,7 @@ test_add(void **state)
 	sources_add(&s, "gemini://two.test/");
 	sources_add(&s, "gemini://one.test/");
 	assert_int_equal(s.n, 2);
-	sources_know_origin(&s, "gemini://two.test/");
+	sources_add_origin(&s, "gemini://two.test/");
 	assert_false(s.at[0].by_path);
 	assert_true(s.at[1].by_path);
 	for (int i = 0; i < 2 * SOURCES_MAX; i++) {
@@ -64,10 +64,9 @@ test_failures(void **state)
 	(void)state;
 	sources_add(&s, "gemini://one.test/");
 	for (int i = 1; i < SOURCE_OUT / SOURCE_FAILURE; i++)
-		source_blame(one, "odd");
+		source_strike(one, "odd", 0);
 	assert_false(source_is_out(one));
-	assert_int_equal(one->paused_ms, 0); /* a wrong answer came at once */
-	source_praise(one);
+	source_praise(one, 0, 0);
 	source_strike(one, "slow", 1);
 	assert_false(source_is_out(one));
 	assert_true(one->paused_ms > clock_ms());
@@ -85,9 +84,9 @@ test_failures(void **state)
 	sources_revive(&s);
 	for (int i = 0; i < SOURCE_FAILURE / SOURCE_MISS; i++)
 		source_miss(one);
-	source_blame(one, "odd");
+	source_strike(one, "odd", 0);
 	assert_false(source_is_out(one));
-	source_blame(one, "odd");
+	source_strike(one, "odd", 0);
 	source_miss(one);
 	assert_true(source_is_out(one));
 	sources_revive(&s);
