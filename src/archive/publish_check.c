@@ -10,12 +10,7 @@
 #include "capsule/lint.h"
 #include "capsule/listing.h"
 
-enum {
-	URL_SHOWN_MAX = 200,
-	SIZE_TEXT = 16,
-	TEXT_MAX = 2048,
-	DIFFERENCES_MAX = 5
-};
+enum { URL_SHOWN_MAX = 200, SIZE_TEXT = 16, TEXT_MAX = 2048 };
 
 bool
 publish_retracts(const struct publish_options *o, const char *path)
@@ -256,28 +251,40 @@ link_check(void *arg, const struct lint_reference *link)
 		: "the manifest lists no such file: no mirror will have it");
 }
 
+/* Runs the linter over a capsule, for its links. False and errno. */
+static bool
+lint_root(struct lint *l, const struct publish_root *root, lint_handler *handle,
+    void *arg, struct report *r)
+{
+	struct mime *mime = mime_new(root->conf, r);
+	bool ok;
+
+	errno = ENOMEM;
+	lint_on_link(l, handle, arg);
+	ok = mime != NULL && lint_run(l, root->hosts, root->host, mime);
+	mime_free(&mime);
+	return ok;
+}
+
 enum result
 publish_lint(const struct publish_source *s, const struct publish_options *o,
     size_t *warnings, struct report *r)
 {
 	struct checking c = { .s = s, .o = o, .r = r };
 	struct lint *l = lint_new(o->now);
-	struct mime *mime = mime_new(s->root.conf, r);
-	enum result result = RESULT_LOCAL;
+	enum result result = RESULT_GOOD;
 
 	errno = ENOMEM;
-	if (l != NULL && mime != NULL && lint_prepare(l, s->root.host, o)) {
-		lint_on_link(l, link_check, &c);
-		if (lint_run(l, s->root.hosts, s->root.host, mime)) {
-			findings_report(l, s->root.host, r);
-			*warnings = lint_count(l, LINT_WARNING);
-			result = lint_count(l, LINT_ERROR) > 0 ? RESULT_FAILED
-							       : RESULT_GOOD;
-		}
+	if (l == NULL || !lint_prepare(l, s->root.host, o) ||
+	    !lint_root(l, &s->root, link_check, &c, r)) {
+		result = publish_refuse(
+		    r, RESULT_LOCAL, o->src, "%s", strerror(errno));
+	} else {
+		findings_report(l, s->root.host, r);
+		*warnings = lint_count(l, LINT_WARNING);
+		if (lint_count(l, LINT_ERROR) > 0)
+			result = RESULT_FAILED;
 	}
-	if (result == RESULT_LOCAL)
-		report_add(r, REPORT_ERROR, o->src, 0, "%s", strerror(errno));
-	mime_free(&mime);
 	lint_free(&l);
 	return result;
 }
@@ -357,32 +364,24 @@ publish_check_reached(const struct publish_source *s, struct report *r)
 		ok = reached_check(s->root.host, mirror_made[i], r) && ok;
 	for (size_t i = 0; i < s->n && ok; i++) {
 		mirror_object(s->file[i].digest, object);
-		ok = reached_check(s->root.host, object, r);
+		ok = reached_check(s->root.host, object, r) &&
+		     (s->file[i].made == NULL ||
+			 reached_check(s->root.host, s->file[i].path, r));
 	}
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
-struct difference {
-	struct report *r;
-	unsigned n;
-};
-
 static void
 difference_report(void *arg, enum change change, const char *path)
 {
-	struct difference *d = arg;
-
-	if (++d->n <= DIFFERENCES_MAX)
-		report_add(d->r, REPORT_ERROR, NULL, 0,
-		    "since the list was written: %s %s", change_text(change),
-		    path);
+	report_add(arg, REPORT_ERROR, NULL, 0,
+	    "since the list was written: %s %s", change_text(change), path);
 }
 
 enum result
 publish_check_sealed(
     const struct manifest *m, const struct manifest *own, struct report *r)
 {
-	struct difference d = { .r = r };
 	struct changes c;
 
 	if (m->serial != own->serial)
@@ -394,7 +393,7 @@ publish_check_sealed(
 	if (strcmp(m->origin, own->origin) != 0)
 		return publish_refuse(r, RESULT_REFUSED, NULL,
 		    "the signed list is of %s", m->origin);
-	c = changes_between(m, own, difference_report, &d);
+	c = changes_between(m, own, difference_report, r);
 	if (changes_none(&c) && m->bytes == own->bytes &&
 	    m->largest == own->largest)
 		return RESULT_GOOD;
@@ -456,21 +455,16 @@ note_link(void *arg, const struct lint_reference *link)
 
 /* Follows the links of the last release's pages, as the linter does. */
 static bool
-losing_follow(struct losing *g)
+losing_follow(struct losing *g, struct report *ignored)
 {
-	struct report ignored = { 0 };
 	struct lint *l = lint_new(g->o->now);
-	struct mime *mime = mime_new(g->last->conf, &ignored);
 	bool ok = false;
 
-	if (l != NULL && mime != NULL) {
+	if (l != NULL) {
 		lint_silence(l, "");
-		lint_on_link(l, note_link, g);
-		ok = lint_run(l, g->last->hosts, g->last->host, mime);
+		ok = lint_root(l, g->last, note_link, g, ignored);
 	}
-	mime_free(&mime);
 	lint_free(&l);
-	report_fini(&ignored);
 	return ok;
 }
 
@@ -489,11 +483,11 @@ publish_find_losses(const struct publish_source *s,
 	plan->loss = g.loss;
 	ok = g.loss != NULL && last->host != NULL &&
 	     hosts_read_content(last->hosts, &ignored);
-	report_fini(&ignored);
 	if (ok) {
 		(void)changes_between(plan->before, plan->after, note_gone, &g);
-		ok = g.n == 0 || losing_follow(&g);
+		ok = g.n == 0 || losing_follow(&g, &ignored);
 	}
+	report_fini(&ignored);
 	if (!ok) {
 		report_add(r, REPORT_ERROR, o->store, 0,
 		    "the pages of serial %llu cannot be read, so nobody can "

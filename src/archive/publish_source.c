@@ -271,41 +271,6 @@ source_makes(const struct publish_source *s, const char *path)
 	       strcmp(path, copy_file(h)) == 0;
 }
 
-/* conf: capsule.conf as it was before it was read; NULL: it was not there. */
-static enum result
-source_list(struct publish_source *s, const struct stat *conf, struct report *r)
-{
-	const struct host *h = s->root.host;
-	enum result result = RESULT_GOOD;
-
-	s->file = calloc(s->pages.n + 2, sizeof(*s->file));
-	if (s->file == NULL) {
-		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-		return RESULT_LOCAL;
-	}
-	if (h->content.feed.text != NULL)
-		s->file[s->n++] = (struct publish_file){ .path = FEED_FILE,
-			.made = &s->atom };
-	s->file[s->n++] =
-	    (struct publish_file){ .path = copy_file(h), .made = &s->copy };
-	for (size_t i = 0; i < s->pages.n && result == RESULT_GOOD; i++) {
-		struct publish_file *f = &s->file[s->n];
-
-		f->path = s->pages.item[i].path;
-		if (source_makes(s, f->path))
-			continue;
-		s->n++;
-		if (fstatat(h->root, f->path, &f->stamp, AT_SYMLINK_NOFOLLOW) ==
-		    -1)
-			result = source_problem(s, f, r);
-		else if (conf != NULL && strcmp(f->path, CONF_FILE) == 0 &&
-			 !stamp_equal(&f->stamp, conf))
-			result = source_changed(s, f, r);
-	}
-	qsort(s->file, s->n, sizeof(*s->file), source_compare);
-	return result;
-}
-
 static void
 source_leave_out(struct publish_source *s, enum report_level level,
     const char *path, const char *why, struct report *r)
@@ -314,38 +279,69 @@ source_leave_out(struct publish_source *s, enum report_level level,
 	page_problem(r, level, s->root.host, path, 0, "left out: %s", why);
 }
 
-/* Reads what SRC serves, and reports what is left out. */
+/* Adds the file at path as it is now. conf: capsule.conf as it was before it was
+ * read; NULL: it was not there. */
 static enum result
-source_walk(struct publish_source *s, enum report_level level, struct report *r)
+source_add(struct publish_source *s, const char *path, const struct stat *conf,
+    struct report *r)
 {
+	struct publish_file *f = &s->file[s->n++];
+
+	f->path = path;
+	if (fstatat(s->root.host->root, path, &f->stamp, AT_SYMLINK_NOFOLLOW) ==
+	    -1)
+		return source_problem(s, f, r);
+	return conf == NULL || strcmp(path, CONF_FILE) != 0 ||
+		       stamp_equal(&f->stamp, conf)
+		   ? RESULT_GOOD
+		   : source_changed(s, f, r);
+}
+
+/* Lists what SRC serves and what is made of it, and reports what is left out. */
+static enum result
+source_list(struct publish_source *s, const struct stat *conf,
+    enum report_level level, struct report *r)
+{
+	const struct host *h = s->root.host;
 	struct inventory_omissions left;
 	struct inventory *all = &s->pages;
+	enum result result = RESULT_GOOD;
 	size_t n = 0;
 
-	if (!inventory_read_plain(s->root.host, all, &left)) {
-		report_add(r, REPORT_ERROR, s->root.host->conf->root.text, 0,
+	if (!inventory_read_plain(h, all, &left))
+		return publish_refuse(r, RESULT_LOCAL, h->conf->root.text,
 		    "cannot be read: %s", strerror(errno));
-		return RESULT_LOCAL;
-	}
 	for (size_t i = 0; i < left.n; i++)
 		if (!source_makes(s, left.item[i].path))
 			source_leave_out(s, level, left.item[i].path,
 			    inventory_why_text(left.item[i].why), r);
 	inventory_omissions_fini(&left);
+	s->file = calloc(all->n + 2, sizeof(*s->file));
+	if (s->file == NULL)
+		return publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
+	if (h->content.feed.text != NULL)
+		s->file[s->n++] = (struct publish_file){ .path = FEED_FILE,
+			.made = &s->atom };
+	s->file[s->n++] =
+	    (struct publish_file){ .path = copy_file(h), .made = &s->copy };
 	for (size_t i = 0; i < all->n; i++) {
-		struct inventory_item *item = &all->item[i];
+		char *path = all->item[i].path;
 
-		if (strncmp(item->path, MIRROR_DIR, strlen(MIRROR_DIR)) != 0) {
-			all->item[n++] = *item;
+		if (strncmp(path, MIRROR_DIR, strlen(MIRROR_DIR)) == 0) {
+			source_leave_out(s, level, path,
+			    "mirror/ is where a release keeps its manifest "
+			    "and archive",
+			    r);
+			free(path);
 			continue;
 		}
-		source_leave_out(s, level, item->path,
-		    "mirror/ is where a release keeps its manifest and archive",
-		    r);
-		free(item->path);
+		all->item[n++] = all->item[i];
+		if (result == RESULT_GOOD && !source_makes(s, path))
+			result = source_add(s, path, conf, r);
 	}
 	all->n = n;
-	return RESULT_GOOD;
+	qsort(s->file, s->n, sizeof(*s->file), source_compare);
+	return result;
 }
 
 static enum result
@@ -385,9 +381,8 @@ publish_source_open(struct publish_source *s, const struct publish_options *o,
 	/* Its mistakes are among what the linter finds. */
 	(void)hosts_read_content(s->root.hosts, &ignored);
 	report_fini(&ignored);
-	result = source_walk(s, o->strict ? REPORT_ERROR : REPORT_WARNING, r);
-	if (result == RESULT_GOOD)
-		result = source_list(s, has_conf ? &conf : NULL, r);
+	result = source_list(s, has_conf ? &conf : NULL,
+	    o->strict ? REPORT_ERROR : REPORT_WARNING, r);
 	if (result == RESULT_GOOD)
 		result = source_check_names(s, r);
 	if (result == RESULT_GOOD && o->strict && s->left_out > 0)
@@ -443,14 +438,6 @@ publish_source_make(struct publish_source *s, const struct publish_options *o,
 	const struct feed_options feed = { o->author, origin, last };
 	bool ok = true;
 
-	for (size_t i = 0; i < s->n; i++)
-		if (s->file[i].made != NULL &&
-		    inventory_policy(h, s->file[i].path) != STATUS_NONE) {
-			page_problem(r, REPORT_ERROR, h, s->file[i].path, 0,
-			    "is made when publishing, yet capsule.conf says "
-			    "that it is gone or elsewhere");
-			ok = false;
-		}
 	if (h->content.feed.text != NULL)
 		ok = feed_atom(h, &s->pages, &feed, &s->atom, r) && ok;
 	ok = copy_text(h, &s->pages, origin, &s->copy, r) && ok;
