@@ -174,18 +174,14 @@ serial_find(const struct publish *p, uint64_t *next, struct report *r)
 	if (p->state.serial > last)
 		last = p->state.serial;
 	*next = wanted != 0 ? wanted : last + 1;
-	if (wanted != 0 && wanted <= last)
-		return publish_refuse(r, RESULT_USAGE, p->o->store,
-		    "--serial %llu: serial %llu was published already, and "
-		    "mirrors accept only higher ones",
-		    (unsigned long long)wanted, (unsigned long long)last);
-	if (last != 0 && wanted > last + FOUND_AHEAD_MAX)
-		return publish_refuse(r, RESULT_USAGE, p->o->store,
-		    "--serial %llu: mirrors that have %llu refuse what is more "
-		    "than %d ahead",
-		    (unsigned long long)wanted, (unsigned long long)last,
-		    FOUND_AHEAD_MAX);
-	return RESULT_GOOD;
+	if (wanted == 0 || last == 0 ||
+	    (wanted > last && wanted - last <= FOUND_AHEAD_MAX))
+		return RESULT_GOOD;
+	return publish_refuse(r, RESULT_USAGE, p->o->store,
+	    "--serial %llu: mirrors that have %llu accept only higher ones, "
+	    "by %d at most",
+	    (unsigned long long)wanted, (unsigned long long)last,
+	    FOUND_AHEAD_MAX);
 }
 
 /* --------------------------------------------------------------- the manifest */
@@ -216,7 +212,7 @@ list_make(struct publish *p, const struct signify_key *next, struct report *r)
 		.has_next_key = next != NULL };
 	enum result result = serial_find(p, &m.serial, r);
 	struct why why;
-	bool ok = false;
+	bool ok;
 
 	if (result != RESULT_GOOD)
 		return result;
@@ -226,17 +222,11 @@ list_make(struct publish *p, const struct signify_key *next, struct report *r)
 		m.next_key = *next;
 	memcpy(m.origin, p->state.origin, sizeof(m.origin));
 	(void)snprintf(m.key_name, sizeof(m.key_name), "%s", o->key_name);
+	why_set(&why, "out of memory, or more than %d files or %d MiB of list",
+	    MANIFEST_FILES_MAX, MANIFEST_MAX >> 20);
 	/* Read again as a mirror will: what does not pass is not published. */
-	if (p->source.n > MANIFEST_FILES_MAX)
-		why_set(&why, "%zu files, and a manifest lists %d", p->source.n,
-		    MANIFEST_FILES_MAX);
-	else if (!list_fill(&p->source, &m))
-		why_memory(&why);
-	else if (!manifest_format(&m, &p->list))
-		why_set(&why, "the list would have more than %d MiB",
-		    MANIFEST_MAX >> 20);
-	else
-		ok = manifest_parse(buf_view(&p->list), &p->after, &why);
+	ok = list_fill(&p->source, &m) && manifest_format(&m, &p->list) &&
+	     manifest_parse(buf_view(&p->list), &p->after, &why);
 	manifest_fini(&m);
 	if (!ok)
 		return publish_refuse(r, RESULT_REFUSED, o->src,
@@ -298,28 +288,27 @@ path_of(const struct publish_source *s, const uint8_t digest[DIGEST_SIZE])
 
 /* Notes the bytes that a release has at the retracted paths; those that the new
  * one has under another name stay. */
-static bool
+static void
 retract_note(
     struct publish *p, const struct manifest *m, bool *found, struct report *r)
 {
 	for (size_t i = 0; i < p->o->n_retract; i++) {
 		const struct manifest_entry *e =
 		    manifest_find(m, p->o->retract[i]);
-		const char *other =
-		    e == NULL ? NULL : path_of(&p->source, e->digest);
+		const char *other;
 
-		found[i] |= e != NULL;
+		if (e == NULL)
+			continue;
+		found[i] = true;
+		other = path_of(&p->source, e->digest);
 		if (other != NULL)
 			page_problem(r, REPORT_WARNING, p->source.root.host,
 			    other, 0, "the same bytes as %s, and stays",
 			    e->path);
-		else if (e != NULL &&
-			 !digest_is_among(&p->withdrawn, e->digest) &&
-			 !buf_put(
-			     &p->withdrawn, slice_of(e->digest, DIGEST_SIZE)))
-			return false;
+		else if (!digest_is_among(&p->withdrawn, e->digest))
+			(void)buf_put(
+			    &p->withdrawn, slice_of(e->digest, DIGEST_SIZE));
 	}
-	return true;
 }
 
 static bool
@@ -332,14 +321,32 @@ retract_holds(const struct publish *p, const struct manifest *m)
 	return false;
 }
 
+/* Notes what a release has (found: of each path, whether any has it), or then
+ * (NULL), whether it goes. */
 static enum result
-retract_add(struct publish *p, uint64_t serial, struct report *r)
+retract_look(struct publish *p, uint64_t serial, bool *found, struct report *r)
 {
 	struct state *st = &p->state;
+	bool goes = true, open;
+	struct manifest m;
+	struct why why;
 
+	open = state_open_release(p->store, st, serial, &m, &why);
+	if (open && found != NULL)
+		retract_note(p, &m, found, r);
+	else if (open)
+		goes = retract_holds(p, &m);
+	else if (found == NULL)
+		report_add(r, REPORT_WARNING, p->o->store, 0,
+		    "nobody can tell what release %llu has, and it goes too: "
+		    "%s",
+		    (unsigned long long)serial, why.text);
+	if (open)
+		manifest_fini(&m);
 	for (size_t i = 0; i < st->n_retracted; i++)
-		if (st->retracted[i] == serial)
-			return RESULT_GOOD;
+		goes = goes && st->retracted[i] != serial;
+	if (!goes || found != NULL)
+		return RESULT_GOOD;
 	if (st->n_retracted == STATE_RETRACTED_MAX)
 		return publish_refuse(r, RESULT_FAILED, p->o->store,
 		    "more than %d releases go: remove old ones first "
@@ -349,62 +356,32 @@ retract_add(struct publish *p, uint64_t serial, struct report *r)
 	return RESULT_GOOD;
 }
 
-/* Of n releases: first what they have at these paths, then which have that. */
-static enum result
-retract_look(struct publish *p, const uint64_t *serial, size_t n, bool *found,
-    struct report *r)
-{
-	enum result result = RESULT_GOOD;
-	struct manifest m;
-	struct why why;
-
-	for (size_t i = 0; i < 2 * n && result == RESULT_GOOD; i++) {
-		bool noting = i < n;
-		bool open = state_open_release(
-		    p->store, &p->state, serial[i % n], &m, &why);
-
-		if (noting && open && !retract_note(p, &m, found, r))
-			result = publish_refuse(
-			    r, RESULT_LOCAL, NULL, "out of memory");
-		if (!noting && !open)
-			report_add(r, REPORT_WARNING, p->o->store, 0,
-			    "nobody can tell what release %llu has, and it "
-			    "goes too: %s",
-			    (unsigned long long)serial[i % n], why.text);
-		if (!noting && (!open || retract_holds(p, &m)))
-			result = retract_add(p, serial[i % n], r);
-		if (open)
-			manifest_fini(&m);
-	}
-	for (size_t i = 0; i < p->o->n_retract && result == RESULT_GOOD; i++)
-		if (!found[i])
-			result = publish_refuse(r, RESULT_USAGE, p->o->store,
-			    "--retract %s: no release has such a file",
-			    p->o->retract[i]);
-	return result;
-}
-
 static enum result
 retract_plan(struct publish *p, struct report *r)
 {
-	enum result result = RESULT_LOCAL;
+	const struct publish_options *o = p->o;
+	bool *found = calloc(o->n_retract + 1, sizeof(*found));
+	enum result result = RESULT_GOOD;
 	uint64_t *serial = NULL;
-	bool *found = NULL;
 	size_t n = 0;
 
-	p->plan.retracted = p->state.retracted;
-	if (p->o->n_retract == 0)
-		return RESULT_GOOD;
-	errno = ENOMEM;
-	found = calloc(p->o->n_retract, sizeof(*found));
-	if (p->store != NULL)
+	if (o->n_retract > 0 && p->store != NULL)
 		serial = store_releases(p->store, &n);
-	if (found != NULL && (serial != NULL || n == 0))
-		result = retract_look(p, serial, n, found, r);
-	else
-		(void)publish_refuse(
-		    r, result, p->o->store, "releases: %s", strerror(errno));
-	p->plan.n_retracted = p->state.n_retracted;
+	if (found == NULL || (serial == NULL && n > 0))
+		result = publish_refuse(
+		    r, RESULT_LOCAL, o->store, "releases: %s", strerror(errno));
+	for (size_t i = 0; i < 2 * n && result == RESULT_GOOD; i++)
+		result =
+		    retract_look(p, serial[i % n], i < n ? found : NULL, r);
+	for (size_t i = 0; i < o->n_retract && result == RESULT_GOOD; i++)
+		if (!found[i])
+			result = publish_refuse(r, RESULT_USAGE, o->store,
+			    "--retract %s: no release has such a file",
+			    o->retract[i]);
+	if (p->withdrawn.failed)
+		result = publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
+	p->plan.retracted = p->state.retracted;
+	p->plan.n_retracted = o->n_retract > 0 ? p->state.n_retracted : 0;
 	free(serial);
 	free(found);
 	return result;
@@ -432,8 +409,7 @@ source_take(struct publish *p, struct report *r)
 		    "serial %llu cannot be read: feed readers may show its "
 		    "entries again",
 		    (unsigned long long)p->before.serial);
-	result = publish_source_make(s, p->o, &p->origin, p->last.host, r);
-	return result == RESULT_GOOD ? publish_check_reached(s, r) : result;
+	return publish_source_make(s, p->o, &p->origin, p->last.host, r);
 }
 
 enum result
@@ -467,8 +443,8 @@ publish_prepare(
 	*plan = &p->plan;
 	p->plan.after = &p->after;
 	p->plan.list = buf_view(&p->list);
-	publish_check_list(&p->source, &p->after, r);
-	if (o->sealed.len > 0)
+	result = publish_check_list(&p->source, &p->after, r);
+	if (result == RESULT_GOOD && o->sealed.len > 0)
 		result = sealed_take(p, r);
 	if (result == RESULT_GOOD)
 		result = retract_plan(p, r);

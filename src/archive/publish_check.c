@@ -319,18 +319,6 @@ size_check(
 	    all, what, most);
 }
 
-void
-publish_check_list(const struct publish_source *s, const struct manifest *list,
-    struct report *r)
-{
-	struct checking c = { .s = s, .r = r };
-
-	manifest_folded(list, name_check, &c);
-	size_check(
-	    &c, list->largest, PUBLISH_FILE_USUAL, "in the largest file");
-	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
-}
-
 /* False, and a problem, when no mirror would get it. The rule of capsule.conf that
  * decides is the last of as few as decide at all. */
 static bool
@@ -355,11 +343,17 @@ reached_check(const struct host *h, const char *path, struct report *r)
 }
 
 enum result
-publish_check_reached(const struct publish_source *s, struct report *r)
+publish_check_list(const struct publish_source *s, const struct manifest *list,
+    struct report *r)
 {
+	struct checking c = { .s = s, .r = r };
 	char object[MIRROR_OBJECT_SIZE];
 	bool ok = true;
 
+	manifest_folded(list, name_check, &c);
+	size_check(
+	    &c, list->largest, PUBLISH_FILE_USUAL, "in the largest file");
+	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
 	for (size_t i = 0; i < MIRROR_MADE; i++)
 		ok = reached_check(s->root.host, mirror_made[i], r) && ok;
 	for (size_t i = 0; i < s->n && ok; i++) {

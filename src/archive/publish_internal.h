@@ -100,12 +100,9 @@ enum result publish_check_retracted(const struct publish_source *s,
 enum result publish_lint(const struct publish_source *s,
     const struct publish_options *o, size_t *warnings, struct report *r);
 
-/* Whether a mirror could fetch all of it. */
-enum result
-publish_check_reached(const struct publish_source *s, struct report *r);
-
-/* Reports names and sizes that not every mirror takes. */
-void publish_check_list(const struct publish_source *s,
+/* Whether a mirror could fetch all of it; reports names and sizes that not every
+ * mirror takes. */
+enum result publish_check_list(const struct publish_source *s,
     const struct manifest *list, struct report *r);
 
 /* Whether m, which was signed, lists what would be published now (own), but for

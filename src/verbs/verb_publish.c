@@ -362,7 +362,7 @@ changes_put(
 }
 
 static bool
-plan_print_json(const struct publish_plan *plan, bool published)
+plan_print_json(const struct publish_plan *plan)
 {
 	const struct manifest *m = plan->after;
 	struct buf text;
@@ -377,7 +377,7 @@ plan_print_json(const struct publish_plan *plan, bool published)
 		json_number(&out, "previous", plan->before->serial);
 	else
 		json_null(&out, "previous");
-	json_bool(&out, "published", published);
+	json_bool(&out, "published", plan->published);
 	json_bool(&out, "final", m->final);
 	json_number(&out, "files", m->files);
 	json_number(&out, "bytes", m->bytes);
@@ -471,7 +471,7 @@ static enum result
 plan_carry_out(const struct publish_job *j, struct publish *p,
     const struct publish_plan *plan, struct report *r)
 {
-	enum result result = RESULT_GOOD;
+	enum result result = RESULT_GOOD, cleared = RESULT_GOOD;
 	char span[CLOCK_SPAN_SIZE];
 
 	if (j->unsigned_file != NULL)
@@ -479,23 +479,21 @@ plan_carry_out(const struct publish_job *j, struct publish *p,
 	else if (!j->dry_run)
 		result = publish_commit(p, r);
 	report_flush(r);
-	if (result != RESULT_GOOD)
+	if (result != RESULT_GOOD && !plan->published)
 		return result;
-	if (j->json)
-		result = plan_print_json(plan, plan->published) ? RESULT_GOOD
-								: RESULT_FAILED;
-	else if (!j->to_stdout)
+	if (j->json && !plan_print_json(plan))
+		result = RESULT_FAILED;
+	if (!j->json && !j->to_stdout)
 		end_print(
 		    plan, plan->published ? "published" : "not published");
-	if (!plan->published)
-		return result;
-	(void)fflush(stdout);
+	(void)verb_flush();
 	clock_span(STORE_SUPERSEDED_S, span);
-	if (j->o.n_retract > 0)
+	if (plan->published && j->o.n_retract > 0)
 		log_info("waiting up to %s for servers to let go of it", span);
-	result = publish_clear(p, r);
+	if (plan->published)
+		cleared = publish_clear(p, r);
 	report_flush(r);
-	return result;
+	return result != RESULT_GOOD ? result : cleared;
 }
 
 static enum result
