@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,12 +28,25 @@ verify_fini(struct verify_outcome *out)
 }
 
 void
-verify_report(const struct verify_options *o, uint64_t counts[VERIFY_NEWS],
-    enum verify_news news, const char *path)
+verify_report(struct verify_work *w, enum verify_news news, const char *path)
 {
-	counts[news]++;
-	if (o->report != NULL)
-		o->report(o->arg, news, path);
+	w->bad = true;
+	*(w->older ? &w->out->older[news] : &w->out->current[news]) += 1;
+	if (w->options->report != NULL)
+		w->options->report(w->options->arg, news, path);
+}
+
+void
+verify_report_in(struct verify_work *w, enum verify_news news, const char *path)
+{
+	uint8_t memory[PATH_MAX + 64];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory) - 1);
+	if (w->store != NULL && w->older &&
+	    buf_printf(&text, "releases/%" PRIu64 "/%s", w->serial, path))
+		path = buf_cstr(&text);
+	verify_report(w, news, path);
 }
 
 enum result
@@ -101,20 +115,6 @@ verify_open_copy(const struct verify_options *o, struct slice text,
 	out->opened = true;
 	out->signer = signer->key;
 	return RESULT_GOOD;
-}
-
-/* A copy that is a file or a directory, and whom to tell. */
-struct copy {
-	const struct verify_options *options;
-	struct verify_outcome *out;
-};
-
-static void
-copy_report(void *arg, enum verify_news news, const char *path)
-{
-	struct copy *c = arg;
-
-	verify_report(c->options, c->out->current, news, path);
 }
 
 /* ---------------------------------------------------------------- archive */
@@ -233,14 +233,14 @@ member_report(void *arg, enum change change, const char *path)
 		[CHANGE_GONE] = VERIFY_MISSING,
 	};
 
-	copy_report(arg, news[change], path);
+	verify_report(arg, news[change], path);
 }
 
 enum result
 verify_archive(const struct verify_options *o, const char *path,
     struct verify_outcome *out)
 {
-	struct copy c = { .options = o, .out = out };
+	struct verify_work w = { .options = o, .out = out };
 	struct members x = { .fault = NULL };
 	enum result result;
 	int fd;
@@ -260,7 +260,7 @@ verify_archive(const struct verify_options *o, const char *path,
 		result = verify_open_copy(o, buf_view(&x.text), out);
 	if (result == RESULT_GOOD) {
 		(void)changes_between(
-		    &out->manifest, &x.list, member_report, &c);
+		    &out->manifest, &x.list, member_report, &w);
 		result = verify_conclude(out);
 	}
 	members_fini(&x);
@@ -270,97 +270,92 @@ verify_archive(const struct verify_options *o, const char *path,
 /* ------------------------------------------------------------------- tree */
 
 struct tree {
+	struct verify_work *w;
 	const struct manifest *m;
-	struct slice text;
-	int root;
-	enum verify_place place;
-	const struct verify_visit *visit;
 	uint64_t visited;
 };
 
-/* What lies at path. VERIFY_SOUND: a regular file, by its own name and not by way
- * of a link, even to equal bytes; open as *fd. Who may not read it must not call it
- * missing. False and errno: descriptors or memory have run out. */
 static bool
-plain_open(int root, const char *path, int *fd, struct stat *st,
-    enum verify_news *news)
+is_copy(const struct verify_work *w)
 {
-	enum file_open opened = file_open_beneath(root, path, fd, st);
-	struct stat there;
-
-	if (opened == FILE_EXHAUSTED)
-		return false;
-	if (fstatat(root, path, &there, AT_SYMLINK_NOFOLLOW) == -1)
-		*news =
-		    file_is_absent(errno) ? VERIFY_MISSING : VERIFY_UNREADABLE;
-	else if (!S_ISREG(there.st_mode))
-		*news = VERIFY_CHANGED;
-	else
-		*news =
-		    opened == FILE_OPENED ? VERIFY_SOUND : VERIFY_UNREADABLE;
-	if (opened == FILE_OPENED && *news != VERIFY_SOUND)
-		(void)close(*fd);
-	if (*news != VERIFY_SOUND)
-		*fd = -1;
-	return true;
+	return w->store == NULL && !w->older;
 }
 
-static bool
-check_entry(
-    const struct tree *t, const struct manifest_entry *e, struct why *why)
+/* A regular file, by its own name and not by way of a link, even to equal bytes. -1:
+ * what lies at path is what news says, and errno; who may not read it must not call
+ * it missing. */
+static int
+plain_open(int root, const char *path, struct stat *st, enum verify_news *news)
+{
+	struct stat there;
+	int fd = -1;
+
+	*news = VERIFY_UNREADABLE;
+	if (fstatat(root, path, &there, AT_SYMLINK_NOFOLLOW) == -1)
+		*news = verify_news_of(errno);
+	else if (!S_ISREG(there.st_mode))
+		*news = VERIFY_CHANGED;
+	else if (file_open_beneath(root, path, &fd, st) == FILE_OPENED)
+		*news = VERIFY_SOUND;
+	return *news == VERIFY_SOUND ? fd : -1;
+}
+
+static void
+check_entry(struct verify_work *w, int root, const struct manifest_entry *e)
 {
 	enum verify_news news;
 	struct stat st;
-	int fd;
+	int fd = plain_open(root, e->path, &st, &news);
 
-	if (!plain_open(t->root, e->path, &fd, &st, &news))
-		return why_errno(why, e->path);
-	t->visit->file(t->visit->arg, e, fd, &st, news);
+	if (w->store != NULL) {
+		verify_listed(w, e, fd, &st, news);
+	} else {
+		if (fd != -1)
+			news = verify_bytes(fd, e->digest);
+		if (news != VERIFY_SOUND)
+			verify_report(w, news, e->path);
+	}
 	if (fd != -1)
 		(void)close(fd);
-	return true;
 }
 
 /* Whether the archive holds what the manifest lists, in whatever order. */
 static enum verify_news
-compare_archive(const struct tree *t, int fd)
+compare_archive(int fd, const struct manifest *m, struct slice text)
 {
 	struct members x = { .fault = NULL };
 	enum verify_news news = VERIFY_CHANGED;
-	enum result result;
 	struct changes c;
 	struct why unused;
+	enum result result = members_read(&x, fd, &unused);
 
-	result = members_read(&x, fd, &unused);
-	c = changes_between(t->m, &x.list, NULL, NULL);
+	c = changes_between(m, &x.list, NULL, NULL);
 	if (result == RESULT_LOCAL)
 		news = VERIFY_UNREADABLE;
 	else if (result == RESULT_GOOD && changes_none(&c) &&
-		 slice_equal(buf_view(&x.text), t->text))
+		 slice_equal(buf_view(&x.text), text))
 		news = VERIFY_SOUND;
 	members_fini(&x);
 	return news;
 }
 
-static bool
-check_archive(const struct tree *t, struct why *why)
+static void
+check_archive(struct verify_work *w, const struct manifest *m,
+    struct slice text, int root)
 {
 	enum verify_news news;
 	struct stat st;
-	int fd;
+	int fd = plain_open(root, MANIFEST_ARCHIVE, &st, &news);
 
-	if (t->place == VERIFY_OLDER)
-		return true;
-	if (!plain_open(t->root, MANIFEST_ARCHIVE, &fd, &st, &news))
-		return why_errno(why, MANIFEST_ARCHIVE);
 	if (fd != -1) {
-		news = compare_archive(t, fd);
+		news = compare_archive(fd, m, text);
 		(void)close(fd);
 	}
-	if (news != VERIFY_SOUND &&
-	    (news != VERIFY_MISSING || t->place == VERIFY_CURRENT))
-		t->visit->other(t->visit->arg, news, MANIFEST_ARCHIVE);
-	return true;
+	if (news == VERIFY_SOUND || (news == VERIFY_MISSING && is_copy(w)))
+		return;
+	verify_report(w, news, MANIFEST_ARCHIVE);
+	if (w->store != NULL && news != VERIFY_UNREADABLE)
+		verify_note(w, MANIFEST_ARCHIVE);
 }
 
 static bool
@@ -375,11 +370,12 @@ is_deep(const char *path)
 
 /* What a server has under mirror/ besides what every copy holds. */
 static bool
-is_served(const struct tree *t, const char *path)
+is_served(const struct verify_work *w, const char *path)
 {
-	return t->place == VERIFY_COPY &&
-	       (strcmp(path, MIRROR_TRACE) == 0 ||
-		   slice_starts(slice_str(path), SLICE(MIRROR_OBJECTS)));
+	struct slice s = slice_str(path);
+
+	return is_copy(w) && (slice_equal(s, SLICE(MIRROR_TRACE)) ||
+				 slice_starts(s, SLICE(MIRROR_OBJECTS)));
 }
 
 static bool
@@ -391,12 +387,12 @@ check_extra(void *arg, const char *path, const struct stat *st)
 	/* The walk goes no deeper: what lies there is not known. */
 	if ((S_ISDIR(st->st_mode) && !is_deep(path)) ||
 	    strcmp(path, MANIFEST_PATH) == 0 ||
-	    strcmp(path, MANIFEST_ARCHIVE) == 0 || is_served(t, path) ||
+	    strcmp(path, MANIFEST_ARCHIVE) == 0 || is_served(t->w, path) ||
 	    manifest_find(t->m, path) != NULL)
 		return true;
 	/* What nobody can look at may be a directory with nothing in it. */
-	t->visit->other(t->visit->arg,
-	    st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
+	verify_report_in(
+	    t->w, st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
 	return true;
 }
 
@@ -406,89 +402,74 @@ report_unread(void *arg, const char *path)
 {
 	const struct tree *t = arg;
 
-	if (t->place != VERIFY_COPY ||
-	    (strcmp(path, "mirror/objects") != 0 && !is_served(t, path)))
-		t->visit->other(t->visit->arg, VERIFY_UNREADABLE, path);
+	if (!is_copy(t->w) ||
+	    (strcmp(path, "mirror/objects") != 0 && !is_served(t->w, path)))
+		verify_report_in(t->w, VERIFY_UNREADABLE, path);
 }
 
 bool
-verify_tree(const struct manifest *m, struct slice text, int root,
-    enum verify_place place, const struct verify_visit *visit, struct why *why)
+verify_tree(struct verify_work *w, const struct manifest *m, struct slice text,
+    int root, struct why *why)
 {
-	struct tree t = { m, text, root, place, visit, 0 };
+	struct tree t = { .w = w, .m = m };
 
 	for (size_t i = 0; i < m->n; i++)
-		if (!check_entry(&t, &m->entry[i], why))
-			return false;
-	if (!check_archive(&t, why))
-		return false;
+		check_entry(w, root, &m->entry[i]);
+	if (!w->older)
+		check_archive(w, m, text, root);
 	return (file_walk_plain(root, check_extra, report_unread, &t) &&
 		   t.visited < FILE_WALK_ENTRIES_MAX) ||
 	       why_set(why, "not everything in it can be read");
 }
 
-static void
-copy_file(void *arg, const struct manifest_entry *e, int fd,
-    const struct stat *st, enum verify_news news)
-{
-	(void)st;
-	if (fd != -1)
-		news = verify_bytes(fd, e->digest);
-	if (news != VERIFY_SOUND)
-		copy_report(arg, news, e->path);
-}
-
-/* A tree's manifest into text. What cannot be read is reported as any page. */
+/* A directory's manifest into text; reported as any page when it cannot be had. */
 static enum result
-read_manifest(struct copy *c, int root, const char *path, struct buf *text)
+read_manifest(
+    struct verify_work *w, int root, const char *path, struct buf *text)
 {
-	enum verify_news news = VERIFY_UNREADABLE;
+	enum verify_news news;
 	struct stat st;
-	int fd = -1, error;
+	int fd = plain_open(root, MANIFEST_PATH, &st, &news);
 
-	if (plain_open(root, MANIFEST_PATH, &fd, &st, &news) && fd != -1 &&
-	    !fd_read_all(fd, text))
+	if (fd != -1 && !fd_read_all(fd, text))
 		news = verify_news_of(errno);
-	error = errno;
+	if (news == VERIFY_CHANGED)
+		why_set(&w->out->why,
+		    "%s/" MANIFEST_PATH ": not a regular file, or too long",
+		    path);
+	else
+		why_set(&w->out->why, "%s/" MANIFEST_PATH ": %s", path,
+		    strerror(errno));
 	if (fd != -1)
 		(void)close(fd);
-	if (news == VERIFY_SOUND)
-		return RESULT_GOOD;
-	why_set(&c->out->why, "%s/" MANIFEST_PATH ": %s", path,
-	    news == VERIFY_CHANGED && fd == -1 ? "not a regular file"
-					       : strerror(error));
-	if (news != VERIFY_UNREADABLE)
-		return RESULT_REFUSED;
-	copy_report(c, VERIFY_UNREADABLE, MANIFEST_PATH);
-	return RESULT_LOCAL;
+	if (news != VERIFY_SOUND)
+		verify_report(w, news, MANIFEST_PATH);
+	return verify_conclude(w->out);
 }
 
-/* serial is the one that it must be; 0: any. root is closed. */
-static enum result
-check_root(const struct verify_options *o, int root, const char *path,
-    enum verify_place place, uint64_t serial, struct verify_outcome *out)
+enum result
+verify_dir(const struct verify_options *o, const char *path,
+    struct verify_outcome *out)
 {
-	struct copy c = { .options = o, .out = out };
-	const struct verify_visit visit = {
-		.file = copy_file, .other = copy_report, .arg = &c
-	};
+	struct verify_work w = { .options = o, .out = out };
 	enum result result = RESULT_USAGE;
+	int root = file_root(path);
 	struct buf text;
 
+	if (root == -1) {
+		why_errno(&out->why, path);
+		return RESULT_LOCAL;
+	}
 	buf_init(&text, MANIFEST_MAX);
 	if (o->ring->n > 0)
-		result = read_manifest(&c, root, path, &text);
-	if (result == RESULT_GOOD)
+		result = read_manifest(&w, root, path, &text);
+	if (result == RESULT_GOOD) {
+		why_clear(&out->why);
 		result = verify_open_copy(o, buf_view(&text), out);
-	if (result == RESULT_GOOD && serial != 0 &&
-	    out->manifest.serial != serial) {
-		why_set(&out->why, MANIFEST_PATH " is of serial %" PRIu64,
-		    out->manifest.serial);
-		result = RESULT_REFUSED;
 	}
 	if (result == RESULT_GOOD)
-		result = verify_tree(&out->manifest, buf_view(&text), root,
-			     place, &visit, &out->why)
+		result = verify_tree(&w, &out->manifest, buf_view(&text), root,
+			     &out->why)
 			     ? verify_conclude(out)
 			     : RESULT_LOCAL;
 	buf_fini(&text);
@@ -497,27 +478,25 @@ check_root(const struct verify_options *o, int root, const char *path,
 }
 
 enum result
-verify_dir(const struct verify_options *o, const char *path,
-    struct verify_outcome *out)
-{
-	int root = file_root(path);
-
-	if (root == -1) {
-		why_errno(&out->why, path);
-		return RESULT_LOCAL;
-	}
-	return check_root(o, root, path, VERIFY_COPY, 0, out);
-}
-
-enum result
 verify_release(const struct verify_options *o, const struct store *s,
     uint64_t serial, struct verify_outcome *out)
 {
+	struct verify_work w = { .options = o, .out = out, .older = true };
+	struct verify_list l = { .signer = NULL };
+	enum result result = RESULT_REFUSED;
 	int root = store_release_fd(s, serial);
 
 	if (root == -1) {
 		why_set(&out->why, "%s", strerror(errno));
 		return RESULT_LOCAL;
 	}
-	return check_root(o, root, ".", VERIFY_OLDER, serial, out);
+	if (verify_open_release(s, NULL, o->ring, serial, &l, &out->why) ==
+	    VERIFY_SOUND)
+		result =
+		    verify_tree(&w, &l.m, buf_view(&l.text), root, &out->why)
+			? verify_conclude(out)
+			: RESULT_LOCAL;
+	verify_list_fini(&l);
+	(void)close(root);
+	return result;
 }

@@ -124,16 +124,43 @@ enum result verify_repair(const char *path, const char *base, struct why *why);
 
 /* ------------------------------------------------- what its files share */
 
+/* An object that a release lists. */
+struct verify_object {
+	uint8_t digest[DIGEST_SIZE];
+	dev_t device;
+	ino_t inode;
+	enum verify_news news;
+	bool looked, reported;
+	bool wrong; /* on the list */
+};
+
+/* What is looked at. */
+struct verify_work {
+	const struct verify_options *options;
+	struct verify_outcome *out;
+	bool older; /* a release that is not current */
+	bool bad;   /* something was reported of it */
+
+	/* Of a store alone. */
+	struct store *store;
+	struct state *state;
+	uint64_t serial;
+	struct verify_object *object; /* sorted; no two are the same */
+	size_t n;
+	struct buf wrong; /* STORE/wrong, as it will be */
+};
+
 /* Reports and counts. */
-void verify_report(const struct verify_options *o, uint64_t counts[VERIFY_NEWS],
-    enum verify_news news, const char *path);
+void
+verify_report(struct verify_work *w, enum verify_news news, const char *path);
+
+/* The same of a path beneath what is looked at: "releases/42/..." when that is an
+ * older release of a store. */
+void verify_report_in(
+    struct verify_work *w, enum verify_news news, const char *path);
 
 /* Of all that was reported, once all was looked at. */
 enum result verify_conclude(struct verify_outcome *out);
-
-/* A copy's manifest into out. */
-enum result verify_open_copy(const struct verify_options *o, struct slice text,
-    struct verify_outcome *out);
 
 /* What to call a file that could not be opened or read, from errno: VERIFY_MISSING
  * when it is not there, VERIFY_CHANGED when something else is, VERIFY_UNREADABLE when
@@ -144,10 +171,8 @@ enum verify_news verify_news_of(int error);
  * why they are VERIFY_UNREADABLE. */
 enum verify_news verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE]);
 
-/* An object; *wrong: it is to be fetched again. *st is zeroed when it cannot be
- * opened. */
-enum verify_news verify_object(const struct store *s,
-    const uint8_t digest[DIGEST_SIZE], struct stat *st, bool *wrong);
+/* An object's bytes, into o. */
+void verify_look(const struct store *s, struct verify_object *o);
 
 /* A list of files as it was signed. verify_list_fini is due in any case. */
 struct verify_list {
@@ -158,8 +183,12 @@ struct verify_list {
 					   * open, and why said so */
 };
 
-/* A release's, by one of ring: the one that the store took over, as far as st
- * remembers it. VERIFY_SOUND, or why it is not open. */
+/* A copy's manifest into out. */
+enum result verify_open_copy(const struct verify_options *o, struct slice text,
+    struct verify_outcome *out);
+
+/* A release's, by one of ring: the one that the store took over, as far as st (may be
+ * NULL) remembers it. VERIFY_SOUND, or why it is not open. */
 enum verify_news verify_open_release(const struct store *s,
     const struct state *st, const struct keyring *ring, uint64_t serial,
     struct verify_list *l, struct why *why);
@@ -170,27 +199,17 @@ bool verify_open_list(const struct state *st, const struct keyring *ring,
 
 void verify_list_fini(struct verify_list *l);
 
-enum verify_place {
-	VERIFY_COPY,
-	VERIFY_CURRENT, /* nothing else may be under mirror/, and the archive must
-			 * be there */
-	VERIFY_OLDER,   /* the same, and an archive is not looked at */
-};
+/* Each entry of l beneath root, which is the caller's; the archive, of a copy when
+ * it is there, and of a store's current release; then what is there besides. False
+ * and why: not all of it could be looked at. */
+bool verify_tree(struct verify_work *w, const struct manifest *m,
+    struct slice text, int root, struct why *why);
 
-/* Receives what is in a tree. */
-struct verify_visit {
-	/* What is listed, open to be read, and described; fd -1: not to be read
-	 * for what news says. */
-	void (*file)(void *arg, const struct manifest_entry *e, int fd,
-	    const struct stat *st, enum verify_news news);
-	/* What is not, and the archive when it is not as it should be. */
-	void (*other)(void *arg, enum verify_news news, const char *path);
-	void *arg;
-};
+/* A file of a store's release, open as fd; -1: for what news says. */
+void verify_listed(struct verify_work *w, const struct manifest_entry *e,
+    int fd, const struct stat *st, enum verify_news news);
 
-/* Each entry of m beneath root, which is the caller's; the archive; then what is
- * there besides. text is m's. False and why: local trouble. */
-bool verify_tree(const struct manifest *m, struct slice text, int root,
-    enum verify_place place, const struct verify_visit *visit, struct why *why);
+/* A line of what is to be fetched, or made, again. */
+void verify_note(struct verify_work *w, const char *line);
 
 #endif

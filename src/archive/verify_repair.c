@@ -19,8 +19,7 @@
 enum { TRIES = 2 };
 
 struct host {
-	const struct verify_options *options;
-	struct verify_outcome *out;
+	struct verify_work work;
 	struct fetcher fetcher;
 	struct source source;
 };
@@ -56,7 +55,7 @@ host_check(struct host *h, const struct manifest_entry *e, struct why *why)
 	uint8_t got[DIGEST_SIZE];
 	struct digest d;
 	const struct fetcher_file wanted = { .path = e->path,
-		.max = h->out->manifest.largest,
+		.max = h->work.out->manifest.largest,
 		.body = fetcher_to_digest,
 		.arg = &d };
 	bool cut;
@@ -77,14 +76,14 @@ host_check(struct host *h, const struct manifest_entry *e, struct why *why)
 	else if (result != FETCHER_DONE && result != FETCHER_TOO_LONG)
 		return false;
 	if (news != VERIFY_SOUND)
-		verify_report(h->options, h->out->current, news, e->path);
+		verify_report(&h->work, news, e->path);
 	return true;
 }
 
 static enum result
 host_check_all(struct host *h)
 {
-	struct verify_outcome *out = h->out;
+	struct verify_outcome *out = h->work.out;
 	const struct manifest *m = &out->manifest;
 	enum result result;
 	struct why said;
@@ -104,7 +103,7 @@ host_check_all(struct host *h)
 static enum result
 host_open(struct host *h, struct buf *text)
 {
-	struct why *why = &h->out->why;
+	struct why *why = &h->work.out->why;
 	enum result result;
 	bool cut;
 
@@ -114,7 +113,7 @@ host_open(struct host *h, struct buf *text)
 		why_at(why, "%s" MANIFEST_PATH, h->source.base);
 		return result;
 	}
-	result = verify_open_copy(h->options, buf_view(text), h->out);
+	result = verify_open_copy(h->work.options, buf_view(text), h->work.out);
 	/* The rest may come another time. */
 	if (result == RESULT_REFUSED && cut) {
 		why_set(
@@ -128,7 +127,7 @@ enum result
 verify_host(const struct verify_options *o, const char *base,
     struct verify_outcome *out)
 {
-	struct host h = { .options = o, .out = out };
+	struct host h = { .work = { .options = o, .out = out } };
 	enum result result = RESULT_LOCAL;
 	struct buf text;
 
@@ -152,16 +151,15 @@ verify_host(const struct verify_options *o, const char *base,
 static bool
 discard_listed(struct store *s, struct slice list, struct why *why)
 {
-	uint8_t digest[DIGEST_SIZE];
-	bool ok = true, wrong;
+	struct verify_object o;
 	struct slice line;
-	struct stat st;
+	bool ok = true;
 
 	while (ok && slice_line(&list, &line)) {
-		if (!digest_parse(line, digest))
+		if (!digest_parse(line, o.digest))
 			continue;
-		(void)verify_object(s, digest, &st, &wrong);
-		ok = !wrong || store_discard(s, digest, why);
+		verify_look(s, &o);
+		ok = !o.wrong || store_discard(s, o.digest, why);
 	}
 	return ok;
 }

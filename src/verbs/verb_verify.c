@@ -416,6 +416,9 @@ verify_run(void *job)
 		return result;
 	if (j->repair && !store_is(j->copy))
 		return verb_misused("--repair is for a store: %s", j->copy);
+	if (j->repair && j->key_words.n > 0)
+		return verb_misused("--repair goes by the store's own keys, "
+				    "not --key");
 	if (j->from != NULL && !j->repair)
 		return verb_misused("--from goes with --repair");
 	if (j->repair && !verb_store_become(j->copy))
