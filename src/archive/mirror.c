@@ -275,7 +275,7 @@ mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
 	else if (recorded ||
 		 !store_release_is_whole(w->store, &current->found.m,
 		     buf_view(&current->found.text)))
-		result = mirror_take(w, current, MIRROR_MEND, out);
+		result = mirror_take(w, current, true, out);
 	found_fini(&own.found);
 	return result;
 }
@@ -291,7 +291,7 @@ mirror_follow(const struct mirror_work *w, struct mirror_found *f,
 
 	if (repair_discard(&repair, w->store, w->state, &out->why))
 		result = answer == ANSWER_NEWER
-			     ? mirror_take(w, f, MIRROR_SWITCH, out)
+			     ? mirror_take(w, f, false, out)
 			     : mirror_mend(w, f, repair.recorded, out);
 	if (result == RESULT_GOOD &&
 	    !repair_releases(
@@ -310,16 +310,15 @@ mirror_go(const struct mirror_work *w, struct mirror_found *f,
     struct mirror_outcome *out)
 {
 	enum mirror_answer answer;
-	bool local;
 
-	answer = mirror_find(w, f, &local, &out->why);
+	answer = mirror_find(w, f, &out->why);
 	out->serial = f->serial;
 	if (f->from != NULL)
 		memcpy(out->source, f->from->base, sizeof(out->source));
 	if (answer == ANSWER_REFUSED)
 		return RESULT_REFUSED;
 	if (answer == ANSWER_NONE)
-		return local ? RESULT_LOCAL : RESULT_FAILED;
+		return fetcher_stop_result(w->fetcher);
 	why_clear(&out->why);
 	if (answer == ANSWER_NEWER) {
 		w->state->is_mirror = true;

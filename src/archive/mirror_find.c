@@ -145,34 +145,26 @@ struct search {
 	struct mirror_tally tally;
 	char origin[MANIFEST_ORIGIN_MAX]; /* known, or of the first manifest */
 	struct source *pending; /* has what we have; is that worth anything? */
-	/* The first refusal; the others are only said. */
+	/* The refusal that the run ends with when there is nothing better. */
 	struct source *refused;
 	enum found_result refused_as;
 	uint64_t refused_serial;
-	struct why refusal;
-	bool conflict; /* it is one of two that are as good as each other */
-	bool local;    /* out of memory */
+	struct why *why;
+	bool conflict; /* of two that are as good as each other */
 };
 
-/* The reason of the run, if there is nothing better; other reasons are only
- * said. */
 static void
 note_refusal(struct search *g, struct source *s, const struct found *f,
     enum found_result v, const struct why *why)
 {
 	mirror_tally_add(&g->tally, ANSWER_REFUSED, false);
-	if (g->refused != NULL && !g->conflict) {
-		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s", s->base,
-		    why->text);
-		return;
-	}
+	mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s", s->base, why->text);
 	if (g->refused != NULL)
-		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s",
-		    g->refused->base, g->refusal.text);
+		return;
 	g->refused = s;
 	g->refused_as = v;
 	g->refused_serial = f->held ? f->m.serial : 0;
-	why_set(&g->refusal, "%s", why->text);
+	why_set(g->why, "%s", why->text);
 }
 
 /* f replaces what was found. */
@@ -241,6 +233,7 @@ keep_highest(
 	} else if (f->m.serial == best->serial &&
 		   !digest_equal(f->m.digest, best->digest)) {
 		g->conflict = true;
+		g->refused = NULL; /* this one counts */
 		return why_set(why,
 		    "%s and %s have different manifests (equivocation)",
 		    g->out->from->base, s->base);
@@ -307,7 +300,8 @@ source_ask(struct search *g, struct source *s)
 		search_judge(g, s, &f, cut ? &why : NULL);
 		break;
 	case FETCHER_STOPPED:
-		g->local = f.text.failed;
+		if (f.text.failed)
+			w->fetcher->local = true;
 		break;
 	case FETCHER_TOO_LONG:
 		why_set(
@@ -376,40 +370,22 @@ ways_out_say(const struct search *g)
 		    store, g->refused_serial);
 }
 
-static enum mirror_answer
-search_end(struct search *g, struct why *why)
-{
-	enum mirror_answer answer = mirror_tally_end(&g->tally);
-
-	if (g->conflict)
-		answer = ANSWER_REFUSED;
-	if (answer == ANSWER_REFUSED) {
-		why_set(why, "%s", g->refusal.text);
-		g->out->from = g->refused;
-		g->out->serial = g->refused_serial;
-		ways_out_say(g);
-	} else if (g->refused != NULL) {
-		mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s",
-		    g->refused->base, g->refusal.text);
-	}
-	if (answer == ANSWER_NEWER || answer == ANSWER_SAME)
-		g->out->serial = g->out->found.m.serial;
-	return answer;
-}
-
 enum mirror_answer
-mirror_find(const struct mirror_work *w, struct mirror_found *out, bool *local,
-    struct why *why)
+mirror_find(
+    const struct mirror_work *w, struct mirror_found *out, struct why *why)
 {
-	struct search g = {
-		.w = w, .out = out, .tally = { .first = w->state->serial == 0 }
-	};
+	struct search g = { .w = w,
+		.out = out,
+		.why = why,
+		.tally = { .first = w->state->serial == 0 } };
+	enum mirror_answer answer;
 
 	*out = (struct mirror_found){ 0 };
 	found_init(&out->found);
+	why_set(why, "no source has a manifest");
 	memcpy(g.origin, w->state->origin, sizeof(g.origin));
 	/* The list may grow: the first manifest names the origin. */
-	for (size_t i = 0; i < w->sources->n && !g.local; i++) {
+	for (size_t i = 0; i < w->sources->n; i++) {
 		struct source *s = &w->sources->at[i];
 
 		if (!search_is_origin(&g, s))
@@ -419,13 +395,17 @@ mirror_find(const struct mirror_work *w, struct mirror_found *out, bool *local,
 			source_ask(&g, s);
 	}
 	pending_settle(&g);
-	*local = g.local || w->fetcher->local;
 	out->heard = g.tally.heard;
-	if (g.local || fetcher_stopped(w->fetcher)) {
-		why_set(why, "%s",
-		    g.local ? "out of memory" : fetcher_stop_word(w->fetcher));
+	out->serial = out->found.held ? out->found.m.serial : 0;
+	answer = g.conflict ? ANSWER_REFUSED : mirror_tally_end(&g.tally);
+	if (fetcher_stopped(w->fetcher)) {
+		why_set(why, "%s", fetcher_stop_word(w->fetcher));
 		return ANSWER_NONE;
 	}
-	why_set(why, "no source has a manifest");
-	return search_end(&g, why);
+	if (answer == ANSWER_REFUSED) {
+		out->from = g.refused;
+		out->serial = g.refused_serial;
+		ways_out_say(&g);
+	}
+	return answer;
 }

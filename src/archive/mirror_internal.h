@@ -75,20 +75,15 @@ struct mirror_found {
 bool mirror_trust(void *arg, struct source *s, const struct cert *c);
 
 /* Asks for manifests. out->found is to be freed in any case. ANSWER_REFUSED and
- * ANSWER_NONE: why; also *local then, when the fault is ours. */
-enum mirror_answer mirror_find(const struct mirror_work *w,
-    struct mirror_found *out, bool *local, struct why *why);
+ * ANSWER_NONE: why. */
+enum mirror_answer mirror_find(
+    const struct mirror_work *w, struct mirror_found *out, struct why *why);
 
-/* What is wanted of a manifest. */
-enum mirror_aim {
-	MIRROR_SWITCH, /* its release, current, and remembered */
-	MIRROR_MEND,   /* the current release, made whole in place */
-};
-
-/* f's files and release. f may become a newer manifest meanwhile. out: updated,
- * switched, changes, why. */
+/* f's files and release, which becomes current, and is remembered; or, mend, is
+ * current, and made whole in place. f may become a newer manifest meanwhile. out:
+ * updated, switched, changes, why. */
 enum result mirror_take(const struct mirror_work *w, struct mirror_found *f,
-    enum mirror_aim aim, struct mirror_outcome *out);
+    bool mend, struct mirror_outcome *out);
 
 /* Writes to the state what a manifest says whose release is current now, its keys
  * included. from: whose it was; NULL: not known. */

@@ -67,43 +67,29 @@ mirror_make_room(struct store *s, const struct manifest *m, struct why *why)
 
 enum { ERROR_LINE_MAX = 1024, ERRORS_SHOWN_MAX = 3 };
 
-/* A release and what its capsule.conf says. */
-struct tried {
-	struct conf *conf;
-	struct hosts *hosts;
-};
-
-static void
-tried_close(struct tried *t)
+/* A release as one that a server would serve, with what its capsule.conf says.
+ * NULL: out of memory, or it cannot be opened or used; r says so. */
+static struct hosts *
+release_load(
+    struct conf *conf, const char *store, uint64_t serial, struct report *r)
 {
-	hosts_free(&t->hosts);
-	conf_free(&t->conf);
-}
-
-/* A release, as one that a server would serve. False: out of memory, or it cannot
- * be opened; r says so. */
-static bool
-tried_open(
-    struct tried *t, const char *store, uint64_t serial, struct report *r)
-{
-	struct conf_capsule *c = NULL;
+	struct conf_capsule *c = conf == NULL ? NULL : conf_add_capsule(conf);
+	struct hosts *hosts = NULL;
 	struct why why;
 
-	*t = (struct tried){ .conf = conf_new() };
-	if (t->conf != NULL)
-		c = conf_add_capsule(t->conf);
-	if (c == NULL || !conf_set_text(t->conf, &c->host, "localhost") ||
-	    !conf_set_text(t->conf, &c->root, store)) {
+	if (c == NULL || !conf_set_text(conf, &c->host, "localhost") ||
+	    !conf_set_text(conf, &c->root, store))
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
-		return false;
-	}
-	t->hosts = hosts_open_names(t->conf, r);
-	if (t->hosts == NULL)
-		return false;
-	if (host_open(&t->hosts->host[0], serial + 1, &why))
-		return true;
-	report_add(r, REPORT_ERROR, store, 0, "%s", why.text);
-	return false;
+	else
+		hosts = hosts_open_names(conf, r);
+	if (hosts == NULL)
+		return NULL;
+	if (!host_open(&hosts->host[0], serial + 1, &why))
+		report_add(r, REPORT_ERROR, store, 0, "%s", why.text);
+	else if (host_read_content(hosts, &hosts->host[0], r))
+		return hosts;
+	hosts_free(&hosts);
+	return NULL;
 }
 
 static void
@@ -150,32 +136,32 @@ static enum trial
 release_try(
     const struct mirror_work *w, const struct manifest *m, struct why *why)
 {
-	enum trial trial = TRIAL_FIT;
+	struct conf *conf = conf_new();
+	enum trial trial = TRIAL_UNFIT;
 	char object[MIRROR_OBJECT_SIZE];
 	const char *hidden = NULL;
 	struct report r = { 0 };
-	struct tried t;
+	struct hosts *hosts;
 
-	if (!tried_open(&t, w->options->store, m->serial, &r) ||
-	    !host_read_content(t.hosts, &t.hosts->host[0], &r)) {
+	hosts = release_load(conf, w->options->store, m->serial, &r);
+	if (hosts == NULL) {
 		say_errors(w, &r);
 		mirror_say(w, MIRROR_WARNING,
 		    "release %" PRIu64 " is kept, but this version of "
 		    "carnation cannot use it: it is tried again at the next "
 		    "run",
 		    m->serial);
-		trial = TRIAL_UNFIT;
 	} else {
-		hidden = find_hidden(m, &t.hosts->host[0], object);
+		hidden = find_hidden(m, &hosts->host[0], object);
+		trial = hidden == NULL ? TRIAL_FIT : TRIAL_HIDDEN;
 	}
-	if (hidden != NULL) {
+	if (hidden != NULL)
 		why_set(why,
 		    "its capsule.conf hides or redirects %s, which mirrors "
 		    "must be able to fetch",
 		    hidden);
-		trial = TRIAL_HIDDEN;
-	}
-	tried_close(&t);
+	hosts_free(&hosts);
+	conf_free(&conf);
 	report_fini(&r);
 	return trial;
 }
@@ -292,7 +278,7 @@ has_moved_on(const struct mirror_work *w, const struct download *d,
 	struct slice rest, line;
 	struct buf list;
 	struct why unused;
-	bool local, moved;
+	bool moved;
 
 	buf_init(&list, MIRROR_LINES_MAX);
 	list_lacking(w, d, &list);
@@ -304,7 +290,7 @@ has_moved_on(const struct mirror_work *w, const struct download *d,
 		why_set(why, "%zu file%s could not be fetched", d->failures,
 		    d->failures == 1 ? "" : "s");
 	sources_revive(w->sources);
-	moved = mirror_find(w, &next, &local, &unused) == ANSWER_NEWER &&
+	moved = mirror_find(w, &next, &unused) == ANSWER_NEWER &&
 		next.found.m.serial > f->found.m.serial;
 	for (rest = buf_view(&list); !moved && slice_line(&rest, &line);)
 		mirror_say(w, MIRROR_ERROR, "%.*s", SLICE_ARGS(line));
@@ -512,8 +498,8 @@ release_switch(const struct mirror_work *w, const struct mirror_found *f,
 }
 
 enum result
-mirror_take(const struct mirror_work *w, struct mirror_found *f,
-    enum mirror_aim aim, struct mirror_outcome *out)
+mirror_take(const struct mirror_work *w, struct mirror_found *f, bool mend,
+    struct mirror_outcome *out)
 {
 	const struct manifest *m = &f->found.m;
 	uint64_t wanted = m->serial;
@@ -521,8 +507,7 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f,
 	struct folded folded = { .w = w };
 
 	out->serial = m->serial;
-	if (m->serial != wanted)
-		aim = MIRROR_SWITCH; /* its author was quicker */
+	mend = mend && m->serial == wanted; /* its author may be quicker */
 	if (result == RESULT_GOOD)
 		result = refuse_secrets(w->store, m, &out->why);
 	if (result != RESULT_GOOD)
@@ -530,12 +515,12 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f,
 	manifest_folded(m, on_folded, &folded);
 	out->changes = taking_compare(w, m);
 	/* Without its manifest, a release is taken for another one. */
-	if (aim == MIRROR_MEND && !store_put_manifest(w->store, m->serial,
-				      buf_view(&f->found.text), &out->why))
+	if (mend && !store_put_manifest(w->store, m->serial,
+			buf_view(&f->found.text), &out->why))
 		return RESULT_LOCAL;
 	if (!store_build(w->store, m, buf_view(&f->found.text), &out->why))
 		return RESULT_LOCAL;
-	if (aim == MIRROR_SWITCH)
+	if (!mend)
 		return release_switch(w, f, out);
 	out->updated = true;
 	return RESULT_GOOD;
