@@ -60,60 +60,50 @@ mirror_remember(const struct mirror_work *w, const struct found *f,
 	return state_write(w->store, st, why);
 }
 
-/* The release that is current is held against the state as if it had just come,
- * but for how far ahead it is: that was allowed then. */
-static enum result
-resume_from(const struct mirror_work *w, uint64_t serial, struct found *f,
+/* The manifest of a release that is there, held against the state as if it had just
+ * come, but for how far ahead it is: that was allowed then. False and why. */
+static bool
+release_found(const struct mirror_work *w, uint64_t serial, struct found *f,
     struct why *why)
 {
-	enum found_result v;
-
-	if (!store_manifest(w->store, serial, &f->text)) {
-		why_set(why, "%s", strerror(errno));
-		return RESULT_LOCAL;
-	}
-	v = found_check(f, NULL, w->state, serial, why);
-	if (v != FOUND_NEWER && v != FOUND_SAME)
-		return RESULT_REFUSED;
-	if (f->m.serial != serial) {
-		why_set(
-		    why, "wrong serial in its manifest: %" PRIu64, f->m.serial);
-		return RESULT_REFUSED;
-	}
-	if (!mirror_remember(w, f, NULL, why))
-		return RESULT_LOCAL;
-	mirror_say(w, MIRROR_INFO,
-	    "serial %" PRIu64 " is remembered, which an interrupted run has "
-	    "taken over",
-	    serial);
-	return RESULT_GOOD;
+	if (!store_manifest(w->store, serial, &f->text))
+		return why_set(why, "%s", strerror(errno));
+	if (found_is_refused(found_check(f, NULL, w->state, serial, why)))
+		return false;
+	return f->m.serial == serial ||
+	       why_set(
+		   why, "wrong serial in its manifest: %" PRIu64, f->m.serial);
 }
 
 /* When a run was killed between the switch and the state, current is ahead of
- * what is remembered: does what that run could not. RESULT_GOOD: they agree;
- * RESULT_LOCAL: no pinned key opens that release. */
-static enum result
+ * what is remembered: does what that run could not. False and why: no pinned key
+ * opens that release. */
+static bool
 mirror_resume(const struct mirror_work *w, struct why *why)
 {
 	uint64_t serial = store_current(w->store);
 	const char *store = w->options->store;
-	enum result result;
 	struct found f;
+	bool found, done;
 
 	if (serial <= w->state->serial)
-		return RESULT_GOOD;
-	if (w->state->ring.n == 0) {
-		why_set(why,
+		return true;
+	if (w->state->ring.n == 0)
+		return why_set(why,
 		    "it has a release but no state: carnation mirror URL %s "
 		    "--key KEY, with the author's key",
 		    store);
-		return RESULT_LOCAL;
-	}
 	found_init(&f);
-	result = resume_from(w, serial, &f, why);
+	found = release_found(w, serial, &f, why);
+	done = found && mirror_remember(w, &f, NULL, why);
 	found_fini(&f);
-	if (result != RESULT_REFUSED)
-		return result;
+	if (done)
+		mirror_say(w, MIRROR_INFO,
+		    "serial %" PRIu64 " is remembered, which an interrupted "
+		    "run has taken over",
+		    serial);
+	if (found)
+		return done;
 	mirror_say(w, MIRROR_INFO,
 	    w->state->serial == 0
 		? "with the key that signed it: carnation mirror URL %s --key "
@@ -121,11 +111,10 @@ mirror_resume(const struct mirror_work *w, struct why *why)
 		: "if its key is the author's: carnation mirror %s --add-key "
 		  "KEY",
 	    store);
-	why_at(why,
+	return why_at(why,
 	    "release %" PRIu64 " is current, but not in %s/" STORE_STATE
 	    ", and is not to be trusted",
 	    serial, store);
-	return RESULT_LOCAL;
 }
 
 /* The first run's words are missing. */
@@ -149,13 +138,11 @@ settle_key(const struct mirror_work *w, struct why *why)
 {
 	const struct signify_key *k = w->options->key;
 	struct keyring *ring = &w->state->ring;
-	enum result result;
 
 	if (ring->n == 0 && k != NULL)
 		(void)keyring_pin(ring, k);
-	result = mirror_resume(w, why);
-	if (result != RESULT_GOOD)
-		return result;
+	if (!mirror_resume(w, why))
+		return RESULT_LOCAL;
 	if (ring->n == 0)
 		return no_words(w->options, why);
 	if (k == NULL || keyring_find(ring, k) != NULL)
@@ -238,44 +225,29 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 
 /* -------------------------------------------------------------- the run */
 
-/* The manifest of the current release into own, unless f is it. NULL: it cannot be
- * read. */
-static struct mirror_found *
-current_found(const struct mirror_work *w, struct mirror_found *f,
-    struct mirror_found *own)
-{
-	uint64_t serial = store_current(w->store);
-	struct why why;
-
-	if (f->found.held && f->found.m.serial == serial)
-		return f;
-	own->from = f->from;
-	if (!store_manifest(w->store, serial, &own->found.text))
-		return NULL;
-	(void)found_check(&own->found, NULL, w->state, serial, &why);
-	return own->found.held && own->found.m.serial == serial ? own : NULL;
-}
-
-/* Nothing is new; but what is served may be corrupt: a release that
- * lacks something is one that is not there. */
+/* Nothing is new; but what is served may be corrupt: a release that lacks
+ * something is one that is not there. */
 static enum result
 mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
     struct mirror_outcome *out)
 {
-	struct mirror_found own = { 0 }, *current;
+	uint64_t serial = store_current(w->store);
+	struct mirror_found own = { .from = f->from };
 	enum result result = RESULT_GOOD;
+	struct why why;
 
 	found_init(&own.found);
-	current = current_found(w, f, &own);
-	if (current == NULL)
+	/* The manifest that came is needed when that of the release is gone. */
+	if (!f->found.held || f->found.m.serial != serial)
+		f = &own;
+	if (f == &own && !release_found(w, serial, &own.found, &why))
 		mirror_say(w, MIRROR_WARNING,
-		    "the manifest of release %" PRIu64 " cannot be read: "
+		    "the manifest of release %" PRIu64 " is of no use: %s: "
 		    "carnation rollback %s, or wait for the next release",
-		    store_current(w->store), w->options->store);
-	else if (recorded ||
-		 !store_release_is_whole(w->store, &current->found.m,
-		     buf_view(&current->found.text)))
-		result = mirror_take(w, current, true, out);
+		    serial, why.text, w->options->store);
+	else if (recorded || !store_release_is_whole(w->store, &f->found.m,
+				 buf_view(&f->found.text)))
+		result = mirror_take(w, f, true, out);
 	found_fini(&own.found);
 	return result;
 }

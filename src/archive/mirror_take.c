@@ -245,10 +245,10 @@ stopped(const struct mirror_work *w, struct why *why)
 	return fetcher_stop_result(w->fetcher);
 }
 
-/* What is lacking and why, a line each. */
-static void
-list_lacking(
-    const struct mirror_work *w, const struct download *d, struct buf *list)
+/* What is lacking and why, a line each, and what that comes to. */
+static enum result
+lacking_report(
+    const struct mirror_work *w, const struct download *d, struct why *why)
 {
 	static const char *const words[] = {
 		[DOWNLOAD_UNREACHED] = "could not be fetched",
@@ -256,45 +256,36 @@ list_lacking(
 		[DOWNLOAD_OTHER] = "is not what the manifest says",
 	};
 	const struct source *s = w->sources->at;
+	size_t n = d->others > 0 ? d->others : d->failures;
 
 	for (size_t i = 0; i < d->failures && i < DOWNLOAD_SHOWN_MAX; i++)
-		buf_printf(list, "%s: %s\n", d->reported[i].file->path,
+		mirror_say(w, MIRROR_ERROR, "%s: %s", d->reported[i].file->path,
 		    words[d->reported[i].fault]);
 	if (d->failures > DOWNLOAD_SHOWN_MAX)
-		buf_printf(list, "and %zu more files\n",
+		mirror_say(w, MIRROR_ERROR, "and %zu more files",
 		    d->failures - DOWNLOAD_SHOWN_MAX);
 	for (size_t i = 0; i < w->sources->n; i++)
 		if (s[i].said.text[0] != '\0')
-			buf_printf(list, "%s: %s\n", s[i].base, s[i].said.text);
+			mirror_say(w, MIRROR_ERROR, "%s: %s", s[i].base,
+			    s[i].said.text);
+	why_set(why, "%zu file%s %s", n, n == 1 ? "" : "s",
+	    d->others == 0 ? "could not be fetched"
+	    : n == 1       ? "is not what the manifest says"
+			   : "are not what the manifest says");
+	return d->others > 0 ? RESULT_REFUSED : RESULT_FAILED;
 }
 
-/* Files were lacking. True: another serial was published meanwhile, and f is its
- * manifest now. Else *result and why. */
+/* Whether another serial was published meanwhile: f is its manifest then. */
 static bool
-has_moved_on(const struct mirror_work *w, const struct download *d,
-    struct mirror_found *f, enum result *result, struct why *why)
+has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 {
 	struct mirror_found next;
-	struct slice rest, line;
-	struct buf list;
-	struct why unused;
+	struct why why;
 	bool moved;
 
-	buf_init(&list, MIRROR_LINES_MAX);
-	list_lacking(w, d, &list);
-	*result = d->others > 0 ? RESULT_REFUSED : RESULT_FAILED;
-	if (d->others > 0)
-		why_set(why, "%zu file%s not what the manifest says", d->others,
-		    d->others == 1 ? " is" : "s are");
-	else
-		why_set(why, "%zu file%s could not be fetched", d->failures,
-		    d->failures == 1 ? "" : "s");
 	sources_revive(w->sources);
-	moved = mirror_find(w, &next, &unused) == ANSWER_NEWER &&
+	moved = mirror_find(w, &next, &why) == ANSWER_NEWER &&
 		next.found.m.serial > f->found.m.serial;
-	for (rest = buf_view(&list); !moved && slice_line(&rest, &line);)
-		mirror_say(w, MIRROR_ERROR, "%.*s", SLICE_ARGS(line));
-	buf_fini(&list);
 	found_fini(moved ? &f->found : &next.found);
 	if (moved)
 		*f = next;
@@ -334,20 +325,14 @@ fetch_all(const struct mirror_work *w, const struct mirror_found *f,
 	}
 	if (!disk_allows(w, d, m, why))
 		return RESULT_LOCAL;
-	switch (archive_fetch(w, d, f, why)) {
-	case UNPACK_ENDED:
-		break;
-	case UNPACK_LOCAL:
+	if (archive_fetch(w, d, f, why) == UNPACK_LOCAL)
 		return RESULT_LOCAL;
-	case UNPACK_STOPPED:
-		return stopped(w, why);
-	}
 	switch (download_run(d, why)) {
 	case DOWNLOAD_WHOLE:
 		break;
 	case DOWNLOAD_LACKING:
 		*lacking = true;
-		return RESULT_FAILED;
+		return lacking_report(w, d, why);
 	case DOWNLOAD_LOCAL:
 		return RESULT_LOCAL;
 	case DOWNLOAD_STOPPED:
@@ -377,7 +362,7 @@ fetch_until_whole(
 
 		again = false;
 		result = fetch_all(w, f, &d, &again, why);
-		again = again && has_moved_on(w, &d, f, &result, why);
+		again = again && has_moved_on(w, f);
 		download_fini(&d);
 	}
 	if (!again)
