@@ -41,7 +41,7 @@ download_add(struct download *d, const uint8_t *digest, const char *path)
 		return false;
 	d->missing = grown;
 	d->missing[d->n_missing++] =
-	    (struct download_file){ digest, path, false };
+	    (struct download_file){ .digest = digest, .path = path };
 	return true;
 }
 
@@ -116,14 +116,13 @@ struct transfer {
 	struct loading *l;
 	struct download *d; /* l's */
 	bool busy;
-	const struct download_file *file;
+	struct download_file *file;
 	struct source *source; /* that is asked; NULL: another is due */
 	uint32_t tried;        /* of the sources, a bit each */
 	unsigned way;          /* at this source: 0, 1 */
 	bool path_first;       /* as the source was when it was turned to */
 	bool last_resort;      /* a slow one, as no other has it */
 	unsigned tries;
-	enum download_fault worst;
 	struct fetcher_request request;
 	struct store_object *object;
 	bool too_late; /* and there is a quicker source */
@@ -257,15 +256,16 @@ find_way(struct transfer *c)
 	return false;
 }
 
+/* What is wrong with a file: the last that stands here counts most. */
+static const char is_unreached[] = "could not be fetched",
+		  is_absent[] = "no source has it",
+		  is_other[] = "is not what the manifest says";
+
 static void
-record(struct download *d, const struct download_file *file,
-    enum download_fault fault)
+fail(struct download *d, const struct download_file *file)
 {
-	if (d->failures < DOWNLOAD_SHOWN_MAX)
-		d->reported[d->failures] =
-		    (struct download_failure){ file, fault };
 	d->failures++;
-	d->others += fault == DOWNLOAD_OTHER;
+	d->others += file->fault == is_other;
 }
 
 /* The source could not be heard to the end: again, or elsewhere. */
@@ -280,7 +280,7 @@ failure_handle(struct transfer *c, const char *said)
 static void
 other_bytes_handle(struct transfer *c)
 {
-	c->worst = DOWNLOAD_OTHER;
+	c->file->fault = is_other;
 	source_strike(c->source, "has other bytes than the manifest says", 0);
 	way_next(c);
 }
@@ -306,6 +306,7 @@ bytes_handle(struct transfer *c, const char *said)
 	source_praise(c->source, c->request.got, fetcher_took_ms(&c->request));
 	if (goes_by_path(c))
 		c->source->by_path = true;
+	c->file->fault = NULL;
 	c->d->files++;
 	c->d->bytes += c->request.got;
 	return true;
@@ -323,8 +324,8 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 			return true;
 		break;
 	case FETCHER_ABSENT:
-		if (c->worst == DOWNLOAD_UNREACHED)
-			c->worst = DOWNLOAD_ABSENT;
+		if (c->file->fault == is_unreached)
+			c->file->fault = is_absent;
 		source_miss(c->source);
 		way_next(c);
 		break;
@@ -357,7 +358,7 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 	if (find_way(c))
 		return false;
 	if (!c->l->local)
-		record(c->d, c->file, c->worst);
+		fail(c->d, c->file);
 	return true;
 }
 
@@ -375,13 +376,14 @@ transfer_next(struct loading *l, struct transfer *c)
 		};
 		if (c->file->is_here)
 			continue;
+		c->file->fault = is_unreached;
 		if (find_way(c)) {
 			c->busy = true;
 			return true;
 		}
 		if (c->l->local)
 			return false;
-		record(d, c->file, DOWNLOAD_UNREACHED);
+		fail(d, c->file);
 	}
 	return false;
 }

@@ -9,27 +9,14 @@
 #include "archive/store.h"
 #include "util/why.h"
 
-enum {
-	DOWNLOAD_SHOWN_MAX = 20, /* failures that are reported by name */
-	DOWNLOAD_TRIES = 3,      /* of one file at one source */
-};
+enum { DOWNLOAD_TRIES = 3 }; /* of one file at one source */
 
-enum download_fault {
-	DOWNLOAD_UNREACHED, /* no source could be asked to the end */
-	DOWNLOAD_ABSENT,    /* no source has it */
-	DOWNLOAD_OTHER,     /* a source has other bytes */
-};
-
-/* Both borrowed. */
+/* Both texts borrowed. */
 struct download_file {
 	const uint8_t *digest;
-	const char *path; /* NULL: available by its hash only */
-	bool is_here;     /* unpack_archive has fetched it */
-};
-
-struct download_failure {
-	const struct download_file *file;
-	enum download_fault fault;
+	const char *path;  /* NULL: available by its hash only */
+	bool is_here;      /* unpack_archive has fetched it */
+	const char *fault; /* why not, after download_run: "no source has it" */
 };
 
 /* Zeroed but for the first block. All borrowed. */
@@ -48,9 +35,8 @@ struct download {
 
 	/* download_run's. */
 	size_t next;
-	uint64_t files, bytes; /* that came and were right */
-	struct download_failure reported[DOWNLOAD_SHOWN_MAX];
-	size_t failures, others; /* in all; for other bytes */
+	uint64_t files, bytes;   /* that came and were right */
+	size_t failures, others; /* in all; other bytes came for */
 };
 
 /* One more. False: out of memory. */

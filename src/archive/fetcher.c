@@ -15,7 +15,7 @@
 enum {
 	FETCHER_META_SHOWN_MAX = 200, /* bytes of a server's own words */
 	SLOW_DOWN_MAX_S = 86400,
-	SLOW_DOWN_DEFAULT_S = 5, /* when it does not say */
+	SLOW_DOWN_DEFAULT_S = 5, /* when it does not say how long */
 };
 
 /* -------------------------------------------------------------- sources */
@@ -355,14 +355,10 @@ slow_down(struct fetcher_request *e, struct why *why)
 	uint64_t seconds;
 
 	if (!slice_number(slice_trim(slice_of(e->meta, e->meta_len)),
-		SLOW_DOWN_MAX_S, &seconds)) {
-		if (e->vague)
-			return status_refuse(e, why);
-		e->vague = true;
+		SLOW_DOWN_MAX_S, &seconds) ||
+	    seconds == 0)
 		seconds = SLOW_DOWN_DEFAULT_S;
-	}
-	if (!source_pause(s, (seconds == 0 ? 1 : seconds) * 1000,
-		e->fetcher->timeout_ms)) {
+	if (!source_pause(s, seconds * 1000, e->fetcher->timeout_ms)) {
 		clock_span(seconds, span);
 		why_set(
 		    why, "asks to wait %s, longer than this run does", span);
@@ -506,31 +502,22 @@ fetcher_jobs(struct fetcher *c, size_t n, fetcher_job_step *step, void *arg)
 	}
 }
 
-static enum fetcher_result
-fetcher_run(struct fetcher_request *e, struct why *why)
-{
-	struct fetcher_request *const all[] = { e };
-	enum fetcher_result result;
-
-	while ((result = fetcher_step(e, why)) == FETCHER_GOING) {
-		if (fetcher_stopped(e->fetcher)) {
-			why_set(why, "%s", fetcher_stop_word(e->fetcher));
-			return FETCHER_STOPPED;
-		}
-		fetcher_wait(e->fetcher, all, 1);
-	}
-	return result;
-}
-
 enum fetcher_result
 fetcher_get(struct fetcher *c, struct source *s, const struct fetcher_file *o,
     bool *cut, struct why *why)
 {
 	enum fetcher_result result = FETCHER_DENIED;
-	struct fetcher_request e;
+	struct fetcher_request e, *const all[] = { &e };
 
 	if (fetcher_start(&e, c, s, o, why))
-		result = fetcher_run(&e, why);
+		while ((result = fetcher_step(&e, why)) == FETCHER_GOING &&
+		       !fetcher_stopped(c))
+			fetcher_wait(c, all, 1);
+	if (result == FETCHER_GOING ||
+	    (result == FETCHER_STOPPED && c->local)) {
+		why_set(why, "%s", fetcher_stop_word(c));
+		result = FETCHER_STOPPED;
+	}
 	*cut = e.cut;
 	fetcher_end(&e);
 	return result;

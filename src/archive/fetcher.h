@@ -184,7 +184,6 @@ struct fetcher_request {
 	uint64_t held_ms;  /* by our own limit */
 	uint64_t got;      /* bytes of the body */
 	unsigned redirects;
-	bool vague; /* it has said "slow down", and not for how long */
 	enum fetcher_result ended; /* by us: why */
 	/* The end was no close_notify, but a bare one, a reset, or time: only a
 	 * hash or a signature can tell whether all came. Why says what it was. */

@@ -168,7 +168,8 @@ release_try(
 
 enum {
 	FOLDED_SHOWN_MAX = 5,
-	SPARE_INODES = 64, /* directories, manifest, archive */
+	LACKING_SHOWN_MAX = 20, /* files */
+	SPARE_INODES = 64,      /* directories, manifest, archive */
 };
 
 /* -------------------------------------------------------------- limits */
@@ -250,20 +251,20 @@ static enum result
 lacking_report(
     const struct mirror_work *w, const struct download *d, struct why *why)
 {
-	static const char *const words[] = {
-		[DOWNLOAD_UNREACHED] = "could not be fetched",
-		[DOWNLOAD_ABSENT] = "no source has it",
-		[DOWNLOAD_OTHER] = "is not what the manifest says",
-	};
 	const struct source *s = w->sources->at;
-	size_t n = d->others > 0 ? d->others : d->failures;
+	size_t n = d->others > 0 ? d->others : d->failures, shown = 0;
 
-	for (size_t i = 0; i < d->failures && i < DOWNLOAD_SHOWN_MAX; i++)
-		mirror_say(w, MIRROR_ERROR, "%s: %s", d->reported[i].file->path,
-		    words[d->reported[i].fault]);
-	if (d->failures > DOWNLOAD_SHOWN_MAX)
-		mirror_say(w, MIRROR_ERROR, "and %zu more files",
-		    d->failures - DOWNLOAD_SHOWN_MAX);
+	for (size_t i = 0; i < d->n_missing && shown < LACKING_SHOWN_MAX; i++) {
+		const struct download_file *file = &d->missing[i];
+
+		if (file->fault == NULL)
+			continue;
+		mirror_say(w, MIRROR_ERROR, "%s: %s", file->path, file->fault);
+		shown++;
+	}
+	if (d->failures > shown)
+		mirror_say(
+		    w, MIRROR_ERROR, "and %zu more files", d->failures - shown);
 	for (size_t i = 0; i < w->sources->n; i++)
 		if (s[i].said.text[0] != '\0')
 			mirror_say(w, MIRROR_ERROR, "%s: %s", s[i].base,

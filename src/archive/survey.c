@@ -178,7 +178,7 @@ asking_start(struct asking *a, struct fetcher *c, struct why *why)
 	return fetcher_start(&a->request, c, &a->source, &wanted, why);
 }
 
-/* Holds it against what the survey knows; chooses a file of it at random. */
+/* Against what the survey knows; chooses a file at random. */
 static bool
 manifest_judge(struct asking *a, struct why *why)
 {
@@ -318,11 +318,10 @@ survey_ask(struct survey *s, struct fetcher *c, struct why *why)
 	for (size_t i = 0; i < SURVEY_AT_ONCE; i++)
 		asking_end(&r->asking[i]);
 	free(r);
-	return !fetcher_stopped(c) || why_set(why, "interrupted");
+	return !fetcher_stopped(c) || why_set(why, "%s", fetcher_stop_word(c));
 }
 
 /* ---------------------------------------------------------------- the page */
-
 struct page {
 	const struct survey *survey;
 	int64_t now;
@@ -641,8 +640,9 @@ survey_run(const struct survey_options *o, struct buf *page, struct why *why)
 		why_memory(why);
 	else if (fetcher_open(&c, why))
 		result = survey_prepare(s, &c, o, why);
-	if (result == RESULT_GOOD &&
-	    (!survey_ask(s, &c, why) || !survey_page(s, clock_wall(), page)))
+	if (result == RESULT_GOOD && !survey_ask(s, &c, why))
+		result = fetcher_stop_result(&c);
+	else if (result == RESULT_GOOD && !survey_page(s, clock_wall(), page))
 		result = RESULT_FAILED;
 	fetcher_close(&c);
 	free(s);

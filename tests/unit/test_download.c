@@ -10,18 +10,19 @@ static void
 test_each_hash_once(void **state)
 {
 	static const struct download_file added[] = {
-		{ three, NULL, false }, /* of an older release alone */
-		{ two, "z.gmi", false },
-		{ one, NULL, false },
-		{ one, "b.gmi", false },
-		{ two, NULL, false },
-		{ one, "a.gmi", false },
-		{ three, NULL, false },
+		{ .digest = three,
+		    .path = NULL }, /* of an older release alone */
+		{ .digest = two, .path = "z.gmi" },
+		{ .digest = one, .path = NULL },
+		{ .digest = one, .path = "b.gmi" },
+		{ .digest = two, .path = NULL },
+		{ .digest = one, .path = "a.gmi" },
+		{ .digest = three, .path = NULL },
 	};
 	static const struct download_file want[] = {
-		{ one, "a.gmi", false },
-		{ two, "z.gmi", false },
-		{ three, NULL, false },
+		{ .digest = one, .path = "a.gmi" },
+		{ .digest = two, .path = "z.gmi" },
+		{ .digest = three, .path = NULL },
 	};
 	const size_t n = sizeof(want) / sizeof(want[0]);
 	struct download d = { 0 };
