@@ -66,13 +66,14 @@ bool
 download_plan(struct download *d, const struct manifest *m)
 {
 	uint64_t here = 0, size;
+	bool linked;
 
 	for (size_t i = 0; i < m->n; i++) {
 		const struct manifest_entry *e = &m->entry[i];
 
-		if (store_has(d->store, e->digest)) {
-			if (store_size(d->store, e->digest, &size))
-				here += size;
+		if (store_size(d->store, e->digest, &size, &linked) &&
+		    (linked || store_has(d->store, e->digest))) {
+			here += size;
 		} else if (!download_add(d, e->digest, e->path)) {
 			return false;
 		}
@@ -91,7 +92,7 @@ download_is_as_said(const struct store *s, const struct manifest *m)
 	uint64_t bytes = 0, size;
 
 	for (size_t i = 0; i < m->n; i++) {
-		if (!store_size(s, m->entry[i].digest, &size) ||
+		if (!store_size(s, m->entry[i].digest, &size, NULL) ||
 		    size > m->largest || size > m->bytes - bytes)
 			return false;
 		bytes += size;

@@ -380,14 +380,18 @@ static bool
 is_secret(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t bytes[SECRET_LOOK_MAX];
-	int fd = store_object_fd(s, digest);
-	struct stat st;
-	ssize_t n = -1;
+	bool linked;
+	uint64_t size;
+	ssize_t n;
+	int fd;
 
+	/* What a release has was looked at then. */
+	if (!store_size(s, digest, &size, &linked) || linked)
+		return false;
+	fd = store_object_fd(s, digest);
 	if (fd == -1)
 		return false;
-	if (fstat(fd, &st) == 0 && st.st_nlink == 1)
-		n = fd_read_at(fd, bytes, sizeof(bytes), 0);
+	n = fd_read_at(fd, bytes, sizeof(bytes), 0);
 	(void)close(fd);
 	return n > 0 && secret_spotted(slice_of(bytes, (size_t)n));
 }

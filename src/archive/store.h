@@ -57,9 +57,9 @@ uint64_t store_need(const struct store *s, const struct manifest *m,
  * cannot be read is not to be trusted, and stays. */
 bool store_has(struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
-/* Bytes of an object that is there. */
-bool store_size(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size);
+/* Bytes of an object that is there; linked (may be NULL): into a release. */
+bool store_size(const struct store *s, const uint8_t digest[DIGEST_SIZE],
+    uint64_t *size, bool *linked);
 
 /* An object to read; the caller's. -1 and errno. Its bytes are not checked. */
 int store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE]);
@@ -95,9 +95,9 @@ bool store_objects(
 
 /* ----------------------------------------------------------- releases */
 
-/* Builds releases/<serial> of a manifest whose objects are all there: hard
- * links, the manifest's bytes at mirror/MANIFEST, the archive at
- * mirror/capsule.tar; synced; not yet current. One that is there already is
+/* Builds releases/<serial> of a manifest whose objects are all there: hard links and
+ * the manifest's bytes at mirror/MANIFEST, synced; then the archive at
+ * mirror/capsule.tar, which is not waited for; not yet current. One that is there already is
  * built again and replaced; but one that is current, or that somebody holds, is
  * repaired in place when its manifest is the same (each file that is not its
  * object becomes it, in one step; the archive is written again); another is an

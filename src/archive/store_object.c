@@ -124,14 +124,16 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 }
 
 bool
-store_size(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], uint64_t *size)
+store_size(const struct store *s, const uint8_t digest[DIGEST_SIZE],
+    uint64_t *size, bool *linked)
 {
 	struct stat st;
 
 	if (!store_object_stat(s, digest, &st))
 		return false;
 	*size = (uint64_t)st.st_size;
+	if (linked != NULL)
+		*linked = st.st_nlink > 1;
 	return true;
 }
 
@@ -319,6 +321,8 @@ store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 
 	if (object_link(s, digest, dir, name))
 		return true;
+	if (file_is_absent(errno))
+		return object_fault(s, why, digest, "is missing");
 	if (errno == EEXIST && store_object_stat(s, digest, &st) &&
 	    (store_is_linked(&st, dir, name) ||
 		object_replace(s, digest, dir, name)))

@@ -15,8 +15,8 @@
 #include "os/file.h"
 #include "util/fd.h"
 
-/* What a release consists of, made from a manifest and objects: the archive, then the
- * files, which are other names of the objects. */
+/* What a release consists of: the files of its manifest, which are other names of
+ * objects, and the manifest. */
 
 struct fill {
 	struct store *store;
@@ -28,20 +28,7 @@ struct fill {
 	int release, dir;
 	struct slice dir_path;
 	size_t directories; /* made so far */
-
-	FILE *tar;
-	struct ustar_writer ustar;
-	uint8_t in[STORE_CHUNK];
 };
-
-static bool
-sink(void *arg, struct slice bytes)
-{
-	struct fill *f = arg;
-
-	return fwrite(bytes.ptr, 1, bytes.len, f->tar) == bytes.len ||
-	       store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
-}
 
 /* A directory in dir, made when there is none. What else lies there is in the way of
  * the release's files and goes. */
@@ -129,16 +116,66 @@ link_file(struct fill *f, const struct manifest_entry *e, bool present_only)
 	       store_link(f->store, e->digest, f->dir, name, f->why);
 }
 
+static const char *
+last_of(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+/* Makes what release lacks of the manifest's files, and its own (bytes; NULL: those
+ * files alone whose objects are there). On the disk before anything leads to it. */
+static bool
+store_fill(struct store *s, int release, const struct manifest *m,
+    const struct slice *bytes, struct why *why)
+{
+	struct fill f = {
+		.store = s, .m = m, .why = why, .release = release, .dir = -1
+	};
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < m->n; i++)
+		ok = link_file(&f, &m->entry[i], bytes == NULL);
+	if (ok && bytes != NULL)
+		ok = enter(&f, SLICE("mirror")) &&
+		     (store_put_file(s, f.dir, last_of(MANIFEST_PATH), *bytes,
+			  STORE_OBJECT_MODE) ||
+			 store_fault(s, why, MANIFEST_PATH, NULL));
+	store_shut(f.dir);
+	return ok && (syncfs(s->root) == 0 ||
+			 store_fault(s, why, STORE_RELEASES, NULL));
+}
+
+/* The archive of a release, with the same bytes again. */
+
+struct archive {
+	struct store *store;
+	const struct manifest *m;
+	struct why *why;
+	FILE *tar;
+	struct ustar_writer ustar;
+	char out[STORE_CHUNK];
+	uint8_t in[STORE_CHUNK];
+};
+
+static bool
+sink(void *arg, struct slice bytes)
+{
+	struct archive *a = arg;
+
+	return fwrite(bytes.ptr, 1, bytes.len, a->tar) == bytes.len ||
+	       store_fault(a->store, a->why, MANIFEST_ARCHIVE, NULL);
+}
+
 /* Nothing corrupt gets into a release: the next run fetches it again. */
 static bool
-is_rotten(struct fill *f, const struct manifest_entry *e)
+is_rotten(struct archive *a, const struct manifest_entry *e)
 {
 	char path[STORE_PATH_SIZE];
 
 	store_layout_object(e->digest, path);
-	if (!store_discard(f->store, e->digest, f->why))
+	if (!store_discard(a->store, e->digest, a->why))
 		return false;
-	return store_fault(f->store, f->why, path,
+	return store_fault(a->store, a->why, path,
 	    "was corrupt and has been removed: run this again");
 }
 
@@ -149,16 +186,15 @@ is_later(struct timespec a, struct timespec b)
 				    : a.tv_nsec > b.tv_nsec;
 }
 
-/* What an earlier run has left is hashed on its way into the archive: as it is taken
- * into a new release, to be served and fetched as this manifest's, for as long as
- * that is current. It may have become corrupt since, linked or not, and a power cut may have
- * kept its name and lost its bytes. What was written by this run was hashed when it
- * came, and is read back from memory. */
+/* What an earlier run has left is hashed on its way into the archive, so that no run
+ * makes a release current with what has become corrupt since, linked or not, or lost
+ * its bytes in a power cut. What was written by this run was hashed when it came, and
+ * is read back from memory: a second hash would say the same. */
 static bool
 archive_bytes(
-    struct fill *f, const struct manifest_entry *e, int fd, struct stat *st)
+    struct archive *a, const struct manifest_entry *e, int fd, struct stat *st)
 {
-	bool known = is_later(st->st_mtim, f->store->since), ok = true;
+	bool known = is_later(st->st_mtim, a->store->since), ok = true;
 	uint64_t left = (uint64_t)st->st_size;
 	uint8_t got[DIGEST_SIZE];
 	struct digest d = { 0 };
@@ -167,149 +203,122 @@ archive_bytes(
 	if (!known)
 		digest_init(&d);
 	for (; ok && left > 0; left -= (uint64_t)n) {
-		n = fd_read(fd, f->in,
-		    left < sizeof(f->in) ? (size_t)left : sizeof(f->in));
+		n = fd_read(fd, a->in,
+		    left < sizeof(a->in) ? (size_t)left : sizeof(a->in));
 		if (n <= 0)
 			break;
 		if (!known)
-			digest_add(&d, slice_of(f->in, (size_t)n));
-		ok = ustar_bytes(&f->ustar, slice_of(f->in, (size_t)n));
+			digest_add(&d, slice_of(a->in, (size_t)n));
+		ok = ustar_bytes(&a->ustar, slice_of(a->in, (size_t)n));
 	}
 	if (n == -1)
-		(void)store_fault(f->store, f->why, e->path, NULL);
+		(void)store_fault(a->store, a->why, e->path, NULL);
 	if (known)
-		return ok && (left == 0 || (n == 0 && is_rotten(f, e)));
+		return ok && (left == 0 || (n == 0 && is_rotten(a, e)));
 	if (!digest_end(&d, got) || !ok || n == -1)
 		return false;
-	return digest_equal(got, e->digest) || is_rotten(f, e);
+	return digest_equal(got, e->digest) || is_rotten(a, e);
 }
 
 static bool
-archive_file(struct fill *f, const struct manifest_entry *e)
+archive_file(struct archive *a, const struct manifest_entry *e)
 {
 	struct stat st;
-	int fd = store_object_open(f->store, e->digest, &st, f->why);
+	int fd = store_object_open(a->store, e->digest, &st, a->why);
 	bool ok;
 
 	if (fd == -1)
 		return false;
 	ok = ustar_begin(
-		 &f->ustar, e->path, (uint64_t)st.st_size, f->m->created) &&
-	     archive_bytes(f, e, fd, &st);
+		 &a->ustar, e->path, (uint64_t)st.st_size, a->m->created) &&
+	     archive_bytes(a, e, fd, &st);
 	store_shut(fd);
-	if (!ok && f->why->text[0] == '\0')
+	if (!ok && a->why->text[0] == '\0')
 		(void)store_fault(
-		    f->store, f->why, e->path, "cannot be archived");
+		    a->store, a->why, e->path, "cannot be archived");
 	return ok;
 }
 
 static bool
-archive_manifest(struct fill *f, struct slice bytes)
+archive_manifest(struct archive *a, struct slice bytes)
 {
 	return ustar_begin(
-		   &f->ustar, MANIFEST_PATH, bytes.len, f->m->created) &&
-	       ustar_bytes(&f->ustar, bytes);
+		   &a->ustar, MANIFEST_PATH, bytes.len, a->m->created) &&
+	       ustar_bytes(&a->ustar, bytes);
 }
 
 static bool
-archive_all(struct fill *f, struct slice bytes)
+archive_all(struct archive *a, struct slice bytes)
 {
 	bool written = false;
 
-	for (size_t i = 0; i < f->m->n; i++) {
-		const struct manifest_entry *e = &f->m->entry[i];
+	for (size_t i = 0; i < a->m->n; i++) {
+		const struct manifest_entry *e = &a->m->entry[i];
 
 		if (!written && strcmp(e->path, MANIFEST_PATH) > 0) {
 			written = true;
-			if (!archive_manifest(f, bytes))
+			if (!archive_manifest(a, bytes))
 				return false;
 		}
-		if (!archive_file(f, e))
+		if (!archive_file(a, e))
 			return false;
 	}
-	return (written || archive_manifest(f, bytes)) && ustar_end(&f->ustar);
+	return (written || archive_manifest(a, bytes)) && ustar_end(&a->ustar);
 }
 
-/* Under a name of tmp/: by then every object is known to be good. */
+/* Under a name of tmp/. */
 static bool
-write_archive(struct fill *f, struct slice bytes, char tmp[STORE_NAME_SIZE])
+write_archive(struct archive *a, struct slice bytes, char tmp[STORE_NAME_SIZE])
 {
-	int fd = store_tmp_file(f->store, tmp);
+	int fd = store_tmp_file(a->store, tmp);
 	bool ok;
 
-	f->tar = fd == -1 ? NULL : fdopen(fd, "w");
-	if (f->tar == NULL) {
+	a->tar = fd == -1 ? NULL : fdopen(fd, "w");
+	if (a->tar == NULL) {
 		store_shut(fd);
-		return store_fault(f->store, f->why, STORE_TMP, NULL);
+		return store_fault(a->store, a->why, STORE_TMP, NULL);
 	}
-	(void)setvbuf(f->tar, NULL, _IOFBF, STORE_CHUNK);
-	ok = fchmod(fd, STORE_OBJECT_MODE) == 0 && archive_all(f, bytes);
-	if (fclose(f->tar) != 0)
+	(void)setvbuf(a->tar, a->out, _IOFBF, sizeof(a->out));
+	ok = fchmod(fd, STORE_OBJECT_MODE) == 0 && archive_all(a, bytes);
+	if (fclose(a->tar) != 0)
 		ok = false;
-	if (!ok && f->why->text[0] == '\0')
-		(void)store_fault(f->store, f->why, MANIFEST_ARCHIVE, NULL);
+	if (!ok && a->why->text[0] == '\0')
+		(void)store_fault(a->store, a->why, MANIFEST_ARCHIVE, NULL);
 	return ok;
 }
 
-/* Where the two files of a release's mirror/ are in it. */
-static const char *
-last_of(const char *path)
-{
-	return strrchr(path, '/') + 1;
-}
-
+/* Puts it into a release that is on the disk. The archive itself is not waited for:
+ * nothing that is served depends on it, its members are hashed by each mirror that fetches it,
+ * and one that a power cut has shortened is made again. */
 static bool
-put_mirror(struct fill *f, const char *tmp, struct slice bytes)
+store_archive(struct store *s, int release, const struct manifest *m,
+    struct slice bytes, struct why *why)
 {
-	struct store *s = f->store;
-
-	if (!enter(f, SLICE("mirror")))
-		return false;
-	return (store_put_file(s, f->dir, last_of(MANIFEST_PATH), bytes,
-		    STORE_OBJECT_MODE) &&
-		   renameat(s->tmp, tmp, f->dir, last_of(MANIFEST_ARCHIVE)) ==
-		       0) ||
-	       store_fault(s, f->why, "mirror", NULL);
-}
-
-static bool
-fill_release(struct fill *f, const struct slice *bytes)
-{
+	struct archive *a = calloc(1, sizeof(*a));
 	char tmp[STORE_NAME_SIZE] = "";
-	bool ok = bytes == NULL || write_archive(f, *bytes, tmp);
-
-	for (size_t i = 0; ok && i < f->m->n; i++)
-		ok = link_file(f, &f->m->entry[i], bytes == NULL);
-	ok = ok && (bytes == NULL || put_mirror(f, tmp, *bytes));
-	if (!ok && tmp[0] != '\0')
-		(void)unlinkat(f->store->tmp, tmp, 0);
-	return ok;
-}
-
-/* Makes what release lacks of the manifest's files, its own (bytes) and the archive;
- * bytes is NULL: those files alone whose objects are there. On the disk before
- * anything leads to it. */
-static bool
-store_fill(struct store *s, int release, const struct manifest *m,
-    const struct slice *bytes, struct why *why)
-{
-	struct fill *f = calloc(1, sizeof(*f));
+	int mirror;
 	bool ok;
 
-	if (f == NULL)
+	if (a == NULL)
 		return store_fault(s, why, STORE_TMP, strerror(ENOMEM));
 	why_clear(why);
-	*f = (struct fill){ .store = s,
+	*a = (struct archive){ .store = s,
 		.m = m,
 		.why = why,
-		.release = release,
-		.dir = -1,
-		.ustar = { .sink = sink, .arg = f } };
-	ok = fill_release(f, bytes);
-	store_shut(f->dir);
-	free(f);
-	return ok && (syncfs(s->root) == 0 ||
-			 store_fault(s, why, STORE_RELEASES, NULL));
+		.ustar = { .sink = sink, .arg = a } };
+	ok = write_archive(a, bytes, tmp);
+	if (ok) {
+		mirror = store_dir_open(release, "mirror");
+		ok = mirror != -1 && renameat(s->tmp, tmp, mirror,
+					 last_of(MANIFEST_ARCHIVE)) == 0;
+		if (!ok)
+			(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
+		store_shut(mirror);
+	}
+	if (!ok && tmp[0] != '\0')
+		(void)unlinkat(s->tmp, tmp, 0);
+	free(a);
+	return ok;
 }
 
 int
@@ -365,7 +374,7 @@ build_new(struct store *s, const struct manifest *m, struct slice bytes,
     struct why *why)
 {
 	char name[STORE_NAME_SIZE], new[STORE_NAME_SIZE + sizeof(".new")];
-	bool ok, held = false;
+	bool ok, built, held = false;
 	int fd;
 
 	store_serial_name(m->serial, name);
@@ -374,15 +383,17 @@ build_new(struct store *s, const struct manifest *m, struct slice bytes,
 	if (fd == -1)
 		return store_fault(s, why, STORE_RELEASES, NULL);
 	ok = store_fill(s, fd, m, &bytes, why);
-	store_shut(fd);
 	/* What stood there goes only now, when it can be replaced. */
-	if (ok && (!store_throw_release(s, m->serial, &held) || held ||
-		      renameat(s->releases, new, s->releases, name) == -1))
+	built = ok && store_throw_release(s, m->serial, &held) && !held &&
+		renameat(s->releases, new, s->releases, name) == 0;
+	if (ok && !built)
 		ok = store_fault(s, why, STORE_RELEASES,
 		    held ? "a release of this serial is in use: try again later"
 			 : NULL);
+	ok = ok && store_archive(s, fd, m, bytes, why);
+	store_shut(fd);
 	if (!ok)
-		(void)store_throw(s, s->releases, new);
+		(void)store_throw(s, s->releases, built ? name : new);
 	return ok;
 }
 
@@ -393,7 +404,8 @@ repair_in_place(struct store *s, int release, const struct manifest *m,
     struct slice bytes, struct why *why)
 {
 	if (has_manifest(s, m->serial, bytes))
-		return store_fill(s, release, m, &bytes, why);
+		return store_fill(s, release, m, &bytes, why) &&
+		       store_archive(s, release, m, bytes, why);
 	return store_fault(s, why, STORE_RELEASES,
 	    errno != 0 ? NULL
 		       : "another manifest of this serial is being served, or "
@@ -434,7 +446,9 @@ store_release_is_whole(
 		(store_current(s) != m->serial ||
 		    (fstatat(release, MANIFEST_ARCHIVE, &archive,
 			 AT_SYMLINK_NOFOLLOW) == 0 &&
-			S_ISREG(archive.st_mode)));
+			S_ISREG(archive.st_mode) &&
+			(uint64_t)archive.st_size >=
+			    m->bytes + m->n * USTAR_BLOCK));
 	for (size_t i = 0; whole && i < m->n; i++) {
 		whole = store_object_stat(s, m->entry[i].digest, &object) &&
 			store_is_linked(&object, release, m->entry[i].path);

@@ -172,7 +172,7 @@ check(const struct download *d, const struct reading *r)
 		assert(file->is_here == store_has(store, file->digest));
 		if (!file->is_here)
 			continue;
-		assert(store_size(store, file->digest, &size));
+		assert(store_size(store, file->digest, &size, NULL));
 		files++;
 		bytes += size;
 	}

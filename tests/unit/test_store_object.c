@@ -31,7 +31,7 @@ test_object_is_named_by_its_hash(void **state)
 	assert_int_equal(st.st_mode, S_IFREG | 0444);
 	assert_int_equal(tree_stat("store/objects/2c").st_mode, S_IFDIR | 0755);
 	assert_true(store_has(archive.s, want));
-	assert_true(store_size(archive.s, want, &size) && size == 5);
+	assert_true(store_size(archive.s, want, &size, NULL) && size == 5);
 	fd = store_object_fd(archive.s, want);
 	assert_true(fd != -1);
 	assert_int_equal(close(fd), 0);
@@ -54,7 +54,7 @@ test_wrong_hash_leaves_nothing(void **state)
 	assert_null(o);
 	assert_false(store_has(archive.s, want));
 	assert_false(store_has(archive.s, digest));
-	assert_false(store_size(archive.s, want, &size));
+	assert_false(store_size(archive.s, want, &size, NULL));
 	assert_int_equal(store_object_fd(archive.s, want), -1);
 	o = store_object_new(archive.s, &archive.why);
 	assert_int_equal(tree_count_entries("store/tmp"), 1);
@@ -73,7 +73,7 @@ test_empty_manifest_is_a_manifest(void **state)
 	(void)state;
 	archive_add_object("", digest);
 	assert_true(store_has(archive.s, digest));
-	assert_true(store_size(archive.s, digest, &size) && size == 0);
+	assert_true(store_size(archive.s, digest, &size, NULL) && size == 0);
 }
 
 static void

@@ -533,6 +533,13 @@ break_archive(void)
 	    unlink(tree_path("store/current/mirror/capsule.tar")), 0);
 }
 
+/* As a power cut may do. */
+static void
+cut_archive(void)
+{
+	tree_truncate("store/current/mirror/capsule.tar", 1024);
+}
+
 /* One name of the object has been cut, and so have all. */
 static void
 break_size(void)
@@ -562,6 +569,7 @@ test_current_release_is_repaired_in_place(void **state)
 		{ "a file in its place", break_by_file, false },
 		{ "a directory in its place", break_by_directory, false },
 		{ "the archive", break_archive, false },
+		{ "the end of the archive", cut_archive, false },
 	};
 	struct manifest m = make_whole(7);
 	char old[16];
