@@ -95,9 +95,9 @@ class Bench:
             stop(process)
 
     @contextlib.contextmanager
-    def capsule(self, name, make):
+    def capsule(self, name, make, keep=False):
         """A capsule that both servers offer, and copies of it."""
-        c = Capsule(self, self.work / name)
+        c = Capsule(self, self.work / name, keep)
         c.source.mkdir(parents=True)
         make(c.source)
         c.publish()
@@ -108,13 +108,14 @@ class Bench:
 
 
 class Capsule:
-    def __init__(self, bench, place):
+    def __init__(self, bench, place, keep):
         self.bench, self.place = bench, place
         self.source = place / "capsule"
         self.store = place / "origin"
         self.port, self.rsync_port = free_port(), free_port()
         self.url = f"gemini://localhost:{self.port}/"
         self.copies = [OURS, *RSYNC]
+        self.keep, self.kept = keep, 0
 
     def publish(self):
         b, key = self.bench, self.place / "key"
@@ -139,8 +140,15 @@ class Capsule:
         return self.place / who.replace(" ", "")
 
     def forget(self):
+        """Small files are only moved out of the way until the end: ext4 looks
+        long for an inode where many were freed a moment ago."""
         for who in self.copies:
-            shutil.rmtree(self.copy(who), ignore_errors=True)
+            copy = self.copy(who)
+            if self.keep and copy.exists():
+                self.kept += 1
+                copy.rename(self.place / f"old-{self.kept}")
+            else:
+                shutil.rmtree(copy, ignore_errors=True)
 
     def mirror(self, case):
         """Ours once more; what it tells of itself."""
@@ -205,7 +213,8 @@ def large_file(source, mib):
 
 def measure(bench):
     o = bench.options
-    with bench.capsule("small", lambda s: small_files(s, o.files)) as c:
+    with bench.capsule("small", lambda s: small_files(s, o.files),
+                       keep=True) as c:
         for n in range(o.rounds):
             progress(f"small files, round {n + 1} of {o.rounds}")
             c.forget()
