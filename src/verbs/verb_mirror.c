@@ -4,12 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,12 +16,13 @@
 #include "archive/survey.h"
 #include "client/socks.h"
 #include "os/privs.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "verbs/verb_key.h"
-#include "verbs/verb_mirror_show.h"
 #include "verbs/verbs.h"
 
 enum {
+	PROGRESS_MS = 200,
 	SURVEY_KEYS_MAX = 8,
 	DAY_S = 86400,
 	STALE_DAYS_MAX = 36500,
@@ -69,6 +68,59 @@ signals_handle(void)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaction(numbers[i], &a, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
+}
+
+/* ------------------------------------------------------------- progress */
+
+/* What is shown of a run. */
+struct display {
+	bool wanted;       /* stderr is a terminal */
+	bool shown;        /* a line of progress is on it */
+	uint64_t shown_ms; /* 0: not yet */
+	uint64_t began_ms; /* the first progress */
+};
+
+static void
+progress_clear(struct display *d)
+{
+	if (d->shown)
+		fputs("\r\x1b[K", stderr);
+	d->shown = false;
+}
+
+static void
+on_progress(void *arg, const struct download *p)
+{
+	struct display *d = arg;
+	uint64_t now;
+
+	if (!d->wanted)
+		return;
+	now = clock_ms();
+	if (d->began_ms == 0)
+		d->began_ms = now;
+	if (d->shown_ms != 0 && now - d->shown_ms < PROGRESS_MS)
+		return;
+	d->shown_ms = now;
+	d->shown = true;
+	mirror_progress_print(p, now - d->began_ms);
+}
+
+static void
+on_say(void *arg, enum mirror_level level, const char *text)
+{
+	progress_clear(arg);
+	switch (level) {
+	case MIRROR_INFO:
+		log_info("%s", text);
+		break;
+	case MIRROR_WARNING:
+		log_warn("%s", text);
+		break;
+	case MIRROR_ERROR:
+		log_error("%s", text);
+		break;
+	}
 }
 
 /* --------------------------------------------------------------- the work */
@@ -189,64 +241,38 @@ mirror_options_of(struct mirror_job *j)
 	};
 }
 
+/* One run, and what is printed of it. */
 static enum result
-run_show(struct mirror_options *o, struct mirror_outcome *out)
+run_print(struct mirror_options *o, bool as_json, bool verbose, bool quiet)
 {
-	struct mirror_display display = { .wanted =
-					      isatty(STDERR_FILENO) == 1 };
+	struct display display = { .wanted = isatty(STDERR_FILENO) == 1 };
+	struct mirror_outcome out;
 
-	o->listener = mirror_display_listener(&display);
-	mirror_run(o, out);
-	mirror_display_clear(&display);
-	return out->result;
-}
-
-bool
-verb_store_become(const char *path)
-{
-	struct privs p = { .wanted = true };
-	const struct passwd *pw;
-	struct stat st;
-
-	if (geteuid() != 0 || stat(path, &st) == -1 || st.st_uid == 0)
-		return true;
-	pw = getpwuid(st.st_uid);
-	p.uid = st.st_uid;
-	p.gid = pw != NULL ? pw->pw_gid : st.st_gid;
-	if (privs_drop(&p))
-		return true;
-	log_error("%s belongs to user %ju: run this command as that user", path,
-	    (uintmax_t)st.st_uid);
-	return false;
+	o->listener = (struct mirror_listener){ on_say, on_progress, &display };
+	mirror_run(o, &out);
+	progress_clear(&display);
+	if (!quiet && !mirror_outcome_print(&out, as_json, verbose) &&
+	    out.result == RESULT_GOOD)
+		return RESULT_FAILED;
+	return out.result;
 }
 
 enum result
 verb_mirror_again(const char *store, bool quiet)
 {
 	struct mirror_options o = { .store = store, .stop = &stopping };
-	struct mirror_outcome out;
-	enum result result = run_show(&o, &out);
 
-	if (!quiet && !mirror_outcome_print(&out, false, false) &&
-	    result == RESULT_GOOD)
-		result = RESULT_FAILED;
-	return result;
+	return run_print(&o, false, false, quiet);
 }
 
 static enum result
 mirror(struct mirror_job *j, bool verbose)
 {
 	struct mirror_options options = mirror_options_of(j);
-	struct mirror_outcome out;
-	enum result result;
 
-	if (!verb_store_become(j->store))
-		return RESULT_LOCAL;
-	result = run_show(&options, &out);
-	if (!mirror_outcome_print(&out, j->json, verbose) &&
-	    result == RESULT_GOOD)
-		result = RESULT_FAILED;
-	return result;
+	return verb_store_become(j->store)
+		   ? run_print(&options, j->json, verbose, false)
+		   : RESULT_LOCAL;
 }
 
 /* ----------------------------------------------------------- many stores */

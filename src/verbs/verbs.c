@@ -2,15 +2,19 @@
 #include "verbs/verbs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capsule/feed.h"
 #include "capsule/lint.h"
 #include "capsule/mime.h"
 #include "capsule/plain.h"
+#include "os/privs.h"
 #include "tls/ctx.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -391,6 +395,25 @@ verb_store_take(const char *path, struct store **s)
 	store_close(s);
 	log_error("%s", why.text);
 	return result;
+}
+
+bool
+verb_store_become(const char *path)
+{
+	struct privs p = { .wanted = true };
+	const struct passwd *pw;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) == -1 || st.st_uid == 0)
+		return true;
+	pw = getpwuid(st.st_uid);
+	p.uid = st.st_uid;
+	p.gid = pw != NULL ? pw->pw_gid : st.st_gid;
+	if (privs_drop(&p))
+		return true;
+	log_error("%s belongs to user %ju: run this command as that user", path,
+	    (uintmax_t)st.st_uid);
+	return false;
 }
 
 /* $XDG_DATA_HOME/carnation/name, or below ~/.local/share, or NULL. */

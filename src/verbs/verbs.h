@@ -62,6 +62,11 @@ bool verb_print(struct buf *out);
  * after a message. */
 enum result verb_store_take(const char *path, struct store **s);
 
+/* When root works in a store that belongs to another user: becomes that user for
+ * good, so that the next run of theirs can go on. Before anything in it is opened.
+ * False after a message. */
+bool verb_store_become(const char *path);
+
 /* Where certificates are kept unless --certs names a directory:
  * /var/lib/carnation/certs for root, else $XDG_DATA_HOME/carnation/certs (or
  * below ~/.local/share). The caller frees; NULL when there is no home. */
