@@ -290,7 +290,7 @@ fetcher_start(struct fetcher_request *e, struct fetcher *c, struct source *s,
 		.arg = e };
 	e->wanted.path = NULL; /* no longer ours */
 	buf_wrap(&url, memory, sizeof(memory));
-	if (manifest_url(s->base, o->path, &url))
+	if (manifest_url(s->base, slice_str(o->path), &url))
 		return target_parse(buf_view(&url), &e->target, why) ==
 		       TARGET_OK;
 	return why_set(why, "its URL there is too long");

@@ -3,19 +3,13 @@
 
 #include <string.h>
 
-static struct keyring_key *
-key_find(struct keyring *k, const struct signify_key *key)
+const struct keyring_key *
+keyring_find(const struct keyring *k, const struct signify_key *key)
 {
 	for (size_t i = 0; i < k->n; i++)
 		if (signify_key_equal(&k->key[i].key, key))
 			return &k->key[i];
 	return NULL;
-}
-
-const struct keyring_key *
-keyring_find(const struct keyring *k, const struct signify_key *key)
-{
-	return key_find((struct keyring *)k, key);
 }
 
 static void
@@ -28,7 +22,7 @@ key_remove(struct keyring *k, struct keyring_key *at)
 bool
 keyring_drop(struct keyring *k, const struct signify_key *key)
 {
-	struct keyring_key *at = key_find(k, key);
+	struct keyring_key *at = (struct keyring_key *)keyring_find(k, key);
 
 	if (at == NULL)
 		return false;
@@ -71,7 +65,7 @@ key_add(struct keyring *k, const struct signify_key *key,
 bool
 keyring_pin(struct keyring *k, const struct signify_key *key)
 {
-	struct keyring_key *at = key_find(k, key);
+	struct keyring_key *at = (struct keyring_key *)keyring_find(k, key);
 
 	if (at == NULL)
 		return key_add(k, key, KEYRING_PINNED);
@@ -122,14 +116,14 @@ void
 keyring_accept(struct keyring *k, const struct signify_key *signer,
     const struct signify_key *next, struct buf *said)
 {
-	struct keyring_key *at = key_find(k, signer);
+	struct keyring_key *at = (struct keyring_key *)keyring_find(k, signer);
 
 	if (at == NULL)
 		(void)key_add(k, signer, KEYRING_PINNED);
 	else if (at->standing == KEYRING_ANNOUNCED)
 		others_retire(k, at, said);
 	announced_withdraw(k, next, said);
-	if (next == NULL || key_find(k, next) != NULL)
+	if (next == NULL || keyring_find(k, next) != NULL)
 		return;
 	key_say(said, next,
 	    key_add(k, next, KEYRING_ANNOUNCED)
@@ -142,18 +136,16 @@ void
 keyring_distrust(const struct keyring *k, const char *number, const char *words,
     struct why *why)
 {
-	char list[KEYRING_MAX * (SIGNIFY_NUMBER_TEXT + 1)];
+	const char *before = "(trusted: ";
 	char trusted[SIGNIFY_NUMBER_TEXT];
-	struct buf text;
 
-	buf_wrap(&text, list, sizeof(list));
+	why_set(why, "signed by key %s, which %s ", number, words);
 	for (size_t i = 0; i < k->n; i++) {
 		if (k->key[i].standing == KEYRING_RETIRED)
 			continue;
 		signify_number_text(k->key[i].key.number, trusted);
-		(void)buf_printf(
-		    &text, "%s%s", text.len > 0 ? ", " : "", trusted);
+		why_set(why, "%s%s%s", why->text, before, trusted);
+		before = ", ";
 	}
-	why_set(why, "signed by key %s, which %s (trusted: %.*s)", number,
-	    words, SLICE_ARGS(buf_view(&text)));
+	why_set(why, "%s)", why->text);
 }

@@ -42,21 +42,6 @@ manifest_fini(struct manifest *m)
 
 /* ---------------------------------------------------------------- names */
 
-/* The shortest origin there is. */
-static const char shortest[] = "gemini://h/";
-
-static const char *
-name_part_fault(struct slice part)
-{
-	if (part.len == 0)
-		return "an empty part";
-	if (slice_equal(part, SLICE(".")) || slice_equal(part, SLICE("..")))
-		return "a part of dots alone";
-	if (part.len > MANIFEST_PART_MAX)
-		return "a part of more than 255 bytes";
-	return NULL;
-}
-
 /* C1 too: the tools that people have write them to a terminal as they are. */
 static const char *
 runes_fault(struct slice name)
@@ -76,15 +61,14 @@ runes_fault(struct slice name)
 	return NULL;
 }
 
-/* Whether base and name fit into a request together. */
-static bool
-url(const char *base, struct slice name, struct buf *out)
+bool
+manifest_url(const char *base, struct slice path, struct buf *out)
 {
 	uint8_t memory[REQUEST_URI_MAX];
 	struct buf text;
 
 	buf_wrap(&text, memory, sizeof(memory));
-	return buf_str(&text, base) && uri_encode(&text, name, true) &&
+	return buf_str(&text, base) && uri_encode(&text, path, true) &&
 	       (out == NULL || buf_put(out, buf_view(&text)));
 }
 
@@ -92,29 +76,29 @@ const char *
 manifest_name_fault(struct slice name)
 {
 	const char *why = runes_fault(name);
-	struct slice rest = name, first, part;
-	bool more;
+	struct slice rest = name, part;
+	bool more = true;
 
 	if (why != NULL)
 		return why;
 	if (slice_starts(name, SLICE("/")))
 		return "not relative";
-	(void)slice_cut(name, '/', &first, &part);
-	if (slice_equal(first, SLICE("mirror")))
+	if (slice_equal(name, SLICE("mirror")) ||
+	    slice_starts(name, SLICE("mirror/")))
 		return "under mirror/, which is not for pages";
-	do {
+	while (more) {
 		more = slice_cut(rest, '/', &part, &rest);
-		why = name_part_fault(part);
-		if (why != NULL)
-			return why;
-	} while (more);
-	return url(shortest, name, NULL) ? NULL : "too long for a URL";
-}
-
-bool
-manifest_url(const char *base, const char *path, struct buf *out)
-{
-	return url(base, slice_str(path), out);
+		if (part.len == 0)
+			return "an empty part";
+		if (slice_equal(part, SLICE(".")) ||
+		    slice_equal(part, SLICE("..")))
+			return "a part of dots alone";
+		if (part.len > MANIFEST_PART_MAX)
+			return "a part of more than 255 bytes";
+	}
+	/* At the shortest of origins. */
+	return manifest_url("gemini://h/", name, NULL) ? NULL
+						       : "too long for a URL";
 }
 
 bool
@@ -194,7 +178,7 @@ manifest_order_fault(const struct manifest *m, size_t *at)
 			return "listed twice";
 		if (order < 0)
 			return "not in the order of bytes";
-		if (!url(m->origin, slice_str(path), NULL))
+		if (!manifest_url(m->origin, slice_str(path), NULL))
 			return "too long for a URL of the origin";
 	}
 	for (size_t i = 0; i < m->n; i++)
@@ -206,27 +190,20 @@ manifest_order_fault(const struct manifest *m, size_t *at)
 /* -------------------------------------------------------------- folding */
 
 /* The character at the front of *s, which is taken off; 0 at the end. */
-static uint32_t
+static wint_t
 take_folded(struct slice *s, locale_t locale)
 {
 	uint32_t rune = 0;
-	size_t n = slice_rune(*s, &rune);
 
-	if (s->len == 0)
-		return 0;
-	*s = slice_skip(*s, n > 0 ? n : 1);
-	if (rune >= 'A' && rune <= 'Z')
-		return rune + ('a' - 'A');
-	if (rune < 0x80 || locale == (locale_t)0)
-		return rune;
-	return (uint32_t)towlower_l((wint_t)rune, locale);
+	*s = slice_skip(*s, slice_rune(*s, &rune));
+	return towlower_l((wint_t)rune, locale);
 }
 
 static int
 compare_folded(const char *a, const char *b, locale_t locale)
 {
 	struct slice x = slice_str(a), y = slice_str(b);
-	uint32_t left, right;
+	wint_t left, right;
 
 	do {
 		left = take_folded(&x, locale);
@@ -251,15 +228,16 @@ manifest_folded(const struct manifest *m,
 	const char **path = calloc(m->n + 1, sizeof(*path));
 	locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 
-	if (path == NULL)
-		goto out;
-	for (size_t i = 0; i < m->n; i++)
+	if (locale == (locale_t)0)
+		locale = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	for (size_t i = 0; path != NULL && i < m->n; i++)
 		path[i] = m->entry[i].path;
-	qsort_r(path, m->n, sizeof(*path), compare_paths, locale);
-	for (size_t i = 1; i < m->n; i++)
+	if (path != NULL && locale != (locale_t)0)
+		qsort_r(path, m->n, sizeof(*path), compare_paths, locale);
+	for (size_t i = 1; path != NULL && locale != (locale_t)0 && i < m->n;
+	     i++)
 		if (compare_folded(path[i - 1], path[i], locale) == 0)
 			handle(arg, path[i - 1], path[i]);
-out:
 	if (locale != (locale_t)0)
 		freelocale(locale);
 	free(path);
@@ -267,51 +245,35 @@ out:
 
 /* -------------------------------------------------------------- changes */
 
-/* How two lists stand to each other where they are read: below 0, the first has
- * a path that the second has not. */
-static int
-entry_order(const struct manifest_entry *a, const struct manifest_entry *b)
-{
-	if (a == NULL || b == NULL)
-		return a == NULL ? 1 : -1;
-	return strcmp(a->path, b->path);
-}
-
-static const struct manifest_entry *
-entry_at(const struct manifest *m, size_t i)
-{
-	return m != NULL && i < m->n ? &m->entry[i] : NULL;
-}
-
 struct changes
 changes_between(const struct manifest *before, const struct manifest *after,
     change_reporter *handle, void *arg)
 {
-	const struct manifest_entry *old, *new;
+	const struct manifest none = { 0 }, *old = before ? before : &none;
 	struct changes c = { 0 };
-	size_t i = 0, k = 0;
-	enum change change;
-	int ordered;
+	uint64_t *const counts[] = { &c.added, &c.changed, &c.gone };
 
-	while ((old = entry_at(before, i)), (new = entry_at(after, k)),
-	    old || new) {
-		ordered = entry_order(old, new);
-		i += ordered <= 0;
-		k += ordered >= 0;
-		if (ordered == 0 &&
-		    memcmp(old->digest, new->digest, DIGEST_SIZE) == 0) {
+	for (size_t i = 0, k = 0; i < old->n || k < after->n;) {
+		int order = i == old->n     ? 1
+			    : k == after->n ? -1
+					    : strcmp(old->entry[i].path,
+						  after->entry[k].path);
+		bool same = order == 0 && digest_equal(old->entry[i].digest,
+					      after->entry[k].digest);
+		enum change change = order < 0   ? CHANGE_GONE
+				     : order > 0 ? CHANGE_ADDED
+						 : CHANGE_CHANGED;
+		const char *path =
+		    order < 0 ? old->entry[i].path : after->entry[k].path;
+
+		i += order <= 0;
+		k += order >= 0;
+		if (same)
 			c.kept++;
-			continue;
-		}
-		change = ordered < 0   ? CHANGE_GONE
-			 : ordered > 0 ? CHANGE_ADDED
-				       : CHANGE_CHANGED;
-		c.added += change == CHANGE_ADDED;
-		c.changed += change == CHANGE_CHANGED;
-		c.gone += change == CHANGE_GONE;
-		if (handle != NULL)
-			handle(arg, change,
-			    change == CHANGE_GONE ? old->path : new->path);
+		else
+			++*counts[change];
+		if (!same && handle != NULL)
+			handle(arg, change, path);
 	}
 	return c;
 }

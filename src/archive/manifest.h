@@ -100,9 +100,9 @@ manifest_find(const struct manifest *m, const char *path);
 void manifest_folded(const struct manifest *m,
     void (*handle)(void *arg, const char *a, const char *b), void *arg);
 
-/* Appends the URL of a path at base ("gemini://host[:port]/"),
- * percent-encoded; false when it would be longer than a request may be. */
-bool manifest_url(const char *base, const char *path, struct buf *out);
+/* Appends the URL of a path at base ("gemini://host[:port]/"), percent-encoded, to
+ * out (may be NULL); false when it would be longer than a request may be. */
+bool manifest_url(const char *base, struct slice path, struct buf *out);
 
 /* An origin in its one form, "gemini://host[:port]/" (canonical host, default
  * port left out); false: it is none (another scheme, a path, userinfo, a

@@ -7,7 +7,6 @@
 
 #include "archive/manifest.h"
 #include "archive/records.h"
-#include "proto/moment.h"
 #include "util/clock.h"
 #include "util/why.h"
 
@@ -47,25 +46,12 @@ reading_take_line(struct reading *r, struct slice *line)
 
 /* 1970 too. */
 static bool
-created_take(struct slice value, void *to)
-{
-	return moment_parse(value, to);
-}
-
-static bool
 created_put(const void *from, struct buf *out)
 {
 	char text[CLOCK_RFC3339_SIZE];
 
 	clock_rfc3339(*(const int64_t *)from, text);
 	return buf_str(out, text);
-}
-
-static bool
-final_take(struct slice value, void *to)
-{
-	*(bool *)to = slice_equal(value, SLICE("yes"));
-	return true;
 }
 
 static bool
@@ -154,8 +140,9 @@ signed_with_put(const void *from, struct buf *out)
 	return name[0] == '\0' || buf_printf(out, "%s.pub", name);
 }
 
-static const struct record_kind created = { created_take, created_put, NULL },
-				final = { final_take, final_put, NULL },
+static const struct record_kind created = { record_take_moment, created_put,
+	NULL },
+				final = { record_take_yes, final_put, NULL },
 				files = { files_take, files_put, NULL },
 				next_key = { next_take, next_put, NULL },
 				signed_with = { signed_with_take,
@@ -165,25 +152,24 @@ static const struct record_kind created = { created_take, created_put, NULL },
 static const struct header {
 	struct record record;
 	bool optional;
-	bool any_form; /* not only the one that is written */
 	const char *fault;
 } headers[] = {
 	{ RECORD(struct manifest, origin, "origin", record_origin), false,
-	    false, "the origin is not gemini://host/ in its one form" },
+	    "the origin is not gemini://host/ in its one form" },
 	{ RECORD(struct manifest, serial, "serial", record_number), false,
-	    false, "the serial is not a number from 1 to 2^53-1" },
-	{ RECORD(struct manifest, created, "created", created), false, false,
+	    "the serial is not a number from 1 to 2^53-1" },
+	{ RECORD(struct manifest, created, "created", created), false,
 	    "created is not a moment like 2026-11-22T10:00:00Z" },
 	{ RECORD(struct manifest, refresh, "refresh", record_moment), true,
-	    false, "refresh is not a moment after created" },
-	{ RECORD(struct manifest, final, "final", final), false, false,
+	    "refresh is not a moment after created" },
+	{ RECORD(struct manifest, final, "final", final), false,
 	    "final is neither no, nor yes without refresh" },
-	{ { .name = "files", .kind = &files }, false, true,
+	{ { .name = "files", .kind = &files }, false,
 	    "not the numbers of files, bytes and the largest" },
-	{ { .name = "next-key", .kind = &next_key }, true, false,
+	{ { .name = "next-key", .kind = &next_key }, true,
 	    "next-key is not a public key" },
 	{ RECORD(struct manifest, key_name, "signed-with", signed_with), true,
-	    false, "signed-with is not NAME.pub" },
+	    "signed-with is not NAME.pub" },
 };
 /* clang-format on */
 
@@ -231,14 +217,15 @@ split_header(struct slice line, struct slice *name, struct slice *value)
 	return name->len > 0 && value->len > 0 && !slice_find(*name, ' ', NULL);
 }
 
-/* The first header from *next to before which may not be left out. */
-static const struct header *
-missing(size_t next, size_t before)
+/* Passes over headers that do not come, from *next to before i. */
+static bool
+reading_skip_to(struct reading *r, size_t i, size_t *next)
 {
-	for (; next < before; next++)
-		if (!headers[next].optional)
-			return &headers[next];
-	return NULL;
+	for (; *next < i; ++*next)
+		if (!headers[*next].optional)
+			return reading_fault(r, "missing before it",
+			    slice_str(headers[*next].record.name));
+	return true;
 }
 
 /* One line; *next is the first header that may still come. */
@@ -246,34 +233,32 @@ static bool
 reading_take_header(struct reading *r, struct slice line, size_t *next)
 {
 	struct slice name, value;
-	const struct header *gap;
+	const struct header *h;
 	size_t i;
 
 	if (!split_header(line, &name, &value))
 		return reading_fault(r, "not \"# name: value\"", line);
+	if (slice_equal(name, SLICE("gemini-mirror")))
+		return FAULT(r, "a second gemini-mirror");
 	i = header_find(name);
 	if (i == HEADERS)
-		return slice_equal(name, SLICE("gemini-mirror"))
-			   ? FAULT(r, "a second gemini-mirror")
-			   : true;
+		return true;
 	if (i < *next)
 		return reading_fault(r, "duplicate, or out of order", name);
-	gap = missing(*next, i);
-	if (gap != NULL)
-		return reading_fault(
-		    r, "missing before it", slice_str(gap->record.name));
-	if (!record_take(headers[i].record.kind, value, !headers[i].any_form,
-		(char *)r->out + headers[i].record.at) ||
-	    !headers_agree(r->out))
-		return reading_fault(r, headers[i].fault, value);
+	if (!reading_skip_to(r, i, next))
+		return false;
+	h = &headers[i];
 	*next = i + 1;
-	return true;
+	/* How many blanks stand between the counts is free. */
+	return (record_take(h->record.kind, value, h->record.kind != &files,
+		    (char *)r->out + h->record.at) &&
+		   headers_agree(r->out)) ||
+	       reading_fault(r, h->fault, value);
 }
 
 static bool
 take_headers(struct reading *r)
 {
-	const struct header *gap;
 	struct slice line;
 	size_t next = 0;
 
@@ -287,12 +272,11 @@ take_headers(struct reading *r)
 			return FAULT(r, "no line feed at the end");
 		else if (!reading_take_header(r, line, &next))
 			return false;
-	gap = missing(next, HEADERS);
-	if (gap == NULL)
-		return true;
-	r->line++;
-	return reading_fault(
-	    r, "missing before it", slice_str(gap->record.name));
+	r->line++; /* the first of those with a file, if any */
+	if (!reading_skip_to(r, HEADERS, &next))
+		return false;
+	r->line--;
+	return true;
 }
 
 /* ------------------------------------------------------------- entries */
@@ -407,18 +391,13 @@ manifest_open(struct slice text, const struct keyring *ring,
     const struct keyring_key **signer, struct manifest *out, struct why *why)
 {
 	uint8_t signature[SIGNIFY_SIGNATURE_SIZE];
-	const struct keyring_key *by;
+	const struct keyring_key *by = NULL;
 	struct slice name, message;
 
-	if (text.len > MANIFEST_MAX) {
-		why_set(why, "longer than 16 MiB");
-		return MANIFEST_UNSIGNED;
-	}
-	if (!signify_split(text, &name, signature, &message)) {
+	if (!signify_split(text, &name, signature, &message))
 		why_set(why, "not a signed manifest");
-		return MANIFEST_UNSIGNED;
-	}
-	by = signer_find(ring, signature, message, why);
+	else
+		by = signer_find(ring, signature, message, why);
 	if (by == NULL)
 		return MANIFEST_UNSIGNED;
 	if (!manifest_parse(message, out, why))

@@ -73,8 +73,8 @@ number_put(const void *from, struct buf *out)
 	return *number == 0 || buf_printf(out, "%" PRIu64, *number);
 }
 
-static bool
-moment_take(struct slice value, void *to)
+bool
+record_take_moment(struct slice value, void *to)
 {
 	return moment_parse(value, to);
 }
@@ -107,8 +107,8 @@ hash_put(const void *from, struct buf *out)
 	return buf_str(out, hex);
 }
 
-static bool
-yes_take(struct slice value, void *to)
+bool
+record_take_yes(struct slice value, void *to)
 {
 	*(bool *)to = slice_equal(value, SLICE("yes"));
 	return true;
@@ -126,21 +126,12 @@ const struct record_kind
     record_host = { host_take, text_put, "the name of a host" },
     record_text = { text_take, text_put, "one short line" },
     record_number = { number_take, number_put, "a number" },
-    record_moment = { moment_take, moment_put, "a moment like 2026-11-22T10:00:00Z" },
+    record_moment = { record_take_moment, moment_put, "a moment like 2026-11-22T10:00:00Z" },
     record_digest = { hash_take, hash_put, "a hash of 64 digits" },
-    record_yes = { yes_take, yes_put, "yes" };
+    record_yes = { record_take_yes, yes_put, "yes" };
 /* clang-format on */
 
 /* ------------------------------------------------------------- reading */
-
-static const struct record *
-record_find(const struct records *r, struct slice name)
-{
-	for (unsigned i = 0; i < r->n; i++)
-		if (slice_equal(name, slice_str(r->row[i].name)))
-			return &r->row[i];
-	return NULL;
-}
 
 bool
 record_take(
@@ -156,8 +147,8 @@ record_take(
 }
 
 static bool
-value_take(const struct records *r, const struct record *row,
-    struct slice value, void *out, struct why *why)
+value_take(const struct record *row, bool strict, struct slice value, void *out,
+    struct why *why)
 {
 	size_t *n = row->max > 0 ? (size_t *)((char *)out + row->n_at) : NULL;
 	char *at = (char *)out + row->at;
@@ -165,7 +156,7 @@ value_take(const struct records *r, const struct record *row,
 	if (n != NULL && *n == row->max)
 		return why_set(why, "too many of %s", row->name);
 	at += n != NULL ? *n * row->size : 0;
-	if (!record_take(row->kind, value, r->strict, at))
+	if (!record_take(row->kind, value, strict, at))
 		return why_set(why, "invalid %s: expected %s", row->name,
 		    row->kind->fault);
 	if (row->tag_at > 0)
@@ -177,38 +168,39 @@ value_take(const struct records *r, const struct record *row,
 
 /* *seen has a bit for each row that has come. */
 static bool
-line_take(const struct records *r, struct slice line, uint64_t *seen, void *out,
-    struct why *why)
+line_take(const struct record *rows, bool strict, struct slice line,
+    uint64_t *seen, void *out, struct why *why)
 {
-	const struct record *row;
+	const struct record *row = rows;
 	struct slice name, value;
 	uint64_t bit;
 
-	if (line.len == 0 && !r->strict)
+	if (line.len == 0 && !strict)
 		return true;
 	if (!slice_cut(line, ':', &name, &value) ||
-	    (r->strict && (value.len < 2 || !slice_starts(value, SLICE(" ")))))
+	    (strict && (value.len < 2 || !slice_starts(value, SLICE(" ")))))
 		return why_set(why, "invalid line: expected \"name: value\"");
-	value = r->strict ? slice_skip(value, 1) : slice_trim(value);
-	row = record_find(r, name);
-	if (row == NULL)
-		return !r->strict || why_set(why, "unknown field");
-	bit = UINT64_C(1) << (row - r->row);
+	value = strict ? slice_skip(value, 1) : slice_trim(value);
+	while (row->name != NULL && !slice_equal(name, slice_str(row->name)))
+		row++;
+	if (row->name == NULL)
+		return !strict || why_set(why, "unknown field");
+	bit = UINT64_C(1) << (row - rows);
 	if (row->max == 0 && (*seen & bit) != 0)
 		return why_set(why, "duplicate field");
 	*seen |= bit;
-	return value_take(r, row, value, out, why);
+	return value_take(row, strict, value, out, why);
 }
 
 bool
-records_parse(const struct records *r, struct slice text, unsigned before,
-    void *out, struct why *why)
+records_parse(const struct record *rows, bool strict, struct slice text,
+    unsigned before, void *out, struct why *why)
 {
 	struct slice line;
 	uint64_t seen = 0;
 
 	for (unsigned i = before + 1; slice_line(&text, &line); i++)
-		if (!line_take(r, line, &seen, out, why))
+		if (!line_take(rows, strict, line, &seen, out, why))
 			return why_at(why, "line %u", i);
 	return true;
 }
@@ -233,12 +225,12 @@ record_put(const struct record *row, const char *before, const void *from,
 }
 
 bool
-records_format(const struct records *r, const void *from, struct buf *out)
+records_format(const struct record *rows, const void *from, struct buf *out)
 {
 	const char *base = from;
 	bool ok = true;
 
-	for (const struct record *row = r->row; row < r->row + r->n; row++) {
+	for (const struct record *row = rows; row->name != NULL; row++) {
 		const char *at = base + row->at;
 		size_t n =
 		    row->max == 0 ? 1 : *(const size_t *)(base + row->n_at);

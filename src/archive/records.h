@@ -25,6 +25,10 @@ struct record_kind {
 extern const struct record_kind record_origin, record_host, record_text,
     record_number, record_moment, record_digest, record_yes;
 
+/* What two of them share with kinds of others. */
+bool record_take_moment(struct slice value, void *to);
+bool record_take_yes(struct slice value, void *to);
+
 /* A name, and where its value is: at bytes into a structure. */
 struct record {
 	const char *name;
@@ -49,22 +53,17 @@ struct record {
 	  .n_at = offsetof(type, count) }
 /* clang-format on */
 
-/* At most 64 of them. strict: of the one form that is written, nothing unknown;
- * else unknown and empty lines are passed over. */
-struct records {
-	const struct record *row;
-	unsigned n;
-	bool strict;
-};
+/* Reads text into out, which is zeroed, by rows: at most 64, ended by a NULL name.
+ * strict: of the one form that is written, nothing unknown; else unknown and empty
+ * lines are passed over. False and why: "line 3: ..."; before is how many lines
+ * went before. */
+bool records_parse(const struct record *rows, bool strict, struct slice text,
+    unsigned before, void *out, struct why *why);
 
-/* Reads text into out, which is zeroed. False and why: "line 3: ..."; before is
- * how many lines went before. */
-bool records_parse(const struct records *r, struct slice text, unsigned before,
-    void *out, struct why *why);
-
-/* Appends what is known, in the order of the table. False: a value cannot be
+/* Appends what is known, in the order of the rows. False: a value cannot be
  * written. */
-bool records_format(const struct records *r, const void *from, struct buf *out);
+bool
+records_format(const struct record *rows, const void *from, struct buf *out);
 
 /* One value: strict, in the one form that is written; and its line, unless the
  * value is not known, "BEFOREname: value". */

@@ -126,6 +126,7 @@ static const struct record state_rows[] = {
 	KEYS("announced-key", KEYRING_ANNOUNCED),
 	KEYS("retired-key", KEYRING_RETIRED),
 	RECORDS(struct state, pin, n_pins, "certificate", certificate),
+	{ .name = NULL },
 };
 
 static const struct record trace_rows[] = {
@@ -140,13 +141,8 @@ static const struct record trace_rows[] = {
 	RECORD(struct trace, software, "software", record_text),
 	RECORD(struct trace, contact, "contact", record_text),
 	RECORD(struct trace, stale, "stale", record_yes),
+	{ .name = NULL },
 };
-
-static const struct records
-    state_records = { state_rows, sizeof(state_rows) / sizeof(state_rows[0]),
-	true },
-    trace_records = { trace_rows, sizeof(trace_rows) / sizeof(trace_rows[0]),
-	false };
 /* clang-format on */
 
 /* --------------------------------------------------------------- its text */
@@ -180,7 +176,7 @@ state_parse(struct slice text, struct state *out, struct why *why)
 	    (!old && !slice_equal(line, SLICE(STATE_FIRST))))
 		return why_set(why, "line 1: expected \"" STATE_FIRST
 				    "\", or the end is missing");
-	if (!records_parse(&state_records, rest, 1, out, why))
+	if (!records_parse(state_rows, true, rest, 1, out, why))
 		return false;
 	if (old)
 		state_modernize(out);
@@ -191,7 +187,7 @@ bool
 state_format(const struct state *st, struct buf *out)
 {
 	return buf_str(out, STATE_FIRST "\n") &&
-	       records_format(&state_records, st, out);
+	       records_format(state_rows, st, out);
 }
 
 enum state_read
@@ -272,30 +268,30 @@ state_is_stale(const struct state *st, int64_t now)
 /* ------------------------------------------------------------------ trace */
 
 bool
-trace_format(const struct state *st, int64_t now, struct buf *out)
+trace_format(const struct state *st, const struct manifest *m, int64_t now,
+    struct buf *out)
 {
 	struct trace t = {
-		.serial = st->serial,
-		.created = st->created,
+		.serial = m->serial,
+		.created = m->created,
 		.synced = st->synced,
 		.checked = st->checked,
 		.software = "carnation " CARNATION_VERSION,
-		.stale = st->refresh != 0 && now > st->refresh && !st->final,
+		.stale = m->refresh != 0 && now > m->refresh,
 	};
 
 	memcpy(t.host, st->host, sizeof(t.host));
 	memcpy(t.origin, st->origin, sizeof(t.origin));
-	memcpy(t.manifest, st->manifest, sizeof(t.manifest));
+	memcpy(t.manifest, m->digest, sizeof(t.manifest));
 	memcpy(t.upstream, st->upstream, sizeof(t.upstream));
 	memcpy(t.contact, st->contact, sizeof(t.contact));
-	return records_format(&trace_records, &t, out);
+	return records_format(trace_rows, &t, out);
 }
 
 bool
 trace_write(
     struct store *s, const struct state *st, int64_t now, struct why *why)
 {
-	struct state shown = *st;
 	struct manifest m;
 	struct buf text;
 	bool ok;
@@ -303,17 +299,12 @@ trace_write(
 	/* Be it the highest serial or one that was rolled back to. */
 	if (!state_open_release(s, st, store_current(s), &m, why))
 		return false;
-	shown.serial = m.serial;
-	memcpy(shown.manifest, m.digest, sizeof(shown.manifest));
-	shown.created = m.created;
-	shown.refresh = m.refresh;
-	shown.final = m.final;
-	manifest_fini(&m);
 	buf_init(&text, TRACE_MAX);
-	ok = trace_format(&shown, now, &text) ||
-	     why_set(why, "the trace is too long");
-	ok = ok && store_write_trace(s, buf_view(&text), why);
+	ok = trace_format(st, &m, now, &text)
+		 ? store_write_trace(s, buf_view(&text), why)
+		 : why_set(why, "the trace is too long");
 	buf_fini(&text);
+	manifest_fini(&m);
 	return ok;
 }
 
@@ -324,7 +315,7 @@ trace_parse(struct slice text, struct trace *out)
 
 	*out = (struct trace){ 0 };
 	if (text.len <= TRACE_MAX &&
-	    records_parse(&trace_records, text, 0, out, &unused) &&
+	    records_parse(trace_rows, false, text, 0, out, &unused) &&
 	    out->origin[0] != '\0' && out->serial != 0)
 		return true;
 	*out = (struct trace){ 0 };

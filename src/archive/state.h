@@ -106,8 +106,9 @@ struct trace {
 	bool stale; /* refresh had passed, and the series is not final */
 };
 
-/* Lines of "name: value"; those not known are left out. */
-bool trace_format(const struct state *st, int64_t now, struct buf *out);
+/* Lines of "name: value" of a release, m; those not known are left out. */
+bool trace_format(const struct state *st, const struct manifest *m, int64_t now,
+    struct buf *out);
 
 /* Writes STORE/trace: of the release that is current, as its manifest says, which
  * one of st's keys must have signed; all else as st does. The lock must be held.

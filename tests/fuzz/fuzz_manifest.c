@@ -53,7 +53,8 @@ check_entries(const struct manifest *m)
 		check_name(slice_str(m->entry[i].path));
 		assert(manifest_find(m, m->entry[i].path) == &m->entry[i]);
 		buf_reset(&url);
-		assert(manifest_url(m->origin, m->entry[i].path, &url));
+		assert(
+		    manifest_url(m->origin, slice_str(m->entry[i].path), &url));
 	}
 	buf_fini(&url);
 }

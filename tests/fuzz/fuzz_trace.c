@@ -37,11 +37,12 @@ try_trace(struct slice bytes)
 static void
 try_own_trace(const struct state *st)
 {
+	struct manifest m = { .serial = st->serial };
 	struct trace t;
 	struct buf out;
 
 	buf_init(&out, TRACE_MAX);
-	assert(trace_format(st, st->checked, &out));
+	assert(trace_format(st, &m, st->checked, &out));
 	assert(trace_parse(buf_view(&out), &t) ==
 	       (st->serial != 0 && st->origin[0] != '\0'));
 	assert(t.serial == 0 || strcmp(t.contact, st->contact) == 0);

@@ -363,9 +363,9 @@ test_url_has_1024_bytes(void **state)
 	long_path(path, room);
 	assert_null(manifest_name_fault(slice_str(path)));
 	buf_wrap(&out, memory, sizeof(memory));
-	assert_true(manifest_url("gemini://h/", path, &out));
+	assert_true(manifest_url("gemini://h/", slice_str(path), &out));
 	assert_int_equal(out.len, REQUEST_URI_MAX);
-	assert_false(manifest_url("gemini://ho/", path, &out));
+	assert_false(manifest_url("gemini://ho/", slice_str(path), &out));
 	assert_int_equal(out.len, REQUEST_URI_MAX);
 	long_path(path, room + 1);
 	assert_string_equal(
@@ -387,8 +387,8 @@ test_url_is_encoded(void **state)
 
 	(void)state;
 	buf_wrap(&out, memory, sizeof(memory));
-	assert_true(
-	    manifest_url("gemini://h:1/", "a b/\xc3\xa9?#%20:x\"", &out));
+	assert_true(manifest_url(
+	    "gemini://h:1/", SLICE("a b/\xc3\xa9?#%20:x\""), &out));
 	check_slice(
 	    buf_view(&out), SLICE("gemini://h:1/a%20b/%C3%A9%3F%23%2520:x%22"));
 }

@@ -13,23 +13,28 @@ static const struct state full = {
 	.is_mirror = true,
 	.origin = "gemini://example.org/",
 	.upstream = "gemini://other.example/",
-	.serial = 43,
-	.manifest = { 0xab, 0xcd },
-	.created = 1795341600,
-	.refresh = 1826877600,
+	.serial = 44, /* not the one that is served */
 	.checked = 1795341700,
 	.synced = 1795341650,
 	.host = "mirror.example",
 	.contact = "Ann",
 };
 
+static const struct manifest served = {
+	.serial = 43,
+	.digest = { 0xab, 0xcd },
+	.created = 1795341600,
+	.refresh = 1826877600,
+};
+
 static void
-check_trace(const struct state *st, int64_t now, const char *want)
+check_trace(const struct state *st, const struct manifest *m, int64_t now,
+    const char *want)
 {
 	struct buf out;
 
 	buf_init(&out, TRACE_MAX);
-	assert_true(trace_format(st, now, &out));
+	assert_true(trace_format(st, m, now, &out));
 	check_slice(buf_view(&out), slice_str(want));
 	buf_fini(&out);
 }
@@ -49,19 +54,18 @@ check_trace(const struct state *st, int64_t now, const char *want)
 static void
 test_trace_has_what_is_known(void **state)
 {
-	struct state st = full;
+	struct manifest m = served;
+	const struct state none = { 0 };
 
 	(void)state;
-	check_trace(&st, 1795341700, FULL);
-	check_trace(&st, st.refresh, FULL);
-	check_trace(&st, st.refresh + 1, FULL "stale: yes\n");
-	st.final = true;
-	check_trace(&st, st.refresh + 1, FULL);
-	st.final = false;
-	st.refresh = 0;
-	check_trace(&st, INT64_MAX, FULL);
-	st = (struct state){ 0 };
-	check_trace(&st, 0, "software: carnation " CARNATION_VERSION "\n");
+	check_trace(&full, &m, 1795341700, FULL);
+	check_trace(&full, &m, m.refresh, FULL);
+	check_trace(&full, &m, m.refresh + 1, FULL "stale: yes\n");
+	m.refresh = 0; /* as of one that is final */
+	check_trace(&full, &m, INT64_MAX, FULL);
+	m = (struct manifest){ 0 };
+	check_trace(
+	    &none, &m, 0, "software: carnation " CARNATION_VERSION "\n");
 }
 
 static void
@@ -74,8 +78,8 @@ test_trace_is_read_back(void **state)
 	assert_string_equal(t.host, full.host);
 	assert_string_equal(t.origin, full.origin);
 	assert_true(t.serial == 43 && t.stale);
-	assert_true(digest_equal(t.manifest, full.manifest));
-	assert_true(t.created == full.created && t.synced == full.synced &&
+	assert_true(digest_equal(t.manifest, served.digest));
+	assert_true(t.created == served.created && t.synced == full.synced &&
 		    t.checked == full.checked);
 	assert_string_equal(t.upstream, full.upstream);
 	assert_string_equal(t.software, "carnation " CARNATION_VERSION);
