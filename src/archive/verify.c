@@ -269,12 +269,6 @@ verify_archive(const struct verify_options *o, const char *path,
 
 /* ------------------------------------------------------------------- tree */
 
-struct tree {
-	struct verify_work *w;
-	const struct manifest *m;
-	uint64_t visited;
-};
-
 static bool
 is_copy(const struct verify_work *w)
 {
@@ -381,18 +375,18 @@ is_served(const struct verify_work *w, const char *path)
 static bool
 check_extra(void *arg, const char *path, const struct stat *st)
 {
-	struct tree *t = arg;
+	struct verify_work *w = arg;
 
-	t->visited++;
+	w->visited++;
 	/* The walk goes no deeper: what lies there is not known. */
 	if ((S_ISDIR(st->st_mode) && !is_deep(path)) ||
 	    strcmp(path, MANIFEST_PATH) == 0 ||
-	    strcmp(path, MANIFEST_ARCHIVE) == 0 || is_served(t->w, path) ||
-	    manifest_find(t->m, path) != NULL)
+	    strcmp(path, MANIFEST_ARCHIVE) == 0 || is_served(w, path) ||
+	    manifest_find(w->m, path) != NULL)
 		return true;
 	/* What nobody can look at may be a directory with nothing in it. */
 	verify_report_in(
-	    t->w, st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
+	    w, st->st_mode == 0 ? VERIFY_UNREADABLE : VERIFY_EXTRA, path);
 	return true;
 }
 
@@ -400,25 +394,25 @@ check_extra(void *arg, const char *path, const struct stat *st)
 static void
 report_unread(void *arg, const char *path)
 {
-	const struct tree *t = arg;
+	struct verify_work *w = arg;
 
-	if (!is_copy(t->w) ||
-	    (strcmp(path, "mirror/objects") != 0 && !is_served(t->w, path)))
-		verify_report_in(t->w, VERIFY_UNREADABLE, path);
+	if (!is_copy(w) ||
+	    (strcmp(path, "mirror/objects") != 0 && !is_served(w, path)))
+		verify_report_in(w, VERIFY_UNREADABLE, path);
 }
 
 bool
 verify_tree(struct verify_work *w, const struct manifest *m, struct slice text,
     int root, struct why *why)
 {
-	struct tree t = { .w = w, .m = m };
-
+	w->m = m;
+	w->visited = 0;
 	for (size_t i = 0; i < m->n; i++)
 		check_entry(w, root, &m->entry[i]);
 	if (!w->older)
 		check_archive(w, m, text, root);
-	return (file_walk_plain(root, check_extra, report_unread, &t) &&
-		   t.visited < FILE_WALK_ENTRIES_MAX) ||
+	return (file_walk_plain(root, check_extra, report_unread, w) &&
+		   w->visited < FILE_WALK_ENTRIES_MAX) ||
 	       why_set(why, "not everything in it can be read");
 }
 

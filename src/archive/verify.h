@@ -140,6 +140,8 @@ struct verify_work {
 	struct verify_outcome *out;
 	bool older; /* a release that is not current */
 	bool bad;   /* something was reported of it */
+	const struct manifest *m;
+	uint64_t visited; /* of what is there */
 
 	/* Of a store alone. */
 	struct store *store;

@@ -24,27 +24,6 @@ struct host {
 	struct source source;
 };
 
-/* RESULT_REFUSED: it does not have it, or no end of it. */
-static enum result
-host_result(enum fetcher_result result)
-{
-	switch (result) {
-	case FETCHER_DONE:
-		return RESULT_GOOD;
-	case FETCHER_TOO_LONG:
-	case FETCHER_ABSENT:
-	case FETCHER_DENIED:
-		return RESULT_REFUSED;
-	case FETCHER_STOPPED:
-		return RESULT_LOCAL;
-	case FETCHER_FAILED:
-	case FETCHER_DISTRUSTED:
-	case FETCHER_GOING:
-		break;
-	}
-	return RESULT_FAILED;
-}
-
 /* A second time when the network failed it, and we are not to wait for longer than
  * we do. False and why: it was not heard to its end. */
 static bool
@@ -104,23 +83,23 @@ static enum result
 host_open(struct host *h, struct buf *text)
 {
 	struct why *why = &h->work.out->why;
+	enum fetcher_result got;
 	enum result result;
 	bool cut;
 
-	result = host_result(
-	    fetcher_manifest(&h->fetcher, &h->source, text, &cut, why));
-	if (result != RESULT_GOOD) {
+	got = fetcher_manifest(&h->fetcher, &h->source, text, &cut, why);
+	if (got != FETCHER_DONE) {
 		why_at(why, "%s" MANIFEST_PATH, h->source.base);
-		return result;
+		if (got == FETCHER_STOPPED)
+			return RESULT_LOCAL;
+		return got == FETCHER_FAILED ? RESULT_FAILED : RESULT_REFUSED;
 	}
 	result = verify_open_copy(h->work.options, buf_view(text), h->work.out);
+	if (result != RESULT_REFUSED || !cut)
+		return result;
 	/* The rest may come another time. */
-	if (result == RESULT_REFUSED && cut) {
-		why_set(
-		    why, "%s; no close_notify came: it may be cut", why->text);
-		result = RESULT_FAILED;
-	}
-	return result;
+	why_set(why, "%s; no close_notify came: it may be cut", why->text);
+	return RESULT_FAILED;
 }
 
 enum result
@@ -135,11 +114,10 @@ verify_host(const struct verify_options *o, const char *base,
 		return RESULT_USAGE;
 	(void)snprintf(h.source.base, sizeof(h.source.base), "%s", base);
 	buf_init(&text, MANIFEST_MAX);
-	if (fetcher_open(&h.fetcher, &out->why)) {
+	if (fetcher_open(&h.fetcher, &out->why))
 		result = host_open(&h, &text);
-		if (result == RESULT_GOOD)
-			result = host_check_all(&h);
-	}
+	if (result == RESULT_GOOD)
+		result = host_check_all(&h);
 	fetcher_close(&h.fetcher);
 	buf_fini(&text);
 	return result;
@@ -244,16 +222,6 @@ plan_releases(const struct repair *r, struct download *d)
 	return true;
 }
 
-static bool
-relink_releases(const struct repair *r, struct store *s, struct why *why)
-{
-	bool ok = true;
-
-	for (size_t i = 0; ok && i < r->n; i++)
-		ok = store_relink(s, &r->release[i], why);
-	return ok;
-}
-
 bool
 repair_releases(struct repair *r, struct store *s, struct fetcher *f,
     struct sources *sources, size_t *lacking, struct why *why)
@@ -272,7 +240,9 @@ repair_releases(struct repair *r, struct store *s, struct fetcher *f,
 		result = download_run(&d, why);
 	*lacking = f != NULL ? d.failures : d.n_missing;
 	download_fini(&d);
-	ok = ok && result != DOWNLOAD_LOCAL && relink_releases(r, s, why);
+	ok = ok && result != DOWNLOAD_LOCAL;
+	for (size_t i = 0; ok && i < r->n; i++)
+		ok = store_relink(s, &r->release[i], why);
 	if (ok && result != DOWNLOAD_STOPPED &&
 	    unlinkat(store_fd(s), STORE_WRONG, 0) == -1 && errno != ENOENT)
 		ok = store_fault(s, why, STORE_WRONG, NULL);
@@ -290,82 +260,58 @@ repair_fini(struct repair *r)
 
 /* --------------------------------------------- a store that mirrors nothing */
 
-struct healing {
-	struct store *store;
-	struct state state;
-	struct fetcher fetcher;
-	struct sources from; /* one */
-	struct repair repair;
-	struct verify_list list; /* of the current release */
-};
-
 /* The current release's manifest: the store's own, or the same from the source. */
 static enum result
-heal_manifest(struct healing *h, struct why *why)
+heal_manifest(struct store *s, const struct state *st, struct fetcher *f,
+    struct source *from, struct verify_list *l, struct why *why)
 {
-	uint64_t serial = store_current(h->store);
-	const struct state *st = &h->state;
-	struct verify_list *l = &h->list;
-	struct source *s = &h->from.at[0];
+	uint64_t serial = store_current(s);
 	bool cut;
 
-	if (verify_open_release(h->store, st, &st->ring, serial, l, why) ==
+	if (verify_open_release(s, st, &st->ring, serial, l, why) ==
 	    VERIFY_SOUND)
 		return RESULT_GOOD;
 	buf_reset(&l->text);
-	if (fetcher_manifest(&h->fetcher, s, &l->text, &cut, why) ==
-		FETCHER_DONE &&
+	if (fetcher_manifest(f, from, &l->text, &cut, why) == FETCHER_DONE &&
 	    verify_open_list(st, &st->ring, serial, l, why))
-		return store_put_manifest(
-			   h->store, serial, buf_view(&l->text), why)
+		return store_put_manifest(s, serial, buf_view(&l->text), why)
 			   ? RESULT_GOOD
 			   : RESULT_LOCAL;
-	why_at(why, "%s" MANIFEST_PATH, s->base);
+	why_at(why, "%s" MANIFEST_PATH, from->base);
 	return RESULT_FAILED;
-}
-
-static enum result
-heal(struct healing *h, struct why *why)
-{
-	enum result result;
-	size_t lacking;
-
-	result = store_lock(h->store, why);
-	if (result != RESULT_GOOD)
-		return result;
-	if (state_read(h->store, &h->state, why) != STATE_READ ||
-	    !fetcher_open(&h->fetcher, why))
-		return RESULT_LOCAL;
-	result = heal_manifest(h, why);
-	if (result != RESULT_GOOD)
-		return result;
-	if (!repair_discard(&h->repair, h->store, &h->state, why) ||
-	    !repair_releases(
-		&h->repair, h->store, &h->fetcher, &h->from, &lacking, why))
-		return RESULT_LOCAL;
-	if (store_build(h->store, &h->list.m, buf_view(&h->list.text), why))
-		return RESULT_GOOD;
-	return lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
 }
 
 enum result
 verify_repair(const char *path, const char *base, struct why *why)
 {
-	struct healing *h = calloc(1, sizeof(*h));
+	struct store *s = store_open(path, false, why);
+	struct state st;
+	struct fetcher f = { .tls = NULL };
+	struct sources from = { .n = 0 };
+	struct verify_list l = { .signer = NULL };
+	struct repair r = { .recorded = false };
 	enum result result = RESULT_LOCAL;
+	size_t lacking;
 
-	if (h == NULL) {
-		why_memory(why);
+	if (s == NULL)
 		return RESULT_LOCAL;
-	}
-	sources_add(&h->from, base);
-	h->store = store_open(path, false, why);
-	if (h->store != NULL)
-		result = heal(h, why);
-	verify_list_fini(&h->list);
-	repair_fini(&h->repair);
-	fetcher_close(&h->fetcher);
-	store_close(&h->store);
-	free(h);
+	sources_add(&from, base);
+	result = store_lock(s, why);
+	if (result == RESULT_GOOD &&
+	    (state_read(s, &st, why) != STATE_READ || !fetcher_open(&f, why)))
+		result = RESULT_LOCAL;
+	if (result == RESULT_GOOD)
+		result = heal_manifest(s, &st, &f, &from.at[0], &l, why);
+	if (result == RESULT_GOOD &&
+	    (!repair_discard(&r, s, &st, why) ||
+		!repair_releases(&r, s, &f, &from, &lacking, why)))
+		result = RESULT_LOCAL;
+	if (result == RESULT_GOOD &&
+	    !store_build(s, &l.m, buf_view(&l.text), why))
+		result = lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
+	verify_list_fini(&l);
+	repair_fini(&r);
+	fetcher_close(&f);
+	store_close(&s);
 	return result;
 }

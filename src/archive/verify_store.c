@@ -49,29 +49,24 @@ bool
 verify_open_list(const struct state *st, const struct keyring *ring,
     uint64_t serial, struct verify_list *l, struct why *why)
 {
-	struct manifest *m = &l->m;
+	const struct manifest *m = &l->m;
 
-	if (manifest_open(buf_view(&l->text), ring, &l->signer, m, why) !=
+	if (manifest_open(buf_view(&l->text), ring, &l->signer, &l->m, why) !=
 	    MANIFEST_GOOD) {
 		l->signer = NULL;
 		return false;
 	}
-	if (m->serial != serial)
-		why_set(why, "it is of serial %" PRIu64 ", not %" PRIu64,
-		    m->serial, serial);
-	else if (st != NULL && st->origin[0] != '\0' &&
-		 strcmp(st->origin, m->origin) != 0)
-		why_set(
-		    why, "it is of %s, the store of %s", m->origin, st->origin);
-	else if (st != NULL && serial == st->serial &&
-		 !digest_equal(m->digest, st->manifest))
-		why_set(why,
-		    "it is not the one that this store took over: there are "
-		    "two of serial %" PRIu64,
-		    serial);
-	else
+	if (m->serial == serial &&
+	    (st == NULL || ((st->origin[0] == '\0' ||
+				strcmp(st->origin, m->origin) == 0) &&
+			       (serial != st->serial ||
+				   digest_equal(m->digest, st->manifest)))))
 		return true;
-	manifest_fini(m);
+	why_set(why,
+	    "it is another one than this store took over, serial %" PRIu64
+	    " of %s",
+	    m->serial, m->origin);
+	manifest_fini(&l->m);
 	l->signer = NULL;
 	return false;
 }
@@ -374,13 +369,9 @@ verify_opened(struct verify_work *w)
 	if (w->options->ring->n == 0 && w->state->ring.n == 0)
 		return RESULT_USAGE;
 	current = store_current(w->store);
-	if (current == 0 && file_is_absent(errno)) {
-		why_set(why, "current does not lead to a release");
-		return RESULT_REFUSED;
-	}
 	if (current == 0) {
 		why_errno(why, STORE_CURRENT);
-		return RESULT_LOCAL;
+		return file_is_absent(errno) ? RESULT_REFUSED : RESULT_LOCAL;
 	}
 	result = scan(w, current);
 	if (w->options->ring->n == 0 &&
