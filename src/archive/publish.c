@@ -31,19 +31,6 @@ struct publish {
 	struct buf withdrawn; /* hashes of what is retracted */
 };
 
-struct publish *
-publish_new(const struct publish_options *o)
-{
-	struct publish *p = calloc(1, sizeof(*p));
-
-	if (p == NULL)
-		return NULL;
-	p->o = o;
-	buf_init(&p->list, MANIFEST_MAX);
-	buf_init(&p->withdrawn, SIZE_MAX);
-	return p;
-}
-
 void
 publish_free(struct publish **pointer)
 {
@@ -121,46 +108,36 @@ store_check_room(const struct publish *p, struct report *r)
 	return RESULT_GOOD;
 }
 
-/* Reads the manifest of the last release, and opens that. */
+/* Reads the manifest of the last release, and opens that. A corrupt one does not
+ * prevent publishing: the serial does not come from it. */
 static void
 last_read(struct publish *p, struct report *r)
 {
+	unsigned long long serial = p->state.serial;
 	struct report ignored = { 0 };
-	uint64_t serial = p->state.serial;
-	struct buf text, path;
+	struct buf path;
 	struct why why;
 
-	if (p->store == NULL || serial == 0)
+	if (serial == 0)
 		return;
 	if (p->state.final)
 		p->plan.final_serial = serial;
-	buf_init(&text, MANIFEST_MAX);
-	if (!store_manifest(p->store, serial, &text)) {
-		buf_reset(&text);
-		serial = store_current(p->store);
-		(void)store_manifest(p->store, serial, &text);
-	}
-	/* A corrupt one does not prevent publishing: the serial does not come
-	 * from it. */
-	if (manifest_open(buf_view(&text), &p->state.ring, NULL, &p->before,
-		&why) != MANIFEST_GOOD) {
+	if (!state_open_release(
+		p->store, &p->state, serial, &p->before, &why)) {
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "the manifest of serial %llu cannot be used (%s), and "
 		    "what has changed since is not known; see carnation "
 		    "verify",
-		    (unsigned long long)serial,
-		    text.len == 0 ? "it cannot be read" : why.text);
-	} else {
-		p->plan.before = &p->before;
-		buf_init(&path, strlen(p->o->store) + 64);
-		(void)(buf_printf(&path, "%s/releases/%llu", p->o->store,
-			   (unsigned long long)serial) &&
-		       publish_root_open(
-			   &p->last, buf_cstr(&path), &p->origin, &ignored));
-		buf_fini(&path);
-		report_fini(&ignored);
+		    serial, why.text);
+		return;
 	}
-	buf_fini(&text);
+	p->plan.before = &p->before;
+	buf_init(&path, strlen(p->o->store) + 64);
+	if (buf_printf(&path, "%s/releases/%llu", p->o->store, serial))
+		(void)publish_root_open(
+		    &p->last, buf_cstr(&path), &p->origin, &ignored);
+	buf_fini(&path);
+	report_fini(&ignored);
 }
 
 static enum result
@@ -412,9 +389,8 @@ source_take(struct publish *p, struct report *r)
 	return publish_source_make(s, p->o, &p->origin, p->last.host, r);
 }
 
-enum result
-publish_prepare(
-    struct publish *p, const struct publish_plan **plan, struct report *r)
+static enum result
+plan_make(struct publish *p, struct report *r)
 {
 	const struct publish_options *o = p->o;
 	const struct signify_key *next = NULL;
@@ -440,7 +416,6 @@ publish_prepare(
 		result = list_make(p, next, r);
 	if (result != RESULT_GOOD)
 		return result;
-	*plan = &p->plan;
 	p->plan.after = &p->after;
 	p->plan.list = buf_view(&p->list);
 	result = publish_check_list(&p->source, &p->after, r);
@@ -454,6 +429,21 @@ publish_prepare(
 		result =
 		    publish_find_losses(&p->source, o, &p->last, &p->plan, r);
 	return result;
+}
+
+enum result
+publish_prepare(const struct publish_options *o, struct publish **out,
+    const struct publish_plan **plan, struct report *r)
+{
+	struct publish *p = *out = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
+	p->o = o;
+	buf_init(&p->list, MANIFEST_MAX);
+	buf_init(&p->withdrawn, SIZE_MAX);
+	*plan = &p->plan;
+	return plan_make(p, r);
 }
 
 /* ---------------------------------------------------------------- the release */
@@ -477,18 +467,6 @@ state_turn(struct publish *p)
 	st->refresh = m->refresh;
 	st->final = m->final;
 	st->checked = st->heard = st->synced = p->o->now;
-}
-
-/* The manifest with its signature: o's, or made in out. */
-static bool
-list_seal(const struct publish *p, struct buf *out)
-{
-	const struct publish_options *o = p->o;
-
-	if (o->sealed.len > 0)
-		return buf_put(out, o->sealed);
-	return signify_sign(o->secret, o->key_name, buf_view(&p->list), out) &&
-	       buf_put(out, buf_view(&p->list));
 }
 
 static enum result
@@ -541,12 +519,16 @@ release_put(struct publish *p, struct slice sealed, struct report *r)
 enum result
 publish_commit(struct publish *p, struct report *r)
 {
+	const struct publish_options *o = p->o;
 	enum result result = RESULT_GOOD;
 	struct buf sealed;
 
-	assert(!p->o->look_only && p->plan.after != NULL);
+	assert(!o->look_only && p->plan.after != NULL);
 	buf_init(&sealed, MANIFEST_MAX);
-	if (!list_seal(p, &sealed))
+	if (o->sealed.len > 0 ? !buf_put(&sealed, o->sealed)
+			      : !signify_sign(o->secret, o->key_name,
+				    p->plan.list, &sealed) ||
+				    !buf_put(&sealed, p->plan.list))
 		result = publish_refuse(r, RESULT_LOCAL, NULL,
 		    "the list cannot be signed: out of memory, or it is longer "
 		    "than %d MiB",

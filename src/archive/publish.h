@@ -89,13 +89,11 @@ struct publish; /* opaque */
  * makes a release invalid stays one. */
 bool publish_level_check(const char *text, struct why *why);
 
-/* NULL: out of memory. */
-struct publish *publish_new(const struct publish_options *o);
-
 /* Works it all out. Every problem goes to r. A store that exists is locked, unless
- * look_only. *plan, when the result is good, is p's. */
-enum result publish_prepare(
-    struct publish *p, const struct publish_plan **plan, struct report *r);
+ * look_only. *p is to be freed in any case; *plan is p's, and complete when the result
+ * is good. */
+enum result publish_prepare(const struct publish_options *o, struct publish **p,
+    const struct publish_plan **plan, struct report *r);
 
 /* Writes the release and switches to it. */
 enum result publish_commit(struct publish *p, struct report *r);

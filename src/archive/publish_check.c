@@ -447,21 +447,6 @@ note_link(void *arg, const struct lint_reference *link)
 	}
 }
 
-/* Follows the links of the last release's pages, as the linter does. */
-static bool
-losing_follow(struct losing *g, struct report *ignored)
-{
-	struct lint *l = lint_new(g->o->now);
-	bool ok = false;
-
-	if (l != NULL) {
-		lint_silence(l, "");
-		ok = lint_root(l, g->last, note_link, g, ignored);
-	}
-	lint_free(&l);
-	return ok;
-}
-
 enum result
 publish_find_losses(const struct publish_source *s,
     const struct publish_options *o, const struct publish_root *last,
@@ -469,26 +454,28 @@ publish_find_losses(const struct publish_source *s,
 {
 	struct losing g = { s, o, last, plan->before, NULL, 0 };
 	struct report ignored = { 0 };
+	struct lint *l;
 	bool ok;
 
 	if (plan->changes.gone == 0)
 		return RESULT_GOOD;
+	l = lint_new(o->now);
 	g.loss = calloc((size_t)plan->changes.gone, sizeof(*g.loss));
 	plan->loss = g.loss;
-	ok = g.loss != NULL && last->host != NULL &&
+	ok = l != NULL && g.loss != NULL && last->host != NULL &&
 	     hosts_read_content(last->hosts, &ignored);
 	if (ok) {
+		lint_silence(l, "");
 		(void)changes_between(plan->before, plan->after, note_gone, &g);
-		ok = g.n == 0 || losing_follow(&g, &ignored);
+		ok = g.n == 0 || lint_root(l, last, note_link, &g, &ignored);
 	}
+	lint_free(&l);
 	report_fini(&ignored);
-	if (!ok) {
-		report_add(r, REPORT_ERROR, o->store, 0,
+	if (!ok)
+		return publish_refuse(r, RESULT_LOCAL, o->store,
 		    "the pages of serial %llu cannot be read, so nobody can "
 		    "tell which links break",
 		    (unsigned long long)plan->before->serial);
-		return RESULT_LOCAL;
-	}
 	for (size_t i = 0; i < g.n; i++)
 		if (g.loss[i].links > 0)
 			g.loss[plan->n_losses++] = g.loss[i];

@@ -517,16 +517,11 @@ static enum result
 publish(const struct publish_job *j)
 {
 	const struct publish_plan *plan = NULL;
-	struct publish *p = publish_new(&j->o);
-	enum result result = RESULT_LOCAL;
 	struct report r = { 0 };
-	size_t errors;
+	struct publish *p;
+	enum result result = publish_prepare(&j->o, &p, &plan, &r);
+	size_t errors = r.errors;
 
-	if (p == NULL)
-		log_error("out of memory");
-	else
-		result = publish_prepare(p, &plan, &r);
-	errors = r.errors;
 	report_flush(&r);
 	if (result == RESULT_GOOD)
 		result = plan_commit(j, p, plan, &r);
