@@ -38,10 +38,9 @@ on_file(void *arg, struct slice path, uint64_t size)
 {
 	struct unpack *u = arg;
 
-	u->size = size;
 	u->got = 0;
 	u->file = NULL;
-	if (u->d->n_missing > 0 && size <= u->m->largest)
+	if (u->d->n_missing > 0 && size <= u->d->largest)
 		u->file = bsearch(&path, u->d->missing, u->d->n_missing,
 		    sizeof(*u->d->missing), by_path);
 	if (u->file != NULL && u->file->is_here)
@@ -100,13 +99,11 @@ on_end(void *arg)
 }
 
 bool
-unpack_start(struct unpack *u, struct download *d, const struct manifest *m,
-    struct why *why)
+unpack_start(struct unpack *u, struct download *d, struct why *why)
 {
 	const struct ustar_handler v = { on_file, on_bytes, on_end, u };
 
-	*u =
-	    (struct unpack){ .d = d, .m = m, .left = d->n_missing, .why = why };
+	*u = (struct unpack){ .d = d, .left = d->n_missing, .why = why };
 	u->reader = ustar_reader_new(&v);
 	return u->reader != NULL || why_memory(why);
 }
@@ -187,10 +184,11 @@ request_step(void *arg, size_t i, struct fetcher_request **request)
 }
 
 static void
-request_run(struct unpack_request *r, struct source *s)
+request_run(
+    struct unpack_request *r, struct source *s, const struct manifest *m)
 {
 	const struct fetcher_file wanted = { .path = MANIFEST_ARCHIVE,
-		.max = archive_max(r->unpack.m),
+		.max = archive_max(m),
 		.body = on_body,
 		.arg = r };
 	struct fetcher *c = r->unpack.d->fetcher;
@@ -206,10 +204,10 @@ unpack_archive(struct download *d, struct source *s, const struct manifest *m,
 {
 	struct unpack_request r = { .too_late = false };
 	const struct source before = *s;
-	bool started = unpack_start(&r.unpack, d, m, why);
+	bool started = unpack_start(&r.unpack, d, why);
 
 	if (started)
-		request_run(&r, s);
+		request_run(&r, s, m);
 	s->failures = before.failures;
 	s->late_ms = before.late_ms;
 	if (r.too_late)

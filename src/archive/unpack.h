@@ -24,20 +24,17 @@ unpack_is_worth(const struct manifest *m, size_t n_missing, uint64_t to_come);
 /* An archive on its way, in constant memory. */
 struct unpack {
 	struct download *d;
-	const struct manifest *m;
 	struct ustar_reader *reader;
 	struct download_file *file; /* that comes; NULL: not wanted */
 	struct store_object *object;
-	uint64_t size; /* of the member, as its header says */
-	uint64_t got;  /* bytes of the object so far */
-	size_t left;   /* files that are still missing */
-	bool local;    /* the store is at fault, see *why */
+	uint64_t got; /* bytes of the object so far */
+	size_t left;  /* files that are still missing */
+	bool local;   /* the store is at fault, see *why */
 	struct why *why;
 };
 
-/* d is planned for m. False: out of memory. unpack_stop is due in any case. */
-bool unpack_start(struct unpack *u, struct download *d,
-    const struct manifest *m, struct why *why);
+/* d is planned. False: out of memory. unpack_stop is due in any case. */
+bool unpack_start(struct unpack *u, struct download *d, struct why *why);
 
 /* The next bytes, for a struct unpack; false: there is no sense in more. */
 bool unpack_bytes(void *unpack, struct slice bytes);

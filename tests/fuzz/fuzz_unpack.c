@@ -200,7 +200,7 @@ unpack(uint8_t have, size_t piece, struct slice archive)
 	}
 	assert(download_plan(&d, &list));
 	read_plainly(&r, &d, archive);
-	assert(unpack_start(&u, &d, &list, &why));
+	assert(unpack_start(&u, &d, &why));
 	while (archive.len > 0) {
 		size_t n = archive.len < piece ? archive.len : piece;
 

@@ -87,7 +87,7 @@ want(const char *const *words)
 	buf_init(&unpacking.tar, TAR_MAX);
 	unpacking.writer =
 	    (struct ustar_writer){ .sink = tar_append, .arg = &unpacking.tar };
-	assert_true(unpack_start(&unpacking.u, &unpacking.d, m, &archive.why));
+	assert_true(unpack_start(&unpacking.u, &unpacking.d, &archive.why));
 }
 
 #define WANT(...) want((const char *const[]){ __VA_ARGS__, NULL })
