@@ -292,7 +292,7 @@ is_mirrors(const char *path)
 		read = state_read(s, &st, &why);
 	store_close(&s);
 	if (read == STATE_NONE || (read == STATE_READ && !st.is_mirror)) {
-		printf("mirror: %s: skipped: %s\n", path,
+		log_info("%s: skipped: %s", path,
 		    read == STATE_NONE ? "nothing is mirrored in it yet"
 				       : "its author publishes into it");
 		return false;

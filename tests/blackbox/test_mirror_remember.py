@@ -163,11 +163,11 @@ def test_all(many, origin):
     done = carnation("mirror", "--all", many)
     assert done.returncode == 3, done
     lines = done.stdout.splitlines()
-    assert len(lines) == 3, done
+    assert len(lines) == 2, done
     assert "serial 1 -> 2" in lines[0] and "now serving 2" in lines[0]
     assert "REFUSED serial" in lines[1] or "REFUSED" in lines[1]
-    assert lines[2] == f"mirror: {many}/d-author: skipped: its author " \
-        "publishes into it"
+    assert f"{many}/d-author: skipped: its author publishes into it\n" in \
+        done.stderr
     assert "no source has a manifest" in done.stderr
 
 
@@ -181,7 +181,7 @@ def test_all_with_nothing_new(many, origin):
     subprocess.run(["rm", "-r", many / "b-gone"], check=True)
     assert carnation("mirror", "--all", many).returncode == 0
     done = carnation("mirror", "--all", many, "--json")
-    assert json.loads(done.stdout.splitlines()[0])["result"] == "same"
+    assert json.loads(done.stdout)["result"] == "same"
 
 
 def test_one_fault_does_not_stop_the_others(many, origin):
