@@ -101,20 +101,15 @@ found_check(struct found *f, const struct store *s, const struct state *st,
     uint64_t allowed, struct why *why)
 {
 	const struct keyring_key *signer;
-	enum found_result v = FOUND_FORGED;
+	enum manifest_result opened =
+	    manifest_open(buf_view(&f->text), &st->ring, &signer, &f->m, why);
+	enum found_result v =
+	    opened == MANIFEST_UNSOUND ? FOUND_UNSOUND : FOUND_FORGED;
 
-	switch (
-	    manifest_open(buf_view(&f->text), &st->ring, &signer, &f->m, why)) {
-	case MANIFEST_UNSIGNED:
-		break;
-	case MANIFEST_UNSOUND:
-		v = FOUND_UNSOUND;
-		break;
-	case MANIFEST_GOOD:
-		f->held = true;
+	f->held = opened == MANIFEST_GOOD;
+	if (f->held) {
 		f->signer = *signer;
 		v = opened_check(f, st, allowed, why);
-		break;
 	}
 	if (v == FOUND_NEWER || v == FOUND_SAME || s == NULL ||
 	    !is_kept(s, buf_view(&f->text)))

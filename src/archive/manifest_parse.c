@@ -34,12 +34,13 @@ reading_fault(struct reading *r, const char *text, struct slice name)
 
 #define FAULT(r, text) reading_fault((r), (text), SLICE(""))
 
-/* The next line, without its LF, which it must have. */
+/* The next line, without its LF. */
 static bool
 reading_take_line(struct reading *r, struct slice *line)
 {
 	r->line++;
-	return slice_cut(r->rest, '\n', line, &r->rest);
+	return slice_cut(r->rest, '\n', line, &r->rest) ||
+	       FAULT(r, "no line feed at the end");
 }
 
 /* ------------------------------------------------------------- headers */
@@ -262,15 +263,15 @@ take_headers(struct reading *r)
 	struct slice line;
 	size_t next = 0;
 
-	if (!reading_take_line(r, &line) ||
-	    !slice_starts(line, SLICE("# gemini-mirror: ")))
+	if (!reading_take_line(r, &line))
+		return false;
+	if (!slice_starts(line, SLICE("# gemini-mirror: ")))
 		return FAULT(r, "not a manifest: no \"# gemini-mirror: 1\"");
 	if (!slice_equal(line, SLICE("# gemini-mirror: 1")))
 		return FAULT(r, "a manifest of another version than 1");
 	while (slice_starts(r->rest, SLICE("#")))
-		if (!reading_take_line(r, &line))
-			return FAULT(r, "no line feed at the end");
-		else if (!reading_take_header(r, line, &next))
+		if (!reading_take_line(r, &line) ||
+		    !reading_take_header(r, line, &next))
 			return false;
 	r->line++; /* the first of those with a file, if any */
 	if (!reading_skip_to(r, HEADERS, &next))
@@ -310,9 +311,7 @@ take_entries(struct reading *r)
 	size_t at;
 
 	while (r->rest.len > 0)
-		if (!reading_take_line(r, &line))
-			return FAULT(r, "no line feed at the end");
-		else if (!take_entry(r, line))
+		if (!reading_take_line(r, &line) || !take_entry(r, line))
 			return false;
 	if (r->out->n < r->out->files)
 		return FAULT(r, "fewer files than the header says");

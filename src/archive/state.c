@@ -151,15 +151,11 @@ static const struct record trace_rows[] = {
 static void
 state_modernize(struct state *st)
 {
-	bool first = true;
+	size_t pinned = 0;
 
-	for (size_t i = 0; i < st->ring.n; i++) {
-		if (st->ring.key[i].standing != KEYRING_PINNED)
-			continue;
-		if (!first)
+	for (size_t i = 0; i < st->ring.n; i++)
+		if (st->ring.key[i].standing == KEYRING_PINNED && pinned++ > 0)
 			st->ring.key[i].standing = KEYRING_ANNOUNCED;
-		first = false;
-	}
 	st->heard = st->checked;
 }
 
