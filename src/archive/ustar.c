@@ -96,10 +96,8 @@ first_part(struct slice path)
 static void
 octal(uint64_t n, char *out, size_t digits)
 {
-	while (digits > 0) {
+	for (; digits > 0; n /= 8)
 		out[--digits] = (char)('0' + n % 8);
-		n /= 8;
-	}
 }
 
 static bool
@@ -175,10 +173,9 @@ ustar_bytes(struct ustar_writer *w, struct slice bytes)
 bool
 ustar_end(struct ustar_writer *w)
 {
-	if (w->owed > 0 || !put(w, slice_of(zeros, sizeof(zeros))) ||
-	    !put(w, slice_of(zeros, sizeof(zeros))))
+	if (w->owed > 0)
 		return false;
-	while (w->written % USTAR_RECORD != 0)
+	for (int n = 0; n < 2 || w->written % USTAR_RECORD != 0; n++)
 		if (!put(w, slice_of(zeros, sizeof(zeros))))
 			return false;
 	return true;
@@ -193,18 +190,18 @@ enum state {
 	AT_PAX,     /* in records that name the file that follows */
 	AT_BYTES,   /* in a file */
 	AT_PADDING, /* after either: zeros up to a whole block */
-	AT_SECOND,  /* after one empty block */
-	AT_FILLING, /* after both */
+	AT_END,     /* after one empty block: zeros up to a whole record */
+	AT_DONE,
 	AT_FAULT,
 };
 
 struct ustar_reader {
 	struct ustar_handler handler;
 	enum state state;
-	uint64_t at;   /* bytes taken */
-	uint64_t left; /* bytes of the file or of the records to come */
-	unsigned padding;
-	size_t have; /* bytes of the header or of the records that came */
+	uint64_t at;    /* bytes taken */
+	uint64_t left;  /* bytes of the file or of the records to come */
+	uint64_t zeros; /* to come in AT_PADDING or AT_END */
+	size_t have;    /* bytes of the header or of the records that came */
 	union {
 		struct ustar_header header;
 		uint8_t bytes[RECORDS_MAX];
@@ -330,22 +327,24 @@ static void
 after_bytes(struct ustar_reader *r)
 {
 	r->have = 0;
-	r->state = r->padding > 0 ? AT_PADDING : AT_HEADER;
+	r->state = r->zeros > 0 ? AT_PADDING : AT_HEADER;
+}
+
+static bool
+end_file(struct ustar_reader *r, struct why *why)
+{
+	after_bytes(r);
+	return r->handler.end(r->handler.arg) || reader_stopped(r, why);
 }
 
 static bool
 begin_file(struct ustar_reader *r, struct slice path, struct why *why)
 {
-	const struct ustar_handler *v = &r->handler;
-
 	r->pax = false;
 	r->state = AT_BYTES;
-	if (!v->file(v->arg, path, r->left))
+	if (!r->handler.file(r->handler.arg, path, r->left))
 		return reader_stopped(r, why);
-	if (r->left > 0)
-		return true;
-	after_bytes(r);
-	return v->end(v->arg) || reader_stopped(r, why);
+	return r->left > 0 || end_file(r, why);
 }
 
 /* A whole header has come. */
@@ -363,13 +362,17 @@ reader_take_header(struct ustar_reader *r, struct why *why)
 		if (r->pax)
 			return reader_fault(
 			    r, start, why, "no file after its pax record");
-		r->state = AT_SECOND;
+		/* A second one, and what fills the record. */
+		r->zeros = USTAR_BLOCK;
+		while ((r->at + r->zeros) % USTAR_RECORD != 0)
+			r->zeros += USTAR_BLOCK;
+		r->state = AT_END;
 		return true;
 	}
 	what = header_fault(h, &r->left);
 	if (what != NULL)
 		return reader_fault(r, start, why, what);
-	r->padding = ustar_padding(r->left);
+	r->zeros = ustar_padding(r->left);
 	if (h->type == USTAR_PAX) {
 		if (r->pax || r->left == 0 || r->left > RECORDS_MAX)
 			return reader_fault(
@@ -459,57 +462,38 @@ reader_collect(struct ustar_reader *r, struct slice *bytes, size_t want)
 static bool
 take_bytes(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
-	const struct ustar_handler *v = &r->handler;
 	size_t n = bytes->len < r->left ? bytes->len : (size_t)r->left;
 	struct slice part = slice_head(*bytes, n);
 
 	*bytes = slice_skip(*bytes, n);
 	r->at += n;
 	r->left -= n;
-	if (!v->bytes(v->arg, part))
+	if (!r->handler.bytes(r->handler.arg, part))
 		return reader_stopped(r, why);
-	if (r->left > 0)
-		return true;
-	after_bytes(r);
-	return v->end(v->arg) || reader_stopped(r, why);
+	return r->left > 0 || end_file(r, why);
 }
 
 static bool
-take_zeros(struct ustar_reader *r, struct slice *bytes, uint64_t most,
-    struct why *why, const char *otherwise)
+take_zeros(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
-	size_t n = bytes->len < most ? bytes->len : (size_t)most;
+	size_t n = bytes->len < r->zeros ? bytes->len : (size_t)r->zeros;
 
 	if (!all_zero(slice_head(*bytes, n)))
-		return reader_fault(r, r->at, why, otherwise);
+		return reader_fault(r, r->at, why,
+		    r->state == AT_END
+			? "bytes after the end"
+			: "bytes between a file and the next header");
 	*bytes = slice_skip(*bytes, n);
 	r->at += n;
-	return true;
-}
-
-/* The empty blocks at the end: two, and then up to a whole record. */
-static bool
-take_end(struct ustar_reader *r, struct slice *bytes, struct why *why)
-{
-	uint64_t unit = r->state == AT_SECOND ? USTAR_BLOCK : USTAR_RECORD;
-	uint64_t most = (unit - r->at % unit) % unit;
-
-	if (r->state == AT_SECOND && most == 0)
-		most = unit;
-	if (most == 0)
-		return reader_fault(r, r->at, why, "bytes after the end");
-	if (!take_zeros(r, bytes, most, why, "bytes after the end"))
-		return false;
-	if (r->at % unit == 0)
-		r->state = AT_FILLING;
+	r->zeros -= n;
+	if (r->zeros == 0)
+		r->state = r->state == AT_END ? AT_DONE : AT_HEADER;
 	return true;
 }
 
 static bool
 reader_step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 {
-	size_t before = bytes->len;
-
 	switch (r->state) {
 	case AT_HEADER:
 		return !reader_collect(r, bytes, USTAR_BLOCK) ||
@@ -520,16 +504,10 @@ reader_step(struct ustar_reader *r, struct slice *bytes, struct why *why)
 	case AT_BYTES:
 		return take_bytes(r, bytes, why);
 	case AT_PADDING:
-		if (!take_zeros(r, bytes, r->padding, why,
-			"bytes between a file and the next header"))
-			return false;
-		r->padding -= (unsigned)(before - bytes->len);
-		if (r->padding == 0)
-			r->state = AT_HEADER;
-		return true;
-	case AT_SECOND:
-	case AT_FILLING:
-		return take_end(r, bytes, why);
+	case AT_END:
+		return take_zeros(r, bytes, why);
+	case AT_DONE:
+		return reader_fault(r, r->at, why, "bytes after the end");
 	case AT_FAULT:
 		break;
 	}
@@ -550,7 +528,7 @@ ustar_reader_end(struct ustar_reader *r, struct why *why)
 {
 	if (r->state == AT_FAULT)
 		return reader_stopped(r, why);
-	if (r->state != AT_FILLING || r->at % USTAR_RECORD != 0)
+	if (r->state != AT_DONE)
 		return reader_fault(r, r->at, why, "the archive is cut short");
 	return true;
 }
