@@ -297,7 +297,9 @@ trace_write(
 		return false;
 	buf_init(&text, TRACE_MAX);
 	ok = trace_format(st, &m, now, &text)
-		 ? store_write_trace(s, buf_view(&text), why)
+		 ? store_put_file(s, s->root, STORE_TRACE, buf_view(&text),
+		       STORE_FILE_MODE) ||
+		       store_fault(s, why, STORE_TRACE, NULL)
 		 : why_set(why, "the trace is too long");
 	buf_fini(&text);
 	manifest_fini(&m);

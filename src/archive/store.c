@@ -191,34 +191,13 @@ has_hard_links(struct store *s, struct why *why)
 	s->since = st.st_mtim;
 	store_tmp_name(s, "link", link);
 	ok = linkat(s->tmp, file, s->tmp, link, 0) == 0 ||
-	     (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS &&
-		 errno != EMLINK);
-	if (!ok)
-		(void)store_fault(s, why, "",
-		    "the file system has no hard links, which a store "
-		    "needs");
+	     store_fault(s, why, "",
+		 errno == ENOSPC ? NULL
+				 : "the file system has no hard links, which a "
+				   "store needs");
 	(void)unlinkat(s->tmp, link, 0);
 	(void)unlinkat(s->tmp, file, 0);
 	return ok;
-}
-
-/* The lock file, locked; -1 and errno, which is EWOULDBLOCK when somebody has it. */
-static int
-take_lock(struct store *s)
-{
-	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
-	int fd = openat(s->root, STORE_LOCK, FLAGS, STORE_LOCK_MODE);
-	struct stat st;
-
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
-		(void)fchmod(fd, STORE_LOCK_MODE);
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		store_shut(fd);
-		return -1;
-	}
-	return fd;
 }
 
 static bool
@@ -234,24 +213,28 @@ store_prepare(struct store *s, struct why *why)
 enum result
 store_lock(struct store *s, struct why *why)
 {
+	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
+	bool locked, busy;
+	int fd;
+
 	if (s->lock != -1)
 		return RESULT_GOOD;
-	s->lock = take_lock(s);
-	if (s->lock == -1 && errno == EWOULDBLOCK) {
-		(void)store_fault(
-		    s, why, "", "in use by another run: try again later");
-		return RESULT_FAILED;
-	}
-	if (s->lock == -1) {
-		(void)store_fault(s, why, STORE_LOCK, NULL);
-		return RESULT_LOCAL;
-	}
-	if (store_prepare(s, why))
+	fd = openat(s->root, STORE_LOCK, FLAGS, STORE_LOCK_MODE);
+	/* One of another user's stays as it is. */
+	if (fd != -1)
+		(void)fchmod(fd, STORE_LOCK_MODE);
+	locked = fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	busy = fd != -1 && !locked && errno == EWOULDBLOCK;
+	s->lock = fd;
+	if (!locked)
+		(void)store_fault(s, why, busy ? "" : STORE_LOCK,
+		    busy ? "in use by another run: try again later" : NULL);
+	if (locked && store_prepare(s, why))
 		return RESULT_GOOD;
 	store_shut(s->tmp);
 	store_shut(s->lock);
 	s->tmp = s->lock = -1;
-	return RESULT_LOCAL;
+	return busy ? RESULT_FAILED : RESULT_LOCAL;
 }
 
 /* Files and directories of a store: made, put in place, swept away. */

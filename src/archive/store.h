@@ -205,7 +205,4 @@ bool store_prune(struct store *s, const struct store_keeping *keep,
 bool store_retract(struct store *s, uint64_t *serial, size_t *n,
     unsigned wait_s, struct why *why);
 
-/* The file that is served as mirror/trace: written atomically. */
-bool store_write_trace(struct store *s, struct slice text, struct why *why);
-
 #endif

@@ -266,57 +266,50 @@ archive_all(struct archive *a, struct slice bytes)
 	return (written || archive_manifest(a, bytes)) && ustar_end(&a->ustar);
 }
 
-/* Under a name of tmp/. */
 static bool
-write_archive(struct archive *a, struct slice bytes, char tmp[STORE_NAME_SIZE])
+write_archive(struct archive *a, int fd, struct slice bytes)
 {
-	int fd = store_tmp_file(a->store, tmp);
 	bool ok;
 
 	a->tar = fd == -1 ? NULL : fdopen(fd, "w");
 	if (a->tar == NULL) {
 		store_shut(fd);
-		return store_fault(a->store, a->why, STORE_TMP, NULL);
+		return false;
 	}
 	(void)setvbuf(a->tar, a->out, _IOFBF, sizeof(a->out));
 	ok = fchmod(fd, STORE_OBJECT_MODE) == 0 && archive_all(a, bytes);
-	if (fclose(a->tar) != 0)
-		ok = false;
-	if (!ok && a->why->text[0] == '\0')
-		(void)store_fault(a->store, a->why, MANIFEST_ARCHIVE, NULL);
-	return ok;
+	return fclose(a->tar) == 0 && ok;
 }
 
 /* Puts it into a release that is on the disk. The archive itself is not waited for:
- * nothing that is served depends on it, its members are hashed by each mirror that fetches it,
- * and one that a power cut has shortened is made again. */
+ * nothing that is served depends on it, each mirror that fetches it hashes its
+ * members, and one that a power cut has shortened is made again. */
 static bool
 store_archive(struct store *s, int release, const struct manifest *m,
     struct slice bytes, struct why *why)
 {
 	struct archive *a = calloc(1, sizeof(*a));
-	char tmp[STORE_NAME_SIZE] = "";
-	int mirror;
-	bool ok;
+	char tmp[STORE_NAME_SIZE];
+	int mirror = store_dir_open(release, "mirror");
+	bool ok = a != NULL && mirror != -1;
 
-	if (a == NULL)
-		return store_fault(s, why, STORE_TMP, strerror(ENOMEM));
 	why_clear(why);
-	*a = (struct archive){ .store = s,
-		.m = m,
-		.why = why,
-		.ustar = { .sink = sink, .arg = a } };
-	ok = write_archive(a, bytes, tmp);
 	if (ok) {
-		mirror = store_dir_open(release, "mirror");
-		ok = mirror != -1 && renameat(s->tmp, tmp, mirror,
-					 last_of(MANIFEST_ARCHIVE)) == 0;
-		if (!ok)
+		*a = (struct archive){ .store = s,
+			.m = m,
+			.why = why,
+			.ustar = { .sink = sink, .arg = a } };
+		ok = write_archive(a, store_tmp_file(s, tmp), bytes) &&
+		     renameat(s->tmp, tmp, mirror, last_of(MANIFEST_ARCHIVE)) ==
+			 0;
+		if (!ok && why->text[0] == '\0')
 			(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
-		store_shut(mirror);
+		if (!ok)
+			(void)unlinkat(s->tmp, tmp, 0);
+	} else {
+		(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
 	}
-	if (!ok && tmp[0] != '\0')
-		(void)unlinkat(s->tmp, tmp, 0);
+	store_shut(mirror);
 	free(a);
 	return ok;
 }
@@ -529,11 +522,4 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 		return store_fault(s, why, STORE_CURRENT, NULL);
 	store_drop_archives(s);
 	return true;
-}
-
-bool
-store_write_trace(struct store *s, struct slice text, struct why *why)
-{
-	return store_put_file(s, s->root, STORE_TRACE, text, STORE_FILE_MODE) ||
-	       store_fault(s, why, STORE_TRACE, NULL);
 }
