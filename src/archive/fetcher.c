@@ -273,17 +273,6 @@ fetcher_start(struct fetcher_request *e, struct fetcher *c, struct source *s,
 		.source = s,
 		.wanted = *o,
 		.not_before_ms = s->paused_ms };
-	e->limits = (struct exchange_limits){ .silence_ms = FETCHER_HEADER_MS,
-		.total_ms = o->total_ms != 0 ? o->total_ms
-					     : FETCHER_FILE_MS +
-						   o->max / FETCHER_RATE * 1000,
-		.floor = FETCHER_FLOOR,
-		.window_ms = FETCHER_WINDOW_MS,
-		.names = c->names,
-		.proxy = c->proxy,
-		.rate = &c->rate,
-		.local = &c->local };
-	c->rate.per_s = c->limit_rate;
 	e->handler = (struct fetch_handler){ .trust = fetcher_trusts,
 		.header = fetcher_header,
 		.body = fetcher_body,
@@ -400,13 +389,25 @@ conclude(struct fetcher_request *e, enum fetch_result result, struct why *why)
 static bool
 fetcher_connect(struct fetcher_request *e, struct why *why)
 {
+	const struct fetcher_file *o = &e->wanted;
+	struct fetcher *c = e->fetcher;
+	const struct exchange_limits limits = { .silence_ms = FETCHER_HEADER_MS,
+		.total_ms = o->total_ms != 0 ? o->total_ms
+					     : FETCHER_FILE_MS +
+						   o->max / FETCHER_RATE * 1000,
+		.floor = FETCHER_FLOOR,
+		.window_ms = FETCHER_WINDOW_MS,
+		.names = c->names,
+		.proxy = c->proxy,
+		.rate = &c->rate,
+		.local = &c->local };
+
 	e->status = 0;
 	e->ended = FETCHER_STOPPED;
 	if (e->begun_ms == 0)
 		e->begun_ms = clock_ms();
-	e->fetcher->requests++;
-	e->x = exchange_new(
-	    &e->target, e->fetcher->tls, &e->limits, &e->handler, why);
+	c->requests++;
+	e->x = exchange_new(&e->target, c->tls, &limits, &e->handler, why);
 	return e->x != NULL;
 }
 
@@ -538,11 +539,11 @@ fetcher_to_digest(void *digest, struct slice bytes)
 
 enum fetcher_result
 fetcher_text(struct fetcher *c, struct source *s, const char *path,
-    uint64_t total_ms, struct buf *out, bool *cut, struct why *why)
+    struct buf *out, bool *cut, struct why *why)
 {
 	const struct fetcher_file wanted = { .path = path,
 		.max = out->max - out->len,
-		.total_ms = total_ms,
+		.total_ms = FETCHER_TEXT_MS,
 		.body = fetcher_to_buf,
 		.arg = out };
 	enum fetcher_result result = fetcher_get(c, s, &wanted, cut, why);
@@ -550,12 +551,4 @@ fetcher_text(struct fetcher *c, struct source *s, const char *path,
 	if (out->failed)
 		why_memory(why);
 	return result;
-}
-
-enum fetcher_result
-fetcher_manifest(struct fetcher *c, struct source *s, struct buf *out,
-    bool *cut, struct why *why)
-{
-	return fetcher_text(
-	    c, s, MANIFEST_PATH, FETCHER_MANIFEST_MS, out, cut, why);
 }

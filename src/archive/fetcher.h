@@ -113,7 +113,7 @@ enum {
 	    60 * 1000,       /* waited for a source's "slow down" (44) */
 	FETCHER_AT_ONCE = 2, /* connections of a download */
 	FETCHER_JOBS_MAX = 16,
-	FETCHER_MANIFEST_MS = 300 * 1000, /* for all of a manifest */
+	FETCHER_TEXT_MS = 300 * 1000, /* for all of a manifest */
 	/* A file may take so long, and longer the more bytes it may have, so
 	 * many a second. */
 	FETCHER_FILE_MS = 120 * 1000,
@@ -130,9 +130,8 @@ struct fetcher {
 	void *arg;
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
 	uint64_t deadline_ms;      /* a moment of clock_ms(): the same */
-	uint64_t limit_rate;       /* bytes a second in all; 0: none */
 	const struct proxy *proxy; /* borrowed; NULL: straight there */
-	struct exchange_rate rate;
+	struct exchange_rate rate; /* over all that it asks */
 	bool local; /* it has no descriptors or memory: the same */
 	/* What was done. */
 	uint64_t requests, resumed, bytes; /* of bodies */
@@ -177,7 +176,6 @@ struct fetcher_request {
 	struct fetcher_file wanted;
 	struct target target;
 	struct exchange *x;
-	struct exchange_limits limits;
 	struct fetch_handler handler;
 	uint64_t not_before_ms;
 	uint64_t begun_ms; /* asked first, after all waiting for "slow down" */
@@ -227,16 +225,11 @@ enum fetcher_result fetcher_get(struct fetcher *c, struct source *s,
 
 /* The same of a file that is appended to out, at most its maximum.
  * FETCHER_STOPPED and out->failed: out of memory. */
-enum fetcher_result
-fetcher_text(struct fetcher *c, struct source *s, const char *path,
-    uint64_t total_ms, struct buf *out, bool *cut, struct why *why);
+enum fetcher_result fetcher_text(struct fetcher *c, struct source *s,
+    const char *path, struct buf *out, bool *cut, struct why *why);
 
 /* For fetcher_file.body: appends to a buf; adds to a digest. */
 bool fetcher_to_buf(void *buf, struct slice bytes);
 bool fetcher_to_digest(void *digest, struct slice bytes);
-
-/* The same of the source's manifest (out of MANIFEST_MAX). */
-enum fetcher_result fetcher_manifest(struct fetcher *c, struct source *s,
-    struct buf *out, bool *cut, struct why *why);
 
 #endif

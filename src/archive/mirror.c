@@ -372,7 +372,7 @@ mirror_steps(struct mirror_work *w, struct mirror_outcome *out)
 	if (st->proxy[0] != '\0' && !proxy_parse(st->proxy, &proxy, &out->why))
 		return RESULT_USAGE;
 	w->fetcher->proxy = st->proxy[0] != '\0' ? &proxy : NULL;
-	w->fetcher->limit_rate = st->limit_rate;
+	w->fetcher->rate.per_s = st->limit_rate;
 	if (!fetcher_open(w->fetcher, &out->why))
 		return RESULT_LOCAL;
 	sources_of(w->sources, w->store, w->state);

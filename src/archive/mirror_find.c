@@ -295,7 +295,8 @@ source_ask(struct search *g, struct source *s)
 	bool cut;
 
 	found_init(&f);
-	switch (fetcher_manifest(w->fetcher, s, &f.text, &cut, &why)) {
+	switch (
+	    fetcher_text(w->fetcher, s, MANIFEST_PATH, &f.text, &cut, &why)) {
 	case FETCHER_DONE:
 		search_judge(g, s, &f, cut ? &why : NULL);
 		break;
@@ -342,11 +343,10 @@ pending_settle(struct search *g)
 	if (s == NULL || g->tally.heard || fetcher_stopped(w->fetcher))
 		return;
 	buf_init(&text, TRACE_MAX);
-	g->tally.heard =
-	    fetcher_text(w->fetcher, s, MIRROR_TRACE, FETCHER_HEADER_MS, &text,
-		&cut, &why) == FETCHER_DONE &&
-	    trace_parse(buf_view(&text), &trace) &&
-	    mirror_trace_counts(&trace, g->origin, w->state->host);
+	g->tally.heard = fetcher_text(w->fetcher, s, MIRROR_TRACE, &text, &cut,
+			     &why) == FETCHER_DONE &&
+			 trace_parse(buf_view(&text), &trace) &&
+			 mirror_trace_counts(&trace, g->origin, w->state->host);
 	buf_fini(&text);
 }
 

@@ -87,7 +87,8 @@ prepare_url(
 	if (!manifest_origin(slice_str(url), source.base))
 		return why_set(why, "not the URL of a capsule");
 	buf_init(&text, MANIFEST_MAX);
-	ok = fetcher_manifest(c, &source, &text, &cut, why) == FETCHER_DONE &&
+	ok = fetcher_text(c, &source, MANIFEST_PATH, &text, &cut, why) ==
+		 FETCHER_DONE &&
 	     manifest_open(buf_view(&text), &s->known.ring, NULL, &m, why) ==
 		 MANIFEST_GOOD;
 	buf_fini(&text);
@@ -99,8 +100,8 @@ prepare_url(
 	buf_init(&text, SOURCES_LIST_MAX);
 	e = manifest_find(&m, SOURCES_LIST);
 	if (e != NULL)
-		ok = fetcher_text(c, &source, SOURCES_LIST, SURVEY_FILE_MS,
-			 &text, &cut, why) == FETCHER_DONE;
+		ok = fetcher_text(c, &source, SOURCES_LIST, &text, &cut, why) ==
+		     FETCHER_DONE;
 	digest_sha256(buf_view(&text), digest);
 	if (e != NULL && ok)
 		ok = digest_equal(digest, e->digest) ||
@@ -613,14 +614,15 @@ static enum result
 survey_prepare(struct survey *s, struct fetcher *c,
     const struct survey_options *o, struct why *why)
 {
+	const char *proxy = o->proxy != NULL ? o->proxy : s->known.proxy;
+
 	if (o->store != NULL && !prepare_store(s, o->store, why))
 		return RESULT_LOCAL;
 	for (size_t i = 0; i < o->n_keys; i++)
 		(void)keyring_pin(&s->known.ring, &o->keys[i]);
 	c->timeout_ms = SURVEY_TIMEOUT_MS;
-	c->proxy = o->proxy;
-	if (c->proxy == NULL && s->known.proxy[0] != '\0') {
-		if (!proxy_parse(s->known.proxy, &s->proxy, why))
+	if (proxy[0] != '\0') {
+		if (!proxy_parse(proxy, &s->proxy, why))
 			return RESULT_LOCAL;
 		c->proxy = &s->proxy;
 	}

@@ -29,7 +29,7 @@ struct survey_options {
 	const char *url;   /* the origin or a mirror: they are fetched there */
 	const struct signify_key *keys;
 	size_t n_keys;
-	const struct proxy *proxy; /* NULL: the one that the store remembers */
+	const char *proxy; /* "": none; NULL: what the store remembers */
 	const volatile sig_atomic_t *stop;
 };
 

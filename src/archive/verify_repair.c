@@ -87,7 +87,8 @@ host_open(struct host *h, struct buf *text)
 	enum result result;
 	bool cut;
 
-	got = fetcher_manifest(&h->fetcher, &h->source, text, &cut, why);
+	got = fetcher_text(
+	    &h->fetcher, &h->source, MANIFEST_PATH, text, &cut, why);
 	if (got != FETCHER_DONE) {
 		why_at(why, "%s" MANIFEST_PATH, h->source.base);
 		if (got == FETCHER_STOPPED)
@@ -272,7 +273,8 @@ heal_manifest(struct store *s, const struct state *st, struct fetcher *f,
 	    VERIFY_SOUND)
 		return RESULT_GOOD;
 	buf_reset(&l->text);
-	if (fetcher_manifest(f, from, &l->text, &cut, why) == FETCHER_DONE &&
+	if (fetcher_text(f, from, MANIFEST_PATH, &l->text, &cut, why) ==
+		FETCHER_DONE &&
 	    verify_open_list(st, &st->ring, serial, l, why))
 		return store_put_manifest(s, serial, buf_view(&l->text), why)
 			   ? RESULT_GOOD

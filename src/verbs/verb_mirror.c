@@ -229,9 +229,7 @@ mirror_options_of(struct mirror_job *j)
 		.max_files = j->max_files,
 		.limit_rate =
 		    j->limit_rate != NOT_GIVEN ? &j->limit_rate : NULL,
-		.proxy = j->proxy == NULL || strcmp(j->proxy, "none") != 0
-			     ? j->proxy
-			     : "",
+		.proxy = j->proxy,
 		.strict_tls = j->strict_tls ? &yes
 			      : j->lax_tls  ? &no
 					    : NULL,
@@ -406,12 +404,10 @@ survey(struct mirror_job *j)
 		.keys = j->keys, .n_keys = j->key_words.n, .stop = &stopping
 	};
 	enum result result = survey_place(j, &o);
-	struct proxy proxy;
 	struct buf page;
 	struct why why;
 
-	if (j->proxy != NULL && proxy_parse(j->proxy, &proxy, &why))
-		o.proxy = &proxy;
+	o.proxy = j->proxy;
 	if (result == RESULT_GOOD)
 		result = keys_read(j);
 	if (result != RESULT_GOOD)
@@ -498,6 +494,8 @@ mirror_verb_run(void *job)
 	struct mirror_job *j = job;
 	enum result result;
 
+	if (j->proxy != NULL && strcmp(j->proxy, "none") == 0)
+		j->proxy = "";
 	signals_handle();
 	if (j->show || changes_keys(j))
 		return memory_run(j);
