@@ -152,7 +152,6 @@ asking_trust(void *arg, struct source *source, const struct cert *c)
 static bool
 asking_start(struct asking *a, struct fetcher *c, struct why *why)
 {
-	const struct manifest *m = &a->manifest;
 	char object[MIRROR_OBJECT_SIZE];
 	struct fetcher_file wanted = { .path = MANIFEST_PATH,
 		.max = MANIFEST_MAX,
@@ -169,8 +168,7 @@ asking_start(struct asking *a, struct fetcher *c, struct why *why)
 		digest_init(&a->digest);
 		mirror_object(a->entry->digest, object);
 		wanted.path = a->by_path ? a->entry->path : object;
-		wanted.max = m->largest < SURVEY_SAMPLE_MAX ? m->largest
-							    : SURVEY_SAMPLE_MAX;
+		wanted.max = SURVEY_SAMPLE_MAX;
 		wanted.body = fetcher_to_digest;
 		wanted.arg = &a->digest;
 	}

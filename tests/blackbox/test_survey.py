@@ -515,6 +515,19 @@ def test_through_the_proxy_that_the_store_remembers(place):
     net.close()
 
 
+def test_past_the_proxy_that_the_store_remembers(net, place):
+    store = store_of(net, place)
+    with Socks(reply=1) as proxy:
+        (store / "state").write_text(
+            (store / "state").read_text().replace("store: 1", "store: 2")
+            + f"proxy: {proxy.url}\n")
+        assert net.survey(store).returncode == 1
+        assert len(proxy.asked) == 3
+        done = net.survey("--proxy", "none", store)
+        assert done.returncode == 0, done
+        assert len(proxy.asked) == 3
+
+
 # ------------------------------------------------------------------ the words
 
 @pytest.mark.parametrize("words, why", [
