@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """`carnation mirror` from the source's archive: many files in one request,
 whatever the archive holds, and file by file what it does not bring."""
+import os
+import re
+
 import pytest
 
 import origin as o
@@ -8,6 +11,7 @@ from harness import wait_for
 from mirroring import fresh, key, mirror, origin, page, second  # noqa: F401
 from signed import (ARCHIVE, BLOCK, MANIFEST, RECORD, as_bytes, member,
                     object_path, padded, sha256, ustar_header)
+from test_fetch_terminal import Terminal
 
 MTIME = 1790000000
 PAGE = 4096
@@ -95,6 +99,39 @@ def test_each_file_comes_once(fresh, many):
     assert (done["requests"], done["new"]) == (2, 59)
     assert done["bytes"] <= len(many.files[MANIFEST]) + len(
         many.files[ARCHIVE])
+
+
+def test_of_another_mirror(fresh, many, second):
+    """The archive of the source of the manifest; the origin is asked for its
+    own manifest alone."""
+    fresh.updated("--key", fresh.pub, url=second.url())
+    assert second.paths == [MANIFEST, ARCHIVE]
+    assert many.paths == [MANIFEST]
+
+
+def test_progress(fresh, origin):
+    """In bytes, within a file too; what turns out to be wrong does not
+    count."""
+    origin.publish({f"p/{i}.bin": bytes([i]) * 100_000 for i in range(5)})
+    files = {as_bytes(p): d for p, d in origin.files.items() if p != ARCHIVE}
+    files[b"p/1.bin"] = b"x" * 100_000
+    bad = served(origin, files=files)
+
+    def slow(talk):
+        talk.header(f"20 {talk.meta}")
+        for at in range(0, len(bad), 20_000):
+            talk.send(bad[at:at + 20_000])
+            talk.origin.closing.wait(0.05)
+    origin.on(ARCHIVE, slow)
+    t = Terminal([*map(str, fresh.words("--key", fresh.pub))], os.environ)
+    t.read_until(b" s left")
+    assert t.finish() == 0
+    shown = re.findall(rb"\r(\d+) of 14 files, ([\d.]+) (KiB|B) of "
+                       rb"([\d.]+) KiB, ", t.seen)
+    assert len({n for n, *_ in shown}) > 1, t.seen
+    assert all(float(a) <= float(b) for _, a, unit, b in shown
+               if unit == b"KiB"), shown
+    assert objects(origin) == ["p/1.bin"]
 
 
 # -------------------------------------------------------- what archives may be
