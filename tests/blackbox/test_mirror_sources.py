@@ -445,15 +445,34 @@ def test_limit_rate(place, fresh, origin, second):
     assert second.paths == [MANIFEST]
 
 
+NO_LOOKUP = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+int getaddrinfo(const char *node, const char *service,
+    const struct addrinfo *hints, struct addrinfo **list)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *,
+	    struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(node, "127.0.0.1") != 0)
+		abort();
+	return real(node, service, hints, list);
+}
+"""
+
+
 def test_through_a_proxy(place, key, origin):
-    """It gets the names, and nobody else does: there is no other way there."""
+    """It gets the names, and nobody else does: not even a name server."""
     origin.author = Author(key, origin.url(host="capsule.invalid"), CAPSULE)
     origin.publish()
     mirror = Mirror(place, origin, key, "hidden")
     with Socks({"capsule.invalid": ("127.0.0.1", origin.port)}) as proxy:
         words = ["--key", mirror.pub, "--proxy", proxy.url]
         url = origin.url(host="capsule.invalid")
-        mirror.updated(*words, url=url)
+        for library in built(NO_LOOKUP):
+            mirror.updated(*words, url=url, env=preloaded(library))
         assert set(proxy.asked) == {(3, "capsule.invalid", origin.port)}
         assert len(proxy.asked) == len(origin.log)
         origin.publish(page(2))
