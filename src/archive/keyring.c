@@ -19,20 +19,6 @@ key_remove(struct keyring *k, struct keyring_key *at)
 	memmove(at, at + 1, (size_t)(k->key + k->n - at) * sizeof(*at));
 }
 
-bool
-keyring_drop(struct keyring *k, const struct signify_key *key)
-{
-	struct keyring_key *at = (struct keyring_key *)keyring_find(k, key);
-
-	if (at == NULL)
-		return false;
-	if (at->standing == KEYRING_RETIRED)
-		key_remove(k, at);
-	else
-		at->standing = KEYRING_RETIRED;
-	return true;
-}
-
 /* The first of that standing; NULL: none. */
 static struct keyring_key *
 key_first(struct keyring *k, enum keyring_standing standing)
@@ -110,6 +96,22 @@ announced_withdraw(
 		key_say(said, &at->key, "is announced no more");
 		key_remove(k, at);
 	}
+}
+
+bool
+keyring_drop(struct keyring *k, const struct signify_key *key, struct buf *said)
+{
+	struct keyring_key *at = (struct keyring_key *)keyring_find(k, key);
+
+	if (at == NULL)
+		return false;
+	if (at->standing == KEYRING_RETIRED) {
+		key_remove(k, at);
+		return true;
+	}
+	at->standing = KEYRING_RETIRED;
+	announced_withdraw(k, NULL, said);
+	return true;
 }
 
 void

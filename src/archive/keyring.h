@@ -34,9 +34,11 @@ keyring_find(const struct keyring *k, const struct signify_key *key);
  * retired key makes room, or else the announced one. False: all are pinned. */
 bool keyring_pin(struct keyring *k, const struct signify_key *key);
 
-/* A key that counts is retired: what it has signed stays readable; one that is
- * retired already is forgotten. False: it was not there. */
-bool keyring_drop(struct keyring *k, const struct signify_key *key);
+/* A key that counts is retired: what it has signed stays readable; what is
+ * announced, perhaps by it, is withdrawn, and said in a line. One that is retired
+ * already is forgotten. False: it was not there. */
+bool keyring_drop(
+    struct keyring *k, const struct signify_key *key, struct buf *said);
 
 /* A manifest was accepted: its signer is pinned, and retires all others when it
  * was announced before; its next-key (NULL: none) replaces whatever was

@@ -414,7 +414,7 @@ key_drop(struct keyring *ring, const char *word, struct buf *said)
 		return verb_misused("--drop-key %s: no other key is pinned: "
 				    "give the author's new one with --add-key",
 		    word);
-	if (!keyring_drop(ring, &key))
+	if (!keyring_drop(ring, &key, said))
 		return verb_misused("--drop-key %s: no such key here", word);
 	key_note(said, &key,
 	    keyring_find(ring, &key) != NULL

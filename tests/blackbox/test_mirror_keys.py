@@ -159,6 +159,20 @@ def test_an_announced_key_is_no_pinned_one(mirror, origin, key):
     assert ring(mirror) == [(key.public, "pinned"), (new.public, "retired")]
 
 
+def test_a_stolen_key_takes_its_announcement_along(mirror, origin, key):
+    """Or the thief's next key would retire the author's new one."""
+    thief, new = Key.new("thief"), Key.new("capsule-2")
+    origin.publish(page(2), next_key=thief.public)
+    mirror.updated()
+    done = memory(mirror, "--add-key", new.public, "--drop-key",
+                  key.number.hex())
+    assert f"key {thief.public} is announced no more" in done.stdout
+    assert ring(mirror) == [(new.public, "pinned"), (key.public, "retired")]
+    origin.author.key = thief
+    origin.publish(page(3))
+    assert "not trusted here" in mirror.refused()
+
+
 STRANGER = Key("x", b"12345678", Key.new("x").private).public
 
 

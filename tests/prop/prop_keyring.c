@@ -50,7 +50,7 @@ drop_any(struct keyring *k)
 	const struct signify_key key = any_key();
 	bool there = keyring_find(k, &key) != NULL;
 
-	assert_true(keyring_drop(k, &key) == there);
+	assert_true(keyring_drop(k, &key, NULL) == there);
 	assert_true(keyring_find(k, &key) == NULL ||
 		    keyring_find(k, &key)->standing == KEYRING_RETIRED);
 }

@@ -180,13 +180,34 @@ test_pinning_and_dropping(void **state)
 	accept(2, 0);
 	pin(1); /* the operator knows better */
 	check_ring("1 2");
-	assert_true(keyring_drop(&ring, &one));
+	assert_true(keyring_drop(&ring, &one, NULL));
 	check_ring("1r 2"); /* what it signed is still kept */
-	assert_true(keyring_drop(&ring, &one));
+	assert_true(keyring_drop(&ring, &one, NULL));
 	check_ring("2");
-	assert_false(keyring_drop(&ring, &one));
+	assert_false(keyring_drop(&ring, &one, NULL));
 	assert_null(keyring_find(&ring, &one));
 	assert_ptr_equal(keyring_find(&ring, &two), &ring.key[0]);
+}
+
+/* A thief's announcement goes with the key that was stolen. */
+static void
+test_what_a_dropped_key_announced(void **state)
+{
+	const struct signify_key stolen = a_key(1), next = a_key(2);
+
+	(void)state;
+	pin(1);
+	accept(1, 2);
+	pin(3);
+	buf_reset(&said);
+	assert_true(keyring_drop(&ring, &stolen, &said));
+	check_ring("1r 3");
+	assert_true(says("is announced no more"));
+	/* An announced key that is dropped stays out. */
+	accept(3, 2);
+	assert_true(keyring_drop(&ring, &next, NULL));
+	accept(3, 2);
+	check_ring("1r 3 2r");
 }
 
 static void
@@ -224,6 +245,7 @@ main(void)
 		ring_test(test_pinned_keys_do_not_retire_each_other),
 		ring_test(test_what_is_retired_is_not_announced_again),
 		ring_test(test_pinning_and_dropping),
+		ring_test(test_what_a_dropped_key_announced),
 		ring_test(test_a_full_ring),
 	};
 
