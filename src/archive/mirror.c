@@ -257,23 +257,22 @@ static enum result
 mirror_follow(const struct mirror_work *w, struct mirror_found *f,
     enum mirror_answer answer, struct mirror_outcome *out)
 {
-	struct repair repair = { 0 };
 	enum result result = RESULT_LOCAL;
 	size_t lacking = 0;
+	bool recorded;
 
-	if (repair_discard(&repair, w->store, w->state, &out->why))
+	if (repair_discard(w->store, &recorded, &out->why))
 		result = answer == ANSWER_NEWER
 			     ? mirror_take(w, f, false, out)
-			     : mirror_mend(w, f, repair.recorded, out);
-	if (result == RESULT_GOOD &&
-	    !repair_releases(
-		&repair, w->store, w->fetcher, w->sources, &lacking, &out->why))
+			     : mirror_mend(w, f, recorded, out);
+	if (result == RESULT_GOOD && recorded &&
+	    !repair_releases(w->store, w->state, w->fetcher, w->sources,
+		&lacking, &out->why))
 		result = RESULT_LOCAL;
 	if (lacking > 0)
 		mirror_say(w, MIRROR_WARNING,
 		    "older releases lack %zu file%s, which no source has",
 		    lacking, lacking == 1 ? "" : "s");
-	repair_fini(&repair);
 	return result;
 }
 

@@ -493,26 +493,25 @@ release_make(struct publish *p, struct slice sealed, struct report *r)
 static enum result
 release_put(struct publish *p, struct slice sealed, struct report *r)
 {
-	struct repair repair = { .recorded = false };
 	enum result result;
 	size_t lacking = 0;
 	struct why why;
+	bool recorded;
 
-	if (!repair_discard(&repair, p->store, &p->state, &why))
+	if (!repair_discard(p->store, &recorded, &why))
 		result = refuse_why(r, RESULT_LOCAL, &why);
 	else
 		result = publish_source_keep(&p->source, p->store, r);
 	if (result == RESULT_GOOD)
 		result = release_make(p, sealed, r);
-	if (result == RESULT_GOOD &&
-	    !repair_releases(&repair, p->store, NULL, NULL, &lacking, &why))
+	if (result == RESULT_GOOD && recorded &&
+	    !repair_releases(p->store, &p->state, NULL, NULL, &lacking, &why))
 		result = refuse_why(r, RESULT_LOCAL, &why);
 	if (lacking > 0)
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "older releases lack %zu file%s: carnation prune can "
 		    "remove them",
 		    lacking, lacking == 1 ? "" : "s");
-	repair_fini(&repair);
 	return result;
 }
 

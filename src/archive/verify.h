@@ -95,27 +95,17 @@ enum {
 	VERIFY_WRONG_MAX = MANIFEST_FILES_MAX * DIGEST_HEX_SIZE,
 };
 
-/* The releases of a store that has a list of wrong objects. Zeroed. */
-struct repair {
-	bool recorded; /* there is such a list */
-	struct manifest *release;
-	size_t n;
-};
+/* Before a run takes over a release: removes the objects that STORE/wrong lists and
+ * that are wrong indeed (they are hashed again), so that they are fetched. *recorded:
+ * there is such a list. The lock must be held. False and why. */
+bool repair_discard(struct store *s, bool *recorded, struct why *why);
 
-/* Before a run takes over a release: removes the objects on that list that are
- * wrong indeed (they are hashed again), so that they are fetched. The lock must
- * be held. False and why. repair_fini is due in any case. */
-bool repair_discard(
-    struct repair *r, struct store *s, const struct state *st, struct why *why);
-
-/* After it: fetches what the releases lack still (f NULL: from nobody), gives each
- * file its object again, and removes the list (it stays when the fetching was stopped). *lacking
- * counts what no source has. Nothing is done without a list. False and why: the
+/* After it, when there was a list: fetches what the releases lack still (f NULL: from
+ * nobody), gives each file its object again, and removes the list (it stays when the
+ * fetching was stopped). *lacking counts what no source has. False and why: the
  * store cannot be written to. */
-bool repair_releases(struct repair *r, struct store *s, struct fetcher *f,
+bool repair_releases(struct store *s, const struct state *st, struct fetcher *f,
     struct sources *sources, size_t *lacking, struct why *why);
-
-void repair_fini(struct repair *r);
 
 /* Puts the store at path right with what is served at base, its current manifest
  * too: for a store that mirrors nothing. RESULT_GOOD: its current release is whole.

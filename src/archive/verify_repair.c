@@ -11,7 +11,6 @@
 #include "archive/state.h"
 #include "archive/store_internal.h"
 #include "archive/verify.h"
-#include "util/array.h"
 #include "util/fd.h"
 
 /* ----------------------------------------------------------------- a host */
@@ -124,139 +123,85 @@ verify_host(const struct verify_options *o, const char *base,
 	return result;
 }
 
-/* -------------------------------- the list of what is wrong, and a run's part */
+/* ------------------------------ the list of what is wrong, and a run's part */
 
-/* Whatever else is on a line is nobody's hash. */
-static bool
-discard_listed(struct store *s, struct slice list, struct why *why)
+bool
+repair_discard(struct store *s, bool *recorded, struct why *why)
 {
+	int fd = store_file_open(
+	    store_fd(s), STORE_WRONG, &(struct stat){ .st_ino = 0 });
 	struct verify_object o;
-	struct slice line;
-	bool ok = true;
+	struct slice line, rest;
+	struct buf list;
+	bool ok;
 
-	while (ok && slice_line(&list, &line)) {
+	*recorded = fd != -1 || errno != ENOENT;
+	if (!*recorded)
+		return true;
+	buf_init(&list, VERIFY_WRONG_MAX);
+	ok = (fd != -1 && fd_read_all(fd, &list)) ||
+	     store_fault(s, why, STORE_WRONG, NULL);
+	store_shut(fd);
+	/* Whatever else is on a line is nobody's hash. */
+	for (rest = buf_view(&list); ok && slice_line(&rest, &line);) {
 		if (!digest_parse(line, o.digest))
 			continue;
 		verify_look(s, &o);
 		ok = !o.wrong || store_discard(s, o.digest, why);
 	}
-	return ok;
-}
-
-/* Takes l's manifest over. False: out of memory. */
-static bool
-add_release(struct repair *r, struct verify_list *l)
-{
-	struct manifest *grown = array_grow(r->release, r->n, sizeof(*grown));
-
-	if (grown == NULL)
-		return false;
-	r->release = grown;
-	grown[r->n++] = l->m;
-	l->signer = NULL;
-	return true;
-}
-
-/* One whose manifest is lost has no files to fetch. */
-static bool
-add_releases(struct repair *r, const struct store *s, const struct state *st,
-    struct why *why)
-{
-	struct verify_list l = { .signer = NULL };
-	size_t n;
-	uint64_t *serial = store_releases(s, &n);
-	bool ok = serial != NULL || n == 0;
-	struct why unused;
-
-	if (!ok)
-		store_fault(s, why, STORE_RELEASES, NULL);
-	for (size_t i = 0; ok && i < n; i++)
-		ok = verify_open_release(s, st, &st->ring, serial[i], &l,
-			 &unused) != VERIFY_SOUND ||
-		     add_release(r, &l) || why_memory(why);
-	verify_list_fini(&l);
-	free(serial);
-	return ok;
-}
-
-bool
-repair_discard(
-    struct repair *r, struct store *s, const struct state *st, struct why *why)
-{
-	struct stat unused;
-	struct buf list;
-	int fd = store_file_open(store_fd(s), STORE_WRONG, &unused);
-	bool ok;
-
-	if (fd == -1 && errno == ENOENT)
-		return true;
-	r->recorded = true;
-	buf_init(&list, VERIFY_WRONG_MAX);
-	ok = (fd != -1 && fd_read_all(fd, &list)) ||
-	     store_fault(s, why, STORE_WRONG, NULL);
-	store_shut(fd);
-	ok = ok && discard_listed(s, buf_view(&list), why) &&
-	     add_releases(r, s, st, why);
 	buf_fini(&list);
 	return ok;
 }
 
-/* What is not there: by its hash, for only the current release's paths are those of
- * a source. */
+/* What a release lacks: by its hash, for only the current one's paths are those of a
+ * source. */
 static bool
-plan_releases(const struct repair *r, struct download *d)
+repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
+    struct sources *sources, size_t *lacking, bool *stopped, struct why *why)
 {
-	uint64_t current = store_current(d->store);
+	enum download_result result = DOWNLOAD_WHOLE;
+	struct download d = { .fetcher = f, .sources = sources, .store = s };
+	bool ok = download_plan(&d, m) || why_memory(why);
 
-	for (size_t i = 0; i < r->n; i++) {
-		const struct manifest *m = &r->release[i];
-
-		if (m->largest > d->largest)
-			d->largest = m->largest;
-		for (size_t j = 0; j < m->n; j++)
-			if (!store_has(d->store, m->entry[j].digest) &&
-			    !download_add(d, m->entry[j].digest,
-				m->serial == current ? m->entry[j].path : NULL))
-				return false;
-	}
-	download_drop_twins(d);
-	return true;
+	for (size_t i = 0; i < d.n_missing; i++)
+		if (store_current(s) != m->serial)
+			d.missing[i].path = NULL;
+	if (ok && f != NULL)
+		result = download_run(&d, why);
+	*lacking += f != NULL ? d.failures : d.n_missing;
+	*stopped = *stopped || result == DOWNLOAD_STOPPED;
+	download_fini(&d);
+	return ok && result != DOWNLOAD_LOCAL && store_relink(s, m, why);
 }
 
 bool
-repair_releases(struct repair *r, struct store *s, struct fetcher *f,
+repair_releases(struct store *s, const struct state *st, struct fetcher *f,
     struct sources *sources, size_t *lacking, struct why *why)
 {
-	enum download_result result = DOWNLOAD_WHOLE;
-	struct download d = {
-		.fetcher = f, .sources = sources, .store = s, .all = UINT64_MAX
-	};
-	bool ok;
+	struct verify_list l = { .signer = NULL };
+	size_t n;
+	uint64_t current = store_current(s), *serial = store_releases(s, &n);
+	bool stopped = false, ok = serial != NULL || n == 0;
+	struct why unused;
 
 	*lacking = 0;
-	if (!r->recorded)
-		return true;
-	ok = plan_releases(r, &d) || why_memory(why);
-	if (ok && f != NULL)
-		result = download_run(&d, why);
-	*lacking = f != NULL ? d.failures : d.n_missing;
-	download_fini(&d);
-	ok = ok && result != DOWNLOAD_LOCAL;
-	for (size_t i = 0; ok && i < r->n; i++)
-		ok = store_relink(s, &r->release[i], why);
-	if (ok && result != DOWNLOAD_STOPPED &&
-	    unlinkat(store_fd(s), STORE_WRONG, 0) == -1 && errno != ENOENT)
+	if (!ok)
+		store_fault(s, why, STORE_RELEASES, NULL);
+	/* The current one first: it may bring what others lack. One whose
+	 * manifest is lost has no files to fetch. */
+	for (size_t i = 0; ok && i <= n; i++)
+		ok =
+		    (i > 0 && serial[i - 1] == current) ||
+		    verify_open_release(s, st, &st->ring,
+			i == 0 ? current : serial[i - 1], &l,
+			&unused) != VERIFY_SOUND ||
+		    repair_release(s, &l.m, f, sources, lacking, &stopped, why);
+	verify_list_fini(&l);
+	free(serial);
+	if (ok && !stopped && unlinkat(store_fd(s), STORE_WRONG, 0) == -1 &&
+	    errno != ENOENT)
 		ok = store_fault(s, why, STORE_WRONG, NULL);
 	return ok;
-}
-
-void
-repair_fini(struct repair *r)
-{
-	while (r->n > 0)
-		manifest_fini(&r->release[--r->n]);
-	free(r->release);
-	*r = (struct repair){ 0 };
 }
 
 /* --------------------------------------------- a store that mirrors nothing */
@@ -291,9 +236,9 @@ verify_repair(const char *path, const char *base, struct why *why)
 	struct fetcher f = { .tls = NULL };
 	struct sources from = { .n = 0 };
 	struct verify_list l = { .signer = NULL };
-	struct repair r = { .recorded = false };
 	enum result result = RESULT_LOCAL;
 	size_t lacking;
+	bool recorded;
 
 	if (s == NULL)
 		return RESULT_LOCAL;
@@ -305,14 +250,13 @@ verify_repair(const char *path, const char *base, struct why *why)
 	if (result == RESULT_GOOD)
 		result = heal_manifest(s, &st, &f, &from.at[0], &l, why);
 	if (result == RESULT_GOOD &&
-	    (!repair_discard(&r, s, &st, why) ||
-		!repair_releases(&r, s, &f, &from, &lacking, why)))
+	    (!repair_discard(s, &recorded, why) ||
+		!repair_releases(s, &st, &f, &from, &lacking, why)))
 		result = RESULT_LOCAL;
 	if (result == RESULT_GOOD &&
 	    !store_build(s, &l.m, buf_view(&l.text), why))
 		result = lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
 	verify_list_fini(&l);
-	repair_fini(&r);
 	fetcher_close(&f);
 	store_close(&s);
 	return result;
