@@ -326,6 +326,25 @@ def test_publish_on_a_full_disk(place):
     assert end_well(store, *publish(src, store)) > last
 
 
+@small_disk(256)
+def test_rollback_on_a_full_disk(place):
+    """What is to be taken back is taken back: the archive can wait."""
+    src, store = source(place, SMALL), place / "disk/store"
+    for text in ("one", "two"):
+        (src / "index.gmi").write_text(f"# {text}\n")
+        done = carnation(*publish(src, store))
+        assert done.returncode == 0, done.stderr
+    fill(place / "disk/filler", 0)
+    done = carnation("rollback", store)
+    assert done.returncode == 0 and "now serving 1" in done.stdout, done
+    assert "without its archive" in done.stderr
+    assert (store / "current/index.gmi").read_text() == "# one\n"
+    assert list((store / "tmp").iterdir()) == []
+    assert not (store / "current/mirror/capsule.tar").exists()
+    (place / "disk/filler").unlink()
+    assert end_well(store, *publish(src, store)) == 3
+
+
 @small_disk(64)
 def test_mirror_that_would_not_fit_begins_nothing(place):
     store = place / "disk/store"
