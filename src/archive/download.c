@@ -115,7 +115,6 @@ enum {
 /* One file on its way. */
 struct transfer {
 	struct loading *l;
-	struct download *d; /* l's */
 	bool busy;
 	struct download_file *file;
 	struct source *source; /* that is asked; NULL: another is due */
@@ -150,7 +149,7 @@ goes_by_path(const struct transfer *c)
 static struct source *
 source_find(const struct transfer *c, bool slow)
 {
-	struct sources *all = c->d->sources;
+	struct sources *all = c->l->d->sources;
 
 	for (size_t i = 0; i < all->n; i++)
 		if ((c->tried & UINT32_C(1) << i) == 0 &&
@@ -170,7 +169,7 @@ source_choose(struct transfer *c)
 		c->source = source_find(c, true);
 	if (c->source == NULL)
 		return false;
-	c->tried |= UINT32_C(1) << (c->source - c->d->sources->at);
+	c->tried |= UINT32_C(1) << (c->source - c->l->d->sources->at);
 	c->path_first = c->source->by_path;
 	c->way = 0;
 	c->tries = 0;
@@ -201,7 +200,7 @@ transfer_body(void *arg, struct slice bytes)
 static bool
 transfer_start(struct transfer *c, struct why *said)
 {
-	const struct download *d = c->d;
+	const struct download *d = c->l->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
 	char object[MIRROR_OBJECT_SIZE];
 	struct fetcher_file wanted = {
@@ -308,8 +307,8 @@ bytes_handle(struct transfer *c, const char *said)
 	if (goes_by_path(c))
 		c->source->by_path = true;
 	c->file->fault = NULL;
-	c->d->files++;
-	c->d->bytes += c->request.got;
+	c->l->d->files++;
+	c->l->d->bytes += c->request.got;
 	return true;
 }
 
@@ -344,8 +343,8 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 		if (c->too_late) { /* it stays the last resort */
 			source_delay(c->source, c->request.got,
 			    fetcher_took_ms(&c->request));
-			c->tried &=
-			    ~(UINT32_C(1) << (c->source - c->d->sources->at));
+			c->tried &= ~(
+			    UINT32_C(1) << (c->source - c->l->d->sources->at));
 			c->source = NULL;
 		}
 		break;
@@ -359,7 +358,7 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 	if (find_way(c))
 		return false;
 	if (!c->l->local)
-		fail(c->d, c->file);
+		fail(c->l->d, c->file);
 	return true;
 }
 
@@ -372,9 +371,8 @@ transfer_next(struct loading *l, struct transfer *c)
 	struct download *d = l->d;
 
 	while (d->next < d->n_missing) {
-		*c = (struct transfer){
-			.l = l, .d = d, .file = &d->missing[d->next++]
-		};
+		*c =
+		    (struct transfer){ .l = l, .file = &d->missing[d->next++] };
 		if (c->file->is_here)
 			continue;
 		c->file->fault = is_unreached;

@@ -36,8 +36,8 @@ sources_add(struct sources *s, const char *base)
 	s->n++;
 }
 
-static bool
-leads_to(const char *base, const char *host)
+bool
+base_has_host(const char *base, const char *host)
 {
 	struct target t;
 	struct why why;
@@ -55,7 +55,8 @@ sources_add_links(struct sources *s, struct slice page, const char *own)
 
 	while (gemtext_next(&g, &line))
 		if (line.kind == GEMTEXT_LINK &&
-		    manifest_origin(line.url, base) && !leads_to(base, own))
+		    manifest_origin(line.url, base) &&
+		    !base_has_host(base, own))
 			sources_add(s, base);
 }
 

@@ -66,6 +66,9 @@ void sources_add(struct sources *s, const char *base);
  * host that is not to be asked; "" none. */
 void sources_add_links(struct sources *s, struct slice page, const char *own);
 
+/* Whether the host of a base is this one (canonical). */
+bool base_has_host(const char *base, const char *host);
+
 /* Appends the list of the current release to page (of SOURCES_LIST_MAX); a
  * release without one is not an error. False and why. */
 bool sources_list(const struct store *store, struct buf *page, struct why *why);

@@ -7,18 +7,6 @@
 #include "client/target.h"
 #include "util/clock.h"
 
-/* ------------------------------------------------------------- sources */
-
-static bool
-base_has_host(const char *base, const char *host)
-{
-	struct target t;
-	struct why why;
-
-	return target_parse(slice_str(base), &t, &why) == TARGET_OK &&
-	       strcmp(t.host, host) == 0;
-}
-
 /* ---------------------------------------------------------- certificates */
 
 static struct state_pin *
