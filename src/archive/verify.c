@@ -72,31 +72,17 @@ verify_news_of(int error)
 {
 	if (file_is_absent(error))
 		return VERIFY_MISSING;
-	/* A directory, a pipe; one longer than any can be. */
-	if (error == EISDIR || error == EINVAL || error == ENXIO ||
-	    error == EFBIG)
-		return VERIFY_CHANGED;
-	return VERIFY_UNREADABLE;
+	/* Not a regular file; one longer than any can be. */
+	return error == EINVAL || error == EFBIG ? VERIFY_CHANGED
+						 : VERIFY_UNREADABLE;
 }
 
 enum verify_news
 verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE])
 {
-	uint8_t chunk[CHUNK], got[DIGEST_SIZE];
-	struct digest d;
-	ssize_t n;
+	uint8_t got[DIGEST_SIZE];
 
-	if (lseek(fd, 0, SEEK_SET) == -1)
-		return VERIFY_UNREADABLE;
-	digest_init(&d);
-	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0)
-		digest_add(&d, slice_of(chunk, (size_t)n));
-	if (n == -1) {
-		digest_fini(&d);
-		return VERIFY_UNREADABLE;
-	}
-	errno = ENOMEM;
-	if (!digest_end(&d, got))
+	if (!digest_fd(fd, got))
 		return VERIFY_UNREADABLE;
 	return digest_equal(got, digest) ? VERIFY_SOUND : VERIFY_CHANGED;
 }

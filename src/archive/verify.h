@@ -159,8 +159,8 @@ enum result verify_conclude(struct verify_outcome *out);
  * it may be there and good. */
 enum verify_news verify_news_of(int error);
 
-/* VERIFY_SOUND when the bytes of fd, from its start, are of that hash; errno tells
- * why they are VERIFY_UNREADABLE. */
+/* VERIFY_SOUND when what is left to read in fd is of that hash; errno tells why it is
+ * VERIFY_UNREADABLE. */
 enum verify_news verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE]);
 
 /* An object's bytes, into o. */
