@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/array.h"
 #include "util/clock.h"
+#include "util/list.h"
 
 /* What is to be fetched, and whether it was what the manifest says. */
 

@@ -8,7 +8,7 @@
 #include <wctype.h>
 
 #include "client/target.h"
-#include "util/array.h"
+#include "util/list.h"
 
 bool
 manifest_add(

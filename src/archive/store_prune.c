@@ -13,8 +13,8 @@
 
 #include "archive/store_internal.h"
 #include "os/file.h"
-#include "util/array.h"
 #include "util/clock.h"
+#include "util/list.h"
 
 void
 store_serial_name(uint64_t serial, char name[STORE_NAME_SIZE])

@@ -14,7 +14,7 @@
 #include "archive/store_internal.h"
 #include "archive/verify.h"
 #include "os/file.h"
-#include "util/array.h"
+#include "util/list.h"
 
 /* ------------------------------------------------------ manifests, objects */
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "proto/moment.h"
-#include "util/array.h"
 #include "util/buf.h"
+#include "util/list.h"
 
 /* Names come as namespace, this, name: no name of XML holds it. */
 #define SEPARATOR '|'

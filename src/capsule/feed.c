@@ -9,7 +9,7 @@
 #include "capsule/plain.h"
 #include "capsule/policy.h"
 #include "proto/uri.h"
-#include "util/array.h"
+#include "util/list.h"
 
 /* Any name will do: it is cut off again after resolving. */
 #define BASE "gemini://capsule.invalid"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tls/digest.h"
-#include "util/array.h"
+#include "util/list.h"
 
 enum { ID_MAX = 32 * FEED_TARGET_MAX }; /* bytes; each may be escaped */
 

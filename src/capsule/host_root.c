@@ -19,9 +19,9 @@
 #include "capsule/store_layout.h"
 #include "os/file.h"
 #include "proto/request.h"
-#include "util/array.h"
 #include "util/clock.h"
 #include "util/fd.h"
+#include "util/list.h"
 #include "util/secret.h"
 
 static const char *

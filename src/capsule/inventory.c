@@ -14,8 +14,8 @@
 #include "capsule/resolve.h"
 #include "os/file.h"
 #include "proto/uri.h"
-#include "util/array.h"
 #include "util/fd.h"
+#include "util/list.h"
 
 struct inventory_reading {
 	const struct host *host;

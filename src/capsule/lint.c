@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "capsule/lint_internal.h"
-#include "util/array.h"
+#include "util/list.h"
 
 struct lint *
 lint_new(int64_t now)

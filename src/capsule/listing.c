@@ -13,7 +13,6 @@
 
 #include "capsule/resolve.h"
 #include "proto/gemtext.h"
-#include "util/array.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/list.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/array.h"
+#include "util/list.h"
 
 enum { LANG_HINT_MAX = 128 }; /* bytes of language tags in a message */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/array.h"
+#include "util/list.h"
 #include "util/log.h"
 
 enum { REPORT_TEXT_MAX = 2048 }; /* bytes of one message; the rest is cut */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
-#include "util/array.h"
+#include "util/list.h"
 
 /* A directory on the way down: its names, and the position among them. No
  * descriptor is held while its children are visited. */

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* A circular doubly linked list threaded through its members.
- * Depends on libc alone. */
+/* Arrays that grow by one element at a time, and circular doubly linked lists
+ * threaded through their members. Depends on libc alone. */
 #ifndef UTIL_LIST_H
 #define UTIL_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* items, which holds n elements of size bytes, with room for one more: the new
+ * address, to be freed with free(3). NULL when out of memory; items is then
+ * still valid. Room is made whenever n is 0 or a power of two, so that nobody
+ * has to store it: every growth of an array has to go through here. */
+void *array_grow(void *items, size_t n, size_t size);
 
 /* Both the head and, inside each member, the link. */
 struct list {

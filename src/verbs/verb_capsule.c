@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/verb_capsule.h"
+#include "verbs/verbs.h"
 
 #include <stdlib.h>
 #include <string.h>

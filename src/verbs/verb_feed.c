@@ -9,7 +9,6 @@
 #include "os/file.h"
 #include "os/listen.h"
 #include "util/log.h"
-#include "verbs/verb_capsule.h"
 #include "verbs/verbs.h"
 
 enum { FEED_PATH_MAX = 8192, FEED_MODE = 0644 };

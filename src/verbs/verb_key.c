@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/verb_key.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -10,7 +10,6 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "verbs/verb_capsule.h"
 #include "verbs/verbs.h"
 
 enum {

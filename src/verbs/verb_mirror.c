@@ -18,7 +18,6 @@
 #include "os/privs.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "verbs/verb_key.h"
 #include "verbs/verbs.h"
 
 enum {

@@ -16,7 +16,6 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "verbs/verb_key.h"
 #include "verbs/verbs.h"
 
 enum { SHOW_MAX = 256 * 1024, BLOCK = 512, SIZE_TEXT = 16 };

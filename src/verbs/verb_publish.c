@@ -15,7 +15,6 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "verbs/verb_key.h"
 #include "verbs/verbs.h"
 
 enum {

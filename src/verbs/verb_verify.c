@@ -9,11 +9,10 @@
 #include <sys/stat.h>
 
 #include "archive/store.h"
-#include "util/array.h"
 #include "util/clock.h"
 #include "util/json.h"
+#include "util/list.h"
 #include "util/log.h"
-#include "verbs/verb_key.h"
 #include "verbs/verb_mirror.h"
 #include "verbs/verbs.h"
 

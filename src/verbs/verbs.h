@@ -5,6 +5,8 @@
 #define VERBS_VERBS_H
 
 #include "archive/store.h"
+#include "capsule/host.h"
+#include "tls/signify.h"
 #include "util/buf.h"
 #include "util/result.h"
 #include "verbs/args.h"
@@ -75,5 +77,46 @@ char *default_certs_dir(void);
 /* The file known_hosts beside it. The caller frees; NULL when there is no
  * home. */
 char *default_known_hosts(void);
+
+/* ---- verb_key.c: a signing key named on the command line */
+
+enum key_kind {
+	KEY_TEXT, /* the 56 characters of a public key */
+	KEY_PUBLIC,
+	KEY_SECRET,
+};
+
+/* Reads the public key that word names: its text, or a file that holds a public
+ * key, or a secret one without a passphrase, of which nothing is left in memory.
+ * RESULT_USAGE when word is not a key, RESULT_LOCAL when the file cannot be
+ * read. */
+enum result key_read(const char *word, struct signify_key *out,
+    enum key_kind *kind, struct why *why);
+
+/* The same for those who only verify what others signed: warns when the key is a
+ * secret one; a failure is reported as that of the option. */
+enum result
+key_read_public(const char *option, const char *word, struct signify_key *out);
+
+/* Warns when others can read the secret key in that file. */
+void key_check_mode(const char *file);
+
+/* ---- verb_capsule.c: the capsule that a verb of its author works on, with the
+ * configuration of the server or without */
+
+/* Zeroed = closed. */
+struct verb_capsule {
+	struct conf *conf;
+	struct hosts *hosts;
+	struct host *host; /* one of hosts */
+};
+
+/* Opens the capsule in dir, without its capsule.conf. With file (NULL: none), a
+ * carnation.conf, dir is the root of one of its capsules, or stands for the root
+ * of the only one; without, the host is localhost. False, and errors in r;
+ * verb_capsule_close in any case. */
+bool verb_capsule_open(struct verb_capsule *c, const char *file,
+    const char *dir, struct report *r);
+void verb_capsule_close(struct verb_capsule *c);
 
 #endif
