@@ -975,6 +975,15 @@ class Mirror:
         write_state(self.store, self.second, self.author.key,
                     url=self.source.url())
         self.current = self.store / "current"
+        self.words = []
+
+    def repair(self, status=GOOD):
+        """What is reported; the line of carnation mirror is not verify's."""
+        lines = verify(self.store, "--repair", *self.words, status=status)
+        if status == GOOD:
+            check_store(self.store, [self.author.key.public])
+            assert listed(self.store) is None
+        return [line for line in told(lines) if line[:8] != "mirror: "]
 
     def verify(self, status=GOOD):
         lines = verify(self.store, status=status)
@@ -1160,7 +1169,7 @@ def test_a_list_longer_than_json_may_be(place, author):
     assert 2000 < len(extra) < 3200
 
 
-# --------------------------------------------- --repair of an author's store
+# ------------------------------------------------------ --repair of a store
 
 class Own(Mirror):
     """An author's store, and a mirror of it."""
@@ -1168,19 +1177,20 @@ class Own(Mirror):
     def __init__(self, place):
         super().__init__(place)
         write_state(self.store, self.second, self.author.key, mirror=False)
-
-    def repair(self, status=GOOD):
-        lines = verify(self.store, "--repair", "--from", self.source.url(),
-                       status=status)
-        if status == GOOD:
-            check_store(self.store, [self.author.key.public])
-            assert listed(self.store) is None
-        return told(lines)
+        self.words = ["--from", self.source.url()]
 
 
 @pytest.fixture
 def own(place):
     it = Own(place)
+    yield it
+    it.source.close()
+
+
+@pytest.fixture(params=[Own, Mirror], ids=["from", "mirror"])
+def ill(request, place):
+    """Whatever repairs it."""
+    it = request.param(place)
     yield it
     it.source.close()
 
@@ -1225,41 +1235,41 @@ def test_publishing_again_heals_an_authors_store(place):
 @pytest.mark.parametrize("path", ["index.gmi", "a b/café.txt", "new.gmi",
                                   "picture.png", "empty.txt"])
 @pytest.mark.parametrize("objects", [True, False], ids=["by-hash", "by-path"])
-def test_bit_rot_is_repaired(own, path, objects):
-    file = own.current / path
+def test_bit_rot_is_repaired(ill, path, objects):
+    file = ill.current / path
     rot(file, None if file.stat().st_size else b"x")
     if not objects:
-        own.source.on(GONE, o.answer("51 Not found"))
-    assert own.repair() == [f"changed {path}", f"repaired {path}"]
-    assert file.read_bytes() == own.second[path]
-    old = own.store / "releases/1" / path
-    if path in own.first:
+        ill.source.on(GONE, o.answer("51 Not found"))
+    assert ill.repair() == [f"changed {path}", f"repaired {path}"]
+    assert file.read_bytes() == ill.second[path]
+    old = ill.store / "releases/1" / path
+    if path in ill.first:
         assert old.samefile(file)
-    asked = len(own.source.log)
-    assert own.repair() == [] and len(own.source.log) == asked
+    asked = len(ill.source.log)
+    assert ill.repair() == [] and len(ill.source.log) == asked
 
 
-def test_all_of_it_is_repaired(own):
-    for path in own.second:
-        if (own.current / path).stat().st_size and path != MANIFEST:
-            rot(own.current / path)
-    lines = own.repair()
+def test_all_of_it_is_repaired(ill):
+    for path in ill.second:
+        if (ill.current / path).stat().st_size and path != MANIFEST:
+            rot(ill.current / path)
+    lines = ill.repair()
     changed = {x[8:] for x in lines if x.startswith("changed ")}
     repaired = {x[9:] for x in lines if x.startswith("repaired ")}
-    assert changed == repaired == set(own.second) - {"empty.txt", MANIFEST}
-    for path, data in own.second.items():
-        assert (own.current / path).read_bytes() == data
+    assert changed == repaired == set(ill.second) - {"empty.txt", MANIFEST}
+    for path, data in ill.second.items():
+        assert (ill.current / path).read_bytes() == data
 
 
 @pytest.mark.parametrize("what", ["gone", "object gone", "directory gone",
                                   "a link", "other inode", MANIFEST, ARCHIVE])
-def test_other_harm_is_repaired(own, what):
-    file = own.current / "deep/er/page.gmi"
-    digest = sha256(own.second["deep/er/page.gmi"])
+def test_other_harm_is_repaired(ill, what):
+    file = ill.current / "deep/er/page.gmi"
+    digest = sha256(ill.second["deep/er/page.gmi"])
     if what == "object gone":
-        object_path(own.store, digest).unlink()
-    elif what in own.second:
-        (own.current / what).unlink()
+        object_path(ill.store, digest).unlink()
+    elif what in ill.second:
+        (ill.current / what).unlink()
     else:
         file.unlink()
         if what == "directory gone":
@@ -1268,7 +1278,7 @@ def test_other_harm_is_repaired(own, what):
             file.symlink_to("/etc/passwd")
         elif what == "other inode":
             file.write_text("# Other\n")
-    lines = own.repair()
+    lines = ill.repair()
     assert len(lines) == 2 and lines[1].startswith("repaired ")
 
 
@@ -1320,22 +1330,22 @@ def test_a_manifest_that_another_has_not(own):
     assert own.repair() == [f"changed {MANIFEST}", f"repaired {MANIFEST}"]
 
 
-def test_repair_while_another_run_is_at_work(own):
-    rot(own.current / "page.gmi")
-    other = held(own.store / "lock")
+def test_repair_while_another_run_is_at_work(ill):
+    rot(ill.current / "page.gmi")
+    other = held(ill.store / "lock")
     try:
-        assert own.repair(LATER) == ["changed page.gmi"]
+        assert ill.repair(LATER) == ["changed page.gmi"]
         assert "in use by another run" in verify.said
     finally:
         other.kill()
         other.communicate()
-    own.repair()
+    ill.repair()
 
 
-def test_an_extra_file_stays(own):
-    (own.current / "extra.gmi").write_text("x")
-    rot(own.current / "page.gmi")
-    assert own.repair(REFUSED) == [
+def test_an_extra_file_stays(ill):
+    (ill.current / "extra.gmi").write_text("x")
+    rot(ill.current / "page.gmi")
+    assert ill.repair(REFUSED) == [
         "changed page.gmi", "extra extra.gmi", "repaired page.gmi"]
 
 
@@ -1354,18 +1364,9 @@ def test_a_repair_as_json(own):
 
 # ------------------------------------------------- --repair of a mirror's store
 
-def mended(mirror, status=GOOD):
-    """What verify --repair reports; the line of carnation mirror is not its."""
-    lines = verify(mirror.store, "--repair", status=status)
-    if status == GOOD:
-        check_store(mirror.store, [mirror.author.key.public])
-        assert listed(mirror.store) is None
-    return [line for line in told(lines) if not line.startswith("mirror: ")]
-
-
 def test_a_repair_is_a_run_of_mirror(mirror):
     """Which prints its line; and none when nothing is wrong."""
-    assert mended(mirror) == [] and mirror.source.log == []
+    assert mirror.repair() == [] and mirror.source.log == []
     rot(mirror.current / "page.gmi")
     lines = verify(mirror.store, "--repair")
     assert [line for line in lines if line.startswith("mirror: ")]
@@ -1390,59 +1391,12 @@ def test_the_next_run_of_mirror_repairs_what_is_listed(mirror):
     assert mirror.source.paths == [MANIFEST]
 
 
-@pytest.mark.parametrize("path", ["index.gmi", "a b/café.txt", "new.gmi",
-                                  "picture.png", "empty.txt"])
-@pytest.mark.parametrize("objects", [True, False], ids=["by-hash", "by-path"])
-def test_bit_rot_is_mended(mirror, path, objects):
-    file = mirror.current / path
-    rot(file, None if file.stat().st_size else b"x")
-    if not objects:
-        mirror.source.on(GONE, o.answer("51 Not found"))
-    assert mended(mirror) == [f"changed {path}", f"repaired {path}"]
-    assert file.read_bytes() == mirror.second[path]
-    old = mirror.store / "releases/1" / path
-    if path in mirror.first:
-        assert old.samefile(file)
-
-
-def test_all_of_it_is_mended(mirror):
-    for path in mirror.second:
-        if (mirror.current / path).stat().st_size:
-            rot(mirror.current / path)
-    lines = mended(mirror)
-    changed = [x[8:] for x in lines if x.startswith("changed ")]
-    assert [x[9:] for x in lines if x.startswith("repaired ")] == sorted(
-        changed)
-    assert len(changed) == len(mirror.second) - 2
-    for path, data in mirror.second.items():
-        assert (mirror.current / path).read_bytes() == data
-
-
-@pytest.mark.parametrize("what", ["gone", "object gone", "directory gone",
-                                  "a link", MANIFEST, ARCHIVE])
-def test_other_harm_is_mended(mirror, what):
-    file = mirror.current / "deep/er/page.gmi"
-    if what == "object gone":
-        object_path(mirror.store,
-                    sha256(mirror.second["deep/er/page.gmi"])).unlink()
-    elif what in mirror.second:
-        (mirror.current / what).unlink()
-    else:
-        file.unlink()
-        if what == "directory gone":
-            file.parent.rmdir()
-        elif what == "a link":
-            file.symlink_to("/etc/passwd")
-    lines = mended(mirror)
-    assert len(lines) == 2 and lines[1].startswith("repaired ")
-
-
 def test_a_newer_release_comes_instead(mirror):
     """What older ones alone have is fetched by its hash, or stays lost."""
     old = object_path(mirror.store, sha256(CAPSULE["page.gmi"]))
     rot(old)
     mirror.source.publish({"page.gmi": "# Third\n"})
-    lines = mended(mirror, LATER)
+    lines = mirror.repair(LATER)
     assert lines[:2] == ["changed page.gmi", "repaired page.gmi"]
     assert os.readlink(mirror.current) == "releases/3"
     assert "carnation prune can remove them" in verify.said
@@ -1451,7 +1405,7 @@ def test_a_newer_release_comes_instead(mirror):
     mirror.source.serve({**mirror.source.files,
                          f"mirror/objects/{old.parent.name}{old.name}":
                          CAPSULE["page.gmi"]})
-    assert f"repaired {name}" in mended(mirror)
+    assert f"repaired {name}" in mirror.repair()
     assert old.samefile(mirror.store / "releases/1/page.gmi")
 
 
@@ -1461,11 +1415,11 @@ def test_rot_that_nobody_has(mirror):
     for harm in (mirror.source.refuse,
                  lambda: mirror.source.on("*", o.answer("40 Later"))):
         harm()
-        assert mended(mirror, LATER) == ["changed index.gmi",
+        assert mirror.repair(LATER) == ["changed index.gmi",
                                          "changed page.gmi"]
         mirror.source.listen()
         mirror.source.forget()
-    assert sorted(mended(mirror)) == [
+    assert sorted(mirror.repair()) == [
         *(f"{word} {path}" for word in ("changed", "repaired")
           for path in ("index.gmi", "page.gmi"))]
 
@@ -1473,9 +1427,9 @@ def test_rot_that_nobody_has(mirror):
 def test_rot_for_which_other_bytes_come(mirror):
     rot(mirror.current / "page.gmi")
     mirror.source.on(lambda talk: talk.path != MANIFEST, o.instead(b"other"))
-    assert mended(mirror, REFUSED) == ["changed page.gmi"]
+    assert mirror.repair(REFUSED) == ["changed page.gmi"]
     mirror.source.forget()
-    assert "repaired page.gmi" in mended(mirror)
+    assert "repaired page.gmi" in mirror.repair()
 
 
 def test_rot_is_mended_by_another_mirror(mirror, place):
@@ -1489,27 +1443,15 @@ def test_rot_is_mended_by_another_mirror(mirror, place):
         mirror.source.refuse()
         for what in ("page.gmi", MANIFEST, ARCHIVE):
             rot(mirror.current / what)
-        mended(mirror)
+        mirror.repair()
     assert (mirror.current / "page.gmi").read_bytes() == files["page.gmi"]
-
-
-def test_a_mend_while_another_run_is_at_work(mirror):
-    rot(mirror.current / "page.gmi")
-    other = held(mirror.store / "lock")
-    try:
-        assert mended(mirror, LATER) == ["changed page.gmi"]
-        assert "in use by another run" in verify.said
-    finally:
-        other.kill()
-        other.communicate()
-    assert mended(mirror) == ["changed page.gmi", "repaired page.gmi"]
 
 
 @root_only
 def test_root_mends_as_the_stores_owner(mirror):
     rot(mirror.current / "page.gmi")
     give_away(mirror.store)
-    assert "repaired page.gmi" in mended(mirror)
+    assert "repaired page.gmi" in mirror.repair()
     assert {p.lstat().st_uid for p in mirror.store.rglob("*")} == {NOBODY}
 
 
