@@ -236,6 +236,12 @@ mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
 	enum result result = RESULT_GOOD;
 	struct why why;
 
+	if (serial == 0) {
+		why_set(&out->why,
+		    "no release is there, and no source has serial %" PRIu64,
+		    w->state->serial);
+		return RESULT_FAILED;
+	}
 	found_init(&own.found);
 	/* The manifest that came is needed when that of the release is gone. */
 	if (!f->found.held || f->found.m.serial != serial)

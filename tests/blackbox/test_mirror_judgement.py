@@ -66,6 +66,15 @@ def test_a_source_that_is_behind(third, origin, second):
     assert third.serving() == 3
 
 
+def test_nothing_to_show_and_all_are_behind(third, origin, second):
+    second.serve(unseen(origin, 2))
+    origin.close()
+    (third.store / "current").unlink()
+    done = third.run(url=second.url())
+    assert done.returncode == 1, done
+    assert "no release is there, and no source has serial 3" in done.stderr
+
+
 def test_a_rollback_at_the_origin_alone(third, origin, second):
     origin.serve(unseen(origin, 2))
     second.close()
