@@ -9,7 +9,6 @@
 
 #include "archive/download.h"
 #include "archive/mirror_internal.h"
-#include "archive/unpack.h"
 #include "capsule/host.h"
 #include "capsule/inventory.h"
 #include "capsule/listing.h"

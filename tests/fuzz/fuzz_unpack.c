@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/unpack.h"
+#include "archive/download.h"
 
 enum { MEMBER_MAX = 64 };
 

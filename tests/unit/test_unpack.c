@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "archive/unpack.h"
+#include "archive/download.h"
 
 #include <glob.h>
 
