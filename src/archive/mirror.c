@@ -68,7 +68,8 @@ release_found(const struct mirror_work *w, uint64_t serial, struct found *f,
 {
 	if (!store_manifest(w->store, serial, &f->text))
 		return why_set(why, "%s", strerror(errno));
-	if (found_is_refused(found_check(f, NULL, w->state, serial, why)))
+	if (found_is_refused(found_check(f, NULL, w->state,
+		serial > w->state->serial ? serial : 0, why)))
 		return false;
 	return f->m.serial == serial ||
 	       why_set(
@@ -216,6 +217,8 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 		return RESULT_LOCAL;
 	}
 	result = settle_key(w, why);
+	if (st->serial != 0)
+		memcpy(w->origin, st->origin, sizeof(w->origin));
 	if (result == RESULT_GOOD)
 		take_options(o, st);
 	if (result != RESULT_GOOD || st->url[0] != '\0')
@@ -282,13 +285,27 @@ mirror_follow(const struct mirror_work *w, struct mirror_found *f,
 	return result;
 }
 
+/* Another origin that was named counts from its first release on. */
+static bool
+origin_return(const struct mirror_work *w, struct why *why)
+{
+	char *named = w->state->origin;
+
+	if (w->origin[0] == '\0' || strcmp(named, w->origin) == 0)
+		return true;
+	why_set(why, "no news of %s; it stays a copy of %s", named, w->origin);
+	memcpy(named, w->origin, sizeof(w->origin));
+	return false;
+}
+
 static enum result
 mirror_go(const struct mirror_work *w, struct mirror_found *f,
     struct mirror_outcome *out)
 {
 	enum mirror_answer answer;
+	enum result result;
 
-	answer = mirror_find(w, f, &out->why);
+	answer = mirror_find(w, false, f, &out->why);
 	out->serial = f->serial;
 	if (f->from != NULL)
 		memcpy(out->source, f->from->base, sizeof(out->source));
@@ -303,8 +320,16 @@ mirror_go(const struct mirror_work *w, struct mirror_found *f,
 		    sizeof(w->state->origin));
 	} else {
 		out->serial = w->state->serial;
+		if (!origin_return(w, &out->why))
+			return RESULT_REFUSED;
 	}
-	return mirror_follow(w, f, answer, out);
+	result = mirror_follow(w, f, answer, out);
+	/* From others than the origin, a newer manifest counts with its files:
+	 * without them it could keep each run quiet. */
+	if (answer == ANSWER_NEWER &&
+	    (result == RESULT_GOOD || result == RESULT_LOCAL))
+		f->heard = true;
+	return result;
 }
 
 /* Says that the author was not heard for long, whatever the run came to. */
@@ -343,13 +368,15 @@ mirror_note(const struct mirror_work *w, const struct mirror_found *f,
 	struct state *st = w->state;
 	struct why why;
 
+	if (!out->switched)
+		(void)origin_return(w, &why);
 	st->tried = clock_wall();
 	if (f->heard)
 		st->heard = st->tried;
 	if (result == RESULT_GOOD)
 		st->checked = st->tried;
 	/* An update was remembered as soon as it was there. */
-	if (!out->switched && (st->serial != 0 || f->heard) &&
+	if (!out->switched && st->is_mirror &&
 	    !state_write(w->store, st, &why)) {
 		why_set(&out->why, "%s", why.text);
 		return RESULT_LOCAL;

@@ -89,7 +89,7 @@ mirror_tally_add(
 {
 	t->seen[answer] = true;
 	t->origin = t->origin || is_origin;
-	if (answer == ANSWER_NEWER || (answer == ANSWER_SAME && is_origin))
+	if ((answer == ANSWER_NEWER || answer == ANSWER_SAME) && is_origin)
 		t->heard = true;
 	if (answer == ANSWER_BEHIND && is_origin)
 		t->returned = true;
@@ -101,7 +101,7 @@ mirror_tally_add(
 bool
 mirror_tally_wants(const struct mirror_tally *t, bool is_origin)
 {
-	if (t->first)
+	if (t->all)
 		return true;
 	if (t->seen[ANSWER_NEWER])
 		return false;
@@ -199,7 +199,7 @@ refuse_origin(const struct search *g, const char *origin, struct why *why)
 	    origin, w->state->url, w->options->store, buf_cstr(&key), origin);
 }
 
-/* A first run keeps the highest. False and why: not f. */
+/* Of all that are newer, the highest is kept. False and why: not f. */
 static bool
 keep_highest(
     struct search *g, struct source *s, struct found *f, struct why *why)
@@ -215,7 +215,7 @@ keep_highest(
 		return refuse_origin(g, f->m.origin, why);
 	memcpy(g->origin, f->m.origin, sizeof(g->origin));
 	sources_add_origin(g->w->sources, g->origin);
-	if (!g->out->found.held || f->m.serial > best->serial) {
+	if (!g->tally.seen[ANSWER_NEWER] || f->m.serial > best->serial) {
 		g->conflict = false;
 		keep(g, s, f);
 	} else if (f->m.serial == best->serial &&
@@ -257,7 +257,7 @@ search_judge(struct search *g, struct source *s, struct found *f,
 	if (v == FOUND_SAME && store_current(w->store) == 0)
 		v = FOUND_NEWER; /* there is nothing to show for it */
 	answer = mirror_judge(v, is_origin);
-	if (answer == ANSWER_NEWER && g->tally.first &&
+	if (answer == ANSWER_NEWER && g->tally.all &&
 	    !keep_highest(g, s, f, &why))
 		answer = ANSWER_REFUSED;
 	if (answer == ANSWER_REFUSED) {
@@ -268,7 +268,7 @@ search_judge(struct search *g, struct source *s, struct found *f,
 	if (answer == ANSWER_SAME && !is_origin && g->pending == NULL)
 		g->pending = s;
 	if ((answer == ANSWER_SAME && g->out->from == NULL) ||
-	    (answer == ANSWER_NEWER && !g->tally.first))
+	    (answer == ANSWER_NEWER && !g->tally.all))
 		keep(g, s, f);
 }
 
@@ -359,13 +359,13 @@ ways_out_say(const struct search *g)
 }
 
 enum mirror_answer
-mirror_find(
-    const struct mirror_work *w, struct mirror_found *out, struct why *why)
+mirror_find(const struct mirror_work *w, bool all, struct mirror_found *out,
+    struct why *why)
 {
 	struct search g = { .w = w,
 		.out = out,
 		.why = why,
-		.tally = { .first = w->state->serial == 0 } };
+		.tally = { .all = all || w->state->serial == 0 } };
 	enum mirror_answer answer;
 
 	*out = (struct mirror_found){ 0 };

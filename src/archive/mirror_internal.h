@@ -16,6 +16,8 @@ struct mirror_work {
 	const struct mirror_options *options;
 	struct store *store;
 	struct state *state; /* with the options of this run */
+	/* The origin of what was taken over before; "": nothing was. */
+	char origin[MANIFEST_ORIGIN_MAX];
 	struct fetcher *fetcher;
 	struct sources *sources;
 };
@@ -35,13 +37,13 @@ enum mirror_answer {
 	ANSWERS,
 };
 
-/* Zeroed but for first. */
+/* Zeroed but for all. */
 struct mirror_tally {
-	bool first; /* nothing was ever accepted: the highest of all counts */
+	bool all; /* nobody is left out: the highest of all counts */
 	bool seen[ANSWERS];
 	bool origin;   /* was asked */
 	bool returned; /* it has gone back to a release that we have */
-	bool heard;    /* by this run, the author was */
+	bool heard; /* the origin was, or as good; not yet what is taken over */
 };
 
 /* What a manifest is to a run. */
@@ -74,10 +76,11 @@ struct mirror_found {
  * the struct mirror_work. */
 bool mirror_trust(void *arg, struct source *s, const struct cert *c);
 
-/* Asks for manifests. out->found is to be freed in any case. ANSWER_REFUSED and
- * ANSWER_NONE: why. */
-enum mirror_answer mirror_find(
-    const struct mirror_work *w, struct mirror_found *out, struct why *why);
+/* Asks for manifests: until somebody has news, or (all, and whenever nothing was
+ * ever accepted) everybody. out->found is to be freed in any case. ANSWER_REFUSED
+ * and ANSWER_NONE: why. */
+enum mirror_answer mirror_find(const struct mirror_work *w, bool all,
+    struct mirror_found *out, struct why *why);
 
 /* f's files and release, which becomes current, and is remembered; or, mend, is
  * current, and made whole in place. f may become a newer manifest meanwhile. out:

@@ -275,7 +275,8 @@ lacking_report(
 	return d->others > 0 ? RESULT_REFUSED : RESULT_FAILED;
 }
 
-/* Whether another serial was published meanwhile: f is its manifest then. */
+/* Whether there is a higher serial now, published meanwhile or kept back by the source
+ * that was asked first: f is its manifest then. */
 static bool
 has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 {
@@ -284,8 +285,10 @@ has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 	bool moved;
 
 	sources_revive(w->sources);
-	moved = mirror_find(w, &next, &why) == ANSWER_NEWER &&
+	moved = mirror_find(w, true, &next, &why) == ANSWER_NEWER &&
 		next.found.m.serial > f->found.m.serial;
+	next.heard = next.heard || f->heard;
+	f->heard = next.heard;
 	found_fini(moved ? &f->found : &next.found);
 	if (moved)
 		*f = next;

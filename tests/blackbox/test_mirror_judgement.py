@@ -238,6 +238,21 @@ def test_an_origin_named_by_also(place, elsewhere, key):
     assert done.returncode == 0, done
 
 
+def test_another_origin_once_it_has_news(mirror, origin):
+    """Its author has moved: what was named before that is not remembered."""
+    url, new = origin.url(), "gemini://elsewhere.example/"
+    said = mirror.refused("--origin", new)
+    assert f"no news of {new}; it stays a copy of {url}" in said
+    assert mirror.state()["origin"] == url
+    mirror.silent()
+    assert carnation("verify", mirror.store).returncode == 0
+    origin.publish(page(2), origin=new)
+    assert "its origin is" in mirror.refused()
+    done = mirror.run("--origin", new)
+    assert (done.returncode, mirror.serving()) == (0, 2), done
+    assert mirror.state()["origin"] == new
+
+
 def test_another_origin_than_the_one_named(place, elsewhere, key):
     mirror = Mirror(place, elsewhere, key)
     said = mirror.refused("--key", mirror.pub, "--origin",
@@ -287,6 +302,28 @@ def test_news_count_wherever_they_come_from(third, origin, second):
     third.updated()
     assert third.state()["heard"] > heard
     assert third.run().returncode == 0
+
+
+def held(origin, serial):
+    """A release whose new page its source keeps back."""
+    files = dict(origin.publish(page(serial)))
+    del files["page.gmi"]
+    return files
+
+
+def test_held_at_news_that_nobody_has(third, origin, second):
+    """The origin is further by now."""
+    second.serve(held(origin, 4))
+    origin.publish(page(5))
+    assert third.updated(url=second.url())["serial"] == "5"
+
+
+def test_news_without_their_files_are_none(third, origin, second):
+    second.serve(held(origin, 4))
+    origin.close()
+    heard = ago(third, 20)
+    done = third.run(url=second.url())
+    assert (done.returncode, third.state()["heard"]) == (5, heard), done
 
 
 def test_not_for_long(third, origin, second):
