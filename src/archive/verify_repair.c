@@ -139,10 +139,12 @@ repair_discard(struct store *s, bool *recorded, struct why *why)
 	if (!*recorded)
 		return true;
 	buf_init(&list, VERIFY_WRONG_MAX);
-	ok = (fd != -1 && fd_read_all(fd, &list)) ||
+	/* Too long, a directory, a link: nothing that we wrote. Whatever else is on
+	 * a line is nobody's hash. */
+	ok = (fd != -1 && fd_read_all(fd, &list)) || errno == EFBIG ||
+	     errno == EINVAL || errno == ELOOP ||
 	     store_fault(s, why, STORE_WRONG, NULL);
 	store_shut(fd);
-	/* Whatever else is on a line is nobody's hash. */
 	for (rest = buf_view(&list); ok && slice_line(&rest, &line);) {
 		if (!digest_parse(line, o.digest))
 			continue;
@@ -198,9 +200,10 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 		    repair_release(s, &l.m, f, sources, lacking, &stopped, why);
 	verify_list_fini(&l);
 	free(serial);
-	if (ok && !stopped && unlinkat(store_fd(s), STORE_WRONG, 0) == -1 &&
-	    errno != ENOENT)
-		ok = store_fault(s, why, STORE_WRONG, NULL);
+	if (ok && !stopped)
+		ok = (store_throw(s, store_fd(s), STORE_WRONG) &&
+			 store_sweep(s, false)) ||
+		     store_fault(s, why, STORE_WRONG, NULL);
 	return ok;
 }
 

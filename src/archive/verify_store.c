@@ -345,9 +345,11 @@ record(struct verify_work *w)
 	if (fstat(root, &st) == -1 || st.st_uid != geteuid())
 		why_set(&why, "it belongs to another user");
 	else if (store_lock(w->store, &why) == RESULT_GOOD)
-		done = (wrong ? store_put_file(w->store, root, STORE_WRONG,
-				    buf_view(&w->wrong), STORE_FILE_MODE)
-			      : unlinkat(root, STORE_WRONG, 0) == 0) ||
+		done = (store_throw(w->store, root, STORE_WRONG) &&
+			   store_sweep(w->store, false) &&
+			   (!wrong ||
+			       store_put_file(w->store, root, STORE_WRONG,
+				   buf_view(&w->wrong), STORE_FILE_MODE))) ||
 		       store_fault(w->store, &why, STORE_WRONG, NULL);
 	if (done || !wrong)
 		return;

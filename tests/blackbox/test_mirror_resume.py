@@ -2,6 +2,8 @@
 """`carnation mirror` after a run that was killed, or could not write, between
 the switch to a release and the state that remembers it; and what failed runs
 leave."""
+import os
+
 import pytest
 
 import origin as o
@@ -210,6 +212,42 @@ def test_a_rolled_back_release_that_is_not_whole(mirror, origin):
     assert (mirror.store / "current/robots.txt").read_bytes() == \
         first["robots.txt"]
     assert mirror.state()["serial"] == "2"
+
+
+def test_a_rolled_back_release_of_a_retired_key(mirror, origin):
+    """Is as good as any other that the store keeps."""
+    author = rotate(origin)
+    mirror.updated()
+    origin.author, mirror.key = author, author.key
+    origin.publish(page(3))
+    mirror.updated()
+    for _ in range(2):
+        assert carnation("rollback", mirror.store).returncode == 0
+    assert mirror.serving() == 1
+    mirror.silent()
+    (mirror.store / "current/robots.txt").unlink()
+    done = mirror.run()
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert (mirror.store / "current/robots.txt").exists()
+
+
+@pytest.mark.parametrize("put", [
+    lambda wrong: wrong.symlink_to("/etc/passwd"),
+    lambda wrong: (wrong / "x").mkdir(parents=True),
+    lambda wrong: wrong.write_bytes(b"x" * (8 << 20)),
+    lambda wrong: wrong.write_bytes(bytes(range(256))),
+    os.mkfifo,
+], ids=["link", "directory", "long", "noise", "pipe"])
+@pytest.mark.parametrize("verb", ["mirror", "verify"])
+def test_no_list_of_what_is_wrong(mirror, put, verb):
+    """Is in nobody's way, and goes."""
+    wrong = mirror.store / "wrong"
+    put(wrong)
+    done = carnation(verb, mirror.store)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert not os.path.lexists(wrong)
+    assert list((mirror.store / "tmp").iterdir()) == []
+    mirror.silent()
 
 
 def test_news_while_a_release_is_made_whole(mirror, origin):
