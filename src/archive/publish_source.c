@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "archive/publish_internal.h"
 #include "capsule/copy.h"
@@ -237,8 +236,7 @@ source_read(const struct publish_source *s, const struct publish_file *f,
 	else if (!same || (fd != -1 && (fstat(fd, &st) == -1 ||
 					   !stamp_equal(&st, &f->stamp))))
 		result = source_changed(s, f, r);
-	if (fd != -1)
-		(void)close(fd);
+	fd_close(fd);
 	return result;
 }
 

@@ -211,7 +211,7 @@ state_read(const struct store *s, struct state *out, struct why *why)
 	if (result == STATE_BROKEN)
 		why_set(why, "%s; " STATE_RECOVERY, why->text);
 	buf_fini(&text);
-	store_shut(fd);
+	fd_close(fd);
 	return result;
 }
 

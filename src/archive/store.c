@@ -13,6 +13,7 @@
 
 #include "archive/store_internal.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 bool
 store_fault(
@@ -124,11 +125,11 @@ store_close(struct store **s)
 {
 	if (*s == NULL)
 		return;
-	store_shut((*s)->lock);
-	store_shut((*s)->tmp);
-	store_shut((*s)->releases);
-	store_shut((*s)->objects);
-	store_shut((*s)->root);
+	fd_close((*s)->lock);
+	fd_close((*s)->tmp);
+	fd_close((*s)->releases);
+	fd_close((*s)->objects);
+	fd_close((*s)->root);
 	free((*s)->folder);
 	free((*s)->path);
 	free(*s);
@@ -184,10 +185,10 @@ has_hard_links(struct store *s, struct why *why)
 	bool ok;
 
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		store_shut(fd);
+		fd_close(fd);
 		return store_fault(s, why, STORE_TMP, NULL);
 	}
-	store_shut(fd);
+	fd_close(fd);
 	s->since = st.st_mtim;
 	store_tmp_name(s, "link", link);
 	ok = linkat(s->tmp, file, s->tmp, link, 0) == 0 ||
@@ -231,8 +232,8 @@ store_lock(struct store *s, struct why *why)
 		    busy ? "in use by another run: try again later" : NULL);
 	if (locked && store_prepare(s, why))
 		return RESULT_GOOD;
-	store_shut(s->tmp);
-	store_shut(s->lock);
+	fd_close(s->tmp);
+	fd_close(s->lock);
 	s->tmp = s->lock = -1;
 	return busy ? RESULT_FAILED : RESULT_LOCAL;
 }
@@ -263,7 +264,7 @@ store_dir_make(int dir, const char *name, bool *made)
 		return -1;
 	fd = store_dir_open(dir, name);
 	if (fd != -1 && fchmod(fd, STORE_DIR_MODE) == -1) {
-		store_shut(fd);
+		fd_close(fd);
 		return -1;
 	}
 	if (made != NULL)
@@ -278,7 +279,7 @@ store_dir_list(int dir, const char *name)
 	DIR *list = fd == -1 ? NULL : fdopendir(fd);
 
 	if (list == NULL)
-		store_shut(fd);
+		fd_close(fd);
 	return list;
 }
 
@@ -295,16 +296,6 @@ store_file_open(int dir, const char *name, struct stat *st)
 	(void)close(fd);
 	errno = EINVAL;
 	return -1;
-}
-
-void
-store_shut(int fd)
-{
-	int error = errno;
-
-	if (fd != -1)
-		(void)close(fd);
-	errno = error;
 }
 
 void

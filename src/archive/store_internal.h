@@ -48,9 +48,6 @@ DIR *store_dir_list(int dir, const char *name);
 /* A regular file to read, not through a link; -1 and errno. */
 int store_file_open(int dir, const char *name, struct stat *st);
 
-/* close that keeps errno; harmless on -1. */
-void store_shut(int fd);
-
 /* A name that nobody has in tmp/. */
 void
 store_tmp_name(struct store *s, const char *kind, char name[STORE_NAME_SIZE]);

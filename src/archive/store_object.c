@@ -115,7 +115,7 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 		return true;
 	fd = store_object_fd(s, digest);
 	hashed = fd != -1 && digest_fd(fd, got);
-	store_shut(fd);
+	fd_close(fd);
 	if (hashed && digest_equal(got, digest))
 		return true;
 	if (hashed && s->lock != -1)
@@ -184,7 +184,7 @@ store_object_drop(struct store_object **o)
 
 	if (old == NULL)
 		return;
-	store_shut(old->fd);
+	fd_close(old->fd);
 	if (old->name[0] != '\0')
 		(void)unlinkat(old->store->tmp, old->name, 0);
 	digest_fini(&old->digest);
@@ -259,7 +259,7 @@ object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 	while (o != NULL && (n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 		if (!store_object_put(o, slice_of(chunk, (size_t)n), &why))
 			break;
-	store_shut(fd);
+	fd_close(fd);
 	if (n == 0 && store_discard(s, digest, &why))
 		return store_object_keep(&o, digest, NULL, &why) == STORE_KEPT;
 	store_object_drop(&o);

@@ -14,6 +14,7 @@
 #include "archive/store_internal.h"
 #include "os/file.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/list.h"
 
 void
@@ -136,7 +137,7 @@ store_throw_release(struct store *s, uint64_t serial, bool *held)
 	/* The lock is kept until it is gone from its name: who opens it afterwards
 	 * does not find it. */
 	thrown = *held || store_throw(s, s->releases, name);
-	store_shut(fd);
+	fd_close(fd);
 	return thrown;
 }
 
@@ -156,8 +157,8 @@ store_drop_archives(struct store *s)
 		if (mirror != -1)
 			(void)unlinkat(
 			    mirror, strrchr(MANIFEST_ARCHIVE, '/') + 1, 0);
-		store_shut(mirror);
-		store_shut(release);
+		fd_close(mirror);
+		fd_close(release);
 	}
 	free(list);
 }

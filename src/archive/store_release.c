@@ -66,13 +66,13 @@ enter(struct fill *f, struct slice path)
 		memcpy(part, head.ptr, head.len);
 		part[head.len] = '\0';
 		fd = step_down(f, dir, part);
-		store_shut(dir);
+		fd_close(dir);
 		dir = fd;
 		if (f->directories > STORE_DIRECTORIES_MAX)
 			return store_fault(f->store, f->why, STORE_RELEASES,
 			    "the manifest has too many directories");
 	}
-	store_shut(f->dir);
+	fd_close(f->dir);
 	f->dir = dir;
 	f->dir_path = path;
 	return (dir != -1 && rest.len == 0) ||
@@ -140,7 +140,7 @@ store_fill(struct store *s, int release, const struct manifest *m,
 		     (store_put_file(s, f.dir, last_of(MANIFEST_PATH), *bytes,
 			  STORE_OBJECT_MODE) ||
 			 store_fault(s, why, MANIFEST_PATH, NULL));
-	store_shut(f.dir);
+	fd_close(f.dir);
 	return ok && (syncfs(s->root) == 0 ||
 			 store_fault(s, why, STORE_RELEASES, NULL));
 }
@@ -232,7 +232,7 @@ archive_file(struct archive *a, const struct manifest_entry *e)
 	ok = ustar_begin(
 		 &a->ustar, e->path, (uint64_t)st.st_size, a->m->created) &&
 	     archive_bytes(a, e, fd, &st);
-	store_shut(fd);
+	fd_close(fd);
 	if (!ok && a->why->text[0] == '\0')
 		(void)store_fault(
 		    a->store, a->why, e->path, "cannot be archived");
@@ -273,7 +273,7 @@ write_archive(struct archive *a, int fd, struct slice bytes)
 
 	a->tar = fd == -1 ? NULL : fdopen(fd, "w");
 	if (a->tar == NULL) {
-		store_shut(fd);
+		fd_close(fd);
 		return false;
 	}
 	(void)setvbuf(a->tar, a->out, _IOFBF, sizeof(a->out));
@@ -309,7 +309,7 @@ store_archive(struct store *s, int release, const struct manifest *m,
 	} else {
 		(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
 	}
-	store_shut(mirror);
+	fd_close(mirror);
 	free(a);
 	return ok;
 }
@@ -333,8 +333,8 @@ store_read(
 		  file_open_beneath(release, path, &fd, &st) == FILE_OPENED &&
 		  fd_read_all(fd, out);
 
-	store_shut(fd);
-	store_shut(release);
+	fd_close(fd);
+	fd_close(release);
 	return ok;
 }
 
@@ -384,7 +384,7 @@ build_new(struct store *s, const struct manifest *m, struct slice bytes,
 		    held ? "a release of this serial is in use: try again later"
 			 : NULL);
 	ok = ok && store_archive(s, fd, m, bytes, why);
-	store_shut(fd);
+	fd_close(fd);
 	if (!ok)
 		(void)store_throw(s, s->releases, built ? name : new);
 	return ok;
@@ -419,7 +419,7 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 	(void)flock(release, LOCK_UN);
 	ok = stays ? repair_in_place(s, release, m, bytes, why)
 		   : build_new(s, m, bytes, why);
-	store_shut(release);
+	fd_close(release);
 	if (!store_sweep(s, false) && ok)
 		return store_fault(s, why, STORE_TMP, NULL);
 	return ok && (fsync(s->releases) == 0 ||
@@ -447,7 +447,7 @@ store_release_is_whole(
 			store_is_linked(&object, release, m->entry[i].path);
 		sum += (uint64_t)object.st_size;
 	}
-	store_shut(release);
+	fd_close(release);
 	return whole && sum == m->bytes;
 }
 
@@ -460,7 +460,7 @@ store_relink(struct store *s, const struct manifest *m, struct why *why)
 	assert(s->lock != -1);
 	ok = release != -1 ? store_fill(s, release, m, NULL, why)
 			   : store_fault(s, why, STORE_RELEASES, NULL);
-	store_shut(release);
+	fd_close(release);
 	return ok;
 }
 
@@ -476,8 +476,8 @@ store_put_manifest(
 	assert(s->lock != -1);
 	ok = mirror != -1 && store_put_file(s, mirror, last_of(MANIFEST_PATH),
 				 bytes, STORE_OBJECT_MODE);
-	store_shut(mirror);
-	store_shut(release);
+	fd_close(mirror);
+	fd_close(release);
 	return ok || store_fault(s, why, STORE_RELEASES, NULL);
 }
 
@@ -504,7 +504,7 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 	assert(s->lock != -1);
 	if (release == -1)
 		return store_fault(s, why, "releases", NULL);
-	store_shut(release);
+	fd_close(release);
 	if (old == serial) {
 		store_drop_archives(s);
 		return true;

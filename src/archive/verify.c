@@ -295,8 +295,7 @@ check_entry(struct verify_work *w, int root, const struct manifest_entry *e)
 		if (news != VERIFY_SOUND)
 			verify_report(w, news, e->path);
 	}
-	if (fd != -1)
-		(void)close(fd);
+	fd_close(fd);
 }
 
 /* Whether the archive holds what the manifest lists, in whatever order. */
@@ -420,8 +419,7 @@ read_manifest(
 	else
 		why_set(&w->out->why, "%s/" MANIFEST_PATH ": %s", path,
 		    strerror(errno));
-	if (fd != -1)
-		(void)close(fd);
+	fd_close(fd);
 	if (news != VERIFY_SOUND)
 		verify_report(w, news, MANIFEST_PATH);
 	return verify_conclude(w->out);

@@ -144,7 +144,7 @@ repair_discard(struct store *s, bool *recorded, struct why *why)
 	ok = (fd != -1 && fd_read_all(fd, &list)) || errno == EFBIG ||
 	     errno == EINVAL || errno == ELOOP ||
 	     store_fault(s, why, STORE_WRONG, NULL);
-	store_shut(fd);
+	fd_close(fd);
 	for (rest = buf_view(&list); ok && slice_line(&rest, &line);) {
 		if (!digest_parse(line, o.digest))
 			continue;

@@ -14,6 +14,7 @@
 #include "archive/store_internal.h"
 #include "archive/verify.h"
 #include "os/file.h"
+#include "util/fd.h"
 #include "util/list.h"
 
 /* ------------------------------------------------------ manifests, objects */
@@ -33,7 +34,7 @@ verify_look(const struct store *s, struct verify_object *o)
 	o->device = st.st_dev;
 	o->inode = st.st_ino;
 	o->looked = true;
-	store_shut(fd);
+	fd_close(fd);
 }
 
 void
@@ -274,7 +275,7 @@ scan_release(struct verify_work *w, uint64_t serial, bool older)
 	if (fd == -1 || flock(fd, LOCK_SH | LOCK_NB) == 0 ||
 	    errno != EWOULDBLOCK)
 		ok = check_release(w, fd);
-	store_shut(fd);
+	fd_close(fd);
 	if (!ok || !older || !w->bad)
 		return ok;
 	grown = array_grow(out->serial, out->n_serials, sizeof(*grown));

@@ -295,8 +295,7 @@ host_read_conf(
 		    errno == EFBIG ? "larger than 256 KiB" : strerror(errno);
 	else
 		*there = true;
-	if (fd != -1)
-		close(fd);
+	fd_close(fd);
 	return fault == NULL || why_set(why, "%s", fault);
 }
 

@@ -68,8 +68,7 @@ release_find_older(int store, uint64_t below)
 	const struct dirent *e;
 
 	if (dir == NULL) {
-		if (fd != -1)
-			close(fd);
+		fd_close(fd);
 		return 0;
 	}
 	while ((e = readdir(dir)) != NULL) {
@@ -171,10 +170,8 @@ host_root_open(struct host *h, struct report *r)
 void
 host_close(struct host *h)
 {
-	if (h->root != -1)
-		close(h->root);
-	if (h->store != -1)
-		close(h->store);
+	fd_close(h->root);
+	fd_close(h->store);
 	h->root = h->store = -1;
 	h->serial = 0;
 	free(h->withheld);
@@ -416,10 +413,8 @@ host_secret_mark(const struct host *h, const char *path)
 		mark = mark_mix_stat(1, &st);
 	else if (dir != -1 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		mark = mark_mix_stat(1, &st);
-	if (place != -1)
-		close(place);
-	if (dir != -1)
-		close(dir);
+	fd_close(place);
+	fd_close(dir);
 	return mark;
 }
 

@@ -171,8 +171,7 @@ listing_resolve(struct listing_page *p, const char *name, bool slash,
 static void
 resolution_close(struct resolution *got)
 {
-	if (got->fd != -1)
-		close(got->fd);
+	fd_close(got->fd);
 }
 
 static void

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "util/fd.h"
 
@@ -570,7 +569,6 @@ source_read(const char *file, struct buf *out)
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	bool good = false;
-	int error;
 
 	if (fd == -1)
 		return false;
@@ -578,9 +576,7 @@ source_read(const char *file, struct buf *out)
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		good = S_ISREG(st.st_mode) && fd_read_all(fd, out);
 	}
-	error = errno;
-	close(fd);
-	errno = error;
+	fd_close(fd);
 	return good;
 }
 

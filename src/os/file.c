@@ -218,15 +218,12 @@ bool
 file_read_path(const char *path, struct buf *out)
 {
 	int fd = openat_retried(AT_FDCWD, path, OPEN_FLAGS);
-	int error;
 	bool ok;
 
 	if (fd == -1)
 		return false;
 	ok = fd_read_all(fd, out);
-	error = errno;
-	close(fd);
-	errno = error;
+	fd_close(fd);
 	return ok;
 }
 
@@ -288,8 +285,7 @@ special_write(const char *path, struct slice bytes)
 	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	bool ok = fd != -1 && fd_write_all(fd, bytes);
 
-	if (fd != -1)
-		close(fd);
+	fd_close(fd);
 	return ok;
 }
 
@@ -434,8 +430,7 @@ dir_make(const char *path, mode_t mode)
 		return true;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	ok = fd != -1 && file_give(fd, path);
-	if (fd != -1)
-		close(fd);
+	fd_close(fd);
 	return ok;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/fd.h"
 #include "util/log.h"
 
 enum { INHERIT_FIRST = 3 }; /* SD_LISTEN_FDS_START */
@@ -289,7 +290,6 @@ static int
 address_open(struct listen_address *a, bool shared)
 {
 	socklen_t len = sizeof(a->addr);
-	int error;
 	int fd;
 
 	fd = socket(
@@ -309,9 +309,7 @@ address_open(struct listen_address *a, bool shared)
 	address_write_text(a);
 	return fd;
 fail:
-	error = errno;
-	close(fd);
-	errno = error;
+	fd_close(fd);
 	return -1;
 }
 

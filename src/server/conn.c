@@ -237,8 +237,7 @@ conn_write_header(struct conn *c, enum status status, struct slice meta)
 static void
 conn_drop_body(struct conn *c)
 {
-	if (c->body != -1)
-		close(c->body);
+	fd_close(c->body);
 	if (c->listing != NULL)
 		listing_release(c->listing);
 	c->body = -1;

@@ -86,8 +86,7 @@ worker_lacks_descriptors(struct worker *w, int listening)
 		    strerror(errno));
 	if (spares_give(&w->spares)) {
 		fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-		if (fd != -1)
-			close(fd);
+		fd_close(fd);
 		spares_fill(&w->spares);
 	}
 	worker_pause(w, WORKER_ACCEPT_PAUSE_MS);

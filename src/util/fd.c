@@ -69,3 +69,13 @@ fd_write_all(int fd, struct slice bytes)
 	}
 	return true;
 }
+
+void
+fd_close(int fd)
+{
+	int error = errno;
+
+	if (fd != -1)
+		(void)close(fd);
+	errno = error;
+}

@@ -21,4 +21,7 @@ bool fd_read_all(int fd, struct buf *out);
 /* Writes all of bytes; false and errno when it could not. */
 bool fd_write_all(int fd, struct slice bytes);
 
+/* close(2) that keeps errno; harmless on -1. */
+void fd_close(int fd);
+
 #endif
