@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -182,11 +181,7 @@ bool
 fetcher_open(struct fetcher *c, struct why *why)
 {
 	c->timeout_ms = FETCHER_TIMEOUT_MS;
-	c->names = dial_names_new();
-	if (c->names == NULL)
-		why_memory(why);
-	else
-		c->tls = tls_client_new(NULL, NULL, why);
+	c->tls = tls_client_new(NULL, NULL, why);
 	return c->tls != NULL;
 }
 
@@ -194,7 +189,7 @@ void
 fetcher_close(struct fetcher *c)
 {
 	tls_client_free(&c->tls);
-	dial_names_free(&c->names);
+	dial_names_fini(&c->names);
 }
 
 static bool
@@ -398,7 +393,7 @@ fetcher_connect(struct fetcher_request *e, struct why *why)
 						   o->max / FETCHER_RATE * 1000,
 		.floor = FETCHER_FLOOR,
 		.window_ms = FETCHER_WINDOW_MS,
-		.names = c->names,
+		.names = &c->names,
 		.proxy = c->proxy,
 		.rate = &c->rate,
 		.local = &c->local };
@@ -455,7 +450,6 @@ fetcher_wait(
 {
 	uint64_t until = c->deadline_ms != 0 ? c->deadline_ms : UINT64_MAX;
 	struct pollfd want[FETCHER_JOBS_MAX];
-	sigset_t all, before;
 	nfds_t going = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -469,17 +463,8 @@ fetcher_wait(
 			one = requests[i]->not_before_ms;
 		until = one < until ? one : until;
 	}
-	/* Or a signal between the look and the wait would be slept over. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	if (!fetcher_stopped(c)) {
-		int ms = dial_timeout(until);
-		const struct timespec left = { .tv_sec = ms / 1000,
-			.tv_nsec = ms % 1000 * 1000000L };
-
-		(void)ppoll(want, going, &left, &before);
-	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!fetcher_stopped(c))
+		dial_wait(want, going, until, c->stop);
 }
 
 void

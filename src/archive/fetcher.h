@@ -126,7 +126,7 @@ enum {
 /* Zeroed but for what fetcher_open sets. */
 struct fetcher {
 	struct tls_client *tls;
-	struct dial_names *names;
+	struct dial_names names;
 	uint64_t timeout_ms; /* with each source; fetcher_open sets it */
 	/* Checks that the peer is the expected one; NULL: any is. */
 	bool (*trust)(void *arg, struct source *s, const struct cert *c);

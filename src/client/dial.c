@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -15,21 +14,8 @@
 
 #include "util/clock.h"
 
-struct dial_known {
-	char *host;
-	unsigned port;
-	struct addrinfo *list;
-	uint64_t until_ms;
-	unsigned users; /* dials that go through the list */
-};
-
-struct dial_names {
-	struct dial_known known[DIAL_NAMES_MAX];
-	size_t n;
-};
-
-int
-dial_timeout(uint64_t deadline_ms)
+static int
+timeout_until(uint64_t deadline_ms)
 {
 	uint64_t now = clock_ms();
 	uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
@@ -38,10 +24,9 @@ dial_timeout(uint64_t deadline_ms)
 }
 
 bool
-dial_wait(int fd, short events, uint64_t deadline_ms,
+dial_wait(struct pollfd *want, nfds_t n_want, uint64_t deadline_ms,
     const volatile sig_atomic_t *stop)
 {
-	struct pollfd p = { .fd = fd, .events = events };
 	sigset_t all, before;
 	int n = -1;
 
@@ -51,11 +36,11 @@ dial_wait(int fd, short events, uint64_t deadline_ms,
 	sigprocmask(SIG_SETMASK, &all, &before);
 	if (stop == NULL || *stop == 0) {
 		do {
-			int ms = dial_timeout(deadline_ms);
+			int ms = timeout_until(deadline_ms);
 			struct timespec left = { .tv_sec = ms / 1000,
 				.tv_nsec = ms % 1000 * 1000000L };
 
-			n = ppoll(&p, 1, &left, &before);
+			n = ppoll(want, n_want, &left, &before);
 		} while (n == 0 && clock_ms() < deadline_ms);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -64,40 +49,41 @@ dial_wait(int fd, short events, uint64_t deadline_ms,
 
 /* -------------------------------------------------------------- names */
 
-struct dial_names *
-dial_names_new(void)
-{
-	return calloc(1, sizeof(struct dial_names));
-}
-
 static void
-dial_names_forget(struct dial_known *k)
+known_forget(struct dial_known *k)
 {
-	free(k->host);
 	if (k->list != NULL)
 		freeaddrinfo(k->list);
 	*k = (struct dial_known){ 0 };
 }
 
 void
-dial_names_free(struct dial_names **n)
+dial_names_fini(struct dial_names *n)
 {
-	if (*n == NULL)
-		return;
-	for (size_t i = 0; i < (*n)->n; i++)
-		dial_names_forget(&(*n)->known[i]);
-	free(*n);
-	*n = NULL;
+	for (size_t i = 0; i < DIAL_NAMES_MAX; i++)
+		known_forget(&n->known[i]);
 }
 
+/* What is known and good, or, empty, the place of what was looked up first of all
+ * that is not in use. */
 static struct dial_known *
-dial_names_find(struct dial_names *n, const char *host, unsigned port)
+known_find(struct dial_names *n, const char *host, unsigned port)
 {
-	for (size_t i = 0; n != NULL && i < n->n; i++)
-		if (n->known[i].port == port &&
-		    strcmp(n->known[i].host, host) == 0)
-			return &n->known[i];
-	return NULL;
+	struct dial_known *place = NULL;
+
+	for (size_t i = 0; i < DIAL_NAMES_MAX; i++) {
+		struct dial_known *k = &n->known[i];
+
+		if (k->port == port && strcmp(k->host, host) == 0 &&
+		    (k->users > 0 || clock_ms() < k->until_ms))
+			return k;
+		if (k->users == 0 &&
+		    (place == NULL || k->until_ms < place->until_ms))
+			place = k;
+	}
+	assert(place != NULL);
+	known_forget(place);
+	return place;
 }
 
 static bool
@@ -107,70 +93,28 @@ is_local(int error)
 	       error == ENOBUFS;
 }
 
-static struct addrinfo *
-dial_resolve(struct dial *d, struct why *why)
+static bool
+dial_resolve(struct dial *d, const char *host, unsigned port, struct why *why)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
-	struct addrinfo *list = NULL;
+	struct dial_known *k = d->known;
 	char service[16];
 	int error;
 
-	snprintf(service, sizeof(service), "%u", d->port);
-	error = getaddrinfo(d->host, service, &hints, &list);
-	if (error == 0)
-		return list;
+	snprintf(service, sizeof(service), "%u", port);
+	error = getaddrinfo(host, service, &hints, &k->list);
+	if (error == 0) {
+		snprintf(k->host, sizeof(k->host), "%s", host);
+		k->port = port;
+		k->until_ms = clock_ms() + DIAL_NAMES_MS;
+		return true;
+	}
+	k->list = NULL;
 	d->local =
 	    error == EAI_MEMORY || (error == EAI_SYSTEM && is_local(errno));
-	why_set(why, "%s: %s", d->host,
+	return why_set(why, "%s: %s", host,
 	    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-	return NULL;
-}
-
-/* Room for one more name, or NULL. */
-static struct dial_known *
-dial_names_add(struct dial_names *n, const char *host, unsigned port)
-{
-	struct dial_known *k;
-
-	if (n == NULL || n->n == DIAL_NAMES_MAX)
-		return NULL;
-	k = &n->known[n->n];
-	k->host = strdup(host);
-	if (k->host == NULL)
-		return NULL;
-	k->port = port;
-	n->n++;
-	return k;
-}
-
-/* d->list: from the names, where it stays, or d's own. */
-static bool
-dial_find_addresses(struct dial *d, struct why *why)
-{
-	struct dial_known *k = dial_names_find(d->names, d->host, d->port);
-
-	if (k != NULL && k->list != NULL &&
-	    (clock_ms() < k->until_ms || k->users > 0)) {
-		d->list = k->list;
-		k->users++;
-		return true;
-	}
-	d->list = dial_resolve(d, why);
-	if (d->list == NULL)
-		return false;
-	if (k == NULL)
-		k = dial_names_add(d->names, d->host, d->port);
-	if (k == NULL) {
-		d->names = NULL;
-		return true;
-	}
-	if (k->list != NULL)
-		freeaddrinfo(k->list);
-	k->list = d->list;
-	k->until_ms = clock_ms() + DIAL_NAMES_MS;
-	k->users = 1;
-	return true;
 }
 
 /* --------------------------------------------------------- connecting */
@@ -219,14 +163,13 @@ bool
 dial_open(struct dial *d, struct dial_names *names, const char *host,
     unsigned port, uint64_t deadline_ms, struct why *why)
 {
-	*d = (struct dial){ .names = names,
-		.host = host,
-		.port = port,
+	*d = (struct dial){ .known = known_find(names, host, port),
 		.fd = -1,
 		.deadline_ms = deadline_ms };
-	if (!dial_find_addresses(d, why))
+	d->known->users++;
+	if (d->known->list == NULL && !dial_resolve(d, host, port, why))
 		return false;
-	dial_try_from(d, d->list);
+	dial_try_from(d, d->known->list);
 	return true;
 }
 
@@ -246,49 +189,31 @@ dial_look(const struct dial *d)
 	return error;
 }
 
-enum dial_result
+enum io
 dial_step(struct dial *d, struct why *why)
 {
 	while (d->at != NULL) {
 		int error = dial_look(d);
 
 		if (error == 0)
-			return DIAL_CONNECTED;
+			return IO_DONE;
 		if (error == EINPROGRESS)
-			return DIAL_WAITING;
+			return IO_WANT_WRITE;
 		close(d->fd);
 		d->fd = -1;
 		d->error = error;
 		d->local = false;
 		dial_try_from(d, d->at->ai_next);
 	}
-	why_set(why, "%s port %u: %s", d->host, d->port, strerror(d->error));
-	return DIAL_FAILED;
-}
-
-int
-dial_take(struct dial *d)
-{
-	int fd = d->fd;
-
-	d->fd = -1;
-	return fd;
+	why_set(why, "%s port %u: %s", d->known->host, d->known->port,
+	    strerror(d->error));
+	return IO_FAILED;
 }
 
 void
 dial_close(struct dial *d)
 {
-	struct dial_known *k = NULL;
-
-	if (d->list != NULL)
-		k = dial_names_find(d->names, d->host, d->port);
-	if (k != NULL) {
-		assert(k->users > 0);
-		k->users--;
-	} else if (d->list != NULL) {
-		freeaddrinfo(d->list);
-	}
-	d->list = NULL;
+	d->known->users--;
 	if (d->fd != -1)
 		close(d->fd);
 	d->fd = -1;

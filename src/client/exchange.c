@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/response.h"
 #include "util/clock.h"
@@ -29,7 +28,6 @@ struct exchange {
 	struct dial dial;
 	struct socks socks;
 	struct tls_conn tls;
-	int fd;
 	enum io io;          /* what the last step waits for */
 	uint64_t silence_ms; /* when the present silence times out */
 	uint64_t end_ms;     /* of all of it; 0: none */
@@ -119,17 +117,13 @@ exchange_fail_to_connect(struct exchange *x, struct why *why)
 static enum io
 exchange_step_connect(struct exchange *x, struct why *why)
 {
-	switch (dial_step(&x->dial, why)) {
-	case DIAL_WAITING:
-		return IO_WANT_WRITE;
-	case DIAL_FAILED:
+	enum io io = dial_step(&x->dial, why);
+
+	if (io == IO_FAILED)
 		return exchange_fail_to_connect(x, why);
-	case DIAL_CONNECTED:
-		break;
-	}
-	x->fd = dial_take(&x->dial);
-	x->state = EXCHANGE_PROXY;
-	return IO_DONE;
+	if (io == IO_DONE)
+		x->state = EXCHANGE_PROXY;
+	return io;
 }
 
 static enum io
@@ -139,14 +133,14 @@ exchange_step_proxy(struct exchange *x, struct why *why)
 	enum io io = IO_DONE;
 
 	if (proxy != NULL)
-		io = socks_step(&x->socks, x->fd, x->target, why);
+		io = socks_step(&x->socks, x->dial.fd, x->target, why);
 	if (io == IO_FAILED) {
 		why_at(why, "%s port %u", proxy->host, proxy->port);
 		return exchange_fail_to_connect(x, why);
 	}
 	if (io != IO_DONE)
 		return io;
-	if (!tls_conn_connect(&x->tls, x->client, x->fd, x->target->host))
+	if (!tls_conn_connect(&x->tls, x->client, x->dial.fd, x->target->host))
 		return exchange_fail(x, why, "out of memory");
 	x->state = EXCHANGE_HANDSHAKE;
 	return IO_DONE;
@@ -263,23 +257,16 @@ exchange_step_body(struct exchange *x, struct why *why)
 static enum io
 exchange_step_once(struct exchange *x, struct why *why)
 {
-	switch (x->state) {
-	case EXCHANGE_CONNECT:
-		return exchange_step_connect(x, why);
-	case EXCHANGE_PROXY:
-		return exchange_step_proxy(x, why);
-	case EXCHANGE_HANDSHAKE:
-		return exchange_step_handshake(x, why);
-	case EXCHANGE_ASK:
-		return exchange_step_ask(x, why);
-	case EXCHANGE_HEADER:
-		return exchange_step_header(x, why);
-	case EXCHANGE_BODY:
-		return exchange_step_body(x, why);
-	case EXCHANGE_END:
-		break;
-	}
-	return IO_FAILED;
+	static enum io (*const steps[])(struct exchange *, struct why *) = {
+		[EXCHANGE_CONNECT] = exchange_step_connect,
+		[EXCHANGE_PROXY] = exchange_step_proxy,
+		[EXCHANGE_HANDSHAKE] = exchange_step_handshake,
+		[EXCHANGE_ASK] = exchange_step_ask,
+		[EXCHANGE_HEADER] = exchange_step_header,
+		[EXCHANGE_BODY] = exchange_step_body,
+	};
+
+	return steps[x->state](x, why);
 }
 
 /* Whether the rate lets x read now. Who has read just now lets those who wait go
@@ -389,10 +376,8 @@ void
 exchange_wants(
     const struct exchange *x, struct pollfd *p, uint64_t *deadline_ms)
 {
-	*p = (struct pollfd){ .fd = x->fd };
+	*p = (struct pollfd){ .fd = x->dial.fd };
 	*deadline_ms = 0; /* there is more to do at once */
-	if (x->state == EXCHANGE_CONNECT)
-		p->fd = x->dial.fd;
 	if (x->held) {
 		p->fd = -1;
 		*deadline_ms = x->limits.rate->free_us / 1000 + 1;
@@ -426,7 +411,6 @@ exchange_new(const struct target *t, const struct tls_client *tls,
 	x->client = tls;
 	x->handler = v;
 	x->limits = *limits;
-	x->fd = -1;
 	exchange_restart_timeout(x);
 	if (limits->total_ms != 0)
 		x->end_ms = clock_ms() + limits->total_ms;
@@ -445,13 +429,11 @@ exchange_free(struct exchange **x)
 	if (*x == NULL)
 		return;
 	exchange_hold(*x, false);
-	dial_close(&(*x)->dial);
 	if (tls_conn_is_open(&(*x)->tls)) {
 		tls_conn_close_notify(&(*x)->tls);
 		tls_conn_fini(&(*x)->tls);
 	}
-	if ((*x)->fd != -1)
-		close((*x)->fd);
+	dial_close(&(*x)->dial);
 	free(*x);
 	*x = NULL;
 }
@@ -460,8 +442,10 @@ enum fetch_result
 fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
     const struct fetch_handler *v, struct why *why)
 {
+	struct dial_names names = { 0 };
 	const struct exchange_limits limits = {
-		.silence_ms = (uint64_t)timeout_s * 1000
+		.silence_ms = (uint64_t)timeout_s * 1000,
+		.names = &names,
 	};
 	struct exchange *x = exchange_new(t, tls, &limits, v, why);
 	enum fetch_result result;
@@ -469,15 +453,16 @@ fetch(const struct target *t, const struct tls_client *tls, unsigned timeout_s,
 	uint64_t deadline_ms;
 
 	if (x == NULL)
-		return FETCH_FAILED;
-	while ((result = exchange_step(x, why)) == FETCH_GOING) {
+		result = FETCH_FAILED;
+	while (x != NULL && (result = exchange_step(x, why)) == FETCH_GOING) {
 		if (v->stop != NULL && *v->stop != 0) {
 			result = FETCH_STOPPED;
 			break;
 		}
 		exchange_wants(x, &p, &deadline_ms);
-		dial_wait(p.fd, p.events, deadline_ms, v->stop);
+		dial_wait(&p, 1, deadline_ms, v->stop);
 	}
 	exchange_free(&x);
+	dial_names_fini(&names);
 	return result;
 }

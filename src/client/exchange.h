@@ -57,7 +57,7 @@ struct exchange_limits {
 	uint64_t total_ms;   /* for all of it; 0: none */
 	uint64_t floor;      /* bytes that each window of a body must bring */
 	uint64_t window_ms;  /* 0: a body may trickle */
-	struct dial_names *names;   /* borrowed; NULL: looked up each time */
+	struct dial_names *names;   /* borrowed */
 	const struct proxy *proxy;  /* borrowed; NULL: straight there */
 	struct exchange_rate *rate; /* borrowed; NULL: none */
 	/* Set when it failed without descriptors or memory here. Borrowed;

@@ -65,12 +65,6 @@ target_take(struct slice text, struct target *out, struct why *why)
 	return TARGET_OK;
 }
 
-static bool
-target_has_authority(struct slice text)
-{
-	return text.len > 3 && memmem(text.ptr, text.len, "://", 3) != NULL;
-}
-
 enum target_result
 target_parse(struct slice text, struct target *out, struct why *why)
 {
@@ -80,7 +74,7 @@ target_parse(struct slice text, struct target *out, struct why *why)
 
 	text = slice_trim(text);
 	buf_wrap(&whole, memory, sizeof(memory));
-	if (!target_has_authority(text))
+	if (text.len < 4 || memmem(text.ptr, text.len, "://", 3) == NULL)
 		buf_str(&whole, scheme);
 	while (slice_cut(text, ' ', &part, &text)) {
 		buf_put(&whole, part);

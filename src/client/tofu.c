@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/file.h"
+#include "proto/moment.h"
 #include "tls/digest.h"
 #include "util/clock.h"
 
@@ -33,40 +33,6 @@ struct judging {
 	uint8_t spki[DIGEST_SIZE]; /* the certificate's */
 };
 
-static bool
-tofu_parse_digest(struct slice hex, uint8_t out[DIGEST_SIZE])
-{
-	if (hex.len != DIGEST_HEX_SIZE - 1)
-		return false;
-	for (size_t i = 0; i < DIGEST_SIZE; i++) {
-		int high = hex_value(hex.ptr[2 * i]);
-		int low = hex_value(hex.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-static bool
-tofu_parse_time(struct slice s, int64_t *out)
-{
-	char text[CLOCK_RFC3339_SIZE];
-	struct tm tm = { 0 };
-	const char *end;
-
-	if (s.len >= sizeof(text))
-		return false;
-	memcpy(text, s.ptr, s.len);
-	text[s.len] = '\0';
-	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (end == NULL || *end != '\0')
-		return false;
-	*out = (int64_t)timegm(&tm);
-	return true;
-}
-
 /* The first line about place. */
 static void
 tofu_look_up(struct judging *j)
@@ -82,8 +48,8 @@ tofu_look_up(struct judging *j)
 			continue;
 		slice_cut(line, ' ', &digest, &line);
 		j->known.line = number;
-		j->known.readable = tofu_parse_digest(digest, j->known.spki) &&
-				    tofu_parse_time(line, &j->known.expires);
+		j->known.readable = digest_parse(digest, j->known.spki) &&
+				    moment_parse(line, &j->known.expires);
 		return;
 	}
 }

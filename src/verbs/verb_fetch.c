@@ -409,6 +409,7 @@ request_once(struct fetch_job *j)
 static char *
 answer_read(bool secret, struct slice prompt)
 {
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	struct termios before, during;
 	struct sigaction action[CAUGHT];
 	size_t size = 0;
@@ -426,7 +427,7 @@ answer_read(bool secret, struct slice prompt)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &during);
 	}
 	fprintf(stderr, "%.*s: ", SLICE_ARGS(prompt));
-	if (dial_wait(STDIN_FILENO, POLLIN, UINT64_MAX, &interrupted))
+	if (dial_wait(&input, 1, UINT64_MAX, &interrupted))
 		len = getline(&line, &size, stdin);
 	if (secret)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);

@@ -13,9 +13,11 @@
 static bool
 script_wait(struct tls_conn *c, int fd, enum io io)
 {
+	struct pollfd want = { .fd = fd,
+		.events = io == IO_WANT_READ ? POLLIN : POLLOUT };
+
 	return (io == IO_WANT_READ || io == IO_WANT_WRITE) &&
-	       dial_wait(fd, io == IO_WANT_READ ? POLLIN : POLLOUT,
-		   clock_ms() + 20000, NULL) &&
+	       dial_wait(&want, 1, clock_ms() + 20000, NULL) &&
 	       tls_conn_is_open(c);
 }
 
@@ -54,6 +56,7 @@ void
 script_serve(int listener, const struct tls_server *tls, const struct script *s)
 {
 	const struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+	struct pollfd want;
 	struct tls_conn c;
 	char byte;
 	int fd = accept(listener, NULL, NULL);
@@ -74,7 +77,8 @@ script_serve(int listener, const struct tls_server *tls, const struct script *s)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	} else {
 		shutdown(fd, SHUT_WR);
-		dial_wait(fd, POLLIN, clock_ms() + 5000, NULL);
+		want = (struct pollfd){ .fd = fd, .events = POLLIN };
+		dial_wait(&want, 1, clock_ms() + 5000, NULL);
 	}
 	close(fd);
 	_exit(0);

@@ -57,6 +57,7 @@ on_body(void *arg, struct slice bytes)
 
 /* A server by script, and an exchange with it. */
 struct run {
+	struct dial_names names;
 	struct received received;
 	struct fetch_handler handler;
 	struct target target;
@@ -95,6 +96,7 @@ static void
 run_start(
     struct run *p, const struct script *s, const struct exchange_limits *limits)
 {
+	struct exchange_limits with = *limits;
 	char url[64];
 	unsigned port;
 	int listener = loopback_listen(&port);
@@ -110,7 +112,8 @@ run_start(
 	snprintf(url, sizeof(url), "127.0.0.1:%u/x", port);
 	assert_int_equal(
 	    target_parse(slice_str(url), &p->target, &p->why), TARGET_OK);
-	p->x = exchange_new(&p->target, client, limits, &p->handler, &p->why);
+	with.names = &p->names;
+	p->x = exchange_new(&p->target, client, &with, &p->handler, &p->why);
 	assert_non_null(p->x);
 }
 
@@ -135,7 +138,7 @@ run_until_done(struct run *p, size_t n)
 		}
 		if (going == 0)
 			return;
-		poll(want, going, dial_timeout(until));
+		dial_wait(want, going, until, NULL);
 	}
 }
 
@@ -146,6 +149,7 @@ run_stop(struct run *p)
 
 	exchange_free(&p->x);
 	assert_null(p->x);
+	dial_names_fini(&p->names);
 	kill(p->pid, SIGKILL);
 	waitpid(p->pid, &status, 0);
 }
@@ -280,7 +284,7 @@ test_abort(void **state)
 			uint64_t until;
 
 			exchange_wants(p.x, &want, &until);
-			dial_wait(want.fd, want.events, until, NULL);
+			dial_wait(&want, 1, until, NULL);
 			assert_int_equal(
 			    exchange_step(p.x, &p.why), FETCH_GOING);
 		}
