@@ -296,14 +296,15 @@ has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 }
 
 /* Many files come at once, in the archive; but one that broke off is not begun
- * again: each run must end with more than it began with. */
+ * again, nor is one of a lower serial, or two sources could take turns: each run must
+ * end with more than it began with. */
 static enum unpack_result
 archive_fetch(const struct mirror_work *w, struct download *d,
     const struct mirror_found *f, struct why *why)
 {
 	const struct manifest *m = &f->found.m;
 
-	if (w->state->archive_begun == m->serial ||
+	if (w->state->archive_begun >= m->serial ||
 	    !unpack_is_worth(m, d->n_missing, d->to_come))
 		return UNPACK_ENDED;
 	w->state->archive_begun = m->serial;
@@ -495,23 +496,32 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f, bool mend,
 {
 	const struct manifest *m = &f->found.m;
 	uint64_t wanted = m->serial;
-	enum result result = fetch_until_whole(w, f, &out->why);
+	bool built = false;
 	struct folded folded = { .w = w };
 
-	out->serial = m->serial;
-	mend = mend && m->serial == wanted; /* its author may be quicker */
-	if (result == RESULT_GOOD)
-		result = refuse_secrets(w->store, m, &out->why);
-	if (result != RESULT_GOOD)
-		return result;
+	/* What the build finds corrupt is gone then, and fetched again, once. */
+	for (int i = 0;
+	     i == 0 || (i == 1 && !built && !download_is_as_said(w->store, m));
+	     i++) {
+		enum result result = fetch_until_whole(w, f, &out->why);
+
+		out->serial = m->serial;
+		if (result == RESULT_GOOD)
+			result = refuse_secrets(w->store, m, &out->why);
+		if (result != RESULT_GOOD)
+			return result;
+		mend =
+		    mend && m->serial == wanted; /* or its author is quicker */
+		/* Without its manifest, a release is taken for another one. */
+		built = (!mend || store_put_manifest(w->store, m->serial,
+				      buf_view(&f->found.text), &out->why)) &&
+			store_build(
+			    w->store, m, buf_view(&f->found.text), &out->why);
+	}
+	if (!built)
+		return RESULT_LOCAL;
 	manifest_folded(m, on_folded, &folded);
 	out->changes = taking_compare(w, m);
-	/* Without its manifest, a release is taken for another one. */
-	if (mend && !store_put_manifest(w->store, m->serial,
-			buf_view(&f->found.text), &out->why))
-		return RESULT_LOCAL;
-	if (!store_build(w->store, m, buf_view(&f->found.text), &out->why))
-		return RESULT_LOCAL;
 	if (!mend)
 		return release_switch(w, f, out);
 	out->updated = true;

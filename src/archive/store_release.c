@@ -153,6 +153,7 @@ struct archive {
 	struct why *why;
 	FILE *tar;
 	struct ustar_writer ustar;
+	unsigned rotten; /* objects: nothing comes of it any more */
 	char out[STORE_CHUNK];
 	uint8_t in[STORE_CHUNK];
 };
@@ -166,17 +167,20 @@ sink(void *arg, struct slice bytes)
 	       store_fault(a->store, a->why, MANIFEST_ARCHIVE, NULL);
 }
 
-/* Nothing corrupt gets into a release: the next run fetches it again. */
+/* Nothing corrupt gets into a release: it is fetched again. Those that follow are
+ * looked at all the same, so that all of them are. */
 static bool
 is_rotten(struct archive *a, const struct manifest_entry *e)
 {
 	char path[STORE_PATH_SIZE];
 
-	store_layout_object(e->digest, path);
 	if (!store_discard(a->store, e->digest, a->why))
 		return false;
-	return store_fault(a->store, a->why, path,
-	    "was corrupt and has been removed: run this again");
+	store_layout_object(e->digest, path);
+	if (a->rotten++ == 0)
+		(void)store_fault(a->store, a->why, path,
+		    "was corrupt and has been removed: run this again");
+	return true;
 }
 
 static bool
@@ -209,7 +213,8 @@ archive_bytes(
 			break;
 		if (!known)
 			digest_add(&d, slice_of(a->in, (size_t)n));
-		ok = ustar_bytes(&a->ustar, slice_of(a->in, (size_t)n));
+		ok = a->rotten > 0 ||
+		     ustar_bytes(&a->ustar, slice_of(a->in, (size_t)n));
 	}
 	if (n == -1)
 		(void)store_fault(a->store, a->why, e->path, NULL);
@@ -224,13 +229,15 @@ static bool
 archive_file(struct archive *a, const struct manifest_entry *e)
 {
 	struct stat st;
-	int fd = store_object_open(a->store, e->digest, &st, a->why);
+	struct why why;
+	int fd = store_object_open(
+	    a->store, e->digest, &st, a->rotten > 0 ? &why : a->why);
 	bool ok;
 
 	if (fd == -1)
-		return false;
-	ok = ustar_begin(
-		 &a->ustar, e->path, (uint64_t)st.st_size, a->m->created) &&
+		return a->rotten > 0;
+	ok = (a->rotten > 0 || ustar_begin(&a->ustar, e->path,
+				   (uint64_t)st.st_size, a->m->created)) &&
 	     archive_bytes(a, e, fd, &st);
 	fd_close(fd);
 	if (!ok && a->why->text[0] == '\0')
@@ -255,7 +262,8 @@ archive_all(struct archive *a, struct slice bytes)
 	for (size_t i = 0; i < a->m->n; i++) {
 		const struct manifest_entry *e = &a->m->entry[i];
 
-		if (!written && strcmp(e->path, MANIFEST_PATH) > 0) {
+		if (!written && a->rotten == 0 &&
+		    strcmp(e->path, MANIFEST_PATH) > 0) {
 			written = true;
 			if (!archive_manifest(a, bytes))
 				return false;
@@ -263,7 +271,8 @@ archive_all(struct archive *a, struct slice bytes)
 		if (!archive_file(a, e))
 			return false;
 	}
-	return (written || archive_manifest(a, bytes)) && ustar_end(&a->ustar);
+	return a->rotten == 0 && (written || archive_manifest(a, bytes)) &&
+	       ustar_end(&a->ustar);
 }
 
 static bool

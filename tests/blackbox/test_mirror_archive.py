@@ -349,6 +349,22 @@ def test_interrupted_is_never_begun_again(fresh, many):
     assert many.paths == [MANIFEST, ARCHIVE]
 
 
+def test_sources_that_take_turns(mirror, origin):
+    """One has a lower serial than the other: neither archive is begun twice."""
+    origin.publish(pages(50))
+    lower = origin.files
+    origin.publish({path: data + b"3" for path, data in pages(50).items()})
+    higher = {path: data for path, data in origin.files.items()
+              if path[:2] != "p/"}
+    higher[ARCHIVE] = higher[ARCHIVE][:20000]
+    origin.serve(higher)
+    assert mirror.run().returncode == 1 and ARCHIVE in origin.paths
+    origin.serve(lower)
+    origin.clear()
+    assert mirror.updated()["serial"] == "2"
+    assert ARCHIVE not in origin.paths
+
+
 def test_five_deadlines(fresh, many):
     """A link so slow that it needs five runs: each ends with more."""
     many.on(ARCHIVE, o.drip(0.2, 8192))

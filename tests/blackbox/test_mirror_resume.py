@@ -182,6 +182,19 @@ def test_a_file_that_verify_found_wrong(mirror, origin):
     mirror.silent()
 
 
+def test_rotten_files_that_a_release_needs(mirror, origin):
+    """They stay from the one before, and are fetched again by the same run."""
+    wrong = ["robots.txt", "picture.png", "index.gmi"]
+    for path in wrong:
+        file = mirror.store / "current" / path
+        file.chmod(0o644)
+        file.write_bytes(bytes(len(origin.files[path])))
+    origin.publish(page(2))
+    mirror.updated()
+    assert sum(path.startswith("mirror/objects/") or path in wrong
+               for path in origin.paths) == len(wrong)
+
+
 def test_an_older_release_that_verify_found_wrong(mirror, origin):
     old = origin.files["page.gmi"]
     second = origin.publish(page(2))
