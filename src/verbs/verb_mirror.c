@@ -321,8 +321,10 @@ store_fork(struct mirror_job *j, const char *path)
 	if (child == -1)
 		log_error("%s: %s", path, strerror(errno));
 	while (child != -1 && waitpid(child, &status, 0) == -1)
+		/* It may have had the same one: a second ends it at once. */
 		if (stopping != 0)
-			(void)kill(child, SIGTERM);
+			(void)kill(
+			    child, stopping == SIGTERM ? SIGINT : SIGTERM);
 	return child != -1 && WIFEXITED(status)
 		   ? (enum result)WEXITSTATUS(status)
 		   : RESULT_LOCAL;
@@ -477,8 +479,6 @@ memory_run(struct mirror_job *j)
 	if (j->first == NULL || j->second != NULL || is_url(j->first))
 		return verb_misused("just one argument goes with --show, "
 				    "--add-key and --drop-key: STORE");
-	if (changes_keys(j) && !verb_store_become(j->first))
-		return RESULT_LOCAL;
 	if (changes_keys(j))
 		result =
 		    verb_mirror_keys(j->first, &j->add_words, &j->drop_words);

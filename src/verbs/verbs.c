@@ -381,22 +381,6 @@ verb_print(struct buf *out)
 	return verb_flush();
 }
 
-enum result
-verb_store_take(const char *path, struct store **s)
-{
-	enum result result = RESULT_LOCAL;
-	struct why why;
-
-	*s = store_open(path, false, &why);
-	if (*s != NULL)
-		result = store_lock(*s, &why);
-	if (result == RESULT_GOOD)
-		return result;
-	store_close(s);
-	log_error("%s", why.text);
-	return result;
-}
-
 bool
 verb_store_become(const char *path)
 {
@@ -414,6 +398,25 @@ verb_store_become(const char *path)
 	log_error("%s belongs to user %ju: run this command as that user", path,
 	    (uintmax_t)st.st_uid);
 	return false;
+}
+
+enum result
+verb_store_take(const char *path, struct store **s)
+{
+	enum result result = RESULT_LOCAL;
+	struct why why;
+
+	*s = NULL;
+	if (!verb_store_become(path))
+		return RESULT_LOCAL;
+	*s = store_open(path, false, &why);
+	if (*s != NULL)
+		result = store_lock(*s, &why);
+	if (result == RESULT_GOOD)
+		return result;
+	store_close(s);
+	log_error("%s", why.text);
+	return result;
 }
 
 /* $XDG_DATA_HOME/carnation/name, or below ~/.local/share, or NULL. */

@@ -214,6 +214,24 @@ def test_all_is_interrupted(many, origin):
     assert status == 1 and out == "" and "interrupted" in err, (out, err)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT,
+                                    signal.SIGHUP])
+def test_all_with_its_children_is_interrupted(many, origin, number):
+    """As by systemd, or from a terminal: each of them has the signal, and is not
+    ended by a second one."""
+    origin.on(MANIFEST, o.silence())
+    for _ in range(10):
+        origin.clear()
+        run = subprocess.Popen(
+            [str(CARNATION), "mirror", "--all", str(many)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True)
+        wait_for(lambda: origin.paths)
+        os.killpg(run.pid, number)
+        out, err = run.communicate(timeout=TIMEOUT)
+        assert run.returncode == 1 and "interrupted" in err, (out, err)
+
+
 @pytest.mark.parametrize("words", [
     (), ("--key", "x"), ("--also", "gemini://localhost/"),
     ("--allow-serial", "3"), ("--survey",)])
@@ -244,6 +262,25 @@ def test_root_in_a_users_store(mirror, origin):
     origin.publish(page(3))
     done = carnation("mirror", "--all", mirror.store.parent)
     assert done.returncode == 0 and "serial 2 -> 3" in done.stdout, done
+    assert owners(mirror.store) == {uid}
+
+
+@root_only
+@pytest.mark.parametrize("verb", ["prune", "rollback"])
+def test_root_in_a_users_copy(mirror, origin, verb):
+    """It came without lock and tmp, as a copy does."""
+    origin.publish(page(2))
+    mirror.updated()
+    (mirror.store / "lock").unlink()
+    (mirror.store / "tmp").rmdir()
+    uid, gid = NOBODY, pwd.getpwuid(NOBODY).pw_gid
+    for p in [mirror.store, *mirror.store.rglob("*")]:
+        os.chown(p, uid, gid, follow_symlinks=False)
+    for p in mirror.store.parents:
+        if p.stat().st_uid == os.getuid() and str(p).startswith("/tmp/"):
+            p.chmod(0o755)
+    done = carnation(verb, mirror.store)
+    assert done.returncode == 0, done
     assert owners(mirror.store) == {uid}
 
 
