@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "archive/state.h"
@@ -16,6 +17,8 @@
 #include "os/file.h"
 #include "util/fd.h"
 #include "util/list.h"
+
+enum { LOCK_TRIES = 20 }; /* a twentieth of a second each */
 
 /* ------------------------------------------------------ manifests, objects */
 
@@ -257,6 +260,27 @@ check_release(struct verify_work *w, int release)
 	return ok;
 }
 
+/* Locks a release, so that prune leaves it until it has been read. True: it is gone.
+ * prune has a lock for a moment; whoever else has one (and all who may read it can)
+ * does not keep it from being looked at. */
+static bool
+is_leaving(const struct store *s, uint64_t serial, int release)
+{
+	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	int fd;
+
+	for (int i = 0;
+	     i < LOCK_TRIES && flock(release, LOCK_SH | LOCK_NB) == -1 &&
+	     errno == EWOULDBLOCK;
+	     i++)
+		(void)nanosleep(&pause, NULL);
+	fd = store_release_fd(s, serial);
+	if (fd == -1)
+		return errno == ENOENT;
+	fd_close(fd);
+	return false;
+}
+
 /* One that is pruned meanwhile is passed over. */
 static bool
 scan_release(struct verify_work *w, uint64_t serial, bool older)
@@ -271,9 +295,7 @@ scan_release(struct verify_work *w, uint64_t serial, bool older)
 	w->bad = false;
 	if (fd == -1 && errno == ENOENT)
 		return true;
-	/* So that prune leaves it until it has been read. */
-	if (fd == -1 || flock(fd, LOCK_SH | LOCK_NB) == 0 ||
-	    errno != EWOULDBLOCK)
+	if (fd == -1 || !is_leaving(w->store, serial, fd))
 		ok = check_release(w, fd);
 	fd_close(fd);
 	if (!ok || !older || !w->bad)

@@ -1016,6 +1016,20 @@ def held(path):
     return it
 
 
+@pytest.mark.parametrize("serial", [1, 2])
+def test_a_release_that_is_locked_is_looked_at(mirror, serial):
+    """Whoever can read it can lock it."""
+    page = mirror.store / "releases" / str(serial) / "robots.txt"
+    page.unlink()
+    page.write_text("other bytes")
+    with subprocess.Popen(
+            ["flock", "-x", page.parent, "sh", "-c", "echo; cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
+        it.stdout.readline()
+        mirror.verify(REFUSED)
+        it.stdin.close()
+
+
 def test_what_is_wrong_is_reported_and_listed(mirror):
     """Nothing else is touched, and nobody asked; the list goes with what is
     wrong."""
