@@ -320,13 +320,18 @@ fetch_all(const struct mirror_work *w, const struct mirror_found *f,
 {
 	const struct manifest *m = &f->found.m;
 
-	if (!limits_allow(w->state, m, why) ||
-	    !mirror_make_room(w->store, m, why))
+	if (!limits_allow(w->state, m, why))
 		return RESULT_LOCAL;
 	if (!download_plan(d, m)) {
 		why_memory(why);
 		return RESULT_LOCAL;
 	}
+	/* What has come of a higher serial is not given up for a lower one, which
+	 * may be held out to us again and again, unless its room is needed. */
+	if ((m->serial >= w->state->archive_begun ||
+		!disk_allows(w, d, m, why)) &&
+	    !mirror_make_room(w->store, m, why))
+		return RESULT_LOCAL;
 	if (!disk_allows(w, d, m, why))
 		return RESULT_LOCAL;
 	if (archive_fetch(w, d, f, why) == UNPACK_LOCAL)

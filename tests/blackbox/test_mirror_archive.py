@@ -359,8 +359,14 @@ def test_sources_that_take_turns(mirror, origin):
     higher[ARCHIVE] = higher[ARCHIVE][:20000]
     origin.serve(higher)
     assert mirror.run().returncode == 1 and ARCHIVE in origin.paths
-    origin.serve(lower)
+    came = len(list(mirror.store.glob("objects/*/*")))
+    origin.serve({path: data for path, data in lower.items()
+                  if path != "p/0000.txt"})
     origin.clear()
+    assert mirror.run().returncode == 1 and ARCHIVE not in origin.paths
+    # nor is lost what has come
+    assert len(list(mirror.store.glob("objects/*/*"))) == came + 49
+    origin.serve(lower)
     assert mirror.updated()["serial"] == "2"
     assert ARCHIVE not in origin.paths
 
