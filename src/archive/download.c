@@ -65,15 +65,15 @@ download_drop_twins(struct download *d)
 bool
 download_plan(struct download *d, const struct manifest *m)
 {
-	uint64_t here = 0, size;
-	bool linked;
+	struct stat st;
+	uint64_t here = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
 		const struct manifest_entry *e = &m->entry[i];
 
-		if (store_size(d->store, e->digest, &size, &linked) &&
-		    (linked || store_has(d->store, e->digest))) {
-			here += size;
+		if (store_object_stat(d->store, e->digest, &st) &&
+		    (st.st_nlink > 1 || store_has(d->store, e->digest))) {
+			here += (uint64_t)st.st_size;
 		} else if (!download_add(d, e->digest, e->path)) {
 			return false;
 		}
@@ -89,13 +89,15 @@ download_plan(struct download *d, const struct manifest *m)
 bool
 download_is_as_said(const struct store *s, const struct manifest *m)
 {
-	uint64_t bytes = 0, size;
+	uint64_t bytes = 0;
+	struct stat st;
 
 	for (size_t i = 0; i < m->n; i++) {
-		if (!store_size(s, m->entry[i].digest, &size, NULL) ||
-		    size > m->largest || size > m->bytes - bytes)
+		if (!store_object_stat(s, m->entry[i].digest, &st) ||
+		    (uint64_t)st.st_size > m->largest ||
+		    (uint64_t)st.st_size > m->bytes - bytes)
 			return false;
-		bytes += size;
+		bytes += (uint64_t)st.st_size;
 	}
 	return bytes == m->bytes;
 }

@@ -388,15 +388,14 @@ static bool
 is_secret(const struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t bytes[SECRET_LOOK_MAX];
-	bool linked;
-	uint64_t size;
+	struct stat st;
 	ssize_t n;
 	int fd;
 
 	/* What a release has was looked at then. */
-	if (!store_size(s, digest, &size, &linked) || linked)
+	if (!store_object_stat(s, digest, &st) || st.st_nlink > 1)
 		return false;
-	fd = store_object_fd(s, digest);
+	fd = store_object_fd(s, digest, NULL);
 	if (fd == -1)
 		return false;
 	n = fd_read_at(fd, bytes, sizeof(bytes), 0);

@@ -288,9 +288,12 @@ store_file_open(int dir, const char *name, struct stat *st)
 {
 	int fd = openat(dir, name,
 	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat own;
 
 	if (fd == -1)
 		return -1;
+	if (st == NULL)
+		st = &own;
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		return fd;
 	(void)close(fd);

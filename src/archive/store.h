@@ -12,6 +12,8 @@
 #ifndef ARCHIVE_STORE_H
 #define ARCHIVE_STORE_H
 
+#include <sys/stat.h>
+
 #include "archive/manifest.h"
 #include "capsule/store_layout.h"
 #include "util/result.h"
@@ -57,12 +59,15 @@ uint64_t store_need(const struct store *s, const struct manifest *m,
  * cannot be read is not to be trusted, and stays. */
 bool store_has(struct store *s, const uint8_t digest[DIGEST_SIZE]);
 
-/* Bytes of an object that is there; linked (may be NULL): into a release. */
-bool store_size(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    uint64_t *size, bool *linked);
+/* An object's description: more than one link, and it is in a release. False and
+ * errno; EINVAL: it is not a regular file. */
+bool store_object_stat(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st);
 
-/* An object to read; the caller's. -1 and errno. Its bytes are not checked. */
-int store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE]);
+/* An object to read, and its description (may be NULL); the caller's. -1 and errno.
+ * Its bytes are not checked. */
+int store_object_fd(
+    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st);
 
 /* Takes a corrupt object away; releases keep theirs until store_relink. */
 bool store_discard(

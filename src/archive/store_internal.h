@@ -4,7 +4,6 @@
 #define ARCHIVE_STORE_INTERNAL_H
 
 #include <dirent.h>
-#include <sys/stat.h>
 
 #include "archive/store.h"
 #include "util/why.h"
@@ -45,7 +44,7 @@ int store_dir_make(int dir, const char *name, bool *made);
 /* The same, to be listed; NULL and errno. */
 DIR *store_dir_list(int dir, const char *name);
 
-/* A regular file to read, not through a link; -1 and errno. */
+/* A regular file to read, not through a link; st may be NULL; -1 and errno. */
 int store_file_open(int dir, const char *name, struct stat *st);
 
 /* A name that nobody has in tmp/. */
@@ -67,13 +66,9 @@ bool store_sweep(struct store *s, bool all);
 
 /* --------------------------------------------------------- store_object.c */
 
-/* An object's description. False and errno; EINVAL: it is not a regular file. */
-bool store_object_stat(
-    const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st);
-
-/* An object to read, and its description. -1 and why. */
-int store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
-    struct stat *st, struct why *why);
+/* store_fault of an object. */
+bool store_object_fault(const struct store *s, struct why *why,
+    const uint8_t digest[DIGEST_SIZE], const char *what);
 
 /* Whether dir/name is the object that st describes, by another name. */
 bool store_is_linked(const struct stat *object, int dir, const char *name);

@@ -20,8 +20,8 @@ struct store_object {
 	char name[STORE_NAME_SIZE]; /* in tmp/; "": it is there no more */
 };
 
-static bool
-object_fault(const struct store *s, struct why *why,
+bool
+store_object_fault(const struct store *s, struct why *why,
     const uint8_t digest[DIGEST_SIZE], const char *what)
 {
 	char path[STORE_PATH_SIZE];
@@ -69,35 +69,14 @@ store_object_stat(
 	return S_ISREG(st->st_mode);
 }
 
-static int
-object_open(
+int
+store_object_fd(
     const struct store *s, const uint8_t digest[DIGEST_SIZE], struct stat *st)
 {
 	char path[STORE_PATH_SIZE];
 	const char *name = object_place(s, digest, false, path);
 
 	return name == NULL ? -1 : store_file_open(s->objects, name, st);
-}
-
-int
-store_object_fd(const struct store *s, const uint8_t digest[DIGEST_SIZE])
-{
-	struct stat st;
-
-	return object_open(s, digest, &st);
-}
-
-int
-store_object_open(struct store *s, const uint8_t digest[DIGEST_SIZE],
-    struct stat *st, struct why *why)
-{
-	int fd = object_open(s, digest, st);
-
-	if (fd == -1)
-		(void)object_fault(s, why, digest,
-		    file_is_absent(errno) || errno == EINVAL ? "is missing"
-							     : NULL);
-	return fd;
 }
 
 bool
@@ -113,7 +92,7 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 		return false;
 	if (st.st_nlink > 1)
 		return true;
-	fd = store_object_fd(s, digest);
+	fd = store_object_fd(s, digest, NULL);
 	hashed = fd != -1 && digest_fd(fd, got);
 	fd_close(fd);
 	if (hashed && digest_equal(got, digest))
@@ -121,20 +100,6 @@ store_has(struct store *s, const uint8_t digest[DIGEST_SIZE])
 	if (hashed && s->lock != -1)
 		(void)store_discard(s, digest, &why);
 	return false;
-}
-
-bool
-store_size(const struct store *s, const uint8_t digest[DIGEST_SIZE],
-    uint64_t *size, bool *linked)
-{
-	struct stat st;
-
-	if (!store_object_stat(s, digest, &st))
-		return false;
-	*size = (uint64_t)st.st_size;
-	if (linked != NULL)
-		*linked = st.st_nlink > 1;
-	return true;
 }
 
 bool
@@ -146,7 +111,7 @@ store_discard(
 
 	assert(s->lock != -1);
 	return (name != NULL && unlinkat(s->objects, name, 0) == 0) ||
-	       errno == ENOENT || object_fault(s, why, digest, NULL);
+	       errno == ENOENT || store_object_fault(s, why, digest, NULL);
 }
 
 struct store_object *
@@ -204,8 +169,7 @@ object_settle(struct store_object *o, const uint8_t digest[DIGEST_SIZE])
 
 	if (name == NULL)
 		return false;
-	if (fstatat(s->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && st.st_nlink > 1 &&
+	if (store_object_stat(s, digest, &st) && st.st_nlink > 1 &&
 	    (uint64_t)st.st_size == o->size)
 		return true;
 	if (fchmod(o->fd, STORE_OBJECT_MODE) == -1 ||
@@ -229,12 +193,12 @@ store_object_keep(struct store_object **o, const uint8_t *expected,
 	} else if (expected != NULL && !digest_equal(expected, got)) {
 		kept = STORE_OTHER_HASH;
 	} else if (!object_settle(*o, got)) {
-		(void)object_fault(s, why, got, NULL);
+		(void)store_object_fault(s, why, got, NULL);
 		kept = STORE_WRITE_FAILED;
 	}
 	/* Some file systems tell only here that the disk was full. */
 	if (close((*o)->fd) == -1 && kept == STORE_KEPT) {
-		(void)object_fault(s, why, got, NULL);
+		(void)store_object_fault(s, why, got, NULL);
 		(void)store_discard(s, got, why);
 		kept = STORE_WRITE_FAILED;
 	}
@@ -251,7 +215,7 @@ static bool
 object_copy(struct store *s, const uint8_t digest[DIGEST_SIZE])
 {
 	uint8_t chunk[STORE_CHUNK];
-	int fd = store_object_fd(s, digest);
+	int fd = store_object_fd(s, digest, NULL);
 	struct why why;
 	struct store_object *o = fd == -1 ? NULL : store_object_new(s, &why);
 	ssize_t n = -1;
@@ -322,16 +286,16 @@ store_link(struct store *s, const uint8_t digest[DIGEST_SIZE], int dir,
 	if (object_link(s, digest, dir, name))
 		return true;
 	if (file_is_absent(errno))
-		return object_fault(s, why, digest, "is missing");
+		return store_object_fault(s, why, digest, "is missing");
 	if (errno == EEXIST && store_object_stat(s, digest, &st) &&
 	    (store_is_linked(&st, dir, name) ||
 		object_replace(s, digest, dir, name)))
 		return true;
 	if (errno == EPERM && store_object_stat(s, digest, &st) &&
 	    st.st_uid != geteuid())
-		return object_fault(s, why, digest,
+		return store_object_fault(s, why, digest,
 		    "belongs to another user, and cannot be linked");
-	return object_fault(s, why, digest, NULL);
+	return store_object_fault(s, why, digest, NULL);
 }
 
 /* One of objects/'s folders. *ended: visit wanted no more. */

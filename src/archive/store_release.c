@@ -20,7 +20,6 @@
 
 struct fill {
 	struct store *store;
-	const struct manifest *m;
 	struct why *why;
 
 	/* The directory beneath the release that was last used, and how its path
@@ -33,15 +32,13 @@ struct fill {
 /* A directory in dir, made when there is none. What else lies there is in the way of
  * the release's files and goes. */
 static int
-step_down(struct fill *f, int dir, const char *name)
+step_down(struct store *s, int dir, const char *name, bool *made)
 {
-	bool made = false;
-	int fd = store_dir_make(dir, name, &made);
+	int fd = store_dir_make(dir, name, made);
 
 	if (fd == -1 && (errno == ENOTDIR || errno == ELOOP) &&
-	    store_throw(f->store, dir, name))
-		fd = store_dir_make(dir, name, &made);
-	f->directories += made;
+	    store_throw(s, dir, name))
+		fd = store_dir_make(dir, name, made);
 	return fd;
 }
 
@@ -53,6 +50,7 @@ enter(struct fill *f, struct slice path)
 	char part[MANIFEST_PART_MAX + 1];
 	struct slice rest = path, head;
 	int fd, dir;
+	bool made;
 
 	if (f->dir != -1 && slice_equal(path, f->dir_path))
 		return true;
@@ -65,7 +63,8 @@ enter(struct fill *f, struct slice path)
 		}
 		memcpy(part, head.ptr, head.len);
 		part[head.len] = '\0';
-		fd = step_down(f, dir, part);
+		fd = step_down(f->store, dir, part, &made);
+		f->directories += made;
 		fd_close(dir);
 		dir = fd;
 		if (f->directories > STORE_DIRECTORIES_MAX)
@@ -106,7 +105,7 @@ link_file(struct fill *f, const struct manifest_entry *e, bool present_only)
 	int object;
 
 	if (present_only) {
-		object = store_object_fd(f->store, e->digest);
+		object = store_object_fd(f->store, e->digest, NULL);
 		if (object == -1)
 			return true;
 		(void)close(object);
@@ -122,6 +121,18 @@ last_of(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
+static bool
+put_manifest(struct store *s, int release, struct slice bytes, struct why *why)
+{
+	int mirror = release == -1 ? -1 : step_down(s, release, "mirror", NULL);
+	bool ok =
+	    mirror != -1 && store_put_file(s, mirror, last_of(MANIFEST_PATH),
+				bytes, STORE_OBJECT_MODE);
+
+	fd_close(mirror);
+	return ok || store_fault(s, why, MANIFEST_PATH, NULL);
+}
+
 /* Makes what release lacks of the manifest's files, and its own (bytes; NULL: those
  * files alone whose objects are there). On the disk before anything leads to it. */
 static bool
@@ -129,18 +140,15 @@ store_fill(struct store *s, int release, const struct manifest *m,
     const struct slice *bytes, struct why *why)
 {
 	struct fill f = {
-		.store = s, .m = m, .why = why, .release = release, .dir = -1
+		.store = s, .why = why, .release = release, .dir = -1
 	};
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < m->n; i++)
 		ok = link_file(&f, &m->entry[i], bytes == NULL);
-	if (ok && bytes != NULL)
-		ok = enter(&f, SLICE("mirror")) &&
-		     (store_put_file(s, f.dir, last_of(MANIFEST_PATH), *bytes,
-			  STORE_OBJECT_MODE) ||
-			 store_fault(s, why, MANIFEST_PATH, NULL));
 	fd_close(f.dir);
+	if (ok && bytes != NULL)
+		ok = put_manifest(s, release, *bytes, why);
 	return ok && (syncfs(s->root) == 0 ||
 			 store_fault(s, why, STORE_RELEASES, NULL));
 }
@@ -172,13 +180,10 @@ sink(void *arg, struct slice bytes)
 static bool
 is_rotten(struct archive *a, const struct manifest_entry *e)
 {
-	char path[STORE_PATH_SIZE];
-
 	if (!store_discard(a->store, e->digest, a->why))
 		return false;
-	store_layout_object(e->digest, path);
 	if (a->rotten++ == 0)
-		(void)store_fault(a->store, a->why, path,
+		(void)store_object_fault(a->store, a->why, e->digest,
 		    "was corrupt and has been removed: run this again");
 	return true;
 }
@@ -229,13 +234,15 @@ static bool
 archive_file(struct archive *a, const struct manifest_entry *e)
 {
 	struct stat st;
-	struct why why;
-	int fd = store_object_open(
-	    a->store, e->digest, &st, a->rotten > 0 ? &why : a->why);
+	int fd = store_object_fd(a->store, e->digest, &st);
 	bool ok;
 
+	if (fd == -1 && a->rotten > 0)
+		return true;
 	if (fd == -1)
-		return a->rotten > 0;
+		return store_object_fault(a->store, a->why, e->digest,
+		    file_is_absent(errno) || errno == EINVAL ? "is missing"
+							     : NULL);
 	ok = (a->rotten > 0 || ustar_begin(&a->ustar, e->path,
 				   (uint64_t)st.st_size, a->m->created)) &&
 	     archive_bytes(a, e, fd, &st);
@@ -298,12 +305,12 @@ store_archive(struct store *s, int release, const struct manifest *m,
     struct slice bytes, struct why *why)
 {
 	struct archive *a = calloc(1, sizeof(*a));
-	char tmp[STORE_NAME_SIZE];
+	char tmp[STORE_NAME_SIZE] = "";
 	int mirror = store_dir_open(release, "mirror");
-	bool ok = a != NULL && mirror != -1;
+	bool ok = false;
 
 	why_clear(why);
-	if (ok) {
+	if (a != NULL && mirror != -1) {
 		*a = (struct archive){ .store = s,
 			.m = m,
 			.why = why,
@@ -311,13 +318,11 @@ store_archive(struct store *s, int release, const struct manifest *m,
 		ok = write_archive(a, store_tmp_file(s, tmp), bytes) &&
 		     renameat(s->tmp, tmp, mirror, last_of(MANIFEST_ARCHIVE)) ==
 			 0;
-		if (!ok && why->text[0] == '\0')
-			(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
-		if (!ok)
-			(void)unlinkat(s->tmp, tmp, 0);
-	} else {
-		(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
 	}
+	if (!ok && why->text[0] == '\0')
+		(void)store_fault(s, why, MANIFEST_ARCHIVE, NULL);
+	if (!ok && tmp[0] != '\0')
+		(void)unlinkat(s->tmp, tmp, 0);
 	fd_close(mirror);
 	free(a);
 	return ok;
@@ -478,16 +483,12 @@ store_put_manifest(
     struct store *s, uint64_t serial, struct slice bytes, struct why *why)
 {
 	int release = store_release_fd(s, serial);
-	int mirror =
-	    release == -1 ? -1 : store_dir_make(release, "mirror", NULL);
 	bool ok;
 
 	assert(s->lock != -1);
-	ok = mirror != -1 && store_put_file(s, mirror, last_of(MANIFEST_PATH),
-				 bytes, STORE_OBJECT_MODE);
-	fd_close(mirror);
+	ok = put_manifest(s, release, bytes, why);
 	fd_close(release);
-	return ok || store_fault(s, why, STORE_RELEASES, NULL);
+	return ok;
 }
 
 /* Its time tells store_is_recent when it was superseded. */
@@ -514,21 +515,16 @@ store_switch(struct store *s, uint64_t serial, struct why *why)
 	if (release == -1)
 		return store_fault(s, why, "releases", NULL);
 	fd_close(release);
-	if (old == serial) {
-		store_drop_archives(s);
-		return true;
-	}
 	store_layout_release(serial, target);
 	store_tmp_name(s, STORE_CURRENT, tmp);
-	if (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1)
-		return store_fault(s, why, STORE_CURRENT, NULL);
-	if (renameat(s->tmp, tmp, s->root, STORE_CURRENT) == -1) {
+	if (old != serial &&
+	    (!mark_superseded(s, old) || symlinkat(target, s->tmp, tmp) == -1 ||
+		renameat(s->tmp, tmp, s->root, STORE_CURRENT) == -1 ||
+		fsync(s->root) == -1)) {
 		(void)store_fault(s, why, STORE_CURRENT, NULL);
 		(void)unlinkat(s->tmp, tmp, 0);
 		return false;
 	}
-	if (fsync(s->root) == -1)
-		return store_fault(s, why, STORE_CURRENT, NULL);
 	store_drop_archives(s);
 	return true;
 }

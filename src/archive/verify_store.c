@@ -25,11 +25,11 @@ enum { LOCK_TRIES = 20 }; /* a twentieth of a second each */
 void
 verify_look(const struct store *s, struct verify_object *o)
 {
-	int fd = store_object_fd(s, o->digest);
 	struct stat st = { .st_ino = 0 };
+	int fd = store_object_fd(s, o->digest, &st);
 
 	o->news = verify_news_of(errno);
-	if (fd != -1 && fstat(fd, &st) == 0)
+	if (fd != -1)
 		o->news = verify_bytes(fd, o->digest);
 	/* What the disk has lost will not be good again. */
 	o->wrong = o->news == VERIFY_CHANGED || o->news == VERIFY_MISSING ||

@@ -162,7 +162,8 @@ is_listed(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 static void
 check(const struct download *d, const struct reading *r)
 {
-	uint64_t files = 0, bytes = 0, size;
+	uint64_t files = 0, bytes = 0;
+	struct stat st;
 	struct why why;
 
 	for (size_t i = 0; i < d->n_missing; i++) {
@@ -172,9 +173,9 @@ check(const struct download *d, const struct reading *r)
 		assert(file->is_here == store_has(store, file->digest));
 		if (!file->is_here)
 			continue;
-		assert(store_size(store, file->digest, &size, NULL));
+		assert(store_object_stat(store, file->digest, &st));
 		files++;
-		bytes += size;
+		bytes += (uint64_t)st.st_size;
 	}
 	assert(d->files == files && d->bytes == bytes);
 	assert(store_objects(store, is_listed, NULL, &why));

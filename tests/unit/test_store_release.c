@@ -630,7 +630,7 @@ test_damaged_manifest_is_put_back(void **state)
 	assert_true(store_release_is_whole(archive.s, &m, SLICE("m")));
 	assert_false(
 	    store_put_manifest(archive.s, 8, SLICE("m"), &archive.why));
-	assert_true(archive_failed_with("releases: No such file"));
+	assert_true(archive_failed_with("mirror/MANIFEST: No such file"));
 	archive_free_manifest(&m);
 }
 
