@@ -83,16 +83,16 @@ is_kept(const struct store *s, struct slice text)
 	bool kept = false;
 	struct buf have;
 	size_t n;
-	uint64_t *serial = store_releases(s, &n);
+	struct store_release *list = store_releases(s, &n);
 
 	buf_init(&have, MANIFEST_MAX);
-	for (size_t i = 0; serial != NULL && i < n && !kept; i++) {
+	for (size_t i = 0; list != NULL && i < n && !kept; i++) {
 		buf_reset(&have);
-		kept = store_manifest(s, serial[i], &have) &&
+		kept = store_manifest(s, list[i].serial, &have) &&
 		       slice_equal(buf_view(&have), text);
 	}
 	buf_fini(&have);
-	free(serial);
+	free(list);
 	return kept;
 }
 

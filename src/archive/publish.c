@@ -143,13 +143,18 @@ last_read(struct publish *p, struct report *r)
 static enum result
 serial_find(const struct publish *p, uint64_t *next, struct report *r)
 {
-	uint64_t wanted = p->o->serial, last = 0;
+	uint64_t wanted = p->o->serial, last;
+	struct store_release *list;
+	size_t n = 0;
 
-	if (p->store != NULL && !store_highest(p->store, &last))
+	list = p->store == NULL ? NULL : store_releases(p->store, &n);
+	if (list == NULL && n > 0)
 		return publish_refuse(r, RESULT_LOCAL, p->o->store,
 		    "releases: %s", strerror(errno));
-	if (p->state.serial > last)
-		last = p->state.serial;
+	last = p->state.serial;
+	if (n > 0 && list[n - 1].serial > last)
+		last = list[n - 1].serial;
+	free(list);
 	*next = wanted != 0 ? wanted : last + 1;
 	if (wanted == 0 || last == 0 ||
 	    (wanted > last && wanted - last <= FOUND_AHEAD_MAX))
@@ -339,17 +344,17 @@ retract_plan(struct publish *p, struct report *r)
 	const struct publish_options *o = p->o;
 	bool *found = calloc(o->n_retract + 1, sizeof(*found));
 	enum result result = RESULT_GOOD;
-	uint64_t *serial = NULL;
+	struct store_release *list = NULL;
 	size_t n = 0;
 
 	if (o->n_retract > 0 && p->store != NULL)
-		serial = store_releases(p->store, &n);
-	if (found == NULL || (serial == NULL && n > 0))
+		list = store_releases(p->store, &n);
+	if (found == NULL || (list == NULL && n > 0))
 		result = publish_refuse(
 		    r, RESULT_LOCAL, o->store, "releases: %s", strerror(errno));
 	for (size_t i = 0; i < 2 * n && result == RESULT_GOOD; i++)
-		result =
-		    retract_look(p, serial[i % n], i < n ? found : NULL, r);
+		result = retract_look(
+		    p, list[i % n].serial, i < n ? found : NULL, r);
 	for (size_t i = 0; i < o->n_retract && result == RESULT_GOOD; i++)
 		if (!found[i])
 			result = publish_refuse(r, RESULT_USAGE, o->store,
@@ -359,7 +364,7 @@ retract_plan(struct publish *p, struct report *r)
 		result = publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
 	p->plan.retracted = p->state.retracted;
 	p->plan.n_retracted = o->n_retract > 0 ? p->state.n_retracted : 0;
-	free(serial);
+	free(list);
 	free(found);
 	return result;
 }

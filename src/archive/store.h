@@ -8,7 +8,7 @@
  * A run that takes a release over does, under the lock and in this order:
  * store_build, store_switch, state_write. Killed between any two of them, the next
  * run with the same manifest finds each step done, or does it. A publisher's next
- * serial is one more than the highest of the state's and store_highest(). */
+ * serial is one more than the highest of the state's and of store_releases(). */
 #ifndef ARCHIVE_STORE_H
 #define ARCHIVE_STORE_H
 
@@ -135,13 +135,27 @@ bool store_switch(struct store *s, uint64_t serial, struct why *why);
  * (file_is_absent), or it cannot be determined. */
 uint64_t store_current(const struct store *s);
 
-/* Serials of the releases that are there, ascending; *n of them; the caller
- * frees. NULL: there are none (*n is 0), or they cannot all be listed (*n is
- * not 0, and errno says why): never some of them alone. */
-uint64_t *store_releases(const struct store *s, size_t *n);
+enum store_decision {
+	STORE_GOES,
+	STORE_IS_NEW,
+	STORE_IS_OLD, /* kept to go back to, by back_s */
+	STORE_IS_SERVED,
+	STORE_IS_RECENT, /* superseded or built less than STORE_SUPERSEDED_S ago */
+	STORE_IS_HELD, /* it would go, but somebody has a lock on it */
+};
 
-/* The last of them; 0: none. False and errno: it cannot be determined. */
-bool store_highest(const struct store *s, uint64_t *serial);
+struct store_release {
+	uint64_t serial;
+	/* Seconds since it was superseded or built. One that is far ahead is a clock
+	 * that was wrong, and no reason to keep a release forever. */
+	int64_t age;
+	enum store_decision decision; /* store_judge's */
+};
+
+/* The releases that are there, ascending by serial; *n of them; the caller frees.
+ * NULL: there are none (*n is 0), or they cannot all be listed (*n is not 0, and
+ * errno says why): never some of them alone. */
+struct store_release *store_releases(const struct store *s, size_t *n);
 
 /* Appends the bytes of a release's file. False and errno. */
 bool store_read(
@@ -166,23 +180,6 @@ struct store_keeping {
 	/* Those above were taken back: they do not count as the newest, and go.
 	 * 0: none were. */
 	uint64_t highest;
-};
-
-enum store_decision {
-	STORE_GOES,
-	STORE_IS_NEW,
-	STORE_IS_OLD, /* kept to go back to, by back_s */
-	STORE_IS_SERVED,
-	STORE_IS_RECENT, /* superseded or built less than STORE_SUPERSEDED_S ago */
-	STORE_IS_HELD, /* it would go, but somebody has a lock on it */
-};
-
-struct store_release {
-	uint64_t serial;
-	/* Seconds since it was superseded or built. One that is far ahead is a clock
-	 * that was wrong, and no reason to keep a release forever. */
-	int64_t age;
-	enum store_decision decision;
 };
 
 /* Decides of n releases, ascending by serial, from serials and ages alone. */

@@ -50,24 +50,24 @@ store_current(const struct store *s)
 static int
 compare_serials(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct store_release *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
-uint64_t *
+struct store_release *
 store_releases(const struct store *s, size_t *n)
 {
 	DIR *dir = store_dir_list(s->releases, ".");
-	uint64_t *list = NULL, *more, serial;
+	struct store_release *list = NULL, *more, found = { 0 };
 	const struct dirent *e;
 	struct stat st;
 	int error;
 
 	*n = 0;
 	while (dir != NULL && (errno = 0, e = readdir(dir)) != NULL) {
-		serial = store_layout_serial(slice_str(e->d_name));
-		if (serial == 0)
+		found.serial = store_layout_serial(slice_str(e->d_name));
+		if (found.serial == 0)
 			continue;
 		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    -1) {
@@ -81,7 +81,8 @@ store_releases(const struct store *s, size_t *n)
 		if (more == NULL)
 			break;
 		list = more;
-		list[(*n)++] = serial;
+		found.age = clock_wall() - (int64_t)st.st_mtime;
+		list[(*n)++] = found;
 	}
 	error = errno;
 	if (dir != NULL)
@@ -97,21 +98,6 @@ store_releases(const struct store *s, size_t *n)
 	return list;
 }
 
-bool
-store_highest(const struct store *s, uint64_t *serial)
-{
-	size_t n;
-	uint64_t *list = store_releases(s, &n);
-	bool ok = list != NULL || n == 0;
-
-	if (ok)
-		*serial = n == 0 ? 0 : list[n - 1];
-	free(list);
-	return ok;
-}
-
-/* Whether somebody has a lock on a release: false also on a file system without locks,
- * which has no holders either. */
 bool
 store_is_held(int release)
 {
@@ -146,13 +132,13 @@ store_drop_archives(struct store *s)
 {
 	uint64_t current = store_current(s);
 	size_t n;
-	uint64_t *list = store_releases(s, &n);
+	struct store_release *list = store_releases(s, &n);
 	int release, mirror;
 
 	for (size_t i = 0; list != NULL && i < n && current != 0; i++) {
-		if (list[i] == current)
+		if (list[i].serial == current)
 			continue;
-		release = store_release_fd(s, list[i]);
+		release = store_release_fd(s, list[i].serial);
 		mirror = release == -1 ? -1 : store_dir_open(release, "mirror");
 		if (mirror != -1)
 			(void)unlinkat(
@@ -161,19 +147,6 @@ store_drop_archives(struct store *s)
 		fd_close(release);
 	}
 	free(list);
-}
-
-/* How long ago a release was superseded or built. */
-static int64_t
-age_of(const struct store *s, uint64_t serial)
-{
-	char name[STORE_NAME_SIZE];
-	struct stat st;
-
-	store_serial_name(serial, name);
-	if (fstatat(s->releases, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return INT64_MIN;
-	return clock_wall() - (int64_t)st.st_mtime;
 }
 
 /* The two that remain of a longer past (back_s). Of all that was served so long ago,
@@ -242,28 +215,9 @@ is_current_known(const struct store *s, struct why *why)
 	       store_fault(s, why, STORE_CURRENT, NULL);
 }
 
-/* All releases, not yet judged. */
-static bool
-release_ages(struct store *s, struct store_pruned *out, struct why *why)
-{
-	size_t n;
-	uint64_t *serial = store_releases(s, &n);
-
-	if (serial == NULL && n != 0)
-		return store_fault(s, why, STORE_RELEASES, NULL);
-	out->release = calloc(n + 1, sizeof(*out->release));
-	out->n = out->release == NULL ? 0 : n;
-	for (size_t i = 0; i < out->n; i++) {
-		out->release[i].serial = serial[i];
-		out->release[i].age = age_of(s, serial[i]);
-	}
-	free(serial);
-	return out->release != NULL || why_memory(why);
-}
-
 struct pruning {
 	struct store *store;
-	unsigned *removed;
+	unsigned removed;
 	struct why *why;
 };
 
@@ -276,7 +230,7 @@ prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 		return true;
 	if (!store_discard(p->store, digest, p->why))
 		return false;
-	++*p->removed;
+	p->removed++;
 	return true;
 }
 
@@ -290,41 +244,46 @@ remove_release(struct store *s, uint64_t serial, bool *held, struct why *why)
 }
 
 static bool
-prune_all(struct store *s, const struct store_keeping *keep,
+prune_releases(struct store *s, const struct store_keeping *keep,
     struct store_pruned *out, struct why *why)
 {
-	struct pruning p = { s, &out->objects, why };
-	bool ok, held;
-	size_t n;
+	bool held;
 
-	if (!is_current_known(s, why) || !release_ages(s, out, why))
-		return false;
+	out->release = store_releases(s, &out->n);
+	if (out->release == NULL && out->n != 0) {
+		out->n = 0;
+		return store_fault(s, why, STORE_RELEASES, NULL);
+	}
 	store_judge(out->release, out->n, store_current(s), keep);
-	for (n = 0, ok = true; ok && n < out->n; n++) {
-		struct store_release *r = &out->release[n];
+	for (size_t i = 0; i < out->n; i++) {
+		struct store_release *r = &out->release[i];
 
 		if (r->decision != STORE_GOES)
 			continue;
-		ok = remove_release(s, r->serial, &held, why);
-		if (ok && held)
+		if (!remove_release(s, r->serial, &held, why)) {
+			/* Those after a failure are not reported. */
+			out->n = i;
+			return false;
+		}
+		if (held)
 			r->decision = STORE_IS_HELD;
 	}
-	/* Those after a failure stay undecided: they are not reported. */
-	if (!ok)
-		out->n = n - 1;
-	store_drop_archives(s);
-	return ok && store_objects(s, prune_object, &p, why);
+	return true;
 }
 
 bool
 store_prune(struct store *s, const struct store_keeping *keep,
     struct store_pruned *out, struct why *why)
 {
+	struct pruning p = { .store = s, .why = why };
 	struct store_pruned pruned = { 0 };
 	bool ok;
 
 	assert(s->lock != -1);
-	ok = prune_all(s, keep, &pruned, why);
+	ok = is_current_known(s, why) && prune_releases(s, keep, &pruned, why);
+	store_drop_archives(s);
+	ok = ok && store_objects(s, prune_object, &p, why);
+	pruned.objects = p.removed;
 	if (out != NULL)
 		*out = pruned;
 	else
@@ -360,8 +319,7 @@ store_retract(struct store *s, uint64_t *serial, size_t *n, unsigned wait_s,
 {
 	const struct timespec pause = { .tv_nsec = 200 * 1000 * 1000 };
 	uint64_t until = clock_ms() + wait_s * UINT64_C(1000);
-	unsigned removed = 0;
-	struct pruning p = { s, &removed, why };
+	struct pruning p = { .store = s, .why = why };
 	bool ok;
 
 	assert(s->lock != -1);

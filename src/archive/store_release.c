@@ -171,7 +171,8 @@ sink(void *arg, struct slice bytes)
 {
 	struct archive *a = arg;
 
-	return fwrite(bytes.ptr, 1, bytes.len, a->tar) == bytes.len ||
+	return a->rotten > 0 ||
+	       fwrite(bytes.ptr, 1, bytes.len, a->tar) == bytes.len ||
 	       store_fault(a->store, a->why, MANIFEST_ARCHIVE, NULL);
 }
 
@@ -182,6 +183,7 @@ is_rotten(struct archive *a, const struct manifest_entry *e)
 {
 	if (!store_discard(a->store, e->digest, a->why))
 		return false;
+	a->ustar.owed = 0;
 	if (a->rotten++ == 0)
 		(void)store_object_fault(a->store, a->why, e->digest,
 		    "was corrupt and has been removed: run this again");
@@ -218,8 +220,7 @@ archive_bytes(
 			break;
 		if (!known)
 			digest_add(&d, slice_of(a->in, (size_t)n));
-		ok = a->rotten > 0 ||
-		     ustar_bytes(&a->ustar, slice_of(a->in, (size_t)n));
+		ok = ustar_bytes(&a->ustar, slice_of(a->in, (size_t)n));
 	}
 	if (n == -1)
 		(void)store_fault(a->store, a->why, e->path, NULL);
@@ -243,8 +244,8 @@ archive_file(struct archive *a, const struct manifest_entry *e)
 		return store_object_fault(a->store, a->why, e->digest,
 		    file_is_absent(errno) || errno == EINVAL ? "is missing"
 							     : NULL);
-	ok = (a->rotten > 0 || ustar_begin(&a->ustar, e->path,
-				   (uint64_t)st.st_size, a->m->created)) &&
+	ok = ustar_begin(
+		 &a->ustar, e->path, (uint64_t)st.st_size, a->m->created) &&
 	     archive_bytes(a, e, fd, &st);
 	fd_close(fd);
 	if (!ok && a->why->text[0] == '\0')
@@ -269,8 +270,7 @@ archive_all(struct archive *a, struct slice bytes)
 	for (size_t i = 0; i < a->m->n; i++) {
 		const struct manifest_entry *e = &a->m->entry[i];
 
-		if (!written && a->rotten == 0 &&
-		    strcmp(e->path, MANIFEST_PATH) > 0) {
+		if (!written && strcmp(e->path, MANIFEST_PATH) > 0) {
 			written = true;
 			if (!archive_manifest(a, bytes))
 				return false;

@@ -182,8 +182,9 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 {
 	struct verify_list l = { .signer = NULL };
 	size_t n;
-	uint64_t current = store_current(s), *serial = store_releases(s, &n);
-	bool stopped = false, ok = serial != NULL || n == 0;
+	uint64_t current = store_current(s);
+	struct store_release *list = store_releases(s, &n);
+	bool stopped = false, ok = list != NULL || n == 0;
 	struct why unused;
 
 	*lacking = 0;
@@ -193,13 +194,13 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	 * manifest is lost has no files to fetch. */
 	for (size_t i = 0; ok && i <= n; i++)
 		ok =
-		    (i > 0 && serial[i - 1] == current) ||
+		    (i > 0 && list[i - 1].serial == current) ||
 		    verify_open_release(s, st, &st->ring,
-			i == 0 ? current : serial[i - 1], &l,
+			i == 0 ? current : list[i - 1].serial, &l,
 			&unused) != VERIFY_SOUND ||
 		    repair_release(s, &l.m, f, sources, lacking, &stopped, why);
 	verify_list_fini(&l);
-	free(serial);
+	free(list);
 	if (ok && !stopped)
 		ok = (store_throw(s, store_fd(s), STORE_WRONG) &&
 			 store_sweep(s, false)) ||

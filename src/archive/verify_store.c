@@ -334,16 +334,17 @@ static enum result
 scan(struct verify_work *w, uint64_t current)
 {
 	size_t n;
-	uint64_t *serial = store_releases(w->store, &n);
-	bool ok = serial != NULL || n == 0;
+	struct store_release *list = store_releases(w->store, &n);
+	bool ok = list != NULL || n == 0;
 	struct why why;
 
 	if (!ok)
 		why_errno(&w->out->why, STORE_RELEASES);
 	ok = ok && scan_release(w, current, false);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = serial[i] == current || scan_release(w, serial[i], true);
-	free(serial);
+		ok = list[i].serial == current ||
+		     scan_release(w, list[i].serial, true);
+	free(list);
 	w->older = true;
 	if (ok && !store_objects(w->store, check_unlisted, w, &why)) {
 		scan_say(w, &why);

@@ -27,7 +27,7 @@ static const char *const standings[] = { [KEYRING_PINNED] = "pinned",
 struct show {
 	const char *path;
 	struct state st;
-	uint64_t *release;
+	struct store_release *release;
 	size_t n;
 	uint64_t serving, disk;
 	int64_t now;
@@ -121,8 +121,8 @@ text_put_releases(struct buf *out, const struct show *w)
 	    "releases");
 	for (size_t i = 0; i < w->n; i++)
 		buf_printf(out, "%s%" PRIu64 "%s", i > 0 ? ", " : "",
-		    w->release[i],
-		    w->release[i] == w->serving ? " (served)" : "");
+		    w->release[i].serial,
+		    w->release[i].serial == w->serving ? " (served)" : "");
 	buf_str(out, w->n == 0 ? "none\n" : "\n");
 }
 
@@ -240,7 +240,7 @@ show_put_json(const struct show *w, struct json *j)
 	json_number(j, "serving", w->serving);
 	json_list(j, "releases");
 	for (size_t i = 0; i < w->n; i++)
-		json_number(j, NULL, w->release[i]);
+		json_number(j, NULL, w->release[i].serial);
 	json_end(j);
 	json_moment(j, "tried", st->tried);
 	json_moment(j, "checked", st->checked);

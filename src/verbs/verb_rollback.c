@@ -20,7 +20,7 @@ struct rollback_job {
 	struct store *store;
 	struct state *state; /* zeroed when there is none, or none to be read */
 	bool known;          /* it could be read */
-	uint64_t *release;   /* those to go back to, in order */
+	struct store_release *release; /* those to go back to, in order */
 	size_t n;
 };
 
@@ -37,7 +37,7 @@ static bool
 release_exists(const struct rollback_job *j, uint64_t serial)
 {
 	for (size_t i = 0; i < j->n; i++)
-		if (j->release[i] == serial)
+		if (j->release[i].serial == serial)
 			return true;
 	return false;
 }
@@ -49,8 +49,8 @@ release_before(const struct rollback_job *j, uint64_t current)
 	uint64_t found = 0;
 
 	for (size_t i = 0; i < j->n; i++)
-		if (current == 0 || j->release[i] < current)
-			found = j->release[i];
+		if (current == 0 || j->release[i].serial < current)
+			found = j->release[i].serial;
 	return found;
 }
 
@@ -61,8 +61,8 @@ releases_print(const struct rollback_job *j)
 
 	buf_init(&text, LOG_LINE_MAX);
 	for (size_t i = 0; i < j->n; i++)
-		buf_printf(
-		    &text, "%s%" PRIu64, i == 0 ? "" : ", ", j->release[i]);
+		buf_printf(&text, "%s%" PRIu64, i == 0 ? "" : ", ",
+		    j->release[i].serial);
 	if (j->n == 0)
 		buf_str(&text, "none");
 	log_info("%s: releases in the store: %.*s", j->path,
@@ -75,7 +75,7 @@ static void
 mirrors_explain(const struct rollback_job *j, uint64_t now)
 {
 	const struct state *st = j->state;
-	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1];
+	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1].serial;
 
 	if (st->serial > highest || st->is_mirror)
 		highest = st->serial;
@@ -263,7 +263,7 @@ releases_find(struct rollback_job *j)
 		return false;
 	}
 	for (size_t i = 0; i < all; i++)
-		if (!is_retracted(j->state, j->release[i]))
+		if (!is_retracted(j->state, j->release[i].serial))
 			j->release[n++] = j->release[i];
 	j->n = n;
 	return true;

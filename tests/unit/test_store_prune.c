@@ -170,7 +170,8 @@ first_left_after(const int *days)
 {
 	static char text[8], name[32];
 	static const char *const words[] = { "own", text, NULL };
-	uint64_t n = 0, *list, first;
+	struct store_release *list;
+	uint64_t n = 0, first;
 	size_t count;
 
 	for (; days[n] != -1; n++) {
@@ -189,7 +190,7 @@ first_left_after(const int *days)
 	list = store_releases(archive.s, &count);
 	assert_non_null(list);
 	assert_true(count <= 5);
-	first = list[0];
+	first = list[0].serial;
 	free(list);
 	return first;
 }
@@ -229,12 +230,13 @@ age_all(const int *since, int day)
 {
 	char name[32];
 	size_t n;
-	uint64_t *list = store_releases(archive.s, &n);
+	struct store_release *list = store_releases(archive.s, &n);
 
 	for (size_t i = 0; i + 1 < n; i++) {
-		snprintf(name, sizeof(name), "store/releases/%d", (int)list[i]);
+		snprintf(name, sizeof(name), "store/releases/%d",
+		    (int)list[i].serial);
 		archive_age_release(
-		    name, (int64_t)(day - since[list[i] + 1]) * DAY +
+		    name, (int64_t)(day - since[list[i].serial + 1]) * DAY +
 			      STORE_SUPERSEDED_S + 1);
 	}
 	free(list);
@@ -248,7 +250,8 @@ test_a_release_of_30_days_ago_is_kept(void **state)
 	static char text[8];
 	static const char *const words[] = { "own", text, NULL };
 	static int since[300]; /* the day that a serial became current */
-	uint64_t serial = 0, *list;
+	struct store_release *list;
+	uint64_t serial = 0;
 	size_t n;
 
 	(void)state;
@@ -266,7 +269,8 @@ test_a_release_of_30_days_ago_is_kept(void **state)
 		}
 		list = store_releases(archive.s, &n);
 		assert_in_range(n, 1, 5);
-		assert_true(list[0] == 1 || since[list[0]] <= day - 30);
+		assert_true(
+		    list[0].serial == 1 || since[list[0].serial] <= day - 30);
 		free(list);
 	}
 }
@@ -413,7 +417,7 @@ test_archives_of_older_releases_go(void **state)
 static void
 test_unreadable_releases(void **state)
 {
-	uint64_t highest;
+	struct store_release *list;
 	size_t n = 0;
 	int fd;
 
@@ -424,11 +428,12 @@ test_unreadable_releases(void **state)
 	archive.s->releases = -1;
 	assert_null(store_releases(archive.s, &n));
 	assert_int_not_equal(n, 0);
-	assert_false(store_highest(archive.s, &highest));
 	assert_false(try_prune(&(struct store_keeping){ .newest = 1 }));
 	archive.s->releases = fd;
-	assert_true(store_highest(archive.s, &highest));
-	assert_int_equal(highest, 7);
+	list = store_releases(archive.s, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(list[0].serial, 7);
+	free(list);
 }
 
 int
