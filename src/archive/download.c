@@ -408,21 +408,14 @@ transfer_step(void *arg, size_t i, struct fetcher_request **request)
 	return c->busy ? JOB_WAITS : JOB_ENDED;
 }
 
-enum download_result
+bool
 download_run(struct download *d, struct why *why)
 {
 	struct loading l = { .d = d, .why = why };
-	enum download_result result = DOWNLOAD_WHOLE;
 
 	fetcher_jobs(d->fetcher, FETCHER_AT_ONCE, transfer_step, &l);
 	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
 		if (l.transfer[i].busy)
 			transfer_abort(&l.transfer[i]);
-	if (l.local)
-		result = DOWNLOAD_LOCAL;
-	else if (fetcher_stopped(d->fetcher))
-		result = DOWNLOAD_STOPPED;
-	else if (d->failures > 0)
-		result = DOWNLOAD_LACKING;
-	return result;
+	return !l.local;
 }

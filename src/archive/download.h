@@ -54,14 +54,9 @@ bool download_plan(struct download *d, const struct manifest *m);
 /* Whether m keeps its word about bytes: once all of it is here. */
 bool download_is_as_said(const struct store *s, const struct manifest *m);
 
-enum download_result {
-	DOWNLOAD_WHOLE,
-	DOWNLOAD_LACKING, /* failures > 0 */
-	DOWNLOAD_LOCAL,   /* see why: the store cannot be written to */
-	DOWNLOAD_STOPPED, /* a signal */
-};
-
-enum download_result download_run(struct download *d, struct why *why);
+/* Until all have come, or will not come (failures > 0), or the fetcher is stopped.
+ * False and why: the store cannot be written to. */
+bool download_run(struct download *d, struct why *why);
 void download_fini(struct download *d);
 
 /* ------------------------------------------------------------ unpack.c */
@@ -103,17 +98,12 @@ bool unpack_bytes(void *unpack, struct slice bytes);
 /* What was on its way is dropped. */
 void unpack_stop(struct unpack *u);
 
-enum unpack_result {
-	UNPACK_ENDED,   /* whatever came of it */
-	UNPACK_LOCAL,   /* see why: the store cannot be written to */
-	UNPACK_STOPPED, /* a signal, or the run's deadline */
-};
-
 /* Fetches the archive of s once, and never again after a failure. Files that
  * came and were right are objects, and marked in d->missing; download_run
  * fetches the others. Nothing that happens here counts against s, but a
- * certificate that is not trusted. */
-enum unpack_result unpack_archive(struct download *d, struct source *s,
+ * certificate that is not trusted. False and why: the store cannot be written
+ * to. */
+bool unpack_archive(struct download *d, struct source *s,
     const struct manifest *m, struct why *why);
 
 #endif

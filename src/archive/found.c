@@ -17,8 +17,7 @@ found_init(struct found *f)
 void
 found_fini(struct found *f)
 {
-	if (f->held)
-		manifest_fini(&f->m);
+	manifest_fini(&f->m);
 	buf_fini(&f->text);
 	*f = (struct found){ 0 };
 }
@@ -106,8 +105,7 @@ found_check(struct found *f, const struct store *s, const struct state *st,
 	enum found_result v =
 	    opened == MANIFEST_UNSOUND ? FOUND_UNSOUND : FOUND_FORGED;
 
-	f->held = opened == MANIFEST_GOOD;
-	if (f->held) {
+	if (opened == MANIFEST_GOOD) {
 		f->signer = *signer;
 		v = opened_check(f, st, allowed, why);
 	}

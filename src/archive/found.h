@@ -24,10 +24,9 @@ enum found_result {
 
 /* A manifest, opened. */
 struct found {
-	struct buf text; /* all of it */
-	struct manifest m;
+	struct buf text;           /* all of it */
+	struct manifest m;         /* serial 0: it is not there */
 	struct keyring_key signer; /* as the state's keyring has it */
-	bool held;                 /* m is to be freed */
 };
 
 void found_init(struct found *f);

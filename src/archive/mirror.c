@@ -247,7 +247,7 @@ mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
 	}
 	found_init(&own.found);
 	/* The manifest that came is needed when that of the release is gone. */
-	if (!f->found.held || f->found.m.serial != serial)
+	if (f->found.m.serial != serial)
 		f = &own;
 	if (f == &own && !release_found(w, serial, &own.found, &why))
 		mirror_say(w, MIRROR_WARNING,

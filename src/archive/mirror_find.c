@@ -151,7 +151,7 @@ note_refusal(struct search *g, struct source *s, const struct found *f,
 		return;
 	g->refused = s;
 	g->refused_as = v;
-	g->refused_serial = f->held ? f->m.serial : 0;
+	g->refused_serial = f->m.serial;
 	why_set(g->why, "%s", why->text);
 }
 
@@ -384,7 +384,7 @@ mirror_find(const struct mirror_work *w, bool all, struct mirror_found *out,
 	}
 	pending_settle(&g);
 	out->heard = g.tally.heard;
-	out->serial = out->found.held ? out->found.m.serial : 0;
+	out->serial = out->found.m.serial;
 	answer = g.conflict ? ANSWER_REFUSED : mirror_tally_end(&g.tally);
 	if (fetcher_stopped(w->fetcher)) {
 		why_set(why, "%s", fetcher_stop_word(w->fetcher));

@@ -298,7 +298,7 @@ has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 /* Many files come at once, in the archive; but one that broke off is not begun
  * again, nor is one of a lower serial, or two sources could take turns: each run must
  * end with more than it began with. */
-static enum unpack_result
+static bool
 archive_fetch(const struct mirror_work *w, struct download *d,
     const struct mirror_found *f, struct why *why)
 {
@@ -306,11 +306,10 @@ archive_fetch(const struct mirror_work *w, struct download *d,
 
 	if (w->state->archive_begun >= m->serial ||
 	    !unpack_is_worth(m, d->n_missing, d->to_come))
-		return UNPACK_ENDED;
+		return true;
 	w->state->archive_begun = m->serial;
-	if (!state_write(w->store, w->state, why))
-		return UNPACK_LOCAL;
-	return unpack_archive(d, f->from, m, why);
+	return state_write(w->store, w->state, why) &&
+	       unpack_archive(d, f->from, m, why);
 }
 
 /* Fetches what f lists. *lacking: not all came. */
@@ -334,18 +333,13 @@ fetch_all(const struct mirror_work *w, const struct mirror_found *f,
 		return RESULT_LOCAL;
 	if (!disk_allows(w, d, m, why))
 		return RESULT_LOCAL;
-	if (archive_fetch(w, d, f, why) == UNPACK_LOCAL)
+	if (!archive_fetch(w, d, f, why) || !download_run(d, why))
 		return RESULT_LOCAL;
-	switch (download_run(d, why)) {
-	case DOWNLOAD_WHOLE:
-		break;
-	case DOWNLOAD_LACKING:
+	if (fetcher_stopped(w->fetcher))
+		return stopped(w, why);
+	if (d->failures > 0) {
 		*lacking = true;
 		return lacking_report(w, d, why);
-	case DOWNLOAD_LOCAL:
-		return RESULT_LOCAL;
-	case DOWNLOAD_STOPPED:
-		return stopped(w, why);
 	}
 	if (download_is_as_said(w->store, m))
 		return RESULT_GOOD;

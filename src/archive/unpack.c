@@ -198,7 +198,7 @@ request_run(
 		fetcher_jobs(c, 1, request_step, r);
 }
 
-enum unpack_result
+bool
 unpack_archive(struct download *d, struct source *s, const struct manifest *m,
     struct why *why)
 {
@@ -214,7 +214,5 @@ unpack_archive(struct download *d, struct source *s, const struct manifest *m,
 		source_delay(s, r.request.got, fetcher_took_ms(&r.request));
 	fetcher_end(&r.request);
 	unpack_stop(&r.unpack);
-	if (!started || r.unpack.local)
-		return UNPACK_LOCAL;
-	return fetcher_stopped(d->fetcher) ? UNPACK_STOPPED : UNPACK_ENDED;
+	return started && !r.unpack.local;
 }

@@ -159,9 +159,8 @@ repair_discard(struct store *s, bool *recorded, struct why *why)
  * source. */
 static bool
 repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
-    struct sources *sources, size_t *lacking, bool *stopped, struct why *why)
+    struct sources *sources, size_t *lacking, struct why *why)
 {
-	enum download_result result = DOWNLOAD_WHOLE;
 	struct download d = { .fetcher = f, .sources = sources, .store = s };
 	bool ok = download_plan(&d, m) || why_memory(why);
 
@@ -169,11 +168,10 @@ repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
 		if (store_current(s) != m->serial)
 			d.missing[i].path = NULL;
 	if (ok && f != NULL)
-		result = download_run(&d, why);
+		ok = download_run(&d, why);
 	*lacking += f != NULL ? d.failures : d.n_missing;
-	*stopped = *stopped || result == DOWNLOAD_STOPPED;
 	download_fini(&d);
-	return ok && result != DOWNLOAD_LOCAL && store_relink(s, m, why);
+	return ok && store_relink(s, m, why);
 }
 
 bool
@@ -184,7 +182,7 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	size_t n;
 	uint64_t current = store_current(s);
 	struct store_release *list = store_releases(s, &n);
-	bool stopped = false, ok = list != NULL || n == 0;
+	bool ok = list != NULL || n == 0;
 	struct why unused;
 
 	*lacking = 0;
@@ -193,15 +191,14 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	/* The current one first: it may bring what others lack. One whose
 	 * manifest is lost has no files to fetch. */
 	for (size_t i = 0; ok && i <= n; i++)
-		ok =
-		    (i > 0 && list[i - 1].serial == current) ||
-		    verify_open_release(s, st, &st->ring,
-			i == 0 ? current : list[i - 1].serial, &l,
-			&unused) != VERIFY_SOUND ||
-		    repair_release(s, &l.m, f, sources, lacking, &stopped, why);
+		ok = (i > 0 && list[i - 1].serial == current) ||
+		     verify_open_release(s, st, &st->ring,
+			 i == 0 ? current : list[i - 1].serial, &l,
+			 &unused) != VERIFY_SOUND ||
+		     repair_release(s, &l.m, f, sources, lacking, why);
 	verify_list_fini(&l);
 	free(list);
-	if (ok && !stopped)
+	if (ok && (f == NULL || !fetcher_stopped(f)))
 		ok = (store_throw(s, store_fd(s), STORE_WRONG) &&
 			 store_sweep(s, false)) ||
 		     store_fault(s, why, STORE_WRONG, NULL);

@@ -98,41 +98,29 @@ tofu_remember(struct judging *j)
 	return done;
 }
 
-/* Whether the certificate is of today; if not, what is wrong with it. */
-static const char *
-tofu_date_fault(const struct judging *j)
+/* Whether the certificate is not of today; said then, without the line's end. */
+static bool
+tofu_is_off_date(struct judging *j)
 {
-	if (cert_not_after(j->cert) < j->now)
-		return "expired on";
-	if (cert_not_before(j->cert) > j->now)
-		return "is not valid before";
-	return NULL;
-}
-
-static void
-tofu_print_date(struct judging *j, const char *wrong)
-{
-	bool over = cert_not_after(j->cert) < j->now;
+	int64_t from = cert_not_before(j->cert),
+		until = cert_not_after(j->cert);
+	bool over = until < j->now;
 	char date[CLOCK_RFC3339_SIZE];
 
-	clock_rfc3339(
-	    over ? cert_not_after(j->cert) : cert_not_before(j->cert), date);
-	buf_printf(
-	    j->said, "the certificate of %s %s %.10s", j->place, wrong, date);
+	if (!over && from <= j->now)
+		return false;
+	clock_rfc3339(over ? until : from, date);
+	return buf_printf(j->said, "the certificate of %s %s %.10s", j->place,
+	    over ? "expired on" : "is not valid before", date);
 }
 
 static enum tofu
 tofu_check_same_key(struct judging *j)
 {
-	const char *wrong = tofu_date_fault(j);
-
-	if (wrong != NULL) {
-		tofu_print_date(j, wrong);
+	if (tofu_is_off_date(j))
 		buf_str(
 		    j->said, "; its key is the known one, so it is accepted");
-		return TOFU_SAME;
-	}
-	if (j->known.expires != cert_not_after(j->cert))
+	else if (j->known.expires != cert_not_after(j->cert))
 		tofu_remember(j);
 	return TOFU_SAME;
 }
@@ -163,16 +151,13 @@ static enum tofu
 tofu_check_other_key(struct judging *j)
 {
 	bool saved, first = j->known.line == 0;
-	const char *wrong = tofu_date_fault(j);
 
 	if (!first && j->known.expires >= j->now) {
 		tofu_print_changed(j);
 		return TOFU_CHANGED;
 	}
-	if (wrong != NULL) {
-		tofu_print_date(j, wrong);
+	if (tofu_is_off_date(j))
 		return TOFU_INVALID;
-	}
 	saved = tofu_remember(j);
 	if (!first || saved)
 		buf_printf(j->said, "%s %s\n", j->place,
