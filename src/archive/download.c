@@ -117,13 +117,14 @@ enum {
 /* One file on its way. */
 struct transfer {
 	struct loading *l;
-	bool busy;
-	struct download_file *file;
-	struct source *source; /* that is asked; NULL: another is due */
-	uint32_t tried;        /* of the sources, a bit each */
-	unsigned way;          /* at this source: 0, 1 */
-	bool path_first;       /* as the source was when it was turned to */
-	bool last_resort;      /* a slow one, as no other has it */
+	struct download_file *file; /* NULL: none */
+	struct source *source;      /* that is asked; NULL: another is due */
+	uint32_t tried;             /* of the sources, a bit each */
+	unsigned way;               /* at this source: 0, 1 */
+	/* By hash first, unless the source is the origin or has shown that it has
+	 * none; then the other way. */
+	bool by_path;
+	bool last_resort; /* a slow one, as no other has it */
 	unsigned tries;
 	struct fetcher_request request;
 	struct store_object *object;
@@ -139,40 +140,20 @@ struct loading {
 
 /* ------------------------------------------------------------ one file */
 
-/* By hash, unless the source is the origin or has shown that it has none; then
- * the other way. */
-static bool
-goes_by_path(const struct transfer *c)
-{
-	return c->path_first == (c->way == 0);
-}
-
-/* A source that was not tried for this file; NULL: there is none. */
-static struct source *
-source_find(const struct transfer *c, bool slow)
-{
-	struct sources *all = c->l->d->sources;
-
-	for (size_t i = 0; i < all->n; i++)
-		if ((c->tried & UINT32_C(1) << i) == 0 &&
-		    !source_is_out(&all->at[i]) &&
-		    source_is_slow(&all->at[i]) == slow)
-			return &all->at[i];
-	return NULL;
-}
-
 /* Turns to the next one; false: there is none. */
 static bool
 source_choose(struct transfer *c)
 {
-	c->source = source_find(c, false);
+	struct sources *all = c->l->d->sources;
+
+	c->source = sources_find(all, c->tried, false);
 	c->last_resort = c->source == NULL;
 	if (c->last_resort)
-		c->source = source_find(c, true);
+		c->source = sources_find(all, c->tried, true);
 	if (c->source == NULL)
 		return false;
-	c->tried |= UINT32_C(1) << (c->source - c->l->d->sources->at);
-	c->path_first = c->source->by_path;
+	c->tried |= UINT32_C(1) << (c->source - all->at);
+	c->by_path = c->source->by_path;
 	c->way = 0;
 	c->tries = 0;
 	return true;
@@ -184,7 +165,7 @@ is_too_late(const struct transfer *c)
 	return !c->last_resort &&
 	       source_is_late(
 		   c->source, c->request.got, fetcher_took_ms(&c->request)) &&
-	       source_find(c, false) != NULL;
+	       sources_find(c->l->d->sources, c->tried, false) != NULL;
 }
 
 static bool
@@ -215,7 +196,7 @@ transfer_start(struct transfer *c, struct why *said)
 	c->object = store_object_new(d->store, c->l->why);
 	c->l->local = c->object == NULL;
 	mirror_object(c->file->digest, object);
-	wanted.path = goes_by_path(c) ? c->file->path : object;
+	wanted.path = c->by_path ? c->file->path : object;
 	return !c->l->local &&
 	       fetcher_start(&c->request, d->fetcher, c->source, &wanted, said);
 }
@@ -230,6 +211,7 @@ transfer_abort(struct transfer *c)
 static void
 way_next(struct transfer *c)
 {
+	c->by_path = !c->by_path;
 	if (++c->way == WAYS)
 		c->source = NULL;
 }
@@ -246,7 +228,7 @@ find_way(struct transfer *c)
 			c->source = NULL;
 			continue;
 		}
-		if (c->file->path != NULL || !goes_by_path(c)) {
+		if (c->file->path != NULL || !c->by_path) {
 			if (transfer_start(c, &said))
 				return true;
 			transfer_abort(c);
@@ -306,7 +288,7 @@ bytes_handle(struct transfer *c, const char *said)
 		return false;
 	}
 	source_praise(c->source, c->request.got, fetcher_took_ms(&c->request));
-	if (goes_by_path(c))
+	if (c->by_path)
 		c->source->by_path = true;
 	c->file->fault = NULL;
 	c->l->d->files++;
@@ -373,18 +355,18 @@ transfer_next(struct loading *l, struct transfer *c)
 	struct download *d = l->d;
 
 	while (d->next < d->n_missing) {
-		*c =
-		    (struct transfer){ .l = l, .file = &d->missing[d->next++] };
-		if (c->file->is_here)
+		struct download_file *file = &d->missing[d->next++];
+
+		if (file->is_here)
 			continue;
-		c->file->fault = is_unreached;
-		if (find_way(c)) {
-			c->busy = true;
+		*c = (struct transfer){ .l = l, .file = file };
+		file->fault = is_unreached;
+		if (find_way(c))
 			return true;
-		}
-		if (c->l->local)
+		c->file = NULL;
+		if (l->local)
 			return false;
-		fail(d, c->file);
+		fail(d, file);
 	}
 	return false;
 }
@@ -397,15 +379,15 @@ transfer_step(void *arg, size_t i, struct fetcher_request **request)
 	enum fetcher_result result;
 	struct why said;
 
-	if (l->local || (!c->busy && !transfer_next(l, c)))
+	if (l->local || (c->file == NULL && !transfer_next(l, c)))
 		return JOB_NONE;
 	result = fetcher_step(&c->request, &said);
 	if (result != FETCHER_GOING && end_handle(c, result, said.text))
-		c->busy = false;
+		c->file = NULL;
 	if (l->d->progress != NULL)
 		l->d->progress(l->d->arg, l->d);
 	*request = &c->request;
-	return c->busy ? JOB_WAITS : JOB_ENDED;
+	return c->file != NULL ? JOB_WAITS : JOB_ENDED;
 }
 
 bool
@@ -415,7 +397,7 @@ download_run(struct download *d, struct why *why)
 
 	fetcher_jobs(d->fetcher, FETCHER_AT_ONCE, transfer_step, &l);
 	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
-		if (l.transfer[i].busy)
+		if (l.transfer[i].file != NULL)
 			transfer_abort(&l.transfer[i]);
 	return !l.local;
 }

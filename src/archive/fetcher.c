@@ -117,6 +117,17 @@ source_is_slow(const struct source *s)
 	return s->late_ms > SOURCE_LATE_MS;
 }
 
+struct source *
+sources_find(struct sources *all, uint32_t but, bool slow)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if ((but & UINT32_C(1) << i) == 0 &&
+		    !source_is_out(&all->at[i]) &&
+		    source_is_slow(&all->at[i]) == slow)
+			return &all->at[i];
+	return NULL;
+}
+
 void
 source_strike(struct source *s, const char *said, uint64_t took_ms)
 {

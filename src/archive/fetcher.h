@@ -88,6 +88,10 @@ void sources_revive(struct sources *s);
 bool source_is_out(const struct source *s);
 bool source_is_slow(const struct source *s);
 
+/* The first that is slow, or is not, among those that are not out and whose bits are
+ * not in but; NULL: there is none. */
+struct source *sources_find(struct sources *all, uint32_t but, bool slow);
+
 /* A failure to answer, or a wrong answer, in words (kept, cut if long), that took
  * so many ms: all that go there wait for a moment. */
 void source_strike(struct source *s, const char *said, uint64_t took_ms);

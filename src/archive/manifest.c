@@ -105,25 +105,19 @@ bool
 manifest_origin(struct slice text, char out[MANIFEST_ORIGIN_MAX])
 {
 	char host[HOSTNAME_SIZE];
-	char port[16] = "";
-	enum hostname_kind kind;
 	const char *why;
+	struct buf root;
 	struct uri u;
-	bool six;
 
 	out[0] = '\0';
 	if (uri_parse(text, &u, &why) != URI_OK || u.has_query || u.port == 0 ||
-	    (u.path.len > 0 && !slice_equal(u.path, SLICE("/"))))
+	    (u.path.len > 0 && !slice_equal(u.path, SLICE("/"))) ||
+	    hostname_canonical(u.host, host) == HOSTNAME_BAD)
 		return false;
-	kind = hostname_canonical(u.host, host);
-	if (kind == HOSTNAME_BAD)
-		return false;
-	six = kind == HOSTNAME_IPV6;
-	if (u.port != -1 && u.port != TARGET_PORT)
-		(void)snprintf(port, sizeof(port), ":%d", u.port);
-	(void)snprintf(out, MANIFEST_ORIGIN_MAX, "gemini://%s%s%s%s/",
-	    six ? "[" : "", host, six ? "]" : "", port);
-	return true;
+	buf_wrap(&root, out, MANIFEST_ORIGIN_MAX);
+	return target_root(host, u.port == -1 ? TARGET_PORT : (unsigned)u.port,
+		   &root) &&
+	       buf_byte(&root, '/') && buf_byte(&root, '\0');
 }
 
 /* -------------------------------------------------------------- entries */

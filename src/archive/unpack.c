@@ -133,23 +133,15 @@ struct unpack_request {
 };
 
 static bool
-has_quicker(const struct sources *all, const struct source *s)
-{
-	for (size_t i = 0; i < all->n; i++)
-		if (&all->at[i] != s && !source_is_out(&all->at[i]) &&
-		    !source_is_slow(&all->at[i]))
-			return true;
-	return false;
-}
-
-static bool
 on_body(void *arg, struct slice bytes)
 {
 	struct unpack_request *r = arg;
 	const struct fetcher_request *e = &r->request;
+	struct sources *all = r->unpack.d->sources;
+	uint32_t asked = UINT32_C(1) << (e->source - all->at);
 
 	r->too_late = source_is_late(e->source, e->got, fetcher_took_ms(e)) &&
-		      has_quicker(r->unpack.d->sources, e->source);
+		      sources_find(all, asked, false) != NULL;
 	return !r->too_late && unpack_bytes(&r->unpack, bytes);
 }
 

@@ -71,22 +71,15 @@ exchange_fail(struct exchange *x, struct why *why, const char *words)
 	return exchange_end(x, FETCH_FAILED);
 }
 
-/* What the state is called, for a person. */
-static const char *
-exchange_doing(const struct exchange *x)
-{
-	static const char *const words[] = {
-		[EXCHANGE_CONNECT] = "connecting",
-		[EXCHANGE_PROXY] = "asking the proxy",
-		[EXCHANGE_HANDSHAKE] = "TLS handshake",
-		[EXCHANGE_ASK] = "sending",
-		[EXCHANGE_HEADER] = "waiting for a header",
-		[EXCHANGE_BODY] = "in the middle of the answer",
-		[EXCHANGE_END] = "at the end",
-	};
-
-	return words[x->state];
-}
+/* What the states are called, for a person. */
+static const char *const doing[] = {
+	[EXCHANGE_CONNECT] = "connecting",
+	[EXCHANGE_PROXY] = "asking the proxy",
+	[EXCHANGE_HANDSHAKE] = "TLS handshake",
+	[EXCHANGE_ASK] = "sending",
+	[EXCHANGE_HEADER] = "waiting for a header",
+	[EXCHANGE_BODY] = "in the middle of the answer",
+};
 
 /* A step that went no further: waits, or fails. */
 static enum io
@@ -96,9 +89,9 @@ exchange_stop(struct exchange *x, enum io io, struct why *why)
 		return io;
 	if (io == IO_CLOSED)
 		why_set(why, "%s: the server closed the connection",
-		    exchange_doing(x));
+		    doing[x->state]);
 	else
-		why_set(why, "%s: %s", exchange_doing(x), tls_reason());
+		why_set(why, "%s: %s", doing[x->state], tls_reason());
 	return exchange_end(x, FETCH_FAILED);
 }
 
@@ -334,10 +327,10 @@ exchange_handle_clock(struct exchange *x, struct why *why)
 	uint64_t now = clock_ms();
 
 	if (x->end_ms != 0 && now >= x->end_ms) {
-		why_set(why, "%s: not done within %u s", exchange_doing(x),
+		why_set(why, "%s: not done within %u s", doing[x->state],
 		    (unsigned)(x->limits.total_ms / 1000));
 	} else if (x->io != IO_DONE && now >= x->silence_ms) {
-		why_set(why, "%s: no answer within %u s", exchange_doing(x),
+		why_set(why, "%s: no answer within %u s", doing[x->state],
 		    (unsigned)(x->limits.silence_ms / 1000));
 	} else if (x->window_ms != 0 && now >= x->window_ms) {
 		if (x->in_window >= x->limits.floor) {
@@ -345,8 +338,8 @@ exchange_handle_clock(struct exchange *x, struct why *why)
 			x->window_ms = now + x->limits.window_ms;
 			return;
 		}
-		why_set(why, "%s: too slow, %u bytes in %u s",
-		    exchange_doing(x), (unsigned)x->in_window,
+		why_set(why, "%s: too slow, %u bytes in %u s", doing[x->state],
+		    (unsigned)x->in_window,
 		    (unsigned)(x->limits.window_ms / 1000));
 	} else {
 		return;

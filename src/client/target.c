@@ -9,17 +9,23 @@ enum { TARGET_TEXT_MAX = 4 * REQUEST_URI_MAX };
 
 static const char scheme[] = "gemini://";
 
+bool
+target_root(const char *host, unsigned port, struct buf *out)
+{
+	bool v6 = strchr(host, ':') != NULL;
+
+	return buf_printf(out, v6 ? "%s[%s]" : "%s%s", scheme, host) &&
+	       (port == TARGET_PORT || buf_printf(out, ":%u", port));
+}
+
 /* Text as it goes over the wire; false when it does not fit. */
 static bool
 target_write(struct target *t, const struct uri *u)
 {
-	bool v6 = strchr(t->host, ':') != NULL;
 	struct buf out;
 
 	buf_wrap(&out, t->uri, sizeof(t->uri) - 1);
-	buf_printf(&out, v6 ? "%s[%s]" : "%s%s", scheme, t->host);
-	if (t->port != TARGET_PORT)
-		buf_printf(&out, ":%u", t->port);
+	target_root(t->host, t->port, &out);
 	if (u->path.len == 0)
 		buf_byte(&out, '/');
 	uri_encode_query(&out, u->path);

@@ -37,6 +37,9 @@ enum target_result target_follow(const struct target *from,
  * holds; false when the URI would be too long. */
 bool target_answer(struct target *t, struct slice answer);
 
+/* "gemini://example.org", "gemini://[::1]:1966": the default port is left out. */
+bool target_root(const char *host, unsigned port, struct buf *out);
+
 /* "example.org:1965", "[::1]:1965". */
 bool target_place(const struct target *t, struct buf *out);
 
