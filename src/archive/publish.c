@@ -303,31 +303,27 @@ retract_holds(const struct publish *p, const struct manifest *m)
 	return false;
 }
 
-/* Notes what a release has (found: of each path, whether any has it), or then
- * (NULL), whether it goes. */
+/* Adds a release to those that go, if it is one. */
 static enum result
-retract_look(struct publish *p, uint64_t serial, bool *found, struct report *r)
+retract_judge(struct publish *p, uint64_t serial, struct report *r)
 {
 	struct state *st = &p->state;
-	bool goes = true, open;
 	struct manifest m;
+	bool goes = true;
 	struct why why;
 
-	open = state_open_release(p->store, st, serial, &m, &why);
-	if (open && found != NULL)
-		retract_note(p, &m, found, r);
-	else if (open)
+	if (state_open_release(p->store, st, serial, &m, &why)) {
 		goes = retract_holds(p, &m);
-	else if (found == NULL)
+		manifest_fini(&m);
+	} else {
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "nobody can tell what release %llu has, and it goes too: "
 		    "%s",
 		    (unsigned long long)serial, why.text);
-	if (open)
-		manifest_fini(&m);
+	}
 	for (size_t i = 0; i < st->n_retracted; i++)
 		goes = goes && st->retracted[i] != serial;
-	if (!goes || found != NULL)
+	if (!goes)
 		return RESULT_GOOD;
 	if (st->n_retracted == STATE_RETRACTED_MAX)
 		return publish_refuse(r, RESULT_FAILED, p->o->store,
@@ -342,19 +338,26 @@ static enum result
 retract_plan(struct publish *p, struct report *r)
 {
 	const struct publish_options *o = p->o;
-	bool *found = calloc(o->n_retract + 1, sizeof(*found));
+	bool *found = calloc(o->n_retract, sizeof(*found));
 	enum result result = RESULT_GOOD;
 	struct store_release *list = NULL;
+	struct manifest m;
+	struct why unused;
 	size_t n = 0;
 
-	if (o->n_retract > 0 && p->store != NULL)
+	if (p->store != NULL)
 		list = store_releases(p->store, &n);
 	if (found == NULL || (list == NULL && n > 0))
 		result = publish_refuse(
 		    r, RESULT_LOCAL, o->store, "releases: %s", strerror(errno));
-	for (size_t i = 0; i < 2 * n && result == RESULT_GOOD; i++)
-		result = retract_look(
-		    p, list[i % n].serial, i < n ? found : NULL, r);
+	for (size_t i = 0; i < n && result == RESULT_GOOD; i++)
+		if (state_open_release(
+			p->store, &p->state, list[i].serial, &m, &unused)) {
+			retract_note(p, &m, found, r);
+			manifest_fini(&m);
+		}
+	for (size_t i = 0; i < n && result == RESULT_GOOD; i++)
+		result = retract_judge(p, list[i].serial, r);
 	for (size_t i = 0; i < o->n_retract && result == RESULT_GOOD; i++)
 		if (!found[i])
 			result = publish_refuse(r, RESULT_USAGE, o->store,
@@ -363,7 +366,7 @@ retract_plan(struct publish *p, struct report *r)
 	if (p->withdrawn.failed)
 		result = publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
 	p->plan.retracted = p->state.retracted;
-	p->plan.n_retracted = o->n_retract > 0 ? p->state.n_retracted : 0;
+	p->plan.n_retracted = p->state.n_retracted;
 	free(list);
 	free(found);
 	return result;
@@ -378,8 +381,6 @@ source_take(struct publish *p, struct report *r)
 	struct publish_source *s = &p->source;
 	enum result result = publish_source_open(s, p->o, &p->origin, r);
 
-	if (result == RESULT_GOOD)
-		result = publish_check_retracted(s, p->o, r);
 	if (result == RESULT_GOOD)
 		result = publish_lint(s, p->o, &p->plan.lint_warnings, r);
 	if (result != RESULT_GOOD)
@@ -426,7 +427,7 @@ plan_make(struct publish *p, struct report *r)
 	result = publish_check_list(&p->source, &p->after, r);
 	if (result == RESULT_GOOD && o->sealed.len > 0)
 		result = sealed_take(p, r);
-	if (result == RESULT_GOOD)
+	if (result == RESULT_GOOD && o->n_retract > 0)
 		result = retract_plan(p, r);
 	p->plan.changes =
 	    changes_between(p->plan.before, p->plan.after, NULL, NULL);

@@ -111,28 +111,6 @@ publish_check_keys(const struct publish_options *o, const struct keyring *ring,
 	return RESULT_GOOD;
 }
 
-enum result
-publish_check_retracted(const struct publish_source *s,
-    const struct publish_options *o, struct report *r)
-{
-	enum result result = RESULT_GOOD;
-
-	for (size_t i = 0; i < o->n_retract; i++) {
-		const char *path = o->retract[i];
-		const struct publish_file *f = publish_source_find(s, path);
-
-		if (f == NULL)
-			continue;
-		result = RESULT_REFUSED;
-		page_problem(r, REPORT_ERROR, s->root.host, path, 0, "%s",
-		    f->made != NULL
-			? "made of the pages when publishing: retract those"
-			: "still there: the next publish would bring it back; "
-			  "remove it, or declare it gone in capsule.conf");
-	}
-	return result;
-}
-
 /* --------------------------------------------------------------- the linter */
 
 bool

@@ -92,10 +92,6 @@ enum result publish_check_keys(const struct publish_options *o,
 /* Whether path is among o's retracted ones. */
 bool publish_retracts(const struct publish_options *o, const char *path);
 
-/* Refuses to retract what SRC still has: the next publish would bring it back. */
-enum result publish_check_retracted(const struct publish_source *s,
-    const struct publish_options *o, struct report *r);
-
 /* Runs the linter, and reports links that fail a mirror's readers. */
 enum result publish_lint(const struct publish_source *s,
     const struct publish_options *o, size_t *warnings, struct report *r);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/publish_internal.h"
 #include "capsule/copy.h"
@@ -84,15 +85,27 @@ origin_of_source(const char *src, struct feed_origin *out, struct report *r)
 	return found;
 }
 
-/* said: what the command line or SRC sets; NULL: nothing. */
-static enum result
-origin_agree(const struct publish_options *o, const struct feed_origin *said,
+enum result
+publish_find_origin(const struct publish_options *o,
     char known[MANIFEST_ORIGIN_MAX], struct feed_origin *out, struct report *r)
 {
+	const struct feed_origin *said = o->origin;
 	uint8_t memory[MANIFEST_ORIGIN_MAX];
+	struct report source = { 0 };
+	struct feed_origin own;
 	struct buf url;
 	struct why why;
 
+	if (said == NULL && origin_of_source(o->src, &own, &source))
+		said = &own;
+	if (said == NULL && known[0] == '\0') {
+		/* Its mistakes may be the reason; they are reported first. */
+		*r = source;
+		return publish_refuse(r, RESULT_USAGE, NULL,
+		    "missing origin: the first time, set origin in "
+		    "capsule.conf, or use --origin gemini://example.org");
+	}
+	report_fini(&source);
 	if (known[0] == '\0')
 		*out = *said;
 	else if (!feed_origin(slice_str(known), out, &why))
@@ -110,29 +123,6 @@ origin_agree(const struct publish_options *o, const struct feed_origin *said,
 		return publish_refuse(r, RESULT_USAGE, NULL,
 		    "origin URL is not valid in a manifest");
 	return RESULT_GOOD;
-}
-
-enum result
-publish_find_origin(const struct publish_options *o,
-    char known[MANIFEST_ORIGIN_MAX], struct feed_origin *out, struct report *r)
-{
-	const struct feed_origin *said = o->origin;
-	struct report source = { 0 };
-	struct feed_origin own;
-	enum result result;
-
-	if (said == NULL && origin_of_source(o->src, &own, &source))
-		said = &own;
-	if (said != NULL || known[0] != '\0') {
-		result = origin_agree(o, said, known, out, r);
-		report_fini(&source);
-		return result;
-	}
-	/* Its mistakes may be the reason; they are the first to be reported. */
-	*r = source;
-	return publish_refuse(r, RESULT_USAGE, NULL,
-	    "missing origin: the first time, set origin in capsule.conf, or "
-	    "use --origin gemini://example.org");
 }
 
 /* Whether one of two directories holds the other, or would. */
@@ -203,41 +193,19 @@ source_problem(const struct publish_source *s, const struct publish_file *f,
 	return RESULT_LOCAL;
 }
 
-/* Takes bytes of a file; false and why. */
-typedef bool source_sink(void *arg, struct slice bytes, struct why *why);
-
-/* Gives sink all of a file, which must be the one that was listed. */
-static enum result
-source_read(const struct publish_source *s, const struct publish_file *f,
-    source_sink *sink, void *arg, struct report *r)
+/* Opens the file, which must be the one that was listed. -1: it is another. */
+static int
+source_file_open(const struct publish_source *s, const struct publish_file *f)
 {
-	enum result result = RESULT_GOOD;
-	uint8_t bytes[READ_SIZE];
-	bool same = true, taken = true;
-	struct why why;
 	struct stat st;
-	ssize_t n = 0;
 	int fd = -1;
 
-	if (f->made != NULL)
-		taken = sink(arg, buf_view(f->made), &why);
-	else if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
-		 FILE_OPENED)
-		same = false;
-	else
-		same = stamp_equal(&st, &f->stamp);
-	while (fd != -1 && same && taken &&
-	       (n = fd_read(fd, bytes, sizeof(bytes))) > 0)
-		taken = sink(arg, slice_of(bytes, (size_t)n), &why);
-	if (n == -1)
-		result = source_problem(s, f, r);
-	else if (!taken)
-		result = publish_refuse(r, RESULT_LOCAL, NULL, "%s", why.text);
-	else if (!same || (fd != -1 && (fstat(fd, &st) == -1 ||
-					   !stamp_equal(&st, &f->stamp))))
-		result = source_changed(s, f, r);
-	fd_close(fd);
-	return result;
+	if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
+		FILE_OPENED ||
+	    stamp_equal(&st, &f->stamp))
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 static int
@@ -342,21 +310,31 @@ source_list(struct publish_source *s, const struct stat *conf,
 	return result;
 }
 
+/* Refuses to retract what SRC still has: the next publish would bring it back. */
 static enum result
-source_check_names(const struct publish_source *s, struct report *r)
+source_check_names(const struct publish_source *s,
+    const struct publish_options *o, struct report *r)
 {
-	enum result result = RESULT_GOOD;
-	const char *fault;
+	const struct host *h = s->root.host;
+	size_t errors = r->errors;
 
 	for (size_t i = 0; i < s->n; i++) {
-		fault = manifest_name_fault(slice_str(s->file[i].path));
-		if (fault == NULL)
-			continue;
-		page_problem(r, REPORT_ERROR, s->root.host, s->file[i].path, 0,
-		    "no manifest can list this name: %s", fault);
-		result = RESULT_REFUSED;
+		const struct publish_file *f = &s->file[i];
+		const char *fault = manifest_name_fault(slice_str(f->path));
+
+		if (fault != NULL)
+			page_problem(r, REPORT_ERROR, h, f->path, 0,
+			    "no manifest can list this name: %s", fault);
+		if (publish_retracts(o, f->path))
+			page_problem(r, REPORT_ERROR, h, f->path, 0, "%s",
+			    f->made != NULL
+				? "made of the pages when publishing: retract "
+				  "those"
+				: "still there: the next publish would bring "
+				  "it back; remove it, or declare it gone in "
+				  "capsule.conf");
 	}
-	return result;
+	return r->errors > errors ? RESULT_REFUSED : RESULT_GOOD;
 }
 
 enum result
@@ -382,7 +360,7 @@ publish_source_open(struct publish_source *s, const struct publish_options *o,
 	result = source_list(s, has_conf ? &conf : NULL,
 	    o->strict ? REPORT_ERROR : REPORT_WARNING, r);
 	if (result == RESULT_GOOD)
-		result = source_check_names(s, r);
+		result = source_check_names(s, o, r);
 	if (result == RESULT_GOOD && o->strict && s->left_out > 0)
 		result = RESULT_REFUSED;
 	return result;
@@ -400,31 +378,28 @@ publish_source_close(struct publish_source *s)
 
 /* -------------------------------------------------------------- their bytes */
 
-static bool
-source_hash(void *arg, struct slice bytes, struct why *why)
-{
-	(void)why;
-	digest_add(arg, bytes);
-	return true;
-}
-
 static enum result
-source_hash_files(struct publish_source *s, struct report *r)
+source_hash(
+    const struct publish_source *s, struct publish_file *f, struct report *r)
 {
 	enum result result = RESULT_GOOD;
+	struct stat st;
+	int fd;
 
-	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++) {
-		struct publish_file *f = &s->file[i];
-		struct digest d;
-
-		digest_init(&d);
-		result = source_read(s, f, source_hash, &d, r);
-		errno = ENOMEM;
-		if (!digest_end(&d, f->digest) && result == RESULT_GOOD)
-			result = source_problem(s, f, r);
-		f->size =
-		    f->made != NULL ? f->made->len : (uint64_t)f->stamp.st_size;
+	if (f->made != NULL) {
+		f->size = f->made->len;
+		digest_sha256(buf_view(f->made), f->digest);
+		return RESULT_GOOD;
 	}
+	f->size = (uint64_t)f->stamp.st_size;
+	fd = source_file_open(s, f);
+	if (fd == -1)
+		return source_changed(s, f, r);
+	if (!digest_fd(fd, f->digest))
+		result = source_problem(s, f, r);
+	else if (fstat(fd, &st) == -1 || !stamp_equal(&st, &f->stamp))
+		result = source_changed(s, f, r);
+	(void)close(fd);
 	return result;
 }
 
@@ -434,45 +409,51 @@ publish_source_make(struct publish_source *s, const struct publish_options *o,
 {
 	const struct host *h = s->root.host;
 	const struct feed_options feed = { o->author, origin, last };
+	enum result result = RESULT_GOOD;
 	bool ok = true;
 
 	if (h->content.feed.text != NULL)
 		ok = feed_atom(h, &s->pages, &feed, &s->atom, r) && ok;
 	ok = copy_text(h, &s->pages, origin, &s->copy, r) && ok;
-	return ok ? source_hash_files(s, r) : RESULT_FAILED;
-}
-
-static bool
-source_put(void *arg, struct slice bytes, struct why *why)
-{
-	return store_object_put(arg, bytes, why);
+	if (!ok)
+		return RESULT_FAILED;
+	for (size_t i = 0; i < s->n && result == RESULT_GOOD; i++)
+		result = source_hash(s, &s->file[i], r);
+	return result;
 }
 
 static enum result
 source_keep_file(const struct publish_source *s, const struct publish_file *f,
     struct store *store, struct report *r)
 {
+	int fd = f->made == NULL ? source_file_open(s, f) : -1;
+	enum store_kept kept = STORE_WRITE_FAILED;
+	enum result result = RESULT_GOOD;
+	uint8_t bytes[READ_SIZE];
+	struct store_object *o;
 	struct why why;
-	struct store_object *o = store_object_new(store, &why);
-	enum result result = RESULT_LOCAL;
+	ssize_t n = 0;
+	bool ok;
 
-	if (o != NULL) {
-		result = source_read(s, f, source_put, o, r);
-		if (result != RESULT_GOOD) {
-			store_object_drop(&o);
-			return result;
-		}
-		switch (store_object_keep(&o, f->digest, NULL, &why)) {
-		case STORE_KEPT:
-			return RESULT_GOOD;
-		case STORE_OTHER_HASH:
-			return source_changed(s, f, r);
-		case STORE_WRITE_FAILED:
-			break;
-		}
-	}
-	report_add(r, REPORT_ERROR, NULL, 0, "%s", why.text);
-	return RESULT_LOCAL;
+	if (f->made == NULL && fd == -1)
+		return source_changed(s, f, r);
+	o = store_object_new(store, &why);
+	ok = o != NULL &&
+	     (f->made == NULL || store_object_put(o, buf_view(f->made), &why));
+	while (ok && fd != -1 && (n = fd_read(fd, bytes, sizeof(bytes))) > 0)
+		ok = store_object_put(o, slice_of(bytes, (size_t)n), &why);
+	if (n == -1)
+		result = source_problem(s, f, r);
+	else if (ok)
+		kept = store_object_keep(&o, f->digest, NULL, &why);
+	if (kept == STORE_OTHER_HASH)
+		result = source_changed(s, f, r);
+	else if (kept == STORE_WRITE_FAILED && n != -1)
+		result = publish_refuse(r, RESULT_LOCAL, NULL, "%s", why.text);
+	store_object_drop(&o);
+	if (fd != -1)
+		(void)close(fd);
+	return result;
 }
 
 enum result
