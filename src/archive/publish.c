@@ -13,6 +13,7 @@
 #include "archive/state.h"
 #include "archive/verify.h"
 #include "os/file.h"
+#include "util/fd.h"
 
 enum { DAY_S = 24 * 60 * 60 };
 
@@ -22,8 +23,8 @@ struct publish {
 	struct store *store; /* NULL: there is none yet */
 	struct state state;
 	struct feed_origin origin;
-	struct manifest before;   /* the last serial's, or the current one */
-	struct publish_root last; /* the release that it is of */
+	struct manifest before; /* the last serial's, or the current one */
+	struct hosts *last;     /* the release that it is of; NULL: not open */
 	struct publish_source source;
 	struct manifest after;
 	struct buf list; /* as it is signed */
@@ -103,8 +104,7 @@ store_check_room(const struct publish *p, struct report *r)
 	if (fd == -1 && errno != ENOENT)
 		return publish_refuse(
 		    r, RESULT_LOCAL, p->o->store, "%s", strerror(errno));
-	if (fd != -1)
-		(void)close(fd);
+	fd_close(fd);
 	return RESULT_GOOD;
 }
 
@@ -134,8 +134,8 @@ last_read(struct publish *p, struct report *r)
 	p->plan.before = &p->before;
 	buf_init(&path, strlen(p->o->store) + 64);
 	if (buf_printf(&path, "%s/releases/%llu", p->o->store, serial))
-		(void)publish_root_open(
-		    &p->last, buf_cstr(&path), &p->origin, &ignored);
+		p->last =
+		    publish_root_open(buf_cstr(&path), &p->origin, &ignored);
 	buf_fini(&path);
 	report_fini(&ignored);
 }
@@ -284,7 +284,7 @@ retract_note(
 		found[i] = true;
 		other = path_of(&p->source, e->digest);
 		if (other != NULL)
-			page_problem(r, REPORT_WARNING, p->source.root.host,
+			page_problem(r, REPORT_WARNING, p->source.root->host,
 			    other, 0, "the same bytes as %s, and stays",
 			    e->path);
 		else if (!digest_is_among(&p->withdrawn, e->digest))
@@ -386,13 +386,14 @@ source_take(struct publish *p, struct report *r)
 	if (result != RESULT_GOOD)
 		return result;
 	p->plan.left_out = s->left_out;
-	if (p->plan.before != NULL && p->last.host == NULL &&
-	    s->root.host->content.feed.text != NULL)
+	if (p->plan.before != NULL && p->last == NULL &&
+	    s->root->host->content.feed.text != NULL)
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "serial %llu cannot be read: feed readers may show its "
 		    "entries again",
 		    (unsigned long long)p->before.serial);
-	return publish_source_make(s, p->o, &p->origin, p->last.host, r);
+	return publish_source_make(
+	    s, p->o, &p->origin, p->last == NULL ? NULL : p->last->host, r);
 }
 
 static enum result
@@ -433,7 +434,7 @@ plan_make(struct publish *p, struct report *r)
 	    changes_between(p->plan.before, p->plan.after, NULL, NULL);
 	if (result == RESULT_GOOD)
 		result =
-		    publish_find_losses(&p->source, o, &p->last, &p->plan, r);
+		    publish_find_losses(&p->source, o, p->last, &p->plan, r);
 	return result;
 }
 

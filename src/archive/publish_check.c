@@ -192,7 +192,7 @@ link_report(const struct checking *c, const struct lint_reference *link,
 	struct slice url =
 	    cut ? slice_head(link->url, URL_SHOWN_MAX) : link->url;
 
-	page_problem(c->r, REPORT_WARNING, c->s->root.host, link->page,
+	page_problem(c->r, REPORT_WARNING, c->s->root->host, link->page,
 	    link->line, "link to %.*s%s: %s", SLICE_ARGS(url), cut ? "..." : "",
 	    what);
 }
@@ -231,7 +231,7 @@ link_check(void *arg, const struct lint_reference *link)
 
 /* Runs the linter over a capsule, for its links. False and errno. */
 static bool
-lint_root(struct lint *l, const struct publish_root *root, lint_handler *handle,
+lint_root(struct lint *l, const struct hosts *root, lint_handler *handle,
     void *arg, struct report *r)
 {
 	struct mime *mime = mime_new(root->conf, r);
@@ -239,7 +239,7 @@ lint_root(struct lint *l, const struct publish_root *root, lint_handler *handle,
 
 	errno = ENOMEM;
 	lint_on_link(l, handle, arg);
-	ok = mime != NULL && lint_run(l, root->hosts, root->host, mime);
+	ok = mime != NULL && lint_run(l, root, root->host, mime);
 	mime_free(&mime);
 	return ok;
 }
@@ -253,12 +253,12 @@ publish_lint(const struct publish_source *s, const struct publish_options *o,
 	enum result result = RESULT_GOOD;
 
 	errno = ENOMEM;
-	if (l == NULL || !lint_prepare(l, s->root.host, o) ||
-	    !lint_root(l, &s->root, link_check, &c, r)) {
+	if (l == NULL || !lint_prepare(l, s->root->host, o) ||
+	    !lint_root(l, s->root, link_check, &c, r)) {
 		result = publish_refuse(
 		    r, RESULT_LOCAL, o->src, "%s", strerror(errno));
 	} else {
-		findings_report(l, s->root.host, r);
+		findings_report(l, s->root->host, r);
 		*warnings = lint_count(l, LINT_WARNING);
 		if (lint_count(l, LINT_ERROR) > 0)
 			result = RESULT_FAILED;
@@ -274,7 +274,7 @@ name_check(void *arg, const char *a, const char *b)
 {
 	const struct checking *c = arg;
 
-	page_problem(c->r, REPORT_WARNING, c->s->root.host, b, 0,
+	page_problem(c->r, REPORT_WARNING, c->s->root->host, b, 0,
 	    "differs from %s in case alone: some file systems can keep only "
 	    "one of them",
 	    a);
@@ -291,7 +291,7 @@ size_check(
 		return;
 	listing_size(size, all);
 	listing_size(usual, most);
-	report_add(c->r, REPORT_WARNING, c->s->root.host->conf->root.text, 0,
+	report_add(c->r, REPORT_WARNING, c->s->root->host->conf->root.text, 0,
 	    "%s %s: mirrors take no more than %s, unless their operators say "
 	    "so",
 	    all, what, most);
@@ -333,12 +333,12 @@ publish_check_list(const struct publish_source *s, const struct manifest *list,
 	    &c, list->largest, PUBLISH_FILE_USUAL, "in the largest file");
 	size_check(&c, list->bytes, PUBLISH_BYTES_USUAL, "in all");
 	for (size_t i = 0; i < MIRROR_MADE; i++)
-		ok = reached_check(s->root.host, mirror_made[i], r) && ok;
+		ok = reached_check(s->root->host, mirror_made[i], r) && ok;
 	for (size_t i = 0; i < s->n && ok; i++) {
 		mirror_object(s->file[i].digest, object);
-		ok = reached_check(s->root.host, object, r) &&
+		ok = reached_check(s->root->host, object, r) &&
 		     (s->file[i].made == NULL ||
-			 reached_check(s->root.host, s->file[i].path, r));
+			 reached_check(s->root->host, s->file[i].path, r));
 	}
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
@@ -379,7 +379,7 @@ publish_check_sealed(
 struct losing {
 	const struct publish_source *s;
 	const struct publish_options *o;
-	const struct publish_root *last;
+	const struct hosts *last;
 	const struct manifest *before;
 	struct publish_loss *loss; /* in byte order of paths */
 	size_t n;
@@ -402,7 +402,7 @@ note_gone(void *arg, enum change change, const char *path)
 
 	if (change == CHANGE_GONE &&
 	    inventory_names_page(g->last->host, path) &&
-	    !status_is_redirect(inventory_policy(g->s->root.host, path)) &&
+	    !status_is_redirect(inventory_policy(g->s->root->host, path)) &&
 	    !publish_retracts(g->o, path))
 		g->loss[g->n++].path = path;
 }
@@ -427,7 +427,7 @@ note_link(void *arg, const struct lint_reference *link)
 
 enum result
 publish_find_losses(const struct publish_source *s,
-    const struct publish_options *o, const struct publish_root *last,
+    const struct publish_options *o, struct hosts *last,
     struct publish_plan *plan, struct report *r)
 {
 	struct losing g = { s, o, last, plan->before, NULL, 0 };
@@ -440,8 +440,8 @@ publish_find_losses(const struct publish_source *s,
 	l = lint_new(o->now);
 	g.loss = calloc((size_t)plan->changes.gone, sizeof(*g.loss));
 	plan->loss = g.loss;
-	ok = l != NULL && g.loss != NULL && last->host != NULL &&
-	     hosts_read_content(last->hosts, &ignored);
+	ok = l != NULL && g.loss != NULL && last != NULL &&
+	     hosts_read_content(last, &ignored);
 	if (ok) {
 		lint_silence(l, "");
 		(void)changes_between(plan->before, plan->after, note_gone, &g);

@@ -12,17 +12,10 @@
 
 /* ------------------------------------------------------- publish_source.c */
 
-/* A capsule for reading. Zeroed = closed. */
-struct publish_root {
-	struct conf *conf;
-	struct hosts *hosts;
-	const struct host *host;
-};
-
 /* Opens dir as the one capsule at that origin; capsule.conf is not yet read. */
-bool publish_root_open(struct publish_root *root, const char *dir,
-    const struct feed_origin *origin, struct report *r);
-void publish_root_close(struct publish_root *root);
+struct hosts *publish_root_open(
+    const char *dir, const struct feed_origin *origin, struct report *r);
+void publish_root_close(struct hosts **root);
 
 struct publish_file {
 	const char *path;       /* the inventory's, or the host's */
@@ -34,7 +27,7 @@ struct publish_file {
 
 /* SRC, and all that the release is made of. Zeroed = closed. */
 struct publish_source {
-	struct publish_root root;
+	struct hosts *root;     /* NULL: closed */
 	struct inventory pages; /* what SRC serves; nothing under mirror/ */
 	struct buf atom, copy;
 	struct publish_file *file; /* in byte order of paths */
@@ -109,7 +102,7 @@ enum result publish_check_sealed(
 /* The pages that plan->changes say are gone, to which others of the last
  * release (plan->before's) link: the plan's. last's capsule.conf is read. */
 enum result publish_find_losses(const struct publish_source *s,
-    const struct publish_options *o, const struct publish_root *last,
+    const struct publish_options *o, struct hosts *last,
     struct publish_plan *plan, struct report *r);
 
 #endif

@@ -21,42 +21,34 @@ enum { READ_SIZE = 64 * 1024, ORIGIN_PORT = 1965 };
 
 /* --------------------------------------------------------------- its folder */
 
-bool
-publish_root_open(struct publish_root *root, const char *dir,
-    const struct feed_origin *origin, struct report *r)
+struct hosts *
+publish_root_open(
+    const char *dir, const struct feed_origin *origin, struct report *r)
 {
-	struct conf_capsule *c = NULL;
-	size_t len = strlen(dir);
-	char *bare;
+	struct conf *conf = conf_new();
+	struct conf_capsule *c = conf == NULL ? NULL : conf_add_capsule(conf);
+	struct hosts *hosts = NULL;
 
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	bare = strndup(dir, len);
-	*root = (struct publish_root){ .conf = conf_new() };
-	if (root->conf != NULL)
-		c = conf_add_capsule(root->conf);
-	if (bare == NULL || c == NULL ||
-	    !conf_set_text(root->conf, &c->root, bare) ||
-	    !conf_set_text(root->conf, &c->host, origin->host)) {
+	if (c == NULL || !conf_set_dir(conf, &c->root, dir) ||
+	    !conf_set_text(conf, &c->host, origin->host)) {
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	} else {
-		root->conf->public_port =
+		conf->public_port =
 		    origin->port == -1 ? ORIGIN_PORT : origin->port;
-		root->hosts = hosts_open(root->conf, r);
+		hosts = hosts_open(conf, r);
 	}
-	free(bare);
-	if (root->hosts == NULL)
-		return false;
-	root->host = &root->hosts->host[0];
-	return true;
+	if (hosts == NULL)
+		conf_free(&conf);
+	return hosts;
 }
 
 void
-publish_root_close(struct publish_root *root)
+publish_root_close(struct hosts **root)
 {
-	hosts_free(&root->hosts);
-	conf_free(&root->conf);
-	*root = (struct publish_root){ 0 };
+	struct conf *conf = *root == NULL ? NULL : (*root)->conf;
+
+	hosts_free(root);
+	conf_free(&conf);
 }
 
 /* The origin that the capsule.conf in src sets. False when there is none; what
@@ -65,15 +57,14 @@ static bool
 origin_of_source(const char *src, struct feed_origin *out, struct report *r)
 {
 	static const struct feed_origin here = { "localhost", -1 };
+	struct hosts *root = publish_root_open(src, &here, r);
 	const struct conf_text *origin;
-	struct publish_root root;
 	struct conf_content content;
 	bool found = false;
 	struct why why;
 
-	if (publish_root_open(&root, src, &here, r) &&
-	    host_salvage_content(
-		root.hosts, root.host, CONF_FILE, &content, r)) {
+	if (root != NULL &&
+	    host_salvage_content(root, root->host, CONF_FILE, &content, r)) {
 		origin = &content.origin;
 		found = origin->text != NULL &&
 			feed_origin(slice_str(origin->text), out, &why);
@@ -151,10 +142,10 @@ source_check_place(const struct publish_source *s,
 		    o->certs);
 	if (r->errors > errors)
 		return RESULT_LOCAL;
-	host_survey(s->root.host, UINT64_MAX, &survey);
+	host_survey(s->root->host, UINT64_MAX, &survey);
 	if (survey.secret[0] == '\0')
 		return RESULT_GOOD;
-	page_problem(r, REPORT_ERROR, s->root.host, survey.secret, 0,
+	page_problem(r, REPORT_ERROR, s->root->host, survey.secret, 0,
 	    "holds a private key: nothing is published from a folder with "
 	    "one in it");
 	return RESULT_LOCAL;
@@ -178,7 +169,7 @@ static enum result
 source_changed(const struct publish_source *s, const struct publish_file *f,
     struct report *r)
 {
-	page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
+	page_problem(r, REPORT_ERROR, s->root->host, f->path, 0,
 	    "has changed while it was being published; nothing is published: "
 	    "begin again");
 	return RESULT_FAILED;
@@ -188,7 +179,7 @@ static enum result
 source_problem(const struct publish_source *s, const struct publish_file *f,
     struct report *r)
 {
-	page_problem(r, REPORT_ERROR, s->root.host, f->path, 0,
+	page_problem(r, REPORT_ERROR, s->root->host, f->path, 0,
 	    "cannot be read: %s", strerror(errno));
 	return RESULT_LOCAL;
 }
@@ -200,11 +191,11 @@ source_file_open(const struct publish_source *s, const struct publish_file *f)
 	struct stat st;
 	int fd = -1;
 
-	if (file_open_beneath(s->root.host->root, f->path, &fd, &st) !=
+	if (file_open_beneath(s->root->host->root, f->path, &fd, &st) !=
 		FILE_OPENED ||
 	    stamp_equal(&st, &f->stamp))
 		return fd;
-	(void)close(fd);
+	fd_close(fd);
 	return -1;
 }
 
@@ -231,7 +222,7 @@ publish_source_find(const struct publish_source *s, const char *path)
 static bool
 source_makes(const struct publish_source *s, const char *path)
 {
-	const struct host *h = s->root.host;
+	const struct host *h = s->root->host;
 
 	return (h->content.feed.text != NULL && strcmp(path, FEED_FILE) == 0) ||
 	       strcmp(path, copy_file(h)) == 0;
@@ -242,7 +233,7 @@ source_leave_out(struct publish_source *s, enum report_level level,
     const char *path, const char *why, struct report *r)
 {
 	s->left_out++;
-	page_problem(r, level, s->root.host, path, 0, "left out: %s", why);
+	page_problem(r, level, s->root->host, path, 0, "left out: %s", why);
 }
 
 /* Adds the file at path as it is now. conf: capsule.conf as it was before it was
@@ -254,8 +245,8 @@ source_add(struct publish_source *s, const char *path, const struct stat *conf,
 	struct publish_file *f = &s->file[s->n++];
 
 	f->path = path;
-	if (fstatat(s->root.host->root, path, &f->stamp, AT_SYMLINK_NOFOLLOW) ==
-	    -1)
+	if (fstatat(s->root->host->root, path, &f->stamp,
+		AT_SYMLINK_NOFOLLOW) == -1)
 		return source_problem(s, f, r);
 	return conf == NULL || strcmp(path, CONF_FILE) != 0 ||
 		       stamp_equal(&f->stamp, conf)
@@ -268,7 +259,7 @@ static enum result
 source_list(struct publish_source *s, const struct stat *conf,
     enum report_level level, struct report *r)
 {
-	const struct host *h = s->root.host;
+	const struct host *h = s->root->host;
 	struct inventory_omissions left;
 	struct inventory *all = &s->pages;
 	enum result result = RESULT_GOOD;
@@ -315,7 +306,7 @@ static enum result
 source_check_names(const struct publish_source *s,
     const struct publish_options *o, struct report *r)
 {
-	const struct host *h = s->root.host;
+	const struct host *h = s->root->host;
 	size_t errors = r->errors;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -348,14 +339,15 @@ publish_source_open(struct publish_source *s, const struct publish_options *o,
 
 	buf_init(&s->atom, FEED_MAX);
 	buf_init(&s->copy, COPY_MAX);
-	if (publish_root_open(&s->root, o->src, origin, r))
+	s->root = publish_root_open(o->src, origin, r);
+	if (s->root != NULL)
 		result = source_check_place(s, o, r);
 	if (result != RESULT_GOOD)
 		return result;
-	has_conf = fstatat(s->root.host->root, CONF_FILE, &conf,
+	has_conf = fstatat(s->root->host->root, CONF_FILE, &conf,
 		       AT_SYMLINK_NOFOLLOW) == 0;
 	/* Its mistakes are among what the linter finds. */
-	(void)hosts_read_content(s->root.hosts, &ignored);
+	(void)hosts_read_content(s->root, &ignored);
 	report_fini(&ignored);
 	result = source_list(s, has_conf ? &conf : NULL,
 	    o->strict ? REPORT_ERROR : REPORT_WARNING, r);
@@ -399,7 +391,7 @@ source_hash(
 		result = source_problem(s, f, r);
 	else if (fstat(fd, &st) == -1 || !stamp_equal(&st, &f->stamp))
 		result = source_changed(s, f, r);
-	(void)close(fd);
+	fd_close(fd);
 	return result;
 }
 
@@ -407,7 +399,7 @@ enum result
 publish_source_make(struct publish_source *s, const struct publish_options *o,
     const struct feed_origin *origin, const struct host *last, struct report *r)
 {
-	const struct host *h = s->root.host;
+	const struct host *h = s->root->host;
 	const struct feed_options feed = { o->author, origin, last };
 	enum result result = RESULT_GOOD;
 	bool ok = true;
@@ -451,8 +443,7 @@ source_keep_file(const struct publish_source *s, const struct publish_file *f,
 	else if (kept == STORE_WRITE_FAILED && n != -1)
 		result = publish_refuse(r, RESULT_LOCAL, NULL, "%s", why.text);
 	store_object_drop(&o);
-	if (fd != -1)
-		(void)close(fd);
+	fd_close(fd);
 	return result;
 }
 
@@ -470,7 +461,7 @@ publish_source_keep(
 		const struct publish_file *f = &s->file[i];
 		struct stat now;
 
-		if (f->made == NULL && (fstatat(s->root.host->root, f->path,
+		if (f->made == NULL && (fstatat(s->root->host->root, f->path,
 					    &now, AT_SYMLINK_NOFOLLOW) == -1 ||
 					   !stamp_equal(&now, &f->stamp)))
 			result = source_changed(s, f, r);

@@ -225,15 +225,31 @@ conf_free(struct conf **c)
 	*c = NULL;
 }
 
-bool
-conf_set_text(struct conf *c, struct conf_text *field, const char *text)
+static bool
+field_set(struct conf *c, struct conf_text *field, struct slice text)
 {
-	char *copy = arena_text(c, slice_str(text));
+	char *copy = arena_text(c, text);
 
 	if (copy == NULL)
 		return false;
 	*field = (struct conf_text){ .text = copy };
 	return true;
+}
+
+bool
+conf_set_text(struct conf *c, struct conf_text *field, const char *text)
+{
+	return field_set(c, field, slice_str(text));
+}
+
+bool
+conf_set_dir(struct conf *c, struct conf_text *field, const char *dir)
+{
+	struct slice bare = slice_str(dir);
+
+	while (bare.len > 1 && slice_ends(bare, SLICE("/")))
+		bare.len--;
+	return field_set(c, field, bare);
 }
 
 bool

@@ -142,6 +142,10 @@ bool conf_read(struct conf *c, const char *file, struct report *r);
  * move the others: pointers to them are valid until the next. NULL and false:
  * out of memory. */
 bool conf_set_text(struct conf *c, struct conf_text *field, const char *text);
+
+/* The same of a directory: "capsule/" is "capsule", for names of files follow
+ * after a slash. */
+bool conf_set_dir(struct conf *c, struct conf_text *field, const char *dir);
 bool conf_list_add(struct conf *c, struct conf_list *list, const char *text);
 struct conf_capsule *conf_add_capsule(struct conf *c);
 

@@ -17,22 +17,6 @@ root_is(const char *dir, const struct conf_capsule *c)
 	       a.st_ino == b.st_ino;
 }
 
-/* "capsule/" is "capsule": names of files follow after a slash. */
-static bool
-root_set(struct conf *conf, struct conf_capsule *c, const char *dir)
-{
-	size_t len = strlen(dir);
-	char *root;
-	bool ok;
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	root = strndup(dir, len);
-	ok = root != NULL && conf_set_text(conf, &c->root, root);
-	free(root);
-	return ok;
-}
-
 /* The capsule of the configuration that dir is the root of; without a
  * configuration, one of our own. */
 static size_t
@@ -55,7 +39,7 @@ capsule_choose(
 		if (c != NULL && !conf_set_text(conf, &c->host, "localhost"))
 			c = NULL;
 	}
-	if (c == NULL || !root_set(conf, c, dir))
+	if (c == NULL || !conf_set_dir(conf, &c->root, dir))
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 	return 0;
 }
