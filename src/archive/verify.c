@@ -19,9 +19,7 @@ enum { CHUNK = 64 * 1024 };
 void
 verify_fini(struct verify_outcome *out)
 {
-	if (out->opened)
-		manifest_fini(&out->manifest);
-	out->opened = false;
+	verify_list_fini(&out->list);
 	free(out->serial);
 	out->serial = NULL;
 	out->n_serials = 0;
@@ -88,19 +86,14 @@ verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE])
 }
 
 enum result
-verify_open_copy(const struct verify_options *o, struct slice text,
-    struct verify_outcome *out)
+verify_open_copy(struct verify_work *w)
 {
-	const struct keyring_key *signer;
+	struct why *why = &w->out->why;
 
-	if (manifest_open(text, o->ring, &signer, &out->manifest, &out->why) !=
-	    MANIFEST_GOOD) {
-		why_at(&out->why, MANIFEST_PATH);
-		return RESULT_REFUSED;
-	}
-	out->opened = true;
-	out->signer = signer->key;
-	return RESULT_GOOD;
+	if (verify_open_list(NULL, w->options->ring, 0, &w->out->list, why))
+		return RESULT_GOOD;
+	why_at(why, MANIFEST_PATH);
+	return RESULT_REFUSED;
 }
 
 /* ---------------------------------------------------------------- archive */
@@ -108,7 +101,7 @@ verify_open_copy(const struct verify_options *o, struct slice text,
 /* What an archive holds: its manifest's text, and all else as a list of its own, with
  * whatever names it has. */
 struct members {
-	struct buf text;
+	struct buf *text;
 	struct manifest list;
 	bool has_manifest, in_manifest;
 	struct digest digest; /* of the file that is being read */
@@ -142,7 +135,7 @@ member_take(void *arg, struct slice bytes)
 	struct members *x = arg;
 
 	digest_add(&x->digest, bytes);
-	x->exhausted = x->in_manifest && !buf_put(&x->text, bytes);
+	x->exhausted = x->in_manifest && !buf_put(x->text, bytes);
 	return !x->exhausted;
 }
 
@@ -167,7 +160,7 @@ member_compare(const void *a, const void *b)
 }
 
 /* All of fd. RESULT_REFUSED and why: it is not an archive of a capsule; RESULT_LOCAL and
- * why: it cannot be read. members_fini is due in any case. */
+ * why: it cannot be read. x->list is to be freed in any case. */
 static enum result
 members_read(struct members *x, int fd, struct why *why)
 {
@@ -180,7 +173,6 @@ members_read(struct members *x, int fd, struct why *why)
 	bool ok = reader != NULL;
 	ssize_t n = 0;
 
-	buf_init(&x->text, MANIFEST_MAX);
 	x->exhausted = reader == NULL;
 	while (ok && (n = fd_read(fd, chunk, sizeof(chunk))) > 0)
 		ok = ustar_reader_put(reader, slice_of(chunk, (size_t)n), why);
@@ -204,13 +196,6 @@ members_read(struct members *x, int fd, struct why *why)
 }
 
 static void
-members_fini(struct members *x)
-{
-	buf_fini(&x->text);
-	manifest_fini(&x->list);
-}
-
-static void
 member_report(void *arg, enum change change, const char *path)
 {
 	static const enum verify_news news[] = {
@@ -222,18 +207,14 @@ member_report(void *arg, enum change change, const char *path)
 	verify_report(arg, news[change], path);
 }
 
-enum result
-verify_archive(const struct verify_options *o, const char *path,
-    struct verify_outcome *out)
+static enum result
+verify_archive(struct verify_work *w, const char *path)
 {
-	struct verify_work w = { .options = o, .out = out };
-	struct members x = { .fault = NULL };
+	struct verify_outcome *out = w->out;
+	struct members x = { .text = &out->list.text };
 	enum result result;
-	int fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	if (o->ring->n == 0)
-		return RESULT_USAGE;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1) {
 		why_errno(&out->why, path);
 		return RESULT_LOCAL;
@@ -243,13 +224,12 @@ verify_archive(const struct verify_options *o, const char *path,
 	if (result != RESULT_GOOD)
 		why_at(&out->why, "%s", path);
 	else
-		result = verify_open_copy(o, buf_view(&x.text), out);
+		result = verify_open_copy(w);
 	if (result == RESULT_GOOD) {
-		(void)changes_between(
-		    &out->manifest, &x.list, member_report, &w);
+		(void)changes_between(&out->list.m, &x.list, member_report, w);
 		result = verify_conclude(out);
 	}
-	members_fini(&x);
+	manifest_fini(&x.list);
 	return result;
 }
 
@@ -300,34 +280,37 @@ check_entry(struct verify_work *w, int root, const struct manifest_entry *e)
 
 /* Whether the archive holds what the manifest lists, in whatever order. */
 static enum verify_news
-compare_archive(int fd, const struct manifest *m, struct slice text)
+compare_archive(int fd, const struct verify_list *l)
 {
-	struct members x = { .fault = NULL };
+	struct buf text;
+	struct members x = { .text = &text };
 	enum verify_news news = VERIFY_CHANGED;
+	enum result result;
 	struct changes c;
 	struct why unused;
-	enum result result = members_read(&x, fd, &unused);
 
-	c = changes_between(m, &x.list, NULL, NULL);
+	buf_init(&text, MANIFEST_MAX);
+	result = members_read(&x, fd, &unused);
+	c = changes_between(&l->m, &x.list, NULL, NULL);
 	if (result == RESULT_LOCAL)
 		news = VERIFY_UNREADABLE;
 	else if (result == RESULT_GOOD && changes_none(&c) &&
-		 slice_equal(buf_view(&x.text), text))
+		 slice_equal(buf_view(&text), buf_view(&l->text)))
 		news = VERIFY_SOUND;
-	members_fini(&x);
+	manifest_fini(&x.list);
+	buf_fini(&text);
 	return news;
 }
 
 static void
-check_archive(struct verify_work *w, const struct manifest *m,
-    struct slice text, int root)
+check_archive(struct verify_work *w, const struct verify_list *l, int root)
 {
 	enum verify_news news;
 	struct stat st;
 	int fd = plain_open(root, MANIFEST_ARCHIVE, &st, &news);
 
 	if (fd != -1) {
-		news = compare_archive(fd, m, text);
+		news = compare_archive(fd, l);
 		(void)close(fd);
 	}
 	if (news == VERIFY_SOUND || (news == VERIFY_MISSING && is_copy(w)))
@@ -387,30 +370,30 @@ report_unread(void *arg, const char *path)
 }
 
 bool
-verify_tree(struct verify_work *w, const struct manifest *m, struct slice text,
-    int root, struct why *why)
+verify_tree(struct verify_work *w, const struct verify_list *l, int root,
+    struct why *why)
 {
-	w->m = m;
+	const struct manifest *m = w->m = &l->m;
+
 	w->visited = 0;
 	for (size_t i = 0; i < m->n; i++)
 		check_entry(w, root, &m->entry[i]);
 	if (!w->older)
-		check_archive(w, m, text, root);
+		check_archive(w, l, root);
 	return (file_walk_plain(root, check_extra, report_unread, w) &&
 		   w->visited < FILE_WALK_ENTRIES_MAX) ||
 	       why_set(why, "not everything in it can be read");
 }
 
-/* A directory's manifest into text; reported as any page when it cannot be had. */
+/* A directory's manifest; reported as any page when it cannot be had. */
 static enum result
-read_manifest(
-    struct verify_work *w, int root, const char *path, struct buf *text)
+read_manifest(struct verify_work *w, int root, const char *path)
 {
 	enum verify_news news;
 	struct stat st;
 	int fd = plain_open(root, MANIFEST_PATH, &st, &news);
 
-	if (fd != -1 && !fd_read_all(fd, text))
+	if (fd != -1 && !fd_read_all(fd, &w->out->list.text))
 		news = verify_news_of(errno);
 	if (news == VERIFY_CHANGED)
 		why_set(&w->out->why,
@@ -425,34 +408,52 @@ read_manifest(
 	return verify_conclude(w->out);
 }
 
-enum result
-verify_dir(const struct verify_options *o, const char *path,
-    struct verify_outcome *out)
+static enum result
+verify_dir(struct verify_work *w, const char *path)
 {
-	struct verify_work w = { .options = o, .out = out };
+	struct verify_outcome *out = w->out;
 	enum result result = RESULT_USAGE;
 	int root = file_root(path);
-	struct buf text;
 
 	if (root == -1) {
 		why_errno(&out->why, path);
 		return RESULT_LOCAL;
 	}
-	buf_init(&text, MANIFEST_MAX);
-	if (o->ring->n > 0)
-		result = read_manifest(&w, root, path, &text);
+	if (w->options->ring->n > 0)
+		result = read_manifest(w, root, path);
 	if (result == RESULT_GOOD) {
 		why_clear(&out->why);
-		result = verify_open_copy(o, buf_view(&text), out);
+		result = verify_open_copy(w);
 	}
 	if (result == RESULT_GOOD)
-		result = verify_tree(&w, &out->manifest, buf_view(&text), root,
-			     &out->why)
+		result = verify_tree(w, &out->list, root, &out->why)
 			     ? verify_conclude(out)
 			     : RESULT_LOCAL;
-	buf_fini(&text);
 	(void)close(root);
 	return result;
+}
+
+enum result
+verify_copy(const struct verify_options *o, const char *copy,
+    struct verify_outcome *out)
+{
+	struct verify_work w = { .options = o, .out = out };
+	char base[MANIFEST_ORIGIN_MAX];
+	struct stat st;
+	bool is_host = manifest_origin(slice_str(copy), base);
+
+	buf_init(&out->list.text, MANIFEST_MAX);
+	if (!is_host && stat(copy, &st) == -1) {
+		why_errno(&out->why, copy);
+		return RESULT_LOCAL;
+	}
+	if (!is_host && store_is(copy))
+		return verify_store(&w, copy);
+	if (!is_host && S_ISDIR(st.st_mode))
+		return verify_dir(&w, copy);
+	if (o->ring->n == 0)
+		return RESULT_USAGE;
+	return is_host ? verify_host(&w, base) : verify_archive(&w, copy);
 }
 
 enum result
@@ -460,7 +461,6 @@ verify_release(const struct verify_options *o, const struct store *s,
     uint64_t serial, struct verify_outcome *out)
 {
 	struct verify_work w = { .options = o, .out = out, .older = true };
-	struct verify_list l = { .signer = NULL };
 	enum result result = RESULT_REFUSED;
 	int root = store_release_fd(s, serial);
 
@@ -468,13 +468,11 @@ verify_release(const struct verify_options *o, const struct store *s,
 		why_set(&out->why, "%s", strerror(errno));
 		return RESULT_LOCAL;
 	}
-	if (verify_open_release(s, NULL, o->ring, serial, &l, &out->why) ==
-	    VERIFY_SOUND)
-		result =
-		    verify_tree(&w, &l.m, buf_view(&l.text), root, &out->why)
-			? verify_conclude(out)
-			: RESULT_LOCAL;
-	verify_list_fini(&l);
+	if (verify_open_release(s, NULL, o->ring, serial, &out->list,
+		&out->why) == VERIFY_SOUND)
+		result = verify_tree(&w, &out->list, root, &out->why)
+			     ? verify_conclude(out)
+			     : RESULT_LOCAL;
 	(void)close(root);
 	return result;
 }

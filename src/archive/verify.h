@@ -40,12 +40,17 @@ struct verify_options {
 	void *arg;
 };
 
+/* A list of files as it was signed. Zeroed at first; verify_list_fini is due. */
+struct verify_list {
+	struct buf text;
+	struct manifest m; /* serial 0: none is open */
+	struct signify_key signer;
+};
+
 /* What came of it. Zeroed at first. */
 struct verify_outcome {
-	bool opened; /* the manifest was good: the next three are known */
-	struct manifest manifest;
-	struct signify_key signer;
-	bool sound; /* all of it was looked at and is as signed */
+	struct verify_list list; /* of the copy, or a store's current release */
+	bool sound;              /* all of it was looked at and is as signed */
 	/* How many of each were reported, of a store's current release (of the
 	 * copy), and of older ones and their objects. */
 	uint64_t current[VERIFY_NEWS], older[VERIFY_NEWS];
@@ -61,28 +66,18 @@ struct verify_outcome {
  * signed (see what was reported, or why); RESULT_LOCAL: disk, permissions (see why,
  * or what was reported). verify_fini is due in any case. */
 
-/* A tree with mirror/MANIFEST; mirror/capsule.tar, when there, must hold the
- * same. mirror/trace and mirror/objects/ are not looked at. */
-enum result verify_dir(const struct verify_options *o, const char *path,
+/* A copy is: what a host serves ("gemini://host[:port]/": the manifest and each file
+ * that it lists, one after the other; SIGPIPE must be ignored); an archive as
+ * mirror/capsule.tar is (memory does not grow with its files); a tree with
+ * mirror/MANIFEST, whose mirror/capsule.tar, when there, must hold the same, and whose
+ * mirror/trace and mirror/objects/ are not looked at; or a store: each of its releases
+ * as a tree, and each object of any of them. A store's archive is the current release's
+ * alone. What has to be fetched again is then listed in STORE/wrong, if we may write
+ * and no other run is at work; why says so when we may not. */
+enum result verify_copy(const struct verify_options *o, const char *copy,
     struct verify_outcome *out);
 
-/* An archive as mirror/capsule.tar is; memory does not grow with its files. */
-enum result verify_archive(const struct verify_options *o, const char *path,
-    struct verify_outcome *out);
-
-/* What is served at base ("gemini://host[:port]/"): the manifest and each file that
- * it lists, one after the other. SIGPIPE must be ignored. */
-enum result verify_host(const struct verify_options *o, const char *base,
-    struct verify_outcome *out);
-
-/* A store: each of its releases as a directory, each object of any of them. The
- * archive is the current release's alone. What has to be fetched again is then
- * listed in STORE/wrong, if we may write and no other run is at work; why says so
- * when we may not. */
-enum result verify_store(const struct verify_options *o, const char *path,
-    struct verify_outcome *out);
-
-/* One release of an open store, as verify_dir, without its archive. */
+/* One release of an open store, as such a tree, without its archive. */
 enum result verify_release(const struct verify_options *o,
     const struct store *s, uint64_t serial, struct verify_outcome *out);
 
@@ -166,18 +161,12 @@ enum verify_news verify_bytes(int fd, const uint8_t digest[DIGEST_SIZE]);
 /* An object's bytes, into o. */
 void verify_look(const struct store *s, struct verify_object *o);
 
-/* A list of files as it was signed. verify_list_fini is due in any case. */
-struct verify_list {
-	struct buf text;
-	struct manifest m;
-	const struct keyring_key
-	    *signer; /* borrowed from the ring; NULL: none is
-					   * open, and why said so */
-};
+/* A host, a store: verify_copy's. */
+enum result verify_host(struct verify_work *w, const char *base);
+enum result verify_store(struct verify_work *w, const char *path);
 
-/* A copy's manifest into out. */
-enum result verify_open_copy(const struct verify_options *o, struct slice text,
-    struct verify_outcome *out);
+/* Of a copy, whose manifest's text is in what comes of it. */
+enum result verify_open_copy(struct verify_work *w);
 
 /* A release's, by one of ring: the one that the store took over, as far as st (may be
  * NULL) remembers it. VERIFY_SOUND, or why it is not open. */
@@ -185,7 +174,7 @@ enum verify_news verify_open_release(const struct store *s,
     const struct state *st, const struct keyring *ring, uint64_t serial,
     struct verify_list *l, struct why *why);
 
-/* The same of l->text, wherever it came from. */
+/* The same of l->text, wherever it came from; serial 0: any. */
 bool verify_open_list(const struct state *st, const struct keyring *ring,
     uint64_t serial, struct verify_list *l, struct why *why);
 
@@ -194,8 +183,8 @@ void verify_list_fini(struct verify_list *l);
 /* Each entry of l beneath root, which is the caller's; the archive, of a copy when
  * it is there, and of a store's current release; then what is there besides. False
  * and why: not all of it could be looked at. */
-bool verify_tree(struct verify_work *w, const struct manifest *m,
-    struct slice text, int root, struct why *why);
+bool verify_tree(struct verify_work *w, const struct verify_list *l, int root,
+    struct why *why);
 
 /* A file of a store's release, open as fd; -1: for what news says. */
 void verify_listed(struct verify_work *w, const struct manifest_entry *e,

@@ -18,7 +18,7 @@
 enum { TRIES = 2 };
 
 struct host {
-	struct verify_work work;
+	struct verify_work *work;
 	struct fetcher fetcher;
 	struct source source;
 };
@@ -33,7 +33,7 @@ host_check(struct host *h, const struct manifest_entry *e, struct why *why)
 	uint8_t got[DIGEST_SIZE];
 	struct digest d;
 	const struct fetcher_file wanted = { .path = e->path,
-		.max = h->work.out->manifest.largest,
+		.max = h->work->out->list.m.largest,
 		.body = fetcher_to_digest,
 		.arg = &d };
 	bool cut;
@@ -54,15 +54,15 @@ host_check(struct host *h, const struct manifest_entry *e, struct why *why)
 	else if (result != FETCHER_DONE && result != FETCHER_TOO_LONG)
 		return false;
 	if (news != VERIFY_SOUND)
-		verify_report(&h->work, news, e->path);
+		verify_report(h->work, news, e->path);
 	return true;
 }
 
 static enum result
 host_check_all(struct host *h)
 {
-	struct verify_outcome *out = h->work.out;
-	const struct manifest *m = &out->manifest;
+	struct verify_outcome *out = h->work->out;
+	const struct manifest *m = &out->list.m;
 	enum result result;
 	struct why said;
 	size_t i = 0;
@@ -79,22 +79,22 @@ host_check_all(struct host *h)
 }
 
 static enum result
-host_open(struct host *h, struct buf *text)
+host_open(struct host *h)
 {
-	struct why *why = &h->work.out->why;
+	struct why *why = &h->work->out->why;
 	enum fetcher_result got;
 	enum result result;
 	bool cut;
 
-	got = fetcher_text(
-	    &h->fetcher, &h->source, MANIFEST_PATH, text, &cut, why);
+	got = fetcher_text(&h->fetcher, &h->source, MANIFEST_PATH,
+	    &h->work->out->list.text, &cut, why);
 	if (got != FETCHER_DONE) {
 		why_at(why, "%s" MANIFEST_PATH, h->source.base);
 		if (got == FETCHER_STOPPED)
 			return RESULT_LOCAL;
 		return got == FETCHER_FAILED ? RESULT_FAILED : RESULT_REFUSED;
 	}
-	result = verify_open_copy(h->work.options, buf_view(text), h->work.out);
+	result = verify_open_copy(h->work);
 	if (result != RESULT_REFUSED || !cut)
 		return result;
 	/* The rest may come another time. */
@@ -103,23 +103,17 @@ host_open(struct host *h, struct buf *text)
 }
 
 enum result
-verify_host(const struct verify_options *o, const char *base,
-    struct verify_outcome *out)
+verify_host(struct verify_work *w, const char *base)
 {
-	struct host h = { .work = { .options = o, .out = out } };
+	struct host h = { .work = w };
 	enum result result = RESULT_LOCAL;
-	struct buf text;
 
-	if (o->ring->n == 0)
-		return RESULT_USAGE;
 	(void)snprintf(h.source.base, sizeof(h.source.base), "%s", base);
-	buf_init(&text, MANIFEST_MAX);
-	if (fetcher_open(&h.fetcher, &out->why))
-		result = host_open(&h, &text);
+	if (fetcher_open(&h.fetcher, &w->out->why))
+		result = host_open(&h);
 	if (result == RESULT_GOOD)
 		result = host_check_all(&h);
 	fetcher_close(&h.fetcher);
-	buf_fini(&text);
 	return result;
 }
 
@@ -178,7 +172,7 @@ bool
 repair_releases(struct store *s, const struct state *st, struct fetcher *f,
     struct sources *sources, size_t *lacking, struct why *why)
 {
-	struct verify_list l = { .signer = NULL };
+	struct verify_list l = { .m.serial = 0 };
 	size_t n;
 	uint64_t current = store_current(s);
 	struct store_release *list = store_releases(s, &n);
@@ -236,7 +230,7 @@ verify_repair(const char *path, const char *base, struct why *why)
 	struct state st;
 	struct fetcher f = { .tls = NULL };
 	struct sources from = { .n = 0 };
-	struct verify_list l = { .signer = NULL };
+	struct verify_list l = { .m.serial = 0 };
 	enum result result = RESULT_LOCAL;
 	size_t lacking;
 	bool recorded;

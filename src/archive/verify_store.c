@@ -43,10 +43,8 @@ verify_look(const struct store *s, struct verify_object *o)
 void
 verify_list_fini(struct verify_list *l)
 {
-	if (l->signer != NULL)
-		manifest_fini(&l->m);
+	manifest_fini(&l->m);
 	buf_fini(&l->text);
-	l->signer = NULL;
 }
 
 bool
@@ -54,13 +52,13 @@ verify_open_list(const struct state *st, const struct keyring *ring,
     uint64_t serial, struct verify_list *l, struct why *why)
 {
 	const struct manifest *m = &l->m;
+	const struct keyring_key *signer;
 
-	if (manifest_open(buf_view(&l->text), ring, &l->signer, &l->m, why) !=
-	    MANIFEST_GOOD) {
-		l->signer = NULL;
+	if (manifest_open(buf_view(&l->text), ring, &signer, &l->m, why) !=
+	    MANIFEST_GOOD)
 		return false;
-	}
-	if (m->serial == serial &&
+	l->signer = signer->key;
+	if ((serial == 0 || m->serial == serial) &&
 	    (st == NULL || ((st->origin[0] == '\0' ||
 				strcmp(st->origin, m->origin) == 0) &&
 			       (serial != st->serial ||
@@ -71,7 +69,6 @@ verify_open_list(const struct state *st, const struct keyring *ring,
 	    " of %s",
 	    m->serial, m->origin);
 	manifest_fini(&l->m);
-	l->signer = NULL;
 	return false;
 }
 
@@ -180,19 +177,14 @@ verify_listed(struct verify_work *w, const struct manifest_entry *e, int fd,
 	struct verify_object *o = find_object(w, w->n, e->digest);
 	bool linked;
 
-	if (!o->looked) {
+	if (!o->looked)
 		verify_look(w->store, o);
-		if (o->wrong)
-			note_object(w, o);
-	}
 	linked = fd != -1 && st->st_ino == o->inode && st->st_dev == o->device;
 	if (fd != -1)
 		news = linked ? o->news : verify_bytes(fd, e->digest);
 	if (news != VERIFY_SOUND && (!linked || !w->older)) {
 		verify_report_in(w, news, e->path);
 		o->reported = o->reported || linked;
-		if (!o->wrong && news != VERIFY_UNREADABLE)
-			note_object(w, o);
 		o->wrong = o->wrong || news != VERIFY_UNREADABLE;
 	}
 	if (o->news != VERIFY_SOUND && !o->reported)
@@ -231,7 +223,8 @@ static bool
 check_release(struct verify_work *w, int release)
 {
 	const struct keyring *ring = w->options->ring;
-	struct verify_list l = { .signer = NULL };
+	struct verify_list older = { .m.serial = 0 };
+	struct verify_list *l = w->older ? &older : &w->out->list;
 	struct why why;
 	enum verify_news news;
 	bool ok = true;
@@ -239,24 +232,16 @@ check_release(struct verify_work *w, int release)
 	if (ring->n == 0 || (w->older && w->state->ring.n > 0))
 		ring = &w->state->ring;
 	news =
-	    verify_open_release(w->store, w->state, ring, w->serial, &l, &why);
+	    verify_open_release(w->store, w->state, ring, w->serial, l, &why);
 	if (news != VERIFY_SOUND) {
 		report_manifest(w, news, &why);
 	} else {
-		ok =
-		    add_objects(w, &l.m)
-			? verify_tree(w, &l.m, buf_view(&l.text), release, &why)
-			: why_memory(&why);
+		ok = add_objects(w, &l->m) ? verify_tree(w, l, release, &why)
+					   : why_memory(&why);
 		if (!ok)
 			scan_say(w, &why);
-		if (!w->older) {
-			w->out->opened = true;
-			w->out->manifest = l.m;
-			w->out->signer = l.signer->key;
-			l.signer = NULL;
-		}
 	}
-	verify_list_fini(&l);
+	verify_list_fini(&older);
 	return ok;
 }
 
@@ -346,6 +331,9 @@ scan(struct verify_work *w, uint64_t current)
 		     scan_release(w, list[i].serial, true);
 	free(list);
 	w->older = true;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->object[i].wrong)
+			note_object(w, &w->object[i]);
 	if (ok && !store_objects(w->store, check_unlisted, w, &why)) {
 		scan_say(w, &why);
 		ok = false;
@@ -407,24 +395,19 @@ verify_opened(struct verify_work *w)
 }
 
 enum result
-verify_store(const struct verify_options *o, const char *path,
-    struct verify_outcome *out)
+verify_store(struct verify_work *w, const char *path)
 {
-	struct verify_work w = { .options = o, .out = out };
-	enum result result = RESULT_LOCAL;
+	enum result result;
+	struct state st;
 
-	w.store = store_open(path, false, &out->why);
-	if (w.store == NULL)
+	w->state = &st;
+	w->store = store_open(path, false, &w->out->why);
+	if (w->store == NULL)
 		return RESULT_LOCAL;
-	buf_init(&w.wrong, VERIFY_WRONG_MAX);
-	w.state = calloc(1, sizeof(*w.state));
-	if (w.state == NULL)
-		why_memory(&out->why);
-	else
-		result = verify_opened(&w);
-	free(w.state);
-	free(w.object);
-	buf_fini(&w.wrong);
-	store_close(&w.store);
+	buf_init(&w->wrong, VERIFY_WRONG_MAX);
+	result = verify_opened(w);
+	free(w->object);
+	buf_fini(&w->wrong);
+	store_close(&w->store);
 	return result;
 }

@@ -125,7 +125,7 @@ release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 	const struct verify_options o = {
 		.ring = &j->state->ring, .report = fault_note, .arg = &f
 	};
-	struct verify_outcome out = { .opened = false };
+	struct verify_outcome out = { .sound = false };
 	bool whole;
 
 	if (o.ring->n == 0)

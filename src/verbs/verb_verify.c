@@ -175,7 +175,7 @@ summary_print(const struct verify_outcome *v, enum result result)
 {
 	bool sound = v->sound || result == RESULT_GOOD;
 	bool older = news_any(v->older);
-	const struct manifest *m = &v->manifest;
+	const struct manifest *m = &v->list.m;
 	struct slice place = manifest_place(m->origin);
 	char created[CLOCK_RFC3339_SIZE];
 
@@ -203,11 +203,11 @@ outcome_print_text(const struct verify_job *j, const struct verify_outcome *v,
 {
 	bool refused = result == RESULT_REFUSED;
 
-	if (v->opened)
+	if (v->list.m.serial != 0)
 		summary_print(v, result);
 	else if (refused)
 		print_unopened(j->copy, &v->why);
-	if (v->why.text[0] != '\0' && (v->opened || !refused))
+	if (v->why.text[0] != '\0' && (v->list.m.serial != 0 || !refused))
 		log_error("%s", v->why.text);
 }
 
@@ -215,13 +215,13 @@ outcome_print_text(const struct verify_job *j, const struct verify_outcome *v,
 static void
 manifest_put(struct json *out, const struct verify_outcome *v)
 {
-	const struct manifest *m = &v->manifest;
+	const struct manifest *m = &v->list.m;
 	uint8_t memory[SIGNIFY_PUBLIC_TEXT];
 	char created[CLOCK_RFC3339_SIZE];
 	struct buf key;
 
 	buf_wrap(&key, memory, sizeof(memory));
-	signify_key_text(&v->signer, &key);
+	signify_key_text(&v->list.signer, &key);
 	clock_rfc3339(m->created, created);
 	json_text(out, "origin", m->origin);
 	json_text(out, "created", created);
@@ -243,7 +243,7 @@ outcome_put_json(const struct verify_job *j, const struct verify_outcome *v,
 	json_object(&json, NULL);
 	json_text(&json, "result", result_words[result]);
 	json_text(&json, "why", v->why.text);
-	if (v->opened)
+	if (v->list.m.serial != 0)
 		manifest_put(&json, v);
 	for (int i = 0; i < VERIFY_NEWS; i++) {
 		struct slice path, rest = buf_view(&j->list[i]);
@@ -265,10 +265,10 @@ age_warn(const struct verify_outcome *v)
 {
 	char refresh[CLOCK_RFC3339_SIZE];
 
-	if (!v->opened || v->manifest.refresh == 0 ||
-	    v->manifest.refresh > clock_wall())
+	if (v->list.m.serial == 0 || v->list.m.refresh == 0 ||
+	    v->list.m.refresh > clock_wall())
 		return;
-	clock_rfc3339(v->manifest.refresh, refresh);
+	clock_rfc3339(v->list.m.refresh, refresh);
 	log_warn(
 	    "stale: the author meant to publish again before %.10s", refresh);
 }
@@ -279,19 +279,8 @@ copy_verify(struct verify_job *j, struct verify_outcome *v)
 	const struct verify_options o = {
 		.ring = &j->ring, .report = on_news, .arg = j
 	};
-	char base[MANIFEST_ORIGIN_MAX];
-	struct stat st;
 
-	if (manifest_origin(slice_str(j->copy), base))
-		return verify_host(&o, base, v);
-	if (stat(j->copy, &st) == -1) {
-		why_errno(&v->why, j->copy);
-		return RESULT_LOCAL;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return verify_archive(&o, j->copy, v);
-	return store_is(j->copy) ? verify_store(&o, j->copy, v)
-				 : verify_dir(&o, j->copy, v);
+	return verify_copy(&o, j->copy, v);
 }
 
 static enum result
@@ -327,7 +316,7 @@ repair(struct verify_job *j, enum result result, struct verify_outcome *v)
 	}
 	mended = store_mend(j);
 	verify_fini(v);
-	*v = (struct verify_outcome){ .opened = false };
+	*v = (struct verify_outcome){ .sound = false };
 	if (j->n_found > 0)
 		qsort(j->found, j->n_found, sizeof(*j->found), found_compare);
 	j->again = true;
@@ -349,7 +338,7 @@ repair(struct verify_job *j, enum result result, struct verify_outcome *v)
 static enum result
 verify(struct verify_job *j)
 {
-	struct verify_outcome v = { .opened = false };
+	struct verify_outcome v = { .sound = false };
 	enum result result;
 
 	for (int i = 0; i < VERIFY_NEWS; i++)
