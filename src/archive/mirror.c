@@ -3,29 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "archive/mirror_internal.h"
 #include "client/socks.h"
 #include "util/clock.h"
-
-enum { SAY_MAX = 2048 };
-
-void
-mirror_say(const struct mirror_work *w, enum mirror_level level,
-    const char *format, ...)
-{
-	const struct mirror_listener *l = &w->options->listener;
-	char line[SAY_MAX];
-	va_list ap;
-
-	va_start(ap, format);
-	if (vsnprintf(line, sizeof(line), format, ap) >= 0 && l->say != NULL)
-		l->say(l->arg, level, line);
-	va_end(ap);
-}
+#include "util/log.h"
 
 /* ---------------------------------------------------------- what is remembered */
 
@@ -55,7 +39,7 @@ mirror_remember(const struct mirror_work *w, const struct found *f,
 	keyring_accept(&st->ring, &f->signer.key,
 	    m->has_next_key ? &m->next_key : NULL, &said);
 	for (rest = buf_view(&said); slice_line(&rest, &line);)
-		mirror_say(w, MIRROR_INFO, "%.*s", SLICE_ARGS(line));
+		log_info("%.*s", SLICE_ARGS(line));
 	buf_fini(&said);
 	return state_write(w->store, st, why);
 }
@@ -99,13 +83,13 @@ mirror_resume(const struct mirror_work *w, struct why *why)
 	done = found && mirror_remember(w, &f, NULL, why);
 	found_fini(&f);
 	if (done)
-		mirror_say(w, MIRROR_INFO,
-		    "serial %" PRIu64 " is remembered, which an interrupted "
-		    "run has taken over",
+		log_info("serial %" PRIu64
+			 " is remembered, which an interrupted "
+			 "run has taken over",
 		    serial);
 	if (found)
 		return done;
-	mirror_say(w, MIRROR_INFO,
+	log_info(
 	    w->state->serial == 0
 		? "with the key that signed it: carnation mirror URL %s --key "
 		  "KEY"
@@ -250,9 +234,9 @@ mirror_mend(const struct mirror_work *w, struct mirror_found *f, bool recorded,
 	if (f->found.m.serial != serial)
 		f = &own;
 	if (f == &own && !release_found(w, serial, &own.found, &why))
-		mirror_say(w, MIRROR_WARNING,
-		    "the manifest of release %" PRIu64 " is of no use: %s: "
-		    "carnation rollback %s, or wait for the next release",
+		log_warn("the manifest of release %" PRIu64
+			 " is of no use: %s: "
+			 "carnation rollback %s, or wait for the next release",
 		    serial, why.text, w->options->store);
 	else if (recorded || !store_release_is_whole(w->store, &f->found.m,
 				 buf_view(&f->found.text)))
@@ -279,8 +263,7 @@ mirror_follow(const struct mirror_work *w, struct mirror_found *f,
 		&lacking, &out->why))
 		result = RESULT_LOCAL;
 	if (lacking > 0)
-		mirror_say(w, MIRROR_WARNING,
-		    "older releases lack %zu file%s, which no source has",
+		log_warn("older releases lack %zu file%s, which no source has",
 		    lacking, lacking == 1 ? "" : "s");
 	return result;
 }
@@ -344,13 +327,12 @@ age_judge(const struct mirror_work *w, enum result result, struct why *why)
 		return result;
 	clock_rfc3339(st->heard, heard);
 	if (result != RESULT_GOOD && result != RESULT_FAILED) {
-		mirror_say(w, MIRROR_ERROR,
-		    "its author was last heard on %.10s (--stale-after)",
+		log_error("its author was last heard on %.10s (--stale-after)",
 		    heard);
 		return result;
 	}
 	if (why->text[0] != '\0')
-		mirror_say(w, MIRROR_ERROR, "%s", why->text);
+		log_error("%s", why->text);
 	why_set(why,
 	    "its author was last heard on %.10s, %" PRId64 " days ago "
 	    "(--stale-after)",
@@ -384,8 +366,7 @@ mirror_note(const struct mirror_work *w, const struct mirror_found *f,
 	/* The release and the state count; a trace that is old does no harm. */
 	if (store_current(w->store) != 0 &&
 	    !trace_write(w->store, st, st->tried, &why))
-		mirror_say(w, MIRROR_WARNING, "the trace is not written: %s",
-		    why.text);
+		log_warn("the trace is not written: %s", why.text);
 	return age_judge(w, result, &out->why);
 }
 

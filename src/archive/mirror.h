@@ -20,17 +20,6 @@ enum {
 	MIRROR_DEADLINE_S = 6 * 3600, /* of a run */
 };
 
-enum mirror_level { MIRROR_INFO, MIRROR_WARNING, MIRROR_ERROR };
-
-/* Receives progress and messages. */
-struct mirror_listener {
-	/* One line for a person. */
-	void (*say)(void *arg, enum mirror_level level, const char *text);
-	/* Often, while files come. */
-	void (*progress)(void *arg, const struct download *d);
-	void *arg;
-};
-
 /* The options of a run. All borrowed; of those from url on, what is not given
  * (NULL, 0) is as the store remembers it. */
 struct mirror_options {
@@ -39,7 +28,9 @@ struct mirror_options {
 	uint64_t allow_serial;         /* 0: none */
 	uint64_t deadline_s;
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
-	struct mirror_listener listener;
+	/* Often, while files come; NULL: nobody hears it. */
+	void (*progress)(void *arg, const struct download *d);
+	void *arg;
 
 	const char *url, *origin; /* "gemini://host[:port]/", in its one form */
 	const char *const *also;

@@ -6,6 +6,7 @@
 #include "archive/mirror_internal.h"
 #include "client/target.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 /* ---------------------------------------------------------- certificates */
 
@@ -30,8 +31,8 @@ pin_first(
 	cert_fingerprint(digest, whole);
 	cert_spki_digest(c, digest);
 	cert_fingerprint(digest, key);
-	mirror_say(w, MIRROR_INFO, "%s: certificate SHA256 %s", s->base, whole);
-	mirror_say(w, MIRROR_INFO, "%s: its key     SHA256 %s", s->base, key);
+	log_info("%s: certificate SHA256 %s", s->base, whole);
+	log_info("%s: its key     SHA256 %s", s->base, key);
 	if (w->state->n_pins == STATE_PINS_MAX)
 		return;
 	p = &w->state->pin[w->state->n_pins++];
@@ -60,7 +61,7 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 	}
 	if (strcmp(p->certificate, hex) == 0)
 		return true;
-	mirror_say(w, strict ? MIRROR_ERROR : MIRROR_WARNING,
+	(strict ? log_error : log_warn)(
 	    "%s shows another certificate than before: SHA256 %s, not %s",
 	    s->base, hex, p->certificate);
 	s->distrusted = strict;
@@ -146,7 +147,7 @@ note_refusal(struct search *g, struct source *s, const struct found *f,
     enum found_result v, const struct why *why)
 {
 	mirror_tally_add(&g->tally, ANSWER_REFUSED, false);
-	mirror_say(g->w, MIRROR_WARNING, "%s: refused: %s", s->base, why->text);
+	log_warn("%s: refused: %s", s->base, why->text);
 	if (g->refused != NULL)
 		return;
 	g->refused = s;
@@ -250,8 +251,7 @@ search_judge(struct search *g, struct source *s, struct found *f,
 	v = found_check(f, w->store, w->state, w->options->allow_serial, &why);
 	if (v == FOUND_FORGED && ended != NULL) {
 		source_strike(s, ended->text, 0);
-		mirror_say(w, MIRROR_WARNING, "%s: its manifest %s", s->base,
-		    ended->text);
+		log_warn("%s: its manifest %s", s->base, ended->text);
 		return;
 	}
 	if (v == FOUND_SAME && store_current(w->store) == 0)
@@ -307,8 +307,7 @@ source_ask(struct search *g, struct source *s)
 		source_strike(s, why.text, clock_ms() - began_ms);
 		/* The origin may be gone for good: others were heard. */
 		if (!g->tally.seen[ANSWER_SAME])
-			mirror_say(
-			    w, MIRROR_WARNING, "%s: %s", s->base, why.text);
+			log_warn("%s: %s", s->base, why.text);
 		break;
 	}
 	mirror_tally_add(&g->tally, ANSWER_NONE, search_is_origin(g, s));
@@ -347,14 +346,13 @@ ways_out_say(const struct search *g)
 	if (g->w->state->serial == 0)
 		return;
 	if (g->refused_as == FOUND_FORGED)
-		mirror_say(g->w, MIRROR_INFO,
+		log_info(
 		    "if its author has another key now, and you have it from "
 		    "them: carnation mirror %s --add-key KEY",
 		    store);
 	if (g->refused_as == FOUND_BEHIND || g->refused_as == FOUND_FAR_AHEAD)
-		mirror_say(g->w, MIRROR_INFO,
-		    "if its author says that this is the right one: "
-		    "carnation mirror %s --allow-serial %" PRIu64,
+		log_info("if its author says that this is the right one: "
+			 "carnation mirror %s --allow-serial %" PRIu64,
 		    store, g->refused_serial);
 }
 

@@ -22,10 +22,6 @@ struct mirror_work {
 	struct sources *sources;
 };
 
-/* Says a line. */
-void mirror_say(const struct mirror_work *w, enum mirror_level level,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
-
 /* ---- what the answers of all sources come to: pure */
 
 enum mirror_answer {

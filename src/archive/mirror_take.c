@@ -13,6 +13,7 @@
 #include "capsule/inventory.h"
 #include "capsule/listing.h"
 #include "util/fd.h"
+#include "util/log.h"
 #include "util/secret.h"
 
 /* Room on the disk: what failed runs have fetched for manifests of which
@@ -92,7 +93,7 @@ release_load(
 }
 
 static void
-say_errors(const struct mirror_work *w, const struct report *r)
+say_errors(const struct report *r)
 {
 	uint8_t memory[ERROR_LINE_MAX];
 	struct buf line;
@@ -103,7 +104,7 @@ say_errors(const struct mirror_work *w, const struct report *r)
 		if (r->items[i].level != REPORT_ERROR ||
 		    !report_format(&r->items[i], &line))
 			continue;
-		mirror_say(w, MIRROR_WARNING, "%s", buf_cstr(&line));
+		log_warn("%s", buf_cstr(&line));
 		shown++;
 	}
 }
@@ -144,8 +145,8 @@ release_try(
 
 	hosts = release_load(conf, w->options->store, m->serial, &r);
 	if (hosts == NULL) {
-		say_errors(w, &r);
-		mirror_say(w, MIRROR_WARNING,
+		say_errors(&r);
+		log_warn(
 		    "release %" PRIu64 " is kept, but this version of "
 		    "carnation cannot use it: it is tried again at the next "
 		    "run",
@@ -258,16 +259,14 @@ lacking_report(
 
 		if (file->fault == NULL)
 			continue;
-		mirror_say(w, MIRROR_ERROR, "%s: %s", file->path, file->fault);
+		log_error("%s: %s", file->path, file->fault);
 		shown++;
 	}
 	if (d->failures > shown)
-		mirror_say(
-		    w, MIRROR_ERROR, "and %zu more files", d->failures - shown);
+		log_error("and %zu more files", d->failures - shown);
 	for (size_t i = 0; i < w->sources->n; i++)
 		if (s[i].said.text[0] != '\0')
-			mirror_say(w, MIRROR_ERROR, "%s: %s", s[i].base,
-			    s[i].said.text);
+			log_error("%s: %s", s[i].base, s[i].said.text);
 	why_set(why, "%zu file%s %s", n, n == 1 ? "" : "s",
 	    d->others == 0 ? "could not be fetched"
 	    : n == 1       ? "is not what the manifest says"
@@ -352,7 +351,6 @@ static enum result
 fetch_until_whole(
     const struct mirror_work *w, struct mirror_found *f, struct why *why)
 {
-	const struct mirror_listener *l = &w->options->listener;
 	enum result result = RESULT_FAILED;
 	bool again = true;
 
@@ -360,8 +358,8 @@ fetch_until_whole(
 		struct download d = { .fetcher = w->fetcher,
 			.sources = w->sources,
 			.store = w->store,
-			.progress = l->progress,
-			.arg = l->arg };
+			.progress = w->options->progress,
+			.arg = w->options->arg };
 
 		again = false;
 		result = fetch_all(w, f, &d, &again, why);
@@ -417,19 +415,13 @@ refuse_secrets(struct store *s, const struct manifest *m, struct why *why)
 	return RESULT_REFUSED;
 }
 
-struct folded {
-	const struct mirror_work *w;
-	unsigned reported;
-};
-
 static void
 on_folded(void *arg, const char *a, const char *b)
 {
-	struct folded *f = arg;
+	unsigned *reported = arg;
 
-	if (f->reported++ < FOLDED_SHOWN_MAX)
-		mirror_say(f->w, MIRROR_WARNING,
-		    "%s and %s differ in case alone", a, b);
+	if ((*reported)++ < FOLDED_SHOWN_MAX)
+		log_warn("%s and %s differ in case alone", a, b);
 }
 
 /* What is different from the release that is current. */
@@ -459,7 +451,7 @@ taking_prune(const struct mirror_work *w)
 	struct why why;
 
 	if (!store_prune(w->store, &keep, NULL, &why))
-		mirror_say(w, MIRROR_WARNING, "%s", why.text);
+		log_warn("%s", why.text);
 }
 
 /* The release is built: makes it the one that is served, unless it cannot be. */
@@ -495,7 +487,7 @@ mirror_take(const struct mirror_work *w, struct mirror_found *f, bool mend,
 	const struct manifest *m = &f->found.m;
 	uint64_t wanted = m->serial;
 	bool built = false;
-	struct folded folded = { .w = w };
+	unsigned folded = 0;
 
 	/* What the build finds corrupt is gone then, and fetched again, once. */
 	for (int i = 0;

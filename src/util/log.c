@@ -15,6 +15,8 @@ enum { LOG_WAIT_MS = 50 }; /* for a slow reader of stderr */
 static char log_prefix[64] = "carnation: ";
 static char log_problem_prefix[64] = "carnation: ";
 
+static bool log_status_shown;
+
 /* Runes that make a line look like something it is not: controls move the
  * cursor, separators break lines for some readers, bidirectional controls
  * turn text around. */
@@ -132,6 +134,8 @@ log_line(const char *level, const char *format, va_list ap)
 	 * then, and there is no other place to report it. */
 	while ((ready = poll(&reader, 1, LOG_WAIT_MS)) == -1 && errno == EINTR)
 		;
+	if (ready == 1)
+		log_status("");
 	while (ready == 1 &&
 	       (written = write(STDERR_FILENO, line, out.len + 1)) == -1 &&
 	       errno == EINTR)
@@ -168,6 +172,14 @@ log_error(const char *format, ...)
 	va_start(ap, format);
 	log_line("error: ", format, ap);
 	va_end(ap);
+}
+
+void
+log_status(const char *text)
+{
+	if (text[0] != '\0' || log_status_shown)
+		fprintf(stderr, "\r%s\x1b[K", text);
+	log_status_shown = text[0] != '\0';
 }
 
 void

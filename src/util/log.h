@@ -15,6 +15,10 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Shows text on the terminal's line until the next message, which takes its place;
+ * "": nothing more. For a stderr that is a terminal alone. */
+void log_status(const char *text);
+
 /* Begins warnings and errors with "carnation VERB: ". */
 void log_verb(const char *verb);
 

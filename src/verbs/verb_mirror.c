@@ -71,55 +71,23 @@ signals_handle(void)
 
 /* ------------------------------------------------------------- progress */
 
-/* What is shown of a run. */
-struct display {
-	bool wanted;       /* stderr is a terminal */
-	bool shown;        /* a line of progress is on it */
-	uint64_t shown_ms; /* 0: not yet */
-	uint64_t began_ms; /* the first progress */
+/* When a run's progress was shown last, and first; 0: not yet. */
+struct progress {
+	uint64_t shown_ms, began_ms;
 };
 
 static void
-progress_clear(struct display *d)
+on_progress(void *arg, const struct download *d)
 {
-	if (d->shown)
-		fputs("\r\x1b[K", stderr);
-	d->shown = false;
-}
+	struct progress *p = arg;
+	uint64_t now = clock_ms();
 
-static void
-on_progress(void *arg, const struct download *p)
-{
-	struct display *d = arg;
-	uint64_t now;
-
-	if (!d->wanted)
+	if (p->began_ms == 0)
+		p->began_ms = now;
+	if (p->shown_ms != 0 && now - p->shown_ms < PROGRESS_MS)
 		return;
-	now = clock_ms();
-	if (d->began_ms == 0)
-		d->began_ms = now;
-	if (d->shown_ms != 0 && now - d->shown_ms < PROGRESS_MS)
-		return;
-	d->shown_ms = now;
-	d->shown = true;
-	mirror_progress_print(p, now - d->began_ms);
-}
-
-static void
-on_say(void *arg, enum mirror_level level, const char *text)
-{
-	progress_clear(arg);
-	switch (level) {
-	case MIRROR_INFO:
-		log_info("%s", text);
-		break;
-	case MIRROR_WARNING:
-		log_warn("%s", text);
-		break;
-	case MIRROR_ERROR:
-		log_error("%s", text);
-		break;
-	}
+	p->shown_ms = now;
+	mirror_progress_print(d, now - p->began_ms);
 }
 
 /* --------------------------------------------------------------- the work */
@@ -242,12 +210,14 @@ mirror_options_of(struct mirror_job *j)
 static enum result
 run_print(struct mirror_options *o, bool as_json, bool verbose, bool quiet)
 {
-	struct display display = { .wanted = isatty(STDERR_FILENO) == 1 };
+	struct progress progress = { 0 };
 	struct mirror_outcome out;
 
-	o->listener = (struct mirror_listener){ on_say, on_progress, &display };
+	if (isatty(STDERR_FILENO) == 1)
+		o->progress = on_progress;
+	o->arg = &progress;
 	mirror_run(o, &out);
-	progress_clear(&display);
+	log_status("");
 	if (!quiet && !mirror_outcome_print(&out, as_json, verbose) &&
 	    out.result == RESULT_GOOD)
 		return RESULT_FAILED;

@@ -18,7 +18,12 @@
 #include "util/log.h"
 #include "verbs/verbs.h"
 
-enum { SHOW_MAX = 256 * 1024, BLOCK = 512, SIZE_TEXT = 16 };
+enum {
+	SHOW_MAX = 256 * 1024,
+	BLOCK = 512,
+	SIZE_TEXT = 16,
+	LINE_MAX_SIZE = 128
+};
 
 static const char *const standings[] = { [KEYRING_PINNED] = "pinned",
 	[KEYRING_ANNOUNCED] = "announced",
@@ -506,15 +511,18 @@ mirror_progress_print(const struct download *p, uint64_t took_ms)
 	uint64_t rate = took_ms == 0 ? 0 : p->bytes * 1000 / took_ms;
 	uint64_t left = p->to_come > p->bytes ? p->to_come - p->bytes : 0;
 	char done[SIZE_TEXT], all[SIZE_TEXT], speed[SIZE_TEXT];
+	char memory[LINE_MAX_SIZE];
+	struct buf line;
 
 	size_text(p->bytes, done);
 	size_text(p->to_come, all);
 	size_text(rate, speed);
-	fprintf(stderr, "\r%" PRIu64 " of %zu files, %s of %s, %s/s", p->files,
+	buf_wrap(&line, memory, sizeof(memory) - 1);
+	buf_printf(&line, "%" PRIu64 " of %zu files, %s of %s, %s/s", p->files,
 	    p->n_missing, done, all, speed);
 	if (rate > 0)
-		fprintf(stderr, ", %" PRIu64 " s left", left / rate);
-	fputs("\x1b[K", stderr);
+		buf_printf(&line, ", %" PRIu64 " s left", left / rate);
+	log_status(buf_cstr(&line));
 }
 
 static const char *
