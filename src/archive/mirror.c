@@ -140,39 +140,47 @@ settle_key(const struct mirror_work *w, struct why *why)
 }
 
 static void
-text_replace(char *out, size_t size, const char *given)
+place_replace(char out[MANIFEST_ORIGIN_MAX], const char *given)
 {
 	if (given != NULL)
-		(void)snprintf(out, size, "%s", given);
+		(void)manifest_origin(slice_str(given), out);
+}
+
+static void
+text_replace(char out[STATE_TEXT_MAX], const char *given)
+{
+	if (given != NULL)
+		(void)snprintf(out, STATE_TEXT_MAX, "%s", given);
 }
 
 /* What was given replaces what is remembered; written when a good manifest came. */
 static void
 take_options(const struct mirror_options *o, struct state *st)
 {
-	text_replace(st->url, sizeof(st->url), o->url);
-	text_replace(st->origin, sizeof(st->origin), o->origin);
-	text_replace(st->host, sizeof(st->host), o->host);
-	text_replace(st->contact, sizeof(st->contact), o->contact);
-	text_replace(st->proxy, sizeof(st->proxy), o->proxy);
+	place_replace(st->url, o->url);
+	place_replace(st->origin, o->origin);
+	if (o->host != NULL)
+		(void)hostname_canonical(slice_str(o->host), st->host);
+	text_replace(st->contact, o->contact);
+	text_replace(st->proxy, o->proxy);
 	if (o->n_also > 0)
 		st->n_also = o->n_also;
 	for (size_t i = 0; i < o->n_also; i++)
-		text_replace(st->also[i], sizeof(st->also[i]), o->also[i]);
+		place_replace(st->also[i], o->also[i]);
 	if (o->max_file != 0)
 		st->max_file = o->max_file;
 	if (o->max_bytes != 0)
 		st->max_bytes = o->max_bytes;
 	if (o->max_files != 0)
 		st->max_files = o->max_files;
-	if (o->limit_rate != NULL)
-		st->limit_rate = *o->limit_rate;
-	if (o->strict_tls != NULL)
-		st->strict_tls = *o->strict_tls;
+	if (o->limit_rate != MIRROR_AS_BEFORE)
+		st->limit_rate = o->limit_rate;
+	if (o->strict_tls || o->lax_tls)
+		st->strict_tls = o->strict_tls;
 	if (o->stale_after != 0)
 		st->stale_after = o->stale_after;
 	if (st->url[0] == '\0') /* of a run that did not remember it yet */
-		text_replace(st->url, sizeof(st->url), st->origin);
+		memcpy(st->url, st->origin, sizeof(st->url));
 }
 
 /* The store, locked, and what it remembers. */
@@ -414,8 +422,8 @@ mirror_run(const struct mirror_options *options, struct mirror_outcome *out)
 	fetcher.deadline_ms = began_ms + deadline_s * 1000;
 	w.fetcher = &fetcher;
 	*out = (struct mirror_outcome){ 0 };
-	(void)snprintf(out->origin, sizeof(out->origin), "%s",
-	    options->url != NULL ? options->url : options->store);
+	(void)snprintf(out->origin, sizeof(out->origin), "%s", options->store);
+	place_replace(out->origin, options->url);
 	out->result = mirror_steps(&w, out);
 	/* For the last line, whatever happened. */
 	out->requests = fetcher.requests;

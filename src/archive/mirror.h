@@ -20,27 +20,29 @@ enum {
 	MIRROR_DEADLINE_S = 6 * 3600, /* of a run */
 };
 
+#define MIRROR_AS_BEFORE UINT64_MAX
+
 /* The options of a run. All borrowed; of those from url on, what is not given
  * (NULL, 0) is as the store remembers it. */
 struct mirror_options {
 	const char *store;
-	const struct signify_key *key; /* NULL: what the store pins */
-	uint64_t allow_serial;         /* 0: none */
-	uint64_t deadline_s;
+	const struct signify_key *key;     /* NULL: what the store pins */
+	uint64_t allow_serial;             /* 0: none */
+	uint64_t deadline_s;               /* 0: MIRROR_DEADLINE_S */
 	const volatile sig_atomic_t *stop; /* not 0: end it; NULL: never */
 	/* Often, while files come; NULL: nobody hears it. */
 	void (*progress)(void *arg, const struct download *d);
 	void *arg;
 
-	const char *url, *origin; /* "gemini://host[:port]/", in its one form */
+	const char *url, *origin; /* manifest_origin takes them, and also's */
 	const char *const *also;
 	size_t n_also; /* at most STATE_ALSO_MAX */
 	uint64_t max_file, max_bytes, max_files;
-	const uint64_t *limit_rate; /* 0: none */
-	const char *proxy;          /* proxy_parse takes it; "": none */
-	const bool *strict_tls;
+	uint64_t limit_rate; /* 0: none; MIRROR_AS_BEFORE: not given */
+	const char *proxy;   /* proxy_parse takes it; "": none */
+	bool strict_tls, lax_tls;
 	int64_t stale_after; /* as in struct state */
-	const char *host;    /* canonical */
+	const char *host;    /* hostname_canonical takes it */
 	const char *contact; /* state_text_ok */
 };
 

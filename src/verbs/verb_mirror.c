@@ -28,23 +28,14 @@ enum {
 	DEADLINE_MAX_S = 365 * DAY_S,
 };
 
-#define NOT_GIVEN UINT64_MAX
-
 struct mirror_job {
 	const char *first, *second; /* URL and STORE, or STORE alone */
 	const char *all;            /* a directory of stores */
-	const char *store;
-	struct arg_list key_words, also_words, add_words, drop_words;
-	const char *origin, *host, *contact, *proxy, *stale_after;
-	uint64_t allow_serial, max_file, max_bytes, max_files, deadline_s;
-	uint64_t limit_rate; /* or NOT_GIVEN */
-	bool strict_tls, lax_tls, json, survey, show;
-	/* What the words mean. */
-	char base[MANIFEST_ORIGIN_MAX], origin_base[MANIFEST_ORIGIN_MAX];
-	char also[STATE_ALSO_MAX][MANIFEST_ORIGIN_MAX];
-	const char *also_list[STATE_ALSO_MAX];
+	struct arg_list key_words, also, add_words, drop_words;
+	const char *stale_after;
+	bool json, survey, show;
+	struct mirror_options options;
 	struct signify_key keys[SURVEY_KEYS_MAX];
-	char canonical[HOSTNAME_SIZE];
 };
 
 static volatile sig_atomic_t stopping;
@@ -115,16 +106,13 @@ keys_read(struct mirror_job *j)
 	return result;
 }
 
-/* Whether URL is one that can be mirrored, into base. */
 static enum result
-base_set(struct mirror_job *j, const char *url)
+url_check(const char *url)
 {
 	struct why why;
 
-	if (!origin_check(url, &why))
-		return verb_misused("URL: %s", why.text);
-	manifest_origin(slice_str(url), j->base);
-	return RESULT_GOOD;
+	return origin_check(url, &why) ? RESULT_GOOD
+				       : verb_misused("URL: %s", why.text);
 }
 
 static bool
@@ -143,13 +131,14 @@ places_set(struct mirror_job *j)
 	if (j->all != NULL)
 		return RESULT_GOOD;
 	if (j->first != NULL && j->second == NULL && !is_url(j->first)) {
-		j->store = j->first;
+		j->options.store = j->first;
 		return RESULT_GOOD;
 	}
 	if (j->second == NULL)
 		return verb_misused("missing argument: STORE");
-	j->store = j->second;
-	return base_set(j, j->first);
+	j->options.store = j->second;
+	j->options.url = j->first;
+	return url_check(j->first);
 }
 
 /* 0: not given; -1: never. */
@@ -165,45 +154,6 @@ stale_after_parse(const char *text)
 	return slice_number(slice_str(text), STALE_DAYS_MAX, &days)
 		   ? (int64_t)days * DAY_S
 		   : 0;
-}
-
-/* What mirror_run needs of the words, except for the key. */
-static struct mirror_options
-mirror_options_of(struct mirror_job *j)
-{
-	static const bool yes = true, no = false;
-
-	for (size_t i = 0; i < j->also_words.n; i++) {
-		manifest_origin(slice_str(j->also_words.text[i]), j->also[i]);
-		j->also_list[i] = j->also[i];
-	}
-	if (j->host != NULL)
-		hostname_canonical(slice_str(j->host), j->canonical);
-	if (j->origin != NULL)
-		manifest_origin(slice_str(j->origin), j->origin_base);
-	return (struct mirror_options){
-		.store = j->store,
-		.key = j->key_words.n > 0 ? &j->keys[0] : NULL,
-		.allow_serial = j->allow_serial,
-		.deadline_s = j->deadline_s,
-		.stop = &stopping,
-		.url = j->base[0] != '\0' ? j->base : NULL,
-		.origin = j->origin != NULL ? j->origin_base : NULL,
-		.also = j->also_list,
-		.n_also = j->also_words.n,
-		.max_file = j->max_file,
-		.max_bytes = j->max_bytes,
-		.max_files = j->max_files,
-		.limit_rate =
-		    j->limit_rate != NOT_GIVEN ? &j->limit_rate : NULL,
-		.proxy = j->proxy,
-		.strict_tls = j->strict_tls ? &yes
-			      : j->lax_tls  ? &no
-					    : NULL,
-		.stale_after = stale_after_parse(j->stale_after),
-		.host = j->host != NULL ? j->canonical : NULL,
-		.contact = j->contact,
-	};
 }
 
 /* One run, and what is printed of it. */
@@ -227,7 +177,9 @@ run_print(struct mirror_options *o, bool as_json, bool verbose, bool quiet)
 enum result
 verb_mirror_again(const char *store, bool quiet)
 {
-	struct mirror_options o = { .store = store, .stop = &stopping };
+	struct mirror_options o = { .store = store,
+		.limit_rate = MIRROR_AS_BEFORE,
+		.stop = &stopping };
 
 	return run_print(&o, false, false, quiet);
 }
@@ -235,10 +187,8 @@ verb_mirror_again(const char *store, bool quiet)
 static enum result
 mirror(struct mirror_job *j, bool verbose)
 {
-	struct mirror_options options = mirror_options_of(j);
-
-	return verb_store_become(j->store)
-		   ? run_print(&options, j->json, verbose, false)
+	return verb_store_become(j->options.store)
+		   ? run_print(&j->options, j->json, verbose, false)
 		   : RESULT_LOCAL;
 }
 
@@ -281,7 +231,7 @@ store_fork(struct mirror_job *j, const char *path)
 	if (child == 0) {
 		enum result result = RESULT_GOOD;
 
-		j->store = path;
+		j->options.store = path;
 		if (!verb_store_become(path) || !privs_die_with(parent))
 			result = RESULT_LOCAL;
 		else if (is_mirrors(path))
@@ -360,8 +310,8 @@ survey_place(struct mirror_job *j, struct survey_options *o)
 		o->store = j->first;
 		return RESULT_GOOD;
 	}
-	o->url = j->base;
-	if (base_set(j, j->first) != RESULT_GOOD)
+	o->url = j->first;
+	if (url_check(j->first) != RESULT_GOOD)
 		return RESULT_USAGE;
 	return o->n_keys > 0
 		   ? RESULT_GOOD
@@ -371,14 +321,14 @@ survey_place(struct mirror_job *j, struct survey_options *o)
 static enum result
 survey(struct mirror_job *j)
 {
-	struct survey_options o = {
-		.keys = j->keys, .n_keys = j->key_words.n, .stop = &stopping
-	};
+	struct survey_options o = { .keys = j->keys,
+		.n_keys = j->key_words.n,
+		.proxy = j->options.proxy,
+		.stop = &stopping };
 	enum result result = survey_place(j, &o);
 	struct buf page;
 	struct why why;
 
-	o.proxy = j->proxy;
 	if (result == RESULT_GOOD)
 		result = keys_read(j);
 	if (result != RESULT_GOOD)
@@ -423,11 +373,13 @@ proxy_check(const char *text, struct why *why)
 static bool
 has_run_options(const struct mirror_job *j)
 {
-	return j->also_words.n > 0 || j->origin != NULL || j->host != NULL ||
-	       j->contact != NULL || j->stale_after != NULL ||
-	       j->allow_serial > 0 || j->max_file > 0 || j->max_bytes > 0 ||
-	       j->max_files > 0 || j->deadline_s != MIRROR_DEADLINE_S ||
-	       j->limit_rate != NOT_GIVEN || j->strict_tls || j->lax_tls;
+	const struct mirror_options *o = &j->options;
+
+	return j->also.n > 0 || o->origin != NULL || o->host != NULL ||
+	       o->contact != NULL || j->stale_after != NULL ||
+	       o->allow_serial > 0 || o->max_file > 0 || o->max_bytes > 0 ||
+	       o->max_files > 0 || o->deadline_s > 0 ||
+	       o->limit_rate != MIRROR_AS_BEFORE || o->strict_tls || o->lax_tls;
 }
 
 static bool
@@ -442,8 +394,9 @@ memory_run(struct mirror_job *j)
 {
 	enum result result = RESULT_GOOD;
 
-	if (has_run_options(j) || j->proxy != NULL || j->key_words.n > 0 ||
-	    j->survey || j->all != NULL || (j->json && !j->show))
+	if (has_run_options(j) || j->options.proxy != NULL ||
+	    j->key_words.n > 0 || j->survey || j->all != NULL ||
+	    (j->json && !j->show))
 		return verb_misused("only --json goes with --show, and nothing "
 				    "with --add-key and --drop-key");
 	if (j->first == NULL || j->second != NULL || is_url(j->first))
@@ -461,10 +414,11 @@ static enum result
 mirror_verb_run(void *job)
 {
 	struct mirror_job *j = job;
+	struct mirror_options *o = &j->options;
 	enum result result;
 
-	if (j->proxy != NULL && strcmp(j->proxy, "none") == 0)
-		j->proxy = "";
+	if (o->proxy != NULL && strcmp(o->proxy, "none") == 0)
+		o->proxy = "";
 	signals_handle();
 	if (j->show || changes_keys(j))
 		return memory_run(j);
@@ -472,8 +426,8 @@ mirror_verb_run(void *job)
 		return verb_misused("only --key and --proxy go with --survey");
 	if (j->survey)
 		return survey(j);
-	if (j->all != NULL && (j->key_words.n > 0 || j->also_words.n > 0 ||
-				  j->origin != NULL || j->allow_serial > 0))
+	if (j->all != NULL && (j->key_words.n > 0 || j->also.n > 0 ||
+				  o->origin != NULL || o->allow_serial > 0))
 		return verb_misused("--key, --also, --origin and "
 				    "--allow-serial do not go with --all");
 	if (j->key_words.n > 1)
@@ -483,6 +437,11 @@ mirror_verb_run(void *job)
 		result = keys_read(j);
 	if (result != RESULT_GOOD)
 		return result;
+	o->key = j->key_words.n > 0 ? &j->keys[0] : NULL;
+	o->also = j->also.text;
+	o->n_also = j->also.n;
+	o->stale_after = stale_after_parse(j->stale_after);
+	o->stop = &stopping;
 	return j->all != NULL ? mirror_all(j)
 			      : mirror(j, isatty(STDOUT_FILENO) == 1);
 }
@@ -522,12 +481,12 @@ const struct verb verb_mirror = {
 		    ARG_LIST(struct mirror_job, key_words, SURVEY_KEYS_MAX) },
 		{ "--also", 0, "URL",
 		    "another mirror, when URL does not answer or is wrong",
-		    ARG_LIST(struct mirror_job, also_words, STATE_ALSO_MAX),
+		    ARG_LIST(struct mirror_job, also, STATE_ALSO_MAX),
 		    .check = origin_check },
 		{ "--origin", 0, "URL",
 		    "the capsule's own place, when its host is neither URL's "
 		    "nor one of --also",
-		    ARG_TEXT(struct mirror_job, origin),
+		    ARG_TEXT(struct mirror_job, options.origin),
 		    .check = origin_check },
 		{ "--stale-after", 0, "DAYS|never",
 		    "end with status 5 when the author was not heard for so "
@@ -536,42 +495,43 @@ const struct verb verb_mirror = {
 		    .check = stale_check },
 		{ "--strict-tls", 0, NULL,
 		    "skip a host whose certificate is not the one it had before",
-		    ARG_FLAG(struct mirror_job, strict_tls) },
+		    ARG_FLAG(struct mirror_job, options.strict_tls) },
 		{ "--no-strict-tls", 0, NULL,
 		    "only warn of that (the default)",
-		    ARG_FLAG(struct mirror_job, lax_tls) },
+		    ARG_FLAG(struct mirror_job, options.lax_tls) },
 		{ "--allow-serial", 0, "N",
 		    "accept this serial, though it is lower than the last, or "
 		    "far above it; not remembered",
-		    ARG_NUMBER(struct mirror_job, allow_serial, 1,
+		    ARG_NUMBER(struct mirror_job, options.allow_serial, 1,
 			STORE_SERIAL_MAX) },
 		{ "--host", 0, "NAME", "the name of this mirror, for its trace",
-		    ARG_TEXT(struct mirror_job, host), .check = arg_check_host },
+		    ARG_TEXT(struct mirror_job, options.host),
+		    .check = arg_check_host },
 		{ "--contact", 0, "TEXT",
 		    "how to reach its operator, for its trace",
-		    ARG_TEXT(struct mirror_job, contact),
+		    ARG_TEXT(struct mirror_job, options.contact),
 		    .check = contact_check },
 		{ "--max-file", 0, "SIZE", "the largest file accepted (64M)",
-		    ARG_SIZE(struct mirror_job, max_file, 1,
+		    ARG_SIZE(struct mirror_job, options.max_file, 1,
 			STORE_SERIAL_MAX) },
 		{ "--max-bytes", 0, "SIZE", "all files together (4G)",
-		    ARG_SIZE(struct mirror_job, max_bytes, 1,
+		    ARG_SIZE(struct mirror_job, options.max_bytes, 1,
 			STORE_SERIAL_MAX) },
 		{ "--max-files", 0, "N", "how many files (100000)",
-		    ARG_NUMBER(struct mirror_job, max_files, 1,
+		    ARG_NUMBER(struct mirror_job, options.max_files, 1,
 			MANIFEST_FILES_MAX) },
 		{ "--limit-rate", 0, "SIZE",
 		    "at most so many bytes a second (0: as many as come)",
-		    ARG_SIZE(struct mirror_job, limit_rate, 0,
+		    ARG_SIZE(struct mirror_job, options.limit_rate, 0,
 			STORE_SERIAL_MAX) },
 		{ "--proxy", 0, "URL",
 		    "connect through this SOCKS proxy, which looks names up, "
 		    "as socks5://127.0.0.1:9050; or none",
-		    ARG_TEXT(struct mirror_job, proxy),
+		    ARG_TEXT(struct mirror_job, options.proxy),
 		    .check = proxy_check },
 		{ "--deadline", 0, "TIME",
 		    "end the run after so long (6h); not remembered",
-		    ARG_TIME(struct mirror_job, deadline_s, 1,
+		    ARG_TIME(struct mirror_job, options.deadline_s, 1,
 			DEADLINE_MAX_S) },
 		{ "--all", 0, "DIR",
 		    "run each mirror's store in DIR, one after the other, and "
@@ -604,8 +564,7 @@ const struct verb verb_mirror = {
 	},
 	.job_size = sizeof(struct mirror_job),
 	.defaults = &(const struct mirror_job){
-		.limit_rate = NOT_GIVEN,
-		.deadline_s = MIRROR_DEADLINE_S,
+		.options.limit_rate = MIRROR_AS_BEFORE,
 	},
 	.run = mirror_verb_run,
 };
