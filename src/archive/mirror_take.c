@@ -125,26 +125,22 @@ find_hidden(const struct manifest *m, const struct host *h,
 	return NULL;
 }
 
-enum trial {
-	TRIAL_FIT,
-	TRIAL_UNFIT,  /* this version cannot use it: warnings say why */
-	TRIAL_HIDDEN, /* no mirror could be made of it: why */
-};
-
-/* Loads the release of m, which is built, as serve would. */
-static enum trial
-release_try(
-    const struct mirror_work *w, const struct manifest *m, struct why *why)
+/* Loads the release of m, which is built, as serve would. *fit: this version can
+ * use it, or else warnings say why. RESULT_REFUSED and why: no mirror could be made
+ * of it. */
+static enum result
+release_try(const struct mirror_work *w, const struct manifest *m, bool *fit,
+    struct why *why)
 {
 	struct conf *conf = conf_new();
-	enum trial trial = TRIAL_UNFIT;
 	char object[MIRROR_OBJECT_SIZE];
 	const char *hidden = NULL;
 	struct report r = { 0 };
 	struct hosts *hosts;
 
 	hosts = release_load(conf, w->options->store, m->serial, &r);
-	if (hosts == NULL) {
+	*fit = hosts != NULL;
+	if (!*fit) {
 		say_errors(&r);
 		log_warn(
 		    "release %" PRIu64 " is kept, but this version of "
@@ -153,7 +149,6 @@ release_try(
 		    m->serial);
 	} else {
 		hidden = find_hidden(m, &hosts->host[0], object);
-		trial = hidden == NULL ? TRIAL_FIT : TRIAL_HIDDEN;
 	}
 	if (hidden != NULL)
 		why_set(why,
@@ -163,7 +158,7 @@ release_try(
 	hosts_free(&hosts);
 	conf_free(&conf);
 	report_fini(&r);
-	return trial;
+	return hidden == NULL ? RESULT_GOOD : RESULT_REFUSED;
 }
 
 enum {
@@ -330,9 +325,8 @@ fetch_all(const struct mirror_work *w, const struct mirror_found *f,
 		!disk_allows(w, d, m, why)) &&
 	    !mirror_make_room(w->store, m, why))
 		return RESULT_LOCAL;
-	if (!disk_allows(w, d, m, why))
-		return RESULT_LOCAL;
-	if (!archive_fetch(w, d, f, why) || !download_run(d, why))
+	if (!disk_allows(w, d, m, why) || !archive_fetch(w, d, f, why) ||
+	    !download_run(d, why))
 		return RESULT_LOCAL;
 	if (fetcher_stopped(w->fetcher))
 		return stopped(w, why);
@@ -460,14 +454,15 @@ release_switch(const struct mirror_work *w, const struct mirror_found *f,
     struct mirror_outcome *out)
 {
 	const struct manifest *m = &f->found.m;
-	enum trial trial = TRIAL_FIT;
+	enum result result = RESULT_GOOD;
+	bool fit = true;
 
 	if (fetcher_stopped(w->fetcher))
 		return stopped(w, &out->why);
 	if (store_current(w->store) != m->serial)
-		trial = release_try(w, m, &out->why);
-	if (trial != TRIAL_FIT)
-		return trial == TRIAL_UNFIT ? RESULT_GOOD : RESULT_REFUSED;
+		result = release_try(w, m, &fit, &out->why);
+	if (result != RESULT_GOOD || !fit)
+		return result;
 	if (!store_switch(w->store, m->serial, &out->why))
 		return RESULT_LOCAL;
 	out->switched = true;

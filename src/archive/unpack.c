@@ -175,36 +175,27 @@ request_step(void *arg, size_t i, struct fetcher_request **request)
 								 : JOB_NONE;
 }
 
-static void
-request_run(
-    struct unpack_request *r, struct source *s, const struct manifest *m)
-{
-	const struct fetcher_file wanted = { .path = MANIFEST_ARCHIVE,
-		.max = archive_max(m),
-		.body = on_body,
-		.arg = r };
-	struct fetcher *c = r->unpack.d->fetcher;
-	struct why said;
-
-	if (fetcher_start(&r->request, c, s, &wanted, &said))
-		fetcher_jobs(c, 1, request_step, r);
-}
-
 bool
 unpack_archive(struct download *d, struct source *s, const struct manifest *m,
     struct why *why)
 {
 	struct unpack_request r = { .too_late = false };
 	const struct source before = *s;
-	bool started = unpack_start(&r.unpack, d, why);
+	const struct fetcher_file wanted = { .path = MANIFEST_ARCHIVE,
+		.max = archive_max(m),
+		.body = on_body,
+		.arg = &r };
+	struct why said;
+	bool ok = unpack_start(&r.unpack, d, why);
 
-	if (started)
-		request_run(&r, s, m);
+	if (ok && fetcher_start(&r.request, d->fetcher, s, &wanted, &said))
+		fetcher_jobs(d->fetcher, 1, request_step, &r);
 	s->failures = before.failures;
 	s->late_ms = before.late_ms;
 	if (r.too_late)
 		source_delay(s, r.request.got, fetcher_took_ms(&r.request));
 	fetcher_end(&r.request);
+	ok = ok && !r.unpack.local;
 	unpack_stop(&r.unpack);
-	return started && !r.unpack.local;
+	return ok;
 }
