@@ -392,8 +392,6 @@ changes_keys(const struct mirror_job *j)
 static enum result
 memory_run(struct mirror_job *j)
 {
-	enum result result = RESULT_GOOD;
-
 	if (has_run_options(j) || j->options.proxy != NULL ||
 	    j->key_words.n > 0 || j->survey || j->all != NULL ||
 	    (j->json && !j->show))
@@ -402,12 +400,8 @@ memory_run(struct mirror_job *j)
 	if (j->first == NULL || j->second != NULL || is_url(j->first))
 		return verb_misused("just one argument goes with --show, "
 				    "--add-key and --drop-key: STORE");
-	if (changes_keys(j))
-		result =
-		    verb_mirror_keys(j->first, &j->add_words, &j->drop_words);
-	if (result == RESULT_GOOD && j->show)
-		result = verb_mirror_show(j->first, j->json);
-	return result;
+	return verb_mirror_memory(
+	    j->first, &j->add_words, &j->drop_words, j->show, j->json);
 }
 
 static enum result

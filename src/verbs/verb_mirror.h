@@ -15,16 +15,13 @@ void mirror_progress_print(const struct download *d, uint64_t took_ms);
 bool mirror_outcome_print(
     const struct mirror_outcome *out, bool as_json, bool verbose);
 
-/* Prints what the store at path remembers, as text or as a JSON object. Not
- * RESULT_GOOD after a message. */
-enum result verb_mirror_show(const char *path, bool as_json);
-
-/* Pins the keys that the words of add name (a file, or a key's text), then takes
- * those of drop away (a number, too), and reports each. All of it or, after a
- * message, nothing: RESULT_USAGE when a word is not a key, or no pinned key would
- * be left. */
-enum result verb_mirror_keys(
-    const char *path, const struct arg_list *add, const struct arg_list *drop);
+/* Without a run: pins the keys that the words of add name (a file, or a key's text),
+ * then takes those of drop away (a number, too), and reports each; all of it or, after
+ * a message, nothing: RESULT_USAGE when a word is not a key, or no pinned key would be
+ * left. Then (show) prints what the store at path remembers, as text or as a JSON
+ * object. Not RESULT_GOOD after a message. */
+enum result verb_mirror_memory(const char *path, const struct arg_list *add,
+    const struct arg_list *drop, bool show, bool as_json);
 
 /* One run of a mirror with what its store remembers; printed as `carnation mirror`
  * prints it, or, quiet, only its messages. SIGPIPE must be ignored. */

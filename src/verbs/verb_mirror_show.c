@@ -272,26 +272,6 @@ show_put_json(const struct show *w, struct json *j)
 
 /* ------------------------------------------------------------------- show */
 
-/* What the store remembers. RESULT_LOCAL after a message. */
-static enum result
-state_load(const struct store *s, const char *path, struct state *st)
-{
-	struct why why;
-
-	switch (state_read(s, st, &why)) {
-	case STATE_READ:
-		return RESULT_GOOD;
-	case STATE_NONE:
-		log_error("%s: nothing is remembered here yet", path);
-		break;
-	case STATE_BROKEN:
-	case STATE_UNREAD:
-		log_error("%s", why.text);
-		break;
-	}
-	return RESULT_LOCAL;
-}
-
 static bool
 show_look(struct show *w, const struct store *s)
 {
@@ -319,34 +299,6 @@ show_print(const struct show *w, bool as_json)
 	ok = verb_print(&text);
 	buf_fini(&text);
 	return ok ? RESULT_GOOD : RESULT_FAILED;
-}
-
-enum result
-verb_mirror_show(const char *path, bool as_json)
-{
-	struct show *w = calloc(1, sizeof(*w));
-	enum result result = RESULT_LOCAL;
-	struct store *s = NULL;
-	struct why why;
-
-	if (w == NULL)
-		why_memory(&why);
-	else
-		s = store_open(path, false, &why);
-	if (s == NULL) {
-		log_error("%s", why.text);
-		goto out;
-	}
-	w->path = path;
-	result = state_load(s, path, &w->st);
-	if (result == RESULT_GOOD)
-		result =
-		    show_look(w, s) ? show_print(w, as_json) : RESULT_LOCAL;
-	free(w->release);
-	store_close(&s);
-out:
-	free(w);
-	return result;
 }
 
 /* ------------------------------------------------------------------- keys */
@@ -444,50 +396,79 @@ key_add(struct keyring *ring, const char *word, struct buf *said)
 }
 
 static enum result
-keys_change(struct store *s, const char *path, struct state *st,
-    const struct arg_list *add, const struct arg_list *drop, struct buf *said)
+keys_change(struct show *w, struct store *s, const struct arg_list *add,
+    const struct arg_list *drop)
 {
-	enum result result = state_load(s, path, st);
+	enum result result = RESULT_GOOD;
+	struct state *st = &w->st;
+	struct buf said;
 	struct why why;
 
-	if (result != RESULT_GOOD)
-		return result;
 	if (!st->is_mirror)
 		return verb_misused(
 		    "%s: an author's store: its keys are those that sign (see "
 		    "--next-key of carnation publish)",
-		    path);
+		    w->path);
+	buf_init(&said, SHOW_MAX);
 	for (size_t i = 0; result == RESULT_GOOD && i < add->n; i++)
-		result = key_add(&st->ring, add->text[i], said);
+		result = key_add(&st->ring, add->text[i], &said);
 	for (size_t i = 0; result == RESULT_GOOD && i < drop->n; i++)
-		result = key_drop(&st->ring, drop->text[i], said);
-	if (result != RESULT_GOOD || state_write(s, st, &why))
-		return result;
-	log_error("%s", why.text);
+		result = key_drop(&st->ring, drop->text[i], &said);
+	if (result == RESULT_GOOD && !state_write(s, st, &why)) {
+		log_error("%s", why.text);
+		result = RESULT_LOCAL;
+	}
+	if (result == RESULT_GOOD && !verb_print(&said))
+		result = RESULT_FAILED;
+	buf_fini(&said);
+	return result;
+}
+
+/* ------------------------------------------------------------------ memory */
+
+/* The store at w->path, locked when it is to be changed, and what it remembers. Not
+ * RESULT_GOOD after a message. */
+static enum result
+memory_open(struct show *w, bool change, struct store **s)
+{
+	enum state_read read = STATE_UNREAD;
+	struct why why;
+
+	if (change) {
+		enum result result = verb_store_take(w->path, s);
+
+		if (result != RESULT_GOOD)
+			return result;
+	} else {
+		*s = store_open(w->path, false, &why);
+	}
+	if (*s != NULL)
+		read = state_read(*s, &w->st, &why);
+	if (read == STATE_READ)
+		return RESULT_GOOD;
+	if (read == STATE_NONE)
+		log_error("%s: nothing is remembered here yet", w->path);
+	else
+		log_error("%s", why.text);
 	return RESULT_LOCAL;
 }
 
 enum result
-verb_mirror_keys(
-    const char *path, const struct arg_list *add, const struct arg_list *drop)
+verb_mirror_memory(const char *path, const struct arg_list *add,
+    const struct arg_list *drop, bool show, bool as_json)
 {
-	struct state *st = calloc(1, sizeof(*st));
-	enum result result = RESULT_LOCAL;
+	struct show w = { .path = path };
+	bool change = add->n > 0 || drop->n > 0;
 	struct store *s = NULL;
-	struct buf said;
+	enum result result = memory_open(&w, change, &s);
 
-	buf_init(&said, SHOW_MAX);
-	if (st == NULL)
-		log_error("out of memory");
-	else
-		result = verb_store_take(path, &s);
-	if (result == RESULT_GOOD)
-		result = keys_change(s, path, st, add, drop, &said);
-	if (result == RESULT_GOOD && !verb_print(&said))
-		result = RESULT_FAILED;
-	buf_fini(&said);
+	if (result == RESULT_GOOD && change)
+		result = keys_change(&w, s, add, drop);
+	if (result == RESULT_GOOD && show)
+		result =
+		    show_look(&w, s) ? show_print(&w, as_json) : RESULT_LOCAL;
+	free(w.release);
 	store_close(&s);
-	free(st);
 	return result;
 }
 
@@ -525,22 +506,23 @@ mirror_progress_print(const struct download *p, uint64_t took_ms)
 	log_status(buf_cstr(&line));
 }
 
-static const char *
+static void
 serving_text(const struct mirror_outcome *out, char text[64])
 {
 	if (out->serving == 0)
-		return "nothing is served yet";
-	snprintf(text, 64, "%s serving %" PRIu64,
-	    out->switched || out->result == RESULT_GOOD ? "now" : "still",
-	    out->serving);
-	return text;
+		snprintf(text, 64, "nothing is served yet");
+	else
+		snprintf(text, 64, "%s serving %" PRIu64,
+		    out->switched || out->result == RESULT_GOOD ? "now"
+								: "still",
+		    out->serving);
 }
 
 static void
-updated_print(const struct mirror_outcome *out)
+updated_print(const struct mirror_outcome *out, const char *serving)
 {
 	const struct changes *c = &out->changes;
-	char size[SIZE_TEXT], text[64];
+	char size[SIZE_TEXT];
 
 	printf("serial ");
 	if (out->before != 0)
@@ -551,41 +533,44 @@ updated_print(const struct mirror_outcome *out)
 	       ".%" PRIu64 " s; %s\n",
 	    out->serial, c->added + c->changed, c->gone, c->kept, size,
 	    out->requests, out->requests == 1 ? "" : "s", out->ms / 1000,
-	    out->ms % 1000 / 100, serving_text(out, text));
+	    out->ms % 1000 / 100, serving);
 }
 
 /* One line; of a run without news only when verbose. */
 static void
 outcome_print(const struct mirror_outcome *out, bool verbose)
 {
+	static const char *const verdicts[] = {
+		[RESULT_STALE] = "STALE", [RESULT_REFUSED] = "REFUSED"
+	};
+	const char *verdict = verdicts[out->result];
 	struct slice place = strncmp(out->origin, "gemini://", 9) == 0
 				 ? manifest_place(out->origin)
 				 : slice_str(out->origin);
 	char text[64];
 
-	serving_text(out, text);
 	if (out->result == RESULT_GOOD && !out->updated && !verbose)
 		return;
-	if (out->result == RESULT_GOOD || out->result == RESULT_REFUSED ||
-	    out->result == RESULT_STALE)
-		printf("mirror: %.*s: ", SLICE_ARGS(place));
-	if (out->result == RESULT_REFUSED || out->result == RESULT_STALE) {
-		printf("%s", out->result == RESULT_STALE ? "STALE" : "REFUSED");
-		if (out->serial != 0)
-			printf(" serial %" PRIu64, out->serial);
-		printf(": %s; %s\n", out->why.text, serving_text(out, text));
-	} else if (out->result != RESULT_GOOD) {
-		log_error("%.*s: %s; %s", SLICE_ARGS(place), out->why.text,
-		    serving_text(out, text));
-	} else if (out->updated) {
-		updated_print(out);
-	} else {
+	serving_text(out, text);
+	if (out->result != RESULT_GOOD && verdict == NULL) {
+		log_error(
+		    "%.*s: %s; %s", SLICE_ARGS(place), out->why.text, text);
+		return;
+	}
+	printf("mirror: %.*s: ", SLICE_ARGS(place));
+	if (verdict != NULL && out->serial != 0)
+		printf("%s serial %" PRIu64 ": %s; %s\n", verdict, out->serial,
+		    out->why.text, text);
+	else if (verdict != NULL)
+		printf("%s: %s; %s\n", verdict, out->why.text, text);
+	else if (out->updated)
+		updated_print(out, text);
+	else
 		printf("serial %" PRIu64 ": no change%s; %s\n", out->serial,
 		    out->overdue ? " (stale: the author intended to publish "
 				   "again)"
 				 : "",
-		    serving_text(out, text));
-	}
+		    text);
 }
 
 static void
