@@ -106,15 +106,6 @@ keys_read(struct mirror_job *j)
 	return result;
 }
 
-static enum result
-url_check(const char *url)
-{
-	struct why why;
-
-	return origin_check(url, &why) ? RESULT_GOOD
-				       : verb_misused("URL: %s", why.text);
-}
-
 static bool
 is_url(const char *word)
 {
@@ -122,23 +113,30 @@ is_url(const char *word)
 }
 
 /* URL and STORE of what was given: a URL names its scheme, everything else is a
- * directory. */
+ * directory. With --all there is neither, and a survey has just one. */
 static enum result
 places_set(struct mirror_job *j)
 {
-	if (j->all != NULL && j->first != NULL)
-		return verb_misused("too many arguments: %s", j->first);
+	const char *extra = j->all != NULL ? j->first
+			    : j->survey    ? j->second
+					   : NULL;
+	struct mirror_options *o = &j->options;
+	struct why why;
+
+	if (extra != NULL)
+		return verb_misused("too many arguments: %s", extra);
 	if (j->all != NULL)
 		return RESULT_GOOD;
-	if (j->first != NULL && j->second == NULL && !is_url(j->first)) {
-		j->options.store = j->first;
-		return RESULT_GOOD;
-	}
-	if (j->second == NULL)
+	o->store = j->second;
+	if (j->first != NULL && j->second == NULL && !is_url(j->first))
+		o->store = j->first;
+	else
+		o->url = j->first;
+	if (o->store == NULL && (o->url == NULL || !j->survey))
 		return verb_misused("missing argument: STORE");
-	j->options.store = j->second;
-	j->options.url = j->first;
-	return url_check(j->first);
+	if (o->url != NULL && !origin_check(o->url, &why))
+		return verb_misused("URL: %s", why.text);
+	return RESULT_GOOD;
 }
 
 /* 0: not given; -1: never. */
@@ -300,39 +298,21 @@ mirror_all(struct mirror_job *j)
 /* ------------------------------------------------------------- surveys */
 
 static enum result
-survey_place(struct mirror_job *j, struct survey_options *o)
-{
-	if (j->second != NULL)
-		return verb_misused("too many arguments: %s", j->second);
-	if (j->first == NULL)
-		return verb_misused("missing argument: STORE");
-	if (!is_url(j->first)) {
-		o->store = j->first;
-		return RESULT_GOOD;
-	}
-	o->url = j->first;
-	if (url_check(j->first) != RESULT_GOOD)
-		return RESULT_USAGE;
-	return o->n_keys > 0
-		   ? RESULT_GOOD
-		   : verb_misused("a survey of a URL needs the author's --key");
-}
-
-static enum result
 survey(struct mirror_job *j)
 {
-	struct survey_options o = { .keys = j->keys,
+	const struct survey_options o = { .store = j->options.store,
+		.url = j->options.url,
+		.keys = j->keys,
 		.n_keys = j->key_words.n,
 		.proxy = j->options.proxy,
 		.stop = &stopping };
-	enum result result = survey_place(j, &o);
+	enum result result;
 	struct buf page;
 	struct why why;
 
-	if (result == RESULT_GOOD)
-		result = keys_read(j);
-	if (result != RESULT_GOOD)
-		return result;
+	if (o.url != NULL && o.n_keys == 0)
+		return verb_misused(
+		    "a survey of a URL needs the author's --key");
 	why_clear(&why);
 	buf_init(&page, SURVEY_PAGE_MAX);
 	result = survey_run(&o, &page, &why);
@@ -418,19 +398,19 @@ mirror_verb_run(void *job)
 		return memory_run(j);
 	if (j->survey && (has_run_options(j) || j->json || j->all != NULL))
 		return verb_misused("only --key and --proxy go with --survey");
-	if (j->survey)
-		return survey(j);
 	if (j->all != NULL && (j->key_words.n > 0 || j->also.n > 0 ||
 				  o->origin != NULL || o->allow_serial > 0))
 		return verb_misused("--key, --also, --origin and "
 				    "--allow-serial do not go with --all");
-	if (j->key_words.n > 1)
+	if (j->key_words.n > 1 && !j->survey)
 		return verb_misused("duplicate option --key");
 	result = places_set(j);
 	if (result == RESULT_GOOD)
 		result = keys_read(j);
 	if (result != RESULT_GOOD)
 		return result;
+	if (j->survey)
+		return survey(j);
 	o->key = j->key_words.n > 0 ? &j->keys[0] : NULL;
 	o->also = j->also.text;
 	o->n_also = j->also.n;
