@@ -115,9 +115,3 @@ found_check(struct found *f, const struct store *s, const struct state *st,
 	why_clear(why);
 	return FOUND_KEPT;
 }
-
-bool
-found_is_refused(enum found_result v)
-{
-	return v > FOUND_BEHIND;
-}

@@ -14,7 +14,8 @@ enum found_result {
 	FOUND_SAME,  /* the one that is remembered */
 	FOUND_KEPT,  /* byte for byte that of an older release in the store */
 	/* From here on why says what it is. */
-	FOUND_BEHIND,  /* a lower serial */
+	FOUND_BEHIND, /* a lower serial */
+	/* From here on nothing may be made of it, at whomever it was found. */
 	FOUND_UNSOUND, /* signed, and yet breaks the rules */
 	FOUND_OTHER_ORIGIN,
 	FOUND_FAR_AHEAD,    /* more than FOUND_AHEAD_MAX */
@@ -38,8 +39,5 @@ void found_fini(struct found *f);
  * it may not be. Remembers nothing. */
 enum found_result found_check(struct found *f, const struct store *s,
     const struct state *st, uint64_t allowed, struct why *why);
-
-/* Whether nothing may be made of it, at whomever it was found. */
-bool found_is_refused(enum found_result v);
 
 #endif

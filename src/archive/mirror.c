@@ -52,8 +52,8 @@ release_found(const struct mirror_work *w, uint64_t serial, struct found *f,
 {
 	if (!store_manifest(w->store, serial, &f->text))
 		return why_set(why, "%s", strerror(errno));
-	if (found_is_refused(found_check(f, NULL, w->state,
-		serial > w->state->serial ? serial : 0, why)))
+	if (found_check(f, NULL, w->state,
+		serial > w->state->serial ? serial : 0, why) > FOUND_BEHIND)
 		return false;
 	return f->m.serial == serial ||
 	       why_set(

@@ -122,7 +122,7 @@ tofu_check_same_key(struct judging *j)
 		    j->said, "; its key is the known one, so it is accepted");
 	else if (j->known.expires != cert_not_after(j->cert))
 		tofu_remember(j);
-	return TOFU_SAME;
+	return TOFU_ACCEPTED;
 }
 
 static void
@@ -154,19 +154,17 @@ tofu_check_other_key(struct judging *j)
 
 	if (!first && j->known.expires >= j->now) {
 		tofu_print_changed(j);
-		return TOFU_CHANGED;
+		return TOFU_REFUSED;
 	}
 	if (tofu_is_off_date(j))
-		return TOFU_INVALID;
+		return TOFU_REFUSED;
 	saved = tofu_remember(j);
 	if (!first || saved)
 		buf_printf(j->said, "%s %s\n", j->place,
 		    first ? "is new, its key is now known"
 			  : "has a new key, the old certificate has expired");
 	cert_put_fingerprints(j->cert, "  ", j->said);
-	if (!saved)
-		return TOFU_UNSAVED;
-	return first ? TOFU_NEW : TOFU_RENEWED;
+	return first && saved ? TOFU_NEW : TOFU_ACCEPTED;
 }
 
 static enum tofu
@@ -184,14 +182,14 @@ tofu_decide(struct judging *j)
 		    "the certificate of %s is for another host: %.*s", j->place,
 		    SLICE_ARGS(slice_trim(buf_view(&names))));
 		buf_fini(&names);
-		return TOFU_INVALID;
+		return TOFU_REFUSED;
 	}
 	if (j->known.line != 0 && !j->known.readable) {
 		buf_printf(j->said,
 		    "%s:%u: not \"host:port sha256 date\"; mend or remove "
 		    "that line",
 		    j->file, j->known.line);
-		return TOFU_FAILED;
+		return TOFU_REFUSED;
 	}
 	if (j->known.line != 0 &&
 	    memcmp(j->spki, j->known.spki, DIGEST_SIZE) == 0)
@@ -231,7 +229,7 @@ tofu_judge(const char *file, const struct target *t, const struct cert *c,
 		.cert = c,
 		.now = now,
 		.said = said };
-	enum tofu trust = TOFU_FAILED;
+	enum tofu trust = TOFU_REFUSED;
 	struct buf text;
 	int fd;
 
@@ -253,11 +251,4 @@ tofu_judge(const char *file, const struct target *t, const struct cert *c,
 	if (fd != -1)
 		close(fd);
 	return trust;
-}
-
-bool
-tofu_accepts(enum tofu trust)
-{
-	return trust == TOFU_SAME || trust == TOFU_NEW ||
-	       trust == TOFU_RENEWED || trust == TOFU_UNSAVED;
 }

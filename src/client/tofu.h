@@ -12,23 +12,16 @@
 enum { TOFU_FILE_MAX = 4 << 20 };
 
 enum tofu {
-	TOFU_SAME,    /* known; said holds a warning when the date is wrong */
-	TOFU_NEW,     /* first seen; now remembered */
-	TOFU_UNSAVED, /* first seen, or renewed; it cannot be remembered */
-	TOFU_RENEWED, /* another key, after the old certificate ran out */
-	TOFU_CHANGED, /* refused: another key, too early */
-	TOFU_INVALID, /* refused: wrong name, or wrong date at first sight */
-	TOFU_FAILED,  /* refused: what is known cannot be read */
+	TOFU_REFUSED,
+	TOFU_ACCEPTED,
+	TOFU_NEW, /* accepted: first seen, and now remembered */
 };
 
 /* Judges c for t by file, which is made, mode 0600, when there is none (NULL:
  * there is no place for one); another process may do so at the same time. now:
  * seconds since 1970. What a person should know is appended to said, a line or
- * several, nothing for a plain TOFU_SAME. */
+ * several, nothing when all is as it was. */
 enum tofu tofu_judge(const char *file, const struct target *t,
     const struct cert *c, int64_t now, struct buf *said);
-
-/* Whether to go on. */
-bool tofu_accepts(enum tofu trust);
 
 #endif

@@ -250,13 +250,13 @@ on_trust(void *arg, const struct target *t, const struct cert *c)
 
 	buf_init(&notes, FETCH_NOTES_MAX);
 	trust = tofu_judge(j->known_hosts, t, c, clock_wall(), &notes);
-	if (!tofu_accepts(trust))
+	if (trust == TOFU_REFUSED)
 		lines_log(log_error, buf_view(&notes));
 	else
 		lines_log(
 		    trust == TOFU_NEW ? log_info : log_warn, buf_view(&notes));
 	buf_fini(&notes);
-	return tofu_accepts(trust);
+	return trust != TOFU_REFUSED;
 }
 
 /* Whether a person can answer the server's question. */
