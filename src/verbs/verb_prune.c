@@ -70,30 +70,24 @@ prune_retracted(struct store *s, struct state *st, struct why *why)
 }
 
 static enum result
-prune_store(struct store *s, unsigned newest, struct state *st, struct why *why)
+prune(struct store *s, unsigned newest, struct why *why)
 {
+	struct state st;
+	enum state_read known = state_read(s, &st, why);
 	struct store_keeping keep = { .newest = newest };
 	enum result result = RESULT_GOOD;
 	struct store_pruned pruned;
 	unsigned removed = 0;
 	bool good;
 
-	switch (state_read(s, st, why)) {
-	case STATE_READ:
-		/* Releases of a mirror above its serial were revoked, as those of
-		 * a thief. An author's serial counts as used though its release
-		 * was never finished. */
-		if (st->is_mirror)
-			keep.highest = st->serial;
-		result = prune_retracted(s, st, why);
-		break;
-	case STATE_NONE:
-	case STATE_BROKEN:
-		break;
-	case STATE_UNREAD:
-		result = RESULT_LOCAL;
-		break;
-	}
+	if (known == STATE_UNREAD)
+		return RESULT_LOCAL;
+	/* Releases of a mirror above its serial were revoked, as those of a thief. An
+	 * author's serial counts as used though its release was never finished. */
+	if (known == STATE_READ && st.is_mirror)
+		keep.highest = st.serial;
+	if (known == STATE_READ)
+		result = prune_retracted(s, &st, why);
 	if (result == RESULT_LOCAL)
 		return result;
 	good = store_prune(s, &keep, &pruned, why);
@@ -109,32 +103,18 @@ prune_store(struct store *s, unsigned newest, struct state *st, struct why *why)
 }
 
 static enum result
-prune(struct store *s, unsigned newest)
-{
-	struct state *st = calloc(1, sizeof(*st));
-	enum result result = RESULT_LOCAL;
-	struct why why;
-
-	if (st == NULL)
-		why_memory(&why);
-	else
-		result = prune_store(s, newest, st, &why);
-	if (result == RESULT_LOCAL)
-		log_error("%s", why.text);
-	free(st);
-	return result;
-}
-
-static enum result
 prune_run(void *job)
 {
 	const struct prune_job *j = job;
 	struct store *s;
+	struct why why;
 	enum result result = verb_store_take(j->path, &s);
 
 	if (result != RESULT_GOOD)
 		return result;
-	result = prune(s, (unsigned)j->keep);
+	result = prune(s, (unsigned)j->keep, &why);
+	if (result == RESULT_LOCAL)
+		log_error("%s", why.text);
 	store_close(&s);
 	return result;
 }

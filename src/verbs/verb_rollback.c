@@ -18,8 +18,8 @@ struct rollback_job {
 	const char *path;
 	uint64_t wanted; /* 0: the one before */
 	struct store *store;
-	struct state *state; /* zeroed when there is none, or none to be read */
-	bool known;          /* it could be read */
+	struct state state; /* zeroed when there is none, or none to be read */
+	bool known;         /* it could be read */
 	struct store_release *release; /* those to go back to, in order */
 	size_t n;
 };
@@ -74,7 +74,7 @@ releases_print(const struct rollback_job *j)
 static void
 mirrors_explain(const struct rollback_job *j, uint64_t now)
 {
-	const struct state *st = j->state;
+	const struct state *st = &j->state;
 	uint64_t highest = j->n == 0 ? 0 : j->release[j->n - 1].serial;
 
 	if (st->serial > highest || st->is_mirror)
@@ -123,7 +123,7 @@ release_is_fit(const struct rollback_job *j, uint64_t serial, struct why *why)
 {
 	struct fault f = { .why = why };
 	const struct verify_options o = {
-		.ring = &j->state->ring, .report = fault_note, .arg = &f
+		.ring = &j->state.ring, .report = fault_note, .arg = &f
 	};
 	struct verify_outcome out = { .sound = false };
 	bool whole;
@@ -144,7 +144,7 @@ trace_renew(struct rollback_job *j)
 {
 	struct why why;
 
-	if (j->known && !trace_write(j->store, j->state, clock_wall(), &why))
+	if (j->known && !trace_write(j->store, &j->state, clock_wall(), &why))
 		log_warn("the trace has not been updated: %s", why.text);
 }
 
@@ -180,44 +180,31 @@ archive_renew(struct rollback_job *j, uint64_t serial)
 }
 
 static enum result
-release_switch(struct rollback_job *j, uint64_t from, uint64_t to)
+release_restore(struct rollback_job *j, uint64_t from, uint64_t to)
 {
-	enum result status = RESULT_GOOD;
 	struct why why;
 
+	if (!release_is_fit(j, to, &why)) {
+		log_error("%s/releases/%" PRIu64 ": not served: %s", j->path,
+		    to, why.text);
+		releases_print(j);
+		return RESULT_LOCAL;
+	}
 	if (to != from)
 		archive_renew(j, to);
 	if (!store_switch(j->store, to, &why)) {
 		log_error("%s", why.text);
-		status = RESULT_LOCAL;
-	} else if (from == 0) {
+		return RESULT_LOCAL;
+	}
+	if (from == 0)
 		printf("rollback: now serving %" PRIu64 "\n", to);
-	} else {
+	else
 		printf("rollback: serial %" PRIu64 " -> %" PRIu64
 		       "; now serving %" PRIu64 "\n",
 		    from, to, to);
-	}
-	if (status == RESULT_GOOD) {
-		trace_renew(j);
-		mirrors_explain(j, to);
-	}
-	return status;
-}
-
-static enum result
-release_restore(struct rollback_job *j, uint64_t from, uint64_t to)
-{
-	enum result status = RESULT_LOCAL;
-	struct why why;
-
-	if (release_is_fit(j, to, &why)) {
-		status = release_switch(j, from, to);
-	} else {
-		log_error("%s/releases/%" PRIu64 ": not served: %s", j->path,
-		    to, why.text);
-		releases_print(j);
-	}
-	return status;
+	trace_renew(j);
+	mirrors_explain(j, to);
+	return RESULT_GOOD;
 }
 
 static enum result
@@ -241,8 +228,8 @@ rollback(struct rollback_job *j)
 		    j->path, current);
 	else if (!release_exists(j, to))
 		log_error("%s: %s %" PRIu64, j->path,
-		    is_retracted(j->state, to) ? "retracted: release"
-					       : "no release",
+		    is_retracted(&j->state, to) ? "retracted: release"
+						: "no release",
 		    to);
 	else
 		return release_restore(j, current, to);
@@ -263,7 +250,7 @@ releases_find(struct rollback_job *j)
 		return false;
 	}
 	for (size_t i = 0; i < all; i++)
-		if (!is_retracted(j->state, j->release[i].serial))
+		if (!is_retracted(&j->state, j->release[i].serial))
 			j->release[n++] = j->release[i];
 	j->n = n;
 	return true;
@@ -273,27 +260,16 @@ static bool
 state_find(struct rollback_job *j)
 {
 	struct why why;
+	enum state_read got = state_read(j->store, &j->state, &why);
 
-	j->state = calloc(1, sizeof(*j->state));
-	if (j->state == NULL) {
-		log_error("out of memory");
-		return false;
-	}
-	switch (state_read(j->store, j->state, &why)) {
-	case STATE_READ:
-		j->known = true;
-		break;
-	case STATE_NONE:
-		break;
-	case STATE_BROKEN:
-		log_warn("%s", why.text);
-		*j->state = (struct state){ 0 };
-		break;
-	case STATE_UNREAD:
+	j->known = got == STATE_READ;
+	if (got == STATE_UNREAD)
 		log_error("%s", why.text);
-		return false;
+	if (got == STATE_BROKEN) {
+		log_warn("%s", why.text);
+		j->state = (struct state){ 0 };
 	}
-	return true;
+	return got != STATE_UNREAD;
 }
 
 static enum result
@@ -306,7 +282,6 @@ rollback_run(void *job)
 		return result;
 	result = state_find(j) && releases_find(j) ? rollback(j) : RESULT_LOCAL;
 	free(j->release);
-	free(j->state);
 	store_close(&j->store);
 	return result;
 }
