@@ -30,27 +30,24 @@ store_fault(
 /* A folder that somebody uses for something else is not made a store; one whose
  * making was interrupted is, and so is a fresh file system's. */
 static bool
-may_become_store(const char *path)
+may_become_store(const struct store *s)
 {
-	static const char *const known[] = { ".", "..", STORE_OBJECTS,
-		STORE_RELEASES, STORE_TMP, STORE_LOCK, "lost+found" };
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
+	static const char *const known[] = { STORE_OBJECTS, STORE_RELEASES,
+		STORE_TMP, STORE_LOCK, "lost+found" };
+	struct file_names list;
+	const char *name;
 	bool ours = true;
 	size_t i;
 
-	if (dir == NULL)
-		return false;
-	while (ours && (errno = 0, entry = readdir(dir)) != NULL) {
+	file_names_open(&list, s->root, ".");
+	while (ours && (name = file_names_next(&list)) != NULL) {
 		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-			if (strcmp(entry->d_name, known[i]) == 0)
+			if (strcmp(name, known[i]) == 0)
 				break;
 		ours = i < sizeof(known) / sizeof(known[0]);
 	}
 	/* What was not read to its end may hold anything. */
-	ours = ours && errno == 0;
-	(void)closedir(dir);
-	return ours;
+	return file_names_close(&list) && ours;
 }
 
 /* The store's own directory: made, with its parents, when it is not there. */
@@ -71,7 +68,7 @@ store_open_root(struct store *s, bool create, struct why *why)
 		    s, why, "", errno == ENOENT ? "no such store" : NULL);
 	if (made && fchmod(s->root, STORE_DIR_MODE) == -1)
 		return store_fault(s, why, "", NULL);
-	if (!create || store_is(s->path) || may_become_store(s->path))
+	if (!create || store_is(s->path) || may_become_store(s))
 		return true;
 	return store_fault(
 	    s, why, "", "neither a store nor an empty directory");
@@ -162,16 +159,15 @@ store_need(
 static bool
 throw_unfinished(struct store *s)
 {
-	DIR *dir = store_dir_list(s->releases, ".");
-	const struct dirent *entry;
-	bool ok = dir != NULL;
+	struct file_names list;
+	const char *name;
+	bool ok = true;
 
-	while (ok && (entry = readdir(dir)) != NULL)
-		if (slice_ends(slice_str(entry->d_name), SLICE(".new")))
-			ok = store_throw(s, s->releases, entry->d_name);
-	if (dir != NULL)
-		(void)closedir(dir);
-	return ok;
+	file_names_open(&list, s->releases, ".");
+	while (ok && (name = file_names_next(&list)) != NULL)
+		if (slice_ends(slice_str(name), SLICE(".new")))
+			ok = store_throw(s, s->releases, name);
+	return file_names_close(&list) && ok;
 }
 
 /* Without hard links no release can be made: told before the work. The file made for
@@ -206,7 +202,7 @@ store_prepare(struct store *s, struct why *why)
 {
 	if (!open_part(s, STORE_TMP, true, &s->tmp, why))
 		return false;
-	if (!throw_unfinished(s) || !store_sweep(s, true))
+	if (!throw_unfinished(s) || !store_sweep(s))
 		return store_fault(s, why, STORE_TMP, NULL);
 	return has_hard_links(s, why);
 }
@@ -240,9 +236,6 @@ store_lock(struct store *s, struct why *why)
 
 /* Files and directories of a store: made, put in place, swept away. */
 
-/* What was thrown away begins so in tmp/. */
-#define THROWN "gone"
-
 int
 store_dir_open(int dir, const char *name)
 {
@@ -270,17 +263,6 @@ store_dir_make(int dir, const char *name, bool *made)
 	if (made != NULL)
 		*made = true;
 	return fd;
-}
-
-DIR *
-store_dir_list(int dir, const char *name)
-{
-	int fd = store_dir_open(dir, name);
-	DIR *list = fd == -1 ? NULL : fdopendir(fd);
-
-	if (list == NULL)
-		fd_close(fd);
-	return list;
 }
 
 int
@@ -349,7 +331,7 @@ store_throw(struct store *s, int dir, const char *name)
 	assert(s->tmp != -1);
 	/* Taken by what an earlier run has thrown: the next one. */
 	do {
-		store_tmp_name(s, THROWN, gone);
+		store_tmp_name(s, "gone", gone);
 		if (renameat(dir, name, s->tmp, gone) == 0)
 			return true;
 	} while (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR ||
@@ -357,49 +339,41 @@ store_throw(struct store *s, int dir, const char *name)
 	return errno == ENOENT;
 }
 
+/* Removes what is in tmp/name, "." or a directory; *found: there was something. One
+ * that is not empty is emptied when it lies in tmp/ itself; one in it moves up there
+ * first, so that no depth of a hostile tree needs a stack. */
 static bool
-is_to_go(const char *name, bool all)
+sweep_round(struct store *s, const char *dir, bool *found)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return false;
-	return all || slice_starts(slice_str(name), SLICE(THROWN "."));
-}
+	bool top = strcmp(dir, ".") == 0, ok = true, below;
+	struct file_names list;
+	const char *name;
+	int fd;
 
-/* Removes what is in dir, all of it or what was thrown; *found then. A directory that
- * is not empty is emptied when it lies in tmp/ itself; one in it moves up there first,
- * so that no depth of a hostile tree needs a stack. */
-static bool
-sweep_round(struct store *s, const char *name, bool all, bool *found)
-{
-	bool top = strcmp(name, ".") == 0, ok, below;
-	DIR *dir = store_dir_list(s->tmp, name);
-	const struct dirent *e;
-
-	for (ok = dir != NULL; ok && (e = readdir(dir)) != NULL;) {
-		if (!is_to_go(e->d_name, all))
-			continue;
+	file_names_open(&list, s->tmp, dir);
+	while (ok && (name = file_names_next(&list)) != NULL) {
 		*found = true;
-		ok = unlinkat(dirfd(dir), e->d_name, 0) == 0 || errno == ENOENT;
-		if (ok || (errno != EISDIR && errno != EPERM))
-			continue;
-		ok = top ? sweep_round(s, e->d_name, true, &below) &&
-			       unlinkat(s->tmp, e->d_name, AT_REMOVEDIR) == 0
-			 : store_throw(s, dirfd(dir), e->d_name);
+		fd = dirfd(list.dir);
+		if (!S_ISDIR(list.st.st_mode))
+			ok = unlinkat(fd, name, 0) == 0 || errno == ENOENT;
+		else if (top)
+			ok = sweep_round(s, name, &below) &&
+			     unlinkat(fd, name, AT_REMOVEDIR) == 0;
+		else
+			ok = store_throw(s, fd, name);
 	}
-	if (dir != NULL)
-		(void)closedir(dir);
-	return ok;
+	return file_names_close(&list) && ok;
 }
 
 bool
-store_sweep(struct store *s, bool all)
+store_sweep(struct store *s)
 {
 	bool found = true, ok = true;
 
 	/* Directories that moved up are met in the same round or the next. */
 	while (ok && found) {
 		found = false;
-		ok = sweep_round(s, ".", all, &found);
+		ok = sweep_round(s, ".", &found);
 	}
 	return ok;
 }

@@ -74,7 +74,7 @@ bool store_discard(
     struct store *s, const uint8_t digest[DIGEST_SIZE], struct why *why);
 
 /* A new object, written as bytes come, hashed meanwhile: a file in tmp/. Several may
- * be under way. */
+ * be under way, but none while releases are built or removed. */
 struct store_object;
 struct store_object *store_object_new(struct store *s, struct why *why);
 bool

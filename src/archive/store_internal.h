@@ -3,8 +3,6 @@
 #ifndef ARCHIVE_STORE_INTERNAL_H
 #define ARCHIVE_STORE_INTERNAL_H
 
-#include <dirent.h>
-
 #include "archive/store.h"
 #include "util/why.h"
 
@@ -41,9 +39,6 @@ int store_dir_open(int dir, const char *name);
 /* The same, made when it is not there (*made then, may be NULL). */
 int store_dir_make(int dir, const char *name, bool *made);
 
-/* The same, to be listed; NULL and errno. */
-DIR *store_dir_list(int dir, const char *name);
-
 /* A regular file to read, not through a link; st may be NULL; -1 and errno. */
 int store_file_open(int dir, const char *name, struct stat *st);
 
@@ -61,8 +56,8 @@ bool store_put_file(struct store *s, int dir, const char *name,
 /* Moves dir/name (of any kind) to tmp/, to be swept. True when it is not there. */
 bool store_throw(struct store *s, int dir, const char *name);
 
-/* Removes what was thrown, or (all) whatever lies in tmp/. False and errno. */
-bool store_sweep(struct store *s, bool all);
+/* Removes all that lies in tmp/. False and errno. */
+bool store_sweep(struct store *s);
 
 /* --------------------------------------------------------- store_object.c */
 

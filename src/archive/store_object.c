@@ -305,33 +305,19 @@ visit_folder(const struct store *s, const char *folder, store_visit *visit,
 {
 	uint8_t digest[DIGEST_SIZE];
 	char hex[DIGEST_HEX_SIZE];
-	DIR *dir = store_dir_list(s->objects, folder);
-	const struct dirent *entry;
-	struct stat st;
-	int error = 0;
+	struct file_names list;
+	const char *name;
 
-	if (dir == NULL)
-		return errno == ENOENT;
-	while (!*ended && (errno = 0, entry = readdir(dir)) != NULL) {
-		if (snprintf(hex, sizeof(hex), "%s%s", folder, entry->d_name) !=
-			(int)sizeof(hex) - 1 ||
-		    !digest_parse(slice_str(hex), digest))
-			continue;
-		if (fstatat(dirfd(dir), entry->d_name, &st,
-			AT_SYMLINK_NOFOLLOW) == -1) {
-			if (errno != ENOENT)
-				break;
-			continue;
-		}
-		if (!S_ISREG(st.st_mode))
-			continue;
-		*ended = !visit(arg, digest, (uint64_t)st.st_nlink - 1);
+	file_names_open(&list, s->objects, folder);
+	while (!*ended && (name = file_names_next(&list)) != NULL) {
+		if (S_ISREG(list.st.st_mode) &&
+		    snprintf(hex, sizeof(hex), "%s%s", folder, name) ==
+			(int)sizeof(hex) - 1 &&
+		    digest_parse(slice_str(hex), digest))
+			*ended =
+			    !visit(arg, digest, (uint64_t)list.st.st_nlink - 1);
 	}
-	if (!*ended)
-		error = errno;
-	(void)closedir(dir);
-	errno = error;
-	return error == 0;
+	return file_names_close(&list) || errno == ENOENT;
 }
 
 bool

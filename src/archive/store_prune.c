@@ -58,44 +58,33 @@ compare_serials(const void *a, const void *b)
 struct store_release *
 store_releases(const struct store *s, size_t *n)
 {
-	DIR *dir = store_dir_list(s->releases, ".");
 	struct store_release *list = NULL, *more, found = { 0 };
-	const struct dirent *e;
-	struct stat st;
-	int error;
+	struct file_names names;
+	const char *name;
 
 	*n = 0;
-	while (dir != NULL && (errno = 0, e = readdir(dir)) != NULL) {
-		found.serial = store_layout_serial(slice_str(e->d_name));
-		if (found.serial == 0)
-			continue;
-		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-		    -1) {
-			if (errno != ENOENT) /* else just pruned */
-				break;
-			continue;
-		}
-		if (!S_ISDIR(st.st_mode))
+	file_names_open(&names, s->releases, ".");
+	while ((name = file_names_next(&names)) != NULL) {
+		found.serial = store_layout_serial(slice_str(name));
+		if (found.serial == 0 || !S_ISDIR(names.st.st_mode))
 			continue;
 		more = array_grow(list, *n, sizeof(*list));
-		if (more == NULL)
+		if (more == NULL) {
+			names.error = ENOMEM;
 			break;
+		}
 		list = more;
-		found.age = clock_wall() - (int64_t)st.st_mtime;
+		found.age = clock_wall() - (int64_t)names.st.st_mtime;
 		list[(*n)++] = found;
 	}
-	error = errno;
-	if (dir != NULL)
-		(void)closedir(dir);
-	if (error != 0) {
-		free(list);
-		list = NULL;
-		*n = 1;
-	} else if (*n > 0) {
+	if (*n > 0)
 		qsort(list, *n, sizeof(*list), compare_serials);
-	}
-	errno = error;
-	return list;
+	if (file_names_close(&names))
+		return list;
+	free(list);
+	*n = 1;
+	errno = names.error;
+	return NULL;
 }
 
 bool
@@ -238,8 +227,7 @@ prune_object(void *arg, const uint8_t digest[DIGEST_SIZE], uint64_t links)
 static bool
 remove_release(struct store *s, uint64_t serial, bool *held, struct why *why)
 {
-	return (store_throw_release(s, serial, held) &&
-		   store_sweep(s, false)) ||
+	return (store_throw_release(s, serial, held) && store_sweep(s)) ||
 	       store_fault(s, why, STORE_RELEASES, NULL);
 }
 

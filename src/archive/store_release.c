@@ -434,7 +434,7 @@ store_build(struct store *s, const struct manifest *m, struct slice bytes,
 	ok = stays ? repair_in_place(s, release, m, bytes, why)
 		   : build_new(s, m, bytes, why);
 	fd_close(release);
-	if (!store_sweep(s, false) && ok)
+	if (!store_sweep(s) && ok)
 		return store_fault(s, why, STORE_TMP, NULL);
 	return ok && (fsync(s->releases) == 0 ||
 			 store_fault(s, why, STORE_RELEASES, NULL));

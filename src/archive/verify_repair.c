@@ -194,7 +194,7 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	free(list);
 	if (ok && (f == NULL || !fetcher_stopped(f)))
 		ok = (store_throw(s, store_fd(s), STORE_WRONG) &&
-			 store_sweep(s, false)) ||
+			 store_sweep(s)) ||
 		     store_fault(s, why, STORE_WRONG, NULL);
 	return ok;
 }

@@ -246,7 +246,7 @@ check_release(struct verify_work *w, int release)
 }
 
 /* Locks a release, so that prune leaves it until it has been read. True: it is gone.
- * prune has a lock for a moment; whoever else has one (and all who may read it can)
+ * prune has a lock for a moment; another holder (all who may read it can be one)
  * does not keep it from being looked at. */
 static bool
 is_leaving(const struct store *s, uint64_t serial, int release)
@@ -358,7 +358,7 @@ record(struct verify_work *w)
 		why_set(&why, "it belongs to another user");
 	else if (store_lock(w->store, &why) == RESULT_GOOD)
 		done = (store_throw(w->store, root, STORE_WRONG) &&
-			   store_sweep(w->store, false) &&
+			   store_sweep(w->store) &&
 			   (!wrong ||
 			       store_put_file(w->store, root, STORE_WRONG,
 				   buf_view(&w->wrong), STORE_FILE_MODE))) ||

@@ -3,7 +3,6 @@
  * current release of a store (carnation-mirror(7)), which is a directory with
  * objects/, releases/ and the symbolic link `current`. And host_mark() of
  * host.h. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -61,22 +60,17 @@ root_read_current(struct host *h, char *link, size_t size, struct why *why)
 static uint64_t
 release_find_older(int store, uint64_t below)
 {
-	int fd = openat(store, STORE_RELEASES,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	uint64_t serial, newest = 0;
-	const struct dirent *e;
+	struct file_names list;
+	const char *name;
 
-	if (dir == NULL) {
-		fd_close(fd);
-		return 0;
-	}
-	while ((e = readdir(dir)) != NULL) {
-		serial = store_layout_serial(slice_str(e->d_name));
+	file_names_open(&list, store, STORE_RELEASES);
+	while ((name = file_names_next(&list)) != NULL) {
+		serial = store_layout_serial(slice_str(name));
 		if (serial < below && serial > newest)
 			newest = serial;
 	}
-	closedir(dir);
+	(void)file_names_close(&list);
 	return newest;
 }
 
@@ -284,21 +278,22 @@ withhold_of_manifest(const struct withholding *w, int fd)
 }
 
 static bool
-withhold_of_releases(const struct withholding *w, DIR *releases)
+withhold_of_releases(const struct withholding *w)
 {
 	char path[STORE_PATH_SIZE + sizeof("/" MANIFEST_PATH)];
-	const struct dirent *e;
+	struct file_names list;
 	enum file_open opened;
+	const char *name;
 	struct stat st;
 	bool ok = true;
 	int fd;
 
-	rewinddir(releases);
-	while (ok && (errno = 0, e = readdir(releases)) != NULL) {
-		if (store_layout_serial(slice_str(e->d_name)) == 0)
+	file_names_open(&list, w->h->store, STORE_RELEASES);
+	while (ok && (name = file_names_next(&list)) != NULL) {
+		if (store_layout_serial(slice_str(name)) == 0)
 			continue;
 		(void)snprintf(path, sizeof(path),
-		    STORE_RELEASES "/%.16s/" MANIFEST_PATH, e->d_name);
+		    STORE_RELEASES "/%.16s/" MANIFEST_PATH, name);
 		opened = file_open_beneath(w->h->store, path, &fd, &st);
 		ok = opened == FILE_ABSENT;
 		if (opened != FILE_OPENED)
@@ -306,34 +301,25 @@ withhold_of_releases(const struct withholding *w, DIR *releases)
 		ok = !S_ISREG(st.st_mode) || withhold_of_manifest(w, fd);
 		(void)close(fd);
 	}
-	return ok && errno == 0;
+	return file_names_close(&list) && ok;
 }
 
 bool
 host_find_withheld(struct host *h)
 {
 	struct withholding w = { .h = h, .hidden = true };
-	DIR *releases;
 	bool ok;
-	int fd;
 
 	if (h->store == -1 || !h->conf->objects)
 		return true;
-	fd = openat(h->store, STORE_RELEASES,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	releases = fd == -1 ? NULL : fdopendir(fd);
-	ok = releases != NULL && withhold_of_releases(&w, releases);
+	ok = withhold_of_releases(&w);
 	if (ok && h->n_withheld > 0) {
 		qsort(h->withheld, h->n_withheld, sizeof(*h->withheld),
 		    withheld_compare);
 		w.hidden = false;
-		ok = withhold_of_releases(&w, releases);
+		ok = withhold_of_releases(&w);
 	}
 	h->withholds_all = !ok;
-	if (releases != NULL)
-		(void)closedir(releases);
-	else if (fd != -1)
-		(void)close(fd);
 	return ok;
 }
 

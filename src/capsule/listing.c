@@ -169,12 +169,6 @@ listing_resolve(struct listing_page *p, const char *name, bool slash,
 }
 
 static void
-resolution_close(struct resolution *got)
-{
-	fd_close(got->fd);
-}
-
-static void
 listing_add_entry(struct listing_page *p, const char *name, bool directory)
 {
 	struct listing_entry *grown =
@@ -218,7 +212,7 @@ listing_consider(struct listing_page *p, const struct dirent *e)
 		return;
 	}
 	result = listing_resolve(p, e->d_name, false, &got);
-	resolution_close(&got);
+	fd_close(got.fd);
 	if (result == RESOLVED_EXHAUSTED)
 		p->failed = true;
 	else if (result == RESOLVED_FILE || result == RESOLVED_SLASH)
@@ -233,8 +227,8 @@ directory_open(int fd)
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = own == -1 ? NULL : fdopendir(own);
 
-	if (dir == NULL && own != -1)
-		close(own);
+	if (dir == NULL)
+		fd_close(own);
 	return dir;
 }
 
@@ -323,7 +317,7 @@ listing_write_entry(struct listing_page *p, const struct listing_entry *e)
 			 ? listing_write_directory(p->out, slice_str(e->name))
 			 : listing_write_file(p->out, e->name, &got)))
 		p->failed = true;
-	resolution_close(&got);
+	fd_close(got.fd);
 	return shown;
 }
 

@@ -4,6 +4,7 @@
 #ifndef OS_FILE_H
 #define OS_FILE_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -77,6 +78,23 @@ int file_lock_dir(const char *path, mode_t mode);
  * made. False also when dir does not exist; true also when out of memory,
  * because callers refuse what is inside. */
 bool file_is_inside(const char *path, const char *dir);
+
+/* The names in one directory. */
+struct file_names {
+	DIR *dir; /* dirfd(3) of it is where they are; NULL: it is not open */
+	struct stat st; /* of the last one, as lstat does */
+	int error;      /* 0: none so far */
+};
+
+/* Begins to list the directory dir/name ("."; dir itself), not through a link. */
+void file_names_open(struct file_names *l, int dir, const char *name);
+
+/* The next name but "." and ".."; those that are gone meanwhile are passed over. NULL:
+ * there is no other, or the rest cannot be read. */
+const char *file_names_next(struct file_names *l);
+
+/* False and errno: not all of them could be read, if any. errno is kept otherwise. */
+bool file_names_close(struct file_names *l);
 
 /* Called for each entry below a root: path is relative to it. Return false to
  * end the walk. */

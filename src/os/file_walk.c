@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file_walk() and file_walk_plain() of os/file.h. */
-#include <dirent.h>
+/* file_names, file_walk() and file_walk_plain() of os/file.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +9,50 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "util/fd.h"
 #include "util/list.h"
+
+void
+file_names_open(struct file_names *l, int dir, const char *name)
+{
+	int fd = openat(dir, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	l->dir = fd == -1 ? NULL : fdopendir(fd);
+	l->error = l->dir == NULL ? errno : 0;
+	if (l->dir == NULL)
+		fd_close(fd);
+}
+
+const char *
+file_names_next(struct file_names *l)
+{
+	const struct dirent *e;
+
+	while (l->dir != NULL && (errno = 0, e = readdir(l->dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (fstatat(dirfd(l->dir), e->d_name, &l->st,
+			AT_SYMLINK_NOFOLLOW) == 0)
+			return e->d_name;
+		if (errno != ENOENT)
+			break;
+	}
+	if (l->dir != NULL)
+		l->error = errno;
+	return NULL;
+}
+
+bool
+file_names_close(struct file_names *l)
+{
+	int error = errno;
+
+	if (l->dir != NULL)
+		(void)closedir(l->dir);
+	errno = l->error != 0 ? l->error : error;
+	return l->error == 0;
+}
 
 /* A directory on the way down: its names, and the position among them. No
  * descriptor is held while its children are visited. */
