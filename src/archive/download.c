@@ -116,7 +116,7 @@ enum {
 
 /* One file on its way. */
 struct transfer {
-	struct loading *l;
+	struct download *d;
 	struct download_file *file; /* NULL: none */
 	struct source *source;      /* that is asked; NULL: another is due */
 	uint32_t tried;             /* of the sources, a bit each */
@@ -131,20 +131,13 @@ struct transfer {
 	bool too_late; /* and there is a quicker source */
 };
 
-struct loading {
-	struct download *d;
-	struct transfer transfer[FETCHER_AT_ONCE];
-	bool local; /* the store is at fault: see why */
-	struct why *why;
-};
-
 /* ------------------------------------------------------------ one file */
 
 /* Turns to the next one; false: there is none. */
 static bool
 source_choose(struct transfer *c)
 {
-	struct sources *all = c->l->d->sources;
+	struct sources *all = c->d->sources;
 
 	c->source = sources_find(all, c->tried, false);
 	c->last_resort = c->source == NULL;
@@ -165,7 +158,7 @@ is_too_late(const struct transfer *c)
 	return !c->last_resort &&
 	       source_is_late(
 		   c->source, c->request.got, fetcher_took_ms(&c->request)) &&
-	       sources_find(c->l->d->sources, c->tried, false) != NULL;
+	       sources_find(c->d->sources, c->tried, false) != NULL;
 }
 
 static bool
@@ -176,14 +169,14 @@ transfer_body(void *arg, struct slice bytes)
 	c->too_late = is_too_late(c);
 	if (c->too_late)
 		return false;
-	c->l->local = !store_object_put(c->object, bytes, c->l->why);
-	return !c->l->local;
+	c->d->local = !store_object_put(c->object, bytes, c->d->why);
+	return !c->d->local;
 }
 
 static bool
 transfer_start(struct transfer *c, struct why *said)
 {
-	const struct download *d = c->l->d;
+	const struct download *d = c->d;
 	uint64_t room = d->all > d->bytes ? d->all - d->bytes : 0;
 	char object[MIRROR_OBJECT_SIZE];
 	struct fetcher_file wanted = {
@@ -193,11 +186,11 @@ transfer_start(struct transfer *c, struct why *said)
 	};
 
 	c->too_late = false;
-	c->object = store_object_new(d->store, c->l->why);
-	c->l->local = c->object == NULL;
+	c->object = store_object_new(d->store, c->d->why);
+	c->d->local = c->object == NULL;
 	mirror_object(c->file->digest, object);
 	wanted.path = c->by_path ? c->file->path : object;
-	return !c->l->local &&
+	return !c->d->local &&
 	       fetcher_start(&c->request, d->fetcher, c->source, &wanted, said);
 }
 
@@ -232,7 +225,7 @@ find_way(struct transfer *c)
 			if (transfer_start(c, &said))
 				return true;
 			transfer_abort(c);
-			if (c->l->local)
+			if (c->d->local)
 				return false;
 		}
 		way_next(c);
@@ -274,7 +267,7 @@ static bool
 bytes_handle(struct transfer *c, const char *said)
 {
 	switch (
-	    store_object_keep(&c->object, c->file->digest, NULL, c->l->why)) {
+	    store_object_keep(&c->object, c->file->digest, NULL, c->d->why)) {
 	case STORE_KEPT:
 		break;
 	case STORE_OTHER_HASH:
@@ -284,15 +277,15 @@ bytes_handle(struct transfer *c, const char *said)
 			other_bytes_handle(c);
 		return false;
 	case STORE_WRITE_FAILED:
-		c->l->local = true;
+		c->d->local = true;
 		return false;
 	}
 	source_praise(c->source, c->request.got, fetcher_took_ms(&c->request));
 	if (c->by_path)
 		c->source->by_path = true;
 	c->file->fault = NULL;
-	c->l->d->files++;
-	c->l->d->bytes += c->request.got;
+	c->d->files++;
+	c->d->bytes += c->request.got;
 	return true;
 }
 
@@ -327,8 +320,8 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 		if (c->too_late) { /* it stays the last resort */
 			source_delay(c->source, c->request.got,
 			    fetcher_took_ms(&c->request));
-			c->tried &= ~(
-			    UINT32_C(1) << (c->source - c->l->d->sources->at));
+			c->tried &=
+			    ~(UINT32_C(1) << (c->source - c->d->sources->at));
 			c->source = NULL;
 		}
 		break;
@@ -337,12 +330,12 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 		break;
 	}
 	transfer_abort(c);
-	if (c->l->local)
+	if (c->d->local)
 		return true;
 	if (find_way(c))
 		return false;
-	if (!c->l->local)
-		fail(c->l->d, c->file);
+	if (!c->d->local)
+		fail(c->d, c->file);
 	return true;
 }
 
@@ -350,21 +343,19 @@ end_handle(struct transfer *c, enum fetcher_result result, const char *said)
 
 /* The next file that somebody may have; false: none is left to set out for. */
 static bool
-transfer_next(struct loading *l, struct transfer *c)
+transfer_next(struct download *d, struct transfer *c)
 {
-	struct download *d = l->d;
-
 	while (d->next < d->n_missing) {
 		struct download_file *file = &d->missing[d->next++];
 
 		if (file->is_here)
 			continue;
-		*c = (struct transfer){ .l = l, .file = file };
+		*c = (struct transfer){ .d = d, .file = file };
 		file->fault = is_unreached;
 		if (find_way(c))
 			return true;
 		c->file = NULL;
-		if (l->local)
+		if (d->local)
 			return false;
 		fail(d, file);
 	}
@@ -374,18 +365,18 @@ transfer_next(struct loading *l, struct transfer *c)
 static enum fetcher_job
 transfer_step(void *arg, size_t i, struct fetcher_request **request)
 {
-	struct loading *l = arg;
-	struct transfer *c = &l->transfer[i];
+	struct transfer *c = (struct transfer *)arg + i;
+	struct download *d = c->d;
 	enum fetcher_result result;
 	struct why said;
 
-	if (l->local || (c->file == NULL && !transfer_next(l, c)))
+	if (d->local || (c->file == NULL && !transfer_next(d, c)))
 		return JOB_NONE;
 	result = fetcher_step(&c->request, &said);
 	if (result != FETCHER_GOING && end_handle(c, result, said.text))
 		c->file = NULL;
-	if (l->d->progress != NULL)
-		l->d->progress(l->d->arg, l->d);
+	if (d->progress != NULL)
+		d->progress(d->arg, d);
 	*request = &c->request;
 	return c->file != NULL ? JOB_WAITS : JOB_ENDED;
 }
@@ -393,11 +384,14 @@ transfer_step(void *arg, size_t i, struct fetcher_request **request)
 bool
 download_run(struct download *d, struct why *why)
 {
-	struct loading l = { .d = d, .why = why };
+	struct transfer transfer[FETCHER_AT_ONCE];
 
-	fetcher_jobs(d->fetcher, FETCHER_AT_ONCE, transfer_step, &l);
 	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
-		if (l.transfer[i].file != NULL)
-			transfer_abort(&l.transfer[i]);
-	return !l.local;
+		transfer[i] = (struct transfer){ .d = d };
+	d->why = why;
+	fetcher_jobs(d->fetcher, FETCHER_AT_ONCE, transfer_step, transfer);
+	for (size_t i = 0; i < FETCHER_AT_ONCE; i++)
+		if (transfer[i].file != NULL)
+			transfer_abort(&transfer[i]);
+	return !d->local;
 }

@@ -39,6 +39,8 @@ struct download {
 	size_t next;
 	uint64_t files, bytes;   /* that came and were right */
 	size_t failures, others; /* in all; other bytes came for */
+	bool local;              /* the store is at fault, see *why */
+	struct why *why;
 };
 
 /* One more. False: out of memory. */

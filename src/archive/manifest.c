@@ -221,15 +221,16 @@ manifest_folded(const struct manifest *m,
 {
 	const char **path = calloc(m->n + 1, sizeof(*path));
 	locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	size_t n;
 
 	if (locale == (locale_t)0)
 		locale = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
-	for (size_t i = 0; path != NULL && i < m->n; i++)
+	n = path != NULL && locale != (locale_t)0 ? m->n : 0;
+	for (size_t i = 0; i < n; i++)
 		path[i] = m->entry[i].path;
-	if (path != NULL && locale != (locale_t)0)
-		qsort_r(path, m->n, sizeof(*path), compare_paths, locale);
-	for (size_t i = 1; path != NULL && locale != (locale_t)0 && i < m->n;
-	     i++)
+	if (n > 0)
+		qsort_r(path, n, sizeof(*path), compare_paths, locale);
+	for (size_t i = 1; i < n; i++)
 		if (compare_folded(path[i - 1], path[i], locale) == 0)
 			handle(arg, path[i - 1], path[i]);
 	if (locale != (locale_t)0)

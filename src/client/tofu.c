@@ -2,6 +2,7 @@
 #include "client/tofu.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,20 +203,15 @@ static int
 tofu_lock(const char *file)
 {
 	const char *slash = strrchr(file, '/');
-	char dir[TOFU_DIR] = ".";
-	size_t len = slash == NULL ? 1 : (size_t)(slash - file);
-	int fd = -1;
+	size_t len = slash == NULL ? 0 : (size_t)(slash - file);
+	char dir[TOFU_DIR];
 
-	errno = ENAMETOOLONG;
-	if (len >= sizeof(dir))
-		goto out;
-	if (len == 0)
-		len = 1; /* "/" */
-	if (slash != NULL)
-		memcpy(dir, file, len);
-	fd = file_lock_dir(dir, 0700);
-out:
-	return fd;
+	if (len >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(dir, sizeof(dir), "%.*s", (int)len, file);
+	return file_lock_dir(slash == NULL ? "." : len == 0 ? "/" : dir, 0700);
 }
 
 enum tofu
