@@ -87,7 +87,7 @@ is_kept(const struct store *s, struct slice text)
 	buf_init(&have, MANIFEST_MAX);
 	for (size_t i = 0; list != NULL && i < n && !kept; i++) {
 		buf_reset(&have);
-		kept = store_manifest(s, list[i].serial, &have) &&
+		kept = store_read(s, list[i].serial, MANIFEST_PATH, &have) &&
 		       slice_equal(buf_view(&have), text);
 	}
 	buf_fini(&have);

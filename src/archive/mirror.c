@@ -50,7 +50,7 @@ static bool
 release_found(const struct mirror_work *w, uint64_t serial, struct found *f,
     struct why *why)
 {
-	if (!store_manifest(w->store, serial, &f->text))
+	if (!store_read(w->store, serial, MANIFEST_PATH, &f->text))
 		return why_set(why, "%s", strerror(errno));
 	if (found_check(f, NULL, w->state,
 		serial > w->state->serial ? serial : 0, why) > FOUND_BEHIND)

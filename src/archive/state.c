@@ -243,7 +243,7 @@ state_open_release(const struct store *s, const struct state *st,
 	bool good;
 
 	buf_init(&text, MANIFEST_MAX);
-	good = store_manifest(s, serial, &text);
+	good = store_read(s, serial, MANIFEST_PATH, &text);
 	if (!good)
 		why_errno(why, MANIFEST_PATH);
 	good = good && manifest_open(buf_view(&text), &st->ring, NULL, out,

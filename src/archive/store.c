@@ -212,17 +212,15 @@ store_lock(struct store *s, struct why *why)
 {
 	enum { FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK };
 	bool locked, busy;
-	int fd;
 
 	if (s->lock != -1)
 		return RESULT_GOOD;
-	fd = openat(s->root, STORE_LOCK, FLAGS, STORE_LOCK_MODE);
+	s->lock = openat(s->root, STORE_LOCK, FLAGS, STORE_LOCK_MODE);
 	/* One of another user's stays as it is. */
-	if (fd != -1)
-		(void)fchmod(fd, STORE_LOCK_MODE);
-	locked = fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == 0;
-	busy = fd != -1 && !locked && errno == EWOULDBLOCK;
-	s->lock = fd;
+	if (s->lock != -1)
+		(void)fchmod(s->lock, STORE_LOCK_MODE);
+	locked = s->lock != -1 && flock(s->lock, LOCK_EX | LOCK_NB) == 0;
+	busy = s->lock != -1 && !locked && errno == EWOULDBLOCK;
 	if (!locked)
 		(void)store_fault(s, why, busy ? "" : STORE_LOCK,
 		    busy ? "in use by another run: try again later" : NULL);

@@ -157,12 +157,10 @@ struct store_release {
  * errno says why): never some of them alone. */
 struct store_release *store_releases(const struct store *s, size_t *n);
 
-/* Appends the bytes of a release's file. False and errno. */
+/* Appends the bytes of a release's file (of MANIFEST_PATH: up to MANIFEST_MAX). False
+ * and errno. */
 bool store_read(
     const struct store *s, uint64_t serial, const char *path, struct buf *out);
-
-/* The same of its manifest (MANIFEST_MAX). */
-bool store_manifest(const struct store *s, uint64_t serial, struct buf *out);
 
 /* releases/<serial>, to open beneath; the caller's. -1 and errno. */
 int store_release_fd(const struct store *s, uint64_t serial);

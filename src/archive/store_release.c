@@ -352,12 +352,6 @@ store_read(
 	return ok;
 }
 
-bool
-store_manifest(const struct store *s, uint64_t serial, struct buf *out)
-{
-	return store_read(s, serial, MANIFEST_PATH, out);
-}
-
 /* Whether a release has this manifest. False and errno: that is not known. */
 static bool
 has_manifest(const struct store *s, uint64_t serial, struct slice bytes)
@@ -366,7 +360,7 @@ has_manifest(const struct store *s, uint64_t serial, struct slice bytes)
 	bool same;
 
 	buf_init(&own, MANIFEST_MAX);
-	same = store_manifest(s, serial, &own);
+	same = store_read(s, serial, MANIFEST_PATH, &own);
 	if (same) {
 		same = slice_equal(buf_view(&own), bytes);
 		errno = 0;

@@ -81,7 +81,7 @@ verify_open_release(const struct store *s, const struct state *st,
 
 	verify_list_fini(l);
 	buf_init(&l->text, MANIFEST_MAX);
-	if (!store_manifest(s, serial, &l->text)) {
+	if (!store_read(s, serial, MANIFEST_PATH, &l->text)) {
 		news = verify_news_of(errno);
 		why_set(why, "%s", strerror(errno));
 	} else if (verify_open_list(st, ring, serial, l, why)) {

@@ -162,7 +162,7 @@ archive_renew(struct rollback_job *j, uint64_t serial)
 	bool made = false;
 
 	buf_init(&text, MANIFEST_MAX);
-	if (!store_manifest(j->store, serial, &text)) {
+	if (!store_read(j->store, serial, MANIFEST_PATH, &text)) {
 		why_errno(&why, MANIFEST_PATH);
 	} else if (!signify_split(buf_view(&text), &name, signature, &list)) {
 		why_set(&why, MANIFEST_PATH ": not signed");

@@ -91,9 +91,9 @@ test_release_is_complete(void **state)
 	assert_int_equal(tree_count_entries("store/releases"), 1);
 
 	buf_init(&got, MANIFEST_MAX);
-	assert_true(store_manifest(archive.s, 42, &got));
+	assert_true(store_read(archive.s, 42, MANIFEST_PATH, &got));
 	check_slice(buf_view(&got), SLICE("manifest\n"));
-	assert_false(store_manifest(archive.s, 43, &got));
+	assert_false(store_read(archive.s, 43, MANIFEST_PATH, &got));
 	buf_fini(&got);
 	fd = store_release_fd(archive.s, 42);
 	assert_true(fd != -1);
