@@ -321,9 +321,7 @@ retract_judge(struct publish *p, uint64_t serial, struct report *r)
 		    "%s",
 		    (unsigned long long)serial, why.text);
 	}
-	for (size_t i = 0; i < st->n_retracted; i++)
-		goes = goes && st->retracted[i] != serial;
-	if (!goes)
+	if (!goes || state_retracts(st, serial))
 		return RESULT_GOOD;
 	if (st->n_retracted == STATE_RETRACTED_MAX)
 		return publish_refuse(r, RESULT_FAILED, p->o->store,

@@ -253,6 +253,15 @@ state_open_release(const struct store *s, const struct state *st,
 }
 
 bool
+state_retracts(const struct state *st, uint64_t serial)
+{
+	for (size_t i = 0; i < st->n_retracted; i++)
+		if (st->retracted[i] == serial)
+			return true;
+	return false;
+}
+
+bool
 state_is_stale(const struct state *st, int64_t now)
 {
 	int64_t after = st->stale_after == 0 ? STATE_STALE_S : st->stale_after;

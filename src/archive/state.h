@@ -83,6 +83,9 @@ bool state_write(struct store *s, const struct state *st, struct why *why);
 bool state_open_release(const struct store *s, const struct state *st,
     uint64_t serial, struct manifest *out, struct why *why);
 
+/* Whether a release is one that is to be removed. */
+bool state_retracts(const struct state *st, uint64_t serial);
+
 /* Whether the origin was not heard for longer than st->stale_after. Never, when
  * the series is final, or was never heard. */
 bool state_is_stale(const struct state *st, int64_t now);

@@ -183,13 +183,17 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	if (!ok)
 		store_fault(s, why, STORE_RELEASES, NULL);
 	/* The current one first: it may bring what others lack. One whose
-	 * manifest is lost has no files to fetch. */
-	for (size_t i = 0; ok && i <= n; i++)
-		ok = (i > 0 && list[i - 1].serial == current) ||
-		     verify_open_release(s, st, &st->ring,
-			 i == 0 ? current : list[i - 1].serial, &l,
+	 * manifest is lost has no files to fetch, and what was retracted is not
+	 * brought back. */
+	for (size_t i = 0; ok && i <= n; i++) {
+		uint64_t serial = i == 0 ? current : list[i - 1].serial;
+
+		ok = (i > 0 && serial == current) ||
+		     state_retracts(st, serial) ||
+		     verify_open_release(s, st, &st->ring, serial, &l,
 			 &unused) != VERIFY_SOUND ||
 		     repair_release(s, &l.m, f, sources, lacking, why);
+	}
 	verify_list_fini(&l);
 	free(list);
 	if (ok && (f == NULL || !fetcher_stopped(f)))

@@ -25,15 +25,6 @@ struct rollback_job {
 };
 
 static bool
-is_retracted(const struct state *st, uint64_t serial)
-{
-	for (size_t i = 0; i < st->n_retracted; i++)
-		if (st->retracted[i] == serial)
-			return true;
-	return false;
-}
-
-static bool
 release_exists(const struct rollback_job *j, uint64_t serial)
 {
 	for (size_t i = 0; i < j->n; i++)
@@ -228,8 +219,8 @@ rollback(struct rollback_job *j)
 		    j->path, current);
 	else if (!release_exists(j, to))
 		log_error("%s: %s %" PRIu64, j->path,
-		    is_retracted(&j->state, to) ? "retracted: release"
-						: "no release",
+		    state_retracts(&j->state, to) ? "retracted: release"
+						  : "no release",
 		    to);
 	else
 		return release_restore(j, current, to);
@@ -250,7 +241,7 @@ releases_find(struct rollback_job *j)
 		return false;
 	}
 	for (size_t i = 0; i < all; i++)
-		if (!is_retracted(&j->state, j->release[i].serial))
+		if (!state_retracts(&j->state, j->release[i].serial))
 			j->release[n++] = j->release[i];
 	j->n = n;
 	return true;

@@ -1317,6 +1317,18 @@ def test_an_older_release_is_repaired(own):
     assert (own.store / "releases/3/big.bin").samefile(old)
 
 
+def test_what_was_retracted_is_not_brought_back(own):
+    """Though a mirror has it, and a server holds its release still."""
+    page = object_path(own.store, sha256(own.second["new.gmi"]))
+    page.unlink()
+    files = own.source.publish({"new.gmi": None})
+    make_store(own.store, [files])
+    write_state(own.store, files, own.author.key, mirror=False, retracted=2)
+    own.source.serve({**own.second, **files})
+    own.repair(LATER)
+    assert not page.exists()
+
+
 def test_rot_that_cannot_be_fetched(own):
     rot(own.current / "page.gmi")
     rot(own.current / "index.gmi")
