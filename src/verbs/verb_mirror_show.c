@@ -36,6 +36,9 @@ struct show {
 	size_t n;
 	uint64_t serving, disk;
 	int64_t now;
+	/* Both are written, and one is printed. */
+	struct buf text;
+	struct json json;
 };
 
 /* Of all blocks, each once: a file in a release is mostly an object's name. */
@@ -63,139 +66,41 @@ disk_used(const char *path, uint64_t *bytes)
 	return ok;
 }
 
-/* ---------------------------------------------------------------- as text */
+/* --------------------------------------------------- a field, in both forms */
+
+/* The text leaves out what is not known or not given; in JSON it is null. */
+
+static void
+put_text(struct show *w, const char *label, const char *name, const char *value)
+{
+	json_text(&w->json, name, value[0] != '\0' ? value : NULL);
+	if (value[0] != '\0')
+		buf_printf(&w->text, "%-14s %s\n", label, value);
+}
 
 /* "2026-11-22T10:00:00Z, 3 hours ago" */
 static void
-text_put_moment(
-    struct buf *out, const char *name, const struct show *w, int64_t moment)
+put_moment(struct show *w, const char *label, const char *name, int64_t moment)
 {
 	char when[CLOCK_RFC3339_SIZE], span[CLOCK_SPAN_SIZE];
 
-	buf_printf(out, "%-14s ", name);
-	if (moment == 0) {
-		buf_str(out, "never\n");
-		return;
-	}
 	clock_rfc3339(moment, when);
 	clock_span(w->now > moment ? (uint64_t)(w->now - moment) : 0, span);
-	buf_printf(out, "%s, %s ago\n", when, span);
-}
-
-static void
-text_put(struct buf *out, const char *name, const char *value)
-{
-	if (value[0] != '\0')
-		buf_printf(out, "%-14s %s\n", name, value);
+	json_text(&w->json, name, moment != 0 ? when : NULL);
+	if (moment != 0)
+		buf_printf(&w->text, "%-14s %s, %s ago\n", label, when, span);
+	else
+		buf_printf(&w->text, "%-14s never\n", label);
 }
 
 static void
 text_put_size(
-    struct buf *out, const char *name, uint64_t bytes, const char *after)
+    struct show *w, const char *label, uint64_t bytes, const char *after)
 {
-	char size[16];
+	char size[SIZE_TEXT];
 
 	listing_size(bytes, size);
-	buf_printf(out, "%-14s %s%s\n", name, size, after);
-}
-
-static void
-text_put_stale(struct buf *out, const struct show *w)
-{
-	int64_t after = w->st.stale_after;
-	char span[CLOCK_SPAN_SIZE];
-
-	clock_span(
-	    (uint64_t)(after > 0 ? after : (int64_t)STATE_STALE_S), span);
-	buf_printf(out, "%-14s ", "stale");
-	if (after == -1)
-		buf_str(out, "never (--stale-after)\n");
-	else if (w->st.final)
-		buf_str(out, "no: the last release is final\n");
-	else
-		buf_printf(out, "%s %s without news\n",
-		    state_is_stale(&w->st, w->now) ? "YES: more than"
-						   : "no: after",
-		    span);
-}
-
-static void
-text_put_releases(struct buf *out, const struct show *w)
-{
-	buf_printf(out, "%-14s %" PRIu64 "\n%-14s ", "serial", w->st.serial,
-	    "releases");
-	for (size_t i = 0; i < w->n; i++)
-		buf_printf(out, "%s%" PRIu64 "%s", i > 0 ? ", " : "",
-		    w->release[i].serial,
-		    w->release[i].serial == w->serving ? " (served)" : "");
-	buf_str(out, w->n == 0 ? "none\n" : "\n");
-}
-
-static void
-text_put_keys(struct buf *out, const struct keyring *ring)
-{
-	char number[SIGNIFY_NUMBER_TEXT];
-
-	for (size_t i = 0; i < ring->n; i++) {
-		signify_number_text(ring->key[i].key.number, number);
-		buf_printf(out, "%-14s %s %-9s ", "key", number,
-		    standings[ring->key[i].standing]);
-		signify_key_text(&ring->key[i].key, out);
-		buf_byte(out, '\n');
-	}
-}
-
-static void
-show_put_text(const struct show *w, struct buf *out)
-{
-	const struct state *st = &w->st;
-
-	text_put(out, "origin", st->origin);
-	text_put(out, "URL", st->url);
-	for (size_t i = 0; i < st->n_also; i++)
-		text_put(out, "also", st->also[i]);
-	text_put(out, "upstream", st->upstream);
-	text_put_releases(out, w);
-	text_put_moment(out, "last check", w, st->tried);
-	text_put_moment(out, "last success", w, st->checked);
-	text_put_moment(out, "last update", w, st->synced);
-	text_put_moment(out, "last heard", w, st->heard);
-	text_put_stale(out, w);
-	text_put_keys(out, &st->ring);
-	text_put_size(out, "max file",
-	    st->max_file > 0 ? st->max_file : (uint64_t)MIRROR_FILE_MIB << 20,
-	    "");
-	text_put_size(out, "max bytes",
-	    st->max_bytes > 0 ? st->max_bytes
-			      : (uint64_t)MIRROR_BYTES_GIB << 30,
-	    "");
-	buf_printf(out, "%-14s %" PRIu64 "\n", "max files",
-	    st->max_files > 0 ? st->max_files : (uint64_t)MANIFEST_FILES_MAX);
-	if (st->limit_rate > 0)
-		text_put_size(out, "limit rate", st->limit_rate, "/s");
-	text_put(out, "proxy", st->proxy);
-	text_put(out, "strict TLS", st->strict_tls ? "yes" : "");
-	text_put(out, "host", st->host);
-	text_put(out, "contact", st->contact);
-	text_put_size(out, "disk used", w->disk, "");
-}
-
-/* ---------------------------------------------------------------- as JSON */
-
-static void
-json_moment(struct json *j, const char *name, int64_t moment)
-{
-	char when[CLOCK_RFC3339_SIZE];
-
-	if (moment != 0)
-		clock_rfc3339(moment, when);
-	json_text(j, name, moment != 0 ? when : NULL);
-}
-
-static void
-json_given(struct json *j, const char *name, const char *text)
-{
-	json_text(j, name, text[0] != '\0' ? text : NULL);
+	buf_printf(&w->text, "%-14s %s%s\n", label, size, after);
 }
 
 /* null: what is the rule without the option. */
@@ -209,65 +114,123 @@ json_limit(struct json *j, const char *name, uint64_t limit)
 }
 
 static void
-json_keys(struct json *j, const struct keyring *ring)
-{
-	char number[SIGNIFY_NUMBER_TEXT], memory[SIGNIFY_PUBLIC_TEXT];
-	struct buf text;
-
-	json_list(j, "keys");
-	for (size_t i = 0; i < ring->n; i++) {
-		signify_number_text(ring->key[i].key.number, number);
-		buf_wrap(&text, memory, sizeof(memory));
-		signify_key_text(&ring->key[i].key, &text);
-		json_object(j, NULL);
-		json_text(j, "number", number);
-		json_text(j, "standing", standings[ring->key[i].standing]);
-		json_slice(j, "public_key", buf_view(&text));
-		json_end(j);
-	}
-	json_end(j);
-}
-
-static void
-show_put_json(const struct show *w, struct json *j)
+put_limits(struct show *w)
 {
 	const struct state *st = &w->st;
 
-	json_object(j, NULL);
-	json_given(j, "origin", st->origin);
-	json_given(j, "url", st->url);
-	json_list(j, "also");
+	json_limit(&w->json, "max_file", st->max_file);
+	json_limit(&w->json, "max_bytes", st->max_bytes);
+	json_limit(&w->json, "max_files", st->max_files);
+	json_limit(&w->json, "limit_rate", st->limit_rate);
+	text_put_size(w, "max file",
+	    st->max_file > 0 ? st->max_file : (uint64_t)MIRROR_FILE_MIB << 20,
+	    "");
+	text_put_size(w, "max bytes",
+	    st->max_bytes > 0 ? st->max_bytes
+			      : (uint64_t)MIRROR_BYTES_GIB << 30,
+	    "");
+	buf_printf(&w->text, "%-14s %" PRIu64 "\n", "max files",
+	    st->max_files > 0 ? st->max_files : (uint64_t)MANIFEST_FILES_MAX);
+	if (st->limit_rate > 0)
+		text_put_size(w, "limit rate", st->limit_rate, "/s");
+}
+
+static void
+put_stale(struct show *w)
+{
+	const struct state *st = &w->st;
+	uint64_t after = st->stale_after > 0 ? (uint64_t)st->stale_after
+					     : (uint64_t)STATE_STALE_S;
+	bool stale = state_is_stale(st, w->now);
+	char span[CLOCK_SPAN_SIZE];
+
+	json_bool(&w->json, "final", st->final);
+	json_bool(&w->json, "stale", stale);
+	json_limit(&w->json, "stale_after", st->stale_after < 0 ? 0 : after);
+	clock_span(after, span);
+	buf_printf(&w->text, "%-14s ", "stale");
+	if (st->stale_after < 0)
+		buf_str(&w->text, "never (--stale-after)\n");
+	else if (st->final)
+		buf_str(&w->text, "no: the last release is final\n");
+	else
+		buf_printf(&w->text, "%s %s without news\n",
+		    stale ? "YES: more than" : "no: after", span);
+}
+
+static void
+put_releases(struct show *w)
+{
+	json_number(&w->json, "serial", w->st.serial);
+	json_number(&w->json, "serving", w->serving);
+	json_list(&w->json, "releases");
+	buf_printf(&w->text, "%-14s %" PRIu64 "\n%-14s ", "serial",
+	    w->st.serial, "releases");
+	for (size_t i = 0; i < w->n; i++) {
+		uint64_t serial = w->release[i].serial;
+
+		json_number(&w->json, NULL, serial);
+		buf_printf(&w->text, "%s%" PRIu64 "%s", i > 0 ? ", " : "",
+		    serial, serial == w->serving ? " (served)" : "");
+	}
+	json_end(&w->json);
+	buf_str(&w->text, w->n == 0 ? "none\n" : "\n");
+}
+
+static void
+put_keys(struct show *w)
+{
+	char number[SIGNIFY_NUMBER_TEXT], memory[SIGNIFY_PUBLIC_TEXT + 1];
+	struct buf key;
+
+	json_list(&w->json, "keys");
+	for (size_t i = 0; i < w->st.ring.n; i++) {
+		const struct keyring_key *k = &w->st.ring.key[i];
+
+		signify_number_text(k->key.number, number);
+		buf_wrap(&key, memory, sizeof(memory));
+		signify_key_text(&k->key, &key);
+		json_object(&w->json, NULL);
+		json_text(&w->json, "number", number);
+		json_text(&w->json, "standing", standings[k->standing]);
+		json_slice(&w->json, "public_key", buf_view(&key));
+		json_end(&w->json);
+		buf_printf(&w->text, "%-14s %s %-9s %s\n", "key", number,
+		    standings[k->standing], buf_cstr(&key));
+	}
+	json_end(&w->json);
+}
+
+static void
+show_put(struct show *w)
+{
+	const struct state *st = &w->st;
+
+	json_object(&w->json, NULL);
+	put_text(w, "origin", "origin", st->origin);
+	put_text(w, "URL", "url", st->url);
+	json_list(&w->json, "also");
 	for (size_t i = 0; i < st->n_also; i++)
-		json_text(j, NULL, st->also[i]);
-	json_end(j);
-	json_given(j, "upstream", st->upstream);
-	json_number(j, "serial", st->serial);
-	json_number(j, "serving", w->serving);
-	json_list(j, "releases");
-	for (size_t i = 0; i < w->n; i++)
-		json_number(j, NULL, w->release[i].serial);
-	json_end(j);
-	json_moment(j, "tried", st->tried);
-	json_moment(j, "checked", st->checked);
-	json_moment(j, "synced", st->synced);
-	json_moment(j, "heard", st->heard);
-	json_bool(j, "final", st->final);
-	json_bool(j, "stale", state_is_stale(st, w->now));
-	json_limit(j, "stale_after",
-	    st->stale_after > 0    ? (uint64_t)st->stale_after
-	    : st->stale_after == 0 ? (uint64_t)STATE_STALE_S
-				   : 0);
-	json_keys(j, &st->ring);
-	json_limit(j, "max_file", st->max_file);
-	json_limit(j, "max_bytes", st->max_bytes);
-	json_limit(j, "max_files", st->max_files);
-	json_limit(j, "limit_rate", st->limit_rate);
-	json_given(j, "proxy", st->proxy);
-	json_bool(j, "strict_tls", st->strict_tls);
-	json_given(j, "host", st->host);
-	json_given(j, "contact", st->contact);
-	json_number(j, "disk_used", w->disk);
-	json_end(j);
+		put_text(w, "also", NULL, st->also[i]);
+	json_end(&w->json);
+	put_text(w, "upstream", "upstream", st->upstream);
+	put_releases(w);
+	put_moment(w, "last check", "tried", st->tried);
+	put_moment(w, "last success", "checked", st->checked);
+	put_moment(w, "last update", "synced", st->synced);
+	put_moment(w, "last heard", "heard", st->heard);
+	put_stale(w);
+	put_keys(w);
+	put_limits(w);
+	put_text(w, "proxy", "proxy", st->proxy);
+	json_bool(&w->json, "strict_tls", st->strict_tls);
+	if (st->strict_tls)
+		buf_printf(&w->text, "%-14s yes\n", "strict TLS");
+	put_text(w, "host", "host", st->host);
+	put_text(w, "contact", "contact", st->contact);
+	json_number(&w->json, "disk_used", w->disk);
+	text_put_size(w, "disk used", w->disk, "");
+	json_end(&w->json);
 }
 
 /* ------------------------------------------------------------------- show */
@@ -285,19 +248,18 @@ show_look(struct show *w, const struct store *s)
 }
 
 static enum result
-show_print(const struct show *w, bool as_json)
+show_print(struct show *w, bool as_json)
 {
-	struct buf text;
-	struct json json = { .out = &text };
+	struct buf object;
 	bool ok;
 
-	buf_init(&text, SHOW_MAX);
-	if (as_json)
-		show_put_json(w, &json);
-	else
-		show_put_text(w, &text);
-	ok = verb_print(&text);
-	buf_fini(&text);
+	buf_init(&w->text, SHOW_MAX);
+	buf_init(&object, SHOW_MAX);
+	w->json.out = &object;
+	show_put(w);
+	ok = verb_print(as_json ? &object : &w->text);
+	buf_fini(&object);
+	buf_fini(&w->text);
 	return ok ? RESULT_GOOD : RESULT_FAILED;
 }
 
