@@ -243,37 +243,25 @@ store_fork(struct mirror_job *j, const char *path)
 		if (stopping != 0)
 			(void)kill(
 			    child, stopping == SIGTERM ? SIGINT : SIGTERM);
-	return child != -1 && WIFEXITED(status)
+	return child != -1 && WIFEXITED(status) &&
+		       WEXITSTATUS(status) <= RESULT_STALE
 		   ? (enum result)WEXITSTATUS(status)
 		   : RESULT_LOCAL;
-}
-
-/* What an operator must look at first. */
-static bool
-is_worse(enum result a, enum result b)
-{
-	static const int rank[] = {
-		[RESULT_GOOD] = 0,
-		[RESULT_FAILED] = 1,
-		[RESULT_STALE] = 2,
-		[RESULT_REFUSED] = 3,
-		[RESULT_USAGE] = 4,
-		[RESULT_LOCAL] = 5,
-	};
-
-	return rank[a] > rank[b];
 }
 
 static enum result
 mirror_all(struct mirror_job *j)
 {
-	enum result worst = RESULT_GOOD;
+	/* What an operator must look at first, first. */
+	static const enum result order[] = { RESULT_LOCAL, RESULT_USAGE,
+		RESULT_REFUSED, RESULT_STALE, RESULT_FAILED, RESULT_GOOD };
+	const enum result *worst = order;
+	bool seen[RESULT_STALE + 1] = { [RESULT_GOOD] = true };
 	struct dirent **entry = NULL;
 	int n, stores = 0;
 
 	n = scandir(j->all, &entry, NULL, alphasort);
 	for (int i = 0; i < n; i++) {
-		enum result result;
 		char *path = NULL;
 
 		if (entry[i]->d_name[0] != '.' && stopping == 0 &&
@@ -281,15 +269,16 @@ mirror_all(struct mirror_job *j)
 			path = NULL;
 		if (path != NULL && store_is(path)) {
 			stores++;
-			result = store_fork(j, path);
-			worst = is_worse(result, worst) ? result : worst;
+			seen[store_fork(j, path)] = true;
 		}
 		free(path);
 		free(entry[i]);
 	}
 	free(entry);
+	while (!seen[*worst])
+		worst++;
 	if (stores > 0 || stopping != 0)
-		return stores > 0 ? worst : RESULT_FAILED;
+		return stores > 0 ? *worst : RESULT_FAILED;
 	log_error("%s: %s", j->all,
 	    n == -1 ? strerror(errno) : "there is no store in it");
 	return RESULT_LOCAL;
