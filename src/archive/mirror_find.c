@@ -10,15 +10,6 @@
 
 /* ---------------------------------------------------------- certificates */
 
-static struct state_pin *
-find_pin(struct state *st, const char *source)
-{
-	for (size_t i = 0; i < st->n_pins; i++)
-		if (strcmp(st->pin[i].source, source) == 0)
-			return &st->pin[i];
-	return NULL;
-}
-
 static void
 pin_first(
     const struct mirror_work *w, const struct source *s, const struct cert *c)
@@ -45,17 +36,18 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 {
 	const struct mirror_work *w = arg;
 	bool strict = w->state->strict_tls;
+	struct state_pin *p = w->state->pin, *end = p + w->state->n_pins;
 	uint8_t digest[CERT_DIGEST_SIZE];
 	char hex[DIGEST_HEX_SIZE];
-	struct state_pin *p;
 
 	cert_digest(c, digest);
 	digest_hex(digest, hex);
 	if (strcmp(s->certificate, hex) == 0)
 		return !s->distrusted;
 	memcpy(s->certificate, hex, sizeof(hex));
-	p = find_pin(w->state, s->base);
-	if (p == NULL) {
+	while (p < end && strcmp(p->source, s->base) != 0)
+		p++;
+	if (p == end) {
 		pin_first(w, s, c);
 		return true;
 	}

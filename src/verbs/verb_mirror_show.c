@@ -269,10 +269,8 @@ show_print(struct show *w, bool as_json)
 static bool
 is_number(const char *word)
 {
-	size_t n = 0;
+	size_t n = strspn(word, "0123456789abcdefABCDEF");
 
-	while (hex_value((uint8_t)word[n]) != -1)
-		n++;
 	return word[n] == '\0' && n == SIGNIFY_NUMBER_TEXT - 1;
 }
 
