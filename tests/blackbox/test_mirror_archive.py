@@ -373,13 +373,13 @@ def test_sources_that_take_turns(mirror, origin):
 
 def test_five_deadlines(fresh, many):
     """A link so slow that it needs five runs: each ends with more."""
-    many.on(ARCHIVE, o.drip(0.2, 8192))
-    many.on(lambda talk: talk.path not in (MANIFEST, ARCHIVE), o.delay(0.15))
+    many.on(ARCHIVE, o.drip(0.4, 8192))
+    many.on(lambda talk: talk.path not in (MANIFEST, ARCHIVE), o.delay(0.3))
     before, words = 0, ("--key", fresh.pub)
     runs = 0
     while not fresh.serving():
         runs += 1
-        done = fresh.run(*words, "--deadline", "1s")
+        done = fresh.run(*words, "--deadline", "2s")
         words = ()
         assert done.returncode in (0, 1), done
         now = kept(fresh, many)
