@@ -23,11 +23,8 @@ struct publish {
 	struct store *store; /* NULL: there is none yet */
 	struct state state;
 	struct feed_origin origin;
-	struct manifest before; /* the last serial's, or the current one */
-	struct hosts *last;     /* the release that it is of; NULL: not open */
+	struct hosts *last; /* the release that it is of; NULL: not open */
 	struct publish_source source;
-	struct manifest after;
-	struct buf list; /* as it is signed */
 	struct signify_key signer;
 	struct buf withdrawn; /* hashes of what is retracted */
 };
@@ -42,11 +39,11 @@ publish_free(struct publish **pointer)
 		return;
 	free(p->plan.loss);
 	buf_fini(&p->withdrawn);
-	buf_fini(&p->list);
-	manifest_fini(&p->after);
+	buf_fini(&p->plan.list);
+	manifest_fini(&p->plan.after);
 	publish_source_close(&p->source);
 	publish_root_close(&p->last);
-	manifest_fini(&p->before);
+	manifest_fini(&p->plan.before);
 	store_close(&p->store);
 	free(p);
 }
@@ -123,7 +120,7 @@ last_read(struct publish *p, struct report *r)
 	if (p->state.final)
 		p->plan.final_serial = serial;
 	if (!state_open_release(
-		p->store, &p->state, serial, &p->before, &why)) {
+		p->store, &p->state, serial, &p->plan.before, &why)) {
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "the manifest of serial %llu cannot be used (%s), and "
 		    "what has changed since is not known; see carnation "
@@ -131,7 +128,6 @@ last_read(struct publish *p, struct report *r)
 		    serial, why.text);
 		return;
 	}
-	p->plan.before = &p->before;
 	buf_init(&path, strlen(p->o->store) + 64);
 	if (buf_printf(&path, "%s/releases/%llu", p->o->store, serial))
 		p->last =
@@ -207,13 +203,13 @@ list_make(struct publish *p, const struct signify_key *next, struct report *r)
 	why_set(&why, "out of memory, or more than %d files or %d MiB of list",
 	    MANIFEST_FILES_MAX, MANIFEST_MAX >> 20);
 	/* Read again as a mirror will: what does not pass is not published. */
-	ok = list_fill(&p->source, &m) && manifest_format(&m, &p->list) &&
-	     manifest_parse(buf_view(&p->list), &p->after, &why);
+	ok = list_fill(&p->source, &m) && manifest_format(&m, &p->plan.list) &&
+	     manifest_parse(buf_view(&p->plan.list), &p->plan.after, &why);
 	manifest_fini(&m);
 	if (!ok)
 		return publish_refuse(r, RESULT_REFUSED, o->src,
 		    "no manifest can be made of it: %s", why.text);
-	digest_sha256(buf_view(&p->list), p->after.digest);
+	digest_sha256(buf_view(&p->plan.list), p->plan.after.digest);
 	if (o->key != NULL)
 		p->signer = *o->key;
 	return RESULT_GOOD;
@@ -238,12 +234,12 @@ sealed_take(struct publish *p, struct report *r)
 		return publish_refuse(
 		    r, RESULT_REFUSED, NULL, "the signed list: %s", why.text);
 	p->signer = signer->key;
-	result = publish_check_sealed(&m, &p->after, r);
+	result = publish_check_sealed(&m, &p->plan.after, r);
 	if (result == RESULT_GOOD)
 		result = publish_check_keys(o, &p->state.ring, &p->signer,
 		    m.has_next_key ? &m.next_key : NULL, &p->plan.other_key, r);
-	manifest_fini(&p->after);
-	p->after = m;
+	manifest_fini(&p->plan.after);
+	p->plan.after = m;
 	return result;
 }
 
@@ -384,12 +380,12 @@ source_take(struct publish *p, struct report *r)
 	if (result != RESULT_GOOD)
 		return result;
 	p->plan.left_out = s->left_out;
-	if (p->plan.before != NULL && p->last == NULL &&
+	if (p->plan.before.serial != 0 && p->last == NULL &&
 	    s->root->host->content.feed.text != NULL)
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "serial %llu cannot be read: feed readers may show its "
 		    "entries again",
-		    (unsigned long long)p->before.serial);
+		    (unsigned long long)p->plan.before.serial);
 	return publish_source_make(
 	    s, p->o, &p->origin, p->last == NULL ? NULL : p->last->host, r);
 }
@@ -421,15 +417,13 @@ plan_make(struct publish *p, struct report *r)
 		result = list_make(p, next, r);
 	if (result != RESULT_GOOD)
 		return result;
-	p->plan.after = &p->after;
-	p->plan.list = buf_view(&p->list);
-	result = publish_check_list(&p->source, &p->after, r);
+	result = publish_check_list(&p->source, &p->plan.after, r);
 	if (result == RESULT_GOOD && o->sealed.len > 0)
 		result = sealed_take(p, r);
 	if (result == RESULT_GOOD && o->n_retract > 0)
 		result = retract_plan(p, r);
 	p->plan.changes =
-	    changes_between(p->plan.before, p->plan.after, NULL, NULL);
+	    changes_between(&p->plan.before, &p->plan.after, NULL, NULL);
 	if (result == RESULT_GOOD)
 		result =
 		    publish_find_losses(&p->source, o, p->last, &p->plan, r);
@@ -445,7 +439,7 @@ publish_prepare(const struct publish_options *o, struct publish **out,
 	if (p == NULL)
 		return publish_refuse(r, RESULT_LOCAL, NULL, "out of memory");
 	p->o = o;
-	buf_init(&p->list, MANIFEST_MAX);
+	buf_init(&p->plan.list, MANIFEST_MAX);
 	buf_init(&p->withdrawn, SIZE_MAX);
 	*plan = &p->plan;
 	return plan_make(p, r);
@@ -457,7 +451,7 @@ publish_prepare(const struct publish_options *o, struct publish **out,
 static void
 state_turn(struct publish *p)
 {
-	const struct manifest *m = &p->after;
+	const struct manifest *m = &p->plan.after;
 	struct state *st = &p->state;
 
 	keyring_accept(
@@ -482,9 +476,9 @@ release_make(struct publish *p, struct slice sealed, struct report *r)
 	state_turn(p);
 	/* The state before the switch: what anybody may have seen under a serial
 	 * is never published again under the same. */
-	if (!store_build(p->store, &p->after, sealed, &why) ||
+	if (!store_build(p->store, &p->plan.after, sealed, &why) ||
 	    !state_write(p->store, &p->state, &why) ||
-	    !store_switch(p->store, p->after.serial, &why))
+	    !store_switch(p->store, p->plan.after.serial, &why))
 		return refuse_why(r, RESULT_LOCAL, &why);
 	p->plan.published = true;
 	if (!trace_write(p->store, &p->state, p->o->now, &why))
@@ -527,12 +521,12 @@ publish_commit(struct publish *p, struct report *r)
 	enum result result = RESULT_GOOD;
 	struct buf sealed;
 
-	assert(!o->look_only && p->plan.after != NULL);
+	assert(!o->look_only && p->plan.after.serial != 0);
 	buf_init(&sealed, MANIFEST_MAX);
 	if (o->sealed.len > 0 ? !buf_put(&sealed, o->sealed)
 			      : !signify_sign(o->secret, o->key_name,
-				    p->plan.list, &sealed) ||
-				    !buf_put(&sealed, p->plan.list))
+				    buf_view(&p->plan.list), &sealed) ||
+				    !buf_put(&sealed, buf_view(&p->plan.list)))
 		result = publish_refuse(r, RESULT_LOCAL, NULL,
 		    "the list cannot be signed: out of memory, or it is longer "
 		    "than %d MiB",

@@ -67,9 +67,9 @@ struct publish_loss {
 };
 
 struct publish_plan {
-	const struct manifest *before; /* the last serial's; NULL: none */
-	const struct manifest *after;  /* what is to be published */
-	struct slice list;             /* its text to be signed */
+	struct manifest before; /* the last serial's; serial 0: none */
+	struct manifest after;  /* what is to be published */
+	struct buf list;        /* its text to be signed */
 	struct changes changes;
 	struct publish_loss *loss;
 	size_t n_losses;

@@ -380,7 +380,7 @@ struct losing {
 	const struct publish_source *s;
 	const struct publish_options *o;
 	const struct hosts *last;
-	const struct manifest *before;
+	const struct publish_plan *plan;
 	struct publish_loss *loss; /* in byte order of paths */
 	size_t n;
 };
@@ -418,7 +418,7 @@ note_link(void *arg, const struct lint_reference *link)
 
 	if (loss == NULL || strcmp(link->path, link->page) == 0)
 		return;
-	page = manifest_find(g->before, link->page);
+	page = manifest_find(&g->plan->before, link->page);
 	if (page != NULL && loss->links++ == 0) {
 		loss->page = page->path;
 		loss->line = link->line;
@@ -430,7 +430,7 @@ publish_find_losses(const struct publish_source *s,
     const struct publish_options *o, struct hosts *last,
     struct publish_plan *plan, struct report *r)
 {
-	struct losing g = { s, o, last, plan->before, NULL, 0 };
+	struct losing g = { s, o, last, plan, NULL, 0 };
 	struct report ignored = { 0 };
 	struct lint *l;
 	bool ok;
@@ -444,7 +444,8 @@ publish_find_losses(const struct publish_source *s,
 	     hosts_read_content(last, &ignored);
 	if (ok) {
 		lint_silence(l, "");
-		(void)changes_between(plan->before, plan->after, note_gone, &g);
+		(void)changes_between(
+		    &plan->before, &plan->after, note_gone, &g);
 		ok = g.n == 0 || lint_root(l, last, note_link, &g, &ignored);
 	}
 	lint_free(&l);
@@ -453,7 +454,7 @@ publish_find_losses(const struct publish_source *s,
 		return publish_refuse(r, RESULT_LOCAL, o->store,
 		    "the pages of serial %llu cannot be read, so nobody can "
 		    "tell which links break",
-		    (unsigned long long)plan->before->serial);
+		    (unsigned long long)plan->before.serial);
 	for (size_t i = 0; i < g.n; i++)
 		if (g.loss[i].links > 0)
 			g.loss[plan->n_losses++] = g.loss[i];

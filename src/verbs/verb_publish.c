@@ -282,33 +282,27 @@ files_read(struct publish_job *j, struct why *why)
 
 /* ----------------------------------------------------------------- output */
 
-struct change_printer {
-	uint64_t lines;
-	struct buf line; /* of one path at a time */
-};
-
 static void
-change_print(void *arg, enum change change, const char *path)
+change_print(void *lines, enum change change, const char *path)
 {
-	struct change_printer *p = arg;
+	uint8_t memory[PATH_TEXT_MAX];
+	struct buf text;
 
-	if (++p->lines > LINES_MAX)
+	if (++*(uint64_t *)lines > LINES_MAX)
 		return;
-	buf_reset(&p->line);
-	if (log_escape(&p->line, slice_str(path)))
-		printf("%-8s %s\n", change_text(change), buf_cstr(&p->line));
+	buf_wrap(&text, memory, sizeof(memory) - 1);
+	if (log_escape(&text, slice_str(path)))
+		printf("%-8s %s\n", change_text(change), buf_cstr(&text));
 }
 
 static void
 changes_print(const struct publish_plan *plan)
 {
-	struct change_printer p = { 0 };
+	uint64_t lines = 0;
 
-	buf_init(&p.line, PATH_TEXT_MAX);
-	changes_between(plan->before, plan->after, change_print, &p);
-	buf_fini(&p.line);
-	if (p.lines > LINES_MAX)
-		printf("... and %" PRIu64 " more\n", p.lines - LINES_MAX);
+	changes_between(&plan->before, &plan->after, change_print, &lines);
+	if (lines > LINES_MAX)
+		printf("... and %" PRIu64 " more\n", lines - LINES_MAX);
 	for (size_t i = 0; i < plan->n_retracted; i++)
 		printf("removed  release %" PRIu64 "\n", plan->retracted[i]);
 }
@@ -319,10 +313,10 @@ end_print(const struct publish_plan *plan, const char *end)
 	const struct changes *c = &plan->changes;
 
 	printf("publish: %.*s: serial ",
-	    SLICE_ARGS(manifest_place(plan->after->origin)));
-	if (plan->before != NULL)
-		printf("%" PRIu64 " -> ", plan->before->serial);
-	printf("%" PRIu64 ": ", plan->after->serial);
+	    SLICE_ARGS(manifest_place(plan->after.origin)));
+	if (plan->before.serial != 0)
+		printf("%" PRIu64 " -> ", plan->before.serial);
+	printf("%" PRIu64 ": ", plan->after.serial);
 	if (changes_none(c))
 		printf("nothing changed, ");
 	if (c->added > 0)
@@ -356,14 +350,14 @@ changes_put(
 	struct listing_of l = { wanted, out };
 
 	json_list(out, change_text(wanted));
-	changes_between(plan->before, plan->after, change_list, &l);
+	changes_between(&plan->before, &plan->after, change_list, &l);
 	json_end(out);
 }
 
 static bool
 plan_print_json(const struct publish_plan *plan)
 {
-	const struct manifest *m = plan->after;
+	const struct manifest *m = &plan->after;
 	struct buf text;
 	struct json out = { .out = &text };
 	bool ok;
@@ -372,8 +366,8 @@ plan_print_json(const struct publish_plan *plan)
 	json_object(&out, NULL);
 	json_text(&out, "origin", m->origin);
 	json_number(&out, "serial", m->serial);
-	if (plan->before != NULL)
-		json_number(&out, "previous", plan->before->serial);
+	if (plan->before.serial != 0)
+		json_number(&out, "previous", plan->before.serial);
 	else
 		json_null(&out, "previous");
 	json_bool(&out, "published", plan->published);
@@ -474,7 +468,7 @@ plan_carry_out(const struct publish_job *j, struct publish *p,
 	char span[CLOCK_SPAN_SIZE];
 
 	if (j->unsigned_file != NULL)
-		result = list_write(j, plan->list);
+		result = list_write(j, buf_view(&plan->list));
 	else if (!j->dry_run)
 		result = publish_commit(p, r);
 	report_flush(r);
