@@ -328,9 +328,9 @@ def kept(fresh, origin):
 
 
 def test_interrupted_is_never_begun_again(fresh, many):
-    many.on(ARCHIVE, o.drip(0.05, 8192))
+    many.on(ARCHIVE, o.drip(0.2, 8192))
     many.on(lambda talk: talk.path not in (MANIFEST, ARCHIVE), o.delay(0.2))
-    done = fresh.run("--key", fresh.pub, "--deadline", "1s")
+    done = fresh.run("--key", fresh.pub, "--deadline", "3s")
     assert done.returncode == 1, done
     first = kept(fresh, many)
     assert 0 < first < 59
