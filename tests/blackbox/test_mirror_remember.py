@@ -198,7 +198,7 @@ def test_one_fault_does_not_stop_the_others(many, origin):
 
 def test_each_has_its_deadline(many, origin):
     origin.on(MANIFEST, o.silence())
-    done = carnation("mirror", "--all", many, "--deadline", "1s")
+    done = carnation("mirror", "--all", many, "--deadline", "3s")
     assert done.returncode == 3, done
     assert "the deadline" in done.stderr and "REFUSED" in done.stdout
 
