@@ -75,17 +75,17 @@ mirror_resume(const struct mirror_work *w, struct why *why)
 		return true;
 	if (w->state->ring.n == 0)
 		return why_set(why,
-		    "it has a release but no state: carnation mirror URL %s "
+		    "%s has a release but no state: carnation mirror URL %s "
 		    "--key KEY, with the author's key",
-		    store);
+		    store, store);
 	found_init(&f);
 	found = release_found(w, serial, &f, why);
 	done = found && mirror_remember(w, &f, NULL, why);
 	found_fini(&f);
 	if (done)
 		log_info("serial %" PRIu64
-			 " is remembered, which an interrupted "
-			 "run has taken over",
+			 " is in the store, but was not remembered: now it "
+			 "is",
 		    serial);
 	if (found)
 		return done;
@@ -110,9 +110,9 @@ no_words(const struct mirror_options *o, struct why *why)
 		why_set(why, "missing the author's public key: use --key");
 	else
 		why_set(why,
-		    "nothing is mirrored in %s yet: carnation mirror URL %s "
+		    "nothing is mirrored in it yet: carnation mirror URL %s "
 		    "--key KEY",
-		    o->store, o->store);
+		    o->store);
 	return RESULT_USAGE;
 }
 
@@ -204,7 +204,7 @@ mirror_open_store(struct mirror_work *w, struct why *why)
 		return RESULT_LOCAL;
 	if (st->serial != 0 && !st->is_mirror) {
 		why_set(why,
-		    "%s is an origin's: carnation publish writes to it",
+		    "%s is an author's store: carnation publish writes to it",
 		    o->store);
 		return RESULT_LOCAL;
 	}

@@ -38,10 +38,12 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 	bool strict = w->state->strict_tls;
 	struct state_pin *p = w->state->pin, *end = p + w->state->n_pins;
 	uint8_t digest[CERT_DIGEST_SIZE];
-	char hex[DIGEST_HEX_SIZE];
+	char hex[DIGEST_HEX_SIZE], now[CERT_FINGERPRINT_SIZE],
+	    before[CERT_FINGERPRINT_SIZE] = "?";
 
 	cert_digest(c, digest);
 	digest_hex(digest, hex);
+	cert_fingerprint(digest, now);
 	if (strcmp(s->certificate, hex) == 0)
 		return !s->distrusted;
 	memcpy(s->certificate, hex, sizeof(hex));
@@ -53,9 +55,11 @@ mirror_trust(void *arg, struct source *s, const struct cert *c)
 	}
 	if (strcmp(p->certificate, hex) == 0)
 		return true;
+	if (digest_parse(slice_str(p->certificate), digest))
+		cert_fingerprint(digest, before);
 	(strict ? log_error : log_warn)(
 	    "%s shows another certificate than before: SHA256 %s, not %s",
-	    s->base, hex, p->certificate);
+	    s->base, now, before);
 	s->distrusted = strict;
 	if (!strict)
 		memcpy(p->certificate, hex, sizeof(hex));
@@ -360,7 +364,7 @@ mirror_find(const struct mirror_work *w, bool all, struct mirror_found *out,
 
 	*out = (struct mirror_found){ 0 };
 	found_init(&out->found);
-	why_set(why, "no source has a manifest");
+	why_set(why, "no source answered with a manifest");
 	memcpy(g.origin, w->state->origin, sizeof(g.origin));
 	/* The list may grow: the first manifest names the origin. */
 	for (size_t i = 0; i < w->sources->n; i++) {

@@ -355,7 +355,8 @@ record(struct verify_work *w)
 	if (!wrong && fstatat(root, STORE_WRONG, &st, 0) == -1)
 		return;
 	if (fstat(root, &st) == -1 || st.st_uid != geteuid())
-		why_set(&why, "it belongs to another user");
+		why_set(&why, "the store belongs to another user; verify "
+			      "--repair runs as that user");
 	else if (store_lock(w->store, &why) == RESULT_GOOD)
 		done = (store_throw(w->store, root, STORE_WRONG) &&
 			   store_sweep(w->store) &&

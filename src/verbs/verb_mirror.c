@@ -498,7 +498,7 @@ const struct verb verb_mirror = {
 			DEADLINE_MAX_S) },
 		{ "--all", 0, "DIR",
 		    "run each mirror's store in DIR, one after the other, and "
-		    "end with the worst status: 4, 3, 5, 1, 0",
+		    "end with the worst status: 4, 2, 3, 5, 1, 0",
 		    ARG_TEXT(struct mirror_job, all) },
 		{ "--show", 0, NULL,
 		    "copy nothing: print what STORE remembers, its keys, and "

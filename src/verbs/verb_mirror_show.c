@@ -154,7 +154,7 @@ put_stale(struct show *w)
 	else if (st->final)
 		buf_str(&w->text, "no: the last release is final\n");
 	else
-		buf_printf(&w->text, "%s %s without news\n",
+		buf_printf(&w->text, "%s %s unheard\n",
 		    stale ? "YES: more than" : "no: after", span);
 }
 
@@ -485,14 +485,18 @@ updated_print(const struct mirror_outcome *out, const char *serving)
 	char size[SIZE_TEXT];
 
 	printf("serial ");
-	if (out->before != 0)
+	if (out->before != 0 && out->before != out->serial)
 		printf("%" PRIu64 " -> ", out->before);
 	size_text(out->bytes, size);
-	printf("%" PRIu64 ": %" PRIu64 " new, %" PRIu64 " gone, %" PRIu64
-	       " kept; %s fetched in %" PRIu64 " request%s, %" PRIu64
-	       ".%" PRIu64 " s; %s\n",
-	    out->serial, c->added + c->changed, c->gone, c->kept, size,
-	    out->requests, out->requests == 1 ? "" : "s", out->ms / 1000,
+	printf("%" PRIu64 ": ", out->serial);
+	if (out->before == out->serial)
+		printf("repaired");
+	else
+		printf("%" PRIu64 " new, %" PRIu64 " gone, %" PRIu64 " kept",
+		    c->added + c->changed, c->gone, c->kept);
+	printf("; %s fetched in %" PRIu64 " request%s, %" PRIu64 ".%" PRIu64
+	       " s; %s\n",
+	    size, out->requests, out->requests == 1 ? "" : "s", out->ms / 1000,
 	    out->ms % 1000 / 100, serving);
 }
 
@@ -513,8 +517,12 @@ outcome_print(const struct mirror_outcome *out, bool verbose)
 		return;
 	serving_text(out, text);
 	if (out->result != RESULT_GOOD && verdict == NULL) {
-		log_error(
-		    "%.*s: %s; %s", SLICE_ARGS(place), out->why.text, text);
+		/* A path that begins the reason is named once. */
+		if (slice_starts(slice_str(out->why.text), place))
+			log_error("%s; %s", out->why.text, text);
+		else
+			log_error("%.*s: %s; %s", SLICE_ARGS(place),
+			    out->why.text, text);
 		return;
 	}
 	printf("mirror: %.*s: ", SLICE_ARGS(place));

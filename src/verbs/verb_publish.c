@@ -482,7 +482,9 @@ plan_carry_out(const struct publish_job *j, struct publish *p,
 	(void)verb_flush();
 	clock_span(STORE_SUPERSEDED_S, span);
 	if (plan->published && j->o.n_retract > 0)
-		log_info("waiting up to %s for servers to let go of it", span);
+		log_info(
+		    "waiting up to %s for servers to let go of what is removed",
+		    span);
 	if (plan->published)
 		cleared = publish_clear(p, r);
 	report_flush(r);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "archive/store.h"
+#include "capsule/listing.h"
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/list.h"
@@ -177,7 +178,7 @@ summary_print(const struct verify_outcome *v, enum result result)
 	bool older = news_any(v->older);
 	const struct manifest *m = &v->list.m;
 	struct slice place = manifest_place(m->origin);
-	char created[CLOCK_RFC3339_SIZE];
+	char created[CLOCK_RFC3339_SIZE], size[16];
 
 	clock_rfc3339(m->created, created);
 	printf(
@@ -188,8 +189,9 @@ summary_print(const struct verify_outcome *v, enum result result)
 		counts_print(v->current);
 		printf("; ");
 	}
-	printf("%zu file%s, %" PRIu64 " bytes%s", m->n, m->n == 1 ? "" : "s",
-	    m->bytes, sound ? ", all as signed" : "");
+	listing_size(m->bytes, size);
+	printf("%zu file%s, %s%s", m->n, m->n == 1 ? "" : "s", size,
+	    sound ? ", all as signed" : "");
 	if (older)
 		print_older(v, result);
 	else if (sound && result != RESULT_GOOD)

@@ -47,6 +47,14 @@ class Mirror:
                          "bytes", "requests", "serving"), found.groups()),
                     said=done.stderr)
 
+    def repaired(self):
+        """A run that must make the release whole that is there."""
+        done = self.run()
+        assert done.returncode == 0 and re.fullmatch(
+            r"mirror: \S+: serial \d+: repaired; [\d.]+ [KMG]?i?B fetched in "
+            r"\d+ requests?, \d+\.\d s; now serving \d+\n", done.stdout), done
+        self.sound()
+
     def silent(self, *words, **how):
         """A run that must find nothing new, and says nothing."""
         done = self.run(*words, **how)

@@ -206,7 +206,7 @@ def test_rotten_left_over_is_not_taken(mirror, origin):
 def test_a_missing_release_is_built_again(mirror, origin):
     """The same serial, and nothing to show for it."""
     (mirror.store / "current").unlink()
-    mirror.updated()
+    mirror.repaired()
     assert origin.paths == [MANIFEST] and mirror.serving() == 1
 
 
@@ -390,7 +390,7 @@ def test_an_origins_store(place, fresh, origin):
     (fresh.store / "state").write_text(
         f"carnation-store: 1\norigin: {origin.url()}\nserial: 1\n"
         f"manifest: {'1' * 64}\n")
-    assert "is an origin's" in fresh.fails(4, "--key", fresh.pub)
+    assert "is an author's store" in fresh.fails(4, "--key", fresh.pub)
 
 
 def test_a_folder_of_somebody_else(fresh):

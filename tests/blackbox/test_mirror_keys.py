@@ -59,7 +59,7 @@ def test_show_to_a_person(mirror, origin, key):
     assert lines["serial"] == "1" and lines["releases"] == "1 (served)"
     for name in ("last success", "last update", "last heard"):
         assert re.fullmatch(r"20\S+Z, .* ago", lines[name])
-    assert lines["stale"] == "no: after 14 days without news"
+    assert lines["stale"] == "no: after 14 days unheard"
     assert lines["key"].split() == [key.number.hex(), "pinned", key.public]
     assert lines["max file"] == "64.0 MiB"
     assert re.fullmatch(r"[\d.]+ [KM]iB", lines["disk used"])

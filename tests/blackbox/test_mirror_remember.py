@@ -168,7 +168,7 @@ def test_all(many, origin):
     assert "REFUSED serial" in lines[1] or "REFUSED" in lines[1]
     assert f"{many}/d-author: skipped: its author publishes into it\n" in \
         done.stderr
-    assert "no source has a manifest" in done.stderr
+    assert "no source answered with a manifest" in done.stderr
 
 
 def test_all_with_nothing_new(many, origin):

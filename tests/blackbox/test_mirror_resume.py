@@ -36,7 +36,7 @@ def test_nothing_new_there(mirror, origin):
     forgetting(mirror, mirror.updated)
     done = mirror.run()
     assert (done.returncode, done.stdout) == (0, ""), done
-    assert "serial 2 is remembered" in done.stderr
+    assert "serial 2 is in the store" in done.stderr
     assert mirror.state()["serial"] == "2"
     mirror.silent()
 
@@ -160,7 +160,7 @@ def test_a_release_that_is_not_whole(mirror, origin, path, fault, fetched):
     fault(mirror.store / "current" / path)
     if fetched:  # names and sizes alone say so
         thing.unlink()
-    mirror.updated()
+    mirror.repaired()
     assert origin.paths == [MANIFEST] + fetched * ["page.gmi"]
     assert mirror.visible()[1] == origin.files
     mirror.silent()
@@ -176,7 +176,7 @@ def test_a_file_that_verify_found_wrong(mirror, origin):
     mirror.silent()
     assert carnation("verify", mirror.store).returncode == 3
     origin.clear()
-    mirror.updated()
+    mirror.repaired()
     assert origin.paths == [MANIFEST, "page.gmi"]
     assert carnation("verify", mirror.store).returncode == 0
     mirror.silent()

@@ -127,7 +127,7 @@ def test_the_origin_is_gone_for_good(mirror, origin, second):
     assert second.paths == [MANIFEST, "mirror/trace"]
     second.close()
     said = mirror.fails(1)
-    assert "no source has a manifest; still serving 3" in said
+    assert "no source answered with a manifest; still serving 3" in said
 
 
 def test_our_own_name_is_not_asked(mirror, origin):

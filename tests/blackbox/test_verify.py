@@ -183,9 +183,11 @@ def copy(request, place, author):
 def test_a_good_copy(copy):
     size = sum(map(len, CAPSULE.values()))
     lines = verify(copy.what, *copy.words)
-    assert len(lines) == 1 and re.fullmatch(
+    found = re.fullmatch(
         r"verify: example\.org: serial 1 of \d{4}-\d\d-\d\d: "
-        rf"{len(CAPSULE)} files, {size} bytes, all as signed", lines[0])
+        rf"{len(CAPSULE)} files, ([\d.]+) KiB, all as signed", lines[0])
+    assert len(lines) == 1 and found, lines
+    assert abs(float(found[1]) - size / 1024) <= 0.1
     assert verify.said == ""
 
 
@@ -764,7 +766,7 @@ def three(request, place, author):
 def summed(lines):
     """The last line without what it begins with."""
     return re.sub(r"^verify: example\.org: | of \d{4}-\d\d-\d\d"
-                  r"|; \d+ files, \d+ bytes| \d+ files, \d+ bytes,", "",
+                  r"|; \d+ files, [\d.]+ KiB| \d+ files, [\d.]+ KiB,", "",
                   lines[-1])
 
 
