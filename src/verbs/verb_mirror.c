@@ -192,8 +192,8 @@ mirror(struct mirror_job *j, bool verbose)
 
 /* ----------------------------------------------------------- many stores */
 
-/* Whether a store is a mirror's; a line when it is not. One whose state cannot be
- * read is, so that the run says why. */
+/* Whether a store is a mirror's; a line when it is not. One whose state is lost or
+ * cannot be read is, so that the run says why. */
 static bool
 is_mirrors(const char *path)
 {
@@ -205,6 +205,8 @@ is_mirrors(const char *path)
 	s = store_open(path, false, &why);
 	if (s != NULL)
 		read = state_read(s, &st, &why);
+	if (read == STATE_NONE && store_current(s) != 0)
+		read = STATE_BROKEN;
 	store_close(&s);
 	if (read == STATE_NONE || (read == STATE_READ && !st.is_mirror)) {
 		log_info("%s: skipped: %s", path,

@@ -171,6 +171,18 @@ def test_all(many, origin):
     assert "no source answered with a manifest" in done.stderr
 
 
+def test_all_with_a_lost_state(many):
+    """What was mirrored is not passed over in silence."""
+    subprocess.run(["rm", "-r", many / "b-gone", many / "c-refused"],
+                   check=True)
+    (many / "a-good/state").unlink()
+    done = carnation("mirror", "--all", many)
+    assert done.returncode == 4 and done.stdout == "", done
+    assert (f"error: {many}/a-good has a release but no state: carnation "
+            f"mirror URL {many}/a-good --key KEY" in done.stderr)
+    assert f"{many}/a-good: {many}/a-good" not in done.stderr
+
+
 def test_all_with_nothing_new(many, origin):
     """A line each, though nobody looks."""
     subprocess.run(["rm", "-r", many / "c-refused"], check=True)
