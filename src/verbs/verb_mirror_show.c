@@ -316,16 +316,33 @@ is_last_pinned(const struct keyring *ring, const struct signify_key *key)
 	return true;
 }
 
-static enum result
-key_drop(struct keyring *ring, const char *word, struct buf *said)
-{
-	struct signify_key key;
-	enum result result = is_number(word)
-				 ? number_find(ring, word, &key)
-				 : key_read_public("--drop-key", word, &key);
+/* Of --add-key and --drop-key; no key where the word is a number. */
+struct key_words {
+	const struct arg_list *add, *drop;
+	struct signify_key add_key[KEYRING_MAX], drop_key[KEYRING_MAX];
+};
 
-	if (result != RESULT_GOOD)
-		return result;
+static enum result
+key_words_read(struct key_words *w)
+{
+	enum result result = RESULT_GOOD;
+
+	for (size_t i = 0; result == RESULT_GOOD && i < w->add->n; i++)
+		result = key_read_public(
+		    "--add-key", w->add->text[i], &w->add_key[i]);
+	for (size_t i = 0; result == RESULT_GOOD && i < w->drop->n; i++)
+		if (!is_number(w->drop->text[i]))
+			result = key_read_public(
+			    "--drop-key", w->drop->text[i], &w->drop_key[i]);
+	return result;
+}
+
+static enum result
+key_drop(struct keyring *ring, const char *word, struct signify_key key,
+    struct buf *said)
+{
+	if (is_number(word) && number_find(ring, word, &key) != RESULT_GOOD)
+		return RESULT_USAGE;
 	if (is_last_pinned(ring, &key))
 		return verb_misused("--drop-key %s: no other key is pinned: "
 				    "give the author's new one with --add-key",
@@ -340,24 +357,19 @@ key_drop(struct keyring *ring, const char *word, struct buf *said)
 }
 
 static enum result
-key_add(struct keyring *ring, const char *word, struct buf *said)
+key_add(struct keyring *ring, const char *word, const struct signify_key *key,
+    struct buf *said)
 {
-	struct signify_key key;
-	enum result result = key_read_public("--add-key", word, &key);
-
-	if (result != RESULT_GOOD)
-		return result;
-	if (!keyring_pin(ring, &key))
+	if (!keyring_pin(ring, key))
 		return verb_misused("--add-key %s: no more than %d keys can be "
 				    "pinned: drop one with --drop-key",
 		    word, KEYRING_MAX);
-	key_note(said, &key, "is pinned");
+	key_note(said, key, "is pinned");
 	return RESULT_GOOD;
 }
 
 static enum result
-keys_change(struct show *w, struct store *s, const struct arg_list *add,
-    const struct arg_list *drop)
+keys_change(struct show *w, struct store *s, const struct key_words *k)
 {
 	enum result result = RESULT_GOOD;
 	struct state *st = &w->st;
@@ -370,10 +382,12 @@ keys_change(struct show *w, struct store *s, const struct arg_list *add,
 		    "--next-key of carnation publish)",
 		    w->path);
 	buf_init(&said, SHOW_MAX);
-	for (size_t i = 0; result == RESULT_GOOD && i < add->n; i++)
-		result = key_add(&st->ring, add->text[i], &said);
-	for (size_t i = 0; result == RESULT_GOOD && i < drop->n; i++)
-		result = key_drop(&st->ring, drop->text[i], &said);
+	for (size_t i = 0; result == RESULT_GOOD && i < k->add->n; i++)
+		result =
+		    key_add(&st->ring, k->add->text[i], &k->add_key[i], &said);
+	for (size_t i = 0; result == RESULT_GOOD && i < k->drop->n; i++)
+		result = key_drop(
+		    &st->ring, k->drop->text[i], k->drop_key[i], &said);
 	if (result == RESULT_GOOD && !state_write(s, st, &why)) {
 		log_error("%s", why.text);
 		result = RESULT_LOCAL;
@@ -418,12 +432,16 @@ verb_mirror_memory(const char *path, const struct arg_list *add,
     const struct arg_list *drop, bool show, bool as_json)
 {
 	struct show w = { .path = path };
+	struct key_words k = { .add = add, .drop = drop };
 	bool change = add->n > 0 || drop->n > 0;
 	struct store *s = NULL;
-	enum result result = memory_open(&w, change, &s);
+	/* Before root becomes the store's owner, who may not read them. */
+	enum result result = key_words_read(&k);
 
+	if (result == RESULT_GOOD)
+		result = memory_open(&w, change, &s);
 	if (result == RESULT_GOOD && change)
-		result = keys_change(&w, s, add, drop);
+		result = keys_change(&w, s, &k);
 	if (result == RESULT_GOOD && show)
 		result =
 		    show_look(&w, s) ? show_print(&w, as_json) : RESULT_LOCAL;

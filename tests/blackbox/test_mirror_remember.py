@@ -258,23 +258,28 @@ def owners(store):
     return {p.lstat().st_uid for p in [store, *store.rglob("*")]}
 
 
+def give_away(store):
+    """To somebody who can come to it."""
+    for p in [store, *store.rglob("*")]:
+        os.chown(p, NOBODY, pwd.getpwuid(NOBODY).pw_gid,
+                 follow_symlinks=False)
+    for p in store.parents:
+        if p.stat().st_uid == os.getuid() and str(p).startswith("/tmp/"):
+            p.chmod(0o755)
+
+
 @root_only
 def test_root_in_a_users_store(mirror, origin):
     """Runs as that user, whose next run can go on."""
-    uid, gid = NOBODY, pwd.getpwuid(NOBODY).pw_gid
-    for p in [mirror.store, *mirror.store.rglob("*")]:
-        os.chown(p, uid, gid, follow_symlinks=False)
-    for p in mirror.store.parents:
-        if p.stat().st_uid == os.getuid() and str(p).startswith("/tmp/"):
-            p.chmod(0o755)
+    give_away(mirror.store)
     origin.publish({**page(2), "new.txt": "new\n"})
     done = again(mirror)
     assert done.returncode == 0 and "serial 1 -> 2" in done.stdout, done
-    assert owners(mirror.store) == {uid}
+    assert owners(mirror.store) == {NOBODY}
     origin.publish(page(3))
     done = carnation("mirror", "--all", mirror.store.parent)
     assert done.returncode == 0 and "serial 2 -> 3" in done.stdout, done
-    assert owners(mirror.store) == {uid}
+    assert owners(mirror.store) == {NOBODY}
 
 
 @root_only
@@ -285,15 +290,21 @@ def test_root_in_a_users_copy(mirror, origin, verb):
     mirror.updated()
     (mirror.store / "lock").unlink()
     (mirror.store / "tmp").rmdir()
-    uid, gid = NOBODY, pwd.getpwuid(NOBODY).pw_gid
-    for p in [mirror.store, *mirror.store.rglob("*")]:
-        os.chown(p, uid, gid, follow_symlinks=False)
-    for p in mirror.store.parents:
-        if p.stat().st_uid == os.getuid() and str(p).startswith("/tmp/"):
-            p.chmod(0o755)
+    give_away(mirror.store)
     done = carnation(verb, mirror.store)
     assert done.returncode == 0, done
-    assert owners(mirror.store) == {uid}
+    assert owners(mirror.store) == {NOBODY}
+
+
+@root_only
+def test_root_brings_a_key_that_the_user_may_not_read(mirror, place):
+    public = Key.new("capsule-2").write(place)[0]
+    public.chmod(0o600)
+    give_away(mirror.store)
+    for words in (("--add-key", public), ("--drop-key", public)):
+        done = carnation("mirror", *words, mirror.store)
+        assert done.returncode == 0, done
+    assert owners(mirror.store) == {NOBODY}
 
 
 @root_only
