@@ -319,7 +319,7 @@ mirror_go(const struct mirror_work *w, struct mirror_found *f,
 	 * without them it could keep each run quiet. */
 	if (answer == ANSWER_NEWER &&
 	    (result == RESULT_GOOD || result == RESULT_LOCAL))
-		f->heard = true;
+		f->heard = clock_wall();
 	return result;
 }
 
@@ -361,8 +361,8 @@ mirror_note(const struct mirror_work *w, const struct mirror_found *f,
 	if (!out->switched)
 		(void)origin_return(w, &why);
 	st->tried = clock_wall();
-	if (f->heard)
-		st->heard = st->tried;
+	if (f->heard > st->heard)
+		st->heard = f->heard;
 	if (result == RESULT_GOOD)
 		st->checked = st->tried;
 	/* An update was remembered as soon as it was there. */

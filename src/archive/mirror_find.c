@@ -128,6 +128,8 @@ struct search {
 	const struct mirror_work *w;
 	struct mirror_found *out;
 	struct mirror_tally tally;
+	int64_t now;
+	int64_t heard; /* when the author was; 0: not known */
 	char origin[MANIFEST_ORIGIN_MAX]; /* known, or of the first manifest */
 	struct source *pending; /* has what we have; is that worth anything? */
 	/* The refusal that the run ends with when there is nothing better. */
@@ -261,6 +263,8 @@ search_judge(struct search *g, struct source *s, struct found *f,
 		return;
 	}
 	mirror_tally_add(&g->tally, answer, is_origin);
+	if (is_origin && answer >= ANSWER_SAME)
+		g->heard = g->now;
 	if (answer == ANSWER_SAME && !is_origin && g->pending == NULL)
 		g->pending = s;
 	if ((answer == ANSWER_SAME && g->out->from == NULL) ||
@@ -326,10 +330,17 @@ pending_settle(struct search *g)
 	if (s == NULL || g->tally.heard || fetcher_stopped(w->fetcher))
 		return;
 	buf_init(&text, TRACE_MAX);
-	g->tally.heard = fetcher_text(w->fetcher, s, MIRROR_TRACE, &text, &cut,
-			     &why) == FETCHER_DONE &&
-			 trace_parse(buf_view(&text), &trace) &&
-			 mirror_trace_counts(&trace, g->origin, w->state->host);
+	if (fetcher_text(w->fetcher, s, MIRROR_TRACE, &text, &cut, &why) ==
+		FETCHER_DONE &&
+	    trace_parse(buf_view(&text), &trace) &&
+	    mirror_trace_counts(&trace, g->origin, w->state->host)) {
+		/* Mirrors that ask each other, and nobody else, must not keep
+		 * each other from noticing. */
+		g->heard = trace.heard != 0 && trace.heard < g->now
+			       ? trace.heard
+			       : g->now;
+		g->tally.heard = g->heard > w->state->heard;
+	}
 	buf_fini(&text);
 }
 
@@ -359,6 +370,7 @@ mirror_find(const struct mirror_work *w, bool all, struct mirror_found *out,
 	struct search g = { .w = w,
 		.out = out,
 		.why = why,
+		.now = clock_wall(),
 		.tally = { .all = all || w->state->serial == 0 } };
 	enum mirror_answer answer;
 
@@ -377,7 +389,7 @@ mirror_find(const struct mirror_work *w, bool all, struct mirror_found *out,
 			source_ask(&g, s);
 	}
 	pending_settle(&g);
-	out->heard = g.tally.heard;
+	out->heard = g.heard;
 	out->serial = out->found.m.serial;
 	answer = g.conflict ? ANSWER_REFUSED : mirror_tally_end(&g.tally);
 	if (fetcher_stopped(w->fetcher)) {

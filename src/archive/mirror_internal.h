@@ -65,7 +65,8 @@ struct mirror_found {
 	struct found found;  /* of ANSWER_NEWER and ANSWER_SAME */
 	struct source *from; /* whose it was; of ANSWER_REFUSED too */
 	uint64_t serial;     /* its; 0: not known */
-	bool heard;
+	int64_t
+	    heard; /* when the author was, as this run knows; 0: it does not */
 };
 
 /* fetcher.trust: pins a certificate at first sight, warns of another one. arg is

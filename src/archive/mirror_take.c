@@ -281,7 +281,8 @@ has_moved_on(const struct mirror_work *w, struct mirror_found *f)
 	sources_revive(w->sources);
 	moved = mirror_find(w, true, &next, &why) == ANSWER_NEWER &&
 		next.found.m.serial > f->found.m.serial;
-	next.heard = next.heard || f->heard;
+	if (next.heard < f->heard)
+		next.heard = f->heard;
 	f->heard = next.heard;
 	found_fini(moved ? &f->found : &next.found);
 	if (moved)

@@ -104,6 +104,7 @@ struct trace {
 	uint64_t serial;
 	uint8_t manifest[DIGEST_SIZE];
 	int64_t created, synced, checked;
+	int64_t heard; /* last word of the origin, or as good as that */
 	char upstream[MANIFEST_ORIGIN_MAX];
 	char software[STATE_TEXT_MAX], contact[STATE_TEXT_MAX];
 	bool stale; /* refresh had passed, and the series is not final */

@@ -43,11 +43,16 @@ def third(mirror, origin, second):
     return mirror
 
 
+def when(days):
+    """So many days ago, as it is written."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                         time.gmtime(time.time() - days * DAY))
+
+
 def ago(mirror, days):
     """The author was last heard so many days ago."""
     state = mirror.store / "state"
-    then = time.strftime("%Y-%m-%dT%H:%M:%SZ",
-                         time.gmtime(time.time() - days * DAY))
+    then = when(days)
     text, n = re.subn(r"(?m)^heard: .*$", f"heard: {then}", state.read_text())
     assert n == 1
     state.write_text(text)
@@ -394,6 +399,30 @@ def test_kept_from_the_news(place, third, origin, second, key):
     origin.close()
     ago(third, 15)
     assert third.run("--host", "me.example").returncode == 5
+
+
+def test_another_mirror_has_not_heard_either(third, origin, second):
+    """What it heard long ago counts from then: mirrors that can ask only each
+    other notice that the author is gone."""
+    origin.close()
+    heard = ago(third, 20)
+    fields = {"origin": origin.url(), "serial": 3, "upstream": origin.url()}
+    second.serve(trace(origin.files, heard=heard, **fields))
+    assert third.run().returncode == 5
+    assert third.state()["heard"] == heard
+    later = when(15)
+    second.serve(trace(origin.files, heard=later, **fields))
+    assert third.run().returncode == 5
+    assert third.state()["heard"] == later
+    yesterday = when(1)
+    second.serve(trace(origin.files, heard=yesterday, **fields))
+    assert third.run().returncode == 0
+    assert third.state()["heard"] == yesterday
+    assert third.trace()["heard"] == yesterday
+    # a clock that is ahead is no word from the future
+    second.serve(trace(origin.files, heard=when(-400), **fields))
+    assert third.run().returncode == 0
+    assert yesterday < third.state()["heard"] < when(-1)
 
 
 # ------------------------------------------------------------ the end of a run

@@ -15,6 +15,7 @@ static const struct state full = {
 	.upstream = "gemini://other.example/",
 	.serial = 44, /* not the one that is served */
 	.checked = 1795341700,
+	.heard = 1795341690,
 	.synced = 1795341650,
 	.host = "mirror.example",
 	.contact = "Ann",
@@ -47,6 +48,7 @@ check_trace(const struct state *st, const struct manifest *m, int64_t now,
 	"created: 2026-11-22T10:00:00Z\n"                                      \
 	"synced: 2026-11-22T10:00:50Z\n"                                       \
 	"checked: 2026-11-22T10:01:40Z\n"                                      \
+	"heard: 2026-11-22T10:01:30Z\n"                                        \
 	"upstream: gemini://other.example/\n"                                  \
 	"software: carnation " CARNATION_VERSION "\n"                          \
 	"contact: Ann\n"
@@ -80,7 +82,7 @@ test_trace_is_read_back(void **state)
 	assert_true(t.serial == 43 && t.stale);
 	assert_true(digest_equal(t.manifest, served.digest));
 	assert_true(t.created == served.created && t.synced == full.synced &&
-		    t.checked == full.checked);
+		    t.checked == full.checked && t.heard == full.heard);
 	assert_string_equal(t.upstream, full.upstream);
 	assert_string_equal(t.software, "carnation " CARNATION_VERSION);
 	assert_string_equal(t.contact, "Ann");
