@@ -163,7 +163,7 @@ void verify_look(const struct store *s, struct verify_object *o);
 
 /* A host, a store: verify_copy's. */
 enum result verify_host(struct verify_work *w, const char *base);
-enum result verify_store(struct verify_work *w, const char *path);
+enum result verify_store(const struct verify_work *given, const char *path);
 
 /* Of a copy, whose manifest's text is in what comes of it. */
 enum result verify_open_copy(struct verify_work *w);

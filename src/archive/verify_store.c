@@ -134,7 +134,7 @@ object_compare(const void *a, const void *b)
 static struct verify_object *
 find_object(struct verify_work *w, size_t n, const uint8_t digest[DIGEST_SIZE])
 {
-	struct verify_object key;
+	struct verify_object key = { .looked = false };
 
 	memcpy(key.digest, digest, DIGEST_SIZE);
 	return n == 0
@@ -396,19 +396,20 @@ verify_opened(struct verify_work *w)
 }
 
 enum result
-verify_store(struct verify_work *w, const char *path)
+verify_store(const struct verify_work *given, const char *path)
 {
+	struct verify_work w = *given;
 	enum result result;
 	struct state st;
 
-	w->state = &st;
-	w->store = store_open(path, false, &w->out->why);
-	if (w->store == NULL)
+	w.state = &st;
+	w.store = store_open(path, false, &w.out->why);
+	if (w.store == NULL)
 		return RESULT_LOCAL;
-	buf_init(&w->wrong, VERIFY_WRONG_MAX);
-	result = verify_opened(w);
-	free(w->object);
-	buf_fini(&w->wrong);
-	store_close(&w->store);
+	buf_init(&w.wrong, VERIFY_WRONG_MAX);
+	result = verify_opened(&w);
+	free(w.object);
+	buf_fini(&w.wrong);
+	store_close(&w.store);
 	return result;
 }

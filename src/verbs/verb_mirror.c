@@ -156,15 +156,17 @@ stale_after_parse(const char *text)
 
 /* One run, and what is printed of it. */
 static enum result
-run_print(struct mirror_options *o, bool as_json, bool verbose, bool quiet)
+run_print(
+    const struct mirror_options *given, bool as_json, bool verbose, bool quiet)
 {
+	struct mirror_options o = *given;
 	struct progress progress = { 0 };
 	struct mirror_outcome out;
 
 	if (isatty(STDERR_FILENO) == 1)
-		o->progress = on_progress;
-	o->arg = &progress;
-	mirror_run(o, &out);
+		o.progress = on_progress;
+	o.arg = &progress;
+	mirror_run(&o, &out);
 	log_status("");
 	if (!quiet && !mirror_outcome_print(&out, as_json, verbose) &&
 	    out.result == RESULT_GOOD)
@@ -199,7 +201,7 @@ is_mirrors(const char *path)
 {
 	enum state_read read = STATE_UNREAD;
 	struct store *s;
-	struct state st;
+	struct state st = { 0 };
 	struct why why;
 
 	s = store_open(path, false, &why);
