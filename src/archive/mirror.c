@@ -361,6 +361,8 @@ mirror_note(const struct mirror_work *w, const struct mirror_found *f,
 	if (!out->switched)
 		(void)origin_return(w, &why);
 	st->tried = clock_wall();
+	if (st->heard > st->tried)
+		st->heard = st->tried; /* the clock was ahead then */
 	if (f->heard > st->heard)
 		st->heard = f->heard;
 	if (result == RESULT_GOOD)

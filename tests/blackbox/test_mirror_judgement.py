@@ -425,6 +425,14 @@ def test_another_mirror_has_not_heard_either(third, origin, second):
     assert yesterday < third.state()["heard"] < when(-1)
 
 
+def test_a_clock_that_was_ahead(mirror, origin):
+    """It keeps no run quiet until that time comes."""
+    ago(mirror, -400)
+    origin.close()
+    assert mirror.run().returncode == 1
+    assert mirror.state()["heard"] < when(-1)
+
+
 # ------------------------------------------------------------ the end of a run
 
 def test_a_deadline(mirror, origin):
