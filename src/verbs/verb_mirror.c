@@ -422,8 +422,8 @@ const struct verb verb_mirror = {
 		"STORE [OPTION]...",
 		"--all DIR [OPTION]...",
 		"--show [--json] STORE",
-		"[--add-key FILE|TEXT]... [--drop-key FILE|TEXT|NUMBER]... "
-		"STORE",
+		("[--add-key FILE|TEXT]... [--drop-key FILE|TEXT|NUMBER]... "
+		 "STORE"),
 		"--survey [--key FILE|TEXT]... [--proxy URL] STORE|URL",
 		NULL,
 	},

@@ -22,8 +22,8 @@ pruned_print(const struct store_release *r)
 	static const char *const kept[] = {
 		[STORE_IS_OLD] = "it was served long ago",
 		[STORE_IS_SERVED] = "it is being served",
-		[STORE_IS_RECENT] = "superseded less than 120 s ago, it "
-				    "may still be served",
+		[STORE_IS_RECENT] =
+		    "superseded less than 120 s ago, it may still be served",
 		[STORE_IS_HELD] = "in use",
 	};
 
