@@ -361,7 +361,6 @@ def test_reloads_under_load_lose_no_request(place):
         with Load(server, good, tuple(bodies), clients=2) as load:
             for n in range(times):
                 hup(server, seconds=30)
-            answers = load.answers
-        assert answers > times
+                wait_for(lambda: load.answers > n)
         assert server.log().count("carnation: reloaded: 2 workers") == times
         settle(server)
