@@ -340,7 +340,9 @@ def test_reloads_that_pile_up_all_end_in_one_configuration(place):
             (place / "capsule" / "index.gmi").write_text(f"# {n}\n")
             server.signal(1)
         server.wait_log(r"reloaded: ", since=since)
-        hup(server)
+        # Refused, the last one starts nothing, nor does one that still waits.
+        (place / "carnation.conf").write_text("nonsense\n")
+        hup(server, r"^carnation serve: error: .*reload refused: ")
         settle(server)
         assert server.ask("/").text == "# 19\n"
 
