@@ -29,7 +29,7 @@ key_first(struct keyring *k, enum keyring_standing standing)
 	return NULL;
 }
 
-/* Behind all others. False: there is no room. */
+/* Adds a key at the end. False: there is no room. */
 static bool
 key_add(struct keyring *k, const struct signify_key *key,
     enum keyring_standing standing)
@@ -67,7 +67,7 @@ key_say(struct buf *said, const struct signify_key *key, const char *what)
 		       buf_printf(said, " %s\n", what));
 }
 
-/* A key that was announced signs: nobody else does any more. */
+/* A key that was announced has signed: all others are retired. */
 static void
 others_retire(struct keyring *k, struct keyring_key *signer, struct buf *said)
 {

@@ -360,7 +360,7 @@ manifest_format(const struct manifest *m, struct buf *out)
 
 /* ------------------------------------------------------------ signature */
 
-/* Whose signature it is; NULL and why: nobody's that is known. */
+/* The key that made the signature. NULL and why: none of those in the ring. */
 static const struct keyring_key *
 signer_find(const struct keyring *ring,
     const uint8_t signature[SIGNIFY_SIGNATURE_SIZE], struct slice message,

@@ -20,24 +20,16 @@ bool
 mirror_remember(const struct mirror_work *w, const struct found *f,
     const struct source *from, struct why *why)
 {
-	const struct manifest *m = &f->m;
 	struct state *st = w->state;
 	struct slice rest, line;
 	struct buf said;
 
 	st->is_mirror = true;
-	memcpy(st->origin, m->origin, sizeof(st->origin));
 	if (from != NULL)
 		memcpy(st->upstream, from->base, sizeof(st->upstream));
-	st->serial = m->serial;
-	memcpy(st->manifest, m->digest, sizeof(st->manifest));
-	st->created = m->created;
-	st->refresh = m->refresh;
-	st->final = m->final;
-	st->tried = st->checked = st->heard = st->synced = clock_wall();
+	st->tried = clock_wall();
 	buf_init(&said, MIRROR_LINES_MAX);
-	keyring_accept(&st->ring, &f->signer.key,
-	    m->has_next_key ? &m->next_key : NULL, &said);
+	state_accept(st, &f->m, &f->signer.key, st->tried, &said);
 	for (rest = buf_view(&said); slice_line(&rest, &line);)
 		log_info("%.*s", SLICE_ARGS(line));
 	buf_fini(&said);

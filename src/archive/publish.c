@@ -451,21 +451,12 @@ publish_prepare(const struct publish_options *o, struct publish **out,
 static void
 state_turn(struct publish *p)
 {
-	const struct manifest *m = &p->plan.after;
 	struct state *st = &p->state;
 
-	keyring_accept(
-	    &st->ring, &p->signer, m->has_next_key ? &m->next_key : NULL, NULL);
 	st->is_mirror = false;
 	st->upstream[0] = st->url[0] = '\0';
-	memcpy(st->origin, m->origin, sizeof(st->origin));
 	memcpy(st->host, p->origin.host, sizeof(st->host));
-	st->serial = m->serial;
-	memcpy(st->manifest, m->digest, sizeof(st->manifest));
-	st->created = m->created;
-	st->refresh = m->refresh;
-	st->final = m->final;
-	st->checked = st->heard = st->synced = p->o->now;
+	state_accept(st, &p->plan.after, &p->signer, p->o->now, NULL);
 }
 
 static enum result

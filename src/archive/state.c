@@ -253,6 +253,21 @@ state_open_release(const struct store *s, const struct state *st,
 	return good;
 }
 
+void
+state_accept(struct state *st, const struct manifest *m,
+    const struct signify_key *signer, int64_t now, struct buf *said)
+{
+	memcpy(st->origin, m->origin, sizeof(st->origin));
+	st->serial = m->serial;
+	memcpy(st->manifest, m->digest, sizeof(st->manifest));
+	st->created = m->created;
+	st->refresh = m->refresh;
+	st->final = m->final;
+	st->checked = st->heard = st->synced = now;
+	keyring_accept(
+	    &st->ring, signer, m->has_next_key ? &m->next_key : NULL, said);
+}
+
 bool
 state_retracts(const struct state *st, uint64_t serial)
 {

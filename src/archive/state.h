@@ -83,6 +83,11 @@ bool state_write(struct store *s, const struct state *st, struct why *why);
 bool state_open_release(const struct store *s, const struct state *st,
     uint64_t serial, struct manifest *out, struct why *why);
 
+/* A manifest by that key is the store's latest, from now (seconds since 1970) on. Changes
+ * of keys go to said, a line each (may be NULL). */
+void state_accept(struct state *st, const struct manifest *m,
+    const struct signify_key *signer, int64_t now, struct buf *said);
+
 /* Whether a release is one that is to be removed. */
 bool state_retracts(const struct state *st, uint64_t serial);
 

@@ -157,10 +157,10 @@ repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
 {
 	struct download d = { .fetcher = f, .sources = sources, .store = s };
 	bool ok = download_plan(&d, m) || why_memory(why);
+	bool older = store_current(s) != m->serial;
 
-	for (size_t i = 0; i < d.n_missing; i++)
-		if (store_current(s) != m->serial)
-			d.missing[i].path = NULL;
+	for (size_t i = 0; older && i < d.n_missing; i++)
+		d.missing[i].path = NULL;
 	if (ok && f != NULL)
 		ok = download_run(&d, why);
 	*lacking += f != NULL ? d.failures : d.n_missing;
