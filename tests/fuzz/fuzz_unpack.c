@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/download.h"
+#include "support/seal.h"
 
 enum { MEMBER_MAX = 64 };
 
@@ -216,22 +217,6 @@ unpack(uint8_t have, size_t piece, struct slice archive)
 	clear();
 }
 
-static void
-mend(uint8_t *archive, size_t size)
-{
-	for (size_t i = 0; size - i >= USTAR_BLOCK; i += USTAR_BLOCK) {
-		struct ustar_header h;
-
-		memcpy(&h, archive + i, sizeof(h));
-		if (memcmp(h.magic, "ustar", sizeof(h.magic)) != 0)
-			continue;
-		snprintf(
-		    h.checksum, sizeof(h.checksum), "%06o", ustar_checksum(&h));
-		h.checksum[7] = ' ';
-		memcpy(archive + i, &h, sizeof(h));
-	}
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -244,7 +229,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (copy == NULL)
 		return 0;
 	memcpy(copy, data + 2, size - 2);
-	mend(copy, size - 2);
+	seal_archive(copy, size - 2);
 	unpack(data[0], (size_t)data[1] * 4 + 1, slice_of(copy, size - 2));
 	free(copy);
 	return 0;

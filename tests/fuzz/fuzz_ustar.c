@@ -2,11 +2,11 @@
 /* The input is a byte, and an archive that comes in pieces of so many; each
  * header's checksum is mended first, or none would ever pass. */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive/ustar.h"
+#include "support/seal.h"
 
 enum { HEARD_MAX = 4 << 20 };
 
@@ -110,22 +110,6 @@ check_again(struct ear *e)
 	forget(&again);
 }
 
-static void
-mend(uint8_t *archive, size_t size)
-{
-	for (size_t i = 0; size - i >= USTAR_BLOCK; i += USTAR_BLOCK) {
-		struct ustar_header h;
-
-		memcpy(&h, archive + i, sizeof(h));
-		if (memcmp(h.magic, "ustar", sizeof(h.magic)) != 0)
-			continue;
-		snprintf(
-		    h.checksum, sizeof(h.checksum), "%06o", ustar_checksum(&h));
-		h.checksum[7] = ' ';
-		memcpy(archive + i, &h, sizeof(h));
-	}
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -140,7 +124,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (copy == NULL)
 		return 0;
 	memcpy(copy, data + 1, size - 1);
-	mend(copy, size - 1);
+	seal_archive(copy, size - 1);
 	archive = slice_of(copy, size - 1);
 	ok = hear(archive, (size_t)data[0] + 1, &once);
 	/* The pieces do not matter. */
