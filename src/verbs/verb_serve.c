@@ -12,12 +12,15 @@
 #include "proto/hostname.h"
 #include "server/access.h"
 #include "server/parent.h"
+#include "tls/parts.h"
+#include "util/log.h"
 #include "util/version.h"
 #include "verbs/verbs.h"
 
 enum {
 	GEMINI_PORT = LISTEN_PORT_DEFAULT,
 	DISPLAY_SIZE = 4 * HOSTNAME_SIZE, /* of a name in its own letters */
+	PARTS_TEXT_MAX = 256,
 };
 
 /* ---------------------------------------------------------------- options */
@@ -270,6 +273,18 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 	print_cert(c);
 }
 
+/* Only when something is off: no one needs to know of it otherwise. */
+static void
+print_parts(void)
+{
+	uint8_t memory[PARTS_TEXT_MAX];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory));
+	if (!tls_parts_all() && tls_parts_put(&text))
+		fprintf(stderr, "  fast path    %s\n", buf_cstr(&text));
+}
+
 static void
 summary_print(void *arg, const struct site *site, const struct listeners *l)
 {
@@ -280,7 +295,21 @@ summary_print(void *arg, const struct site *site, const struct listeners *l)
 		fputs("  for          this machine only; --host NAME serves "
 		      "other machines, too\n",
 		    stderr);
+	print_parts();
 	fputs("  sandbox      none yet\n  stop         Ctrl-C\n", stderr);
+}
+
+static enum result
+server_run(const struct parent_source *source)
+{
+	struct why why;
+
+	if (!tls_parts_check(&why)) {
+		log_error("%s", why.text);
+		return RESULT_USAGE;
+	}
+	tls_parts_test();
+	return (enum result)parent_run(source);
 }
 
 static enum result
@@ -298,7 +327,7 @@ serve_run(void *job)
 		.certs_dir = o->certs_dir,
 		.arg = o,
 	};
-	result = o->dry_run ? check_run(o) : (enum result)parent_run(&source);
+	result = o->dry_run ? check_run(o) : server_run(&source);
 	free(o->certs_dir);
 	return result;
 }
