@@ -45,13 +45,13 @@ cflags   = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla \
            -Wundef -Wstrict-prototypes -Wmissing-prototypes \
            -fPIE -fstack-protector-strong -MMD -MP
 ldflags  = -pie -Wl,-z,relro,-z,now
-ldlibs   = -lssl -lcrypto -lmagic -lev -lconfig -lidn2 -lexpat
+ldlibs   = -lssl -lcrypto -lmagic -lev -lconfig -lidn2 -lexpat -lseccomp
 testlibs = -lcmocka
 
 # What must be there to compile, and the Debian package that brings it.
 headers     = openssl/ssl.h:libssl-dev magic.h:libmagic-dev ev.h:libev-dev \
               libconfig.h:libconfig-dev idn2.h:libidn2-dev \
-              expat.h:libexpat1-dev
+              expat.h:libexpat1-dev seccomp.h:libseccomp-dev
 testheaders = stdarg.h,stddef.h,stdint.h,setjmp.h,cmocka.h:libcmocka-dev
 
 # Warnings are errors only where WERROR=-Werror is given, as .ci/run does: a
