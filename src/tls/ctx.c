@@ -10,6 +10,7 @@
 
 #include "tls/digest.h"
 #include "tls/internal.h"
+#include "tls/library.h"
 #include "tls/tls_conn.h"
 
 /* AES-128 first: SHA-256 costs the key schedule less than SHA-384. */
@@ -138,6 +139,17 @@ sni_choose(SSL *ssl, int *alert, void *arg)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
+static SSL_CTX *
+server_new_ctx(void)
+{
+	OSSL_LIB_CTX *library = tls_library_server();
+
+	/* NULL would mean the default context, not a failure. */
+	if (library == NULL)
+		return NULL;
+	return SSL_CTX_new_ex(library, NULL, TLS_server_method());
+}
+
 /* A context without a certificate yet. All capsules' are made here, alike:
  * SSL_set_SSL_CTX() copies only some of the settings. */
 static SSL_CTX *
@@ -146,7 +158,7 @@ server_make_ctx(struct tls_server *s, struct why *why)
 	int minimum = s->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
 	const char *new = s->suites13 != NULL ? s->suites13 : suites13;
 	const char *old = s->suites12 != NULL ? s->suites12 : suites12;
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = server_new_ctx();
 
 	if (ctx == NULL) {
 		tls_explain(why, "cannot create a TLS context");
@@ -180,7 +192,7 @@ server_make_ctx(struct tls_server *s, struct why *why)
 static bool
 suite12_known(struct slice name)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = server_new_ctx();
 	char text[64];
 	bool known = false;
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls/library.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+
+/* A context with what OpenSSL itself brings. The provider stays loaded. */
+static OSSL_LIB_CTX *
+library_make(void)
+{
+	OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
+
+	if (made != NULL && OSSL_PROVIDER_load(made, "default") != NULL)
+		return made;
+	OSSL_LIB_CTX_free(made);
+	return NULL;
+}
+
+OSSL_LIB_CTX *
+tls_library_server(void)
+{
+	static OSSL_LIB_CTX *server;
+
+	if (server == NULL)
+		server = library_make();
+	return server;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* OpenSSL's library context for servers, apart from the default one, so that
+ * what is replaced in it cannot affect anything else: certificates and keys are
+ * read, and clients work, in the default context. Internal to this folder.
+ * Depends on OpenSSL. */
+#ifndef TLS_LIBRARY_H
+#define TLS_LIBRARY_H
+
+#include <openssl/types.h>
+
+/* The context of all servers of this process and of those it forks: made at the
+ * first call, never freed. NULL when OpenSSL fails (its queue has the
+ * reason). */
+OSSL_LIB_CTX *tls_library_server(void);
+
+#endif
