@@ -19,6 +19,11 @@ void *shared_new_sealed(size_t size, int *fd);
  * place and closes fd. 0, or -1 and errno. */
 int shared_read_only(void *memory, size_t size, int *fd);
 
+/* Harmless on NULL, and after shared_forget_all. */
 void shared_free(void *memory, size_t size, int *fd);
+
+/* In a child: unmaps all shared memory of this process, whoever made it: its
+ * addresses are invalid from then on. */
+void shared_forget_all(void);
 
 #endif

@@ -98,6 +98,42 @@ test_failures(void **state)
 	assert_int_equal(fd, -1);
 }
 
+/* What only one process needs is no other's business. */
+static int
+forget(volatile char *memory, int *fd)
+{
+	void *more = shared_new(SIZE);
+	void *here = (void *)(uintptr_t)memory;
+	unsigned char pages[SIZE / 4096 + 1];
+
+	(void)fd;
+	if (more == NULL || mincore(here, SIZE, pages) == -1)
+		return 1;
+	shared_forget_all();
+	if (mincore(here, SIZE, pages) != -1 || errno != ENOMEM ||
+	    mincore(more, SIZE, pages) != -1 || errno != ENOMEM)
+		return 2;
+	shared_free(here, SIZE, NULL);
+	return 0;
+}
+
+static void
+test_forget(void **state)
+{
+	int fd;
+	void *memory = shared_new(SIZE), *sealed = shared_new_sealed(SIZE, &fd);
+
+	(void)state;
+	assert_non_null(memory);
+	assert_non_null(sealed);
+	assert_int_equal(in_a_child(forget, memory, NULL), 0);
+	assert_int_equal(in_a_child(forget, sealed, NULL), 0);
+	memset(memory, 1, SIZE);
+	memset(sealed, 1, SIZE);
+	shared_free(memory, SIZE, NULL);
+	shared_free(sealed, SIZE, &fd);
+}
+
 int
 main(void)
 {
@@ -105,6 +141,7 @@ main(void)
 		cmocka_unit_test(test_all_may_write),
 		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_forget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
