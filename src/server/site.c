@@ -151,6 +151,7 @@ cert_load_pair(const struct host *h, const struct site_options *o,
 	case CERT_PAIR_FOUND:
 		ok = true;
 		break;
+	case CERT_PAIR_MISSING:
 	case CERT_PAIR_FAILED:
 		break;
 	}

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -11,9 +10,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "os/file.h"
 #include "tls/digest.h"
@@ -21,11 +18,9 @@
 #include "util/log.h"
 
 enum {
-	CERT_FILE_MAX = 256 * 1024, /* a PEM chain */
-	CERT_CHAIN_MAX = 16,        /* certificates after the leaf */
-	CERT_CN_MAX = 64,           /* RFC 5280, ub-common-name */
+	CERT_CHAIN_MAX = 16, /* certificates after the leaf */
+	CERT_CN_MAX = 64,    /* RFC 5280, ub-common-name */
 	CERT_SERIAL_BITS = 127,
-	CERT_PATH_MAX = 4096,
 };
 
 _Static_assert((int)CERT_DIGEST_SIZE == (int)DIGEST_SIZE, "both are SHA-256");
@@ -131,6 +126,23 @@ cert_free(struct cert **c)
 	sk_X509_pop_free((*c)->chain, X509_free);
 	free(*c);
 	*c = NULL;
+}
+
+struct cert *
+cert_copy(const struct cert *c)
+{
+	struct cert *copy = calloc(1, sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	copy->chain = c->chain == NULL ? NULL : X509_chain_up_ref(c->chain);
+	if (c->chain != NULL && copy->chain == NULL) {
+		free(copy);
+		return NULL;
+	}
+	X509_up_ref(c->leaf);
+	copy->leaf = c->leaf;
+	return copy;
 }
 
 bool
@@ -299,6 +311,23 @@ cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
 }
 
 void
+cert_chain_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
+{
+	uint8_t all[CERT_CHAIN_MAX + 1][CERT_DIGEST_SIZE];
+	int n = sk_X509_num(c->chain);
+
+	assert(n <= CERT_CHAIN_MAX);
+	cert_digest(c, all[0]);
+	for (int i = 0; i < n; i++) {
+		const struct cert one = { .leaf = sk_X509_value(c->chain, i) };
+
+		cert_digest(&one, all[i + 1]);
+	}
+	digest_sha256(
+	    slice_of(all, (size_t)(n < 0 ? 1 : n + 1) * CERT_DIGEST_SIZE), out);
+}
+
+void
 cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE])
 {
 	uint8_t *der = NULL;
@@ -451,135 +480,4 @@ fail:
 	cert_free(&c);
 	ERR_clear_error();
 	return NULL;
-}
-
-bool
-cert_paths(const char *dir, const char *host, struct buf *crt, struct buf *key)
-{
-	return buf_printf(crt, "%s/%s.crt", dir, host) &&
-	       buf_printf(key, "%s/%s.key", dir, host) &&
-	       buf_cstr(crt) != NULL && buf_cstr(key) != NULL;
-}
-
-static enum cert_pair
-pair_load(const char *crt, const char *key_path, struct cert **c,
-    struct sign_key **key, struct why *why)
-{
-	*c = cert_load(crt, why);
-	if (*c != NULL)
-		*key = sign_key_load(key_path, why);
-	if (*c != NULL && *key != NULL) {
-		if (cert_matches(*c, *key))
-			return CERT_PAIR_FOUND;
-		if (tls_chain_order(*c, *key, crt, "the capsule's", why))
-			why_set(why,
-			    "private key %s does not match certificate %s; "
-			    "restore the right one",
-			    key_path, crt);
-	}
-	cert_free(c);
-	sign_key_free(key);
-	return CERT_PAIR_FAILED;
-}
-
-/* The key first: with a certificate but no key, clients would trust a key that
- * nobody has. */
-static bool
-pair_write(const char *crt, const char *key_path, const struct cert *c,
-    const struct sign_key *key, struct why *why)
-{
-	struct buf pem;
-	bool done = false;
-
-	buf_init(&pem, CERT_FILE_MAX);
-	if (!sign_key_pem(key, &pem))
-		why_set(why, "OpenSSL cannot write the new key");
-	else if (!file_write(key_path, buf_view(&pem), 0600))
-		why_errno(why, key_path);
-	else
-		done = true;
-	OPENSSL_cleanse(pem.ptr, pem.len);
-	buf_reset(&pem);
-	if (done && !cert_pem(c, &pem)) {
-		why_set(why, "OpenSSL cannot write the new certificate");
-		done = false;
-	} else if (done && !file_write(crt, buf_view(&pem), 0644)) {
-		why_errno(why, crt);
-		done = false;
-	}
-	buf_fini(&pem);
-	return done;
-}
-
-static enum cert_pair
-pair_make(const char *crt, const char *key_path, const char *const *names,
-    size_t n_names, struct cert **c, struct sign_key **key, struct why *why)
-{
-	*key = sign_key_generate();
-	if (*key != NULL)
-		*c = cert_make(*key, names, n_names);
-	if (*c == NULL)
-		tls_explain(why, "no certificate for %s", names[0]);
-	else if (pair_write(crt, key_path, *c, *key, why))
-		return CERT_PAIR_MADE;
-	cert_free(c);
-	sign_key_free(key);
-	return CERT_PAIR_FAILED;
-}
-
-/* A dangling link counts as existing: the write would follow it. */
-static bool
-file_exists(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 || errno != ENOENT;
-}
-
-static enum cert_pair
-pair_settle(const char *crt, const char *key_path, const char *const *names,
-    size_t n_names, struct cert **c, struct sign_key **key, struct why *why)
-{
-	bool has_crt = file_exists(crt);
-	bool has_key = file_exists(key_path);
-
-	if (has_crt && has_key)
-		return pair_load(crt, key_path, c, key, why);
-	if (!has_crt && !has_key)
-		return pair_make(crt, key_path, names, n_names, c, key, why);
-	why_set(why,
-	    "%s exists, but %s is missing: restore it from a copy, or move the "
-	    "first away to have a new pair made (clients will then warn their "
-	    "users)",
-	    has_crt ? crt : key_path, has_crt ? key_path : crt);
-	return CERT_PAIR_FAILED;
-}
-
-enum cert_pair
-cert_pair(const char *dir, const char *const *names, size_t n_names,
-    struct cert **c, struct sign_key **key, struct why *why)
-{
-	enum cert_pair result = CERT_PAIR_FAILED;
-	struct buf crt, key_path;
-	int lock;
-
-	*c = NULL;
-	*key = NULL;
-	/* Other processes that look for a pair here wait until it is closed. */
-	lock = file_lock_dir(dir, 0700);
-	if (lock == -1) {
-		why_errno(why, dir);
-		return CERT_PAIR_FAILED;
-	}
-	buf_init(&crt, CERT_PATH_MAX);
-	buf_init(&key_path, CERT_PATH_MAX);
-	if (cert_paths(dir, names[0], &crt, &key_path))
-		result = pair_settle(buf_cstr(&crt), buf_cstr(&key_path), names,
-		    n_names, c, key, why);
-	else
-		why_set(why, "%s: %s", dir, strerror(ENAMETOOLONG));
-	buf_fini(&crt);
-	buf_fini(&key_path);
-	close(lock);
-	return result;
 }

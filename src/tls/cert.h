@@ -24,6 +24,9 @@ struct cert;
 struct cert *cert_load(const char *path, struct why *why);
 void cert_free(struct cert **c);
 
+/* The same once more, for another owner; NULL: out of memory. */
+struct cert *cert_copy(const struct cert *c);
+
 /* Self-signed by key: CN = names[0], SAN = all names (canonical A-labels as DNS
  * entries, addresses as iPAddress entries: RFC 5280, 4.2.1.6), CA:FALSE,
  * serial random and positive, SHA-256, 2020-01-01 to 2099-12-31. */
@@ -59,6 +62,9 @@ int64_t cert_not_after(const struct cert *c);
 void cert_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
 void cert_spki_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
 
+/* SHA-256 of the digests of the whole chain. */
+void cert_chain_digest(const struct cert *c, uint8_t out[CERT_DIGEST_SIZE]);
+
 /* Both digests, each named and on its own line, for comparison with the output
  * of another program: "certificate  SHA256 AB:CD:...". Each line begins with
  * indent, the last has no line feed. */
@@ -77,7 +83,8 @@ cert_paths(const char *dir, const char *host, struct buf *crt, struct buf *key);
 enum cert_pair {
 	CERT_PAIR_FOUND,
 	CERT_PAIR_MADE,
-	CERT_PAIR_FAILED, /* see why; a half pair is never completed */
+	CERT_PAIR_MISSING, /* cert_pair_find's: neither file exists */
+	CERT_PAIR_FAILED,  /* see why; a half pair is never completed */
 };
 
 /* Loads the pair of files named after names[0], or creates it when neither
@@ -85,5 +92,10 @@ enum cert_pair {
  * existing pair is never touched. */
 enum cert_pair cert_pair(const char *dir, const char *const *names,
     size_t n_names, struct cert **c, struct sign_key **key, struct why *why);
+
+/* The certificate of such a pair, for who must not read its key: whether that
+ * fits is not known then. Makes nothing but the directory. */
+enum cert_pair cert_pair_find(
+    const char *dir, const char *name, struct cert **c, struct why *why);
 
 #endif

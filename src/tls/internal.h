@@ -10,6 +10,8 @@
 #include "tls/ctx.h"
 #include "util/why.h"
 
+enum { CERT_FILE_MAX = 256 * 1024 }; /* a PEM chain */
+
 struct cert {
 	X509 *leaf;
 	STACK_OF(X509) * chain; /* what follows the leaf; may be NULL */

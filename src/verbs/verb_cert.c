@@ -87,6 +87,7 @@ pair_create(const char *dir, const char *const *names, size_t n)
 			  "(see carnation cert renew)",
 		    dir, names[0]);
 		break;
+	case CERT_PAIR_MISSING:
 	case CERT_PAIR_FAILED:
 		log_error("%s", why.text);
 		break;

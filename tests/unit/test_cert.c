@@ -246,6 +246,29 @@ pair(const char *where, const char *const *names, size_t n, enum cert_pair want,
 	return digest;
 }
 
+/* What cert_pair_find says of the pair of name. */
+static enum cert_pair
+find(const char *where, const char *name, struct why *why)
+{
+	struct cert *c, *copy;
+	enum cert_pair found;
+	uint8_t a[CERT_DIGEST_SIZE], b[CERT_DIGEST_SIZE];
+
+	why_clear(why);
+	found = cert_pair_find(where, name, &c, why);
+	assert_int_equal(c != NULL, found == CERT_PAIR_FOUND);
+	assert_int_equal(why->text[0] != '\0', found == CERT_PAIR_FAILED);
+	if (c == NULL)
+		return found;
+	cert_chain_digest(c, a);
+	copy = cert_copy(c);
+	cert_free(&c);
+	cert_chain_digest(copy, b);
+	assert_memory_equal(a, b, sizeof(a));
+	cert_free(&copy);
+	return found;
+}
+
 static mode_t
 mode_of(const char *path)
 {
@@ -269,6 +292,7 @@ test_pair(void **state)
 	snprintf(key, sizeof(key), "%s/a.test.key", where);
 	snprintf(saved, sizeof(saved), "%s/saved", where);
 	umask(0);
+	assert_int_equal(find(where, "a.test", &why), CERT_PAIR_MISSING);
 	memcpy(
 	    first, pair(where, names, 2, CERT_PAIR_MADE, &why), sizeof(first));
 	assert_int_equal(mode_of(where), 0700);
@@ -281,6 +305,8 @@ test_pair(void **state)
 	/* A half pair is never completed. */
 	assert_int_equal(rename(key, saved), 0);
 	pair(where, names, 2, CERT_PAIR_FAILED, &why);
+	assert_non_null(strstr(why.text, "a.test.key is missing"));
+	assert_int_equal(find(where, "a.test", &why), CERT_PAIR_FAILED);
 	assert_non_null(strstr(why.text, "a.test.key is missing"));
 	assert_int_equal(access(key, F_OK), -1);
 	assert_int_equal(rename(saved, key), 0);
@@ -295,6 +321,8 @@ test_pair(void **state)
 	assert_int_equal(rename(saved, crt), 0);
 	pair(where, names, 2, CERT_PAIR_FAILED, &why);
 	assert_non_null(strstr(why.text, "does not match certificate"));
+	/* Of the key this one knows nothing. */
+	assert_int_equal(find(where, "a.test", &why), CERT_PAIR_FOUND);
 
 	pair("/proc/certs", names, 1, CERT_PAIR_FAILED, &why);
 	pair("/dev/null", names, 1, CERT_PAIR_FAILED, &why);
