@@ -95,6 +95,12 @@ mime_new(const struct conf *conf, struct report *r)
 	return m;
 }
 
+const char *
+mime_database(void)
+{
+	return magic_getpath(NULL, 0);
+}
+
 void
 mime_free(struct mime **m)
 {

@@ -31,6 +31,10 @@ struct slice mime_by_name(const struct mime *m, const char *path);
 struct slice
 mime_type(struct mime *m, const char *path, int fd, const struct stat *st);
 
+/* The files of libmagic's database, without their ".mgc", separated by colons.
+ * Borrowed; valid until the next call. */
+const char *mime_database(void);
+
 /* Version of libmagic, as 544 for 5.44. */
 int mime_library(void);
 

@@ -9,6 +9,7 @@
 #include "os/file.h"
 #include "os/listen.h"
 #include "util/log.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum { FEED_PATH_MAX = 8192, FEED_MODE = 0644 };
@@ -70,6 +71,16 @@ origin_find(struct feed_job *j, const struct feed_origin **origin)
 	return true;
 }
 
+/* The configuration has been read, and its roots are open. */
+static bool
+sandbox_begin(const struct verb_capsule *c)
+{
+	struct verb_sandbox s = { 0 };
+
+	verb_sandbox_write(&s, c->host->conf->root.text);
+	return verb_sandbox_enter(&s, SANDBOX_AUTHOR);
+}
+
 /* Both texts, before any file is touched. */
 static bool
 texts_make(struct feed_job *j)
@@ -81,6 +92,7 @@ texts_make(struct feed_job *j)
 	bool ok;
 
 	if (!verb_capsule_open(&j->capsule, j->file, j->dir, &j->report) ||
+	    !sandbox_begin(&j->capsule) ||
 	    !host_read_content(j->capsule.hosts, j->capsule.host, &j->report))
 		return false;
 	h = j->capsule.host;

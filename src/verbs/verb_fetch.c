@@ -14,201 +14,22 @@
 #include <unistd.h>
 
 #include "client/tofu.h"
+#include "os/file.h"
 #include "proto/response.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "verbs/fetch_output.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
 	FETCH_MAX_GIB = 1,
 	FETCH_NOTES_MAX = 16 * 1024,
+	KNOWN_HOSTS_DIR_MODE = 0700,
 	FETCH_CLASSES = 10, /* codes of one class; their first is the status */
-	OUTPUT_CHUNK = 4096,
-	OUTPUT_PROGRESS_MS = 200,
-	OUTPUT_MODE = 0666,
 };
-
-/* ---------------------------------------------------- where the body goes */
-
-struct output {
-	const char *file; /* NULL: stdout */
-	char *temporary;  /* "FILE.part.XXXXXX", until all is there; NULL for a
-			   * device or a pipe */
-	int fd;
-	bool terminal; /* stdout is one */
-	bool progress; /* stderr is one, and stdout is not in use */
-	struct screen screen;
-	uint64_t bytes;
-	uint64_t shown_ms; /* 0: no progress stands on the terminal */
-	bool in_line;      /* the terminal's last line has no end yet */
-};
-
-/* What is on the terminal, progress or half a line, must not stand before a
- * message. */
-static void
-output_end_line(struct output *o)
-{
-	if (o->progress && o->shown_ms != 0)
-		fputs("\r\x1b[K", stderr);
-	o->shown_ms = 0;
-	if (o->terminal && o->in_line)
-		fd_write_all(o->fd, SLICE("\n"));
-	o->in_line = false;
-}
-
-static bool
-output_failed(struct output *o)
-{
-	int error = errno;
-
-	output_end_line(o);
-	log_error(
-	    "%s: %s", o->file != NULL ? o->file : "stdout", strerror(error));
-	return false;
-}
-
-/* As open(2) would have made it. */
-static bool
-file_set_mode(int fd)
-{
-	mode_t mask = umask(0);
-
-	(void)umask(mask);
-	return fchmod(fd, OUTPUT_MODE & ~mask) == 0;
-}
-
-/* A name of our own: two runs do not share it, and nobody can have put a link
- * there. */
-static int
-temporary_open(struct output *o)
-{
-	int fd;
-
-	if (asprintf(&o->temporary, "%s.part.XXXXXX", o->file) == -1) {
-		o->temporary = NULL;
-		return -1;
-	}
-	fd = mkostemp(o->temporary, O_CLOEXEC);
-	if (fd == -1 || file_set_mode(fd))
-		return fd;
-	(void)close(fd);
-	(void)unlink(o->temporary);
-	return -1;
-}
-
-static bool
-output_open(struct output *o, const char *file)
-{
-	struct stat st;
-
-	*o = (struct output){ .file = file, .fd = STDOUT_FILENO };
-	if (file == NULL) {
-		o->terminal = isatty(STDOUT_FILENO) == 1;
-		return true;
-	}
-	o->progress = isatty(STDERR_FILENO) == 1;
-	/* A device or a pipe is written to, never renamed over. */
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
-		o->fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	else
-		o->fd = temporary_open(o);
-	return o->fd != -1 || output_failed(o);
-}
-
-static bool
-output_put(struct output *o, struct slice bytes)
-{
-	return fd_write_all(o->fd, bytes) || output_failed(o);
-}
-
-static void
-output_show_progress(struct output *o)
-{
-	uint64_t now = clock_ms();
-
-	if (!o->progress || now - o->shown_ms < OUTPUT_PROGRESS_MS)
-		return;
-	o->shown_ms = now;
-	fprintf(stderr, "\r%s: %.1f MiB ", o->file,
-	    (double)o->bytes / (1024 * 1024));
-}
-
-static bool
-screen_write(struct output *o, struct slice bytes)
-{
-	uint8_t memory[SCREEN_GROWTH * (OUTPUT_CHUNK + sizeof(o->screen.kept))];
-	struct buf out;
-
-	while (bytes.len > 0) {
-		size_t n = bytes.len < OUTPUT_CHUNK ? bytes.len : OUTPUT_CHUNK;
-
-		buf_wrap(&out, memory, sizeof(memory));
-		if (!screen_put(&o->screen, slice_head(bytes, n), &out) ||
-		    !output_put(o, buf_view(&out)))
-			return false;
-		bytes = slice_skip(bytes, n);
-	}
-	return true;
-}
-
-static bool
-output_write(struct output *o, struct slice bytes)
-{
-	o->bytes += bytes.len;
-	o->in_line = bytes.ptr[bytes.len - 1] != '\n';
-	output_show_progress(o);
-	return o->terminal ? screen_write(o, bytes) : output_put(o, bytes);
-}
-
-/* Under FILE.part, whatever lies there; a link there is replaced, not followed. */
-static void
-part_keep(const struct output *o)
-{
-	const char *kept = o->temporary;
-	char *part;
-
-	if (asprintf(&part, "%s.part", o->file) == -1)
-		part = NULL;
-	if (part != NULL && rename(o->temporary, part) == 0)
-		kept = part;
-	log_info("what was received is kept as %s", kept);
-	free(part);
-}
-
-static bool
-file_close(struct output *o, bool whole)
-{
-	bool done = true;
-
-	output_end_line(o);
-	if (o->fd != -1 && close(o->fd) == -1)
-		done = output_failed(o);
-	if (o->fd != -1 && o->temporary != NULL) {
-		if (done && whole && rename(o->temporary, o->file) == -1)
-			done = output_failed(o);
-		if (!(done && whole))
-			part_keep(o);
-	}
-	free(o->temporary);
-	o->temporary = NULL;
-	return done;
-}
-
-static bool
-output_close(struct output *o, bool whole)
-{
-	uint8_t memory[SCREEN_GROWTH * sizeof(o->screen.kept)];
-	struct buf out;
-
-	if (o->file != NULL)
-		return file_close(o, whole);
-	if (!o->terminal)
-		return true;
-	buf_wrap(&out, memory, sizeof(memory));
-	return screen_end(&o->screen, &out) && output_put(o, buf_view(&out));
-}
 
 /* ------------------------------------------------------------ the requests */
 
@@ -224,7 +45,7 @@ struct fetch_job {
 	struct tls_client *shown; /* the client certificate, or NULL */
 	struct target first;
 	struct target target;
-	struct output out;
+	struct fetch_output out;
 	int status;
 	bool too_large;
 	uint8_t meta[RESPONSE_META_MAX];
@@ -287,7 +108,7 @@ on_header(void *arg, int status, struct slice meta)
 	}
 	if (success && meta.len == 0)
 		log_warn("the server sends no type; text/gemini is assumed");
-	return !success || output_open(&j->out, j->file);
+	return !success || fetch_output_open(&j->out, j->file);
 }
 
 static bool
@@ -299,7 +120,7 @@ on_body(void *arg, struct slice bytes)
 	j->too_large = bytes.len > room;
 	if (j->too_large)
 		bytes = slice_head(bytes, (size_t)room);
-	return (bytes.len == 0 || output_write(&j->out, bytes)) &&
+	return (bytes.len == 0 || fetch_output_write(&j->out, bytes)) &&
 	       !j->too_large;
 }
 
@@ -361,7 +182,7 @@ failure_report(
 
 	if (result == FETCH_DONE)
 		return;
-	output_end_line(&j->out);
+	fetch_output_end_line(&j->out);
 	if (result == FETCH_FAILED)
 		log_error("%s", why->text);
 	else if (result == FETCH_CUT)
@@ -391,7 +212,7 @@ request_once(struct fetch_job *j)
 	struct why why;
 
 	j->status = 0;
-	j->out = (struct output){ 0 };
+	j->out = (struct fetch_output){ 0 };
 	signals_catch(before);
 	result = fetch(
 	    &j->target, tls_choose(j), (unsigned)j->timeout_s, &handler, &why);
@@ -399,7 +220,7 @@ request_once(struct fetch_job *j)
 	    result == FETCH_DONE || (result == FETCH_CUT && j->allow_truncated);
 	failure_report(j, result, &why);
 	if (j->status / FETCH_CLASSES == 2)
-		closed = output_close(&j->out, whole);
+		closed = fetch_output_close(&j->out, whole);
 	signals_restore(before);
 	return closed && result == FETCH_DONE;
 }
@@ -544,6 +365,34 @@ shown_load(struct fetch_job *j, struct why *why)
 	return j->shown != NULL;
 }
 
+/* The directory is made when it is missing, as it would be for the first host: then
+ * nothing around it has to be writable. */
+static void
+known_hosts_add(struct verb_sandbox *s, const char *file)
+{
+	const char *slash = file == NULL ? NULL : strrchr(file, '/');
+	char *dir;
+
+	if (slash != NULL && slash != file) {
+		dir = strndup(file, (size_t)(slash - file));
+		if (dir != NULL)
+			(void)file_make_dirs(dir, KNOWN_HOSTS_DIR_MODE);
+		free(dir);
+	}
+	verb_sandbox_output(s, file, true);
+}
+
+/* The client's certificate and key have been read. */
+static bool
+sandbox_begin(const struct fetch_job *j)
+{
+	struct verb_sandbox s = { 0 };
+
+	known_hosts_add(&s, j->known_hosts);
+	verb_sandbox_output(&s, j->file, false);
+	return verb_sandbox_enter(&s, SANDBOX_CLIENT);
+}
+
 static enum result
 fetch_start(struct fetch_job *j)
 {
@@ -552,10 +401,10 @@ fetch_start(struct fetch_job *j)
 
 	j->target = j->first;
 	j->tls = tls_client_new(NULL, NULL, &why);
-	if (j->tls != NULL && shown_load(j, &why))
-		result = fetch_follow(j);
-	else
+	if (j->tls == NULL || !shown_load(j, &why))
 		log_error("%s", why.text);
+	else if (sandbox_begin(j))
+		result = fetch_follow(j);
 	tls_client_free(&j->tls);
 	tls_client_free(&j->shown);
 	return result;

@@ -10,6 +10,7 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -146,6 +147,20 @@ privs_become_workers(
 	return false;
 }
 
+/* Roots and libmagic's database are open. Links lead to other capsules of the
+ * configuration too. */
+static bool
+sandbox_begin(const struct hosts *hosts)
+{
+	struct verb_sandbox s = { 0 };
+
+	for (size_t i = 0; i < hosts->n; i++) {
+		verb_sandbox_read_fd(&s, hosts->host[i].root);
+		verb_sandbox_read_fd(&s, hosts->host[i].store);
+	}
+	return verb_sandbox_enter(&s, SANDBOX_READER);
+}
+
 static bool
 lint_dir(const struct lint_job *j, struct lint *lint, struct verb_capsule *c,
     struct report *r)
@@ -156,11 +171,15 @@ lint_dir(const struct lint_job *j, struct lint *lint, struct verb_capsule *c,
 	if (!verb_capsule_open(c, j->file, j->dir, r) ||
 	    !privs_become_workers(c->conf, c->host, r))
 		return false;
-	/* The mistakes of capsule.conf are among the findings. */
-	hosts_salvage_content(c->hosts);
 	mime = mime_new(c->conf, r);
 	if (mime == NULL)
 		return false;
+	if (!sandbox_begin(c->hosts)) {
+		mime_free(&mime);
+		return false;
+	}
+	/* The mistakes of capsule.conf are among the findings. */
+	hosts_salvage_content(c->hosts);
 	ok = lint_run(lint, c->hosts, c->host, mime);
 	if (!ok)
 		report_add(r, REPORT_ERROR, NULL, 0, "%s: %s", j->dir,

@@ -13,11 +13,13 @@
 
 #include "archive/fetcher.h"
 #include "archive/mirror.h"
+#include "archive/store.h"
 #include "archive/survey.h"
 #include "client/socks.h"
 #include "os/privs.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -184,10 +186,24 @@ verb_mirror_again(const char *store, bool quiet)
 	return run_print(&o, false, false, quiet);
 }
 
+/* A store that is new is made first, as the run would: so that nothing around it has to
+ * be writable. What is wrong with it, the run says. */
+static bool
+sandbox_begin(const struct mirror_options *o)
+{
+	struct store *s = NULL;
+	struct why why;
+
+	if (o->key != NULL)
+		s = store_open(o->store, true, &why);
+	store_close(&s);
+	return verb_sandbox_store(o->store, true, SANDBOX_CLIENT);
+}
+
 static enum result
 mirror(struct mirror_job *j, bool verbose)
 {
-	return verb_store_become(j->options.store)
+	return verb_store_become(j->options.store) && sandbox_begin(&j->options)
 		   ? run_print(&j->options, j->json, verbose, false)
 		   : RESULT_LOCAL;
 }
@@ -234,10 +250,11 @@ store_fork(struct mirror_job *j, const char *path)
 		enum result result = RESULT_GOOD;
 
 		j->options.store = path;
-		if (!verb_store_become(path) || !privs_die_with(parent))
+		if (!verb_store_become(path) || !privs_die_with(parent) ||
+		    !verb_sandbox_store(path, true, SANDBOX_CLIENT))
 			result = RESULT_LOCAL;
 		else if (is_mirrors(path))
-			result = mirror(j, true);
+			result = run_print(&j->options, j->json, true, false);
 		_exit(verb_flush() ? (int)result : (int)RESULT_FAILED);
 	}
 	if (child == -1)
@@ -290,6 +307,15 @@ mirror_all(struct mirror_job *j)
 
 /* ------------------------------------------------------------- surveys */
 
+static bool
+sandbox_begin_survey(const char *store)
+{
+	struct verb_sandbox s = { 0 };
+
+	verb_sandbox_read(&s, store);
+	return verb_sandbox_enter(&s, SANDBOX_CLIENT);
+}
+
 static enum result
 survey(struct mirror_job *j)
 {
@@ -306,6 +332,8 @@ survey(struct mirror_job *j)
 	if (o.url != NULL && o.n_keys == 0)
 		return verb_misused(
 		    "a survey of a URL needs the author's --key");
+	if (!sandbox_begin_survey(o.store))
+		return RESULT_LOCAL;
 	why_clear(&why);
 	buf_init(&page, SURVEY_PAGE_MAX);
 	result = survey_run(&o, &page, &why);

@@ -16,6 +16,7 @@
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -413,8 +414,10 @@ memory_open(struct show *w, bool change, struct store **s)
 
 		if (result != RESULT_GOOD)
 			return result;
-	} else {
+	} else if (verb_sandbox_store(w->path, false, SANDBOX_READER)) {
 		*s = store_open(w->path, false, &why);
+	} else {
+		return RESULT_LOCAL;
 	}
 	if (*s != NULL)
 		read = state_read(*s, &w->st, &why);

@@ -13,16 +13,14 @@
 #include "capsule/lint.h"
 #include "os/file.h"
 #include "util/clock.h"
-#include "util/json.h"
 #include "util/log.h"
+#include "verbs/verb_publish.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
 	LIST_MODE = 0644,
-	LINES_MAX = 40, /* of changes, for people */
 	LOSSES_MAX = 20,
-	PATH_TEXT_MAX = 8 * 1024, /* a path, escaped */
-	PUBLISH_JSON_MAX = 256 << 20,
 };
 
 struct publish_job {
@@ -280,115 +278,7 @@ files_read(struct publish_job *j, struct why *why)
 	return result;
 }
 
-/* ----------------------------------------------------------------- output */
-
-static void
-change_print(void *lines, enum change change, const char *path)
-{
-	uint8_t memory[PATH_TEXT_MAX];
-	struct buf text;
-
-	if (++*(uint64_t *)lines > LINES_MAX)
-		return;
-	buf_wrap(&text, memory, sizeof(memory) - 1);
-	if (log_escape(&text, slice_str(path)))
-		printf("%-8s %s\n", change_text(change), buf_cstr(&text));
-}
-
-static void
-changes_print(const struct publish_plan *plan)
-{
-	uint64_t lines = 0;
-
-	changes_between(&plan->before, &plan->after, change_print, &lines);
-	if (lines > LINES_MAX)
-		printf("... and %" PRIu64 " more\n", lines - LINES_MAX);
-	for (size_t i = 0; i < plan->n_retracted; i++)
-		printf("removed  release %" PRIu64 "\n", plan->retracted[i]);
-}
-
-static void
-end_print(const struct publish_plan *plan, const char *end)
-{
-	const struct changes *c = &plan->changes;
-
-	printf("publish: %.*s: serial ",
-	    SLICE_ARGS(manifest_place(plan->after.origin)));
-	if (plan->before.serial != 0)
-		printf("%" PRIu64 " -> ", plan->before.serial);
-	printf("%" PRIu64 ": ", plan->after.serial);
-	if (changes_none(c))
-		printf("nothing changed, ");
-	if (c->added > 0)
-		printf("%" PRIu64 " added, ", c->added);
-	if (c->changed > 0)
-		printf("%" PRIu64 " changed, ", c->changed);
-	if (c->gone > 0)
-		printf("%" PRIu64 " gone, ", c->gone);
-	printf("%" PRIu64 " kept; %s\n", c->kept, end);
-}
-
-/* The paths of one kind of change. */
-struct listing_of {
-	enum change wanted;
-	struct json *out;
-};
-
-static void
-change_list(void *arg, enum change change, const char *path)
-{
-	struct listing_of *l = arg;
-
-	if (change == l->wanted)
-		json_text(l->out, NULL, path);
-}
-
-static void
-changes_put(
-    const struct publish_plan *plan, enum change wanted, struct json *out)
-{
-	struct listing_of l = { wanted, out };
-
-	json_list(out, change_text(wanted));
-	changes_between(&plan->before, &plan->after, change_list, &l);
-	json_end(out);
-}
-
-static bool
-plan_print_json(const struct publish_plan *plan)
-{
-	const struct manifest *m = &plan->after;
-	struct buf text;
-	struct json out = { .out = &text };
-	bool ok;
-
-	buf_init(&text, PUBLISH_JSON_MAX);
-	json_object(&out, NULL);
-	json_text(&out, "origin", m->origin);
-	json_number(&out, "serial", m->serial);
-	if (plan->before.serial != 0)
-		json_number(&out, "previous", plan->before.serial);
-	else
-		json_null(&out, "previous");
-	json_bool(&out, "published", plan->published);
-	json_bool(&out, "final", m->final);
-	json_number(&out, "files", m->files);
-	json_number(&out, "bytes", m->bytes);
-	changes_put(plan, CHANGE_ADDED, &out);
-	changes_put(plan, CHANGE_CHANGED, &out);
-	changes_put(plan, CHANGE_GONE, &out);
-	json_number(&out, "kept", plan->changes.kept);
-	json_list(&out, "retracted");
-	for (size_t i = 0; i < plan->n_retracted; i++)
-		json_number(&out, NULL, plan->retracted[i]);
-	json_end(&out);
-	json_number(&out, "left_out", plan->left_out);
-	json_number(&out, "lint_warnings", plan->lint_warnings);
-	json_end(&out);
-	ok = verb_print(&text);
-	buf_fini(&text);
-	return ok;
-}
+/* ---------------------------------------------------- what would be lost */
 
 /* Whether readers lose anything for good. */
 static bool
@@ -474,10 +364,10 @@ plan_carry_out(const struct publish_job *j, struct publish *p,
 	report_flush(r);
 	if (result != RESULT_GOOD && !plan->published)
 		return result;
-	if (j->json && !plan_print_json(plan))
+	if (j->json && !publish_print_json(plan))
 		result = RESULT_FAILED;
 	if (!j->json && !j->to_stdout)
-		end_print(
+		publish_print_end(
 		    plan, plan->published ? "published" : "not published");
 	(void)verb_flush();
 	clock_span(STORE_SUPERSEDED_S, span);
@@ -502,10 +392,27 @@ plan_commit(const struct publish_job *j, struct publish *p,
 		log_warn("this key retires the earlier ones: mirrors will "
 			 "refuse what those sign from now on");
 	if (!j->json && !j->to_stdout)
-		changes_print(plan);
+		publish_print_changes(plan);
 	return plan_agreed(plan, j->yes || j->o.look_only)
 		   ? plan_carry_out(j, p, plan, r)
 		   : RESULT_FAILED;
+}
+
+/* Keys and the signed list have been read. */
+static bool
+sandbox_begin(const struct publish_job *j)
+{
+	struct verb_sandbox s = { 0 };
+
+	verb_sandbox_read(&s, j->o.src);
+	if (j->o.look_only)
+		verb_sandbox_read(&s, j->o.store);
+	else
+		verb_sandbox_write(&s, j->o.store);
+	if (!j->to_stdout)
+		verb_sandbox_output(&s, j->unsigned_file, true);
+	verb_sandbox_types(&s);
+	return verb_sandbox_enter(&s, SANDBOX_AUTHOR);
 }
 
 static enum result
@@ -514,9 +421,13 @@ publish(const struct publish_job *j)
 	const struct publish_plan *plan = NULL;
 	struct report r = { 0 };
 	struct publish *p;
-	enum result result = publish_prepare(&j->o, &p, &plan, &r);
-	size_t errors = r.errors;
+	enum result result;
+	size_t errors;
 
+	if (!sandbox_begin(j))
+		return RESULT_LOCAL;
+	result = publish_prepare(&j->o, &p, &plan, &r);
+	errors = r.errors;
 	report_flush(&r);
 	if (result == RESULT_GOOD)
 		result = plan_commit(j, p, plan, &r);

@@ -15,6 +15,7 @@
 #include "util/list.h"
 #include "util/log.h"
 #include "verbs/verb_mirror.h"
+#include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
 
 enum {
@@ -389,6 +390,20 @@ from_check(const char *word, struct why *why)
 	       why_set(why, "invalid URL \"%s\" (gemini://HOST/)", word);
 }
 
+/* The keys have been read. A store's STORE/wrong is written; where it may not be, that
+ * is no fault. */
+static bool
+sandbox_begin(const struct verify_job *j)
+{
+	bool is_url = strstr(j->copy, "://") != NULL;
+	struct verb_sandbox s = { 0 };
+
+	if (is_url)
+		return verb_sandbox_enter(&s, SANDBOX_CLIENT);
+	return verb_sandbox_store(j->copy, store_is(j->copy),
+	    j->repair ? SANDBOX_CLIENT : SANDBOX_READER);
+}
+
 static enum result
 verify_run(void *job)
 {
@@ -413,7 +428,7 @@ verify_run(void *job)
 		return verb_misused("--from goes with --repair");
 	if (j->repair && !verb_store_become(j->copy))
 		return RESULT_LOCAL;
-	return verify(j);
+	return sandbox_begin(j) ? verify(j) : RESULT_LOCAL;
 }
 
 /* clang-format off */

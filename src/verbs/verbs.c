@@ -18,6 +18,7 @@
 #include "tls/ctx.h"
 #include "util/log.h"
 #include "util/version.h"
+#include "verbs/verb_sandbox.h"
 
 #define SYSTEM_CERTS_DIR "/var/lib/carnation/certs"
 
@@ -407,7 +408,8 @@ verb_store_take(const char *path, struct store **s)
 	struct why why;
 
 	*s = NULL;
-	if (!verb_store_become(path))
+	if (!verb_store_become(path) ||
+	    !verb_sandbox_store(path, true, SANDBOX_AUTHOR))
 		return RESULT_LOCAL;
 	*s = store_open(path, false, &why);
 	if (*s != NULL)

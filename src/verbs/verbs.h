@@ -61,7 +61,8 @@ bool arg_check_level(const char *text, struct why *why);
 bool verb_print(struct buf *out);
 
 /* Opens the store at path, as verb_store_become says, and takes its lock, until
- * store_close. Not RESULT_GOOD after a message. */
+ * store_close; before that enters the sandbox of an author of that store. Not
+ * RESULT_GOOD after a message. */
 enum result verb_store_take(const char *path, struct store **s);
 
 /* When root works in a store that belongs to another user: becomes that user for
