@@ -2,6 +2,7 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 ssize_t
@@ -39,18 +40,26 @@ bool
 fd_read_all(int fd, struct buf *out)
 {
 	uint8_t chunk[16 * 1024];
+	size_t used = 0;
 	ssize_t n;
+	int error;
 
 	while ((n = fd_read(fd, chunk, sizeof(chunk))) > 0) {
+		if ((size_t)n > used)
+			used = (size_t)n;
 		if ((size_t)n > out->max - out->len) {
 			errno = EFBIG;
-			return false;
+			break;
 		}
 		if (!buf_put(out, slice_of(chunk, (size_t)n))) {
 			errno = ENOMEM;
-			return false;
+			break;
 		}
 	}
+	/* It may have been a private key. */
+	error = errno;
+	explicit_bzero(chunk, used);
+	errno = error;
 	return n == 0;
 }
 
