@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/ctx.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tls/digest.h"
 #include "tls/internal.h"
 #include "tls/library.h"
+#include "tls/provider_keyd.h"
 #include "tls/tls_conn.h"
 
 /* AES-128 first: SHA-256 costs the key schedule less than SHA-384. */
@@ -26,16 +25,6 @@ static const char suites12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
 enum {
 	SUITES_MAX = 4096, /* bytes of tls.suites */
 	SNI_HOST_NAME = 0,
-};
-
-/* A trial is a handshake with ourselves, in memory: whether anyone can connect
- * with a certificate. A table of curves, key sizes and usages would have to
- * follow OpenSSL's rules; a trial always agrees with them. */
-enum {
-	TRIAL_TURNS = 16,      /* TLS 1.2 needs three of each side */
-	TRIAL_CHAIN_SHORT = 4, /* far from the 100 KiB a client takes */
-	TRIAL_RSA_MIN = 2048,
-	TRIAL_RSA_MAX = 4096,
 };
 
 static const char groups[] = "X25519:P-256:P-384";
@@ -280,172 +269,85 @@ ctx_separate_sessions(SSL_CTX *ctx, const char *name)
 	return SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
 }
 
-/* P-256 by its name, not by its parameters. */
+/* Takes ctx, which may be NULL, as the next capsule's, or frees it. */
 static bool
-key_is_p256(const EVP_PKEY *key)
+server_keep(struct tls_server *s, SSL_CTX *ctx, struct why *why)
 {
-	char group[32], encoding[32];
+	SSL_CTX **more;
 
-	return EVP_PKEY_is_a(key, "EC") == 1 &&
-	       EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-	       strcmp(group, "prime256v1") == 0 &&
-	       EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING,
-		   encoding, sizeof(encoding), NULL) == 1 &&
-	       strcmp(encoding, "named_curve") == 0;
-}
-
-/* Whether c is of the few kinds that every client accepts: a trial costs 1 ms,
- * and a server may have 1,024 capsules. */
-static bool
-trial_is_needless(const struct cert *c)
-{
-	const EVP_PKEY *key = X509_get0_pubkey(c->leaf);
-	int bits;
-	bool common;
-
-	if (key == NULL || sk_X509_num(c->chain) > TRIAL_CHAIN_SHORT ||
-	    (X509_get_key_usage(c->leaf) & KU_DIGITAL_SIGNATURE) == 0)
+	if (ctx == NULL)
 		return false;
-	bits = EVP_PKEY_get_bits(key);
-	common = key_is_p256(key) ||
-		 (EVP_PKEY_is_a(key, "RSA") == 1 && bits >= TRIAL_RSA_MIN &&
-		     bits <= TRIAL_RSA_MAX);
-	ERR_clear_error();
-	return common;
+	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
+	if (more == NULL) {
+		SSL_CTX_free(ctx);
+		return why_memory(why);
+	}
+	s->ctx = more;
+	s->ctx[s->n++] = ctx;
+	return true;
 }
 
-/* A client that accepts any certificate it can use; NULL when OpenSSL fails. */
+/* A context for cert and key, tried if need be; NULL and why. */
 static SSL_CTX *
-trial_client(void)
+server_make_whole(struct tls_server *s, const char *name,
+    const struct cert *cert, EVP_PKEY *key, bool try, struct why *why)
 {
-	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *ctx = server_make_ctx(s, why);
+	bool ready;
 
-	if (client == NULL)
+	if (ctx == NULL)
 		return NULL;
-	/* As lenient as possible: what this client refuses, all refuse. */
-	SSL_CTX_set_security_level(client, 0);
-	SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_options(client, SSL_OP_NO_TICKET);
-	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_OFF);
-	return client;
-}
-
-/* The two sides, each reading what the other wrote. */
-static bool
-trial_tie(SSL *server, SSL *client)
-{
-	BIO *a = NULL, *b = NULL;
-
-	if (BIO_new_bio_pair(&a, 0, &b, 0) != 1)
-		return false;
-	SSL_set_bio(server, a, a);
-	SSL_set_bio(client, b, b);
-	SSL_set_accept_state(server);
-	SSL_set_connect_state(client);
-	SSL_set_options(server, SSL_OP_NO_TICKET);
-	return SSL_set_num_tickets(server, 0) == 1;
-}
-
-/* 1: this side is done; 0: it waits for the other; -1: it failed. */
-static int
-trial_step(SSL *ssl)
-{
-	int rc;
-
 	ERR_clear_error();
-	rc = SSL_do_handshake(ssl);
-	if (rc == 1)
-		return 1;
-	rc = SSL_get_error(ssl, rc);
-	return rc == SSL_ERROR_WANT_READ || rc == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
-static bool
-trial_run(SSL *server, SSL *client)
-{
-	int theirs = 0, ours = 0;
-
-	for (int i = 0; i < TRIAL_TURNS; i++) {
-		theirs = trial_step(client);
-		if (theirs != -1)
-			ours = trial_step(server);
-		if (theirs == -1 || ours == -1)
-			return false;
-		if (theirs == 1 && ours == 1)
-			return true;
-	}
-	return false;
-}
-
-/* Whether a handshake of client with a server of ctx succeeds. False and why,
- * with the name and the reason of the side that failed. */
-static bool
-trial_shake(
-    SSL_CTX *ctx, SSL_CTX *client_ctx, const char *name, struct why *why)
-{
-	SSL *server = SSL_new(ctx);
-	SSL *client = SSL_new(client_ctx);
-	bool tied =
-	    server != NULL && client != NULL && trial_tie(server, client);
-	bool done = tied && trial_run(server, client);
-
-	if (!tied)
-		why_memory(why);
-	else if (!done)
-		tls_explain(why,
-		    "%s: no client can connect with this certificate", name);
-	ERR_clear_error();
-	SSL_free(server);
-	SSL_free(client);
-	return done;
-}
-
-/* Whether anyone can connect to ctx. False and why. */
-static bool
-server_try_ctx(
-    struct tls_server *s, const char *name, SSL_CTX *ctx, struct why *why)
-{
-	if (s->trial == NULL)
-		s->trial = trial_client();
-	if (s->trial == NULL) {
-		tls_explain(why, "cannot create a TLS context");
-		return false;
-	}
-	return trial_shake(ctx, s->trial, name, why);
+	ready =
+	    key != NULL && ctx_separate_sessions(ctx, name) &&
+	    SSL_CTX_use_cert_and_key(ctx, cert->leaf, key, cert->chain, 1) == 1;
+	if (!ready)
+		tls_explain(why, "%s: certificate or key cannot be used", name);
+	if (ready && (!try || trial_handshake(ctx, cert, name, why)))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
 }
 
 bool
 tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
     const struct sign_key *key, struct why *why)
 {
-	SSL_CTX **more;
-	SSL_CTX *ctx;
-
 	if (!cert_matches(cert, key))
 		return tls_chain_order(cert, key, name, "the capsule's", why) &&
 		       why_set(why,
 			   "%s: the private key does not match the certificate",
 			   name);
-	more = realloc(s->ctx, (s->n + 1) * sizeof(SSL_CTX *));
-	if (more == NULL)
-		return why_memory(why);
-	s->ctx = more;
-	ctx = server_make_ctx(s, why);
-	if (ctx == NULL)
-		return false;
-	ERR_clear_error();
-	if (!ctx_separate_sessions(ctx, name) ||
-	    !sign_key_apply(key, ctx, cert)) {
-		tls_explain(why, "%s: certificate or key cannot be used", name);
-		SSL_CTX_free(ctx);
-		return false;
-	}
-	if (!trial_is_needless(cert) && !server_try_ctx(s, name, ctx, why)) {
-		SSL_CTX_free(ctx);
-		return false;
-	}
-	s->ctx[s->n++] = ctx;
-	return true;
+	return server_keep(s,
+	    server_make_whole(s, name, cert, sign_key_peek(key), true, why),
+	    why);
+}
+
+bool
+tls_server_try(struct tls_server *s, const char *name, const struct cert *cert,
+    const struct sign_key *key, struct why *why)
+{
+	SSL_CTX *ctx =
+	    server_make_whole(s, name, cert, sign_key_peek(key), true, why);
+
+	SSL_CTX_free(ctx);
+	return ctx != NULL;
+}
+
+bool
+tls_server_add_apart(struct tls_server *s, const char *name,
+    const struct cert *cert, unsigned slot, struct why *why)
+{
+	EVP_PKEY *public = X509_get0_pubkey(cert->leaf);
+	EVP_PKEY *key = NULL;
+	bool added;
+
+	if (public != NULL)
+		key = provider_keyd_key(tls_library_server(), public, slot);
+	added = server_keep(
+	    s, server_make_whole(s, name, cert, key, false, why), why);
+	EVP_PKEY_free(key);
+	return added;
 }
 
 void
@@ -456,7 +358,6 @@ tls_server_free(struct tls_server **s)
 	for (size_t i = 0; i < (*s)->n; i++)
 		SSL_CTX_free((*s)->ctx[i]);
 	free((*s)->ctx);
-	SSL_CTX_free((*s)->trial);
 	free((*s)->suites13);
 	free((*s)->suites12);
 	free(*s);

@@ -35,6 +35,13 @@ struct tls_server *tls_server_new(const struct tls_settings *settings,
 bool tls_server_add(struct tls_server *s, const char *name,
     const struct cert *cert, const struct sign_key *key, struct why *why);
 
+/* The same for a capsule whose private key is in another process, number slot
+ * there (signer.h), where it has been checked; signatures come as signing.h
+ * says. Asks that process nothing. False and why on a key of a kind that no
+ * TLS server uses. */
+bool tls_server_add_apart(struct tls_server *s, const char *name,
+    const struct cert *cert, unsigned slot, struct why *why);
+
 void tls_server_free(struct tls_server **s);
 
 /* A client's: accepts every certificate (trust is decided from it afterwards).

@@ -25,7 +25,6 @@ struct tls_server {
 	tls_find *find;
 	SSL_CTX **ctx; /* by capsule; ctx[0] accepts every connection */
 	size_t n;
-	SSL_CTX *trial; /* the client of trial_shake; NULL: none needed yet */
 };
 
 struct tls_sessions;
@@ -76,6 +75,17 @@ bool
 sign_key_apply(const struct sign_key *k, SSL_CTX *ctx, const struct cert *c);
 bool sign_key_certify(const struct sign_key *k, X509 *x);
 bool sign_key_is_of(const struct sign_key *k, const X509 *x);
+EVP_PKEY *sign_key_peek(const struct sign_key *k); /* borrowed */
+
+/* Whether a server of s could use cert and key, and clients could connect to
+ * it: tls_server_add, but nothing is added. False and why, with the name. */
+bool tls_server_try(struct tls_server *s, const char *name,
+    const struct cert *cert, const struct sign_key *key, struct why *why);
+
+/* Whether clients can connect to ctx, whose certificate is c; tried only when c
+ * is of an uncommon kind. False and why, with the name (trial.c). */
+bool trial_handshake(
+    SSL_CTX *ctx, const struct cert *c, const char *name, struct why *why);
 
 /* Makes ctx issue and accept tickets with the keys in t, which must outlive
  * it. */

@@ -136,3 +136,9 @@ sign_key_is_of(const struct sign_key *k, const X509 *x)
 
 	return theirs != NULL && EVP_PKEY_eq(theirs, k->pkey) == 1;
 }
+
+EVP_PKEY *
+sign_key_peek(const struct sign_key *k)
+{
+	return k->pkey;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/* An OpenSSL provider (provider(7)) for private keys that are in another
+ * process: of a key it has the public part and a number, and its signatures
+ * come as signing.h says. Depends on signing. */
+#ifndef TLS_PROVIDER_KEYD_H
+#define TLS_PROVIDER_KEYD_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+#include "util/slice.h"
+
+/* Adds the provider "keyd" to lib. Load another one first and let it be
+ * preferred ("?provider=..."): keys of this one have the usual names of their
+ * kinds. False when OpenSSL fails. */
+bool provider_keyd_add(OSSL_LIB_CTX *lib);
+
+/* The private key of public, number slot there; the caller frees it. It signs
+ * with EVP_DigestSign(3) and cannot be exported. NULL when OpenSSL fails, or
+ * for a kind of key that is not EC, RSA, RSA-PSS, ED25519 or ED448. */
+EVP_PKEY *provider_keyd_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, unsigned slot);
+
+/* In signing.c, for this provider alone: signs input with the key of slot in
+ * the other process. The length of the signature, at most SIGNING_SIGNATURE_MAX
+ * and room; 0 when it does not come. scheme and digest are those of
+ * signing_wire.h. */
+size_t signing_sign(unsigned slot, int scheme, int digest, struct slice input,
+    uint8_t *out, size_t room);
+
+#endif
