@@ -32,23 +32,6 @@ static const char groups[] = "X25519:P-256:P-384";
 _Static_assert(DIGEST_SIZE <= SSL_MAX_SID_CTX_LENGTH,
     "a digest fits where a session id context goes");
 
-/* Both are needed besides the disabled session cache: SSL_OP_NO_TICKET alone
- * would leave TLS 1.3 sending stateful tickets, which nobody could resume. */
-static bool
-resumption_off(SSL_CTX *ctx)
-{
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	return SSL_CTX_set_num_tickets(ctx, 0) == 1;
-}
-
-static bool
-resumption_on(SSL_CTX *ctx, struct tickets *tickets)
-{
-	SSL_CTX_set_timeout(ctx, TICKETS_LIFETIME_S);
-	return SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
-	       tickets_apply(tickets, ctx);
-}
-
 static void
 ctx_set_common(SSL_CTX *ctx)
 {
@@ -100,8 +83,8 @@ sni_parse(struct slice extension, struct slice *name)
 	return false;
 }
 
-/* SSL_CTX_set_client_hello_cb's: chooses the capsule; arg is the tls_server.
- * Never ends a handshake. */
+/* SSL_CTX_set_client_hello_cb's: chooses the capsule, and how the client may
+ * come back; arg is the tls_server. Never ends a handshake. */
 static int
 sni_choose(SSL *ssl, int *alert, void *arg)
 {
@@ -112,6 +95,7 @@ sni_choose(SSL *ssl, int *alert, void *arg)
 	size_t len, at;
 
 	(void)alert;
+	resumption_choose(server->tickets, ssl);
 	if (!SSL_client_hello_get0_ext(
 		ssl, TLSEXT_TYPE_server_name, &bytes, &len))
 		return SSL_CLIENT_HELLO_SUCCESS;
@@ -167,8 +151,7 @@ server_make_ctx(struct tls_server *s, struct why *why)
 		 SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
 		 SSL_CTX_set_cipher_list(ctx, old) != 1 ||
 		 SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
-		 !(s->tickets != NULL ? resumption_on(ctx, s->tickets)
-				      : resumption_off(ctx)))
+		 !resumption_apply(s->tickets, ctx))
 		tls_explain(why, "TLS settings");
 	else
 		return ctx;

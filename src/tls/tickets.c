@@ -11,6 +11,8 @@
 
 #include "os/shared.h"
 #include "tls/internal.h"
+#include "tls/parts.h"
+#include "tls/session_table.h"
 
 enum {
 	TICKETS_SLOTS = TICKETS_KEYS + 1, /* one is free to be written */
@@ -45,6 +47,7 @@ struct tickets {
 	struct ticket_page *page;
 	int fd;
 	EVP_CIPHER *cipher; /* fetched once: by name it costs every handshake */
+	struct session_table *table; /* NULL: tickets in TLS 1.3, too */
 };
 
 static bool
@@ -78,6 +81,10 @@ tickets_new(void)
 	if (!made || t->cipher == NULL) {
 		tickets_free(&t);
 		errno = EIO;
+	} else if (tls_part_on(TLS_PART_SESSIONS)) {
+		t->table = session_table_new();
+		if (t->table == NULL)
+			tickets_free(&t);
 	}
 	return t;
 }
@@ -87,6 +94,7 @@ tickets_free(struct tickets **t)
 {
 	if (*t == NULL)
 		return;
+	session_table_free(&(*t)->table);
 	EVP_CIPHER_free((*t)->cipher);
 	shared_free((*t)->page, sizeof(*(*t)->page), &(*t)->fd);
 	free(*t);
@@ -107,6 +115,14 @@ tickets_rotate(struct tickets *t)
 		atomic_store(&page->turn, turn + 1);
 	}
 	OPENSSL_cleanse(&fresh, sizeof(fresh));
+	if (t->table != NULL)
+		session_table_sweep(t->table, session_table_now());
+}
+
+struct session_table *
+tickets_table(const struct tickets *t)
+{
+	return t->table;
 }
 
 int

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Session-ticket keys: one set for all workers and generations, written by the
- * parent alone, read by workers from a page they cannot write. Keys are
- * replaced often, because a stolen one decrypts every session resumed with it
- * (RFC 5077 5.5). Depends on util, os and OpenSSL. */
+/* How clients come back without a full handshake: session-ticket keys, one set
+ * for all workers and generations, written by the parent alone, read by workers
+ * from a page they cannot write. Keys are replaced often, because a stolen one
+ * decrypts every session resumed with it (RFC 5077 5.5). TLS 1.3 does without
+ * them where it has a table of sessions. Depends on session_table, parts, util,
+ * os and OpenSSL. */
 #ifndef TLS_TICKETS_H
 #define TLS_TICKETS_H
 
@@ -16,11 +18,13 @@ enum {
 
 struct tickets;
 
-/* With fresh random keys; NULL and errno on failure. */
+/* With fresh random keys, and an empty table of sessions if that part is on;
+ * NULL and errno on failure. */
 struct tickets *tickets_new(void);
 void tickets_free(struct tickets **t);
 
-/* Parent: previous = current, current = next, next = random. */
+/* Parent: previous = current, current = next, next = random; old sessions are
+ * erased. */
 void tickets_rotate(struct tickets *t);
 
 /* The descriptor of the page, which tickets_read_only needs. */
