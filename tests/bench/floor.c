@@ -30,6 +30,7 @@ enum {
 	RECORD = 16384,        /* one whole TLS record */
 	TURN_RECORDS = 64,     /* then the other connections have their turn */
 	TURN_EVENTS = 64,
+	GATHERED = 8192, /* a page and the close_notify, for one write */
 	FDS = 65536,
 	PATIENCE_S = 10, /* for a handshake and a request */
 	STALL_S = 30,    /* for a write without progress */
@@ -50,6 +51,7 @@ struct conn {
 	int fd;
 	int file; /* -1: none */
 	enum state state;
+	bool bye_said; /* the close_notify, though it may wait to be sent */
 	uint32_t events;
 	unsigned line_len;
 	char line[LINE_MAX_BYTES];
@@ -188,6 +190,25 @@ record_send(struct conn *c, size_t have)
 	return IO_DONE;
 }
 
+/* From here on what is written waits for the close_notify; what is larger than
+ * the buffer goes through at once. Not before, as an idle connection would have
+ * the buffer for nothing. */
+static bool
+gather(struct conn *c)
+{
+	BIO *buffer = BIO_new(BIO_f_buffer());
+	BIO *out = SSL_get_wbio(c->ssl);
+
+	if (buffer == NULL ||
+	    BIO_set_write_buffer_size(buffer, GATHERED) != 1 ||
+	    BIO_up_ref(out) != 1) {
+		BIO_free(buffer);
+		return false;
+	}
+	SSL_set0_wbio(c->ssl, BIO_push(buffer, out));
+	return true;
+}
+
 static enum io
 request(struct conn *c)
 {
@@ -203,6 +224,8 @@ request(struct conn *c)
 	end = memmem(c->line, c->line_len, "\r\n", 2);
 	if (end == NULL && c->line_len < sizeof(c->line))
 		return IO_DONE;
+	if (!gather(c))
+		return IO_DEAD;
 	c->state = SEND;
 	c->deadline = now + STALL_S;
 	return record_send(
@@ -229,12 +252,18 @@ body(struct conn *c)
 static enum io
 farewell(struct conn *c)
 {
-	int rc;
+	BIO *out = SSL_get_wbio(c->ssl);
 
 	ERR_clear_error();
-	rc = SSL_shutdown(c->ssl);
-	if (rc < 0)
-		return answer_of(c, rc);
+	if (!c->bye_said) {
+		int rc = SSL_shutdown(c->ssl);
+
+		if (rc < 0)
+			return answer_of(c, rc);
+		c->bye_said = true;
+	}
+	if (BIO_flush(out) != 1)
+		return BIO_should_retry(out) ? IO_WRITE : IO_DEAD;
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	shutdown(c->fd, SHUT_WR);
