@@ -22,11 +22,13 @@ def tree(pid):
 
 
 def cpu_ns(pid):
-    total = 0
+    """CPU time of the whole tree, by the names of its processes."""
+    total = collections.Counter()
     for p in tree(pid):
-        for task in pathlib.Path(f"/proc/{p}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total += int(task.read_text().split()[0])
+        with contextlib.suppress(OSError):
+            name = pathlib.Path(f"/proc/{p}/comm").read_text().strip()
+            for task in pathlib.Path(f"/proc/{p}/task").glob("*/schedstat"):
+                total[name] += int(task.read_text().split()[0])
     return total
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The servers of the bench: how each is told to serve the same folder with the
 same certificate, one worker, and its access log in a file, as people run them
-(the floor keeps none)."""
+(the floor keeps none). times_only: only what a request costs is measured."""
 import os
 import pathlib
 import shutil
@@ -49,8 +49,12 @@ def find_carnation():
     return os.environ.get("CARNATION", "build/carnation")
 
 
-class Floor:
-    name, speaks, callgrind = "floor", "gemini", True
+class Server:
+    speaks, callgrind, times_only = "gemini", True, False
+
+
+class Floor(Server):
+    name = "floor"
 
     def installed(self):
         return True
@@ -59,8 +63,8 @@ class Floor:
         return [files.floor, str(port), files.cert, files.key, files.root]
 
 
-class Carnation:
-    name, speaks, callgrind = "carnation", "gemini", True
+class Carnation(Server):
+    name, workers = "carnation", 1
 
     def installed(self):
         return pathlib.Path(find_carnation()).exists()
@@ -68,7 +72,7 @@ class Carnation:
     def command(self, files, port):
         conf = files.write("carnation.conf", f"""
 listen = ["127.0.0.1:{port}"];
-workers = 1;
+workers = {self.workers};
 limits = {{ connections = {CONNECTIONS}; }};
 log = {{ access = "{files.work}/carnation.log"; }};
 capsules = ( {{
@@ -77,12 +81,17 @@ capsules = ( {{
 }} );
 """)
         return [str(pathlib.Path(find_carnation()).resolve()), "serve", "-c",
-                conf, "--workers", "1"]
+                conf]
 
 
-class Nginx:
+class Two(Carnation):
+    """Both on the same CPU: what they do for nothing is seen as well."""
+    name, workers, callgrind, times_only = "2 workers", 2, False, True
+
+
+class Nginx(Server):
     """The same bytes over HTTPS: not a Gemini server, but a known measure."""
-    name, speaks, callgrind = "nginx", "http", True
+    name, speaks = "nginx", "http"
 
     def installed(self):
         return shutil.which("nginx") is not None
@@ -112,9 +121,9 @@ http {{
         return ["nginx", "-c", conf, "-e", files.work / "nginx.err"]
 
 
-class Molly:
+class Molly(Server):
     # callgrind does not know the stacks of Go programs.
-    name, speaks, callgrind = "molly-brown", "gemini", False
+    name, callgrind = "molly-brown", False
 
     def installed(self):
         return shutil.which("molly-brown") is not None
@@ -132,4 +141,4 @@ ErrorLog = "{files.work}/molly.err"
         return ["molly-brown", "-c", conf]
 
 
-SERVERS = [Floor(), Carnation(), Nginx(), Molly()]
+SERVERS = [Floor(), Carnation(), Two(), Nginx(), Molly()]
