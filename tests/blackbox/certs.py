@@ -4,7 +4,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
@@ -12,12 +12,15 @@ YEAR = datetime.timedelta(days=365)
 
 
 def pair(directory, name, names=None, *, start=-YEAR, end=10 * YEAR,
-         mode=0o600, curve=None):
+         mode=0o600, curve=None, key=None):
     """A pair of files as another tool would make it, P-256 unless another
-    curve is named; start and end are counted from now. Its paths."""
+    curve is named or a key is given; start and end are counted from now. Its
+    paths."""
     directory.mkdir(exist_ok=True)
     now = datetime.datetime.utcnow()
-    key = ec.generate_private_key(curve or ec.SECP256R1())
+    key = key or ec.generate_private_key(curve or ec.SECP256R1())
+    digest = (None if isinstance(key, ed25519.Ed25519PrivateKey)
+              else hashes.SHA256())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     sans = [x509.DNSName(n) for n in names or [name]]
     cert = (
@@ -26,7 +29,7 @@ def pair(directory, name, names=None, *, start=-YEAR, end=10 * YEAR,
         .not_valid_after(now + end)
         .serial_number(x509.random_serial_number())
         .add_extension(x509.SubjectAlternativeName(sans), False)
-        .sign(key, hashes.SHA256()))
+        .sign(key, digest))
     crt_path, key_path = directory / f"{name}.crt", directory / f"{name}.key"
     crt_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
     key_path.write_bytes(key.private_bytes(
