@@ -2,33 +2,84 @@
 #include "tls/library.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
+#include "tls/parts.h"
+#include "tls/provider.h"
 #include "tls/provider_keyd.h"
+#include "tls/self_test.h"
 
-/* A context with what OpenSSL itself brings, and keys of another process: these
- * have the usual names, and any other use of a name must not find them. The
- * providers stay loaded. */
+/* Where two providers have the same algorithm, the first one loaded wins; ours
+ * before all others. */
+static const char preferred[] = "?provider=carnation";
+
+OSSL_PROVIDER *
+tls_library_default(void)
+{
+	static OSSL_PROVIDER *provider;
+
+	if (provider == NULL)
+		provider = OSSL_PROVIDER_try_load(NULL, "default", 1);
+	return provider;
+}
+
+/* Keys of another process have the usual names, and any other use of a name must
+ * not find them: their provider comes last. The providers stay loaded as long as
+ * the context lives. */
 static OSSL_LIB_CTX *
 library_make(void)
 {
 	OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
 
-	if (made != NULL && OSSL_PROVIDER_load(made, "default") != NULL &&
+	if (made != NULL && provider_add(made) &&
+	    (tls_part_on(TLS_PART_CONTEXT) ||
+		OSSL_PROVIDER_load(made, "default") != NULL) &&
 	    provider_keyd_add(made) &&
-	    EVP_set_default_properties(made, "?provider=default") == 1)
+	    EVP_set_default_properties(made, preferred) == 1)
 		return made;
 	OSSL_LIB_CTX_free(made);
 	return NULL;
+}
+
+/* Turns off the first part whose self-test fails. False when one did: the
+ * context is to be made again without it. */
+static bool
+library_test(OSSL_LIB_CTX *made)
+{
+	static const struct {
+		enum tls_part part;
+		bool (*test)(OSSL_LIB_CTX *);
+	} tests[] = {
+		{ TLS_PART_CONTEXT, self_test_context },
+		{ TLS_PART_KEY_SCHEDULE, self_test_key_schedule },
+	};
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
+		if (!tls_part_on(tests[i].part) || tests[i].test(made))
+			continue;
+		ERR_clear_error();
+		tls_part_fail(tests[i].part, "self-test failed");
+		return false;
+	}
+	return true;
 }
 
 OSSL_LIB_CTX *
 tls_library_server(void)
 {
 	static OSSL_LIB_CTX *server;
+	OSSL_LIB_CTX *made;
 
-	if (server == NULL)
-		server = library_make();
+	while (server == NULL) {
+		made = library_make();
+		if (made == NULL)
+			return NULL;
+		if (library_test(made))
+			server = made;
+		else
+			OSSL_LIB_CTX_free(made);
+	}
 	return server;
 }

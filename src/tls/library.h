@@ -13,4 +13,8 @@
  * reason). */
 OSSL_LIB_CTX *tls_library_server(void);
 
+/* The default context's default provider, whose functions ours use. Never
+ * unloaded. NULL when OpenSSL fails. */
+OSSL_PROVIDER *tls_library_default(void);
+
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "tls/library.h"
+
 static const char *const names[TLS_PARTS] = {
 	[TLS_PART_SESSIONS] = "sessions",
 	[TLS_PART_KEY_SCHEDULE] = "key-schedule",
@@ -85,6 +87,7 @@ tls_parts_check(struct why *why)
 void
 tls_parts_test(void)
 {
+	tls_library_server(); /* tests what it is made of */
 }
 
 bool
