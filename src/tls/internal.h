@@ -87,6 +87,10 @@ bool tls_server_try(struct tls_server *s, const char *name,
 bool trial_handshake(
     SSL_CTX *ctx, const struct cert *c, const char *name, struct why *why);
 
+/* Both sides of a connection in memory, tied to each other, until their
+ * handshake is done. False when it fails. */
+bool trial_run(SSL *server, SSL *client);
+
 /* Makes ctx issue and accept tickets with the keys in t, which must outlive
  * it. */
 bool tickets_apply(struct tickets *t, SSL_CTX *ctx);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "tls/internal.h"
 #include "tls/library.h"
 
 static const char *const names[TLS_PARTS] = {
@@ -88,6 +89,8 @@ void
 tls_parts_test(void)
 {
 	tls_library_server(); /* tests what it is made of */
+	if (tls_part_on(TLS_PART_SESSIONS) && !resumption_test())
+		tls_part_fail(TLS_PART_SESSIONS, "self-test failed");
 }
 
 bool

@@ -96,7 +96,7 @@ trial_step(SSL *ssl)
 	return rc == SSL_ERROR_WANT_READ || rc == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-static bool
+bool
 trial_run(SSL *server, SSL *client)
 {
 	int theirs = 0, ours = 0;

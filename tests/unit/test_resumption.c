@@ -345,6 +345,13 @@ test_old_sessions_end_with_the_turns_of_keys(void **state)
 }
 
 static void
+test_self_test(void **state)
+{
+	(void)state;
+	assert_true(resumption_test());
+}
+
+static void
 test_part_off(void **state)
 {
 	struct tickets *t;
@@ -355,6 +362,7 @@ test_part_off(void **state)
 	assert_null(tickets_table(t));
 	tickets_rotate(t);
 	tickets_free(&t);
+	assert_false(resumption_test()); /* a ticket resumes twice */
 }
 
 int
@@ -375,6 +383,7 @@ main(void)
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_rows_that_make_no_sense),
 		cmocka_unit_test(test_old_sessions_end_with_the_turns_of_keys),
+		cmocka_unit_test(test_self_test),
 		cmocka_unit_test(test_part_off), /* last: for good */
 	};
 
