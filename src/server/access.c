@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -189,6 +190,9 @@ access_fini(struct access *a)
 {
 	int none = -1;
 
+	access_flush(a);
+	free(a->held);
+	a->held = NULL;
 	if (a->fd != -1)
 		close(a->fd);
 	a->fd = -1;
@@ -335,9 +339,9 @@ access_is_empty(const struct access *a)
 	return !a->may_block && fstat(a->fd, &st) == 0 && st.st_size == 0;
 }
 
-/* Writes a line of len bytes that follows an LF at memory. Where the last line
- * of any worker was truncated the LF is written first, so that this line is
- * whole. */
+/* Writes lines of len bytes that follow an LF at memory. Where the last line
+ * of any worker was truncated the LF is written first, so that the first of
+ * these is whole. */
 static ssize_t
 access_write_line(const struct access *a, uint8_t *memory, size_t len)
 {
@@ -352,23 +356,96 @@ access_write_line(const struct access *a, uint8_t *memory, size_t len)
 	return n > 0 ? n - (ssize_t)lead : n;
 }
 
+/* How many of the len bytes of lines that follow an LF at memory go in one
+ * write: into a file all; a pipe takes or refuses as a whole what is no longer
+ * than PIPE_BUF (pipe(7)), besides an LF that may come before it. */
+static size_t
+lines_in_one_write(const struct access *a, const uint8_t *memory, size_t len)
+{
+	const size_t most = PIPE_BUF - 1;
+	const uint8_t *end;
+
+	if (!a->may_block || len <= most)
+		return len;
+	end = memrchr(memory + 1, '\n', most);
+	if (end == NULL) /* a long line */
+		end = memchr(memory + 1, '\n', len);
+	return (size_t)(end - memory);
+}
+
+/* What cannot be written is lost. */
+static void
+access_write_lines(struct access *a, uint8_t *memory, size_t len)
+{
+	while (len > 0 && !access_would_block(a)) {
+		size_t part = lines_in_one_write(a, memory, len);
+		ssize_t n = access_write_line(a, memory, part);
+
+		if (n != (ssize_t)part) {
+			if (log_due(&a->warned_ms, ACCESS_WARN_MS))
+				log_warn("access log: %s; serving continues",
+				    n == -1 ? strerror(errno)
+					    : "a line was truncated");
+			return;
+		}
+		memory += part;
+		len -= part;
+	}
+}
+
+/* Appends a line, with its LF, to the len bytes of lines that follow an LF at
+ * memory; returns how many bytes there are then. */
+static size_t
+access_put_line(const struct access *a, const struct access_entry *e,
+    uint8_t *memory, size_t len)
+{
+	struct buf line;
+
+	buf_wrap(&line, memory + 1 + len, ACCESS_LINE_MAX - 1);
+	access_format(a, e, &line);
+	len += line.len;
+	if (line.len == 0 || memory[len] != '\n')
+		memory[++len] = '\n'; /* truncated, but still a line */
+	return len;
+}
+
+bool
+access_hold(struct access *a)
+{
+	a->held = malloc(1 + ACCESS_HELD_MAX);
+	if (a->held == NULL)
+		return false;
+	a->held[0] = '\n';
+	return true;
+}
+
+void
+access_flush(struct access *a)
+{
+	if (a->held_len > 0)
+		access_write_lines(a, a->held, a->held_len);
+	a->held_len = 0;
+}
+
+static void
+access_write_at_once(struct access *a, const struct access_entry *e)
+{
+	uint8_t memory[1 + ACCESS_LINE_MAX];
+
+	memory[0] = '\n';
+	access_write_lines(a, memory, access_put_line(a, e, memory, 0));
+}
+
 void
 access_write(struct access *a, const struct access_entry *e)
 {
-	uint8_t memory[1 + ACCESS_LINE_MAX] = { '\n' };
-	struct buf line;
-	ssize_t n;
-
 	if (a->fd == -1)
 		return;
-	buf_wrap(&line, memory + 1, ACCESS_LINE_MAX - 1);
-	access_format(a, e, &line);
-	if (line.len == 0 || memory[line.len] != '\n')
-		memory[++line.len] = '\n'; /* truncated, but still a line */
-	if (access_would_block(a))
+	if (a->held == NULL) {
+		access_write_at_once(a, e);
 		return;
-	n = access_write_line(a, memory, line.len);
-	if (n != (ssize_t)line.len && log_due(&a->warned_ms, ACCESS_WARN_MS))
-		log_warn("access log: %s; serving continues",
-		    n == -1 ? strerror(errno) : "a line was truncated");
+	}
+	if (ACCESS_HELD_MAX - a->held_len < ACCESS_LINE_MAX)
+		access_flush(a);
+	a->held_len = access_put_line(a, e, a->held, a->held_len);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The access log: one line per request, in one write, which never delays
- * serving. Depends on util, proto and conf. */
+/* The access log: one line per request, which never delays serving; the lines
+ * of one turn of a worker's loop in one write. Depends on util, proto and conf. */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
@@ -15,6 +15,7 @@ enum {
 	/* A request of 1,024 bytes, each written as \xHH or \u00HH, the rest
 	 * and the LF. */
 	ACCESS_LINE_MAX = 8192,
+	ACCESS_HELD_MAX = 4 * ACCESS_LINE_MAX, /* bytes of lines not written */
 };
 
 struct access {
@@ -28,6 +29,8 @@ struct access {
 	bool query;
 	int addresses; /* enum conf_log_addresses */
 	uint64_t warned_ms;
+	uint8_t *held; /* an LF and the lines held; NULL: none is */
+	size_t held_len;
 };
 
 struct access_entry {
@@ -64,9 +67,16 @@ void access_check_roots(const struct conf *conf, struct report *r);
  * when it is not a file or the kernel does not report it. */
 bool access_name(const struct access *a, char *out, size_t size);
 
-/* Writes one line, ended by LF even where it had to be truncated. Never waits
- * for a reader. */
+/* From now on lines are held, ACCESS_HELD_MAX bytes at most, until access_flush
+ * or access_fini. False: out of memory, each is written at once. */
+bool access_hold(struct access *a);
+
+/* Writes one line, ended by LF even where it had to be truncated, or holds it.
+ * Never waits for a reader. */
 void access_write(struct access *a, const struct access_entry *e);
+
+/* Writes the lines that are held, in their order. */
+void access_flush(struct access *a);
 
 /* Formats the line, with LF; for tests. */
 void access_format(

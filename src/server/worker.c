@@ -41,6 +41,7 @@ struct worker {
 	ev_timer pause;
 	ev_timer deadline;
 	ev_timer heart;
+	ev_prepare rest;
 	struct spares spares;
 	bool paused;
 	bool full; /* paused because no connection can be dropped */
@@ -371,6 +372,17 @@ on_heart(struct ev_loop *loop, ev_timer *t, int events)
 	heartbeat(w->world->heartbeats, w->world->row);
 }
 
+/* Before the loop waits: the lines of this turn in one write. */
+static void
+on_rest(struct ev_loop *loop, ev_prepare *p, int events)
+{
+	struct worker *w = p->data;
+
+	(void)loop;
+	(void)events;
+	access_flush(w->world->access);
+}
+
 static void
 worker_open_acceptors(struct worker *w)
 {
@@ -396,6 +408,9 @@ worker_open_acceptors(struct worker *w)
 	ev_timer_init(&w->heart, on_heart, 0, HEARTBEAT_MS / 1000.);
 	w->heart.data = w;
 	ev_timer_start(w->loop, &w->heart);
+	ev_prepare_init(&w->rest, on_rest);
+	w->rest.data = w;
+	ev_prepare_start(w->loop, &w->rest);
 	worker_set_accepting(w, true);
 }
 
@@ -419,11 +434,13 @@ worker_run(const struct worker_world *world)
 		w->world = world;
 	if (w == NULL || !worker_prepare(w))
 		exit(EXIT_FAILURE);
+	access_hold(world->access);
 	worker_open_acceptors(w);
 	if (!fd_write_all(world->control, slice_of(&ready, 1)))
 		exit(EXIT_FAILURE);
 	ev_run(w->loop, 0);
 	pool_free(&w->pool);
+	access_flush(world->access);
 	listings_free(&w->conns.listings);
 	ev_loop_destroy(w->loop);
 	while (spares_give(&w->spares))

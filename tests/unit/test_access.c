@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -255,6 +256,132 @@ test_line_cut_by_a_pipe(void **state)
 	close(pair[1]);
 }
 
+static size_t
+lines_in(int fd)
+{
+	static char text[1 << 17];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	size_t lines = 0;
+
+	assert_true(n >= 0 && n < (ssize_t)sizeof(text));
+	assert_true(n == 0 || text[n - 1] == '\n');
+	for (ssize_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+static void
+test_lines_are_held_until_flushed(void **state)
+{
+	static const char *const paths[] = { "/one", "/two", "/three" };
+	struct access_entry e = entry();
+	char text[1000], *at = text;
+	ssize_t n;
+
+	(void)state;
+	open_scene();
+	assert_true(access_hold(&scene.access));
+	for (size_t i = 0; i < 3; i++) {
+		e.path = slice_str(paths[i]);
+		access_write(&scene.access, &e);
+	}
+	assert_int_equal(lines_in(scene.access.fd), 0);
+	access_flush(&scene.access);
+	access_flush(&scene.access);
+	assert_int_equal(lines_in(scene.access.fd), 3);
+	n = pread(scene.access.fd, text, sizeof(text) - 1, 0);
+	text[n] = '\0';
+	for (size_t i = 0; i < 3; i++) {
+		at = strstr(at, paths[i]);
+		assert_non_null(at);
+	}
+	free(scene.access.held);
+	close_scene();
+}
+
+/* Not more than there is room for. */
+static void
+test_many_lines_are_written_meanwhile(void **state)
+{
+	static uint8_t path[1024];
+	struct access_entry e = entry();
+
+	(void)state;
+	memset(path, 0x01, sizeof(path));
+	e.path = slice_of(path, sizeof(path));
+	open_scene();
+	assert_true(access_hold(&scene.access));
+	for (size_t i = 0; i < 20; i++) {
+		access_write(&scene.access, &e);
+		assert_in_range(scene.access.held_len, 1, ACCESS_HELD_MAX);
+	}
+	assert_in_range(lines_in(scene.access.fd), 1, 19);
+	access_flush(&scene.access);
+	assert_int_equal(lines_in(scene.access.fd), 20);
+	free(scene.access.held);
+	close_scene();
+}
+
+static void
+test_the_end_of_a_log_writes_what_is_held(void **state)
+{
+	struct access_entry e = entry();
+
+	(void)state;
+	open_scene();
+	assert_true(access_hold(&scene.access));
+	access_write(&scene.access, &e);
+	scene.access.cut = NULL;
+	access_fini(&scene.access);
+	assert_null(scene.access.held);
+	assert_int_equal(lines_in(fileno(scene.file)), 1);
+	fclose(scene.file);
+}
+
+/* Short and long ones: each as a whole, in order, also where one was cut. */
+static void
+test_held_lines_through_a_pipe(void **state)
+{
+	static uint8_t path[1000];
+	static char text[1 << 17];
+	struct access_entry e = entry();
+	size_t got = 0, found = 0;
+	char *at = text;
+	int pair[2];
+	ssize_t n;
+
+	(void)state;
+	memset(path, 'p', sizeof(path));
+	assert_int_equal(pipe2(pair, O_NONBLOCK), 0);
+	open_scene();
+	scene.access.may_block = true;
+	dup2(pair[1], scene.access.fd);
+	atomic_store(&scene.cut, true);
+	assert_true(access_hold(&scene.access));
+	for (size_t i = 0; i < 60; i++) {
+		e.ms = i;
+		e.path = slice_of(path, i % 7 == 0 ? sizeof(path) : 1);
+		access_write(&scene.access, &e);
+	}
+	access_flush(&scene.access);
+	while ((n = read(pair[0], text + got, sizeof(text) - 1 - got)) > 0)
+		got += (size_t)n;
+	text[got] = '\0';
+	assert_true(text[0] == '\n' && text[got - 1] == '\n');
+	for (at = text + 1; *at != '\0'; at = strchr(at, '\n') + 1) {
+		char number[32];
+
+		snprintf(number, sizeof(number), " %zu TLSv", found++);
+		assert_non_null(memmem(at, (size_t)(strchr(at, '\n') - at),
+		    number, strlen(number)));
+	}
+	assert_int_equal(found, 60);
+	free(scene.access.held);
+	close_scene();
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int
 main(void)
 {
@@ -266,6 +393,10 @@ main(void)
 		cmocka_unit_test(test_cut_line_ends_with_lf),
 		cmocka_unit_test(test_the_line_after_a_cut_one),
 		cmocka_unit_test(test_line_cut_by_a_pipe),
+		cmocka_unit_test(test_lines_are_held_until_flushed),
+		cmocka_unit_test(test_many_lines_are_written_meanwhile),
+		cmocka_unit_test(test_the_end_of_a_log_writes_what_is_held),
+		cmocka_unit_test(test_held_lines_through_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, addresses, NULL);
