@@ -161,6 +161,10 @@ static const char *const resolver[] = { "/etc/nsswitch.conf",
 	"/etc/mdns.allow", "/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib",
 	"/usr/lib64", "/usr/local/lib", "/run/systemd/resolve" };
 
+/* The letters of all scripts, by which names that differ in case alone are found:
+ * newlocale(3) loads them when they are needed (locale(7)). */
+static const char *const letters[] = { "/usr/lib/locale", "/usr/share/locale" };
+
 /* The settings of the resolver are often a link to what a daemon replaces: a long run
  * must be able to read the next ones. */
 static void
@@ -211,7 +215,7 @@ places_enter(struct verb_sandbox *s, enum sandbox_role role, enum wanted wanted)
 	/* OpenSSL reads its configuration at its first use. */
 	digest_sha256(SLICE(""), digest);
 	if (!sandbox_enter(role, s->place, s->n, &state, &why)) {
-		log_error("sandbox: %s", why.text);
+		log_error("%s", why.text);
 		return false;
 	}
 	if (wanted != WANTED_REQUIRED || (state.landlock > 0 && state.seccomp))
@@ -228,6 +232,9 @@ verb_sandbox_enter(struct verb_sandbox *s, enum sandbox_role role)
 	enum wanted wanted = wanted_find();
 	bool entered = wanted == WANTED_OFF;
 
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		(void)place_add(s, letters[i], false);
+	verb_sandbox_read(s, getenv("LOCALE_ARCHIVE"));
 	if (role == SANDBOX_CLIENT)
 		resolver_add(s);
 	if (wanted == WANTED_ON || wanted == WANTED_REQUIRED)
