@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tls/library.h"
+#include "tls/provider.h"
 
 enum { INNER = 0x36, OUTER = 0x5c }; /* RFC 2104 2 */
 
@@ -83,17 +84,6 @@ hash_take(struct hash *h, const OSSL_ALGORITHM *row, OSSL_PROVIDER *provider)
 	       hash_final(h, h->scratch, h->empty);
 }
 
-/* The first name is what identifies a row of a provider; aliases follow. */
-static bool
-row_is(const OSSL_ALGORITHM *row, const char *name)
-{
-	size_t len = strlen(name);
-
-	return strncmp(row->algorithm_names, name, len) == 0 &&
-	       (row->algorithm_names[len] == ':' ||
-		   row->algorithm_names[len] == '\0');
-}
-
 bool
 hash_prepare(void)
 {
@@ -110,7 +100,7 @@ hash_prepare(void)
 	    OSSL_PROVIDER_query_operation(provider, OSSL_OP_DIGEST, &no_store);
 	for (; rows != NULL && rows->algorithm_names != NULL; rows++)
 		for (size_t i = 0; i < HASHES; i++)
-			if (row_is(rows, hashes[i].names[0]))
+			if (provider_row_is(rows, hashes[i].names[0]))
 				taken += hash_take(&hashes[i], rows, provider);
 	return taken == HASHES;
 }

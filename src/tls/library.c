@@ -54,6 +54,7 @@ library_test(OSSL_LIB_CTX *made)
 	} tests[] = {
 		{ TLS_PART_CONTEXT, self_test_context },
 		{ TLS_PART_KEY_SCHEDULE, self_test_key_schedule },
+		{ TLS_PART_KEY_PAIR, self_test_key_pair },
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {

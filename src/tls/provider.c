@@ -53,11 +53,13 @@ static const struct {
 	int operation;
 	const char *name;
 	enum tls_part part;
-	const OSSL_DISPATCH *functions;
+	const OSSL_DISPATCH *(*functions)(void); /* gives NULL: do not */
 } replaced[] = {
 	{ OSSL_OP_KDF, "TLS13-KDF", TLS_PART_KEY_SCHEDULE,
 	    provider_kdf_functions },
 	{ OSSL_OP_MAC, "HMAC", TLS_PART_KEY_SCHEDULE, provider_hmac_functions },
+	{ OSSL_OP_KEYMGMT, "X25519", TLS_PART_KEY_PAIR,
+	    provider_x25519_functions },
 };
 
 enum {
@@ -73,6 +75,12 @@ row_name(const OSSL_ALGORITHM *row)
 
 	slice_cut(slice_str(row->algorithm_names), ':', &name, &rest);
 	return name;
+}
+
+bool
+provider_row_is(const OSSL_ALGORITHM *row, const char *name)
+{
+	return slice_equal_nocase(row_name(row), slice_str(name));
 }
 
 static bool
@@ -95,8 +103,8 @@ row_replacement(int operation, const OSSL_ALGORITHM *row)
 	for (size_t i = 0; i < REPLACED; i++)
 		if (replaced[i].operation == operation &&
 		    tls_part_on(replaced[i].part) &&
-		    slice_equal(row_name(row), slice_str(replaced[i].name)))
-			return replaced[i].functions;
+		    provider_row_is(row, replaced[i].name))
+			return replaced[i].functions();
 	return NULL;
 }
 
@@ -195,6 +203,11 @@ provider_add(OSSL_LIB_CTX *library)
 		return false;
 	if (!hash_prepare())
 		tls_part_fail(TLS_PART_KEY_SCHEDULE, "no digests");
+	/* A group of TLS and the keys of it must be of one provider. */
+	if (!tls_part_on(TLS_PART_CONTEXT))
+		tls_part_fail(TLS_PART_KEY_PAIR, "needs context");
+	else if (!provider_x25519_prepare())
+		tls_part_fail(TLS_PART_KEY_PAIR, "no functions");
 	for (size_t i = 0; i < KEPT; i++)
 		if (!kept_fill(&kept[i], from))
 			return false;

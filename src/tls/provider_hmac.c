@@ -188,7 +188,7 @@ hmac_settable_ctx_params(void *ctx, void *provider)
 	return known;
 }
 
-const OSSL_DISPATCH provider_hmac_functions[] = {
+static const OSSL_DISPATCH functions[] = {
 	{ OSSL_FUNC_MAC_NEWCTX, (void (*)(void))hmac_newctx },
 	{ OSSL_FUNC_MAC_FREECTX, (void (*)(void))hmac_freectx },
 	{ OSSL_FUNC_MAC_DUPCTX, (void (*)(void))hmac_dupctx },
@@ -203,3 +203,9 @@ const OSSL_DISPATCH provider_hmac_functions[] = {
 	    (void (*)(void))hmac_settable_ctx_params },
 	{ 0, NULL },
 };
+
+const OSSL_DISPATCH *
+provider_hmac_functions(void)
+{
+	return functions;
+}

@@ -168,10 +168,16 @@ kdf_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 	return params == NULL || params->key == NULL;
 }
 
-const OSSL_DISPATCH provider_kdf_functions[] = {
+static const OSSL_DISPATCH functions[] = {
 	{ OSSL_FUNC_KDF_NEWCTX, (void (*)(void))kdf_newctx },
 	{ OSSL_FUNC_KDF_FREECTX, (void (*)(void))kdf_freectx },
 	{ OSSL_FUNC_KDF_DERIVE, (void (*)(void))kdf_derive },
 	{ OSSL_FUNC_KDF_SET_CTX_PARAMS, (void (*)(void))kdf_set_ctx_params },
 	{ 0, NULL },
 };
+
+const OSSL_DISPATCH *
+provider_kdf_functions(void)
+{
+	return functions;
+}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tls/hash.h"
+#include "tls/provider.h"
 
 /* Any bytes would do. */
 static const uint8_t sample[64] = "a key longer than a hash and no block";
@@ -88,6 +89,52 @@ self_test_key_schedule(OSSL_LIB_CTX *servers)
 		    !mac_agrees(servers, rows[i].digest, rows[i].len))
 			return false;
 	return true;
+}
+
+/* Makes a pair of X25519 and takes both halves. */
+static bool
+pair_run(OSSL_LIB_CTX *servers, uint8_t *private, uint8_t *public)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(servers, NULL, "X25519");
+	size_t private_len = X25519_SIZE, public_len = X25519_SIZE;
+	bool done =
+	    key != NULL &&
+	    EVP_PKEY_get_raw_private_key(key, private, &private_len) == 1 &&
+	    EVP_PKEY_get_raw_public_key(key, public, &public_len) == 1 &&
+	    private_len == X25519_SIZE && public_len == X25519_SIZE;
+
+	EVP_PKEY_free(key);
+	return done;
+}
+
+/* Whether the default provider gets that public half from the private one. */
+static bool
+pair_agrees(const uint8_t *private, const uint8_t *public)
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(
+	    NULL, "X25519", NULL, private, X25519_SIZE);
+	uint8_t theirs[X25519_SIZE];
+	size_t len = sizeof(theirs);
+	bool agrees = key != NULL &&
+		      EVP_PKEY_get_raw_public_key(key, theirs, &len) == 1 &&
+		      memcmp(theirs, public, sizeof(theirs)) == 0;
+
+	EVP_PKEY_free(key);
+	return agrees;
+}
+
+bool
+self_test_key_pair(OSSL_LIB_CTX *servers)
+{
+	uint8_t private[2][X25519_SIZE], public[2][X25519_SIZE];
+	bool good = pair_run(servers, private[0], public[0]) &&
+		    pair_run(servers, private[1], public[1]) &&
+		    pair_agrees(private[0], public[0]) &&
+		    pair_agrees(private[1], public[1]) &&
+		    memcmp(private[0], private[1], X25519_SIZE) != 0;
+
+	OPENSSL_cleanse(private, sizeof(private));
+	return good;
 }
 
 bool

@@ -10,6 +10,7 @@
 
 /* Each compares a servers' context with the default one. */
 bool self_test_key_schedule(OSSL_LIB_CTX *servers);
+bool self_test_key_pair(OSSL_LIB_CTX *servers);
 
 /* Whether servers has what a TLS context needs. */
 bool self_test_context(OSSL_LIB_CTX *servers);

@@ -12,8 +12,9 @@
 #include "support/random.h"
 #include "tls/hash.h"
 #include "tls/library.h"
+#include "tls/provider.h"
 
-enum { ROUNDS = 5000, BYTES_MAX = 400, LABEL_MAX = 250 };
+enum { ROUNDS = 5000, PAIRS = 500, BYTES_MAX = 400, LABEL_MAX = 250 };
 
 static char *const digests[] = { "SHA256", "SHA2-256", "SHA384", "SHA2-384" };
 
@@ -161,12 +162,42 @@ test_hmac(void **state)
 	EVP_MAC_CTX_free(both[1]);
 }
 
+/* Of a private key that the default provider has decoded, as pairs of ours
+ * are. */
+static void
+check_public_half(void)
+{
+	uint8_t private[X25519_SIZE], ours[X25519_SIZE], theirs[X25519_SIZE];
+	size_t len = sizeof(theirs);
+	EVP_PKEY *key;
+
+	for (size_t i = 0; i < sizeof(private); i++)
+	private[i] = (uint8_t)random_below(256);
+	key = EVP_PKEY_new_raw_private_key_ex(
+	    NULL, "X25519", NULL, private, sizeof(private));
+	assert_non_null(key);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(key, theirs, &len), 1);
+	assert_true(provider_x25519_public(private, ours));
+	assert_memory_equal(ours, theirs, sizeof(ours));
+	EVP_PKEY_free(key);
+}
+
+static void
+test_public_halves(void **state)
+{
+	(void)state;
+	assert_true(provider_x25519_prepare());
+	for (int i = 0; i < PAIRS; i++)
+		check_public_half();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_derivations),
 		cmocka_unit_test(test_hmac),
+		cmocka_unit_test(test_public_halves),
 	};
 
 	random_start();

@@ -363,6 +363,110 @@ test_hmac_refused(void **state)
 	EVP_MAC_free(mac);
 }
 
+/* ---- X25519 */
+
+/* RFC 7748 6.1. */
+static void
+test_public_halves(void **state)
+{
+	static const struct {
+		const char *private, *public;
+	} rows[] = {
+		{ "77076d0a7318a57d3c16c17251b26645"
+		  "df4c2f87ebc0992ab177fba51db92c2a",
+		    "8520f0098930a754748b7ddcb43ef75a"
+		    "0dbf3a0d26381af4eba4a98eaa9b4e6a" },
+		{ "5dab087e624a8a4b79e17f8b83800ee6"
+		  "6f3bb1292618b6fd1c2f8b27ff88e0eb",
+		    "de9edb7d7b7dc1b4d35b61c2ece43537"
+		    "3f8343c85b78674dadfc7e146f882b4f" },
+	};
+	uint8_t out[X25519_SIZE];
+
+	(void)state;
+	assert_true(provider_x25519_prepare());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct bytes private = bytes_of(rows[i].private);
+
+		check_row(
+		    provider_x25519_public(private.at, out), rows[i].private);
+		check_bytes(out, rows[i].public, rows[i].private);
+	}
+}
+
+static void
+pair_make(uint8_t *public)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(tls_library_server(), NULL, "X25519");
+	size_t len = X25519_SIZE;
+
+	assert_non_null(key);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(key, public, &len), 1);
+	EVP_PKEY_free(key);
+}
+
+/* A pair made in a process of its own. */
+static void
+pair_make_apart(uint8_t *public)
+{
+	int ends[2], status;
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_int_not_equal(child, -1);
+	if (child == 0) {
+		pair_make(public);
+		_exit(write(ends[1], public, X25519_SIZE) != X25519_SIZE);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], public, X25519_SIZE), X25519_SIZE);
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Not by one process, nor by two that were one: RFC 8446 C.4, 2. */
+static void
+test_no_pair_comes_twice(void **state)
+{
+	enum { PAIRS = 8 };
+	uint8_t public[PAIRS][X25519_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < PAIRS; i++) {
+		if (i % 4 == 0)
+			pair_make(public[i]);
+		else
+			pair_make_apart(public[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(
+			    public[i], public[j], X25519_SIZE);
+	}
+}
+
+/* libssl makes one for a client's share. */
+static void
+test_an_empty_key(void **state)
+{
+	EVP_PKEY_CTX *ctx =
+	    EVP_PKEY_CTX_new_from_name(tls_library_server(), "X25519", NULL);
+	uint8_t nine[X25519_SIZE] = { 9 }, private[X25519_SIZE];
+	size_t len = sizeof(private);
+	EVP_PKEY *key = NULL;
+
+	(void)state;
+	assert_int_equal(EVP_PKEY_paramgen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_group_name(ctx, "X448"), 0);
+	assert_int_equal(EVP_PKEY_CTX_set_group_name(ctx, "x25519"), 1);
+	assert_int_equal(EVP_PKEY_paramgen(ctx, &key), 1);
+	assert_int_equal(EVP_PKEY_get_raw_private_key(key, private, &len), 0);
+	assert_int_equal(
+	    EVP_PKEY_set1_encoded_public_key(key, nine, sizeof(nine)), 1);
+	EVP_PKEY_free(key);
+	EVP_PKEY_CTX_free(ctx);
+}
+
 /* ---- which provider has what */
 
 static void
@@ -488,6 +592,9 @@ main(void)
 		cmocka_unit_test(test_long_labels),
 		cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_hmac_refused),
+		cmocka_unit_test(test_public_halves),
+		cmocka_unit_test(test_no_pair_comes_twice),
+		cmocka_unit_test(test_an_empty_key),
 		cmocka_unit_test(test_only_servers_use_it),
 		cmocka_unit_test(test_aliases_are_kept),
 		cmocka_unit_test(test_suites_are_kept),
