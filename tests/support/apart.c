@@ -3,6 +3,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include "os/file.h"
 #include "tls/internal.h"
 #include "tls/signer.h"
+#include "tls/signing.h"
 
 EVP_PKEY *
 apart_make_key(const char *kind)
@@ -138,6 +140,20 @@ apart_start(struct apart *a, const char *const *path, struct cert *const *cert,
 	assert_int_not_equal(a->pid, -1);
 	if (a->pid == 0)
 		apart_run(a, path, cert, n, prepare);
+}
+
+void
+apart_wait(const struct apart *a)
+{
+	enum { EACH_MS = 100 };
+	struct pollfd fd = { .fd = a->ours[0], .events = POLLIN };
+
+	assert_true(signing_ping(fd.fd));
+	/* Both ends stay open when it has ended. */
+	while (poll(&fd, 1, EACH_MS) == 0)
+		assert_int_equal(waitpid(a->pid, NULL, WNOHANG), 0);
+	assert_true(signing_pong(fd.fd));
+	assert_false(signing_pong(fd.fd));
 }
 
 void

@@ -35,6 +35,9 @@ void apart_open(struct apart *a);
 void apart_start(struct apart *a, const char *const *path,
     struct cert *const *cert, size_t n, bool (*prepare)(void));
 
+/* Until it has read its keys: it answers a ping on seat 0. */
+void apart_wait(const struct apart *a);
+
 /* Kills the process, and closes the seats. */
 void apart_stop(struct apart *a);
 void apart_close(struct apart *a);
