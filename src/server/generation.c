@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/child.h"
+#include "server/keyd.h"
 #include "server/process.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -44,19 +45,27 @@ struct generation {
 
 static struct list generations = { &generations, &generations };
 
-static bool
-member_start(struct member *m)
+/* What its workers inherit. */
+static struct worker_world
+generation_world(struct generation *g)
 {
-	struct generation *g = m->generation;
-	const struct worker_world world = {
+	return (struct worker_world){
 		.site = g->site,
 		.listeners = &g->listeners,
 		.access = &g->access,
 		.limiter = g->common->limiter,
 		.heartbeats = g->common->heartbeats,
 		.tickets = g->common->tickets,
+		.seats = keyd_seats(g->site->base->keyd),
 		.privs = &g->site->base->privs,
 	};
+}
+
+static bool
+member_start(struct member *m)
+{
+	struct generation *g = m->generation;
+	const struct worker_world world = generation_world(g);
 
 	if (!process_start(&m->process, &world))
 		return false;
@@ -136,10 +145,11 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 	bool odd = g->state == SERVING ||
 		   (g->state == STARTING && WIFSIGNALED(w->rstatus)) ||
 		   (g->state == ENDING && !g->failed && w->rstatus != 0);
+	const struct worker_world world = generation_world(g);
 
 	(void)loop;
 	(void)events;
-	process_ended(&m->process, g->common->limiter, odd);
+	process_ended(&m->process, &world, odd);
 	g->running--;
 	if (g->state == SERVING)
 		member_restart_later(m);
@@ -215,23 +225,11 @@ on_end_limit(struct ev_loop *loop, ev_timer *t, int events)
 	generation_kill_workers(g);
 }
 
-size_t
-generation_wants(const struct conf *conf)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (conf->workers > 0)
-		return (size_t)conf->workers;
-	if (cpus > CONF_WORKERS_MAX)
-		return CONF_WORKERS_MAX;
-	return cpus > 0 ? (size_t)cpus : 1;
-}
-
 static struct generation *
 generation_new(const struct generation_common *common, struct site *site,
     const struct listeners *listeners)
 {
-	size_t n = generation_wants(site->base->conf);
+	size_t n = site_workers(site->base->conf);
 	struct generation *g = calloc(1, sizeof(*g) + n * sizeof(*g->members));
 
 	if (g == NULL)
@@ -373,6 +371,7 @@ generation_kill_all(void)
 {
 	struct list *l;
 
+	keyd_kill_all();
 	LIST_EACH (l, &generations)
 		generation_kill(LIST_ENTRY(l, struct generation, link));
 	while (child_wait(-1) != -1)

@@ -51,9 +51,6 @@ size_t generation_workers(const struct generation *g);
  * renamed since it was opened: in out, or the word from the configuration. */
 const char *generation_log(const struct generation *g, char *out, size_t size);
 
-/* Number of workers that a configuration asks for. */
-size_t generation_wants(const struct conf *conf);
-
 /* Asks every worker to stop accepting and finish: WORKER_FINISH, WORKER_LEAVE
  * or WORKER_STOP. Those still running GENERATION_LATE_S after their time limit
  * are killed. events.gone follows. */
@@ -65,8 +62,8 @@ void generation_kill(struct generation *g);
 /* Sends WORKER_STOP to the workers of every generation. */
 void generation_stop_all(void);
 
-/* Ends every worker of every generation and waits for them: no event
- * follows. */
+/* Ends every keyd, then every worker of every generation, and waits for them: no
+ * event follows. */
 void generation_kill_all(void);
 
 /* Frees a generation without workers. */

@@ -192,6 +192,18 @@ parent_change(struct parent *p, enum change change)
 		parent_inspect(p);
 }
 
+/* Whether another generation like the one that serves could start beside those
+ * that are still finishing. */
+static bool
+parent_has_room(const struct parent *p)
+{
+	const struct site_base *base = generation_site(p->serving)->base;
+	size_t n = site_workers(base->conf);
+
+	return limiter_rows_free(p->common.limiter) >= n &&
+	       seats_free(keyd_seats(base->keyd)) >= n;
+}
+
 /* One at a time; and while many old ones are still finishing, none. */
 static void
 parent_pursue(struct parent *p)
@@ -200,9 +212,7 @@ parent_pursue(struct parent *p)
 
 	if (change == CHANGE_NONE || p->next_site != NULL || p->stopping)
 		return;
-	if (p->serving != NULL &&
-	    limiter_rows_free(p->common.limiter) <
-		generation_wants(generation_site(p->serving)->base->conf)) {
+	if (p->serving != NULL && !parent_has_room(p)) {
 		if (log_due(&p->waited_ms, PARENT_WAIT_LOG_MS))
 			log_warn("reload delayed: too many old workers are "
 				 "still finishing");
@@ -261,6 +271,9 @@ on_ready(void *arg, struct generation *g)
 
 	p->serving = g;
 	p->starting = NULL;
+	/* Its workers finish, and are not replaced. */
+	if (p->site != NULL && p->site->base->keyd != p->next_site->base->keyd)
+		seats_retire(keyd_seats(p->site->base->keyd));
 	site_free(&p->site);
 	p->site = p->next_site;
 	p->next_site = NULL;

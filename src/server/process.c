@@ -19,7 +19,7 @@ process_init(struct process *p, unsigned number,
 {
 	memset(p, 0, sizeof(*p));
 	p->control = -1;
-	p->row = -1;
+	p->row = p->seat = -1;
 	p->number = number;
 	ev_init(&p->child, child);
 	ev_init(&p->message, message);
@@ -37,6 +37,7 @@ worker_fork(const struct process *p, const struct worker_world *template,
 	world.parent = getpid();
 	world.control = pair[1];
 	world.row = p->row;
+	world.signing = seats_near(template->seats, p->seat);
 	world.number = p->number;
 	pid = child_fork();
 	if (pid == 0)
@@ -55,6 +56,17 @@ process_watch(struct process *p)
 	ev_io_start(EV_DEFAULT, &p->message);
 }
 
+static void
+process_give_back(struct process *p, const struct worker_world *template)
+{
+	if (p->row != -1)
+		limiter_drop_row(template->limiter, p->row);
+	if (p->seat != -1)
+		seats_drop(template->seats, p->seat);
+	p->control = p->row = p->seat = -1;
+	p->pid = 0;
+}
+
 bool
 process_start(struct process *p, const struct worker_world *template)
 {
@@ -63,7 +75,9 @@ process_start(struct process *p, const struct worker_world *template)
 
 	errno = EAGAIN;
 	p->row = limiter_take_row(template->limiter);
-	if (p->row != -1 && socketpair(AF_UNIX, type, 0, pair) == 0) {
+	p->seat = seats_take(template->seats);
+	if (p->row != -1 && p->seat != -1 &&
+	    socketpair(AF_UNIX, type, 0, pair) == 0) {
 		p->pid = worker_fork(p, template, pair);
 		p->control = pair[0];
 		close(pair[1]);
@@ -74,10 +88,7 @@ process_start(struct process *p, const struct worker_world *template)
 		close(pair[0]);
 	}
 	log_error("worker %u: %s", p->number, strerror(errno));
-	if (p->row != -1)
-		limiter_drop_row(template->limiter, p->row);
-	p->control = p->row = -1;
-	p->pid = 0;
+	process_give_back(p, template);
 	return false;
 }
 
@@ -118,14 +129,12 @@ process_log_end(const struct process *p)
 }
 
 void
-process_ended(struct process *p, struct limiter *limiter, bool log)
+process_ended(struct process *p, const struct worker_world *template, bool log)
 {
 	if (log)
 		process_log_end(p);
 	ev_child_stop(EV_DEFAULT, &p->child);
 	ev_io_stop(EV_DEFAULT, &p->message);
 	close(p->control);
-	limiter_drop_row(limiter, p->row);
-	p->control = p->row = -1;
-	p->pid = 0;
+	process_give_back(p, template);
 }

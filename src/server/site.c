@@ -16,6 +16,18 @@
 
 enum { DAY_S = 24 * 60 * 60 };
 
+size_t
+site_workers(const struct conf *conf)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (conf->workers > 0)
+		return (size_t)conf->workers;
+	if (cpus > CONF_WORKERS_MAX)
+		return CONF_WORKERS_MAX;
+	return cpus > 0 ? (size_t)cpus : 1;
+}
+
 static int
 hosts_find_sni(const void *hosts, struct slice name)
 {
@@ -37,6 +49,7 @@ base_free(struct site_base **b)
 	}
 	free(base->certs);
 	tls_server_free(&base->tls);
+	keyd_free(&base->keyd);
 	mime_free(&base->mime);
 	conf_free(&base->conf);
 	free(base);
@@ -75,114 +88,6 @@ site_descriptors(const struct site *s, size_t more, size_t *n)
 		fds[(*n)++] = s->hosts->host[i].store;
 	}
 	return fds;
-}
-
-/* Where a problem with a capsule's certificate is reported: at its own setting
- * if it has one. */
-static void
-report_cert(const struct conf_capsule *c, struct report *r,
-    enum report_level level, const char *text)
-{
-	const struct conf_text *at =
-	    c->certificate.text != NULL ? &c->certificate : &c->host;
-
-	report_add(r, level, at->file, at->line, "%s", text);
-}
-
-/* The capsule's host and aliases, as hosts.c made them canonical. */
-static const char **
-host_copy_names(const struct host *h)
-{
-	const char **names = calloc(h->n_names, sizeof(*names));
-
-	for (size_t i = 0; names != NULL && i < h->n_names; i++)
-		names[i] = h->names[i];
-	return names;
-}
-
-static bool
-cert_load_named(const struct conf_capsule *c, struct site_cert *out,
-    struct sign_key **key, struct why *why)
-{
-	out->file = strdup(c->certificate.text);
-	out->cert = cert_load(c->certificate.text, why);
-	if (out->cert != NULL)
-		*key = sign_key_load(c->key.text, why);
-	out->key_is_private = sign_key_file_is_private(c->key.text);
-	if (out->file == NULL)
-		return why_memory(why);
-	return out->cert != NULL && *key != NULL;
-}
-
-/* The pair named after the host in the certs directory: found, made, or, when
- * nothing may be made, perhaps not there yet. */
-static bool
-cert_load_pair(const struct host *h, const struct site_options *o,
-    struct site_cert *out, struct sign_key **key, struct why *why)
-{
-	const char **names = host_copy_names(h);
-	struct buf crt, key_file;
-	bool ok = false;
-
-	buf_init(&crt, 4096);
-	buf_init(&key_file, 4096);
-	if (o->certs_dir == NULL) {
-		why_set(why, "no certificate, and no directory to create one "
-			     "in: use --certs DIR");
-		goto out;
-	}
-	if (names == NULL ||
-	    !cert_paths(o->certs_dir, h->names[0], &crt, &key_file)) {
-		why_memory(why);
-		goto out;
-	}
-	if (o->look_only && access(buf_cstr(&crt), F_OK) == -1 &&
-	    access(buf_cstr(&key_file), F_OK) == -1) {
-		ok = true;
-		goto out;
-	}
-	out->file = strdup(buf_cstr(&crt));
-	switch (
-	    cert_pair(o->certs_dir, names, h->n_names, &out->cert, key, why)) {
-	case CERT_PAIR_MADE:
-		out->made = true;
-		ok = true;
-		break;
-	case CERT_PAIR_FOUND:
-		ok = true;
-		break;
-	case CERT_PAIR_MISSING:
-	case CERT_PAIR_FAILED:
-		break;
-	}
-	out->key_is_private = sign_key_file_is_private(buf_cstr(&key_file));
-out:
-	buf_fini(&crt);
-	buf_fini(&key_file);
-	free(names);
-	return ok;
-}
-
-static void
-base_load_cert(struct site_base *base, const struct host *h,
-    struct site_cert *out, const struct site_options *o, struct report *r)
-{
-	const struct conf_capsule *c = h->conf;
-	struct sign_key *key = NULL;
-	struct why why;
-	bool ok;
-
-	if ((c->certificate.text == NULL) != (c->key.text == NULL))
-		return; /* already reported for the pair */
-	ok = c->certificate.text != NULL
-		 ? cert_load_named(c, out, &key, &why)
-		 : cert_load_pair(h, o, out, &key, &why);
-	if (ok && key != NULL)
-		ok = tls_server_add(
-		    base->tls, h->names[0], out->cert, key, &why);
-	if (!ok)
-		report_cert(c, r, REPORT_ERROR, why.text);
-	sign_key_free(&key);
 }
 
 /* A client must never be able to request a key. */
@@ -224,9 +129,33 @@ site_new(struct site_base *base, struct hosts *hosts, struct report *r)
 	return s;
 }
 
+static size_t
+hosts_count_roots(const struct hosts *hosts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < hosts->n; i++)
+		n += hosts->host[i].root == -1    ? 0
+		     : hosts->host[i].store == -1 ? 1
+						  : 2;
+	return n;
+}
+
+/* What descriptors can be spared for the seats of workers. */
+static size_t
+conf_seats(const struct conf *conf, size_t roots)
+{
+	size_t others = SITE_GENERATIONS * roots + SITE_DESCRIPTORS;
+	size_t have = privs_descriptors();
+
+	return seats_wanted(
+	    site_workers(conf), have > others ? have - others : 0);
+}
+
+/* old: may be NULL. */
 static void
-base_load(struct site_base *base, const struct hosts *hosts,
-    const struct site_options *o, struct report *r)
+base_load(struct site_base *base, const struct site *old,
+    const struct hosts *hosts, const struct site_options *o, struct report *r)
 {
 	const struct conf *conf = base->conf;
 	const struct tls_settings settings = {
@@ -246,10 +175,9 @@ base_load(struct site_base *base, const struct hosts *hosts,
 		report_add(r, REPORT_ERROR, conf->tls.suites.file,
 		    conf->tls.suites.line, "tls: %s", why.text);
 	else
-		for (size_t i = 0; i < hosts->n; i++)
-			if (hosts->host[i].n_names > 0)
-				base_load_cert(base, &hosts->host[i],
-				    &base->certs[i], o, r);
+		site_load_certs(base, hosts, o, &settings,
+		    conf_seats(conf, hosts_count_roots(hosts)),
+		    old == NULL ? NULL : old->base->keyd, r);
 }
 
 /* Checked at start, because too few descriptors would only be noticed at the
@@ -257,7 +185,8 @@ base_load(struct site_base *base, const struct hosts *hosts,
 static bool
 conf_check_descriptors(const struct conf *conf, size_t roots, struct report *r)
 {
-	size_t need = SITE_GENERATIONS * roots + SITE_DESCRIPTORS;
+	size_t need = SITE_GENERATIONS * roots + SITE_DESCRIPTORS +
+		      seats_descriptors(site_workers(conf));
 	size_t have = privs_descriptors();
 
 	if (have >= need)
@@ -267,18 +196,6 @@ conf_check_descriptors(const struct conf *conf, size_t roots, struct report *r)
 	    "raise it (LimitNOFILE= in systemd, ulimit -n)",
 	    conf->n_capsules, need, have);
 	return false;
-}
-
-static size_t
-hosts_count_roots(const struct hosts *hosts)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < hosts->n; i++)
-		n += hosts->host[i].root == -1    ? 0
-		     : hosts->host[i].store == -1 ? 1
-						  : 2;
-	return n;
 }
 
 /* The user that the workers change to. */
@@ -333,7 +250,7 @@ site_load(struct conf *conf, const struct site *old,
 			site_open_roots(s, old, r);
 		/* No certificate is made for a start that fails. */
 		if (r->errors == errors || o->look_only)
-			base_load(base, hosts, o, r);
+			base_load(base, old, hosts, o, r);
 		if (o->look_only)
 			site_check_roots(s, r);
 		conf_check_descriptors(conf, hosts_count_roots(hosts), r);
@@ -366,7 +283,8 @@ site_warn_expiry(const struct site *s, struct report *r)
 			     : "%s: the certificate expires in %" PRId64
 			       " day%s",
 		    s->hosts->host[i].names[0], days, days == 1 ? "" : "s");
-		report_cert(s->hosts->host[i].conf, r, REPORT_WARNING, text);
+		site_report_cert(
+		    s->hosts->host[i].conf, r, REPORT_WARNING, text);
 	}
 }
 
@@ -382,13 +300,13 @@ cert_warn(const struct host *h, const struct site_cert *c, struct report *r)
 		    "the certificate does not name \"%s\": clients will refuse "
 		    "it there",
 		    h->names[i]);
-		report_cert(h->conf, r, REPORT_WARNING, text);
+		site_report_cert(h->conf, r, REPORT_WARNING, text);
 	}
 	if (c->cert != NULL && !c->key_is_private) {
 		snprintf(text, sizeof(text),
 		    "%s: the private key can be read by others: chmod 600",
 		    h->names[0]);
-		report_cert(h->conf, r, REPORT_WARNING, text);
+		site_report_cert(h->conf, r, REPORT_WARNING, text);
 	}
 }
 

@@ -7,13 +7,14 @@
 #include "capsule/host.h"
 #include "capsule/mime.h"
 #include "os/privs.h"
+#include "server/keyd.h"
 #include "tls/ctx.h"
 
 enum {
 	/* The roots of so many generations may be open at once: one serves, one
 	 * starts, one finishes. */
 	SITE_GENERATIONS = 3,
-	/* Sockets, logs, the loop, spares: besides the roots. */
+	/* Sockets, logs, the loop, spares: besides the roots and seats. */
 	SITE_DESCRIPTORS = 40,
 };
 
@@ -32,6 +33,7 @@ struct site_base {
 	struct privs privs; /* of the workers */
 	struct mime *mime;
 	struct tls_server *tls;
+	struct keyd *keyd;       /* NULL: with look_only */
 	struct site_cert *certs; /* one a capsule */
 };
 
@@ -85,9 +87,12 @@ struct site_options {
 	struct tickets *tickets;
 };
 
-/* Finds the workers' user, opens roots, certificates, keys and the type
- * database of a checked configuration, which it takes over also on failure.
- * Roots that contain the certs directory, or are inside it, are errors. With
+/* The number of workers that a configuration asks for. */
+size_t site_workers(const struct conf *conf);
+
+/* Finds the workers' user, opens roots, certificates and the type database of a
+ * checked configuration, which it takes over also on failure, and has the
+ * private keys read by keyd: a new one, unless old's will do. Roots that contain the certs directory, or are inside it, are errors. With
  * look_only, so are roots that cannot be opened or contain a private key
  * (inspection_check reports what is wrong in them); otherwise inspection and
  * site_apply decide what can be served of each capsule. Where the new content

@@ -15,6 +15,7 @@
 
 #include "server/descriptors.h"
 #include "server/pool.h"
+#include "tls/signing.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -285,7 +286,7 @@ worker_close_foreign(const struct worker_world *world)
 {
 	const struct listeners *l = world->listeners;
 	size_t n;
-	int *own = site_descriptors(world->site, l->n + 3, &n);
+	int *own = site_descriptors(world->site, l->n + 4, &n);
 	bool ok;
 
 	if (own == NULL)
@@ -293,6 +294,7 @@ worker_close_foreign(const struct worker_world *world)
 	own[n++] = world->control;
 	own[n++] = world->access->fd;
 	own[n++] = tickets_descriptor(world->tickets);
+	own[n++] = world->signing;
 	for (size_t i = 0; i < l->n; i++)
 		own[n++] = l->item[i].fd;
 	ok = descriptors_keep(own, n);
@@ -430,6 +432,7 @@ worker_run(const struct worker_world *world)
 		    strerror(errno));
 		exit(EXIT_FAILURE);
 	}
+	signing_attach(world->signing);
 	if (w != NULL)
 		w->world = world;
 	if (w == NULL || !worker_prepare(w))

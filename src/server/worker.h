@@ -43,10 +43,12 @@ struct worker_world {
 	struct limiter *limiter;
 	struct heartbeats *heartbeats;
 	struct tickets *tickets;
+	struct seats *seats; /* with the process that holds the keys */
 	const struct privs *privs;
 	pid_t parent;
 	int control;
-	int row;         /* in the limiter's ledger */
+	int signing; /* its seat's end; the parent's again when it has ended */
+	int row;     /* in the limiter's ledger */
 	unsigned number; /* for messages */
 };
 

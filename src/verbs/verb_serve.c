@@ -285,6 +285,20 @@ print_parts(void)
 		fprintf(stderr, "  fast path    %s\n", buf_cstr(&text));
 }
 
+/* Without an account of its own, only that it cannot be traced keeps workers away
+ * from it. */
+static void
+print_keyd(const struct keyd *k)
+{
+	uint8_t memory[128];
+	struct buf text;
+
+	buf_wrap(&text, memory, sizeof(memory) - 1);
+	keyd_put(k, &text);
+	fprintf(stderr, "  keys         apart: %s%s\n", buf_cstr(&text),
+	    keyd_has_own_user(k) ? "" : ", like the workers; not dumpable");
+}
+
 static void
 summary_print(void *arg, const struct site *site, const struct listeners *l)
 {
@@ -296,6 +310,7 @@ summary_print(void *arg, const struct site *site, const struct listeners *l)
 		      "other machines, too\n",
 		    stderr);
 	print_parts();
+	print_keyd(site->base->keyd);
 	fputs("  sandbox      none yet\n  stop         Ctrl-C\n", stderr);
 }
 

@@ -24,6 +24,9 @@ from tools import (arrived, end_with_us, own_directory,  # noqa: F401
                    parallel, remove, settings, tool, tree, wait_for)
 
 
+KEYD = "carnation-keyd"  # the name of the process that holds the keys
+
+
 # ----------------------------------------------------------------- the server
 
 class Server:
@@ -156,8 +159,8 @@ class Server:
 
     # -- processes
 
-    def pids(self):
-        """Children of the parent and their states, zombies included."""
+    def children(self):
+        """Children of the parent: pid, state and name, zombies included."""
         pid, found = self.process.pid, []
         children = Path(f"/proc/{pid}/task/{pid}/children")
         try:
@@ -166,19 +169,32 @@ class Server:
             stats = map(str, Path("/proc").glob("[0-9]*/stat"))
         for stat in stats:
             with contextlib.suppress(OSError):
-                fields = Path(stat).read_text().rpartition(")")[2].split()
+                head, _, rest = Path(stat).read_text().rpartition(")")
+                fields = rest.split()
                 if int(fields[1]) == pid:
-                    found.append((int(stat.split("/")[2]), fields[0]))
+                    found.append((int(stat.split("/")[2]), fields[0],
+                                  head.partition("(")[2]))
         return found
+
+    def pids(self):
+        """All children but those that hold keys, and their states."""
+        return [(pid, state) for pid, state, name in self.children()
+                if name != KEYD]
 
     def workers(self):
         return sorted(pid for pid, state in self.pids() if state != "Z")
 
+    def keyds(self):
+        """The processes that hold keys: one, or more while those that a reload
+        has replaced still serve the old workers."""
+        return sorted(pid for pid, state, name in self.children()
+                      if name == KEYD and state != "Z")
+
     def descriptors(self):
-        """Open descriptors of the parent and each worker; None where the
+        """Open descriptors of the parent, each worker and keyd; None where the
         system does not let us count."""
         found = {}
-        for pid in [self.process.pid, *self.workers()]:
+        for pid in [self.process.pid, *self.workers(), *self.keyds()]:
             try:
                 found[pid] = len(os.listdir(f"/proc/{pid}/fd"))
             except PermissionError:
@@ -268,7 +284,8 @@ class Server:
 
         def calm():
             now = self.descriptors()
-            return {self.process.pid, *(p for p, _ in self.pids())} == pids \
+            return {self.process.pid,
+                    *(p for p, *_ in self.children())} == pids \
                 and all(now.get(p) is None or now[p] <= n
                        for p, n in self.expected.items() if n is not None)
 
@@ -277,7 +294,7 @@ class Server:
         except AssertionError as e:
             raise AssertionError(
                 f"{e}: were {self.expected}, are {self.descriptors()}, "
-                f"{self.pids()}") from None
+                f"{self.children()}") from None
 
     def scan(self):
         """Fails when a sanitizer or an assertion has spoken."""

@@ -198,7 +198,8 @@ def settle(server):
     """After a change of generation: waits until only the new one is left, and
     takes it as the normal."""
     count = getattr(server, "count", 1)
-    wait_for(lambda: len(server.workers()) == count,
+    wait_for(lambda: len(server.workers()) == count
+             and len(server.keyds()) == 1,
              what="the old generation to end")
     server.expect_workers()
 

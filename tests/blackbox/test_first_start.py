@@ -128,6 +128,8 @@ def test_the_block_for_people(place):
         der = served_certificate(server)
         assert block["certificate"] == "SHA256 " + fingerprint(der)
         assert f"\n  public key   SHA256 {fingerprint(key_of(der))}\n" in said
+        keyd, = server.keyds()
+        assert block["keys"].startswith(f"apart: process {keyd} as ")
         assert block["sandbox"] == "none yet"
         assert "Ctrl-C" in block["stop"]
         counted = " ".join(block.values())

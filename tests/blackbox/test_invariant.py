@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""bind -> keys, roots and database -> inspection -> fork -> drop -> first accept:
-the order that the whole design rests upon, seen by strace."""
+"""bind -> certificates, roots and database, keys apart -> inspection -> fork ->
+drop -> first accept: the order that the whole design rests upon, seen by strace."""
 import re
 import shutil
 from pathlib import Path
@@ -86,6 +86,19 @@ def worker_order(trace, parent, worker):
     return steps[0][1]
 
 
+KEY = r'openat2?\(.*localhost\.key"'
+
+
+def keys_read(trace, parent, keyd):
+    """Where the key was opened: by the process that holds keys, forked by the
+    parent and confined after that, and by nobody else."""
+    reads = trace.done(None, KEY)
+    assert {trace.events[i][0] for i in reads} == {keyd}
+    assert trace.done(parent, rf"(clone3?|v?fork)\(.*= {keyd}$")[0] < reads[0]
+    assert reads[-1] < trace.done(keyd, r"set(res)?uid\(")[0]
+    return reads
+
+
 def inspected(trace, parent, workers):
     """Where capsule.conf was read last: by a process of its own that had dropped
     its privileges. The search for keys, another process, looks at all files."""
@@ -106,14 +119,16 @@ def test_the_order_of_a_start(traced):
     trace = Trace(traced.file)
     before = [trace.done(parent, pattern) for pattern in (
         r'bind\(\d+, \{sa_family=AF_INET',
-        r'openat\(.*localhost\.key"',
+        r'openat2?\(.*localhost\.crt"',
         rf'openat2?\(.*"{re.escape(str(traced.directory))}/capsule/?"',
         r'openat\(.*magic\.mgc"')]
     assert all(before), before
     assert before[0][0] < before[1][0], "a taken port makes no certificate"
+    keys = keys_read(trace, parent, *traced.keyds())
     first_fork = min(worker_order(trace, parent, w) for w in workers)
     assert inspected(trace, parent, workers) < first_fork
     assert all(found[0] < first_fork for found in before)
+    assert keys[-1] < first_fork
     assert not trace.find(parent, r"accept4?\("), (
         "the parent meets no stranger")
 
@@ -148,7 +163,8 @@ def test_the_order_of_a_reload(traced):
     assert not set(traced.workers()) & set(old)
     forks = [worker_order(trace, parent, w) for w in traced.workers()]
     assert inspected(trace, parent, traced.workers()) < min(forks)
-    keys = trace.done(parent, r'openat\(.*localhost\.key"')
-    assert keys[-1] < min(forks) and len(keys) > 1
+    certs = trace.done(parent, r'openat2?\(.*localhost\.crt"')
+    assert certs[-1] < min(forks) and len(certs) > 1
+    keys_read(trace, parent, *traced.keyds())
     assert len(trace.find(
         None, r"bind\(\d+, \{sa_family=AF_IN")) == bound

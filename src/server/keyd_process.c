@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/keyd_process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "os/sandbox.h"
+#include "os/shared.h"
+#include "server/descriptors.h"
+#include "server/notice.h"
+#include "util/log.h"
+
+/* What signer_serve's callback needs, which has no argument. */
+static const struct keyd_world *keyd;
+
+/* Closes what is the parent's. */
+static bool
+keyd_close_foreign(const struct keyd_world *world)
+{
+	int *own = calloc(world->n_seats + 1, sizeof(*own));
+	bool ok;
+
+	if (own == NULL)
+		return false;
+	for (size_t i = 0; i < world->n_seats; i++)
+		own[i] = world->seats[i];
+	own[world->n_seats] = world->report;
+	ok = descriptors_keep(own, world->n_seats + 1);
+	free(own);
+	return ok;
+}
+
+/* poll(2) refuses more descriptors than the limit. */
+static bool
+keyd_limit(size_t n)
+{
+	const struct rlimit files = { n, n };
+
+	return setrlimit(RLIMIT_NOFILE, &files) == 0;
+}
+
+static bool
+keyd_jail(void)
+{
+	struct sandbox_state state = { 0 };
+	struct why why;
+	uint32_t ready;
+
+	if (!keyd_limit(keyd->n_seats) || !privs_drop(keyd->privs) ||
+	    !privs_die_with(keyd->parent)) {
+		log_error("cannot drop privileges: %s", strerror(errno));
+		return false;
+	}
+	if (!sandbox_enter(SANDBOX_KEYD, NULL, 0, &state, &why)) {
+		log_error("%s", why.text);
+		return false;
+	}
+	ready = (state.seccomp ? KEYD_READY_SECCOMP : 0) |
+		(uint32_t)state.landlock << KEYD_READY_LANDLOCK_SHIFT;
+	/* The report stays open: nobody will read it, and it is no file. */
+	return notice_send(keyd->report, KEYD_READY, ready, NULL);
+}
+
+static bool
+keyd_read_keys(const struct keyd_world *world, struct signer *s)
+{
+	for (size_t i = 0; i < world->n; i++) {
+		struct why why;
+
+		if (!signer_add(s, &world->pairs[i], &why) &&
+		    !notice_send(
+			world->report, KEYD_FAULT, (uint32_t)i, why.text))
+			return false;
+	}
+	return true;
+}
+
+void
+keyd_run(const struct keyd_world *world)
+{
+	struct signer *s;
+	struct why why;
+
+	keyd = world;
+	log_identify("carnation keyd");
+	prctl(PR_SET_NAME, "carnation-keyd");
+	privs_quiet_signals();
+	privs_no_core();
+	if (!privs_die_with(world->parent))
+		_exit(EXIT_FAILURE);
+	if (!keyd_close_foreign(world)) {
+		log_error("cannot close the parent's descriptors: %s (needs "
+			  "close_range or /proc)",
+		    strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+	shared_forget_all();
+	s = signer_new(world->settings, &why);
+	if (s == NULL) {
+		log_error("%s", why.text);
+		_exit(EXIT_FAILURE);
+	}
+	if (!keyd_read_keys(world, s))
+		_exit(EXIT_FAILURE);
+	if (world->n_seats > 0)
+		signer_serve(s, world->seats, world->n_seats, keyd_jail);
+	signer_free(&s);
+	_exit(notice_send(world->report, KEYD_READY, 0, NULL) ? EXIT_SUCCESS
+							      : EXIT_FAILURE);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* Where workers and the process that holds the keys meet: pairs of sockets, one
+ * for each worker that may live at once, and one for the parent. The parent keeps
+ * both ends of each, so that a new process at either end gets the same pair.
+ * Depends on util. */
+#ifndef SERVER_SEATS_H
+#define SERVER_SEATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	/* So many times the workers of one generation, at least SEATS_MIN;
+	 * fewer where descriptors are few, but never less than two generations
+	 * need: one serves, one starts. */
+	SEATS_TIMES = 4,
+	SEATS_MIN = 32,
+	SEATS_MAX = 256,
+	/* While a reload changes certificates there are two sets of seats. */
+	SEATS_SETS = 2,
+	SEATS_DESCRIPTORS = 2, /* of each seat, in the parent */
+};
+
+/* The number of workers' seats to have for so many workers, when so many
+ * descriptors may be used for all sets. 0: too few. */
+size_t seats_wanted(size_t workers, size_t descriptors);
+
+/* The descriptors that seats_wanted cannot do without. */
+size_t seats_descriptors(size_t workers);
+
+struct seat {
+	int near; /* the worker's end; -1: closed */
+	int far;  /* the other */
+	bool taken;
+};
+
+struct seats {
+	struct seat *seat; /* the first is the parent's own */
+	size_t n;
+	bool retired;
+};
+
+/* Makes the parent's and n more. False and errno; seats_close is due even
+ * then. */
+bool seats_open(struct seats *s, size_t n);
+void seats_close(struct seats *s);
+
+/* A free one for a worker, -1 when there is none. It is given back when the
+ * worker has ended. */
+int seats_take(struct seats *s);
+void seats_drop(struct seats *s, int seat);
+size_t seats_free(const struct seats *s);
+
+/* The near end of a seat. */
+int seats_near(const struct seats *s, int seat);
+
+/* The far ends of all that are open, into out, which has room for s->n. */
+size_t seats_far(const struct seats *s, int *out);
+
+/* No more workers will come: what is free is closed, now and later. */
+void seats_retire(struct seats *s);
+
+#endif
