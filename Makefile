@@ -4,8 +4,10 @@
 # make check        unit and property tests, fuzz corpora, black-box suite;
 #                   SAN=address,undefined runs them under those sanitizers
 # make check-units  unit and property tests alone
-# make soak         the tests that wait, in their whole form; unit and property
-#                   tests on a 32-bit Debian (needs root)
+# make soak         the tests that wait, in their whole form; a server under load
+#                   for DURATION (3600) seconds while everything happens to it;
+#                   unit and property tests on a 32-bit Debian (needs root)
+# make attack       what strangers do, with targets and figures
 # make lint         layers, format, static analysis, banned functions
 # make fuzz         each fuzz target for FUZZ_SECONDS (60)
 # make bench        what a request costs, beside the floor and other servers;
@@ -36,6 +38,7 @@ INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
+DURATION     ?= 3600
 PYTEST_JOBS  ?= 8
 
 # 64 bits of file sizes and of times on 32-bit systems, too: certificates of
@@ -104,7 +107,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check check-units soak fuzz bench lint cover run install uninstall clean programs \
+.PHONY: all check check-units soak attack fuzz bench lint cover run install uninstall clean programs \
         FORCE
 
 ifeq ($(variant),release)
@@ -192,6 +195,7 @@ soak: $(BIN)
 	$(Q)CARNATION_LONG=1 CARNATION=$(BIN) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -n $(PYTEST_JOBS) --dist loadgroup -ra \
 	    -p no:cacheprovider -m soak tests/blackbox
+	$(Q)CARNATION=$(BIN) $(PYTHON) tests/attack/soak.py $(DURATION)
 	$(Q)CARNATION_ARCH=i386 scripts/fresh-machine
 
 lint: $(B)/headers $(B)/testheaders
@@ -216,6 +220,10 @@ bench: build/carnation $(BENCHES)
 	    $(BENCH_ARGS)
 	$(Q)CARNATION=build/carnation BUILD=$(B) $(PYTHON) \
 	    tests/bench/mirror.py $(MIRROR_ARGS)
+
+attack: build/carnation
+	$(Q)CARNATION=build/carnation $(PYTHON) tests/attack/attack.py \
+	    $(ATTACK_ARGS)
 
 run: build/carnation
 	$(Q)exec build/carnation serve --certs certs capsule
