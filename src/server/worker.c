@@ -15,6 +15,7 @@
 
 #include "server/descriptors.h"
 #include "server/pool.h"
+#include "tls/memory.h"
 #include "tls/signing.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -358,6 +359,7 @@ worker_trim_memory(struct worker *w)
 	if (pool_ended(w->pool) - w->trimmed < WORKER_TRIM_AFTER)
 		return;
 	w->trimmed = pool_ended(w->pool);
+	tls_memory_trim();
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif

@@ -12,6 +12,7 @@
 #include "proto/hostname.h"
 #include "server/access.h"
 #include "server/parent.h"
+#include "tls/memory.h"
 #include "tls/parts.h"
 #include "util/log.h"
 #include "util/version.h"
@@ -323,6 +324,7 @@ server_run(const struct parent_source *source)
 		log_error("%s", why.text);
 		return RESULT_USAGE;
 	}
+	tls_memory_install();
 	tls_parts_test();
 	return (enum result)parent_run(source);
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+#include "tls/memory.h"
+
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/parts.h"
+
+/* A bin is for blocks of at least BIN_FIRST + n * BIN_STEP bytes: what
+ * glibc's malloc really gives on 64 bits, so that no room is lost. */
+enum {
+	BIN_FIRST = 8,
+	BIN_STEP = 16,
+	BINS = (TLS_MEMORY_BLOCK_MAX - BIN_FIRST) / BIN_STEP + 1,
+};
+
+struct block {
+	struct block *next;
+};
+
+_Static_assert(sizeof(struct block) <= BIN_FIRST, "each block has room");
+
+static struct block *kept[BINS]; /* by bin; the newest first */
+static size_t kept_bytes;
+
+/* The first bin whose blocks hold n bytes. */
+static size_t
+bin_for(size_t n)
+{
+	if (n <= BIN_FIRST)
+		return 0;
+	return (n - BIN_FIRST + BIN_STEP - 1) / BIN_STEP;
+}
+
+static size_t
+bin_size(size_t bin)
+{
+	return BIN_FIRST + bin * BIN_STEP;
+}
+
+static void *
+memory_allocate(size_t n, const char *file, int line)
+{
+	struct block *block;
+	size_t bin;
+
+	(void)file;
+	(void)line;
+	if (n == 0)
+		return NULL;
+	if (n > TLS_MEMORY_BLOCK_MAX)
+		return malloc(n);
+	bin = bin_for(n);
+	block = bin < BINS ? kept[bin] : NULL;
+	if (block == NULL)
+		return malloc(bin_size(bin));
+	kept[bin] = block->next;
+	kept_bytes -= bin_size(bin);
+	return block;
+}
+
+static void
+memory_free(void *p, const char *file, int line)
+{
+	struct block *block = p;
+	size_t bin;
+
+	(void)file;
+	(void)line;
+	if (p == NULL)
+		return;
+	bin = (malloc_usable_size(p) - BIN_FIRST) / BIN_STEP;
+	if (bin >= BINS || bin_size(bin) > TLS_MEMORY_KEPT_MAX - kept_bytes) {
+		free(p);
+		return;
+	}
+	if (kept[bin] == block)
+		abort(); /* freed twice: malloc would have noticed, too */
+	block->next = kept[bin];
+	kept[bin] = block;
+	kept_bytes += bin_size(bin);
+}
+
+static void *
+memory_resize(void *p, size_t n, const char *file, int line)
+{
+	if (p == NULL)
+		return memory_allocate(n, file, line);
+	if (n > 0)
+		return realloc(p, n);
+	memory_free(p, file, line);
+	return NULL;
+}
+
+void
+tls_memory_trim(void)
+{
+	for (size_t bin = 0; kept_bytes > 0 && bin < BINS; bin++) {
+		while (kept[bin] != NULL) {
+			struct block *block = kept[bin];
+
+			kept[bin] = block->next;
+			kept_bytes -= bin_size(bin);
+			free(block);
+		}
+	}
+}
+
+size_t
+tls_memory_kept(void)
+{
+	return kept_bytes;
+}
+
+/* Whether malloc's blocks are what the bins say. */
+static bool
+memory_test(void)
+{
+	for (size_t n = 1; n <= TLS_MEMORY_BLOCK_MAX; n += n / 2 + 1) {
+		size_t size = bin_size(bin_for(n));
+		void *p = malloc(size);
+		bool good =
+		    p != NULL && size >= n && malloc_usable_size(p) >= size;
+
+		free(p);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+/* valgrind's checkers replace malloc by a library of their own; callgrind and
+ * the other profilers do not. */
+static bool
+memory_is_watched(void)
+{
+	static const char *const watchers[] = { "vgpreload_memcheck",
+		"vgpreload_helgrind", "vgpreload_drd", "vgpreload_massif",
+		"vgpreload_dhat" };
+	const char *preload = getenv("LD_PRELOAD");
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	return true;
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+	return true;
+#endif
+	for (size_t i = 0; i < sizeof(watchers) / sizeof(*watchers); i++)
+		if (preload != NULL && strstr(preload, watchers[i]) != NULL)
+			return true;
+	return false;
+}
+
+void
+tls_memory_install(void)
+{
+	if (!tls_part_on(TLS_PART_MEMORY))
+		return;
+	if (memory_is_watched())
+		tls_part_fail(TLS_PART_MEMORY, "memory is watched");
+	else if (!memory_test())
+		tls_part_fail(TLS_PART_MEMORY, "self-test failed");
+	else if (CRYPTO_set_mem_functions(
+		     memory_allocate, memory_resize, memory_free) != 1)
+		tls_part_fail(TLS_PART_MEMORY, "too late");
+}
