@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,18 @@ socket_set_options(int fd, int family)
 		   : setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
+/* What saves work and memory, where the system has it; a unix socket has
+ * neither option. */
+static void
+socket_tune(int fd)
+{
+	const int unsent = LISTEN_UNSENT_MAX;
+	const int defer = LISTEN_DEFER_S;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
+}
+
 int
 listen_share(int fd, bool share)
 {
@@ -302,6 +315,7 @@ address_open(struct listen_address *a, bool shared)
 	    (shared && listen_share(fd, false) == -1))
 		goto fail;
 	if (a->addr.ss_family != AF_UNIX) {
+		socket_tune(fd);
 		if (getsockname(fd, (struct sockaddr *)&a->addr, &len) == -1)
 			goto fail;
 		a->len = len;
@@ -349,6 +363,8 @@ descriptor_inherit(int fd, struct listen_address *a)
 	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		return false;
+	if (a->addr.ss_family != AF_UNIX)
+		socket_tune(fd);
 	address_write_text(a);
 	return true;
 }

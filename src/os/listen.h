@@ -14,6 +14,13 @@ enum {
 	LISTEN_PORT_DEFAULT = 1965,
 	LISTEN_TEXT_SIZE = 128, /* holds any address written out */
 	LISTEN_INHERIT_MAX = 64,
+	/* What a connection inherits from its listening socket: bytes that
+	 * wait in the kernel, unsent (tcp(7), TCP_NOTSENT_LOWAT), so that a
+	 * stalled reader holds no more than these and its own window. */
+	LISTEN_UNSENT_MAX = 256 * 1024,
+	/* Seconds that the kernel waits for a client's first bytes before it
+	 * hands over the connection without (TCP_DEFER_ACCEPT). */
+	LISTEN_DEFER_S = 1,
 };
 
 /* One address to listen on. */
@@ -35,7 +42,7 @@ bool
 listen_equal(const struct listen_address *a, const struct listen_address *b);
 
 /* A listening, non-blocking, close-on-exec socket: SO_REUSEADDR, V6ONLY,
- * backlog SOMAXCONN, no SO_REUSEPORT; a stale unix socket is replaced. -1 and
+ * backlog SOMAXCONN, no SO_REUSEPORT, LISTEN_UNSENT_MAX, LISTEN_DEFER_S; a stale unix socket is replaced. -1 and
  * errno on failure. After success a->text names the real port. */
 int listen_open(struct listen_address *a);
 

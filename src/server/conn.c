@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,16 +18,6 @@ enum {
 	MESSAGE_HEADER = 4, /* type, length (RFC 8446 4) */
 	CLIENT_HELLO = 1,
 };
-
-/* Bounds what a stalled reader holds of the kernel's memory to this and its own
- * window. A unix socket has no such option. */
-static void
-socket_bound_unsent(int fd)
-{
-	const int bytes = CONN_UNSENT_MAX;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
-}
 
 /* Makes the close a reset (SO_LINGER in socket(7)), so that what the kernel
  * still holds for the peer is freed at once. */
@@ -54,7 +43,6 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 	c->text = text;
 	c->version = "-";
 	c->began_ms = clock_ms();
-	socket_bound_unsent(fd);
 }
 
 static void
@@ -403,9 +391,10 @@ conn_fail_body(struct conn *c)
 static int
 conn_unacknowledged(const struct conn *c)
 {
+	int held = (int)tls_conn_held(&c->tls);
 	int bytes = 0;
 
-	return ioctl(c->fd, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
+	return held + (ioctl(c->fd, TIOCOUTQ, &bytes) == 0 ? bytes : 0);
 }
 
 uint64_t
@@ -481,12 +470,13 @@ conn_shutdown(struct conn *c, struct conn_world *w)
 	if (io == IO_WANT_READ || io == IO_WANT_WRITE)
 		return io;
 	c->complete = io == IO_DONE;
-	conn_log(c, w);
 	c->state = CONN_DONE;
 	if (io == IO_DONE && shutdown(c->fd, SHUT_WR) == 0) {
+		c->drained = tls_conn_is_drained(&c->tls);
 		tls_conn_fini(&c->tls); /* no longer needed */
 		c->state = CONN_DISCARD;
 	}
+	conn_log(c, w);
 	return IO_DONE;
 }
 
@@ -497,6 +487,10 @@ conn_discard(struct conn *c, struct conn_world *w)
 {
 	ssize_t n;
 
+	if (c->drained) { /* there is nothing to read yet */
+		c->drained = false;
+		return IO_WANT_READ;
+	}
 	while ((n = recv(c->fd, w->chunk, sizeof(w->chunk), 0)) > 0) {
 		c->discarded += (uint32_t)n;
 		if (c->discarded > CONN_DISCARD_MAX)

@@ -21,9 +21,6 @@ enum {
 	CONN_RECORD_OVERHEAD = 30,      /* a record of one byte, at most */
 	CONN_DISCARD_MAX = 1024 * 1024, /* bytes read after the answer */
 	CONN_DISCARD_S = 2, /* for close_notify, and again in CONN_DISCARD */
-	/* Bytes of a page that wait in the kernel, unsent (tcp(7),
-	 * TCP_NOTSENT_LOWAT). */
-	CONN_UNSENT_MAX = 256 * 1024,
 	/* written before other connections have their turn */
 	CONN_TURN_RECORDS = 32,
 };
@@ -86,6 +83,7 @@ struct conn {
 	int wanted; /* bytes of ClientHello that SO_RCVLOWAT waits for, or 0 */
 	bool progress; /* made since the deadline was set */
 	bool logged;
+	bool drained;       /* in CONN_DISCARD: nothing to read yet */
 	bool complete;      /* close_notify was sent after the whole body */
 	int queued;         /* bytes the kernel held when last looked at */
 	uint32_t stalled_s; /* in CONN_DISCARD: seconds without progress */

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "tls/internal.h"
+#include "tls/parts.h"
+#include "tls/socket_bio.h"
 
 /* The last failure, kept as numbers; turned into text only on request. */
 static struct {
@@ -32,7 +34,7 @@ ssl_is_at_bare_end(SSL *ssl)
 {
 	BIO *bio = SSL_get_rbio(ssl);
 
-	return BIO_method_type(bio) == BIO_TYPE_SOCKET && BIO_eof(bio) == 1;
+	return BIO_method_type(bio) != BIO_TYPE_MEM && BIO_eof(bio) == 1;
 }
 
 static enum io
@@ -44,10 +46,9 @@ conn_result_closed(struct tls_conn *c)
 	return IO_CLOSED;
 }
 
-/* Every result of OpenSSL passes through here; error is errno as the call left
- * it. */
+/* Translates OpenSSL's result; error is errno as the call left it. */
 static enum io
-conn_result(struct tls_conn *c, int returned, int error)
+conn_translate(struct tls_conn *c, int returned, int error)
 {
 	switch (SSL_get_error(c->ssl, returned)) {
 	case SSL_ERROR_NONE:
@@ -68,6 +69,46 @@ conn_result(struct tls_conn *c, int returned, int error)
 	default:
 		return result_failed(error);
 	}
+}
+
+/* What is held back may still wait for the answer: the session ticket, which
+ * comes after a TLS 1.3 handshake. A TLS 1.2 client waits for our last
+ * flight. */
+static bool
+conn_may_hold(const struct tls_conn *c)
+{
+	return SSL_is_init_finished(c->ssl) &&
+	       SSL_version(c->ssl) == TLS1_3_VERSION;
+}
+
+/* Before we wait for the peer, or end with an alert. */
+static enum io
+conn_stop(struct tls_conn *c, enum io io)
+{
+	enum io sent;
+
+	if (c->bio == NULL || io == IO_DONE || io == IO_CLOSED)
+		return io;
+	if (io == IO_WANT_WRITE) {
+		socket_bio_retry(c->bio);
+		return io;
+	}
+	if (io == IO_WANT_READ && conn_may_hold(c)) {
+		socket_bio_hold(c->bio);
+		return io;
+	}
+	sent = socket_bio_flush(c->bio, false);
+	if (sent == IO_DONE || io == IO_FAILED)
+		return io;
+	return sent == IO_FAILED ? result_failed(errno) : sent;
+}
+
+/* Every result of OpenSSL passes through here. */
+static enum io
+conn_result(struct tls_conn *c, int returned)
+{
+	return returned == 1 ? IO_DONE
+			     : conn_stop(c, conn_translate(c, returned, errno));
 }
 
 static bool
@@ -95,6 +136,16 @@ conn_settle(struct tls_conn *c, bool done)
 	return done;
 }
 
+/* Gives c its socket. */
+static bool
+conn_tie(struct tls_conn *c, int fd)
+{
+	if (!tls_part_on(TLS_PART_SENDING))
+		return SSL_set_fd(c->ssl, fd) == 1;
+	c->bio = socket_bio_open(c->ssl, fd);
+	return c->bio != NULL;
+}
+
 bool
 tls_conn_accept(
     struct tls_conn *c, const struct tls_server *s, const void *names, int fd)
@@ -102,7 +153,7 @@ tls_conn_accept(
 	bool done;
 
 	assert(s->n > 0);
-	done = conn_open(c, s->ctx[0], names) && SSL_set_fd(c->ssl, fd) == 1;
+	done = conn_open(c, s->ctx[0], names) && conn_tie(c, fd);
 	if (done)
 		SSL_set_accept_state(c->ssl);
 	return conn_settle(c, done);
@@ -163,6 +214,10 @@ tls_conn_limit(struct tls_conn *c, uint64_t bytes)
 {
 	BIO *bio = SSL_get_rbio(c->ssl);
 
+	if (c->bio != NULL) {
+		socket_bio_limit(c->bio, socket_bio_received(c->bio) + bytes);
+		return;
+	}
 	c->limit = BIO_number_read(bio) + bytes;
 	BIO_set_callback_arg(bio, (char *)c);
 	BIO_set_callback_ex(bio, bio_count_down);
@@ -178,6 +233,7 @@ void
 tls_conn_fini(struct tls_conn *c)
 {
 	SSL_free(c->ssl);
+	socket_bio_close(&c->bio);
 	c->ssl = NULL;
 }
 
@@ -189,7 +245,7 @@ tls_conn_handshake(struct tls_conn *c)
 	ERR_clear_error(); /* SSL_get_error() reads this queue too */
 	errno = 0;
 	returned = SSL_do_handshake(c->ssl);
-	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
+	return conn_result(c, returned);
 }
 
 enum io
@@ -198,10 +254,14 @@ tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
 	int returned;
 
 	*got = 0;
+	/* While the ticket was made, the request may have come: looking once
+	 * more costs less than waiting for it. */
+	if (tls_conn_held(c) > 0 && conn_may_hold(c))
+		socket_bio_retry(c->bio);
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_read_ex(c->ssl, out, size, got);
-	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
+	return conn_result(c, returned);
 }
 
 enum io
@@ -214,7 +274,17 @@ tls_conn_write(struct tls_conn *c, struct slice bytes)
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_write_ex(c->ssl, bytes.ptr, bytes.len, &written);
-	return returned == 1 ? IO_DONE : conn_result(c, returned, errno);
+	return conn_result(c, returned);
+}
+
+enum io
+tls_conn_flush(struct tls_conn *c)
+{
+	enum io io = IO_DONE;
+
+	if (c->bio != NULL)
+		io = socket_bio_flush(c->bio, false);
+	return io == IO_FAILED ? result_failed(errno) : io;
 }
 
 enum io
@@ -223,15 +293,20 @@ tls_conn_close_notify(struct tls_conn *c)
 	enum io io;
 	int returned;
 
-	/* Once more would wait for the peer's. */
-	if (c->close_notify_sent)
-		return IO_DONE;
 	ERR_clear_error();
 	errno = 0;
-	returned = SSL_shutdown(c->ssl);
-	io = returned >= 0 ? IO_DONE : conn_result(c, returned, errno);
-	c->close_notify_sent = io == IO_DONE;
-	return io;
+	if (!c->close_notify_sent) {
+		returned = SSL_shutdown(c->ssl);
+		io = conn_result(c, returned >= 0 ? 1 : returned);
+		if (io != IO_DONE)
+			return io;
+	}
+	/* One more SSL_shutdown would wait for the peer's. */
+	c->close_notify_sent = true;
+	if (c->bio == NULL)
+		return IO_DONE;
+	io = socket_bio_flush(c->bio, true);
+	return io == IO_FAILED ? result_failed(errno) : io;
 }
 
 int
@@ -255,7 +330,20 @@ tls_conn_resumed(const struct tls_conn *c)
 uint64_t
 tls_conn_received(const struct tls_conn *c)
 {
-	return BIO_number_read(SSL_get_rbio(c->ssl));
+	return c->bio != NULL ? socket_bio_received(c->bio)
+			      : BIO_number_read(SSL_get_rbio(c->ssl));
+}
+
+size_t
+tls_conn_held(const struct tls_conn *c)
+{
+	return c->bio != NULL ? socket_bio_held(c->bio) : 0;
+}
+
+bool
+tls_conn_is_drained(const struct tls_conn *c)
+{
+	return c->bio != NULL && socket_bio_is_drained(c->bio);
 }
 
 struct cert *

@@ -25,7 +25,8 @@ enum {
 /* Embedded in its owner; zeroed = not open. Opaque but for its size. */
 struct tls_conn {
 	void *ssl;
-	const void *names; /* a server's: see tls_conn_accept */
+	struct socket_bio *bio; /* a server's; NULL: OpenSSL's own */
+	const void *names;      /* a server's: see tls_conn_accept */
 	int sni;
 	uint64_t limit;   /* see tls_conn_limit */
 	bool peer_closed; /* the peer's close_notify has come */
@@ -60,12 +61,18 @@ enum io tls_conn_handshake(struct tls_conn *c);
 enum io tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got);
 
 /* All of bytes (at most TLS_RECORD_MAX: one record) or not yet; on IO_WANT_*
- * call again with the same bytes, wherever they now lie. */
+ * call again with the same bytes, wherever they now lie. A server holds back
+ * less than a full record, to send it with what follows: another write,
+ * close_notify, or tls_conn_flush. */
 enum io tls_conn_write(struct tls_conn *c, struct slice bytes);
 
+/* Sends what was held back. IO_DONE, IO_WANT_WRITE or IO_FAILED. */
+enum io tls_conn_flush(struct tls_conn *c);
+
 /* Sends close_notify without waiting for the peer's. IO_DONE when it has been
- * sent. IO_FAILED before the handshake is over, and while a write waits: its
- * record must go out first. */
+ * sent: a server must then end its side with shutdown(2) or close(2) at once,
+ * as the last bytes wait for that. IO_FAILED before the handshake is over, and
+ * while a write waits: its record must go out first. */
 enum io tls_conn_close_notify(struct tls_conn *c);
 
 /* Index of the capsule named by SNI, or TLS_SNI_*. After the handshake. */
@@ -79,6 +86,12 @@ bool tls_conn_resumed(const struct tls_conn *c);
 
 /* Bytes that have come from the peer, TLS overhead included. */
 uint64_t tls_conn_received(const struct tls_conn *c);
+
+/* Server: bytes written that the kernel does not have yet. */
+size_t tls_conn_held(const struct tls_conn *c);
+
+/* Server: whether the last read left the socket empty, as far as known. */
+bool tls_conn_is_drained(const struct tls_conn *c);
 
 /* Client: the server's leaf; the caller frees it. NULL before the handshake. */
 struct cert *tls_conn_peer(const struct tls_conn *c);

@@ -312,9 +312,13 @@ def free_port():
             return port
 
 
-def silent(server, source=None):
-    """A TCP connection that says nothing."""
-    return harness.connect(server, source=source)
+def silent(server, source=None, family=4, first=b"\x16"):
+    """A TCP connection that says no more than the first byte of a hello: one
+    that says nothing stays in the kernel for a second or more."""
+    sock = harness.connect(server, family, source=source)
+    with contextlib.suppress(OSError):
+        sock.sendall(first)
+    return sock
 
 
 def ended(sock, seconds=1.0):

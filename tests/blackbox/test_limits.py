@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import Client, Server, connect, tree, wait_for
+from harness import TIMEOUT, Client, Server, tree, wait_for
 from life import ended, expect_rest, own_network, rest, silent, sparse
 
 BIG = 12_000_000
@@ -59,6 +59,18 @@ def refused_now(server, source):
         return ended(s, 0.1)
 
 
+def test_those_who_say_nothing_are_counted_and_closed_as_well(place):
+    """The kernel keeps them for a moment (TCP_DEFER_ACCEPT), not for good."""
+    with limited(place, per_address=2, handshake=3) as server:
+        began = time.monotonic()
+        held = [silent(server, "127.0.0.2", first=b"") for _ in range(5)]
+        wait_for(lambda: sum(ended(s, 0.01) for s in held) >= 3)
+        assert server.ask("/", source="127.0.0.3").whole
+        assert all(ended(s, TIMEOUT) for s in held)
+        assert time.monotonic() - began > 3, "two had their time"
+        assert server.ask("/", source="127.0.0.2").whole
+
+
 def test_loopback_is_exempt_by_default(place):
     with limited(place, per_address=4, exempt=None) as server:
         crowd = [silent(server, "127.0.0.2") for _ in range(20)]
@@ -98,7 +110,7 @@ def test_ipv6_is_counted_by_its_64(place):
     with limited(place, families=(6,), per_address=4, rate=1,
                  burst=3) as server:
         def quiet(source):
-            return connect(server, 6, source=source)
+            return silent(server, source, 6)
         crowd = [quiet(f"fd00:0:0:1::{1 + n % 2}") for n in range(4)]
         for source, gone in (("fd00:0:0:1::2", True), ("fd00:0:0:1::1", True),
                              ("fd00:0:0:2::1", False)):

@@ -102,6 +102,8 @@ link_handshake(struct link *l)
 			theirs = SSL_do_handshake(l->client);
 		if (l->io == IO_WANT_READ || l->io == IO_WANT_WRITE)
 			l->io = tls_conn_handshake(&l->conn);
+		if (l->io == IO_DONE)
+			l->io = tls_conn_flush(&l->conn);
 		if (theirs == 1 && l->io == IO_DONE)
 			return true;
 		if (l->io == IO_FAILED || l->io == IO_CLOSED)
@@ -121,6 +123,7 @@ link_send(struct link *l, const char *text)
 	int n;
 
 	assert_int_equal(tls_conn_write(&l->conn, slice_str(text)), IO_DONE);
+	assert_int_equal(tls_conn_flush(&l->conn), IO_DONE);
 	n = SSL_read(l->client, got, sizeof(got));
 	assert_true(n > 0);
 	check_slice(slice_of(got, (size_t)n), slice_str(text));

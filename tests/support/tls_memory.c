@@ -5,6 +5,7 @@
 #include <openssl/bio.h>
 
 #include "tls/internal.h"
+#include "tls/socket_bio.h"
 
 /* Replaces the BIO of a socket that does not exist. */
 static bool
@@ -15,6 +16,7 @@ tls_memory_tie(struct tls_conn *c, bool opened)
 
 	if (in != NULL && out != NULL) {
 		SSL_set_bio(c->ssl, in, out);
+		socket_bio_close(&c->bio);
 		return true;
 	}
 	BIO_free(in);

@@ -183,7 +183,8 @@ test_incomplete_hello(void **state)
 	shutdown(s.client.fd, SHUT_WR);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
 	assert_int_equal(s.conn.state, CONN_QUEUED);
-	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_DONE);
+	while (conn_step(&s.conn, &testbed.world) == IO_WANT_READ)
+		continue;
 	assert_int_equal(s.conn.state, CONN_DONE);
 	session_disconnect(&s);
 }

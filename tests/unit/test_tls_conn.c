@@ -182,6 +182,7 @@ test_gone(void **state)
 		assert_true(link_handshake(&l));
 		assert_int_equal(
 		    tls_conn_write(&l.conn, SLICE("unread")), IO_DONE);
+		assert_int_equal(tls_conn_flush(&l.conn), IO_DONE);
 		close(l.fd[1]);
 		l.fd[1] = -1;
 		assert_int_equal(
@@ -414,6 +415,7 @@ test_client_bare_end(void **state)
 	assert_int_equal(theirs, IO_DONE);
 	assert_int_equal(tls_conn_sni(&server), TLS_SNI_NONE);
 	assert_int_equal(tls_conn_write(&server, SLICE("half")), IO_DONE);
+	assert_int_equal(tls_conn_flush(&server), IO_DONE);
 	shutdown(fd[0], SHUT_WR);
 	assert_int_equal(tls_conn_read(&client, got, sizeof(got), &n), IO_DONE);
 	assert_int_equal(
