@@ -30,6 +30,8 @@ struct acceptor {
 	ev_io io;
 	struct worker *worker;
 	unsigned port;
+	unsigned iteration; /* of the loop, when it was last readable */
+	unsigned busy;      /* iterations in a row, with enough to accept */
 };
 
 struct worker {
@@ -173,6 +175,18 @@ acceptor_accept(struct acceptor *a)
 	return true;
 }
 
+/* How many to accept in this iteration: one, because an accept that finds
+ * nothing costs more than an iteration, unless there is a crowd. */
+static unsigned
+acceptor_turn(struct acceptor *a)
+{
+	unsigned now = ev_iteration(a->worker->loop);
+
+	a->busy = a->iteration + 1 == now ? a->busy + 1 : 0;
+	a->iteration = now;
+	return a->busy < WORKER_ACCEPT_BUSY ? 1 : WORKER_ACCEPT_TURN;
+}
+
 static void
 on_accept(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -181,13 +195,15 @@ on_accept(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop;
 	(void)events;
-	for (unsigned i = 0; i < WORKER_ACCEPT_TURN; i++) {
+	for (unsigned i = acceptor_turn(a); i > 0; i--) {
 		if (!pool_has_room(w->pool)) {
 			worker_lacks_slots(w);
 			return;
 		}
-		if (!acceptor_accept(a))
+		if (!acceptor_accept(a)) {
+			a->busy = 0;
 			return;
+		}
 	}
 }
 

@@ -15,6 +15,8 @@
 enum {
 	/* connections accepted before others are served */
 	WORKER_ACCEPT_TURN = 16,
+	/* ... after so many turns in a row with one to accept; else only one */
+	WORKER_ACCEPT_BUSY = 4,
 	/* times limits.connections may wait for a handshake */
 	WORKER_QUEUED = 3,
 	WORKER_ACCEPT_PAUSE_MS = 200, /* when descriptors have run out */
