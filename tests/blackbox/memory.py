@@ -40,10 +40,20 @@ def pieces(mem, start, end):
         before, at = got[-64:], at + len(got)
 
 
-def search(pid, needles):
+def look(piece, needles, seen):
+    """Names of those in one piece. Most pieces are of libraries, and the same
+    in every process: seen knows them by their hash."""
+    key = hash(piece)
+    if key not in seen:
+        seen[key] = {n for n, b in needles.items() if b in piece}
+    return seen[key]
+
+
+def search(pid, needles, seen=None):
     """Names of those needles (name -> bytes) that are in the memory of pid.
-    Fails when any of its memory cannot be read."""
-    found, total = set(), 0
+    Fails when any of its memory cannot be read. seen: a dict to give to all
+    searches for the same needles."""
+    found, total, seen = set(), 0, {} if seen is None else seen
     try:
         mem = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
@@ -53,7 +63,7 @@ def search(pid, needles):
             try:
                 for piece in pieces(mem, start, end):
                     total += len(piece)
-                    found |= {n for n, b in needles.items() if b in piece}
+                    found |= look(piece, needles, seen)
             except OSError as e:
                 # It may have been given back meanwhile.
                 if (start, end, line) in mappings(pid):
