@@ -34,13 +34,14 @@ keyd_close_foreign(const struct keyd_world *world)
 	return ok;
 }
 
-/* poll(2) refuses more descriptors than the limit. */
-static bool
+/* Nothing can be opened any more. poll(2) refuses more descriptors than the
+ * limit. A service manager's filter may forbid this: then ours must do. */
+static void
 keyd_limit(size_t n)
 {
 	const struct rlimit files = { n, n };
 
-	return setrlimit(RLIMIT_NOFILE, &files) == 0;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static bool
@@ -50,8 +51,8 @@ keyd_jail(void)
 	struct why why;
 	uint32_t ready;
 
-	if (!keyd_limit(keyd->n_seats) || !privs_drop(keyd->privs) ||
-	    !privs_die_with(keyd->parent)) {
+	keyd_limit(keyd->n_seats);
+	if (!privs_drop(keyd->privs) || !privs_die_with(keyd->parent)) {
 		log_error("cannot drop privileges: %s", strerror(errno));
 		return false;
 	}

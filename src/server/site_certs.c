@@ -10,6 +10,7 @@
 #include "server/notice.h"
 #include "server/site_internal.h"
 #include "util/fd.h"
+#include "util/log.h"
 
 enum { PATH_TEXT_MAX = 4096 };
 
@@ -196,11 +197,21 @@ static bool
 pairs_make(void *arg)
 {
 	const struct loading *l = arg;
+	const struct sandbox_path certs = {
+		.path = l->o->certs_dir,
+		.fd = -1,
+		.write = true,
+	};
+	struct sandbox_state ignored;
+	struct why why;
 	bool ok = true;
 
+	if (!sandbox_enter(SANDBOX_CHILD, &certs, 1, &ignored, &why)) {
+		log_error("%s", why.text);
+		return false;
+	}
 	for (size_t i = 0; ok && i < l->hosts->n; i++) {
 		enum pair_notice kind;
-		struct why why;
 
 		if (!l->items[i].missing)
 			continue;

@@ -4,10 +4,14 @@
  * others. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "os/shared.h"
+#include "server/child.h"
 #include "server/site_internal.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -331,27 +335,76 @@ site_survey(
 		host_survey_store(h, until_ms, out);
 }
 
-void
-site_check_roots(struct site *s, struct report *r)
+/* What the child of site_check_roots finds of a root. */
+struct shared_survey {
+	_Atomic uint32_t done;
+	struct host_survey survey;
+};
+
+struct roots_job {
+	const struct site *site;
+	struct shared_survey *found; /* one a capsule */
+};
+
+static bool
+roots_survey(void *arg)
 {
+	const struct roots_job *job = arg;
+	const struct site *s = job->site;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
 	for (size_t i = 0; i < s->hosts->n; i++) {
-		const struct conf_text *root = &s->hosts->host[i].conf->root;
-
 		if (s->hosts->host[i].root == -1)
 			continue;
-		site_survey(s, i, until, &s->surveys[i]);
-		if (s->surveys[i].secret[0] != '\0')
-			report_add(r, REPORT_ERROR, root->file, root->line,
-			    "root \"%s\" holds a private key: %s", root->text,
-			    s->surveys[i].secret);
-		if (s->surveys[i].unfinished)
-			report_add(r, REPORT_WARNING, root->file, root->line,
-			    "root \"%s\" was not searched completely for "
-			    "private keys: it has too many files",
-			    root->text);
+		site_survey(s, i, until, &job->found[i].survey);
+		atomic_store(&job->found[i].done, 1);
 	}
+	return true;
+}
+
+static void
+site_report_survey(
+    struct site *s, size_t i, struct shared_survey *found, struct report *r)
+{
+	const struct conf_text *root = &s->hosts->host[i].conf->root;
+
+	if (s->hosts->host[i].root == -1)
+		return;
+	s->surveys[i] = found->survey;
+	s->surveys[i].secret[sizeof(s->surveys[i].secret) - 1] = '\0';
+	if (atomic_load(&found->done) != 1)
+		s->surveys[i].unfinished = true;
+	if (s->surveys[i].secret[0] != '\0')
+		report_add(r, REPORT_ERROR, root->file, root->line,
+		    "root \"%s\" holds a private key: %s", root->text,
+		    s->surveys[i].secret);
+	if (s->surveys[i].unfinished)
+		report_add(r, REPORT_WARNING, root->file, root->line,
+		    "root \"%s\" was not searched completely for private "
+		    "keys: it has too many files",
+		    root->text);
+}
+
+/* In a child, as the inspection does it: what is found may be a key. */
+void
+site_check_roots(struct site *s, struct report *r)
+{
+	size_t n, size = (s->hosts->n + 1) * sizeof(struct shared_survey);
+	struct roots_job job = { .site = s, .found = shared_new(size) };
+	int *keep = site_descriptors(s, 0, &n);
+	pid_t pid = -1;
+
+	if (job.found != NULL && keep != NULL)
+		pid = child_start(NULL, keep, n, roots_survey, &job);
+	if (pid == -1)
+		report_add(r, REPORT_ERROR, NULL, 0,
+		    "cannot search for private keys: %s", strerror(errno));
+	else
+		child_wait(pid);
+	for (size_t i = 0; pid != -1 && i < s->hosts->n; i++)
+		site_report_survey(s, i, &job.found[i], r);
+	shared_free(job.found, size, NULL);
+	free(keep);
 }
 
 static void
