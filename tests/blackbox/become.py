@@ -10,6 +10,7 @@
     become.py inherit ADDRESS COMMAND   a listening socket as LISTEN_FDS=1
     become.py tmpfs DIR KIB COMMAND     a small file system, seen by it alone
     become.py hosts FILE COMMAND        FILE in place of /etc/hosts
+    become.py passwd FILE COMMAND       FILE in place of /etc/passwd
 """
 import ctypes
 import os
@@ -101,9 +102,9 @@ def _hide_proc():
                     "proc", "/proc"], check=True)
 
 
-def _hosts(file):
+def _bind(file, over):
     _own_mounts()
-    subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True)
+    subprocess.run(["mount", "--bind", file, over], check=True)
 
 
 def main(word, *rest):
@@ -125,7 +126,9 @@ def main(word, *rest):
     elif word == "tmpfs":
         _tmpfs(rest.pop(0), rest.pop(0))
     elif word == "hosts":
-        _hosts(rest.pop(0))
+        _bind(rest.pop(0), "/etc/hosts")
+    elif word == "passwd":
+        _bind(rest.pop(0), "/etc/passwd")
     else:
         sys.exit(__doc__)
     os.execvp(rest[0], rest)

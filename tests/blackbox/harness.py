@@ -190,6 +190,11 @@ class Server:
         return sorted(pid for pid, state, name in self.children()
                       if name == KEYD and state != "Z")
 
+    def keyd(self):
+        """The only one."""
+        found, = self.keyds()
+        return found
+
     def descriptors(self):
         """Open descriptors of the parent, each worker and keyd; None where the
         system does not let us count."""

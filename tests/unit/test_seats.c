@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+#include "check.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/limiter.h"
+#include "server/seats.h"
+
+static void
+test_number(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t workers, descriptors, want;
+	} rows[] = {
+		{ "a small server", 1, 1000, SEATS_MIN },
+		{ "a large one", 16, 1000, 64 },
+		{ "never more than there are rows", CONF_WORKERS_MAX, 100000,
+		    SEATS_MAX },
+		{ "as many as there are descriptors for", 1, 40, 9 },
+		{ "two generations at least", 2, 20, 4 },
+		{ "or none", 2, 19, 0 },
+		{ "nothing left", 1, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t n = seats_wanted(rows[i].workers, rows[i].descriptors);
+
+		if (n != rows[i].want)
+			fail_msg("%s: %zu", rows[i].name, n);
+	}
+	for (size_t n = 1; n <= CONF_WORKERS_MAX; n++) {
+		assert_int_equal(seats_wanted(n, seats_descriptors(n)), 2 * n);
+		assert_int_equal(seats_wanted(n, seats_descriptors(n) - 1), 0);
+	}
+	assert_int_equal(SEATS_MAX, LIMITER_ROWS);
+	assert_true(SEATS_MAX >= 4 * CONF_WORKERS_MAX);
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) != -1;
+}
+
+static void
+test_turns(void **state)
+{
+	struct seats s;
+	int far[4], near[4], a, b;
+	char byte;
+
+	(void)state;
+	assert_true(seats_open(&s, 3));
+	assert_int_equal(seats_free(&s), 3);
+	assert_int_equal(seats_far(&s, far), 4);
+	a = seats_take(&s);
+	b = seats_take(&s);
+	assert_true(a > 0 && b > 0 && a != b);
+	assert_true(seats_take(&s) > 0);
+	assert_int_equal(seats_take(&s), -1);
+	assert_int_equal(seats_free(&s), 0);
+	for (int i = 0; i < 4; i++) {
+		near[i] = seats_near(&s, i);
+		assert_int_equal(send(near[i], "x", 1, 0), 1);
+		assert_int_equal(recv(far[i], &byte, 1, 0), 1);
+	}
+	/* The next one gets the same pair. */
+	seats_drop(&s, b);
+	assert_int_equal(seats_take(&s), b);
+	assert_int_equal(seats_near(&s, b), near[b]);
+
+	/* Without successors, what is free is closed. */
+	seats_drop(&s, a);
+	seats_retire(&s);
+	assert_false(is_open(near[a]));
+	assert_true(is_open(near[b]) && is_open(near[0]));
+	assert_int_equal(seats_take(&s), -1);
+	assert_int_equal(seats_free(&s), 0);
+	assert_int_equal(seats_far(&s, far), 3);
+	seats_drop(&s, b);
+	assert_false(is_open(near[b]));
+	assert_int_equal(seats_far(&s, far), 2);
+	seats_close(&s);
+	seats_close(&s);
+	assert_false(is_open(near[0]));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_number),
+		cmocka_unit_test(test_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
