@@ -81,6 +81,7 @@ struct conf_type {
 };
 
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+enum conf_sandbox { CONF_SANDBOX_ON, CONF_SANDBOX_REQUIRED, CONF_SANDBOX_OFF };
 enum conf_log_addresses {
 	CONF_ADDRESSES_NONE,
 	CONF_ADDRESSES_TRUNCATED, /* /24 and /48 */
@@ -96,6 +97,7 @@ struct conf {
 	int workers;             /* 0: one per CPU */
 	struct conf_text user;
 	struct conf_text group;
+	int sandbox; /* enum conf_sandbox */
 	struct {
 		int connections; /* a worker's slots */
 		int per_address; /* open at once from one address or /64; 0 off */

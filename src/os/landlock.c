@@ -46,7 +46,7 @@ enum {
 	FS_WRITE = FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE |
 		   FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SYM | FS_REFER |
 		   FS_TRUNCATE,
-	/* The kernel refuses others for what is no directory. */
+	/* The kernel refuses others for anything but a directory. */
 	FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE |
 		      FS_IOCTL_DEV,
 };

@@ -355,7 +355,7 @@ filter_make(enum sandbox_role role, bool writes, uint32_t arch, int *error)
 	return f.ctx;
 }
 
-/* Where numbers begin at 0 and go on without a gap of their own. */
+/* Where the numbers of calls begin at 0 and no others lie far above them. */
 static bool
 arch_is_plain(uint32_t arch)
 {

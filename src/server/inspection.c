@@ -12,6 +12,7 @@
 #include "os/file.h"
 #include "os/shared.h"
 #include "server/child.h"
+#include "server/confinement.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -66,6 +67,8 @@ inspection_read_content(void *arg)
 	const struct inspection *inspection = arg;
 	const struct site *site = inspection->site;
 
+	if (!confinement_enter(SANDBOX_CHILD, site))
+		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		struct shared_finding *f = &inspection->shared[i];
 		struct report r = { 0 };
@@ -100,6 +103,8 @@ inspection_survey_roots(void *arg)
 	struct shared_finding *out = inspection->shared;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
+	if (!confinement_enter(SANDBOX_CHILD, site))
+		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		if (!site_is_fresh(site, i))
 			continue;
@@ -362,6 +367,8 @@ site_check_as_user(void *arg)
 	struct report r = { 0 };
 	struct buf out;
 
+	if (!confinement_enter(SANDBOX_CHILD, to->site))
+		return false;
 	site_check_content(to->site, &r);
 	buf_wrap(&out, to->bytes, sizeof(to->bytes));
 	for (size_t i = 0; i < r.n && !out.failed; i++)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "os/service.h"
+#include "server/confinement.h"
 #include "server/inspection.h"
 #include "util/log.h"
 
@@ -54,6 +55,11 @@ parent_load_configuration(struct parent *p, struct report *r)
 
 	if (conf == NULL)
 		return NULL;
+	confinement_check(conf, r);
+	if (r->errors > 0 || !confinement_enter_parent(conf)) {
+		conf_free(&conf);
+		return NULL;
+	}
 	if (listeners_open(&p->next, &p->listeners, conf, r))
 		site = site_load(conf, p->site, &o, r);
 	else

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/confinement.h"
 #include "server/descriptors.h"
 #include "server/pool.h"
 #include "tls/memory.h"
@@ -335,6 +336,7 @@ worker_prepare(struct worker *w)
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
+	ok = ok && confinement_enter(SANDBOX_WORKER, world->site);
 	/* What the inspection accepted; its warnings were logged then. */
 	ok = ok && hosts_read_content(world->site->hosts, &report);
 	report_fini(&report);

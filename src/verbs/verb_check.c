@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/access.h"
+#include "server/confinement.h"
 #include "server/inspection.h"
 #include "server/limiter.h"
 #include "server/listeners.h"
@@ -27,6 +28,7 @@ site_check(const struct serve_options *o, struct conf *conf, struct report *r)
 	listeners_check(conf, r);
 	limiter_networks(&conf->limits.exempt, networks, r);
 	access_check(conf, r);
+	confinement_check(conf, r);
 	site = site_load(conf, NULL, &options, r);
 	if (site == NULL)
 		return;
@@ -52,8 +54,25 @@ problems_print(const struct report *r)
 	    r->warnings == 1 ? "" : "s");
 }
 
+/* What a server here would be confined by. mode: as configured. */
 static void
-problems_put_json(const struct report *r)
+sandbox_put_json(struct json *j, int mode)
+{
+	static const char *const words[] = { [CONF_SANDBOX_ON] = "on",
+		[CONF_SANDBOX_REQUIRED] = "required",
+		[CONF_SANDBOX_OFF] = "off" };
+	const struct sandbox_state *offered = confinement_offered();
+	bool on = mode != CONF_SANDBOX_OFF;
+
+	json_object(j, "sandbox");
+	json_text(j, "mode", words[mode]);
+	json_number(j, "landlock", on ? (uint64_t)offered->landlock : 0);
+	json_bool(j, "seccomp", on && offered->seccomp);
+	json_end(j);
+}
+
+static void
+problems_put_json(const struct report *r, int sandbox)
 {
 	struct buf out;
 	struct json j = { .out = &out };
@@ -75,6 +94,7 @@ problems_put_json(const struct report *r)
 		json_end(&j);
 	}
 	json_end(&j);
+	sandbox_put_json(&j, sandbox);
 	json_end(&j);
 	verb_print(&out);
 	buf_fini(&out);
@@ -112,16 +132,18 @@ check_run(const struct serve_options *o)
 	struct report r = { 0 };
 	struct conf *conf;
 	enum result status;
+	int sandbox;
 
 	if (o->dump)
 		return dump(o);
 	conf = serve_options_conf(o, &r);
+	sandbox = conf != NULL ? conf->sandbox : CONF_SANDBOX_ON;
 	if (conf != NULL && (r.errors == 0 || conf->n_capsules > 0))
 		site_check(o, conf, &r);
 	else
 		conf_free(&conf);
 	if (o->json)
-		problems_put_json(&r);
+		problems_put_json(&r, sandbox);
 	else
 		problems_print(&r);
 	status = r.errors > 0 ? RESULT_FAILED : RESULT_GOOD;

@@ -11,6 +11,7 @@
 #include "os/listen.h"
 #include "proto/hostname.h"
 #include "server/access.h"
+#include "server/confinement.h"
 #include "server/parent.h"
 #include "tls/memory.h"
 #include "tls/parts.h"
@@ -20,6 +21,7 @@
 
 enum {
 	GEMINI_PORT = LISTEN_PORT_DEFAULT,
+	SANDBOX_LINE_MAX = 128,
 	DISPLAY_SIZE = 4 * HOSTNAME_SIZE, /* of a name in its own letters */
 	PARTS_TEXT_MAX = 256,
 };
@@ -301,6 +303,17 @@ print_keyd(const struct keyd *k)
 }
 
 static void
+print_sandbox(const struct conf *conf)
+{
+	uint8_t memory[SANDBOX_LINE_MAX];
+	struct buf line;
+
+	buf_wrap(&line, memory, sizeof(memory));
+	confinement_put(conf, &line);
+	fprintf(stderr, "  sandbox      %s\n", buf_cstr(&line));
+}
+
+static void
 summary_print(void *arg, const struct site *site, const struct listeners *l)
 {
 	fprintf(stderr, "carnation %s\n", CARNATION_VERSION);
@@ -312,7 +325,8 @@ summary_print(void *arg, const struct site *site, const struct listeners *l)
 		    stderr);
 	print_parts();
 	print_keyd(site->base->keyd);
-	fputs("  sandbox      none yet\n  stop         Ctrl-C\n", stderr);
+	print_sandbox(site->base->conf);
+	fputs("  stop         Ctrl-C\n", stderr);
 }
 
 static enum result

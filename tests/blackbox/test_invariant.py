@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """bind -> certificates, roots and database, keys apart -> inspection -> fork ->
-drop -> first accept: the order that the whole design rests upon, seen by strace."""
+drop -> sandbox -> first accept: the order that the whole design rests upon, seen by
+strace."""
+import functools
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,13 +12,14 @@ import pytest
 
 from certs import pair
 from harness import Server, tree, wait_for
-from life import hup, root_only, settle
+from life import carnation, hup, root_only, settle
 
 pytestmark = [root_only, pytest.mark.skipif(
     not shutil.which("strace"), reason="no strace here")]
 
 CALLS = ("bind,listen,openat,openat2,open,clone,clone3,fork,vfork,setuid,"
-         "setresuid,setgroups,setgid,setresgid,prctl,accept,accept4,execve")
+         "setresuid,setgroups,setgid,setresgid,prctl,accept,accept4,execve,"
+         "landlock_restrict_self,seccomp,kill")
 
 
 class Trace:
@@ -63,6 +67,13 @@ def traced(place):
         yield server
 
 
+@functools.lru_cache(maxsize=None)
+def confined():
+    """Whether this kernel has both; check asks it."""
+    found = json.loads(carnation("check", "--json", "/").stdout)["sandbox"]
+    return found["landlock"] > 0 and found["seccomp"]
+
+
 def worker_order(trace, parent, worker):
     """The steps of one worker, each after the one before it."""
     fork = trace.done(parent, rf"(clone3?|v?fork)\(.*= {worker}$")
@@ -79,6 +90,11 @@ def worker_order(trace, parent, worker):
         "that root does not come back was tried, and failed")
     assert not trace.find(worker, r'openat2?\(\d+, "capsule\.conf"'), (
         "a worker has what the inspection read")
+    for name, pattern in (("files", r"landlock_restrict_self\("),
+                          ("calls", r"seccomp\(SECCOMP_SET_MODE_FILTER, 0,")):
+        found = trace.done(worker, pattern)
+        assert found or not confined(), f"{name} were not confined"
+        steps += [(name, at) for at in found[:1]]
     accept = trace.find(worker, r"accept4?\(")
     assert accept, "every worker accepts"
     steps += [("accept", accept[0])]
@@ -148,6 +164,9 @@ def test_workers_open_nothing_but_the_capsule(traced):
         assert not [x for x in everything if ".key" in x or ".mgc" in x]
         assert not trace.find(worker, r"execve\(")
         assert not trace.find(worker, r"(clone3?|v?fork)\("), "no threads"
+        refused = [trace.events[i][1] for i in trace.find(worker, r".*EPERM")
+                   if i > drop]
+        assert not refused, "nothing depends on what it gave up"
 
 
 def test_the_order_of_a_reload(traced):

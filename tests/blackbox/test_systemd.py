@@ -206,12 +206,12 @@ systemd_only = pytest.mark.skipif(
 def test_the_units_are_hardened(units, unit):
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager",
-         "--threshold=12", units / unit],
+         "--threshold=11", units / unit],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     score = float(re.search(r"Overall exposure level.*?: ([\d.]+)",
                             done.stdout)[1])
-    assert score <= 1.2
+    assert score <= 1.1
 
 
 @systemd_only
