@@ -44,7 +44,8 @@ struct keyd {
 	uint64_t started_ms;
 	unsigned backoff_ms;
 	unsigned missed; /* pings */
-	struct sandbox_state sandbox;
+	enum conf_sandbox wanted;
+	struct sandbox_state sandbox; /* as it said */
 	struct notices notices;
 	ev_child child;
 	ev_io notice;
@@ -103,6 +104,7 @@ keyd_new(const struct keyd_set *set)
 	list_init(&k->link);
 	list_append(&keyds, &k->link);
 	k->n_seats = set->seats;
+	k->wanted = set->sandbox;
 	keyd_set_privs(k, set->privs);
 	ev_init(&k->child, on_child);
 	ev_init(&k->notice, on_notice);
@@ -173,7 +175,7 @@ bool
 keyd_can_replace(const struct keyd *k, const struct keyd *other)
 {
 	return !k->seats.retired && keyset_is_whole(&k->keys) &&
-	       digest_equal(k->mark, other->mark);
+	       k->wanted == other->wanted && digest_equal(k->mark, other->mark);
 }
 
 const char *
@@ -201,6 +203,7 @@ keyd_fork(struct keyd *k, bool serve)
 		.n = k->keys.n,
 		.settings = &k->keys.settings,
 		.privs = &k->privs,
+		.sandbox = k->wanted,
 	};
 	int *seats = calloc(k->n_seats + 1, sizeof(*seats));
 	pid_t pid = -1;

@@ -7,6 +7,7 @@
 #ifndef SERVER_KEYD_H
 #define SERVER_KEYD_H
 
+#include "conf/conf.h"
 #include "os/privs.h"
 #include "os/sandbox.h"
 #include "server/keyset.h"
@@ -35,6 +36,7 @@ struct keyd_set {
 	struct tls_settings settings;
 	size_t seats;              /* of workers */
 	const struct privs *privs; /* of the workers */
+	enum conf_sandbox sandbox;
 };
 
 struct keyd;

@@ -14,6 +14,9 @@
 #include "server/notice.h"
 #include "util/log.h"
 
+/* The standard ones, the report, Landlock's. */
+enum { KEYD_OTHER_DESCRIPTORS = 8 };
+
 /* What signer_serve's callback needs, which has no argument. */
 static const struct keyd_world *keyd;
 
@@ -34,21 +37,39 @@ keyd_close_foreign(const struct keyd_world *world)
 	return ok;
 }
 
-/* Nothing can be opened any more. poll(2) refuses more descriptors than the
- * limit. A service manager's filter may forbid this: then ours must do. */
+/* Few more than there are: one for Landlock. poll(2) refuses more descriptors than
+ * the limit. A service manager's filter may forbid this: then ours must do. */
 static void
 keyd_limit(size_t n)
 {
-	const struct rlimit files = { n, n };
+	const rlim_t most = n + KEYD_OTHER_DESCRIPTORS;
+	const struct rlimit files = { most, most };
 
 	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static bool
+keyd_confine(struct sandbox_state *state)
+{
+	struct why why;
+
+	if (keyd->sandbox == CONF_SANDBOX_OFF)
+		return true;
+	if (!sandbox_enter(SANDBOX_KEYD, NULL, 0, state, &why)) {
+		log_error("%s", why.text);
+		return false;
+	}
+	if (keyd->sandbox == CONF_SANDBOX_REQUIRED && !state->seccomp) {
+		log_error("sandbox = \"required\", but it is not in force");
+		return false;
+	}
+	return true;
 }
 
 static bool
 keyd_jail(void)
 {
 	struct sandbox_state state = { 0 };
-	struct why why;
 	uint32_t ready;
 
 	keyd_limit(keyd->n_seats);
@@ -56,10 +77,8 @@ keyd_jail(void)
 		log_error("cannot drop privileges: %s", strerror(errno));
 		return false;
 	}
-	if (!sandbox_enter(SANDBOX_KEYD, NULL, 0, &state, &why)) {
-		log_error("%s", why.text);
+	if (!keyd_confine(&state))
 		return false;
-	}
 	ready = (state.seccomp ? KEYD_READY_SECCOMP : 0) |
 		(uint32_t)state.landlock << KEYD_READY_LANDLOCK_SHIFT;
 	/* The report stays open: nobody will read it, and it is no file. */

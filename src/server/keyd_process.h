@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "conf/conf.h"
 #include "os/privs.h"
 #include "tls/signer.h"
 
@@ -27,9 +28,10 @@ struct keyd_world {
 	size_t n;
 	const struct tls_settings *settings;
 	const struct privs *privs; /* what it becomes */
-	int *seats;                /* its ends */
-	size_t n_seats;            /* 0: it only checks, and ends */
-	int report;                /* where notices go */
+	enum conf_sandbox sandbox;
+	int *seats;     /* its ends */
+	size_t n_seats; /* 0: it only checks, and ends */
+	int report;     /* where notices go */
 };
 
 /* Runs keyd in a freshly forked process, with signals blocked: reads the keys as

@@ -321,6 +321,7 @@ loading_read_keys(struct loading *l, struct keyd *old)
 		.settings = *l->settings,
 		.seats = l->seats,
 		.privs = &l->base->privs,
+		.sandbox = (enum conf_sandbox)l->base->conf->sandbox,
 	};
 	struct keyd *k = NULL;
 	struct why why;

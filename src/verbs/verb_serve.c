@@ -310,7 +310,7 @@ print_sandbox(const struct conf *conf)
 
 	buf_wrap(&line, memory, sizeof(memory));
 	confinement_put(conf, &line);
-	fprintf(stderr, "  sandbox      %s\n", buf_cstr(&line));
+	fprintf(stderr, "  sandbox      keys apart; %s\n", buf_cstr(&line));
 }
 
 static void

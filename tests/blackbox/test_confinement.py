@@ -68,8 +68,8 @@ def filters(pid):
 def test_the_start_says_what_is_in_force(start, confined):
     with start() as server:
         version = offered()["landlock"]
-        assert LINE.search(server.log())[1].endswith(
-            f"files: Landlock {version}; system calls: seccomp")
+        assert LINE.search(server.log())[1] == (
+            f"keys apart; files: Landlock {version}; system calls: seccomp")
         assert server.ask("/").whole
 
 
@@ -78,7 +78,7 @@ def test_each_process_is_confined(start, confined):
         parent = server.process.pid
         assert status(parent, "Seccomp") == 2
         assert status(parent, "NoNewPrivs") == 1
-        for pid in server.workers():
+        for pid in [*server.workers(), *server.keyds()]:
             assert status(pid, "Seccomp") == 2
             assert filters(pid) > filters(parent)
         before = filters(parent)
@@ -100,7 +100,8 @@ def test_a_reload_may_name_new_places(start, confined, place):
 
 def test_off_is_off(start):
     with start("off") as server:
-        for pid in [server.process.pid, *server.workers()]:
+        for pid in [server.process.pid, *server.keyds(),
+                    *server.workers()]:
             assert status(pid, "Seccomp") == 0
         assert "(off)" in LINE.search(server.log())[1]
         assert server.ask("/").whole
@@ -112,14 +113,15 @@ def test_it_can_be_turned_on_by_a_reload(start, confined):
         hup(server)
         settle(server)
         assert status(server.process.pid, "Seccomp") == 2
-        assert all(status(pid, "Seccomp") == 2 for pid in server.workers())
+        parent = server.process.pid
+        assert all(filters(pid) > filters(parent)
+                   for pid in [*server.workers(), *server.keyds()])
         start.write("off")
         hup(server)
         settle(server)
-        parent = server.process.pid
         assert status(parent, "Seccomp") == 2, "it cannot be taken back"
         assert all(filters(pid) == filters(parent)
-                   for pid in server.workers())
+                   for pid in [*server.workers(), *server.keyds()])
 
 
 # -------------------------------------------------------- kernels without it
