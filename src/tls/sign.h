@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Private keys: the only module that touches them. All signatures are made
- * here, so that keys can move to a process of their own without other changes.
- * Depends on util, os and OpenSSL. */
+/* Private keys: the only module that reads, makes or writes them. In a running
+ * server that happens in processes of their own (signer.h); clients and
+ * commands use their keys themselves. Depends on util, os and OpenSSL. */
 #ifndef TLS_SIGN_H
 #define TLS_SIGN_H
 

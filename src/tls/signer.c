@@ -145,8 +145,7 @@ seat_serve(const struct signer *s, int fd)
 
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR;
-	if (n == 0)
-		return false;
+	/* 0 is the end, or an empty packet: then writing works. */
 	len = packet_answer(s, slice_of(packet, (size_t)n), &answer);
 	return write(fd, &answer, len) != -1 || errno == EAGAIN ||
 	       errno == EINTR;

@@ -169,6 +169,54 @@ test_rsa_parameters(void **state)
 	}
 }
 
+/* Other versions of OpenSSL pass the one or the other as text or number. */
+static void
+test_rsa_parameters_of_either_type(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *text; /* NULL: number */
+		int number;
+		bool want;
+	} rows[] = {
+		{ OSSL_SIGNATURE_PARAM_PAD_MODE, "pss", 0, true },
+		{ OSSL_SIGNATURE_PARAM_PAD_MODE, "pkcs1", 0, true },
+		{ OSSL_SIGNATURE_PARAM_PAD_MODE, "oaep", 0, false },
+		{ OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, RSA_PKCS1_PADDING,
+		    true },
+		{ OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, RSA_NO_PADDING, false },
+		{ OSSL_SIGNATURE_PARAM_PSS_SALTLEN, "digest", 0, true },
+		{ OSSL_SIGNATURE_PARAM_PSS_SALTLEN, "max", 0, false },
+		{ OSSL_SIGNATURE_PARAM_PSS_SALTLEN, "32", 0, false },
+		{ OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL,
+		    RSA_PSS_SALTLEN_DIGEST, true },
+		{ OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 20, false },
+	};
+	EVP_PKEY *key = key_make("RSA");
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *params;
+
+	(void)state;
+	assert_true(init(ctx, key, "SHA256", &params));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int number = rows[i].number;
+		const OSSL_PARAM list[] = {
+			rows[i].text != NULL
+			    ? OSSL_PARAM_construct_utf8_string(
+				  rows[i].name, (char *)rows[i].text, 0)
+			    : OSSL_PARAM_construct_int(rows[i].name, &number),
+			OSSL_PARAM_construct_end(),
+		};
+
+		check_row((EVP_PKEY_CTX_set_params(params, list) == 1) ==
+			      rows[i].want,
+		    rows[i].text != NULL ? rows[i].text : rows[i].name);
+	}
+	ERR_clear_error();
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+}
+
 /* The size is known without the process; without it, signing fails. */
 static void
 test_without_the_process(void **state)
@@ -247,6 +295,7 @@ main(void)
 		cmocka_unit_test(test_private_part_stays),
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_rsa_parameters),
+		cmocka_unit_test(test_rsa_parameters_of_either_type),
 		cmocka_unit_test(test_without_the_process),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_other_kinds),

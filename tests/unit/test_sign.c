@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/sign.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "os/file.h"
 #include "support/tree.h"
+#include "tls/internal.h"
 
 static char path[PATH_MAX];
 
@@ -160,6 +165,83 @@ test_private(void **state)
 	assert_true(sign_key_file_is_private("/nonexistent/x.key"));
 }
 
+/* On a stack that can be searched afterwards. */
+static void *
+load_apart(void *arg)
+{
+	struct why why;
+
+	*(struct sign_key **)arg = sign_key_load(path, &why);
+	return NULL;
+}
+
+static void *
+read_apart(void *arg)
+{
+	uint8_t memory[4096];
+	struct buf pem;
+
+	buf_wrap(&pem, memory, sizeof(memory));
+	*(bool *)arg = file_read_path(path, &pem);
+	return NULL;
+}
+
+/* Whether bytes are in the stack that a thread running f has left. */
+static bool
+stack_has(void *(*f)(void *), void *arg, struct slice bytes)
+{
+	enum { STACK_SIZE = 1 << 20 };
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool found;
+	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(stack != MAP_FAILED);
+	assert_int_equal(pthread_attr_init(&attributes), 0);
+	assert_int_equal(
+	    pthread_attr_setstack(&attributes, stack, STACK_SIZE), 0);
+	assert_int_equal(pthread_create(&thread, &attributes, f, arg), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attributes);
+	found = memmem(stack, STACK_SIZE, bytes.ptr, bytes.len) != NULL;
+	munmap(stack, STACK_SIZE);
+	return found;
+}
+
+/* Part of the private number, as the file has it, and as bytes. */
+static void
+test_nothing_stays_on_the_stack(void **state)
+{
+	enum { PART = 16 };
+	uint8_t pem_memory[4096], number[32];
+	struct sign_key *k = NULL;
+	struct slice part;
+	struct buf pem;
+	BIGNUM *secret = NULL;
+	bool read = false;
+
+	(void)state;
+	write_key(EVP_EC_gen("P-256"), NULL);
+	buf_wrap(&pem, pem_memory, sizeof(pem_memory));
+	assert_true(file_read_path(path, &pem));
+	part = slice_of(
+	    pem.ptr + sizeof("-----BEGIN PRIVATE KEY-----") + 70, PART);
+	/* The test finds what is there. */
+	assert_true(stack_has(read_apart, &read, part));
+	assert_true(read);
+	assert_false(stack_has(load_apart, &k, part));
+	assert_non_null(k);
+	assert_int_equal(EVP_PKEY_get_bn_param(sign_key_peek(k),
+			     OSSL_PKEY_PARAM_PRIV_KEY, &secret),
+	    1);
+	assert_int_equal(BN_bn2binpad(secret, number, 32), 32);
+	BN_clear_free(secret);
+	sign_key_free(&k);
+	assert_false(stack_has(load_apart, &k, slice_of(number + PART, PART)));
+	sign_key_free(&k);
+}
+
 int
 main(void)
 {
@@ -168,6 +250,7 @@ main(void)
 		cmocka_unit_test(test_other_keys),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_private),
+		cmocka_unit_test(test_nothing_stays_on_the_stack),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tree_tear_down);

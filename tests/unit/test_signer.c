@@ -359,6 +359,8 @@ test_packets(void **state)
 		    rows[i].rule);
 		check_row((len > 0) == rows[i].want, rows[i].rule);
 	}
+	/* An empty one looks like the end of the seat. */
+	assert_int_equal(packet_ask(&p, junk, 0, 0, &len), SIGNING_REFUSED);
 	assert_int_equal(packet_ask(&p, junk, 3, 0, &len), SIGNING_REFUSED);
 	assert_int_equal(
 	    packet_ask(&p, junk, sizeof(junk), 0, &len), SIGNING_REFUSED);
