@@ -11,7 +11,7 @@
 #include "tls/digest.h"
 #include "util/clock.h"
 
-enum { TOFU_PLACE_SIZE = HOSTNAME_SIZE + sizeof("[]:65535"), TOFU_DIR = 4096 };
+enum { TOFU_DIR = 4096 };
 
 /* What the file has about a server. */
 struct tofu_known {
@@ -24,14 +24,12 @@ struct tofu_known {
 struct judging {
 	const char *file;
 	const char *place;
-	const struct target *target;
-	const struct cert *cert;
+	const struct tofu_shown *shown;
 	int64_t now;
 	struct buf *said;
 	struct buf text; /* the whole file */
 	struct tofu_known known;
-	int lock_error;            /* 0: the directory is locked */
-	uint8_t spki[DIGEST_SIZE]; /* the certificate's */
+	int lock_error; /* 0: the directory is locked */
 };
 
 /* The first line about place. */
@@ -61,8 +59,8 @@ tofu_put_entry(struct judging *j, struct buf *out)
 	char hex[DIGEST_HEX_SIZE];
 	char until[CLOCK_RFC3339_SIZE];
 
-	digest_hex(j->spki, hex);
-	clock_rfc3339(cert_not_after(j->cert), until);
+	digest_hex(j->shown->key, hex);
+	clock_rfc3339(j->shown->until, until);
 	return buf_printf(out, "%s %s %s\n", j->place, hex, until);
 }
 
@@ -103,8 +101,7 @@ tofu_remember(struct judging *j)
 static bool
 tofu_is_off_date(struct judging *j)
 {
-	int64_t from = cert_not_before(j->cert),
-		until = cert_not_after(j->cert);
+	int64_t from = j->shown->from, until = j->shown->until;
 	bool over = until < j->now;
 	char date[CLOCK_RFC3339_SIZE];
 
@@ -121,9 +118,21 @@ tofu_check_same_key(struct judging *j)
 	if (tofu_is_off_date(j))
 		buf_str(
 		    j->said, "; its key is the known one, so it is accepted");
-	else if (j->known.expires != cert_not_after(j->cert))
+	else if (j->known.expires != j->shown->until)
 		tofu_remember(j);
 	return TOFU_ACCEPTED;
+}
+
+static void
+tofu_put_fingerprints(struct judging *j, const char *indent)
+{
+	char certificate[CERT_FINGERPRINT_SIZE], key[CERT_FINGERPRINT_SIZE];
+
+	cert_fingerprint(j->shown->certificate, certificate);
+	cert_fingerprint(j->shown->key, key);
+	buf_printf(j->said,
+	    "%scertificate  SHA256 %s\n%spublic key   SHA256 %s", indent,
+	    certificate, indent, key);
 }
 
 static void
@@ -138,7 +147,7 @@ tofu_print_changed(struct judging *j)
 	    "%s shows another key than before\n"
 	    "  known  public key   SHA256 %s (until %.10s)\n",
 	    j->place, known, until);
-	cert_put_fingerprints(j->cert, "  shown  ", j->said);
+	tofu_put_fingerprints(j, "  shown  ");
 	buf_printf(j->said,
 	    "\n"
 	    "Either its operator has made a new key, or somebody stands "
@@ -164,27 +173,13 @@ tofu_check_other_key(struct judging *j)
 		buf_printf(j->said, "%s %s\n", j->place,
 		    first ? "is new, its key is now known"
 			  : "has a new key, the old certificate has expired");
-	cert_put_fingerprints(j->cert, "  ", j->said);
+	tofu_put_fingerprints(j, "  ");
 	return first && saved ? TOFU_NEW : TOFU_ACCEPTED;
 }
 
 static enum tofu
 tofu_decide(struct judging *j)
 {
-	struct buf names;
-
-	if (!cert_names_loosely(j->cert, j->target->host)) {
-		buf_init(&names, 4096);
-		cert_list_names(j->cert, &names);
-		for (size_t i = 0; i < names.len; i++)
-			if (names.ptr[i] == '\n')
-				names.ptr[i] = ' ';
-		buf_printf(j->said,
-		    "the certificate of %s is for another host: %.*s", j->place,
-		    SLICE_ARGS(slice_trim(buf_view(&names))));
-		buf_fini(&names);
-		return TOFU_REFUSED;
-	}
 	if (j->known.line != 0 && !j->known.readable) {
 		buf_printf(j->said,
 		    "%s:%u: not \"host:port sha256 date\"; mend or remove "
@@ -193,7 +188,7 @@ tofu_decide(struct judging *j)
 		return TOFU_REFUSED;
 	}
 	if (j->known.line != 0 &&
-	    memcmp(j->spki, j->known.spki, DIGEST_SIZE) == 0)
+	    memcmp(j->shown->key, j->known.spki, DIGEST_SIZE) == 0)
 		return tofu_check_same_key(j);
 	return tofu_check_other_key(j);
 }
@@ -214,28 +209,61 @@ tofu_lock(const char *file)
 	return file_lock_dir(slash == NULL ? "." : len == 0 ? "/" : dir, 0700);
 }
 
-enum tofu
-tofu_judge(const char *file, const struct target *t, const struct cert *c,
-    int64_t now, struct buf *said)
+bool
+tofu_ask(const struct target *t, const struct cert *c,
+    char place[TOFU_PLACE_SIZE], struct tofu_shown *shown, struct buf *said)
 {
-	char place[TOFU_PLACE_SIZE];
+	struct buf text, names;
+
+	buf_wrap(&text, place, TOFU_PLACE_SIZE);
+	target_place(t, &text);
+	buf_cstr(&text);
+	cert_digest(c, shown->certificate);
+	cert_spki_digest(c, shown->key);
+	shown->from = cert_not_before(c);
+	shown->until = cert_not_after(c);
+	if (cert_names_loosely(c, t->host))
+		return true;
+	buf_init(&names, 4096);
+	cert_list_names(c, &names);
+	for (size_t i = 0; i < names.len; i++)
+		if (names.ptr[i] == '\n')
+			names.ptr[i] = ' ';
+	buf_printf(said, "the certificate of %s is for another host: %.*s",
+	    place, SLICE_ARGS(slice_trim(buf_view(&names))));
+	buf_fini(&names);
+	return false;
+}
+
+/* A line of the file begins with it. */
+static bool
+tofu_place_ok(const char place[TOFU_PLACE_SIZE])
+{
+	size_t len = strnlen(place, TOFU_PLACE_SIZE);
+
+	for (size_t i = 0; i < len; i++)
+		if (place[i] <= ' ' || place[i] > '~')
+			return false;
+	return len > 0 && len < TOFU_PLACE_SIZE;
+}
+
+enum tofu
+tofu_judge(const char *file, const char place[TOFU_PLACE_SIZE],
+    const struct tofu_shown *shown, int64_t now, struct buf *said)
+{
 	struct judging j = { .file = file,
 		.place = place,
-		.target = t,
-		.cert = c,
+		.shown = shown,
 		.now = now,
 		.said = said };
 	enum tofu trust = TOFU_REFUSED;
-	struct buf text;
 	int fd;
 
+	if (!tofu_place_ok(place))
+		return TOFU_REFUSED;
 	errno = ENOENT;
 	fd = file != NULL ? tofu_lock(file) : -1;
 	j.lock_error = fd == -1 ? errno : 0;
-	buf_wrap(&text, place, sizeof(place));
-	target_place(t, &text);
-	buf_cstr(&text);
-	cert_spki_digest(c, j.spki);
 	buf_init(&j.text, TOFU_FILE_MAX);
 	if (fd != -1 && !file_read_path(file, &j.text) && errno != ENOENT) {
 		buf_printf(said, "%s: %s", file, strerror(errno));

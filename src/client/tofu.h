@@ -8,8 +8,12 @@
 
 #include "client/target.h"
 #include "tls/cert.h"
+#include "tls/digest.h"
 
-enum { TOFU_FILE_MAX = 4 << 20 };
+enum {
+	TOFU_FILE_MAX = 4 << 20,
+	TOFU_PLACE_SIZE = HOSTNAME_SIZE + sizeof("[]:65535"),
+};
 
 enum tofu {
 	TOFU_REFUSED,
@@ -17,11 +21,23 @@ enum tofu {
 	TOFU_NEW, /* accepted: first seen, and now remembered */
 };
 
-/* Judges c for t by file, which is made, mode 0600, when there is none (NULL:
+/* What the judgement needs to know of a certificate. */
+struct tofu_shown {
+	uint8_t certificate[DIGEST_SIZE], key[DIGEST_SIZE];
+	int64_t from, until; /* seconds since 1970 */
+};
+
+/* Fills place with what t is called in the file, and shown with what c says. False
+ * when c is for another host: that is appended to said. */
+bool tofu_ask(const struct target *t, const struct cert *c,
+    char place[TOFU_PLACE_SIZE], struct tofu_shown *shown, struct buf *said);
+
+/* Judges what place shows by file, which is made, mode 0600, when there is none (NULL:
  * there is no place for one); another process may do so at the same time. now:
  * seconds since 1970. What a person should know is appended to said, a line or
- * several, nothing when all is as it was. */
-enum tofu tofu_judge(const char *file, const struct target *t,
-    const struct cert *c, int64_t now, struct buf *said);
+ * several, nothing when all is as it was. place may come from another process: one
+ * that no target has is refused. */
+enum tofu tofu_judge(const char *file, const char place[TOFU_PLACE_SIZE],
+    const struct tofu_shown *shown, int64_t now, struct buf *said);
 
 #endif

@@ -2,11 +2,9 @@
 #include "verbs/fetch_output.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -15,7 +13,6 @@
 enum {
 	OUTPUT_CHUNK = 4096,
 	OUTPUT_PROGRESS_MS = 200,
-	OUTPUT_MODE = 0666,
 };
 
 void
@@ -40,51 +37,19 @@ output_failed(struct fetch_output *o)
 	return false;
 }
 
-/* As open(2) would have made it. */
-static bool
-file_set_mode(int fd)
-{
-	mode_t mask = umask(0);
-
-	(void)umask(mask);
-	return fchmod(fd, OUTPUT_MODE & ~mask) == 0;
-}
-
-/* A name of our own: two runs do not share it, and nobody can have put a link
- * there. */
-static int
-temporary_open(struct fetch_output *o)
-{
-	int fd;
-
-	if (asprintf(&o->temporary, "%s.part.XXXXXX", o->file) == -1) {
-		o->temporary = NULL;
-		return -1;
-	}
-	fd = mkostemp(o->temporary, O_CLOEXEC);
-	if (fd == -1 || file_set_mode(fd))
-		return fd;
-	(void)close(fd);
-	(void)unlink(o->temporary);
-	return -1;
-}
-
 bool
-fetch_output_open(struct fetch_output *o, const char *file)
+fetch_output_open(
+    struct fetch_output *o, const char *file, const struct fetch_keeper *keeper)
 {
-	struct stat st;
-
-	*o = (struct fetch_output){ .file = file, .fd = STDOUT_FILENO };
+	*o = (struct fetch_output){
+		.file = file, .fd = STDOUT_FILENO, .keeper = keeper
+	};
 	if (file == NULL) {
 		o->terminal = isatty(STDOUT_FILENO) == 1;
 		return true;
 	}
 	o->progress = isatty(STDERR_FILENO) == 1;
-	/* A device or a pipe is written to, never renamed over. */
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
-		o->fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	else
-		o->fd = temporary_open(o);
+	o->fd = fetch_keeper_open(keeper);
 	return o->fd != -1 || output_failed(o);
 }
 
@@ -133,37 +98,23 @@ fetch_output_write(struct fetch_output *o, struct slice bytes)
 	return o->terminal ? screen_write(o, bytes) : output_put(o, bytes);
 }
 
-/* Under FILE.part, whatever lies there; a link there is replaced, not followed. */
-static void
-part_keep(const struct fetch_output *o)
-{
-	const char *kept = o->temporary;
-	char *part;
-
-	if (asprintf(&part, "%s.part", o->file) == -1)
-		part = NULL;
-	if (part != NULL && rename(o->temporary, part) == 0)
-		kept = part;
-	log_info("what was received is kept as %s", kept);
-	free(part);
-}
-
 static bool
 file_close(struct fetch_output *o, bool whole)
 {
+	uint8_t memory[PATH_MAX];
+	struct buf kept;
 	bool done = true;
 
 	fetch_output_end_line(o);
-	if (o->fd != -1 && close(o->fd) == -1)
+	if (o->fd == -1)
+		return true;
+	if (close(o->fd) == -1)
 		done = output_failed(o);
-	if (o->fd != -1 && o->temporary != NULL) {
-		if (done && whole && rename(o->temporary, o->file) == -1)
-			done = output_failed(o);
-		if (!(done && whole))
-			part_keep(o);
-	}
-	free(o->temporary);
-	o->temporary = NULL;
+	buf_wrap(&kept, memory, sizeof(memory) - 1);
+	if (!fetch_keeper_end(o->keeper, done && whole, &kept) && done)
+		done = output_failed(o);
+	if (kept.len > 0)
+		log_info("what was received is kept as %s", buf_cstr(&kept));
 	return done;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Where `carnation fetch` writes a body: a file that appears when it is whole, a
- * device, or the standard output. Depends on util. */
+ * device, or the standard output. Depends on fetch_keeper. */
 #ifndef VERBS_FETCH_OUTPUT_H
 #define VERBS_FETCH_OUTPUT_H
 
@@ -9,11 +9,11 @@
 
 #include "util/log.h"
 #include "util/slice.h"
+#include "verbs/fetch_keeper.h"
 
 struct fetch_output {
-	const char *file; /* NULL: stdout */
-	char *temporary;  /* "FILE.part.XXXXXX", until all is there; NULL for a
-			   * device or a pipe */
+	const char *file;                  /* NULL: stdout */
+	const struct fetch_keeper *keeper; /* of file */
 	int fd;
 	bool terminal; /* stdout is one */
 	bool progress; /* stderr is one, and stdout is not in use */
@@ -23,8 +23,10 @@ struct fetch_output {
 	bool in_line;      /* the terminal's last line has no end yet */
 };
 
-/* file is borrowed; NULL: stdout. False after a message, as the next two. */
-bool fetch_output_open(struct fetch_output *o, const char *file);
+/* file is borrowed, and what keeper was started with; NULL: stdout. False after a
+ * message, as the next two. */
+bool fetch_output_open(struct fetch_output *o, const char *file,
+    const struct fetch_keeper *keeper);
 
 /* Bytes that are not none. */
 bool fetch_output_write(struct fetch_output *o, struct slice bytes);

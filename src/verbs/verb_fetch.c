@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "client/tofu.h"
-#include "os/file.h"
 #include "proto/response.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "verbs/fetch_keeper.h"
 #include "verbs/fetch_output.h"
 #include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
@@ -26,8 +26,6 @@
 enum {
 	FETCH_TIMEOUT_MAX_S = 86400,
 	FETCH_MAX_GIB = 1,
-	FETCH_NOTES_MAX = 16 * 1024,
-	KNOWN_HOSTS_DIR_MODE = 0700,
 	FETCH_CLASSES = 10, /* codes of one class; their first is the status */
 };
 
@@ -45,6 +43,7 @@ struct fetch_job {
 	struct tls_client *shown; /* the client certificate, or NULL */
 	struct target first;
 	struct target target;
+	struct fetch_keeper keeper;
 	struct fetch_output out;
 	int status;
 	bool too_large;
@@ -66,11 +65,15 @@ static bool
 on_trust(void *arg, const struct target *t, const struct cert *c)
 {
 	const struct fetch_job *j = arg;
+	char place[TOFU_PLACE_SIZE];
+	struct tofu_shown shown;
 	enum tofu trust;
 	struct buf notes;
 
 	buf_init(&notes, FETCH_NOTES_MAX);
-	trust = tofu_judge(j->known_hosts, t, c, clock_wall(), &notes);
+	trust = tofu_ask(t, c, place, &shown, &notes)
+		    ? fetch_keeper_judge(&j->keeper, place, &shown, &notes)
+		    : TOFU_REFUSED;
 	if (trust == TOFU_REFUSED)
 		lines_log(log_error, buf_view(&notes));
 	else
@@ -108,7 +111,7 @@ on_header(void *arg, int status, struct slice meta)
 	}
 	if (success && meta.len == 0)
 		log_warn("the server sends no type; text/gemini is assumed");
-	return !success || fetch_output_open(&j->out, j->file);
+	return !success || fetch_output_open(&j->out, j->file, &j->keeper);
 }
 
 static bool
@@ -365,32 +368,15 @@ shown_load(struct fetch_job *j, struct why *why)
 	return j->shown != NULL;
 }
 
-/* The directory is made when it is missing, as it would be for the first host: then
- * nothing around it has to be writable. */
-static void
-known_hosts_add(struct verb_sandbox *s, const char *file)
-{
-	const char *slash = file == NULL ? NULL : strrchr(file, '/');
-	char *dir;
-
-	if (slash != NULL && slash != file) {
-		dir = strndup(file, (size_t)(slash - file));
-		if (dir != NULL)
-			(void)file_make_dirs(dir, KNOWN_HOSTS_DIR_MODE);
-		free(dir);
-	}
-	verb_sandbox_output(s, file, true);
-}
-
-/* The client's certificate and key have been read. */
+/* The client's certificate and key have been read. All other files are the
+ * keeper's. */
 static bool
-sandbox_begin(const struct fetch_job *j)
+sandbox_begin(struct fetch_job *j)
 {
-	struct verb_sandbox s = { 0 };
+	struct verb_sandbox none = { 0 };
 
-	known_hosts_add(&s, j->known_hosts);
-	verb_sandbox_output(&s, j->file, false);
-	return verb_sandbox_enter(&s, SANDBOX_CLIENT);
+	return fetch_keeper_start(&j->keeper, j->known_hosts, j->file) &&
+	       verb_sandbox_enter(&none, SANDBOX_CLIENT);
 }
 
 static enum result
@@ -407,6 +393,7 @@ fetch_start(struct fetch_job *j)
 		result = fetch_follow(j);
 	tls_client_free(&j->tls);
 	tls_client_free(&j->shown);
+	fetch_keeper_free(&j->keeper);
 	return result;
 }
 
@@ -493,6 +480,7 @@ const struct verb verb_fetch = {
 	.defaults = &(const struct fetch_job){
 		.timeout_s = FETCH_TIMEOUT_S,
 		.max_size = (uint64_t)FETCH_MAX_GIB << 30,
+		.keeper.fd = -1,
 	},
 	.run = fetch_run,
 };

@@ -150,8 +150,9 @@ VERBS = {
         "mirror", "--add-key", signed.Key.new("other").write(s.place)[0],
         s.store],
     "fetch": lambda s: [
-        "fetch", "--known-hosts", s.out / "known" / "hosts", "--output",
-        s.out / "page", s.origin.url("index.gmi")],
+        # Not even beside its own files: another process writes them.
+        "fetch", "--known-hosts", scratch(s.place) / "hosts", "--output",
+        scratch(s.place) / "page", s.origin.url("index.gmi")],
 }
 CONNECT = ("fetch", "mirror", "mirror --survey", "verify URL",
            "verify --repair")

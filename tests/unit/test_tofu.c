@@ -44,11 +44,14 @@ static enum tofu
 tofu_judge_at(const char *url, const struct cert *c, int64_t now)
 {
 	struct target t = at(url);
+	char place[TOFU_PLACE_SIZE];
+	struct tofu_shown shown;
+	enum tofu verdict = TOFU_REFUSED;
 	struct buf out;
-	enum tofu verdict;
 
 	buf_wrap(&out, said, sizeof(said) - 1);
-	verdict = tofu_judge(file, &t, c, now, &out);
+	if (tofu_ask(&t, c, place, &shown, &out))
+		verdict = tofu_judge(file, place, &shown, now, &out);
 	buf_cstr(&out);
 	said[out.len] = '\0';
 	return verdict;
@@ -315,6 +318,30 @@ test_together(void **state)
 	free_pair(&a);
 }
 
+/* It may come from another process, and becomes a part of a line. */
+static void
+test_places_that_no_target_has(void **state)
+{
+	static const char *const places[] = { "", "a.test 1965", "a.test\nb",
+		"\t", "\x7f", "\xc3\xa4.test:1965" };
+	struct tofu_shown shown = { .until = Y2026 + 1 };
+	char place[TOFU_PLACE_SIZE];
+	struct buf out;
+
+	(void)state;
+	unlink(file);
+	buf_wrap(&out, said, sizeof(said) - 1);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(place, sizeof(place), "%s", places[i]);
+		assert_int_equal(
+		    tofu_judge(file, place, &shown, Y2026, &out), TOFU_REFUSED);
+	}
+	memset(place, 'a', sizeof(place));
+	assert_int_equal(
+	    tofu_judge(file, place, &shown, Y2026, &out), TOFU_REFUSED);
+	assert_int_equal(access(file, F_OK), -1);
+}
+
 int
 main(void)
 {
@@ -326,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_bad_file),
 		cmocka_unit_test(test_unfinished_line),
+		cmocka_unit_test(test_places_that_no_target_has),
 		cmocka_unit_test(test_together),
 	};
 
