@@ -7,8 +7,7 @@ import os
 import pytest
 
 import signed
-import without
-from harness import tree
+from harness import tool, tree
 from life import carnation
 from mirroring import (fresh, key, mirror,  # noqa: F401
                        origin, singly)
@@ -16,8 +15,9 @@ from preload import needed
 from probe import (CAN, CANNOT, Probe, key_file, library,  # noqa: F401
                    may_trace, scratch)
 from signed import sha256
+from test_confinement import confined  # noqa: F401
 
-pytestmark = needed
+pytestmark = [*needed, pytest.mark.usefixtures("confined")]
 
 
 @pytest.fixture
@@ -97,14 +97,13 @@ def test_a_sandbox_is_on_off_or_required(fresh):
     assert fresh.serving() == 0
 
 
-@pytest.mark.parametrize("missing", [
-    ["landlock"], ["seccomp"], ["landlock", "seccomp"]], ids="-".join)
+@pytest.mark.parametrize("missing", [["-l"], ["-s"], ["-l", "-s"]], ids="".join)
 def test_a_mirror_on_a_kernel_without_it(fresh, missing):
     """It copies all the same, unless a sandbox is required."""
-    words = {"wrapper": without.wrapper(*missing)}
+    words = {"wrapper": [tool("nosandbox"), *missing]}
     done = fresh.first(env={"CARNATION_SANDBOX": "required"}, **words)
     assert done.returncode == 4, done
-    lacking = "Landlock" if missing == ["landlock"] else "seccomp"
+    lacking = "Landlock" if missing == ["-l"] else "seccomp"
     assert (f'CARNATION_SANDBOX is "required", but this kernel offers no '
             f"{lacking}") in done.stderr
     assert fresh.serving() == 0
