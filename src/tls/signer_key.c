@@ -28,12 +28,13 @@ static const struct scheme_row scheme_rows[] = {
 
 /* By signing_digest; fetched once, never freed. */
 static EVP_MD *digests[SIGNING_DIGESTS];
-static EVP_MD_CTX *hashing; /* the one that all input is hashed with */
+/* Used for each signature. Two: one that has signed no longer just hashes. */
+static EVP_MD_CTX *hashing, *signing;
 
 struct signer_key {
 	/* NULL: does not sign so. Used again for each signature. */
 	EVP_PKEY_CTX *prepared[SIGNING_SCHEMES][SIGNING_DIGESTS];
-	EVP_MD_CTX *whole; /* of SIGNING_EDDSA */
+	EVP_MD_CTX *whole; /* of SIGNING_EDDSA; itself never signs */
 	/* The one that TLS 1.3 ties to the curve of an EC key (RFC 8446
 	 * 4.2.3); NO_DIGEST: any. */
 	enum signing_digest tls13;
@@ -50,13 +51,15 @@ digests_fetch(void)
 
 	if (hashing == NULL)
 		hashing = EVP_MD_CTX_new();
+	if (signing == NULL)
+		signing = EVP_MD_CTX_new();
 	for (int d = SIGNING_SHA256; d < SIGNING_DIGESTS; d++) {
 		if (digests[d] == NULL)
 			digests[d] = EVP_MD_fetch(NULL, names[d], NULL);
 		if (digests[d] == NULL)
 			return false;
 	}
-	return hashing != NULL;
+	return hashing != NULL && signing != NULL;
 }
 
 /* NULL: this key does not sign so; an RSA-PSS key may allow one digest only, a
@@ -243,30 +246,43 @@ signer_key_free(struct signer_key **k)
 	*k = NULL;
 }
 
+/* From OpenSSL 3.4 on, a context signs once: a copy of the prepared one does. */
+static bool
+sign_whole(const struct signer_key *k, struct slice input,
+    uint8_t out[SIGNING_SIGNATURE_MAX], size_t *len)
+{
+	return k->whole != NULL && EVP_MD_CTX_copy_ex(signing, k->whole) == 1 &&
+	       EVP_DigestSign(signing, out, len, input.ptr, input.len) == 1;
+}
+
+static bool
+sign_digest(EVP_PKEY_CTX *prepared, const EVP_MD *md, struct slice input,
+    uint8_t out[SIGNING_SIGNATURE_MAX], size_t *len)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned digest_len;
+
+	return prepared != NULL && EVP_DigestInit_ex(hashing, md, NULL) == 1 &&
+	       EVP_DigestUpdate(hashing, input.ptr, input.len) == 1 &&
+	       EVP_DigestFinal_ex(hashing, digest, &digest_len) == 1 &&
+	       EVP_PKEY_sign(prepared, out, len, digest, digest_len) == 1;
+}
+
 size_t
 signer_key_sign(const struct signer_key *k, const struct signer_request *r,
     uint8_t out[SIGNING_SIGNATURE_MAX])
 {
-	EVP_PKEY_CTX *ctx = k->prepared[r->scheme][r->digest];
-	uint8_t digest[EVP_MAX_MD_SIZE];
 	size_t len = SIGNING_SIGNATURE_MAX;
-	unsigned digest_len;
 	bool done;
 
+	if (r->kind == SIGNER_INPUT_TLS13 && k->tls13 != SIGNING_NO_DIGEST &&
+	    k->tls13 != r->digest)
+		return 0;
 	if (r->scheme == SIGNING_EDDSA)
-		done = k->whole != NULL && EVP_DigestSign(k->whole, out, &len,
-					       r->input.ptr, r->input.len) == 1;
+		done = sign_whole(k, r->input, out, &len);
 	else
-		done =
-		    ctx != NULL &&
-		    (r->kind != SIGNER_INPUT_TLS13 ||
-			k->tls13 == SIGNING_NO_DIGEST ||
-			k->tls13 == r->digest) &&
-		    EVP_DigestInit_ex(hashing, digests[r->digest], NULL) == 1 &&
-		    EVP_DigestUpdate(hashing, r->input.ptr, r->input.len) ==
-			1 &&
-		    EVP_DigestFinal_ex(hashing, digest, &digest_len) == 1 &&
-		    EVP_PKEY_sign(ctx, out, &len, digest, digest_len) == 1;
+		done = sign_digest(k->prepared[r->scheme][r->digest],
+		    digests[r->digest], r->input, out, &len);
 	if (done && len <= SIGNING_SIGNATURE_MAX)
 		return len;
 	ERR_clear_error();

@@ -129,6 +129,36 @@ test_handshakes(void **state)
 	}
 }
 
+/* Keys of different kinds take turns in one process. */
+static void
+test_mixed_keys(void **state)
+{
+	static const char *const kinds[] = { "P-256", "ED25519" };
+	SSL_CTX *ctx = link_make_client(TLS1_3_VERSION, 0);
+	struct place p;
+	struct why why;
+
+	(void)state;
+	place_open(&p, "RSA", NULL);
+	apart_stop(&p.apart);
+	tls_server_free(&p.server);
+	p.server = tls_server_new(&defaults, NULL, link_find_name, &why);
+	for (unsigned i = 0; i < 2; i++) {
+		cert_free(&p.cert[i]);
+		EVP_PKEY_free(p.key[i]);
+		p.key[i] = apart_make_key(kinds[i]);
+		p.cert[i] = apart_write_pair(p.key[i], paths[i], link_names[i]);
+		assert_true(tls_server_add_apart(
+		    p.server, link_names[i], p.cert[i], i, &why));
+	}
+	apart_start(&p.apart, path_list, p.cert, 2, NULL);
+	apart_wait(&p.apart);
+	for (int i = 0; i < 6; i++)
+		assert_true(place_shake(&p, ctx, link_names[i % 2]));
+	place_close(&p);
+	SSL_CTX_free(ctx);
+}
+
 /* What a client may ask of one key, and what not: SHA-1 and SHA-224 have no
  * place in the protocol of the seats. */
 static void
@@ -553,6 +583,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshakes),
+		cmocka_unit_test(test_mixed_keys),
 		cmocka_unit_test(test_signature_algorithms),
 		cmocka_unit_test(test_killed_and_started),
 		cmocka_unit_test(test_request_waits),
