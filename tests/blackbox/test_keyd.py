@@ -158,18 +158,23 @@ def test_other_certificates_bring_another(place):
             hup(server)
             wait_for(lambda: len(server.keyds()) == 2)
             assert old in server.keyds()
-            with Client(server) as c:
-                assert c.certificate() == ssl.PEM_cert_to_DER_cert(
-                    (server.certs / "localhost.crt").read_text())
+            new = ssl.PEM_cert_to_DER_cert(
+                (server.certs / "localhost.crt").read_text())
+
+            def renewed():  # the old generation accepts a moment longer
+                with Client(server) as c:
+                    return c.certificate() == new
+
+            wait_for(renewed)
             assert slow.ask("/").reply().status == 20
         settle(server)
         assert server.keyd() != old
         # back and forth: the same set is not the same process
-        new = server.keyd()
+        old = server.keyd()
         (server.certs / "localhost.key").touch()
         hup(server)
         settle(server)
-        assert server.keyd() != new
+        assert server.keyd() != old
 
 
 def test_a_reload_waits_for_a_seat(place):
@@ -194,13 +199,11 @@ def test_a_reload_waits_for_a_seat(place):
                 "carnation: reloaded: ") > count)
         assert len(slow) > 2
         assert len(server.keyds()) == 1
-        assert slow[0].ask("/").reply().status == 20
-        slow[0].close()
-        wait_for(lambda: server.log().count("carnation: reloaded: ") > count,
-                 what="the delayed reload")
-        for c in slow[1:]:
+        for c in slow:
             assert c.ask("/").reply().status == 20
             c.close()
+        wait_for(lambda: server.log().count("carnation: reloaded: ") > count,
+                 what="the delayed reload")
         settle(server)
 
 
@@ -289,7 +292,9 @@ def test_it_has_a_user_of_its_own(place):
         server.expect_workers()
 
 
-strace = pytest.mark.skipif(not shutil.which("strace"), reason="no strace here")
+# root's strace: another sees no names of files of a process that is not dumpable.
+strace = pytest.mark.skipif(not shutil.which("strace") or os.geteuid() != 0,
+                            reason="needs root and strace")
 
 
 def key_openers(file):
@@ -335,6 +340,6 @@ def test_check_opens_them_in_a_child(place):
                      root, wrapper=traced(file),
                      env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert done.returncode == 0, done.stdout
-    text = file.read_text()
-    first = int(re.match(r"\d+", text)[0])
-    assert key_openers(file) and first not in key_openers(file)
+    wait_for(lambda: key_openers(file), what="the trace of it")
+    first = int(re.match(r"\d+", file.read_text())[0])
+    assert first not in key_openers(file)
