@@ -172,10 +172,11 @@ keyd_free(struct keyd **kp)
 }
 
 bool
-keyd_can_replace(const struct keyd *k, const struct keyd *other)
+keyd_can_replace(struct keyd *k, const struct keyd *other)
 {
-	return !k->seats.retired && keyset_is_whole(&k->keys) &&
-	       k->wanted == other->wanted && digest_equal(k->mark, other->mark);
+	return !k->seats.retired && !seats_spoiled(&k->seats) &&
+	       keyset_is_whole(&k->keys) && k->wanted == other->wanted &&
+	       digest_equal(k->mark, other->mark);
 }
 
 const char *

@@ -22,7 +22,7 @@ enum {
 	 * second. */
 	KEYD_BACKOFF_MS = 50,
 	KEYD_BACKOFF_MAX_MS = 800,
-	KEYD_STABLE_MS = 10000,
+	KEYD_STABLE_MS = 500,
 	KEYD_RETRY_MS = 60000, /* for a key that cannot be used any more */
 };
 
@@ -49,7 +49,7 @@ void keyd_free(struct keyd **k);
 
 /* Whether k, which was started, can serve in place of other: certificates, key
  * files and settings are the same, and all keys can be used. */
-bool keyd_can_replace(const struct keyd *k, const struct keyd *other);
+bool keyd_can_replace(struct keyd *k, const struct keyd *other);
 
 /* Reads the keys in a process of its own and waits until all of them are
  * checked: see keyd_fault. False and why when that process failed. */

@@ -199,15 +199,18 @@ parent_change(struct parent *p, enum change change)
 }
 
 /* Whether another generation like the one that serves could start beside those
- * that are still finishing. */
+ * that are still finishing. Where seats are spoiled a configuration brings new
+ * ones. */
 static bool
-parent_has_room(const struct parent *p)
+parent_has_room(const struct parent *p, enum change change)
 {
 	const struct site_base *base = generation_site(p->serving)->base;
+	struct seats *seats = keyd_seats(base->keyd);
 	size_t n = site_workers(base->conf);
 
 	return limiter_rows_free(p->common.limiter) >= n &&
-	       seats_free(keyd_seats(base->keyd)) >= n;
+	       (seats_free(seats) >= n ||
+		   (change == CHANGE_CONFIGURATION && seats_spoiled(seats)));
 }
 
 /* One at a time; and while many old ones are still finishing, none. */
@@ -218,7 +221,7 @@ parent_pursue(struct parent *p)
 
 	if (change == CHANGE_NONE || p->next_site != NULL || p->stopping)
 		return;
-	if (p->serving != NULL && !parent_has_room(p)) {
+	if (p->serving != NULL && !parent_has_room(p, change)) {
 		if (log_due(&p->waited_ms, PARENT_WAIT_LOG_MS))
 			log_warn("reload delayed: too many old workers are "
 				 "still finishing");
@@ -399,6 +402,8 @@ on_roots(struct ev_loop *loop, ev_timer *w, int events)
 	if (p->serving != NULL && p->next_site == NULL &&
 	    site_has_moved(p->site))
 		parent_want(p, CHANGE_ROOTS);
+	else
+		parent_pursue(p); /* a seat may have become free */
 }
 
 static void

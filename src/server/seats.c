@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "tls/signing.h"
+#include "util/clock.h"
 #include "util/fd.h"
 
 size_t
@@ -51,8 +53,11 @@ seats_open(struct seats *s, size_t n)
 		if (socketpair(
 			AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1)
 			return false;
-		s->seat[i] = (struct seat){ ends[0], ends[1], i == 0 };
+		s->seat[i].near = ends[0];
+		s->seat[i].far = ends[1];
 	}
+	if (s->n > 0)
+		s->seat[0].state = SEAT_TAKEN;
 	return s->n > 0;
 }
 
@@ -69,37 +74,76 @@ seats_close(struct seats *s)
 static bool
 seat_is_free(const struct seat *s)
 {
-	return !s->taken && s->near != -1;
+	return s->state == SEAT_FREE && s->near != -1;
+}
+
+/* Frees one that has answered. */
+static void
+seat_settle(struct seat *s)
+{
+	if (s->state != SEAT_DOUBTFUL)
+		return;
+	if (!s->asked)
+		s->asked = signing_ping(s->near);
+	else if (signing_pong(s->near))
+		s->state = SEAT_FREE;
 }
 
 int
 seats_take(struct seats *s)
 {
-	for (size_t i = 1; i < s->n; i++)
+	for (size_t i = 1; i < s->n; i++) {
+		seat_settle(&s->seat[i]);
 		if (seat_is_free(&s->seat[i])) {
-			s->seat[i].taken = true;
+			s->seat[i].state = SEAT_TAKEN;
 			return (int)i;
 		}
+	}
 	return -1;
 }
 
 void
 seats_drop(struct seats *s, int seat)
 {
-	assert(seat > 0 && (size_t)seat < s->n && s->seat[seat].taken);
-	s->seat[seat].taken = false;
-	if (s->retired)
-		seat_close(&s->seat[seat]);
+	struct seat *to;
+
+	assert(seat > 0 && (size_t)seat < s->n);
+	to = &s->seat[seat];
+	assert(to->state == SEAT_TAKEN);
+	if (s->retired) {
+		to->state = SEAT_FREE;
+		seat_close(to);
+		return;
+	}
+	to->state = SEAT_DOUBTFUL;
+	to->doubtful_ms = clock_ms();
+	(void)signing_pong(to->near); /* what came before proves nothing */
+	to->asked = signing_ping(to->near);
 }
 
 size_t
-seats_free(const struct seats *s)
+seats_free(struct seats *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 1; i < s->n; i++)
+	for (size_t i = 1; i < s->n; i++) {
+		seat_settle(&s->seat[i]);
 		n += seat_is_free(&s->seat[i]);
+	}
 	return n;
+}
+
+bool
+seats_spoiled(struct seats *s)
+{
+	uint64_t now = clock_ms();
+
+	(void)seats_free(s); /* settles all */
+	for (size_t i = 1; i < s->n; i++)
+		if (s->seat[i].state == SEAT_DOUBTFUL &&
+		    now - s->seat[i].doubtful_ms >= SEATS_SPOILED_MS)
+			return true;
+	return false;
 }
 
 int
@@ -124,7 +168,10 @@ void
 seats_retire(struct seats *s)
 {
 	s->retired = true;
-	for (size_t i = 1; i < s->n; i++)
-		if (seat_is_free(&s->seat[i]))
-			seat_close(&s->seat[i]);
+	for (size_t i = 1; i < s->n; i++) {
+		if (s->seat[i].state == SEAT_TAKEN)
+			continue;
+		s->seat[i].state = SEAT_FREE;
+		seat_close(&s->seat[i]);
+	}
 }

@@ -28,11 +28,11 @@ def server(place):
 
 def replaced(server, old):
     """Waits for the successor of keyd; its pid."""
-    wait_for(lambda: server.keyds() and old not in server.keyds(),
-             what="another keyd")
-    server.wait_log("^carnation: the keys are held by process "
-                    rf"{server.keyd()} now$")
-    return server.keyd()
+    new = wait_for(lambda: [pid for pid in server.keyds() if pid != old],
+                   what="another keyd")
+    server.wait_log(
+        rf"^carnation: the keys are held by process {new[0]} now$")
+    return new[0]
 
 
 def tried(server, **how):

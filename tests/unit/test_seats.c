@@ -7,6 +7,7 @@
 
 #include "server/limiter.h"
 #include "server/seats.h"
+#include "tls/signing_wire.h"
 
 static void
 test_number(void **state)
@@ -46,12 +47,22 @@ is_open(int fd)
 	return fcntl(fd, F_GETFD) != -1;
 }
 
+/* What the process at a far end answers to a ping. */
+static void
+pong(int fd, uint32_t status)
+{
+	const struct signing_answer answer = { .status = status };
+
+	assert_int_equal(
+	    send(fd, &answer, SIGNING_ANSWER_HEAD, 0), SIGNING_ANSWER_HEAD);
+}
+
 static void
 test_turns(void **state)
 {
 	struct seats s;
 	int far[4], near[4], a, b;
-	char byte;
+	char byte, request[sizeof(struct signing_request)];
 
 	(void)state;
 	assert_true(seats_open(&s, 3));
@@ -68,14 +79,33 @@ test_turns(void **state)
 		assert_int_equal(send(near[i], "x", 1, 0), 1);
 		assert_int_equal(recv(far[i], &byte, 1, 0), 1);
 	}
-	/* The next one gets the same pair. */
+	/* The next one gets the same pair, when that has proved to work. */
+	pong(far[b], SIGNING_DONE); /* of its own */
 	seats_drop(&s, b);
+	assert_int_equal(seats_free(&s), 0);
+	assert_int_equal(seats_take(&s), -1);
+	assert_int_equal(recv(far[b], request, sizeof(request), MSG_DONTWAIT),
+	    SIGNING_REQUEST_HEAD);
+	pong(far[b], SIGNING_REFUSED);
+	assert_int_equal(seats_free(&s), 0);
+	pong(far[b], SIGNING_DONE);
+	assert_int_equal(seats_free(&s), 1);
 	assert_int_equal(seats_take(&s), b);
 	assert_int_equal(seats_near(&s, b), near[b]);
 
-	/* Without successors, what is free is closed. */
+	/* Spoiled by its worker, it never comes back. */
+	assert_int_equal(shutdown(near[a], SHUT_WR), 0);
 	seats_drop(&s, a);
+	assert_int_equal(seats_free(&s), 0);
+	pong(far[a], SIGNING_DONE);
+	assert_int_equal(seats_free(&s), 0);
+	assert_false(seats_spoiled(&s));
+	s.seat[a].doubtful_ms -= SEATS_SPOILED_MS;
+	assert_true(seats_spoiled(&s));
+
+	/* Without successors, what is not taken is closed. */
 	seats_retire(&s);
+	assert_false(seats_spoiled(&s));
 	assert_false(is_open(near[a]));
 	assert_true(is_open(near[b]) && is_open(near[0]));
 	assert_int_equal(seats_take(&s), -1);
