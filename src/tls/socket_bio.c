@@ -139,19 +139,16 @@ bio_send(struct socket_bio *b, struct slice bytes, int flags, size_t *done)
 static bool
 bio_gather(struct socket_bio *b, struct slice bytes)
 {
-	struct slice held = bio_held(b);
+	size_t len = gathered.owner == b ? gathered.len : 0;
 
-	if ((gathered.owner != NULL && gathered.owner != b) || b->full ||
-	    b->broken != 0 || bytes.len > SOCKET_BIO_WRITE_MAX ||
-	    bytes.len > sizeof(gathered.bytes) - held.len)
+	if ((gathered.owner != NULL && gathered.owner != b) ||
+	    b->kept != NULL || b->full || b->broken != 0 ||
+	    bytes.len > SOCKET_BIO_WRITE_MAX ||
+	    bytes.len > sizeof(gathered.bytes) - len)
 		return false;
-	if (b->kept != NULL) {
-		memcpy(gathered.bytes, held.ptr, held.len);
-		bio_drop(b);
-	}
-	memcpy(gathered.bytes + held.len, bytes.ptr, bytes.len);
+	memcpy(gathered.bytes + len, bytes.ptr, bytes.len);
 	gathered.owner = b;
-	gathered.len = held.len + bytes.len;
+	gathered.len = len + bytes.len;
 	return true;
 }
 
@@ -299,10 +296,10 @@ socket_bio_close(struct socket_bio **p)
 	free(b);
 }
 
-/* Ends a delayed acknowledgement: a client that sends in two writes what we
- * wait for (GnuTLS its last flight, most their first request) gets no byte from
- * us in between, and Nagle's algorithm holds its second write for 40 ms
- * (tcp(7)). Fails on a unix socket. */
+/* Ends a delayed acknowledgement: of a client that sends in two writes what we
+ * wait for (GnuTLS its last flight), Nagle's algorithm holds the second write
+ * until we have acknowledged the first, else for 40 ms (tcp(7)). Fails on a unix
+ * socket. */
 static void
 bio_acknowledge(struct socket_bio *b)
 {
@@ -310,16 +307,6 @@ bio_acknowledge(struct socket_bio *b)
 
 	setsockopt(b->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	b->unanswered = false;
-}
-
-void
-socket_bio_hold(struct socket_bio *b)
-{
-	if (!bio_keep(b, 0))
-		bio_break(b, ENOMEM);
-	if (b->unanswered)
-		bio_acknowledge(b);
-	socket_bio_retry(b);
 }
 
 enum io

@@ -33,10 +33,6 @@ void socket_bio_close(struct socket_bio **p);
  * to send. IO_DONE, IO_WANT_WRITE, or IO_FAILED and errno. */
 enum io socket_bio_flush(struct socket_bio *b, bool last);
 
-/* The caller waits for the peer, and what has been gathered waits as well, in
- * memory of its own. The peer gets an acknowledgement. */
-void socket_bio_hold(struct socket_bio *b);
-
 /* Bytes written that the kernel does not have yet. */
 size_t socket_bio_held(const struct socket_bio *b);
 

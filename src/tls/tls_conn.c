@@ -71,17 +71,9 @@ conn_translate(struct tls_conn *c, int returned, int error)
 	}
 }
 
-/* What is held back may still wait for the answer: the session ticket, which
- * comes after a TLS 1.3 handshake. A TLS 1.2 client waits for our last
- * flight. */
-static bool
-conn_may_hold(const struct tls_conn *c)
-{
-	return SSL_is_init_finished(c->ssl) &&
-	       SSL_version(c->ssl) == TLS1_3_VERSION;
-}
-
-/* Before we wait for the peer, or end with an alert. */
+/* Nothing is held back while we wait for the peer, which waits for our last
+ * flight (TLS 1.2) or whose next bytes wait for an acknowledgement; nor when an
+ * alert is the last that it gets. */
 static enum io
 conn_stop(struct tls_conn *c, enum io io)
 {
@@ -91,10 +83,6 @@ conn_stop(struct tls_conn *c, enum io io)
 		return io;
 	if (io == IO_WANT_WRITE) {
 		socket_bio_retry(c->bio);
-		return io;
-	}
-	if (io == IO_WANT_READ && conn_may_hold(c)) {
-		socket_bio_hold(c->bio);
 		return io;
 	}
 	sent = socket_bio_flush(c->bio, false);
@@ -254,9 +242,9 @@ tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
 	int returned;
 
 	*got = 0;
-	/* While the ticket was made, the request may have come: looking once
-	 * more costs less than waiting for it. */
-	if (tls_conn_held(c) > 0 && conn_may_hold(c))
+	/* While the ticket of TLS 1.3 was made, the request may have come:
+	 * looking costs less than sending the ticket by itself. */
+	if (tls_conn_held(c) > 0 && SSL_version(c->ssl) == TLS1_3_VERSION)
 		socket_bio_retry(c->bio);
 	ERR_clear_error();
 	errno = 0;
