@@ -56,7 +56,7 @@ static void
 test_parse(void **state)
 {
 	struct listen_address a[2];
-	struct why why;
+	struct why why = { "" };
 	size_t i, n;
 
 	(void)state;
