@@ -509,10 +509,11 @@ def fuzzed(a):
     program = ROOT / "build/fuzz/tests/fuzz/fuzz_conn"
     if not program.exists():
         return Figure("not built: make VARIANT=fuzz fuzz-programs", None)
-    n = a.many(20_000)
+    n, scratch = a.many(20_000), a.place / "corpus"
+    scratch.mkdir()
     done = subprocess.run(
         [program, f"-runs={n}", "-print_final_stats=1", f"-artifact_prefix="
-         f"{a.place}/", HERE.parent / "fuzz/corpus/conn"],
+         f"{a.place}/", scratch, HERE.parent / "fuzz/corpus/conn"],
         capture_output=True, text=True, errors="replace")
     found = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     return Figure(f"{found[1] if found else '?'} connections under "

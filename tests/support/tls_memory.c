@@ -59,3 +59,9 @@ tls_memory_take(struct tls_conn *c, struct buf *out)
 		return false;
 	return BIO_reset(bio) == 1;
 }
+
+void
+tls_memory_older(struct tls_conn *c)
+{
+	SSL_set_max_proto_version(c->ssl, TLS1_2_VERSION);
+}

@@ -18,4 +18,7 @@ bool tls_memory_give(struct tls_conn *c, struct slice bytes);
 /* Takes what c has for its peer. */
 bool tls_memory_take(struct tls_conn *c, struct buf *out);
 
+/* A client that has not begun: speaks nothing newer than TLS 1.2. */
+void tls_memory_older(struct tls_conn *c);
+
 #endif
