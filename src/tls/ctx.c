@@ -35,8 +35,11 @@ _Static_assert(DIGEST_SIZE <= SSL_MAX_SID_CTX_LENGTH,
 static void
 ctx_set_common(SSL_CTX *ctx)
 {
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* No AUTO_CHAIN: what a certificate's file lacks is in no store either,
+	 * and looking for it would take place in each handshake. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_NO_AUTO_CHAIN);
 	/* No AUTO_RETRY: a flood of key updates is not read on and on in one
 	 * call. */
 	SSL_CTX_clear_mode(
