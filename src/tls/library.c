@@ -43,6 +43,40 @@ library_make(void)
 	return NULL;
 }
 
+/* What OpenSSL's older functions look up by name: digests, for signatures of
+ * certificates (X509_get_signature_info(3)) and for RSA-PSS; ciphers, for keys
+ * with a passphrase, of which we only say that they have one. */
+static bool
+names_add(void)
+{
+	const EVP_MD *const digests[] = { EVP_md5(), EVP_sha1(), EVP_sha224(),
+		EVP_sha256(), EVP_sha384(), EVP_sha512(), EVP_sha3_224(),
+		EVP_sha3_256(), EVP_sha3_384(), EVP_sha3_512() };
+	const EVP_CIPHER *const ciphers[] = { EVP_des_cbc(), EVP_des_ede3_cbc(),
+		EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc() };
+	bool added = true;
+
+	for (size_t i = 0; i < sizeof(digests) / sizeof(*digests); i++)
+		added = EVP_add_digest(digests[i]) == 1 && added;
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(*ciphers); i++)
+		added = EVP_add_cipher(ciphers[i]) == 1 && added;
+	return added;
+}
+
+OSSL_LIB_CTX *
+tls_library_start(void)
+{
+	OSSL_LIB_CTX *server;
+
+	if (!tls_part_on(TLS_PART_CONTEXT))
+		return tls_library_server();
+	OPENSSL_init_crypto(
+	    OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+	    NULL);
+	server = tls_library_server();
+	return names_add() ? server : NULL;
+}
+
 /* Turns off the first part whose self-test fails. False when one did: the
  * context is to be made again without it. */
 static bool

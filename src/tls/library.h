@@ -13,6 +13,12 @@
  * reason). */
 OSSL_LIB_CTX *tls_library_server(void);
 
+/* The same, but before any other call of OpenSSL in this process: each context
+ * takes over all names known when it is made, several for each of 150 ciphers,
+ * and walks through them again and again (fewer of them: 2 % of a handshake's
+ * instructions). So the names are added afterwards, and only those in use. */
+OSSL_LIB_CTX *tls_library_start(void);
+
 /* The default context's default provider, whose functions ours use. Never
  * unloaded. NULL when OpenSSL fails. */
 OSSL_PROVIDER *tls_library_default(void);

@@ -88,7 +88,7 @@ tls_parts_check(struct why *why)
 void
 tls_parts_test(void)
 {
-	tls_library_server(); /* tests what it is made of */
+	tls_library_start(); /* tests what it is made of */
 	if (tls_part_on(TLS_PART_SESSIONS) && !resumption_test())
 		tls_part_fail(TLS_PART_SESSIONS, "self-test failed");
 }

@@ -32,7 +32,8 @@ void tls_part_fail(enum tls_part part, const char *reason);
 bool tls_parts_check(struct why *why);
 
 /* Runs the self-tests of all parts that are on; those that fail are off
- * afterwards. In a server's parent, before it forks. */
+ * afterwards. In a server's parent, before it forks, and before any call of
+ * OpenSSL but tls_memory_install. */
 void tls_parts_test(void);
 
 /* Whether all parts are on; their text if not, such as

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: ISC
 """The parts of the TLS code that can be off: CARNATION_WITHOUT."""
+import datetime
 import re
 
 import pytest
-
-from harness import SANITIZED, Client, Server
+from certs import DAY, pair
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from harness import SANITIZED, Client, Server, tree
 from life import refused
 
 PARTS = ("sessions", "key-schedule", "sending", "memory", "context",
@@ -32,6 +37,60 @@ def test_it_serves_without(without):
         if SANITIZED and "memory" not in off:
             off.add("memory (memory is watched)")
         assert set(line[1].split(", ")) == off
+        for version in "1.2", "1.3":
+            with Client(server, tls=version) as c:
+                c.send(server.line("/") + b"\r\n")
+                assert c.reply().status == 20
+
+
+# OpenSSL looks algorithms up by name in places that are easily missed when not
+# all names are known.
+
+def test_an_encrypted_key_is_recognised(place):
+    """In the form that names its cipher in a header."""
+    crt, key = pair(place, "localhost")
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    key.write_bytes(private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.BestAvailableEncryption(b"open sesame")))
+    assert b"DEK-Info" in key.read_bytes()
+    said = refused("--cert", crt, "--key", key, place)
+    assert f"{key}: the key is encrypted; remove its passphrase" in said
+
+
+@pytest.mark.parametrize("digest", [
+    hashes.SHA256(), hashes.SHA384(), hashes.SHA512(), hashes.SHA3_256()],
+    ids=lambda digest: digest.name)
+def test_a_certificate_of_an_authority(place, digest):
+    """Its signature is judged by the name of its digest."""
+    authority = rsa.generate_private_key(65537, 2048)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.utcnow()
+
+    def signed(name, public):
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name(
+                [x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name(
+                [x509.NameAttribute(NameOID.COMMON_NAME, "Authority")]))
+            .public_key(public).not_valid_before(now - DAY)
+            .not_valid_after(now + 9 * DAY).serial_number(1)
+            .sign(authority, digest)
+            .public_bytes(serialization.Encoding.PEM))
+
+    (place / "a.crt").write_bytes(
+        signed("localhost", key.public_key()) +
+        signed("Authority", authority.public_key()))
+    (place / "a.key").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    (place / "a.key").chmod(0o600)
+    root = tree(place / "capsule", {"index.gmi": "# Home\n"})
+    with Server([{"host": "localhost", "root": root,
+                  "certificate": str(place / "a.crt"),
+                  "key": str(place / "a.key")}]) as server:
         for version in "1.2", "1.3":
             with Client(server, tls=version) as c:
                 c.send(server.line("/") + b"\r\n")
