@@ -131,8 +131,7 @@ place_sign(const struct place *p, enum signing_scheme scheme,
 			signatures++;
 		if (waitpid(p->apart.pid, &status, WNOHANG) != 0)
 			return status;
-	} while (clock_ms() - begin < ms);
-	assert_true(signatures > 0);
+	} while (signatures == 0 || clock_ms() - begin < ms);
 	return -1;
 }
 
