@@ -206,7 +206,8 @@ pairs_make(void *arg)
 	struct why why;
 	bool ok = true;
 
-	if (!sandbox_enter(SANDBOX_CHILD, &certs, 1, &ignored, &why)) {
+	if (l->base->conf->sandbox != CONF_SANDBOX_OFF &&
+	    !sandbox_enter(SANDBOX_CHILD, &certs, 1, &ignored, &why)) {
 		log_error("%s", why.text);
 		return false;
 	}

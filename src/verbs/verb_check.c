@@ -64,11 +64,9 @@ sandbox_put_json(struct json *j, int mode)
 	const struct sandbox_state *offered = confinement_offered();
 	bool on = mode != CONF_SANDBOX_OFF;
 
-	json_object(j, "sandbox");
-	json_text(j, "mode", words[mode]);
+	json_text(j, "sandbox", words[mode]);
 	json_number(j, "landlock", on ? (uint64_t)offered->landlock : 0);
 	json_bool(j, "seccomp", on && offered->seccomp);
-	json_end(j);
 }
 
 static void
@@ -81,6 +79,7 @@ problems_put_json(const struct report *r, int sandbox)
 	json_object(&j, NULL);
 	json_number(&j, "errors", r->errors);
 	json_number(&j, "warnings", r->warnings);
+	sandbox_put_json(&j, sandbox);
 	json_list(&j, "problems");
 	for (size_t i = 0; i < r->n; i++) {
 		const struct report_item *item = &r->items[i];
@@ -94,7 +93,6 @@ problems_put_json(const struct report *r, int sandbox)
 		json_end(&j);
 	}
 	json_end(&j);
-	sandbox_put_json(&j, sandbox);
 	json_end(&j);
 	verb_print(&out);
 	buf_fini(&out);

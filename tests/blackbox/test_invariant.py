@@ -70,7 +70,7 @@ def traced(place):
 @functools.lru_cache(maxsize=None)
 def confined():
     """Whether this kernel has both; check asks it."""
-    found = json.loads(carnation("check", "--json", "/").stdout)["sandbox"]
+    found = json.loads(carnation("check", "--json", "/").stdout)
     return found["landlock"] > 0 and found["seccomp"]
 
 
