@@ -42,10 +42,14 @@ enum {
 	FS_TRUNCATE = 1 << 14,  /* 3 */
 	FS_IOCTL_DEV = 1 << 15, /* 5 */
 
+	/* rename(2) asks for them when it moves one of these, and a store moves
+	 * whatever is in its way; no filter of ours lets one be made. */
+	FS_RENAME = FS_MAKE_CHAR | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_BLOCK,
+
 	FS_READ = FS_READ_FILE | FS_READ_DIR,
 	FS_WRITE = FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE |
 		   FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SYM | FS_REFER |
-		   FS_TRUNCATE,
+		   FS_TRUNCATE | FS_RENAME,
 	/* The kernel refuses others for anything but a directory. */
 	FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE |
 		      FS_IOCTL_DEV,
