@@ -2,7 +2,6 @@
 #include "server/conn.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -37,7 +36,7 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 	c->state = CONN_HELLO;
 	c->fd = fd;
 	c->body = -1;
-	c->from = *from;
+	memcpy(&c->from, from, sizeof(c->from));
 	c->port = (uint16_t)port;
 	c->key = key;
 	c->text = text;
@@ -99,7 +98,7 @@ static bool
 hello_is_worth_waiting(const struct conn *c, size_t there, size_t want)
 {
 	return there < want && (int)want > c->wanted &&
-	       c->from.ss_family != AF_UNIX;
+	       c->from.sin6_family != AF_UNIX;
 }
 
 /* Waits for a whole ClientHello (RFC 8446 4.1.2, 5.1), in any number of
@@ -440,8 +439,9 @@ static void
 conn_log(struct conn *c, struct conn_world *w)
 {
 	const uint8_t *line = c->text->line;
+	struct sockaddr_storage from = { 0 };
 	const struct access_entry entry = {
-		.from = &c->from,
+		.from = &from,
 		.host = c->host != NULL ? c->host->names[0] : NULL,
 		.status = c->sent > 0 ? c->status : STATUS_NONE,
 		.bytes = c->sent,
@@ -458,6 +458,7 @@ conn_log(struct conn *c, struct conn_world *w)
 
 	if (c->status == STATUS_NONE || c->logged)
 		return;
+	memcpy(&from, &c->from, sizeof(c->from));
 	access_write(w->access, &entry);
 	c->logged = true;
 }

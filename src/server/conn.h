@@ -5,6 +5,8 @@
 #ifndef SERVER_CONN_H
 #define SERVER_CONN_H
 
+#include <netinet/in.h>
+
 #include "capsule/answer.h"
 #include "server/access.h"
 #include "server/descriptors.h"
@@ -88,8 +90,11 @@ struct conn {
 	int queued;         /* bytes the kernel held when last looked at */
 	uint32_t stalled_s; /* in CONN_DISCARD: seconds without progress */
 	const char *version;
-	struct sockaddr_storage from;
+	struct sockaddr_in6 from; /* or an IPv4 address, or just AF_UNIX */
 };
+
+_Static_assert(sizeof(struct sockaddr_in) <= sizeof(struct sockaddr_in6),
+    "an address of either family fits: a slot has no room to waste");
 
 /* Starts a connection on fd, which it now owns, from an address. text is
  * borrowed from the slot. */
