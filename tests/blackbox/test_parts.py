@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from harness import SANITIZED, Client, Server, tree
 from life import refused
+from preload import built, needed, preloaded
 
 PARTS = ("sessions", "key-schedule", "sending", "memory", "context",
          "key-pair")
@@ -41,6 +42,79 @@ def test_it_serves_without(without):
             with Client(server, tls=version) as c:
                 c.send(server.line("/") + b"\r\n")
                 assert c.reply().status == 20
+
+
+# What WRONG names goes wrong once, in a self-test: that is where it is first
+# used.
+LIBRARY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+static int wrong(const char *what)
+{
+	const char *name = getenv("WRONG");
+	return name != NULL && strcmp(name, what) == 0;
+}
+int EVP_KDF_derive(void *ctx, unsigned char *out, size_t n, const void *p)
+{
+	int (*real)(void *, unsigned char *, size_t, const void *) =
+	    dlsym(RTLD_NEXT, "EVP_KDF_derive");
+	int done = real(ctx, out, n, p);
+	static int before;
+	if (wrong("key-schedule") && !before++)
+		out[0] ^= 1;
+	return done;
+}
+int EVP_PKEY_get_raw_private_key(const void *k, unsigned char *out, size_t *n)
+{
+	int (*real)(const void *, unsigned char *, size_t *) =
+	    dlsym(RTLD_NEXT, "EVP_PKEY_get_raw_private_key");
+	int done = real(k, out, n);
+	static int before;
+	if (wrong("key-pair") && out != NULL && !before++)
+		out[8] ^= 1;
+	return done;
+}
+int SSL_CTX_set_ciphersuites(void *ctx, const char *text)
+{
+	int (*real)(void *, const char *) =
+	    dlsym(RTLD_NEXT, "SSL_CTX_set_ciphersuites");
+	static int before;
+	return wrong("context") && !before++ ? 0 : real(ctx, text);
+}
+"""
+
+
+@pytest.fixture(scope="module", name="library")
+def library_fixture():
+    yield from built(LIBRARY)
+
+
+@needed[0]
+@needed[1]
+@pytest.mark.parametrize("part, off", [
+    ("key-schedule", "key-schedule (self-test failed)"),
+    ("key-pair", "key-pair (self-test failed)"),
+    ("context", "context (self-test failed), key-pair (needs context)"),
+])
+def test_a_failed_self_test_turns_a_part_off(library, part, off):
+    """And OpenSSL's own way answers."""
+    with Server(env={**preloaded(library), "WRONG": part}) as server:
+        assert f"  fast path    without {off}\n" in server.log()
+        for version in "1.2", "1.3":
+            with Client(server, tls=version) as c:
+                c.send(server.line("/") + b"\r\n")
+                assert c.reply().status == 20
+
+
+@pytest.mark.skipif(SANITIZED, reason="has no allocator of its own")
+def test_a_memory_checker_sees_each_block():
+    """valgrind's libraries are found by their names."""
+    with Server(env={"LD_PRELOAD": "vgpreload_memcheck-amd64-linux.so"}
+                ) as server:
+        assert ("  fast path    without memory (memory is watched)\n"
+                in server.log())
 
 
 # OpenSSL looks algorithms up by name in places that are easily missed when not
