@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from life import (carnation, exists, hup, mark, root_only, settle, status, wrapp
 
 KILLS = 8
 OWN_USER = 64123
+PAUSE = 1  # SIGNING_PAUSE_MS
 
 
 @pytest.fixture
@@ -44,9 +46,17 @@ def tried(server, **how):
 
 
 def settled(server):
-    """After failures: waits until no worker refuses to try any more."""
-    wait_for(lambda: all(tried(server) for _ in range(8)),
-             what="workers that sign again")
+    """After failures: waits until no worker can still be refusing to try, which
+    it does for a second after its last one."""
+    failed = time.monotonic()
+
+    def steady():
+        nonlocal failed
+        if tried(server) is None:
+            failed = time.monotonic()
+        return time.monotonic() - failed > 1.2 * PAUSE
+
+    wait_for(steady, what="workers that sign again")
     server.expect_workers()
 
 
