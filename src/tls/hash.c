@@ -121,8 +121,10 @@ hash_find(struct slice name)
 void *
 hash_new(const struct hash *h)
 {
-	return h->newctx(
-	    OSSL_PROVIDER_get0_provider_ctx(tls_library_default()));
+	void *ctx =
+	    h->newctx(OSSL_PROVIDER_get0_provider_ctx(tls_library_default()));
+
+	return ctx;
 }
 
 bool

@@ -51,14 +51,17 @@ names_add(void)
 {
 	const EVP_MD *const digests[] = { EVP_md5(), EVP_sha1(), EVP_sha224(),
 		EVP_sha256(), EVP_sha384(), EVP_sha512(), EVP_sha3_224(),
-		EVP_sha3_256(), EVP_sha3_384(), EVP_sha3_512() };
+		EVP_sha3_256(), EVP_sha3_384(), EVP_sha3_512(), NULL };
 	const EVP_CIPHER *const ciphers[] = { EVP_des_cbc(), EVP_des_ede3_cbc(),
-		EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc() };
+		EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc(),
+		EVP_camellia_128_cbc(), EVP_camellia_192_cbc(),
+		EVP_camellia_256_cbc(), EVP_aria_128_cbc(), EVP_aria_192_cbc(),
+		EVP_aria_256_cbc(), NULL };
 	bool added = true;
 
-	for (size_t i = 0; i < sizeof(digests) / sizeof(*digests); i++)
+	for (size_t i = 0; digests[i] != NULL; i++)
 		added = EVP_add_digest(digests[i]) == 1 && added;
-	for (size_t i = 0; i < sizeof(ciphers) / sizeof(*ciphers); i++)
+	for (size_t i = 0; ciphers[i] != NULL; i++)
 		added = EVP_add_cipher(ciphers[i]) == 1 && added;
 	return added;
 }

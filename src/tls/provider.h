@@ -28,10 +28,10 @@ bool provider_x25519_prepare(void);
  * next one too. */
 const OSSL_DISPATCH *provider_x25519_functions(void);
 
-/* The public half of a pair, X25519(private, 9). False when OpenSSL fails. */
+/* The public half of a pair, X25519(secret, 9). False when OpenSSL fails. */
 enum { X25519_SIZE = 32 }; /* bytes of each half */
 bool
-provider_x25519_public(uint8_t private[X25519_SIZE], uint8_t out[X25519_SIZE]);
+provider_x25519_public(uint8_t secret[X25519_SIZE], uint8_t out[X25519_SIZE]);
 
 /* Whether a row of the default provider is that of name: the first of its names;
  * aliases follow. */

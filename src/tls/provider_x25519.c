@@ -50,7 +50,7 @@ static uint8_t nine[X25519_SIZE] = { 9 };
 
 /* A key of the default provider with these halves, or NULL. */
 static void *
-key_make(uint8_t *private, uint8_t *public)
+key_make(uint8_t *secret, uint8_t *public)
 {
 	OSSL_PARAM params[3], *p = params;
 	int selection = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
@@ -58,10 +58,10 @@ key_make(uint8_t *private, uint8_t *public)
 
 	*p++ = OSSL_PARAM_construct_octet_string(
 	    OSSL_PKEY_PARAM_PUB_KEY, public, X25519_SIZE);
-	if (private != NULL) {
+	if (secret != NULL) {
 		selection |= OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
 		*p++ = OSSL_PARAM_construct_octet_string(
-		    OSSL_PKEY_PARAM_PRIV_KEY, private, X25519_SIZE);
+		    OSSL_PKEY_PARAM_PRIV_KEY, secret, X25519_SIZE);
 	}
 	*p = OSSL_PARAM_construct_end();
 	if (key == NULL || x25519.import(key, selection, params) == 1)
@@ -71,10 +71,10 @@ key_make(uint8_t *private, uint8_t *public)
 }
 
 bool
-provider_x25519_public(uint8_t private[X25519_SIZE], uint8_t out[X25519_SIZE])
+provider_x25519_public(uint8_t secret[X25519_SIZE], uint8_t out[X25519_SIZE])
 {
 	/* Derivation wants a whole pair, but uses its private half alone. */
-	void *key = key_make(private, nine);
+	void *key = key_make(secret, nine);
 	void *ctx = key != NULL ? x25519.newctx(x25519.provider) : NULL;
 	size_t len = X25519_SIZE;
 	bool done = ctx != NULL && x25519.init(ctx, key, NULL) == 1 &&
@@ -92,18 +92,18 @@ provider_x25519_public(uint8_t private[X25519_SIZE], uint8_t out[X25519_SIZE])
 static void *
 pair_make(void)
 {
-	uint8_t private[X25519_SIZE], public[X25519_SIZE];
+	uint8_t secret[X25519_SIZE], public[X25519_SIZE];
 	void *key = NULL;
 
-	if (RAND_priv_bytes(private, sizeof(private)) == 1) {
+	if (RAND_priv_bytes(secret, sizeof(secret)) == 1) {
 		/* As RFC 7748 5 decodes it. */
-		private[0] &= 248;
-		private[X25519_SIZE - 1] &= 127;
-		private[X25519_SIZE - 1] |= 64;
-		if (provider_x25519_public(private, public))
-			key = key_make(private, public);
+		secret[0] &= 248;
+		secret[X25519_SIZE - 1] &= 127;
+		secret[X25519_SIZE - 1] |= 64;
+		if (provider_x25519_public(secret, public))
+			key = key_make(secret, public);
 	}
-	OPENSSL_cleanse(private, sizeof(private));
+	OPENSSL_cleanse(secret, sizeof(secret));
 	return key;
 }
 
@@ -142,12 +142,15 @@ static void *
 x25519_gen(void *generation, OSSL_CALLBACK *callback, void *arg)
 {
 	const struct generation *g = generation;
+	void *key;
 
 	(void)callback;
 	(void)arg;
-	if ((g->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0)
-		return x25519.new(x25519.provider);
-	return pair_make();
+	if ((g->selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0)
+		key = pair_make();
+	else
+		key = x25519.new(x25519.provider);
+	return key;
 }
 
 static void

@@ -93,13 +93,13 @@ self_test_key_schedule(OSSL_LIB_CTX *servers)
 
 /* Makes a pair of X25519 and takes both halves. */
 static bool
-pair_run(OSSL_LIB_CTX *servers, uint8_t *private, uint8_t *public)
+pair_run(OSSL_LIB_CTX *servers, uint8_t *secret, uint8_t *public)
 {
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(servers, NULL, "X25519");
 	size_t private_len = X25519_SIZE, public_len = X25519_SIZE;
 	bool done =
 	    key != NULL &&
-	    EVP_PKEY_get_raw_private_key(key, private, &private_len) == 1 &&
+	    EVP_PKEY_get_raw_private_key(key, secret, &private_len) == 1 &&
 	    EVP_PKEY_get_raw_public_key(key, public, &public_len) == 1 &&
 	    private_len == X25519_SIZE && public_len == X25519_SIZE;
 
@@ -109,10 +109,10 @@ pair_run(OSSL_LIB_CTX *servers, uint8_t *private, uint8_t *public)
 
 /* Whether the default provider gets that public half from the private one. */
 static bool
-pair_agrees(const uint8_t *private, const uint8_t *public)
+pair_agrees(const uint8_t *secret, const uint8_t *public)
 {
 	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(
-	    NULL, "X25519", NULL, private, X25519_SIZE);
+	    NULL, "X25519", NULL, secret, X25519_SIZE);
 	uint8_t theirs[X25519_SIZE];
 	size_t len = sizeof(theirs);
 	bool agrees = key != NULL &&
@@ -126,14 +126,14 @@ pair_agrees(const uint8_t *private, const uint8_t *public)
 bool
 self_test_key_pair(OSSL_LIB_CTX *servers)
 {
-	uint8_t private[2][X25519_SIZE], public[2][X25519_SIZE];
-	bool good = pair_run(servers, private[0], public[0]) &&
-		    pair_run(servers, private[1], public[1]) &&
-		    pair_agrees(private[0], public[0]) &&
-		    pair_agrees(private[1], public[1]) &&
-		    memcmp(private[0], private[1], X25519_SIZE) != 0;
+	uint8_t secret[2][X25519_SIZE], public[2][X25519_SIZE];
+	bool good = pair_run(servers, secret[0], public[0]) &&
+		    pair_run(servers, secret[1], public[1]) &&
+		    pair_agrees(secret[0], public[0]) &&
+		    pair_agrees(secret[1], public[1]) &&
+		    memcmp(secret[0], secret[1], X25519_SIZE) != 0;
 
-	OPENSSL_cleanse(private, sizeof(private));
+	OPENSSL_cleanse(secret, sizeof(secret));
 	return good;
 }
 

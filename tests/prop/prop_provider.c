@@ -167,17 +167,17 @@ test_hmac(void **state)
 static void
 check_public_half(void)
 {
-	uint8_t private[X25519_SIZE], ours[X25519_SIZE], theirs[X25519_SIZE];
+	uint8_t secret[X25519_SIZE], ours[X25519_SIZE], theirs[X25519_SIZE];
 	size_t len = sizeof(theirs);
 	EVP_PKEY *key;
 
-	for (size_t i = 0; i < sizeof(private); i++)
-	private[i] = (uint8_t)random_below(256);
+	for (size_t i = 0; i < sizeof(secret); i++)
+		secret[i] = (uint8_t)random_below(256);
 	key = EVP_PKEY_new_raw_private_key_ex(
-	    NULL, "X25519", NULL, private, sizeof(private));
+	    NULL, "X25519", NULL, secret, sizeof(secret));
 	assert_non_null(key);
 	assert_int_equal(EVP_PKEY_get_raw_public_key(key, theirs, &len), 1);
-	assert_true(provider_x25519_public(private, ours));
+	assert_true(provider_x25519_public(secret, ours));
 	assert_memory_equal(ours, theirs, sizeof(ours));
 	EVP_PKEY_free(key);
 }

@@ -370,7 +370,7 @@ static void
 test_public_halves(void **state)
 {
 	static const struct {
-		const char *private, *public;
+		const char *secret, *public;
 	} rows[] = {
 		{ "77076d0a7318a57d3c16c17251b26645"
 		  "df4c2f87ebc0992ab177fba51db92c2a",
@@ -386,11 +386,11 @@ test_public_halves(void **state)
 	(void)state;
 	assert_true(provider_x25519_prepare());
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct bytes private = bytes_of(rows[i].private);
+		struct bytes secret = bytes_of(rows[i].secret);
 
 		check_row(
-		    provider_x25519_public(private.at, out), rows[i].private);
-		check_bytes(out, rows[i].public, rows[i].private);
+		    provider_x25519_public(secret.at, out), rows[i].secret);
+		check_bytes(out, rows[i].public, rows[i].secret);
 	}
 }
 
@@ -451,8 +451,8 @@ test_an_empty_key(void **state)
 {
 	EVP_PKEY_CTX *ctx =
 	    EVP_PKEY_CTX_new_from_name(tls_library_server(), "X25519", NULL);
-	uint8_t nine[X25519_SIZE] = { 9 }, private[X25519_SIZE];
-	size_t len = sizeof(private);
+	uint8_t nine[X25519_SIZE] = { 9 }, secret[X25519_SIZE];
+	size_t len = sizeof(secret);
 	EVP_PKEY *key = NULL;
 
 	(void)state;
@@ -460,7 +460,7 @@ test_an_empty_key(void **state)
 	assert_int_equal(EVP_PKEY_CTX_set_group_name(ctx, "X448"), 0);
 	assert_int_equal(EVP_PKEY_CTX_set_group_name(ctx, "x25519"), 1);
 	assert_int_equal(EVP_PKEY_paramgen(ctx, &key), 1);
-	assert_int_equal(EVP_PKEY_get_raw_private_key(key, private, &len), 0);
+	assert_int_equal(EVP_PKEY_get_raw_private_key(key, secret, &len), 0);
 	assert_int_equal(
 	    EVP_PKEY_set1_encoded_public_key(key, nine, sizeof(nine)), 1);
 	EVP_PKEY_free(key);
