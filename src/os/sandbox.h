@@ -17,10 +17,10 @@
  *   PARENT   all (no Landlock) all             yes   may execute a program
  *   WORKER   listed, read      accept only     no    no new code in memory
  *   KEYD     none              none            no    a list of calls; any other kills
- *   CHILD    listed            none            no
- *   READER   listed            none            yes
- *   CLIENT   listed            connect         yes
- *   AUTHOR   listed            none            yes
+ *   CHILD    listed            none            no    no new code in memory
+ *   READER   listed            none            no
+ *   CLIENT   listed            connect         no
+ *   AUTHOR   listed            none            no
  */
 enum sandbox_role {
 	SANDBOX_PARENT,

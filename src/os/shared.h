@@ -22,8 +22,8 @@ int shared_read_only(void *memory, size_t size, int *fd);
 /* Harmless on NULL, and after shared_forget_all. */
 void shared_free(void *memory, size_t size, int *fd);
 
-/* In a child: unmaps all shared memory of this process, whoever made it: its
- * addresses are invalid from then on. */
+/* In a child: unmaps all memory made by shared_new. Its addresses are invalid from
+ * then on. */
 void shared_forget_all(void);
 
 #endif

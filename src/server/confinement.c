@@ -34,15 +34,15 @@ confinement_check(const struct conf *conf, struct report *r)
 	offered = confinement_offered();
 	if (!sandbox_is_whole(offered))
 		report_add(r, REPORT_ERROR, conf->file, 0,
-		    "sandbox = \"required\", but this kernel, or the container "
-		    "around us, has no %s (sandbox = \"on\" serves without)",
+		    "sandbox = \"required\", but the kernel or the container "
+		    "offers no %s (sandbox = \"on\" serves without)",
 		    offered->seccomp         ? "Landlock"
 		    : offered->landlock == 0 ? "Landlock and no seccomp"
 					     : "seccomp");
 }
 
-/* As the parent was informed; a kernel does not change its mind, but a place may
- * be on a file system that does. */
+/* confinement_check found that the kernel offers both, but entering may still leave
+ * one out. */
 static bool
 state_is_good(const struct conf *conf, const struct sandbox_state *state)
 {

@@ -266,22 +266,17 @@ keyd_listen(struct keyd *k, struct why *why)
 		case NOTICES_ONE:
 			break;
 		case NOTICES_WAIT:
-			return why_set(why,
-			    "the process that holds the keys was not ready "
-			    "within %d s",
+			return why_set(why, "keyd was not ready within %d s",
 			    KEYD_START_MS / 1000);
 		case NOTICES_END:
-			return why_set(why, "the process that holds the keys "
-					    "ended while it started");
+			return why_set(why, "keyd ended while it started");
 		}
 		if (said.kind == KEYD_READY) {
 			keyd_take_ready(k, &said);
 			return true;
 		}
 		if (said.kind != KEYD_FAULT || !keyd_take_fault(k, &said))
-			return why_set(why,
-			    "the process that holds the keys said nothing "
-			    "that makes sense");
+			return why_set(why, "keyd sent an invalid notice");
 	}
 }
 
@@ -308,7 +303,7 @@ keyd_start(struct keyd *k, struct why *why)
 	if (!seats_open(&k->seats, k->n_seats) ||
 	    (k->pid = keyd_fork(k, true)) == -1) {
 		k->pid = 0;
-		return why_errno(why, "the process that holds the keys");
+		return why_errno(why, "keyd");
 	}
 	if (!keyd_listen(k, why)) {
 		kill(k->pid, SIGKILL);
@@ -329,7 +324,7 @@ keyd_check(struct keyd *k, struct why *why)
 	bool good;
 
 	if (pid == -1)
-		return why_errno(why, "the process that reads the keys");
+		return why_errno(why, "keyd");
 	good = keyd_listen(k, why);
 	if (!good)
 		kill(pid, SIGKILL);
@@ -344,12 +339,10 @@ static void
 keyd_log_end(const struct keyd *k, int status)
 {
 	if (WIFSIGNALED(status))
-		log_error("the process that holds the keys (process %d) was "
-			  "killed by signal %d (%s)",
+		log_error("keyd (process %d) was killed by signal %d (%s)",
 		    (int)k->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		log_error("the process that holds the keys (process %d) exited "
-			  "with status %d",
+		log_error("keyd (process %d) exited with status %d",
 		    (int)k->pid, WEXITSTATUS(status));
 }
 
@@ -392,8 +385,7 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 	k->pid = keyd_fork(k, true);
 	if (k->pid == -1) {
 		k->pid = 0;
-		log_error(
-		    "the process that holds the keys: %s", strerror(errno));
+		log_error("keyd: %s", strerror(errno));
 		keyd_restart_later(k);
 		return;
 	}
@@ -427,15 +419,15 @@ on_notice(struct ev_loop *loop, ev_io *w, int events)
 	if (next == NOTICES_END)
 		return; /* its own end follows, or that of its time */
 	if (said.kind != KEYD_READY) {
-		log_error("the process that holds the keys said nothing that "
-			  "makes sense: killed");
+		log_error("keyd (process %d) sent an invalid notice: killed",
+		    (int)k->pid);
 		keyd_dismiss(k);
 		return;
 	}
 	keyd_take_ready(k, &said);
 	keyset_end(&k->keys);
 	k->state = KEYD_SERVING;
-	log_info("the keys are held by process %d now", (int)k->pid);
+	log_info("keyd started again (process %d)", (int)k->pid);
 }
 
 static void
@@ -470,14 +462,12 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int events)
 	if (k->state == KEYD_STARTING) {
 		if (clock_ms() - k->started_ms < KEYD_START_MS)
 			return;
-		log_error("the process that holds the keys (process %d) was "
-			  "not ready within %d s: killed",
+		log_error("keyd (process %d) was not ready within %d s: killed",
 		    (int)k->pid, KEYD_START_MS / 1000);
 		keyd_dismiss(k);
 	} else if (k->missed >= KEYD_PINGS_MAX) {
-		log_error("the process that holds the keys (process %d) does "
-			  "not respond: killed",
-		    (int)k->pid);
+		log_error(
+		    "keyd (process %d) does not respond: killed", (int)k->pid);
 		keyd_dismiss(k);
 	} else if (keyd_may_recover(k)) {
 		keyd_dismiss(k);
@@ -499,7 +489,8 @@ keyd_kill_all(void)
 bool
 keyd_put(const struct keyd *k, struct buf *out)
 {
-	return buf_printf(out, "process %d as %s", (int)k->pid, k->privs.user);
+	return buf_printf(
+	    out, "process %d, user %s", (int)k->pid, k->privs.user);
 }
 
 bool

@@ -67,7 +67,7 @@ struct seats *keyd_seats(struct keyd *k);
 /* Ends all keyds and waits for them; none is replaced. */
 void keyd_kill_all(void);
 
-/* "process 123 as carnation-keys", for people. */
+/* "process 123, user carnation-keys", for people. */
 bool keyd_put(const struct keyd *k, struct buf *out);
 
 /* Whether it is of a user of its own: else only that it cannot be dumped keeps

@@ -81,7 +81,8 @@ keyd_jail(void)
 		return false;
 	ready = (state.seccomp ? KEYD_READY_SECCOMP : 0) |
 		(uint32_t)state.landlock << KEYD_READY_LANDLOCK_SHIFT;
-	/* The report stays open: nobody will read it, and it is no file. */
+	/* The report stays open, though nobody will read it: a pipe opens no way
+	 * to a file. */
 	return notice_send(keyd->report, KEYD_READY, ready, NULL);
 }
 

@@ -39,7 +39,7 @@ bool notices_open(struct notices *in, int *child);
 /* Takes the next notice, if it is there. */
 enum notices_next notices_next(struct notices *in, struct notice *out);
 
-/* The same, waiting for it: until end_ms (clock_ms), 0: for ever. NOTICES_WAIT:
+/* The same, waiting for it: until end_ms (clock_ms), 0: without end. NOTICES_WAIT:
  * it did not come in time. */
 enum notices_next
 notices_wait(struct notices *in, uint64_t end_ms, struct notice *out);

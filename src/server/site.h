@@ -92,13 +92,13 @@ size_t site_workers(const struct conf *conf);
 
 /* Finds the workers' user, opens roots, certificates and the type database of a
  * checked configuration, which it takes over also on failure, and has the
- * private keys read by keyd: a new one, unless old's will do. Roots that contain the certs directory, or are inside it, are errors. With
- * look_only, so are roots that cannot be opened or contain a private key
- * (inspection_check reports what is wrong in them); otherwise inspection and
- * site_apply decide what can be served of each capsule. Where the new content
- * cannot be used, what old (may be NULL) served is kept; a root that old does
- * not name and that cannot be opened is then an error. NULL when r gained an
- * error, unless look_only. */
+ * private keys read by keyd: a new one, unless old's will do. Roots that contain
+ * the certs directory, or are inside it, are errors. With look_only, so are roots
+ * that cannot be opened or contain a private key (inspection_check reports what
+ * is wrong in them); otherwise inspection and site_apply decide what can be
+ * served of each capsule. Where the new content cannot be used, what old (may be
+ * NULL) served is kept; a root that old does not name and that cannot be opened
+ * is then an error. NULL when r gained an error, unless look_only. */
 struct site *site_load(struct conf *conf, const struct site *old,
     const struct site_options *o, struct report *r);
 

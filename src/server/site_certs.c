@@ -258,7 +258,7 @@ loading_make(struct loading *l)
 		return;
 	if (!notices_open(&from, &l->report)) {
 		report_add(l->r, REPORT_ERROR, NULL, 0,
-		    "cannot make certificates: %s", strerror(errno));
+		    "cannot create certificates: %s", strerror(errno));
 		return;
 	}
 	pid = child_start(NULL, &l->report, 1, pairs_make, l);
@@ -272,7 +272,7 @@ loading_make(struct loading *l)
 	for (size_t i = 0; i < l->hosts->n; i++)
 		if (l->items[i].missing)
 			item_blame(&l->items[i],
-			    "the process that makes certificates failed");
+			    "the process that creates certificates failed");
 }
 
 /* ------------------------------------------------------------------ the keys */

@@ -363,8 +363,8 @@ context_sign(void *data, unsigned char *out, size_t *len, size_t room,
 	    (int)context->digest, slice_of(input, input_len), out, room);
 	if (*len > 0 && *len <= (size_t)most)
 		return 1;
-	ERR_raise_data(ERR_LIB_PROV, PROV_R_FAILED_TO_SIGN,
-	    "the process that holds the keys did not sign");
+	ERR_raise_data(
+	    ERR_LIB_PROV, PROV_R_FAILED_TO_SIGN, "keyd did not sign");
 	return 0;
 }
 

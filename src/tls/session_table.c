@@ -219,7 +219,7 @@ session_table_put(
 	copy.made_s = now_s;
 	copy.spare = 0;
 	memcpy(word, &copy, sizeof(word));
-	/* Not on and on: whoever changes the numbers need not be a friend. */
+	/* Not without end: a hostile process may be changing the numbers. */
 	for (size_t i = 0; i < SESSION_TABLE_SET && r == NULL; i++)
 		r = set_own_row(set, now_s, &sequence);
 	if (r != NULL) {

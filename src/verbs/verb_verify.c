@@ -390,8 +390,8 @@ from_check(const char *word, struct why *why)
 	       why_set(why, "invalid URL \"%s\" (gemini://HOST/)", word);
 }
 
-/* The keys have been read. A store's STORE/wrong is written; where it may not be, that
- * is no fault. */
+/* The keys have been read. A store's STORE/wrong is written where it may be; a failure
+ * is not reported. */
 static bool
 sandbox_begin(const struct verify_job *j)
 {

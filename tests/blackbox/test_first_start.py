@@ -129,7 +129,7 @@ def test_the_block_for_people(place):
         assert block["certificate"] == "SHA256 " + fingerprint(der)
         assert f"\n  public key   SHA256 {fingerprint(key_of(der))}\n" in said
         keyd, = server.keyds()
-        assert block["keys"].startswith(f"apart: process {keyd} as ")
+        assert block["keys"].startswith(f"held by keyd: process {keyd}, user ")
         assert re.search("files: .*; system calls: ", block["sandbox"])
         assert "Ctrl-C" in block["stop"]
         counted = " ".join(block.values())

@@ -33,7 +33,7 @@ def replaced(server, old):
     new = wait_for(lambda: [pid for pid in server.keyds() if pid != old],
                    what="another keyd")
     server.wait_log(
-        rf"^carnation: the keys are held by process {new[0]} now$")
+        rf"^carnation: keyd started again \(process {new[0]}\)$")
     return new[0]
 
 
@@ -292,8 +292,8 @@ def test_it_has_a_user_of_its_own(place):
         assert set(status(pid)["Uid"].split()) == {str(OWN_USER)}
         assert set(status(pid)["Gid"].split()) == {str(OWN_USER)}
         assert re.search(
-            rf"^  keys +apart: process {pid} as carnation-keys$", server.log(),
-            re.M)
+            rf"^  keys +held by keyd: process {pid}, user carnation-keys$",
+            server.log(), re.M)
         for worker in server.workers():
             assert str(OWN_USER) not in status(worker)["Uid"].split()
         os.kill(pid, signal.SIGKILL)
