@@ -4,6 +4,8 @@
     become.py no-ipv6 COMMAND...        socket(AF_INET6) fails
     become.py no-links COMMAND...       hard links fail, as on FAT
     become.py no-close-range COMMAND... close_range fails, as before Linux 5.9
+    become.py calls FILE COMMAND...     all system calls but those named in FILE
+                                        fail with EPERM
     become.py no-proc COMMAND...        an empty /proc, seen by it alone
     become.py hide-proc COMMAND...      processes of others are not in /proc
     become.py user UID COMMAND...       not root any more
@@ -58,6 +60,23 @@ def _forbid_links():
 def _forbid_close_range():
     """close_range fails with ENOSYS."""
     _filter((LOAD, 0, 0, NUMBER), (EQUAL, 0, 1, 436), _fail(38), ALLOW)
+
+
+def _only_calls(file):
+    """As systemd's SystemCallFilter= with SystemCallErrorNumber=EPERM."""
+    lib = ctypes.CDLL("libseccomp.so.2")
+    lib.seccomp_init.restype = ctypes.c_void_p
+    lib.seccomp_init.argtypes = [ctypes.c_uint32]
+    lib.seccomp_rule_add.argtypes = [ctypes.c_void_p, ctypes.c_uint32,
+                                     ctypes.c_int, ctypes.c_uint]
+    lib.seccomp_load.argtypes = [ctypes.c_void_p]
+    filter_ = lib.seccomp_init(0x00050000 | 1)
+    with open(file, encoding="ascii") as f:
+        for name in f.read().split():
+            number = lib.seccomp_syscall_resolve_name(name.encode())
+            if number != -1:  # this library's list may be older
+                lib.seccomp_rule_add(filter_, 0x7fff0000, number, 0)
+    assert lib.seccomp_load(filter_) == 0
 
 
 def _become(uid):
@@ -115,6 +134,8 @@ def main(word, *rest):
         _forbid_links()
     elif word == "no-close-range":
         _forbid_close_range()
+    elif word == "calls":
+        _only_calls(rest.pop(0))
     elif word == "no-proc":
         _no_proc()
     elif word == "hide-proc":

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness import CARNATION, TIMEOUT, ROOT, Server, tree
-from life import (Plain, carnation, free_port, hup, own_network, root_only,
+from life import (IS_ROOT, Plain, carnation, free_port, hup, own_network, root_only,
                   settle, wrapper)
 from origin import Origin
 from signed import Author, Key, check_store
@@ -214,6 +214,51 @@ def test_the_units_are_hardened(units, unit):
     assert score <= 1.1
 
 
+def calls(name):
+    """The system calls in a set of systemd's, or one by its name."""
+    if not name.startswith("@"):
+        return {name}
+    done = subprocess.run(["systemd-analyze", "syscall-filter", name],
+                          capture_output=True, text=True, check=True)
+    found = set()
+    for line in map(str.strip, done.stdout.splitlines()[1:]):
+        if line and not line.startswith("#"):
+            found |= calls(line)
+    return found
+
+
+def filtered(units, unit):
+    """A file of what SystemCallFilter= leaves; systemd itself always adds
+    @default and execve (systemd.exec(5))."""
+    left = calls("@default") | {"execve"}
+    for line in unit_value(units, "SystemCallFilter", unit):
+        names = set().union(*map(calls, line.lstrip("~").split()))
+        left = left - names if line.startswith("~") else left | names
+    file = units / f"{unit}.calls"
+    file.write_text("\n".join(sorted(left)))
+    return file
+
+
+@systemd_only
+def test_the_server_starts_within_the_filter_of_its_unit(units, place, root):
+    """As its user, with no more calls than the unit leaves: keys apart, and the
+    same sandbox as without."""
+    user = wrapper("user", 65534) if IS_ROOT else []
+    place.chmod(0o777)
+    said = []
+    for inner in ([], wrapper("calls", filtered(units, "carnation.service"))):
+        with Plain("--certs", place / "certs", "--workers", "1", "--listen",
+                   "127.0.0.1:0", root, directory=place,
+                   wrapper=[*user, *inner]) as server:
+            assert server.ask("/").whole
+            hup(server)
+            settle(server)
+            assert server.ask("/").whole
+            said.append(re.search("^  sandbox .*", server.log()[
+                server.started_at:], re.M)[0])
+    assert said[0] == said[1]
+
+
 @systemd_only
 def test_the_units_are_without_fault(units):
     done = subprocess.run(
@@ -362,8 +407,10 @@ def test_the_words_of_the_mirrors_unit_and_cron_line_are_ours(units, place):
             start = start.replace(name, value)
         store = place / "state/carnation-mirror/home"
         store.mkdir(parents=True)  # as StateDirectory= does
-        done = subprocess.run([CARNATION, *start.split()[1:]], cwd=place,
-                              capture_output=True, text=True)
+        inside = (wrapper("calls", filtered(units, "carnation-mirror@.service"))
+                  if shutil.which("systemd-analyze") else [])
+        done = subprocess.run([*inside, CARNATION, *start.split()[1:]],
+                              cwd=place, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert check_store(store, [key.public]).serial == 1
         assert "contact: me\n" in (store / "trace").read_text()
