@@ -51,6 +51,7 @@ def find_carnation():
 
 class Server:
     speaks, callgrind, times_only = "gemini", True, False
+    sandbox = "on"  # where there is one
 
 
 class Floor(Server):
@@ -73,6 +74,7 @@ class Carnation(Server):
         conf = files.write("carnation.conf", f"""
 listen = ["127.0.0.1:{port}"];
 workers = {self.workers};
+sandbox = "{self.sandbox}";
 limits = {{ connections = {CONNECTIONS}; }};
 log = {{ access = "{files.work}/carnation.log"; }};
 capsules = ( {{
