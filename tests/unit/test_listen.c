@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,34 @@ test_open(void **state)
 	}
 }
 
+/* What an accepted connection has from its listening socket, which saves a call
+ * for each. */
+static void
+test_connections_inherit(void **state)
+{
+	struct listen_address a = address_of("127.0.0.1:0");
+	int fd = listen_open(&a), client, server;
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(
+	    option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), LISTEN_DEFER_S);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&a.addr, a.len), 0);
+	assert_int_equal(accept(fd, NULL, NULL), -1); /* nothing sent yet */
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(send(client, "x", 1, MSG_NOSIGNAL), 1);
+	do
+		server = accept(fd, NULL, NULL);
+	while (server == -1 && errno == EAGAIN);
+	assert_int_not_equal(server, -1);
+	assert_int_equal(
+	    option(server, IPPROTO_TCP, TCP_NOTSENT_LOWAT), LISTEN_UNSENT_MAX);
+	close(server);
+	close(client);
+	close(fd);
+}
+
 static void
 test_open_any_of_both_families_on_one_port(void **state)
 {
@@ -260,6 +289,7 @@ inherit(void *arg)
 	int fds[LISTEN_INHERIT_MAX];
 	struct listen_address tcp = address_of("127.0.0.1:0");
 	struct listen_address local = *(struct listen_address *)arg;
+	const int other = 1 << 20;
 	char pid[16];
 	int at[3];
 
@@ -268,7 +298,9 @@ inherit(void *arg)
 	at[2] = fcntl(listen_open(&local), F_DUPFD, 100);
 	if (dup2(at[0], 3) != 3 || dup2(at[1], 4) != 4 || dup2(at[2], 5) != 5)
 		return 1;
-	if (fcntl(3, F_SETFL, 0) == -1)
+	if (fcntl(3, F_SETFL, 0) == -1 ||
+	    setsockopt(
+		3, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &other, sizeof(other)) == -1)
 		return 2;
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, 1);
@@ -289,6 +321,8 @@ inherit(void *arg)
 	if (!(fcntl(3, F_GETFL) & O_NONBLOCK) ||
 	    !(fcntl(3, F_GETFD) & FD_CLOEXEC))
 		return 6;
+	if (option(3, IPPROTO_TCP, TCP_NOTSENT_LOWAT) != LISTEN_UNSENT_MAX)
+		return 10;
 	if (getenv("LISTEN_PID") != NULL || getenv("LISTEN_FDS") != NULL)
 		return 7;
 	return listen_inherit(fds, a) == 0 ? 0 : 8;
@@ -335,6 +369,7 @@ main(void)
 		cmocka_unit_test(test_parse_of_too_long_text),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_connections_inherit),
 		cmocka_unit_test(test_open_any_of_both_families_on_one_port),
 		cmocka_unit_test(test_open_address_in_use),
 		in_a_tree(test_open_unix),
