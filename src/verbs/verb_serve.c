@@ -299,7 +299,7 @@ print_keyd(const struct keyd *k)
 	buf_wrap(&text, memory, sizeof(memory) - 1);
 	keyd_put(k, &text);
 	fprintf(stderr, "  keys         held by keyd: %s%s\n", buf_cstr(&text),
-	    keyd_has_own_user(k) ? "" : " like the workers, not dumpable");
+	    keyd_has_own_user(k) ? "" : ", the workers' user (not dumpable)");
 }
 
 static void
