@@ -11,9 +11,10 @@
 #include "tls/provider_keyd.h"
 #include "tls/self_test.h"
 
-/* Where two providers have the same algorithm, the first one loaded wins; ours
- * before all others. */
-static const char preferred[] = "?provider=carnation";
+/* Where several providers have the same algorithm: ours before all others, and
+ * last keys that are apart, which can do nothing but sign. Which one was loaded
+ * first must not matter. */
+static const char preferred[] = "?provider=carnation,?keyd.apart!=yes";
 
 OSSL_PROVIDER *
 tls_library_default(void)
@@ -37,7 +38,8 @@ library_make(void)
 	    (tls_part_on(TLS_PART_CONTEXT) ||
 		OSSL_PROVIDER_load(made, "default") != NULL) &&
 	    provider_keyd_add(made) &&
-	    EVP_set_default_properties(made, preferred) == 1)
+	    EVP_set_default_properties(made, preferred) == 1 &&
+	    provider_keyd_hide(made))
 		return made;
 	OSSL_LIB_CTX_free(made);
 	return NULL;

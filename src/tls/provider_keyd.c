@@ -18,7 +18,9 @@
  * without it the key is refused, or, worse, TLS 1.3 is quietly missing. */
 
 static const char provider_name[] = "keyd";
-static const char provider_rows[] = "provider=keyd";
+/* By the first they are asked for, by the second avoided (library.c). */
+static const char provider_rows[] = "provider=keyd,keyd.apart=yes";
+static const char provider_wanted[] = "provider=keyd";
 
 /* What provider_keyd_key gives keyd_import. */
 static const char param_slot[] = "keyd-slot";
@@ -469,6 +471,29 @@ provider_keyd_add(OSSL_LIB_CTX *lib)
 	       OSSL_PROVIDER_load(lib, provider_name) != NULL;
 }
 
+/* OpenSSL asks this provider for a key's kind when it signs, and remembers the
+ * answer; a request for that kind from any provider then gets the answer that
+ * was remembered first. So the right one must be. */
+bool
+provider_keyd_hide(OSSL_LIB_CTX *lib)
+{
+	bool hidden = true;
+
+	for (const OSSL_ALGORITHM *row = keys; row->algorithm_names != NULL;
+	     row++) {
+		EVP_KEYMGMT *found =
+		    EVP_KEYMGMT_fetch(lib, row->algorithm_names, NULL);
+
+		if (found == NULL ||
+		    strcmp(OSSL_PROVIDER_get0_name(
+			       EVP_KEYMGMT_get0_provider(found)),
+			provider_name) == 0)
+			hidden = false;
+		EVP_KEYMGMT_free(found);
+	}
+	return hidden;
+}
+
 EVP_PKEY *
 provider_keyd_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, unsigned slot)
 {
@@ -484,7 +509,7 @@ provider_keyd_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, unsigned slot)
 	};
 
 	if (kind != NULL)
-		ctx = EVP_PKEY_CTX_new_from_name(lib, kind, provider_rows);
+		ctx = EVP_PKEY_CTX_new_from_name(lib, kind, provider_wanted);
 	if (ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1)
 		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params);
 	EVP_PKEY_CTX_free(ctx);

@@ -10,10 +10,15 @@
 
 #include "util/slice.h"
 
-/* Adds the provider "keyd" to lib. Load another one first and let it be
- * preferred ("?provider=..."): keys of this one have the usual names of their
- * kinds. False when OpenSSL fails. */
+/* Adds the provider "keyd" to lib. Its keys have the usual names of their
+ * kinds; so that nothing else finds them, others must be preferred,
+ * "?keyd.apart!=yes" (EVP_set_default_properties(3)); then provider_keyd_hide.
+ * False when OpenSSL fails. */
 bool provider_keyd_add(OSSL_LIB_CTX *lib);
+
+/* Makes sure of that, once all providers are loaded and the properties set.
+ * False when its keys would be found nevertheless. */
+bool provider_keyd_hide(OSSL_LIB_CTX *lib);
 
 /* The private key of public, number slot there; the caller frees it. It signs
  * with EVP_DigestSign(3) and cannot be exported. NULL when OpenSSL fails, or

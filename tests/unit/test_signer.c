@@ -159,6 +159,32 @@ test_mixed_keys(void **state)
 	SSL_CTX_free(ctx);
 }
 
+/* The key exchange is not that of the keys' provider, which has no such thing,
+ * though its keys have the same name. */
+static void
+test_groups(void **state)
+{
+	static const char *const groups[] = { "P-256", "P-384", "X25519" };
+	struct place p;
+
+	(void)state;
+	place_open(&p, "P-256", NULL);
+	apart_wait(&p.apart);
+	for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++)
+		for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+			SSL_CTX *ctx = link_make_client(v, v);
+			char list[32];
+
+			/* TLS 1.2 wants the certificate's curve, too. */
+			snprintf(list, sizeof(list), "%s%s", groups[i],
+			    v == TLS1_2_VERSION && i > 0 ? ":P-256" : "");
+			SSL_CTX_set1_groups_list(ctx, list);
+			check_row(place_shake(&p, ctx, link_names[0]), list);
+			SSL_CTX_free(ctx);
+		}
+	place_close(&p);
+}
+
 /* What a client may ask of one key, and what not: SHA-1 and SHA-224 have no
  * place in the protocol of the seats. */
 static void
@@ -584,6 +610,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshakes),
 		cmocka_unit_test(test_mixed_keys),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_signature_algorithms),
 		cmocka_unit_test(test_killed_and_started),
 		cmocka_unit_test(test_request_waits),
