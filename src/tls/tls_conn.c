@@ -236,20 +236,34 @@ tls_conn_handshake(struct tls_conn *c)
 	return conn_result(c, returned);
 }
 
-enum io
-tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
+static enum io
+conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
 {
 	int returned;
 
 	*got = 0;
-	/* While the ticket of TLS 1.3 was made, the request may have come:
-	 * looking costs less than sending the ticket by itself. */
-	if (tls_conn_held(c) > 0 && SSL_version(c->ssl) == TLS1_3_VERSION)
-		socket_bio_retry(c->bio);
 	ERR_clear_error();
 	errno = 0;
 	returned = SSL_read_ex(c->ssl, out, size, got);
 	return conn_result(c, returned);
+}
+
+/* While the ticket of TLS 1.3 was made, the request may have come; while it is
+ * sent, that of a client on this machine which waited for an acknowledgement.
+ * Looking costs less than the send, and than a turn of the loop. */
+enum io
+tls_conn_read(struct tls_conn *c, void *out, size_t size, size_t *got)
+{
+	bool ticket =
+	    tls_conn_held(c) > 0 && SSL_version(c->ssl) == TLS1_3_VERSION;
+	enum io io;
+
+	if (ticket)
+		socket_bio_retry(c->bio);
+	io = conn_read(c, out, size, got);
+	if (ticket && io == IO_WANT_READ)
+		io = conn_read(c, out, size, got);
+	return io;
 }
 
 enum io

@@ -166,8 +166,8 @@ test_sends(void **state)
 	} rows[] = {
 		{ "1.3", 1, false, true, 2, 0, 0 },
 		{ "1.3 resumed", 1, true, true, 2, 0, 0 },
-		{ "1.3, the request by itself", 1, false, false, 3, 1, 0 },
-		{ "1.3 resumed, the request by itself", 1, true, false, 3, 1,
+		{ "1.3, the request by itself", 1, false, false, 3, 2, 0 },
+		{ "1.3 resumed, the request by itself", 1, true, false, 3, 2,
 		    0 },
 		{ "1.2", 0, false, true, 3, 0, 0 },
 		{ "1.2 resumed", 0, true, true, 2, 0, 0 },
