@@ -17,6 +17,7 @@ struct signer {
 	struct tls_server *trial; /* for its checks; gone before serving */
 	struct signer_key **key;  /* by slot; NULL: cannot be used */
 	size_t n;
+	bool tls13_only; /* nothing of TLS 1.2 is signed */
 };
 
 /* The trial's server is never asked for a name. */
@@ -38,6 +39,7 @@ signer_new(const struct tls_settings *settings, struct why *why)
 		return NULL;
 	}
 	s->trial = tls_server_new(settings, NULL, find_nothing, why);
+	s->tls13_only = settings->tls13_only;
 	if (s->trial == NULL)
 		signer_free(&s);
 	return s;
@@ -125,7 +127,8 @@ packet_answer(
 	if (valid && r.op == SIGNING_PING)
 		answer->status = SIGNING_DONE;
 	if (valid && r.op == SIGNING_SIGN && r.slot < s->n &&
-	    s->key[r.slot] != NULL)
+	    s->key[r.slot] != NULL &&
+	    !(s->tls13_only && r.kind == SIGNER_INPUT_TLS12))
 		len = signer_key_sign(s->key[r.slot], &r, answer->signature);
 	if (len > 0)
 		answer->status = SIGNING_DONE;

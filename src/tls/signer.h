@@ -19,7 +19,8 @@ struct signer_pair {
 	const struct cert *cert;
 };
 
-/* settings are those of the server, for the trial handshake. NULL and why. */
+/* settings are those of the server, for the trial handshake; with tls13_only
+ * nothing of TLS 1.2 is signed. NULL and why. */
 struct signer *signer_new(const struct tls_settings *settings, struct why *why);
 
 /* Reads the key of the next slot, checks that it belongs to the certificate,

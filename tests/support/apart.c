@@ -108,7 +108,7 @@ static _Noreturn void
 apart_run(const struct apart *a, const char *const *path,
     struct cert *const *cert, size_t n, bool (*prepare)(void))
 {
-	const struct tls_settings settings = { 0 };
+	const struct tls_settings settings = { .tls13_only = a->tls13_only };
 	struct why why;
 	struct signer *s = signer_new(&settings, &why);
 

@@ -13,6 +13,7 @@ enum { APART_SEATS = 3 };
 
 struct apart {
 	pid_t pid;
+	bool tls13_only; /* may be set between apart_open and apart_start */
 	int ours[APART_SEATS], theirs[APART_SEATS]; /* both kept, as by the
 						     * parent */
 };

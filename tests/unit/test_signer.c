@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/signer.h"
 
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -425,6 +423,43 @@ test_packets(void **state)
 	place_close(&p);
 }
 
+/* A server of TLS 1.3 alone has no use for the freer form of TLS 1.2. */
+static void
+test_tls13_only(void **state)
+{
+	static const uint8_t params[] = { 3, 0, 29, 32 };
+	enum { RANDOMS = 64, POINT = 32 };
+	struct signing_request r = {
+		.op = SIGNING_SIGN,
+		.scheme = SIGNING_ECDSA,
+		.digest = SIGNING_SHA256,
+	};
+	struct place p;
+	size_t len;
+
+	(void)state;
+	memcpy(r.input + RANDOMS, params, sizeof(params));
+	place_open(&p, "P-256", NULL);
+	for (int i = 0; i < 2; i++) {
+		apart_stop(&p.apart);
+		p.apart.tls13_only = i == 1;
+		apart_start(&p.apart, path_list, p.cert, 2, NULL);
+		apart_wait(&p.apart);
+		assert_int_equal(
+		    packet_ask(&p, &r,
+			SIGNING_REQUEST_HEAD + RANDOMS + sizeof(params) + POINT,
+			0, &len),
+		    i == 1 ? SIGNING_REFUSED : SIGNING_DONE);
+	}
+	{
+		SSL_CTX *ctx = link_make_client(TLS1_3_VERSION, 0);
+
+		assert_true(place_shake(&p, ctx, link_names[0]));
+		SSL_CTX_free(ctx);
+	}
+	place_close(&p);
+}
+
 /* A worker that never takes an answer holds nobody else up. */
 static void
 test_deaf_worker(void **state)
@@ -468,142 +503,6 @@ test_ends_with_the_others(void **state)
 	place_close(&p);
 }
 
-/* ---- pairs that cannot be used */
-
-static struct signer *
-signer_make(void)
-{
-	struct why why;
-	struct signer *s = signer_new(&defaults, &why);
-
-	assert_non_null(s);
-	return s;
-}
-
-/* A private number with the public key of another one, in one file: what
- * OpenSSL compares with a certificate is right, what it signs is not. */
-static EVP_PKEY *
-key_lie(EVP_PKEY *private, EVP_PKEY *public)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-	uint8_t point[128];
-	OSSL_PARAM *params;
-	BIGNUM *number = NULL;
-	EVP_PKEY *key = NULL;
-	size_t len;
-
-	assert_int_equal(
-	    EVP_PKEY_get_bn_param(private, OSSL_PKEY_PARAM_PRIV_KEY, &number),
-	    1);
-	assert_int_equal(
-	    EVP_PKEY_get_octet_string_param(
-		public, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &len),
-	    1);
-	OSSL_PARAM_BLD_push_utf8_string(
-	    build, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0);
-	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, number);
-	OSSL_PARAM_BLD_push_octet_string(
-	    build, OSSL_PKEY_PARAM_PUB_KEY, point, len);
-	params = OSSL_PARAM_BLD_to_param(build);
-	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
-	assert_int_equal(
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params), 1);
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(build);
-	EVP_PKEY_CTX_free(ctx);
-	BN_free(number);
-	return key;
-}
-
-static void
-test_key_that_lies(void **state)
-{
-	EVP_PKEY *right = apart_make_key("P-256");
-	EVP_PKEY *wrong = apart_make_key("P-256");
-	EVP_PKEY *lie = key_lie(wrong, right);
-	struct cert *cert = apart_write_pair(right, paths[0], "one.test");
-	struct signer *s = signer_make();
-	struct signer_pair pair = { "one.test", NULL, paths[0], cert };
-	struct cert *other;
-	struct why why;
-
-	(void)state;
-	assert_true(signer_add(s, &pair, &why));
-	other = apart_write_pair(lie, paths[1], "one.test");
-	pair.key_path = paths[1];
-	assert_false(signer_add(s, &pair, &why));
-	assert_non_null(strstr(why.text,
-	    "one.test: the private key does not make signatures that the "
-	    "certificate verifies"));
-	signer_free(&s);
-	assert_null(s);
-	signer_free(&s); /* harmless */
-	cert_free(&cert);
-	cert_free(&other);
-	EVP_PKEY_free(right);
-	EVP_PKEY_free(wrong);
-	EVP_PKEY_free(lie);
-}
-
-static void
-test_pair_refused(void **state)
-{
-	EVP_PKEY *key[2] = { apart_make_key("P-256"), apart_make_key("P-256") };
-	struct cert *cert[2];
-	struct signer *s = signer_make();
-	struct signer_pair pair = { "one.test", NULL, paths[1], NULL };
-	struct why why;
-
-	(void)state;
-	for (int i = 0; i < 2; i++)
-		cert[i] = apart_write_pair(key[i], paths[i], link_names[i]);
-	pair.cert = cert[0];
-	assert_false(signer_add(s, &pair, &why));
-	assert_string_equal(why.text,
-	    "one.test: the private key does not match the certificate");
-	pair.crt_path = "certs/one.test.crt";
-	assert_false(signer_add(s, &pair, &why));
-	assert_non_null(strstr(why.text, "private key "));
-	assert_non_null(strstr(why.text, "does not match certificate "
-					 "certs/one.test.crt; restore"));
-	sk_X509_push(cert[0]->chain, X509_dup(cert[1]->leaf));
-	assert_false(signer_add(s, &pair, &why));
-	assert_non_null(strstr(why.text,
-	    "certs/one.test.crt: the capsule's own certificate must come "
-	    "first"));
-	pair.key_path = "/nonexistent/x.key";
-	assert_false(signer_add(s, &pair, &why));
-	assert_string_equal(
-	    why.text, "/nonexistent/x.key: No such file or directory");
-	pair.key_path = paths[0];
-	assert_true(signer_add(s, &pair, &why));
-	signer_free(&s);
-	for (int i = 0; i < 2; i++) {
-		cert_free(&cert[i]);
-		EVP_PKEY_free(key[i]);
-	}
-}
-
-/* A kind that the trial handshake knows to be of no use. */
-static void
-test_no_client_can_connect(void **state)
-{
-	EVP_PKEY *key = apart_make_key("secp256k1");
-	struct cert *cert = apart_write_pair(key, paths[0], "one.test");
-	const struct signer_pair pair = { "one.test", NULL, paths[0], cert };
-	struct signer *s = signer_make();
-	struct why why;
-
-	(void)state;
-	assert_false(signer_add(s, &pair, &why));
-	assert_non_null(strstr(
-	    why.text, "one.test: no client can connect with this certificate"));
-	signer_free(&s);
-	cert_free(&cert);
-	EVP_PKEY_free(key);
-}
-
 int
 main(void)
 {
@@ -615,11 +514,9 @@ main(void)
 		cmocka_unit_test(test_killed_and_started),
 		cmocka_unit_test(test_request_waits),
 		cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_tls13_only),
 		cmocka_unit_test(test_deaf_worker),
 		cmocka_unit_test(test_ends_with_the_others),
-		cmocka_unit_test(test_key_that_lies),
-		cmocka_unit_test(test_pair_refused),
-		cmocka_unit_test(test_no_client_can_connect),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tree_tear_down);
