@@ -32,6 +32,14 @@ sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
 	       seccomp_enter(role, writes, &out->seccomp, why);
 }
 
+const char *
+sandbox_missing(const struct sandbox_state *state)
+{
+	if (state->landlock == 0)
+		return state->seccomp ? "Landlock" : "Landlock and no seccomp";
+	return state->seccomp ? NULL : "seccomp";
+}
+
 /* Its exit status: the state, in one byte. */
 static _Noreturn void
 probe_run(void)

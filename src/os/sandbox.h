@@ -65,6 +65,10 @@ enum {
 bool sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
     size_t n, struct sandbox_state *out, struct why *why);
 
+/* What is not in force: "Landlock", "seccomp", "Landlock and no seccomp"; NULL:
+ * nothing is missing. */
+const char *sandbox_missing(const struct sandbox_state *state);
+
 /* What a worker would get here; tried in a child process, which is waited for.
  * False and errno when there can be no child; *out is then empty. */
 bool sandbox_probe(struct sandbox_state *out);

@@ -18,63 +18,62 @@ confinement_offered(void)
 	return &state;
 }
 
-static bool
-sandbox_is_whole(const struct sandbox_state *state)
-{
-	return state->landlock > 0 && state->seccomp;
-}
-
 void
 confinement_check(const struct conf *conf, struct report *r)
 {
-	const struct sandbox_state *offered;
+	const char *missing;
 
 	if (conf->sandbox != CONF_SANDBOX_REQUIRED)
 		return;
-	offered = confinement_offered();
-	if (!sandbox_is_whole(offered))
+	missing = sandbox_missing(confinement_offered());
+	if (missing != NULL)
 		report_add(r, REPORT_ERROR, conf->file, 0,
 		    "sandbox = \"required\", but the kernel or the container "
 		    "offers no %s (sandbox = \"on\" serves without)",
-		    offered->seccomp         ? "Landlock"
-		    : offered->landlock == 0 ? "Landlock and no seccomp"
-					     : "seccomp");
+		    missing);
 }
 
-/* confinement_check found that the kernel offers both, but entering may still leave
- * one out. */
-static bool
-state_is_good(const struct conf *conf, const struct sandbox_state *state)
+bool
+confinement_enter(enum sandbox_role role, enum conf_sandbox wanted,
+    const struct sandbox_path *paths, size_t n)
 {
-	if (sandbox_is_whole(state) || conf->sandbox != CONF_SANDBOX_REQUIRED)
+	struct sandbox_state state;
+	struct why why;
+
+	if (wanted == CONF_SANDBOX_OFF)
+		return true;
+	if (!sandbox_enter(role, paths, n, &state, &why)) {
+		log_error("%s", why.text);
+		return false;
+	}
+	/* confinement_check found that the kernel offers both, but entering may
+	 * still leave one out. */
+	if (wanted != CONF_SANDBOX_REQUIRED || sandbox_missing(&state) == NULL)
 		return true;
 	log_error("sandbox = \"required\", but it is not in force");
 	return false;
 }
 
 bool
-confinement_enter(enum sandbox_role role, const struct site *site)
+confinement_enter_roots(
+    enum sandbox_role role, const struct conf *conf, const struct hosts *hosts)
 {
-	const struct hosts *hosts = site->hosts;
-	struct sandbox_path *paths;
-	struct sandbox_state state;
-	struct why why;
+	struct sandbox_path *paths = calloc(2 * hosts->n + 1, sizeof(*paths));
 	size_t n = 0;
 	bool ok;
 
-	if (site->base->conf->sandbox == CONF_SANDBOX_OFF)
-		return true;
-	paths = calloc(2 * hosts->n + 1, sizeof(*paths));
-	for (size_t i = 0; paths != NULL && i < hosts->n; i++) {
+	if (paths == NULL) {
+		log_error("out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < hosts->n; i++) {
 		paths[n++].fd = hosts->host[i].root;
 		paths[n++].fd = hosts->host[i].store;
 	}
-	ok = paths != NULL ? sandbox_enter(role, paths, n, &state, &why)
-			   : why_memory(&why);
+	ok =
+	    confinement_enter(role, (enum conf_sandbox)conf->sandbox, paths, n);
 	free(paths);
-	if (!ok)
-		log_error("%s", why.text);
-	return ok && state_is_good(site->base->conf, &state);
+	return ok;
 }
 
 bool

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* The sandbox of the server's processes, as its configuration wants it.
- * Depends on site and os/sandbox. */
+ * Depends on conf, host and os/sandbox. */
 #ifndef SERVER_CONFINEMENT_H
 #define SERVER_CONFINEMENT_H
 
+#include "capsule/host.h"
+#include "conf/conf.h"
 #include "os/sandbox.h"
-#include "server/site.h"
 
 /* What this kernel offers, tried in a child the first time. */
 const struct sandbox_state *confinement_offered(void);
@@ -14,9 +15,14 @@ const struct sandbox_state *confinement_offered(void);
  * offer. */
 void confinement_check(const struct conf *conf, struct report *r);
 
-/* Confines this process to the roots and stores of site, which it may read. With
- * sandbox "off" nothing happens. False after a message: it must end. */
-bool confinement_enter(enum sandbox_role role, const struct site *site);
+/* Confines this process to what role may do, at paths. With sandbox "off" nothing
+ * happens. False after a message: it must end. */
+bool confinement_enter(enum sandbox_role role, enum conf_sandbox wanted,
+    const struct sandbox_path *paths, size_t n);
+
+/* The same with the roots and stores of hosts, which may be read. */
+bool confinement_enter_roots(
+    enum sandbox_role role, const struct conf *conf, const struct hosts *hosts);
 
 /* The parent, which keeps its files; once, whatever a later configuration
  * says. False after a message. */

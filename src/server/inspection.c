@@ -67,7 +67,8 @@ inspection_read_content(void *arg)
 	const struct inspection *inspection = arg;
 	const struct site *site = inspection->site;
 
-	if (!confinement_enter(SANDBOX_CHILD, site))
+	if (!confinement_enter_roots(
+		SANDBOX_CHILD, site->base->conf, site->hosts))
 		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		struct shared_finding *f = &inspection->shared[i];
@@ -103,7 +104,8 @@ inspection_survey_roots(void *arg)
 	struct shared_finding *out = inspection->shared;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
-	if (!confinement_enter(SANDBOX_CHILD, site))
+	if (!confinement_enter_roots(
+		SANDBOX_CHILD, site->base->conf, site->hosts))
 		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		if (!site_is_fresh(site, i))
@@ -367,7 +369,8 @@ site_check_as_user(void *arg)
 	struct report r = { 0 };
 	struct buf out;
 
-	if (!confinement_enter(SANDBOX_CHILD, to->site))
+	if (!confinement_enter_roots(
+		SANDBOX_CHILD, to->site->base->conf, to->site->hosts))
 		return false;
 	site_check_content(to->site, &r);
 	buf_wrap(&out, to->bytes, sizeof(to->bytes));

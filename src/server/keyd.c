@@ -45,7 +45,6 @@ struct keyd {
 	unsigned backoff_ms;
 	unsigned missed; /* pings */
 	enum conf_sandbox wanted;
-	struct sandbox_state sandbox; /* as it said */
 	struct notices notices;
 	ev_child child;
 	ev_io notice;
@@ -244,16 +243,6 @@ keyd_take_fault(struct keyd *k, const struct notice *said)
 	return true;
 }
 
-static void
-keyd_take_ready(struct keyd *k, const struct notice *said)
-{
-	int landlock = (int)(said->number >> KEYD_READY_LANDLOCK_SHIFT);
-
-	k->sandbox.seccomp = (said->number & KEYD_READY_SECCOMP) != 0;
-	k->sandbox.landlock =
-	    landlock <= SANDBOX_LANDLOCK_NEWEST ? landlock : 0;
-}
-
 /* What it says until it is ready. False and why. */
 static bool
 keyd_listen(struct keyd *k, struct why *why)
@@ -271,10 +260,8 @@ keyd_listen(struct keyd *k, struct why *why)
 		case NOTICES_END:
 			return why_set(why, "keyd ended while it started");
 		}
-		if (said.kind == KEYD_READY) {
-			keyd_take_ready(k, &said);
+		if (said.kind == KEYD_READY)
 			return true;
-		}
 		if (said.kind != KEYD_FAULT || !keyd_take_fault(k, &said))
 			return why_set(why, "keyd sent an invalid notice");
 	}
@@ -424,7 +411,6 @@ on_notice(struct ev_loop *loop, ev_io *w, int events)
 		keyd_dismiss(k);
 		return;
 	}
-	keyd_take_ready(k, &said);
 	keyset_end(&k->keys);
 	k->state = KEYD_SERVING;
 	log_info("keyd started again (process %d)", (int)k->pid);
@@ -497,10 +483,4 @@ bool
 keyd_has_own_user(const struct keyd *k)
 {
 	return k->own_user;
-}
-
-const struct sandbox_state *
-keyd_sandbox(const struct keyd *k)
-{
-	return &k->sandbox;
 }

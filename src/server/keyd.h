@@ -9,7 +9,6 @@
 
 #include "conf/conf.h"
 #include "os/privs.h"
-#include "os/sandbox.h"
 #include "server/keyset.h"
 #include "server/seats.h"
 
@@ -73,8 +72,5 @@ bool keyd_put(const struct keyd *k, struct buf *out);
 /* Whether it is of a user of its own: else only that it cannot be dumped keeps
  * workers away from it (ptrace(2)). */
 bool keyd_has_own_user(const struct keyd *k);
-
-/* What confines the process, as it said. */
-const struct sandbox_state *keyd_sandbox(const struct keyd *k);
 
 #endif

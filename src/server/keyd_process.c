@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "os/sandbox.h"
 #include "os/shared.h"
+#include "server/confinement.h"
 #include "server/descriptors.h"
 #include "server/notice.h"
 #include "util/log.h"
@@ -49,41 +49,17 @@ keyd_limit(size_t n)
 }
 
 static bool
-keyd_confine(struct sandbox_state *state)
-{
-	struct why why;
-
-	if (keyd->sandbox == CONF_SANDBOX_OFF)
-		return true;
-	if (!sandbox_enter(SANDBOX_KEYD, NULL, 0, state, &why)) {
-		log_error("%s", why.text);
-		return false;
-	}
-	if (keyd->sandbox == CONF_SANDBOX_REQUIRED && !state->seccomp) {
-		log_error("sandbox = \"required\", but it is not in force");
-		return false;
-	}
-	return true;
-}
-
-static bool
 keyd_jail(void)
 {
-	struct sandbox_state state = { 0 };
-	uint32_t ready;
-
 	keyd_limit(keyd->n_seats);
 	if (!privs_drop(keyd->privs) || !privs_die_with(keyd->parent)) {
 		log_error("cannot drop privileges: %s", strerror(errno));
 		return false;
 	}
-	if (!keyd_confine(&state))
-		return false;
-	ready = (state.seccomp ? KEYD_READY_SECCOMP : 0) |
-		(uint32_t)state.landlock << KEYD_READY_LANDLOCK_SHIFT;
 	/* The report stays open, though nobody will read it: a pipe opens no way
 	 * to a file. */
-	return notice_send(keyd->report, KEYD_READY, ready, NULL);
+	return confinement_enter(SANDBOX_KEYD, keyd->sandbox, NULL, 0) &&
+	       notice_send(keyd->report, KEYD_READY, 0, NULL);
 }
 
 static bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The inside of keyd: what happens in its process. Depends on os, notice and
- * tls. */
+/* The inside of keyd: what happens in its process. Depends on os, confinement, notice
+ * and tls. */
 #ifndef SERVER_KEYD_PROCESS_H
 #define SERVER_KEYD_PROCESS_H
 
@@ -13,12 +13,7 @@
 /* The notices that it sends. */
 enum keyd_notice {
 	KEYD_FAULT = 1, /* the key of that slot cannot be used: why */
-	KEYD_READY = 2, /* all others can; the number is of KEYD_READY_ */
-};
-
-enum {
-	KEYD_READY_SECCOMP = 1,
-	KEYD_READY_LANDLOCK_SHIFT = 8,
+	KEYD_READY = 2, /* all others can */
 };
 
 /* Everything is inherited by fork. */

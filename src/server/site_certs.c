@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/sandbox.h"
 #include "server/child.h"
 #include "server/notice.h"
 #include "server/site_internal.h"

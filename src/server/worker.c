@@ -336,7 +336,8 @@ worker_prepare(struct worker *w)
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
-	ok = ok && confinement_enter(SANDBOX_WORKER, world->site);
+	ok = ok && confinement_enter_roots(SANDBOX_WORKER,
+		       world->site->base->conf, world->site->hosts);
 	/* What the inspection accepted; its warnings were logged then. */
 	ok = ok && hosts_read_content(world->site->hosts, &report);
 	report_fini(&report);

@@ -218,11 +218,11 @@ places_enter(struct verb_sandbox *s, enum sandbox_role role, enum wanted wanted)
 		log_error("%s", why.text);
 		return false;
 	}
-	if (wanted != WANTED_REQUIRED || (state.landlock > 0 && state.seccomp))
+	if (wanted != WANTED_REQUIRED || sandbox_missing(&state) == NULL)
 		return true;
 	log_error("CARNATION_SANDBOX is \"required\", but this kernel offers "
 		  "no %s",
-	    state.seccomp ? "Landlock" : "seccomp");
+	    sandbox_missing(&state));
 	return false;
 }
 
