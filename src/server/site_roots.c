@@ -12,6 +12,7 @@
 
 #include "os/shared.h"
 #include "server/child.h"
+#include "server/confinement.h"
 #include "server/site_internal.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -353,6 +354,8 @@ roots_survey(void *arg)
 	const struct site *s = job->site;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
+	if (!confinement_enter_roots(SANDBOX_CHILD, s->base->conf, s->hosts))
+		return false;
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		if (s->hosts->host[i].root == -1)
 			continue;
