@@ -14,8 +14,9 @@
 
 /* What is kept of an operation: rows by their first names. Every algorithm
  * known makes every key and every signature a little dearer, for OpenSSL walks
- * through all names again and again. A row that this OpenSSL does not have is
- * passed over; those of post-quantum algorithms came with 3.5. */
+ * through all names again and again. Ciphers are those of every suite that
+ * tls.suites may name. A row that this OpenSSL does not have is passed over;
+ * those of post-quantum algorithms came with 3.5. */
 struct kept {
 	int operation;
 	const char *names;
@@ -27,7 +28,9 @@ static struct kept kept[] = {
 	    .names = "SHA1:SHA2-256:SHA2-384:SHA2-512" },
 	{ .operation = OSSL_OP_CIPHER,
 	    .names = "AES-128-GCM:AES-256-GCM:ChaCha20-Poly1305:"
-		     "AES-128-CCM:AES-256-CCM:AES-128-CBC:AES-256-CBC" },
+		     "AES-128-CCM:AES-256-CCM:AES-128-CBC:AES-256-CBC:"
+		     "ARIA-128-GCM:ARIA-256-GCM:"
+		     "CAMELLIA-128-CBC:CAMELLIA-256-CBC" },
 	{ .operation = OSSL_OP_MAC, .names = "HMAC" },
 	{ .operation = OSSL_OP_KDF, .names = "TLS13-KDF:TLS1-PRF" },
 	{ .operation = OSSL_OP_RAND, .names = "CTR-DRBG:SEED-SRC" },
