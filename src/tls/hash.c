@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "tls/library.h"
-#include "tls/provider.h"
 
 enum { INNER = 0x36, OUTER = 0x5c }; /* RFC 2104 2 */
 
@@ -20,33 +19,6 @@ static struct hash hashes[] = {
 enum { HASHES = sizeof(hashes) / sizeof(*hashes) };
 
 /* ---- asking the default provider */
-
-static void
-hash_take_function(struct hash *h, const OSSL_DISPATCH *f)
-{
-	switch (f->function_id) {
-	case OSSL_FUNC_DIGEST_NEWCTX:
-		h->newctx = OSSL_FUNC_digest_newctx(f);
-		break;
-	case OSSL_FUNC_DIGEST_FREECTX:
-		h->freectx = OSSL_FUNC_digest_freectx(f);
-		break;
-	case OSSL_FUNC_DIGEST_DUPCTX:
-		h->dupctx = OSSL_FUNC_digest_dupctx(f);
-		break;
-	case OSSL_FUNC_DIGEST_INIT:
-		h->init = OSSL_FUNC_digest_init(f);
-		break;
-	case OSSL_FUNC_DIGEST_UPDATE:
-		h->update = OSSL_FUNC_digest_update(f);
-		break;
-	case OSSL_FUNC_DIGEST_FINAL:
-		h->final = OSSL_FUNC_digest_final(f);
-		break;
-	default:
-		break;
-	}
-}
 
 /* Whether the sizes are those that we reckon with. */
 static bool
@@ -65,19 +37,27 @@ hash_has_sizes(const struct hash *h, OSSL_FUNC_digest_get_params_fn *get)
 }
 
 static bool
-hash_take(struct hash *h, const OSSL_ALGORITHM *row, OSSL_PROVIDER *provider)
+hash_take(struct hash *h, OSSL_PROVIDER *provider)
 {
-	OSSL_FUNC_digest_get_params_fn *get = NULL;
+	const OSSL_DISPATCH *all =
+	    tls_library_functions(OSSL_OP_DIGEST, h->names[0]);
 
-	for (const OSSL_DISPATCH *f = row->implementation; f->function_id != 0;
-	     f++) {
-		hash_take_function(h, f);
-		if (f->function_id == OSSL_FUNC_DIGEST_GET_PARAMS)
-			get = OSSL_FUNC_digest_get_params(f);
-	}
+	h->newctx = OSSL_FUNC_digest_newctx(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_NEWCTX));
+	h->freectx = OSSL_FUNC_digest_freectx(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_FREECTX));
+	h->dupctx = OSSL_FUNC_digest_dupctx(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_DUPCTX));
+	h->init = OSSL_FUNC_digest_init(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_INIT));
+	h->update = OSSL_FUNC_digest_update(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_UPDATE));
+	h->final = OSSL_FUNC_digest_final(
+	    tls_library_function(all, OSSL_FUNC_DIGEST_FINAL));
 	if (h->newctx == NULL || h->freectx == NULL || h->dupctx == NULL ||
 	    h->init == NULL || h->update == NULL || h->final == NULL ||
-	    !hash_has_sizes(h, get))
+	    !hash_has_sizes(h, OSSL_FUNC_digest_get_params(tls_library_function(
+				   all, OSSL_FUNC_DIGEST_GET_PARAMS))))
 		return false;
 	h->scratch = h->newctx(OSSL_PROVIDER_get0_provider_ctx(provider));
 	return h->scratch != NULL && h->init(h->scratch, NULL) == 1 &&
@@ -88,21 +68,12 @@ bool
 hash_prepare(void)
 {
 	OSSL_PROVIDER *provider = tls_library_default();
-	const OSSL_ALGORITHM *rows;
-	int no_store;
-	size_t taken = 0;
 
-	if (hashes[0].scratch != NULL && hashes[HASHES - 1].scratch != NULL)
-		return true;
-	if (provider == NULL)
-		return false;
-	rows =
-	    OSSL_PROVIDER_query_operation(provider, OSSL_OP_DIGEST, &no_store);
-	for (; rows != NULL && rows->algorithm_names != NULL; rows++)
-		for (size_t i = 0; i < HASHES; i++)
-			if (provider_row_is(rows, hashes[i].names[0]))
-				taken += hash_take(&hashes[i], rows, provider);
-	return taken == HASHES;
+	for (size_t i = 0; i < HASHES; i++)
+		if (hashes[i].scratch == NULL &&
+		    (provider == NULL || !hash_take(&hashes[i], provider)))
+			return false;
+	return true;
 }
 
 const struct hash *
@@ -121,10 +92,8 @@ hash_find(struct slice name)
 void *
 hash_new(const struct hash *h)
 {
-	void *ctx =
-	    h->newctx(OSSL_PROVIDER_get0_provider_ctx(tls_library_default()));
-
-	return ctx;
+	return h->newctx(
+	    OSSL_PROVIDER_get0_provider_ctx(tls_library_default()));
 }
 
 bool

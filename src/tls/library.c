@@ -26,6 +26,42 @@ tls_library_default(void)
 	return provider;
 }
 
+struct slice
+tls_library_name(const OSSL_ALGORITHM *row)
+{
+	struct slice name, rest;
+
+	slice_cut(slice_str(row->algorithm_names), ':', &name, &rest);
+	return name;
+}
+
+const OSSL_DISPATCH *
+tls_library_functions(int operation, const char *name)
+{
+	OSSL_PROVIDER *from = tls_library_default();
+	const OSSL_ALGORITHM *row = NULL;
+	int no_store;
+
+	if (from != NULL)
+		row = OSSL_PROVIDER_query_operation(from, operation, &no_store);
+	for (; row != NULL && row->algorithm_names != NULL; row++)
+		if (slice_equal_nocase(tls_library_name(row), slice_str(name)))
+			return row->implementation;
+	return NULL;
+}
+
+const OSSL_DISPATCH *
+tls_library_function(const OSSL_DISPATCH *functions, int id)
+{
+	static const OSSL_DISPATCH end;
+
+	if (functions == NULL)
+		return &end;
+	while (functions->function_id != 0 && functions->function_id != id)
+		functions++;
+	return functions;
+}
+
 /* Keys of another process have the usual names, and any other use of a name must
  * not find them: their provider comes last. The providers stay loaded as long as
  * the context lives. */

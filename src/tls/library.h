@@ -6,7 +6,9 @@
 #ifndef TLS_LIBRARY_H
 #define TLS_LIBRARY_H
 
-#include <openssl/types.h>
+#include <openssl/core_dispatch.h>
+
+#include "util/slice.h"
 
 /* The context of all servers of this process and of those it forks: made at the
  * first call, never freed. NULL when OpenSSL fails (its queue has the
@@ -22,5 +24,17 @@ OSSL_LIB_CTX *tls_library_start(void);
 /* The default context's default provider, whose functions ours use. Never
  * unloaded. NULL when OpenSSL fails. */
 OSSL_PROVIDER *tls_library_default(void);
+
+/* The first name of an algorithm, which identifies it; aliases follow. */
+struct slice tls_library_name(const OSSL_ALGORITHM *row);
+
+/* The default provider's functions of an algorithm in an operation, an
+ * OSSL_OP_. NULL when it has none. */
+const OSSL_DISPATCH *tls_library_functions(int operation, const char *name);
+
+/* The entry of a function in such a table (NULL: an empty one), or its end,
+ * whose function is NULL. */
+const OSSL_DISPATCH *
+tls_library_function(const OSSL_DISPATCH *functions, int id);
 
 #endif

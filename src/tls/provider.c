@@ -70,22 +70,6 @@ enum {
 	REPLACED = sizeof(replaced) / sizeof(*replaced),
 };
 
-/* Of "EC:id-ecPublicKey:1.2.840.10045.2.1" the first, which identifies it. */
-static struct slice
-row_name(const OSSL_ALGORITHM *row)
-{
-	struct slice name, rest;
-
-	slice_cut(slice_str(row->algorithm_names), ':', &name, &rest);
-	return name;
-}
-
-bool
-provider_row_is(const OSSL_ALGORITHM *row, const char *name)
-{
-	return slice_equal_nocase(row_name(row), slice_str(name));
-}
-
 static bool
 names_have(const char *names, struct slice name)
 {
@@ -106,7 +90,8 @@ row_replacement(int operation, const OSSL_ALGORITHM *row)
 	for (size_t i = 0; i < REPLACED; i++)
 		if (replaced[i].operation == operation &&
 		    tls_part_on(replaced[i].part) &&
-		    provider_row_is(row, replaced[i].name))
+		    slice_equal_nocase(
+			tls_library_name(row), slice_str(replaced[i].name)))
 			return replaced[i].functions();
 	return NULL;
 }
@@ -120,7 +105,7 @@ row_keep(const struct kept *k, const OSSL_ALGORITHM *row, OSSL_ALGORITHM *out)
 	const OSSL_DISPATCH *ours = row_replacement(k->operation, row);
 
 	if (ours == NULL && (!tls_part_on(TLS_PART_CONTEXT) ||
-				!names_have(k->names, row_name(row))))
+				!names_have(k->names, tls_library_name(row))))
 		return false;
 	*out = *row;
 	out->property_definition = OUR_PROPERTIES;

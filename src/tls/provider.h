@@ -33,8 +33,4 @@ enum { X25519_SIZE = 32 }; /* bytes of each half */
 bool
 provider_x25519_public(uint8_t secret[X25519_SIZE], uint8_t out[X25519_SIZE]);
 
-/* Whether a row of the default provider is that of name: the first of its names;
- * aliases follow. */
-bool provider_row_is(const OSSL_ALGORITHM *row, const char *name);
-
 #endif

@@ -179,97 +179,69 @@ static void (*x25519_replacement(int id))(void)
 }
 
 static void
-keymgmt_take(const OSSL_DISPATCH *f)
+keymgmt_take(const OSSL_DISPATCH *all)
 {
-	switch (f->function_id) {
-	case OSSL_FUNC_KEYMGMT_NEW:
-		x25519.new = OSSL_FUNC_keymgmt_new(f);
-		break;
-	case OSSL_FUNC_KEYMGMT_FREE:
-		x25519.free = OSSL_FUNC_keymgmt_free(f);
-		break;
-	case OSSL_FUNC_KEYMGMT_IMPORT:
-		x25519.import = OSSL_FUNC_keymgmt_import(f);
-		break;
-	case OSSL_FUNC_KEYMGMT_GEN_INIT:
-		x25519.gen_init = OSSL_FUNC_keymgmt_gen_init(f);
-		break;
-	case OSSL_FUNC_KEYMGMT_GEN:
-		x25519.gen = OSSL_FUNC_keymgmt_gen(f);
-		break;
-	case OSSL_FUNC_KEYMGMT_GEN_CLEANUP:
-		x25519.gen_cleanup = OSSL_FUNC_keymgmt_gen_cleanup(f);
-		break;
-	default:
-		break;
-	}
+	x25519.new = OSSL_FUNC_keymgmt_new(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_NEW));
+	x25519.free = OSSL_FUNC_keymgmt_free(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_FREE));
+	x25519.import = OSSL_FUNC_keymgmt_import(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_IMPORT));
+	x25519.gen_init = OSSL_FUNC_keymgmt_gen_init(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_GEN_INIT));
+	x25519.gen = OSSL_FUNC_keymgmt_gen(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_GEN));
+	x25519.gen_cleanup = OSSL_FUNC_keymgmt_gen_cleanup(
+	    tls_library_function(all, OSSL_FUNC_KEYMGMT_GEN_CLEANUP));
 }
 
 static void
-keyexch_take(const OSSL_DISPATCH *f)
+keyexch_take(const OSSL_DISPATCH *all)
 {
-	switch (f->function_id) {
-	case OSSL_FUNC_KEYEXCH_NEWCTX:
-		x25519.newctx = OSSL_FUNC_keyexch_newctx(f);
-		break;
-	case OSSL_FUNC_KEYEXCH_FREECTX:
-		x25519.freectx = OSSL_FUNC_keyexch_freectx(f);
-		break;
-	case OSSL_FUNC_KEYEXCH_INIT:
-		x25519.init = OSSL_FUNC_keyexch_init(f);
-		break;
-	case OSSL_FUNC_KEYEXCH_SET_PEER:
-		x25519.set_peer = OSSL_FUNC_keyexch_set_peer(f);
-		break;
-	case OSSL_FUNC_KEYEXCH_DERIVE:
-		x25519.derive = OSSL_FUNC_keyexch_derive(f);
-		break;
-	default:
-		break;
-	}
+	x25519.newctx = OSSL_FUNC_keyexch_newctx(
+	    tls_library_function(all, OSSL_FUNC_KEYEXCH_NEWCTX));
+	x25519.freectx = OSSL_FUNC_keyexch_freectx(
+	    tls_library_function(all, OSSL_FUNC_KEYEXCH_FREECTX));
+	x25519.init = OSSL_FUNC_keyexch_init(
+	    tls_library_function(all, OSSL_FUNC_KEYEXCH_INIT));
+	x25519.set_peer = OSSL_FUNC_keyexch_set_peer(
+	    tls_library_function(all, OSSL_FUNC_KEYEXCH_SET_PEER));
+	x25519.derive = OSSL_FUNC_keyexch_derive(
+	    tls_library_function(all, OSSL_FUNC_KEYEXCH_DERIVE));
 }
 
-/* The functions of X25519 in an operation, or NULL. */
-static const OSSL_DISPATCH *
-x25519_find(OSSL_PROVIDER *provider, int operation)
+/* All functions of keys, ours in place of theirs. False: too many. */
+static bool
+functions_fill(const OSSL_DISPATCH *keys)
 {
-	int no_store;
-	const OSSL_ALGORITHM *row =
-	    OSSL_PROVIDER_query_operation(provider, operation, &no_store);
+	for (size_t n = 0; keys != NULL && keys->function_id != 0;
+	     n++, keys++) {
+		void (*ours)(void) = x25519_replacement(keys->function_id);
 
-	for (; row != NULL && row->algorithm_names != NULL; row++)
-		if (provider_row_is(row, "X25519"))
-			return row->implementation;
-	return NULL;
+		if (n == FUNCTIONS_MAX - 1)
+			return false;
+		x25519.functions[n] = *keys;
+		if (ours != NULL)
+			x25519.functions[n].function = ours;
+	}
+	return true;
 }
 
 static bool
 x25519_take(OSSL_PROVIDER *provider)
 {
-	const OSSL_DISPATCH *keys = x25519_find(provider, OSSL_OP_KEYMGMT);
-	const OSSL_DISPATCH *exchange = x25519_find(provider, OSSL_OP_KEYEXCH);
-	size_t n = 0;
+	const OSSL_DISPATCH *keys =
+	    tls_library_functions(OSSL_OP_KEYMGMT, "X25519");
 
-	for (; keys != NULL && keys->function_id != 0; keys++) {
-		void (*ours)(void) = x25519_replacement(keys->function_id);
-
-		if (n == FUNCTIONS_MAX - 1)
-			return false;
-		keymgmt_take(keys);
-		x25519.functions[n] = *keys;
-		if (ours != NULL)
-			x25519.functions[n].function = ours;
-		n++;
-	}
-	for (; exchange != NULL && exchange->function_id != 0; exchange++)
-		keyexch_take(exchange);
+	keymgmt_take(keys);
+	keyexch_take(tls_library_functions(OSSL_OP_KEYEXCH, "X25519"));
 	x25519.provider = OSSL_PROVIDER_get0_provider_ctx(provider);
-	if (x25519.new == NULL || x25519.free == NULL ||
-	    x25519.import == NULL || x25519.gen_init == NULL ||
-	    x25519.gen == NULL || x25519.gen_cleanup == NULL ||
-	    x25519.newctx == NULL || x25519.freectx == NULL ||
-	    x25519.init == NULL || x25519.set_peer == NULL ||
-	    x25519.derive == NULL)
+	if (!functions_fill(keys) || x25519.new == NULL ||
+	    x25519.free == NULL || x25519.import == NULL ||
+	    x25519.gen_init == NULL || x25519.gen == NULL ||
+	    x25519.gen_cleanup == NULL || x25519.newctx == NULL ||
+	    x25519.freectx == NULL || x25519.init == NULL ||
+	    x25519.set_peer == NULL || x25519.derive == NULL)
 		return false;
 	x25519.base = key_make(NULL, nine);
 	return x25519.base != NULL;
