@@ -172,7 +172,8 @@ ruleset_allow_all(int set, const struct ruleset *known,
 	const struct sandbox_path proc = { .path = "/proc" };
 
 	for (size_t i = 0; i < n; i++)
-		if (!ruleset_allow(set, known, &paths[i], why))
+		if (!paths[i].shared &&
+		    !ruleset_allow(set, known, &paths[i], why))
 			return false;
 	return !SANDBOX_SANITIZED || ruleset_allow(set, known, &proc, why);
 }

@@ -22,14 +22,12 @@ bool
 sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
     size_t n, struct sandbox_state *out, struct why *why)
 {
-	bool writes = role == SANDBOX_PARENT || sandbox_writes(paths, n);
-
 	*out = (struct sandbox_state){ 0 };
 	/* Both need it, of anyone but root. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return why_errno(why, "sandbox: no_new_privs");
 	return landlock_enter(role, paths, n, &out->landlock, why) &&
-	       seccomp_enter(role, writes, &out->seccomp, why);
+	       seccomp_enter(role, paths, n, &out->seccomp, why);
 }
 
 const char *

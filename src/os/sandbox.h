@@ -37,6 +37,10 @@ struct sandbox_path {
 	const char *path; /* NULL: fd. One that does not exist is passed over */
 	int fd;           /* with path NULL; borrowed; -1 is passed over */
 	bool write; /* also write, create, rename, link and remove there */
+	/* No place but fd itself, open in other processes as well: read, written
+	 * and accepted from as before, but never set up anew (socket options,
+	 * flags, shutdown), which would outlive this process. */
+	bool shared;
 };
 
 /* What is in force, or could be. */

@@ -35,8 +35,8 @@ bool landlock_enter(enum sandbox_role role, const struct sandbox_path *paths,
     size_t n, int *version, struct why *why);
 
 /* The filter for role, then *in_force; false and why, as sandbox_enter. */
-bool seccomp_enter(
-    enum sandbox_role role, bool writes, bool *in_force, struct why *why);
+bool seccomp_enter(enum sandbox_role role, const struct sandbox_path *paths,
+    size_t n, bool *in_force, struct why *why);
 
 /* Writes the BPF program of role's filter for another processor (an AUDIT_ARCH_
  * of linux/audit.h; 0: this one) to fd, as an array of struct sock_filter. For

@@ -93,7 +93,12 @@ static const char *const changing[] = { "creat", "truncate", "truncate64",
 	"fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat",
 	"chown32", "fchown32", "lchown32", "setxattr", "lsetxattr", "fsetxattr",
 	"removexattr", "lremovexattr", "fremovexattr", "utime", "utimes",
-	"futimesat", "utimensat", "utimensat_time64", "fallocate", NULL };
+	"futimesat", "utimensat", "utimensat_time64", "fallocate", "ftruncate",
+	"ftruncate64", NULL };
+
+/* What sets up anew a descriptor that it is given first. */
+static const char *const preparing[] = { "setsockopt", "shutdown", "fcntl",
+	"fcntl64", "ioctl", "flock", "dup", "dup2", "dup3", NULL };
 
 /* keyd signs (read, write, poll), OpenSSL checks whether it was forked (getpid)
  * and once an hour asks for new randomness (getrandom); memory may be taken and
@@ -114,7 +119,10 @@ static const char *const of_keyd[] = { "read", "write", "writev", "recv",
 enum {
 	IOCTL_TIOCSTI = 0x5412,   /* types on a terminal */
 	IOCTL_TIOCLINUX = 0x541c, /* the same, pasting */
-	FCNTL_SETOWN = 8,         /* signals to somebody else */
+	IOCTL_FIOSETOWN = 0x8901, /* signals to somebody else */
+	IOCTL_SIOCSPGRP = 0x8902,
+	FCNTL_SETOWN = 8,
+	FCNTL_SETSIG = 10,
 	FCNTL_SETOWN_EX = 15,
 	PRCTL_SET_PTRACER = 0x59616d61,
 	CLONE_FLAGS_ARGUMENT = 0,
@@ -231,6 +239,28 @@ filter_refuse_families(struct filter *f)
 	filter_add(f, SCMP_ACT_ERRNO(REFUSED), "socket", &newer);
 }
 
+/* The next process with this descriptor must find it as it was. */
+static void
+filter_refuse_preparing(struct filter *f, int fd)
+{
+	for (const char *const *name = preparing; *name != NULL; name++)
+		filter_refuse_value(f, *name, 0, (uint32_t)fd);
+}
+
+static void
+filter_refuse_signals(struct filter *f)
+{
+	static const char *const names[] = { "fcntl", "fcntl64" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		filter_refuse_value(f, names[i], 1, FCNTL_SETOWN);
+		filter_refuse_value(f, names[i], 1, FCNTL_SETOWN_EX);
+		filter_refuse_value(f, names[i], 1, FCNTL_SETSIG);
+	}
+	filter_refuse_value(f, "ioctl", 1, IOCTL_FIOSETOWN);
+	filter_refuse_value(f, "ioctl", 1, IOCTL_SIOCSPGRP);
+}
+
 static void
 filter_confine(struct filter *f)
 {
@@ -241,10 +271,8 @@ filter_confine(struct filter *f)
 	filter_refuse_other(f, "prlimit64", 0, 0);
 	filter_refuse_value(f, "prctl", 0, PR_SET_MM);
 	filter_refuse_value(f, "prctl", 0, PRCTL_SET_PTRACER);
-	filter_refuse_value(f, "fcntl", 1, FCNTL_SETOWN);
-	filter_refuse_value(f, "fcntl", 1, FCNTL_SETOWN_EX);
-	filter_refuse_value(f, "fcntl64", 1, FCNTL_SETOWN);
-	filter_refuse_value(f, "fcntl64", 1, FCNTL_SETOWN_EX);
+	filter_refuse_value(f, "prctl", 0, PR_SET_PDEATHSIG);
+	filter_refuse_signals(f);
 	if (!SANDBOX_SANITIZED)
 		filter_refuse_value(f, "prctl", 0, PR_SET_DUMPABLE);
 }
@@ -265,7 +293,8 @@ role_is_short(enum sandbox_role role)
 }
 
 static void
-filter_fill(struct filter *f, enum sandbox_role role, bool writes)
+filter_fill(struct filter *f, enum sandbox_role role,
+    const struct sandbox_path *paths, size_t n)
 {
 	bool confined = role != SANDBOX_PARENT;
 
@@ -286,8 +315,11 @@ filter_fill(struct filter *f, enum sandbox_role role, bool writes)
 		filter_add_all(f, SCMP_ACT_ERRNO(REFUSED), of_sockets);
 	if (role != SANDBOX_WORKER)
 		filter_add_all(f, SCMP_ACT_ERRNO(REFUSED), of_servers);
-	if (!writes)
+	if (!sandbox_writes(paths, n))
 		filter_refuse_writing(f);
+	for (size_t i = 0; i < n; i++)
+		if (paths[i].shared)
+			filter_refuse_preparing(f, paths[i].fd);
 	if (role_is_short(role))
 		filter_refuse_code(f);
 }
@@ -323,7 +355,8 @@ filter_new(bool keyd)
 
 /* NULL and a negative error. */
 static scmp_filter_ctx
-filter_make(enum sandbox_role role, bool writes, uint32_t arch, int *error)
+filter_make(enum sandbox_role role, const struct sandbox_path *paths, size_t n,
+    uint32_t arch, int *error)
 {
 	bool keyd = role == SANDBOX_KEYD;
 	struct filter f = { .ctx = filter_new(keyd) };
@@ -346,7 +379,7 @@ filter_make(enum sandbox_role role, bool writes, uint32_t arch, int *error)
 	if (keyd)
 		filter_fill_keyd(&f);
 	else
-		filter_fill(&f, role, writes);
+		filter_fill(&f, role, paths, n);
 	*error = f.error;
 	if (f.error != 0) {
 		seccomp_release(f.ctx);
@@ -404,8 +437,8 @@ mark_is_there(void)
 }
 
 bool
-seccomp_enter(
-    enum sandbox_role role, bool writes, bool *in_force, struct why *why)
+seccomp_enter(enum sandbox_role role, const struct sandbox_path *paths,
+    size_t n, bool *in_force, struct why *why)
 {
 	scmp_filter_ctx ctx;
 	int error = 0;
@@ -413,7 +446,7 @@ seccomp_enter(
 	*in_force = role == SANDBOX_PARENT && mark_is_there();
 	if (*in_force)
 		return true;
-	ctx = filter_make(role, writes, 0, &error);
+	ctx = filter_make(role, paths, n, 0, &error);
 	if (ctx == NULL)
 		return why_set(
 		    why, "sandbox: libseccomp: %s", strerror(-error));
@@ -432,8 +465,9 @@ seccomp_enter(
 bool
 seccomp_export(enum sandbox_role role, bool writes, uint32_t arch, int fd)
 {
+	const struct sandbox_path place = { .fd = -1, .write = writes };
 	int error;
-	scmp_filter_ctx ctx = filter_make(role, writes, arch, &error);
+	scmp_filter_ctx ctx = filter_make(role, &place, 1, arch, &error);
 
 	if (ctx == NULL)
 		return false;

@@ -55,10 +55,11 @@ confinement_enter(enum sandbox_role role, enum conf_sandbox wanted,
 }
 
 bool
-confinement_enter_roots(
-    enum sandbox_role role, const struct conf *conf, const struct hosts *hosts)
+confinement_enter_roots(enum sandbox_role role, const struct conf *conf,
+    const struct hosts *hosts, const int *shared, size_t n_shared)
 {
-	struct sandbox_path *paths = calloc(2 * hosts->n + 1, sizeof(*paths));
+	struct sandbox_path *paths =
+	    calloc(2 * hosts->n + n_shared + 1, sizeof(*paths));
 	size_t n = 0;
 	bool ok;
 
@@ -70,6 +71,9 @@ confinement_enter_roots(
 		paths[n++].fd = hosts->host[i].root;
 		paths[n++].fd = hosts->host[i].store;
 	}
+	for (size_t i = 0; i < n_shared; i++)
+		paths[n++] =
+		    (struct sandbox_path){ .fd = shared[i], .shared = true };
 	ok =
 	    confinement_enter(role, (enum conf_sandbox)conf->sandbox, paths, n);
 	free(paths);

@@ -68,7 +68,7 @@ inspection_read_content(void *arg)
 	const struct site *site = inspection->site;
 
 	if (!confinement_enter_roots(
-		SANDBOX_CHILD, site->base->conf, site->hosts))
+		SANDBOX_CHILD, site->base->conf, site->hosts, NULL, 0))
 		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		struct shared_finding *f = &inspection->shared[i];
@@ -105,7 +105,7 @@ inspection_survey_roots(void *arg)
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
 	if (!confinement_enter_roots(
-		SANDBOX_CHILD, site->base->conf, site->hosts))
+		SANDBOX_CHILD, site->base->conf, site->hosts, NULL, 0))
 		return false;
 	for (size_t i = 0; i < site->hosts->n; i++) {
 		if (!site_is_fresh(site, i))
@@ -370,7 +370,7 @@ site_check_as_user(void *arg)
 	struct buf out;
 
 	if (!confinement_enter_roots(
-		SANDBOX_CHILD, to->site->base->conf, to->site->hosts))
+		SANDBOX_CHILD, to->site->base->conf, to->site->hosts, NULL, 0))
 		return false;
 	site_check_content(to->site, &r);
 	buf_wrap(&out, to->bytes, sizeof(to->bytes));

@@ -354,7 +354,8 @@ roots_survey(void *arg)
 	const struct site *s = job->site;
 	uint64_t until = clock_ms() + HOST_SURVEY_MS;
 
-	if (!confinement_enter_roots(SANDBOX_CHILD, s->base->conf, s->hosts))
+	if (!confinement_enter_roots(
+		SANDBOX_CHILD, s->base->conf, s->hosts, NULL, 0))
 		return false;
 	for (size_t i = 0; i < s->hosts->n; i++) {
 		if (s->hosts->host[i].root == -1)

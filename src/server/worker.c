@@ -320,6 +320,24 @@ worker_close_foreign(const struct worker_world *world)
 	return ok;
 }
 
+/* Taken over, it spoils nothing of what the next worker will have. */
+static bool
+worker_confine(const struct worker_world *world)
+{
+	const struct listeners *l = world->listeners;
+	int shared[LISTENERS_MAX + 2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		shared[n++] = l->item[i].fd;
+	if (world->signing != -1)
+		shared[n++] = world->signing;
+	if (world->access->fd != -1)
+		shared[n++] = world->access->fd;
+	return confinement_enter_roots(SANDBOX_WORKER, world->site->base->conf,
+	    world->site->hosts, shared, n);
+}
+
 /* Everything that can fail happens before the first accept. */
 static bool
 worker_prepare(struct worker *w)
@@ -336,8 +354,7 @@ worker_prepare(struct worker *w)
 	ok = ok && privs_die_with(world->parent);
 	ok = ok &&
 	     (world->tickets == NULL || tickets_read_only(world->tickets) == 0);
-	ok = ok && confinement_enter_roots(SANDBOX_WORKER,
-		       world->site->base->conf, world->site->hosts);
+	ok = ok && worker_confine(world);
 	/* What the inspection accepted; its warnings were logged then. */
 	ok = ok && hosts_read_content(world->site->hosts, &report);
 	report_fini(&report);

@@ -25,7 +25,7 @@ from tools import end_with_us, wait_for
 CANNOT = {"EPERM", "EACCES"}
 CAN = {0, "EFAULT"}  # EFAULT: execve would have been done
 WHAT = ("open", "write", "exec", "connect", "ptrace", "kill", "listen",
-        "assert")
+        "assert", "spoil")
 
 SOURCE = """
 #define _GNU_SOURCE
@@ -34,15 +34,18 @@ SOURCE = """
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,6 +86,40 @@ static int tcp(int *fd, int port, struct sockaddr_in *to)
 	return *fd == -1 ? -1 : 0;
 }
 
+/* Spoils what later processes get as well: listening sockets, the way to keyd,
+ * logs. The number of ways that worked. */
+static int spoil(void)
+{
+	struct sock_filter nothing = { BPF_RET | BPF_K, 0, 0, 0 };
+	struct sock_fprog program = { 1, &nothing };
+	int worked = 0;
+	for (int fd = 3; fd < 64; fd++) {
+		int is, type, on = 1;
+		socklen_t len = sizeof(is), len2 = sizeof(type);
+		struct stat st;
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+			worked += ftruncate(fd, 0) == 0;
+			worked += fcntl(fd, F_SETFL, 0) == 0;
+			continue;
+		}
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is, &len) != 0 ||
+		    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len2) != 0 ||
+		    (!is && type != SOCK_SEQPACKET))
+			continue;
+		worked += fcntl(fd, F_SETFL, is ? 0 : O_NONBLOCK) == 0;
+		worked += ioctl(fd, FIONBIO, &on) == 0;
+		worked += dup(fd) != -1;
+		worked += setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &on,
+		    sizeof(on)) == 0;
+		worked += setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		    sizeof(program)) == 0;
+		worked += setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on,
+		    sizeof(on)) == 0;
+		worked += shutdown(fd, SHUT_RDWR) == 0;
+	}
+	return worked;
+}
+
 static int probe(void)
 {
 	struct sockaddr_in to;
@@ -115,6 +152,8 @@ static int probe(void)
 		if (n == 0)
 			n = listen(fd, 1);
 		break;
+	case 8:
+		return spoil();
 	default:
 		assert(page->what < 0);
 	}
@@ -276,4 +315,4 @@ class Probe:
         page.target = 0
         if page.done != 1:
             return "killed"
-        return page.error and errno.errorcode[page.error]
+        return page.error and errno.errorcode.get(page.error, page.error)

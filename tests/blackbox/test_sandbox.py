@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """What workers, keyd and a mirror cannot do, tried in these very processes; that
 they can without the sandbox; and that a kernel without it is no obstacle."""
+import os
+import signal
+
 import pytest
 
 from harness import Server, tool, tree, wait_for
@@ -94,6 +97,19 @@ def test_a_worker_behind_seccomp_alone(place, probe):
         assert done.pop("passwd") == done.pop("key") == 0
         assert set(done.values()) <= CANNOT, done
         assert "files: all (no Landlock here)" in server.log()
+
+
+def test_a_worker_spoils_nothing_of_its_successors(place, probe):
+    """They get the same listening sockets, seats with keyd and log."""
+    with served(place, probe) as server:
+        server.may_restart = True
+        pid = server.workers()[0]
+        assert probe.ask(pid, "spoil", wake=lambda: server.ask("/")) == 0
+        before = len(server.access())
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: pid not in server.workers())
+        assert server.ask("/").whole
+        wait_for(lambda: len(server.access()) > before > 0)
 
 
 def test_an_assertion_in_a_worker_is_printed(place, probe):

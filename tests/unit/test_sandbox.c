@@ -127,12 +127,71 @@ test_files_outside_are_refused(void **state)
 }
 
 static int
+shared_descriptors(void *arg)
+{
+	int listening = socket(AF_INET, SOCK_STREAM, 0);
+	int ends[2], log, spare, on = 1;
+	struct sandbox_path paths[64 + 2] = { { .fd = -1 } };
+
+	(void)arg;
+	want(listening != -1 && listen(listening, 1) == 0);
+	want(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+	log = open(tree_path("outside"), O_WRONLY | O_APPEND);
+	want(log != -1 && (spare = dup(ends[1])) != -1);
+	paths[0] = (struct sandbox_path){ .fd = listening, .shared = true };
+	paths[1] = (struct sandbox_path){ .fd = ends[0], .shared = true };
+	/* As many as a server can have. */
+	for (size_t i = 2; i < 66; i++)
+		paths[i] =
+		    (struct sandbox_path){ .fd = i == 2 ? log : 1000 + (int)i,
+			    .shared = true };
+	want(enter(SANDBOX_WORKER, paths, 66));
+	for (int i = 0; i < 2; i++) {
+		int fd = paths[i].fd;
+
+		REFUSED(
+		    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
+		REFUSED(setsockopt(
+		    fd, SOL_SOCKET, SO_DETACH_FILTER, &on, sizeof(on)));
+		REFUSED(shutdown(fd, SHUT_RD));
+		REFUSED(fcntl(fd, F_SETFL, 0));
+		REFUSED(ioctl(fd, FIONBIO, &on));
+		REFUSED(dup(fd));
+		REFUSED(dup2(fd, 500));
+		REFUSED(fcntl(fd, F_DUPFD, 0));
+	}
+	REFUSED(ftruncate(log, 0));
+	REFUSED(fcntl(log, F_SETFL, 0));
+	want(write(log, "y", 1) == 1);
+	want(send(ends[0], "x", 1, 0) == 1);
+	/* Its own it may still prepare, but never to signal anybody. */
+	want(setsockopt(spare, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
+	want(shutdown(spare, SHUT_WR) == 0);
+	REFUSED(fcntl(spare, F_SETSIG, SIGKILL));
+	REFUSED(ioctl(spare, FIOSETOWN, &on));
+	REFUSED(ioctl(spare, SIOCSPGRP, &on));
+	REFUSED(prctl(PR_SET_PDEATHSIG, 0));
+	return 0;
+}
+
+static void
+test_shared_descriptors_stay_as_they_are(void **state)
+{
+	(void)state;
+	need(false, true);
+	make_tree();
+	assert_int_equal(tree_run_child(shared_descriptors, NULL, false), 0);
+	tree_check_file("outside", SLICE("outy"));
+}
+
+static int
 no_writing(void *arg)
 {
 	const struct sandbox_path place = { .path = tree_path("root") };
 	const char *page = tree_path("root/page");
 	const char *new = tree_path("root/new");
 	int dir = open(tree_path("root"), O_RDONLY | O_DIRECTORY);
+	int before = open(page, O_RDWR);
 
 	(void)arg;
 	want(enter(SANDBOX_READER, &place, 1));
@@ -150,6 +209,7 @@ no_writing(void *arg)
 	REFUSED(chmod(page, 0600));
 	REFUSED(chown(page, getuid(), getgid()));
 	REFUSED(truncate(page, 0));
+	REFUSED(ftruncate(before, 0));
 	REFUSED(mknod(new, S_IFIFO | 0600, 0));
 	want(open(page, O_RDONLY) != -1);
 	return 0;
@@ -819,6 +879,9 @@ main(void)
 		    tree_tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_a_writable_place, tree_set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_shared_descriptors_stay_as_they_are, tree_set_up,
+		    tree_tear_down),
 		cmocka_unit_test(test_a_worker_keeps_accepting_alone),
 		cmocka_unit_test(test_no_fork_no_trace),
 		cmocka_unit_test(test_a_client_connects_and_never_listens),
