@@ -175,7 +175,7 @@ ruleset_allow_all(int set, const struct ruleset *known,
 		if (!paths[i].shared &&
 		    !ruleset_allow(set, known, &paths[i], why))
 			return false;
-	return !SANDBOX_SANITIZED || ruleset_allow(set, known, &proc, why);
+	return !SANITIZED || ruleset_allow(set, known, &proc, why);
 }
 
 bool

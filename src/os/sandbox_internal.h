@@ -7,25 +7,15 @@
 #include <stdint.h>
 
 #include "os/sandbox.h"
+#include "util/sanitized.h"
 
-/* A sanitizer needs what the sandbox takes away: at exit LeakSanitizer starts a
+/* SANITIZED: a sanitizer needs what the sandbox takes away: at exit LeakSanitizer starts a
  * process beside this one (clone, without CLONE_THREAD), which traces it and
  * reads its list of mappings in /proc. In such a build every role keeps these
  * three, and keyd what the sanitizer's own allocator calls; all else is confined
  * as in the program that is installed, so that the same tests say as much of
  * both. Reports of faults come without names of functions there: the symbolizer
  * would be another program. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANDBOX_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANDBOX_SANITIZED 1
-#endif
-#endif
-#ifndef SANDBOX_SANITIZED
-#define SANDBOX_SANITIZED 0
-#endif
-
 /* Whether this process is to change files at any of paths. */
 bool sandbox_writes(const struct sandbox_path *paths, size_t n);
 

@@ -110,7 +110,7 @@ static const char *const of_keyd[] = { "read", "write", "writev", "recv",
 	"clock_gettime64", "gettimeofday", "time", "brk", "munmap", "madvise",
 	"futex", "futex_time64", "restart_syscall", "rt_sigreturn", "sigreturn",
 	"rt_sigprocmask", "rt_sigaction", "exit", "exit_group", "close",
-#if SANDBOX_SANITIZED
+#if SANITIZED
 	"mremap", "sched_yield", "sigaltstack", "getrusage", "nanosleep",
 	"clock_nanosleep",
 #endif
@@ -216,7 +216,7 @@ filter_refuse_writing(struct filter *f)
 	}
 }
 
-/* Memory that can be executed: a worker has loaded all its libraries. */
+/* Memory that can be executed. */
 static void
 filter_refuse_code(struct filter *f)
 {
@@ -273,7 +273,7 @@ filter_confine(struct filter *f)
 	filter_refuse_value(f, "prctl", 0, PRCTL_SET_PTRACER);
 	filter_refuse_value(f, "prctl", 0, PR_SET_PDEATHSIG);
 	filter_refuse_signals(f);
-	if (!SANDBOX_SANITIZED)
+	if (!SANITIZED)
 		filter_refuse_value(f, "prctl", 0, PR_SET_DUMPABLE);
 }
 
@@ -286,8 +286,10 @@ filter_mark(struct filter *f)
 	filter_add(f, SCMP_ACT_ERRNO(MARK_ANSWER), "prctl", &condition);
 }
 
+/* A worker and the inspection have loaded all their libraries; a verb may load more
+ * (getaddrinfo(3)). */
 static bool
-role_is_short(enum sandbox_role role)
+role_runs_no_new_code(enum sandbox_role role)
 {
 	return role == SANDBOX_WORKER || role == SANDBOX_CHILD;
 }
@@ -299,11 +301,11 @@ filter_fill(struct filter *f, enum sandbox_role role,
 	bool confined = role != SANDBOX_PARENT;
 
 	for (const char *const *name = harmful; *name != NULL; name++)
-		if (!SANDBOX_SANITIZED || strcmp(*name, "ptrace") != 0)
+		if (!SANITIZED || strcmp(*name, "ptrace") != 0)
 			filter_add(f, SCMP_ACT_ERRNO(REFUSED), *name, NULL);
 	filter_refuse_value(f, "ioctl", 1, IOCTL_TIOCSTI);
 	filter_refuse_value(f, "ioctl", 1, IOCTL_TIOCLINUX);
-	filter_refuse_clone(f, confined && !SANDBOX_SANITIZED);
+	filter_refuse_clone(f, confined && !SANITIZED);
 	if (!confined) {
 		filter_mark(f);
 		return;
@@ -320,7 +322,7 @@ filter_fill(struct filter *f, enum sandbox_role role,
 	for (size_t i = 0; i < n; i++)
 		if (paths[i].shared)
 			filter_refuse_preparing(f, paths[i].fd);
-	if (role_is_short(role))
+	if (role_runs_no_new_code(role))
 		filter_refuse_code(f);
 }
 

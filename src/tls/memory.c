@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tls/parts.h"
+#include "util/sanitized.h"
 
 /* A bin is for blocks of at least BIN_FIRST + n * BIN_STEP bytes: what
  * glibc's malloc really gives on 64 bits, so that no room is lost. */
@@ -142,18 +143,10 @@ memory_is_watched(void)
 		"vgpreload_dhat" };
 	const char *preload = getenv("LD_PRELOAD");
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return true;
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-	return true;
-#endif
 	for (size_t i = 0; i < sizeof(watchers) / sizeof(*watchers); i++)
 		if (preload != NULL && strstr(preload, watchers[i]) != NULL)
 			return true;
-	return false;
+	return SANITIZED;
 }
 
 void

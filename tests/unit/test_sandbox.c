@@ -351,7 +351,7 @@ test_no_fork_no_trace(void **state)
 
 	(void)state;
 	need(false, true);
-	if (SANDBOX_SANITIZED)
+	if (SANITIZED)
 		skip();
 	assert_int_equal(tree_run_as_nobody(no_fork_no_trace, &self), 0);
 }
