@@ -359,9 +359,3 @@ socket_bio_limit(struct socket_bio *b, uint64_t received)
 {
 	b->limit = received;
 }
-
-bool
-socket_bio_is_ended(const struct socket_bio *b)
-{
-	return b->ended;
-}

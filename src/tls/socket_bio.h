@@ -47,7 +47,4 @@ bool socket_bio_is_drained(const struct socket_bio *b);
 uint64_t socket_bio_received(const struct socket_bio *b);
 void socket_bio_limit(struct socket_bio *b, uint64_t received);
 
-/* The peer has sent FIN. */
-bool socket_bio_is_ended(const struct socket_bio *b);
-
 #endif
