@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tls/ctx.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ sni_choose(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	if (!sni_parse(slice_of(bytes, len), &name))
 		return SSL_CLIENT_HELLO_SUCCESS;
+	assert(server->find != NULL);
 	conn->sni = server->find(conn->names, name);
 	if (conn->sni < 0 || (size_t)conn->sni >= server->n)
 		conn->sni = TLS_SNI_UNKNOWN;

@@ -24,7 +24,8 @@ struct tls_server;
 typedef int tls_find(const void *names, struct slice name);
 
 /* tickets may be NULL: no resumption. find is asked once per ClientHello that
- * carries a name. NULL and why on a bad setting. */
+ * carries a name; NULL: no client of ours sends one. NULL and why on a bad
+ * setting. */
 struct tls_server *tls_server_new(const struct tls_settings *settings,
     struct tickets *tickets, tls_find *find, struct why *why);
 

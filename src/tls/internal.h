@@ -87,8 +87,11 @@ bool tls_server_try(struct tls_server *s, const char *name,
 bool trial_handshake(
     SSL_CTX *ctx, const struct cert *c, const char *name, struct why *why);
 
-/* Both sides of a connection in memory, tied to each other, until their
- * handshake is done. False when it fails. */
+/* Ties the two sides of a connection in memory: each reads what the other
+ * writes. False: out of memory. */
+bool trial_tie(SSL *server, SSL *client);
+
+/* Runs their handshake; false when it fails. */
 bool trial_run(SSL *server, SSL *client);
 
 /* Makes ctx issue and accept tickets with the keys in t, which must outlive

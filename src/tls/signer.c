@@ -20,15 +20,6 @@ struct signer {
 	bool tls13_only; /* nothing of TLS 1.2 is signed */
 };
 
-/* The trial's server is never asked for a name. */
-static int
-find_nothing(const void *names, struct slice name)
-{
-	(void)names;
-	(void)name;
-	return -1;
-}
-
 struct signer *
 signer_new(const struct tls_settings *settings, struct why *why)
 {
@@ -38,7 +29,7 @@ signer_new(const struct tls_settings *settings, struct why *why)
 		why_memory(why);
 		return NULL;
 	}
-	s->trial = tls_server_new(settings, NULL, find_nothing, why);
+	s->trial = tls_server_new(settings, NULL, NULL, why);
 	s->tls13_only = settings->tls13_only;
 	if (s->trial == NULL)
 		signer_free(&s);

@@ -66,8 +66,7 @@ trial_client(void)
 	return client;
 }
 
-/* The two sides, each reading what the other wrote. */
-static bool
+bool
 trial_tie(SSL *server, SSL *client)
 {
 	BIO *a = NULL, *b = NULL;
@@ -78,8 +77,7 @@ trial_tie(SSL *server, SSL *client)
 	SSL_set_bio(client, b, b);
 	SSL_set_accept_state(server);
 	SSL_set_connect_state(client);
-	SSL_set_options(server, SSL_OP_NO_TICKET);
-	return SSL_set_num_tickets(server, 0) == 1;
+	return true;
 }
 
 /* 1: this side is done; 0: it waits for the other; -1: it failed. */
@@ -123,8 +121,13 @@ trial_shake(
 	SSL *client = SSL_new(client_ctx);
 	bool tied =
 	    server != NULL && client != NULL && trial_tie(server, client);
-	bool done = tied && trial_run(server, client);
+	bool done = false;
 
+	if (tied) {
+		SSL_set_options(server, SSL_OP_NO_TICKET);
+		done = SSL_set_num_tickets(server, 0) == 1 &&
+		       trial_run(server, client);
+	}
 	if (!tied)
 		why_memory(why);
 	else if (!done)
