@@ -331,12 +331,31 @@ rsa_sign_init(
 	       rsa_set_params(context, params);
 }
 
+/* A key may be for one digest only. libssl tries here which it may choose. */
+static bool
+pss_allows(const struct keyd_key *key, enum signing_digest digest)
+{
+	enum { MANDATORY = 2 }; /* EVP_PKEY_get_default_digest_name(3) */
+	char only[32];
+
+	return EVP_PKEY_get_default_digest_name(
+		   key->public, only, sizeof(only)) != MANDATORY ||
+	       digest_parse(only) == digest;
+}
+
 static int
 pss_sign_init(
-    void *context, const char *digest, void *key, const OSSL_PARAM params[])
+    void *data, const char *digest, void *key, const OSSL_PARAM params[])
 {
-	return context_init(context, key, digest, SIGNING_RSA_PSS) &&
-	       rsa_set_params(context, params);
+	struct keyd_context *context = data;
+
+	if (!context_init(context, key, digest, SIGNING_RSA_PSS))
+		return 0;
+	if (!pss_allows(key, context->digest)) {
+		ERR_raise(ERR_LIB_PROV, PROV_R_DIGEST_NOT_ALLOWED);
+		return 0;
+	}
+	return rsa_set_params(context, params);
 }
 
 static int

@@ -20,6 +20,7 @@
 EVP_PKEY *
 apart_make_key(const char *kind)
 {
+	static const char pss[] = "RSA-PSS";
 	EVP_PKEY *key = NULL;
 	EVP_PKEY_CTX *ctx;
 
@@ -27,11 +28,20 @@ apart_make_key(const char *kind)
 		key = EVP_PKEY_Q_keygen(NULL, NULL, kind);
 	} else if (strcmp(kind, "RSA") == 0) {
 		key = EVP_RSA_gen(2048);
-	} else if (strcmp(kind, "RSA-PSS") == 0) {
-		ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
+	} else if (strncmp(kind, pss, strlen(pss)) == 0) {
+		const char *digest = kind + strlen(pss);
+
+		ctx = EVP_PKEY_CTX_new_from_name(NULL, pss, NULL);
 		assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
 		assert_int_equal(
 		    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+		/* "RSA-PSS:SHA512": for nothing but that digest. */
+		if (*digest == ':')
+			assert_true(
+			    EVP_PKEY_CTX_set_rsa_pss_keygen_md_name(
+				ctx, digest + 1, NULL) == 1 &&
+			    EVP_PKEY_CTX_set_rsa_pss_keygen_mgf1_md_name(
+				ctx, digest + 1) == 1);
 		EVP_PKEY_keygen(ctx, &key);
 		EVP_PKEY_CTX_free(ctx);
 	} else {
@@ -50,6 +60,11 @@ leaf_make(EVP_PKEY *key, const char *name)
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool whole = EVP_PKEY_is_a(key, "ED25519") == 1 ||
 		     EVP_PKEY_is_a(key, "ED448") == 1;
+	char digest[16] = "SHA256";
+
+	/* An RSA-PSS key may be for one only. */
+	if (!whole)
+		EVP_PKEY_get_default_digest_name(key, digest, sizeof(digest));
 
 	assert_true(
 	    X509_set_version(x, X509_VERSION_3) == 1 &&
@@ -60,8 +75,8 @@ leaf_make(EVP_PKEY *key, const char *name)
 		(const unsigned char *)name, -1, -1, 0) == 1 &&
 	    X509_set_issuer_name(x, subject) == 1 &&
 	    X509_set_pubkey(x, key) == 1 &&
-	    EVP_DigestSignInit(
-		ctx, NULL, whole ? NULL : EVP_sha256(), NULL, key) == 1 &&
+	    EVP_DigestSignInit_ex(
+		ctx, NULL, whole ? NULL : digest, NULL, NULL, key, NULL) == 1 &&
 	    X509_sign_ctx(x, ctx) > 0);
 	EVP_MD_CTX_free(ctx);
 	return x;

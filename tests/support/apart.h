@@ -19,7 +19,7 @@ struct apart {
 };
 
 /* A new key: "P-256" or another curve, "RSA" (2048 bits), "RSA-PSS",
- * "ED25519", "ED448". The caller frees. */
+ * "RSA-PSS:SHA384" (for that digest only), "ED25519", "ED448". The caller frees. */
 EVP_PKEY *apart_make_key(const char *kind);
 
 /* Writes key to path and makes a certificate of it for name; the caller frees

@@ -104,6 +104,9 @@ test_handshakes(void **state)
 		{ "P-521", false }, /* not of the groups we offer */
 		{ "RSA", true },
 		{ "RSA-PSS", true },
+		{ "RSA-PSS:SHA256", true },
+		{ "RSA-PSS:SHA384", true },
+		{ "RSA-PSS:SHA512", true },
 		{ "ED25519", true },
 		{ "ED448", true },
 	};
