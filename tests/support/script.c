@@ -47,6 +47,9 @@ script_run(struct tls_conn *c, int fd, const struct script *s)
 		while (script_wait(c, fd, io));
 		if (io != IO_DONE)
 			return;
+		do /* each comes by itself */
+			io = tls_conn_flush(c);
+		while (script_wait(c, fd, io));
 	}
 	if (!s->bare && !s->reset)
 		tls_conn_close_notify(c);

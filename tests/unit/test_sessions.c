@@ -73,6 +73,7 @@ server_connect(const struct tls_client *client, int listener, const char *name,
 	}
 	assert_int_equal(theirs, IO_DONE);
 	assert_int_equal(tls_conn_write(&s, SLICE("x")), IO_DONE);
+	assert_int_equal(tls_conn_flush(&s), IO_DONE);
 	do /* tickets come first */
 		ours = tls_conn_read(&c, &byte, 1, &got);
 	while (ours == IO_WANT_READ);
