@@ -24,11 +24,16 @@ site_check(const struct serve_options *o, struct conf *conf, struct report *r)
 	};
 	struct network networks[LIMITER_EXEMPT_MAX];
 	struct site *site;
+	size_t errors;
 
 	listeners_check(conf, r);
 	limiter_networks(&conf->limits.exempt, networks, r);
 	access_check(conf, r);
+	errors = r->errors;
 	confinement_check(conf, r);
+	/* Said: what the capsules are like can still be found out. */
+	if (r->errors > errors)
+		conf->sandbox = CONF_SANDBOX_ON;
 	site = site_load(conf, NULL, &options, r);
 	if (site == NULL)
 		return;
