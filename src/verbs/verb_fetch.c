@@ -413,6 +413,19 @@ url_check(const char *text, struct why *why)
 	return why_at(why, "%s", text);
 }
 
+/* Also /dev/stdout, a link which leads to a file when a shell says so: nothing
+ * may be put in its place. */
+static bool
+is_standard_output(const char *file)
+{
+	struct stat link, to, out;
+
+	return strcmp(file, "-") == 0 ||
+	       (lstat(file, &link) == 0 && S_ISLNK(link.st_mode) &&
+		   stat(file, &to) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+		   to.st_dev == out.st_dev && to.st_ino == out.st_ino);
+}
+
 static enum result
 fetch_run(void *job)
 {
@@ -425,7 +438,7 @@ fetch_run(void *job)
 	if ((j->cert == NULL) != (j->key == NULL))
 		return verb_misused("--cert and --key must be given together");
 	target_parse(slice_str(j->url), &j->first, &why);
-	if (j->file != NULL && strcmp(j->file, "-") == 0)
+	if (j->file != NULL && is_standard_output(j->file))
 		j->file = NULL;
 	path = j->known_hosts == NULL ? default_known_hosts() : NULL;
 	if (j->known_hosts == NULL)

@@ -196,6 +196,22 @@ def test_output_follows_no_link(fetch, evil, tmp_path):
                   if p.name.startswith("x")) == ["x", "x.part"]
 
 
+def test_output_to_a_name_of_the_standard_output(evil, tmp_path):
+    """/dev/stdout is a link, and leads to a file when a shell says so."""
+    s = evil(b"20 text/plain\r\nnew")
+    for name in ("link", "/dev/fd/1"):
+        if name == "link":
+            (tmp_path / name).symlink_to("/proc/self/fd/1")
+        with open(tmp_path / "whole", "wb") as whole:
+            r = subprocess.run([CARNATION, "fetch", "--known-hosts",
+                                "/dev/null", "-o", name, s.url()],
+                               stdout=whole, stderr=subprocess.PIPE,
+                               cwd=tmp_path, check=False)
+        assert r.returncode == 0, r.stderr
+        assert (tmp_path / "whole").read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_output_has_the_mode_of_a_new_file(fetch, evil, tmp_path):
     old = os.umask(0o027)
     try:
