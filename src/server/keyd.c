@@ -39,8 +39,8 @@ struct keyd {
 	bool own_user;
 
 	enum state state;
-	pid_t pid;      /* 0: not running */
-	bool dismissed; /* killed by us */
+	pid_t pid;     /* 0: not running */
+	bool replaced; /* killed by us */
 	uint64_t started_ms;
 	unsigned backoff_ms;
 	unsigned missed; /* pings */
@@ -78,7 +78,7 @@ keyd_set_mark(struct keyd *k)
 	struct digest d;
 
 	digest_init(&d);
-	keyset_add(&k->keys, &d);
+	keyset_digest(&k->keys, &d);
 	digest_add(&d, slice_of(&k->n_seats, sizeof(k->n_seats)));
 	digest_add(&d, slice_of(&k->privs.uid, sizeof(k->privs.uid)));
 	digest_add(&d, slice_of(&k->privs.gid, sizeof(k->privs.gid)));
@@ -174,7 +174,7 @@ bool
 keyd_can_replace(struct keyd *k, const struct keyd *other)
 {
 	return !k->seats.retired && !seats_spoiled(&k->seats) &&
-	       keyset_is_whole(&k->keys) && k->wanted == other->wanted &&
+	       keyset_is_usable(&k->keys) && k->wanted == other->wanted &&
 	       digest_equal(k->mark, other->mark);
 }
 
@@ -209,9 +209,9 @@ keyd_fork(struct keyd *k, bool serve)
 	pid_t pid = -1;
 
 	if (seats != NULL && serve)
-		world.n_seats = seats_far(&k->seats, seats);
+		world.n_seats = seats_keyd_fds(&k->seats, seats);
 	world.seats = seats;
-	keyset_begin(&k->keys);
+	keyset_begin_reading(&k->keys);
 	if (seats != NULL && notices_open(&k->notices, &world.report)) {
 		pid = child_fork();
 		if (pid == 0)
@@ -226,32 +226,31 @@ keyd_fork(struct keyd *k, bool serve)
 
 /* Takes what it says of a key. False: not what it may say. */
 static bool
-keyd_take_fault(struct keyd *k, const struct notice *said)
+keyd_take_fault(struct keyd *k, const struct notice *notice)
 {
 	const struct keyset_slot *s;
-	bool news;
+	bool changed;
 
-	if (!keyset_blame(&k->keys, said->number, said->text, &news))
+	if (!keyset_set_fault(&k->keys, notice->number, notice->text, &changed))
 		return false;
-	s = &k->keys.slots[said->number];
+	s = &k->keys.slots[notice->number];
 	/* At the start it goes to the report. */
-	if (news && k->state == KEYD_STARTING)
-		log_error(
-		    "%s (%s): clients cannot connect to %s; put it right, "
-		    "or reload",
-		    said->text, s->key_path, s->name);
+	if (changed && k->state == KEYD_STARTING)
+		log_error("%s (%s): clients cannot connect to %s; fix it, or "
+			  "reload",
+		    notice->text, s->key_path, s->name);
 	return true;
 }
 
 /* What it says until it is ready. False and why. */
 static bool
-keyd_listen(struct keyd *k, struct why *why)
+keyd_await_ready(struct keyd *k, struct why *why)
 {
 	uint64_t end = clock_ms() + KEYD_START_MS;
-	struct notice said;
+	struct notice notice;
 
 	for (;;) {
-		switch (notices_wait(&k->notices, end, &said)) {
+		switch (notices_wait(&k->notices, end, &notice)) {
 		case NOTICES_ONE:
 			break;
 		case NOTICES_WAIT:
@@ -260,10 +259,10 @@ keyd_listen(struct keyd *k, struct why *why)
 		case NOTICES_END:
 			return why_set(why, "keyd ended while it started");
 		}
-		if (said.kind == KEYD_READY)
+		if (notice.kind == KEYD_READY)
 			return true;
-		if (said.kind != KEYD_FAULT || !keyd_take_fault(k, &said))
-			return why_set(why, "keyd sent an invalid notice");
+		if (notice.kind != KEYD_FAULT || !keyd_take_fault(k, &notice))
+			return why_set(why, "keyd sent an invalid message");
 	}
 }
 
@@ -271,7 +270,7 @@ static void
 keyd_watch(struct keyd *k)
 {
 	k->missed = 0;
-	k->dismissed = false;
+	k->replaced = false;
 	k->started_ms = clock_ms();
 	ev_now_update(EV_DEFAULT);
 	ev_child_set(&k->child, k->pid, 0);
@@ -279,7 +278,7 @@ keyd_watch(struct keyd *k)
 	ev_io_set(&k->notice, k->notices.fd, EV_READ);
 	if (k->state == KEYD_STARTING)
 		ev_io_start(EV_DEFAULT, &k->notice);
-	ev_io_set(&k->pong, seats_near(&k->seats, 0), EV_READ);
+	ev_io_set(&k->pong, seats_worker_fd(&k->seats, 0), EV_READ);
 	ev_io_start(EV_DEFAULT, &k->pong);
 	ev_timer_again(EV_DEFAULT, &k->pulse);
 }
@@ -292,7 +291,7 @@ keyd_start(struct keyd *k, struct why *why)
 		k->pid = 0;
 		return why_errno(why, "keyd");
 	}
-	if (!keyd_listen(k, why)) {
+	if (!keyd_await_ready(k, why)) {
 		kill(k->pid, SIGKILL);
 		child_wait(k->pid);
 		k->pid = 0;
@@ -312,7 +311,7 @@ keyd_check(struct keyd *k, struct why *why)
 
 	if (pid == -1)
 		return why_errno(why, "keyd");
-	good = keyd_listen(k, why);
+	good = keyd_await_ready(k, why);
 	if (!good)
 		kill(pid, SIGKILL);
 	notices_close(&k->notices);
@@ -356,7 +355,7 @@ on_child(struct ev_loop *loop, ev_child *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (!k->dismissed)
+	if (!k->replaced)
 		keyd_log_end(k, w->rstatus);
 	keyd_stop_watching(k);
 	keyd_restart_later(k);
@@ -382,9 +381,9 @@ on_restart(struct ev_loop *loop, ev_timer *t, int events)
 
 /* Kills it; its successor follows. */
 static void
-keyd_dismiss(struct keyd *k)
+keyd_replace(struct keyd *k)
 {
-	k->dismissed = true;
+	k->replaced = true;
 	kill(k->pid, SIGKILL);
 }
 
@@ -392,12 +391,12 @@ static void
 on_notice(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct keyd *k = w->data;
-	struct notice said;
+	struct notice notice;
 	enum notices_next next;
 
 	(void)events;
-	while ((next = notices_next(&k->notices, &said)) == NOTICES_ONE &&
-	       said.kind == KEYD_FAULT && keyd_take_fault(k, &said))
+	while ((next = notices_next(&k->notices, &notice)) == NOTICES_ONE &&
+	       notice.kind == KEYD_FAULT && keyd_take_fault(k, &notice))
 		;
 	if (next == NOTICES_WAIT)
 		return;
@@ -405,13 +404,13 @@ on_notice(struct ev_loop *loop, ev_io *w, int events)
 	notices_close(&k->notices);
 	if (next == NOTICES_END)
 		return; /* its own end follows, or that of its time */
-	if (said.kind != KEYD_READY) {
-		log_error("keyd (process %d) sent an invalid notice: killed",
+	if (notice.kind != KEYD_READY) {
+		log_error("keyd (process %d) sent an invalid message: killed",
 		    (int)k->pid);
-		keyd_dismiss(k);
+		keyd_replace(k);
 		return;
 	}
-	keyset_end(&k->keys);
+	keyset_end_reading(&k->keys);
 	k->state = KEYD_SERVING;
 	log_info("keyd started again (process %d)", (int)k->pid);
 }
@@ -431,7 +430,7 @@ on_pong(struct ev_loop *loop, ev_io *w, int events)
 static bool
 keyd_may_recover(const struct keyd *k)
 {
-	return !keyset_is_whole(&k->keys) &&
+	return !keyset_is_usable(&k->keys) &&
 	       (keyset_has_changed(&k->keys) ||
 		   clock_ms() - k->started_ms >= KEYD_RETRY_MS);
 }
@@ -443,23 +442,23 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)loop;
 	(void)events;
-	if (k->dismissed)
+	if (k->replaced)
 		return;
 	if (k->state == KEYD_STARTING) {
 		if (clock_ms() - k->started_ms < KEYD_START_MS)
 			return;
 		log_error("keyd (process %d) was not ready within %d s: killed",
 		    (int)k->pid, KEYD_START_MS / 1000);
-		keyd_dismiss(k);
+		keyd_replace(k);
 	} else if (k->missed >= KEYD_PINGS_MAX) {
 		log_error(
 		    "keyd (process %d) does not respond: killed", (int)k->pid);
-		keyd_dismiss(k);
+		keyd_replace(k);
 	} else if (keyd_may_recover(k)) {
-		keyd_dismiss(k);
+		keyd_replace(k);
 	} else {
 		k->missed++;
-		(void)signing_ping(seats_near(&k->seats, 0));
+		(void)signing_ping(seats_worker_fd(&k->seats, 0));
 	}
 }
 

@@ -102,7 +102,7 @@ keyset_fini(struct keyset *s)
 }
 
 void
-keyset_add(const struct keyset *s, struct digest *d)
+keyset_digest(const struct keyset *s, struct digest *d)
 {
 	digest_add_number(d, s->settings.tls13_only);
 	digest_add_text(d, s->suites);
@@ -121,25 +121,26 @@ keyset_add(const struct keyset *s, struct digest *d)
 }
 
 void
-keyset_begin(struct keyset *s)
+keyset_begin_reading(struct keyset *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		s->slots[i].mark = file_mark(s->slots[i].key_path);
-		s->slots[i].said = false;
+		s->slots[i].reported = false;
 	}
 }
 
 bool
-keyset_blame(struct keyset *s, uint32_t slot, const char *fault, bool *news)
+keyset_set_fault(
+    struct keyset *s, uint32_t slot, const char *fault, bool *changed)
 {
 	struct keyset_slot *to;
 
 	if (slot >= s->n)
 		return false;
 	to = &s->slots[slot];
-	to->said = true;
-	*news = to->fault == NULL || strcmp(to->fault, fault) != 0;
-	if (!*news)
+	to->reported = true;
+	*changed = to->fault == NULL || strcmp(to->fault, fault) != 0;
+	if (!*changed)
 		return true;
 	free(to->fault);
 	to->fault = strdup(fault);
@@ -147,12 +148,12 @@ keyset_blame(struct keyset *s, uint32_t slot, const char *fault, bool *news)
 }
 
 void
-keyset_end(struct keyset *s)
+keyset_end_reading(struct keyset *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct keyset_slot *slot = &s->slots[i];
 
-		if (slot->fault == NULL || slot->said)
+		if (slot->fault == NULL || slot->reported)
 			continue;
 		log_info("%s: the private key can be used again", slot->name);
 		free(slot->fault);
@@ -161,7 +162,7 @@ keyset_end(struct keyset *s)
 }
 
 bool
-keyset_is_whole(const struct keyset *s)
+keyset_is_usable(const struct keyset *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->slots[i].fault != NULL)

@@ -15,7 +15,7 @@ struct keyset_slot {
 	struct cert *cert;
 	uint64_t mark; /* of the key's file when it was read last */
 	char *fault;   /* why it cannot be used; NULL: it can */
-	bool said;     /* that, by the process that runs now */
+	bool reported; /* the fault, since keyset_begin_reading */
 };
 
 struct keyset {
@@ -34,21 +34,21 @@ void keyset_fini(struct keyset *s);
 
 /* Adds what identifies the set: names, places, chains, settings, and the files of
  * the keys as they are now. */
-void keyset_add(const struct keyset *s, struct digest *d);
+void keyset_digest(const struct keyset *s, struct digest *d);
 
 /* Takes note of the files as they are: they are about to be read. */
-void keyset_begin(struct keyset *s);
+void keyset_begin_reading(struct keyset *s);
 
-/* Takes the fault of the key in a slot; *news says whether it is another one
- * than before. False: there is no such slot, or out of memory. */
-bool
-keyset_blame(struct keyset *s, uint32_t slot, const char *fault, bool *news);
+/* Sets the fault of the key in a slot; *changed: it is another one than
+ * before. False: there is no such slot, or out of memory. */
+bool keyset_set_fault(
+    struct keyset *s, uint32_t slot, const char *fault, bool *changed);
 
-/* All have been read: who was not blamed since keyset_begin has no fault. */
-void keyset_end(struct keyset *s);
+/* All have been read: a key without a reported fault has none. */
+void keyset_end_reading(struct keyset *s);
 
 /* Whether all keys can be used. */
-bool keyset_is_whole(const struct keyset *s);
+bool keyset_is_usable(const struct keyset *s);
 
 /* Whether the file of a key that cannot be used has changed. */
 bool keyset_has_changed(const struct keyset *s);

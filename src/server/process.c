@@ -37,7 +37,7 @@ worker_fork(const struct process *p, const struct worker_world *template,
 	world.parent = getpid();
 	world.control = pair[1];
 	world.row = p->row;
-	world.signing = seats_near(template->seats, p->seat);
+	world.signing = seats_worker_fd(template->seats, p->seat);
 	world.number = p->number;
 	pid = child_fork();
 	if (pid == 0)

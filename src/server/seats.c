@@ -34,9 +34,9 @@ seats_descriptors(size_t workers)
 static void
 seat_close(struct seat *s)
 {
-	fd_close(s->near);
-	fd_close(s->far);
-	s->near = s->far = -1;
+	fd_close(s->worker_fd);
+	fd_close(s->keyd_fd);
+	s->worker_fd = s->keyd_fd = -1;
 }
 
 bool
@@ -46,15 +46,15 @@ seats_open(struct seats *s, size_t n)
 	s->n = s->seat == NULL ? 0 : n + 1;
 	s->retired = false;
 	for (size_t i = 0; i < s->n; i++)
-		s->seat[i].near = s->seat[i].far = -1;
+		s->seat[i].worker_fd = s->seat[i].keyd_fd = -1;
 	for (size_t i = 0; i < s->n; i++) {
 		int ends[2];
 
 		if (socketpair(
 			AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1)
 			return false;
-		s->seat[i].near = ends[0];
-		s->seat[i].far = ends[1];
+		s->seat[i].worker_fd = ends[0];
+		s->seat[i].keyd_fd = ends[1];
 	}
 	if (s->n > 0)
 		s->seat[0].state = SEAT_TAKEN;
@@ -74,7 +74,7 @@ seats_close(struct seats *s)
 static bool
 seat_is_free(const struct seat *s)
 {
-	return s->state == SEAT_FREE && s->near != -1;
+	return s->state == SEAT_FREE && s->worker_fd != -1;
 }
 
 /* Frees one that has answered. */
@@ -83,9 +83,9 @@ seat_settle(struct seat *s)
 {
 	if (s->state != SEAT_DOUBTFUL)
 		return;
-	if (!s->asked)
-		s->asked = signing_ping(s->near);
-	else if (signing_pong(s->near))
+	if (!s->pinged)
+		s->pinged = signing_ping(s->worker_fd);
+	else if (signing_pong(s->worker_fd))
 		s->state = SEAT_FREE;
 }
 
@@ -117,8 +117,8 @@ seats_drop(struct seats *s, int seat)
 	}
 	to->state = SEAT_DOUBTFUL;
 	to->doubtful_ms = clock_ms();
-	(void)signing_pong(to->near); /* what came before proves nothing */
-	to->asked = signing_ping(to->near);
+	(void)signing_pong(to->worker_fd); /* what came before proves nothing */
+	to->pinged = signing_ping(to->worker_fd);
 }
 
 size_t
@@ -147,20 +147,20 @@ seats_spoiled(struct seats *s)
 }
 
 int
-seats_near(const struct seats *s, int seat)
+seats_worker_fd(const struct seats *s, int seat)
 {
 	assert(seat >= 0 && (size_t)seat < s->n);
-	return s->seat[seat].near;
+	return s->seat[seat].worker_fd;
 }
 
 size_t
-seats_far(const struct seats *s, int *out)
+seats_keyd_fds(const struct seats *s, int *out)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->seat[i].far != -1)
-			out[n++] = s->seat[i].far;
+		if (s->seat[i].keyd_fd != -1)
+			out[n++] = s->seat[i].keyd_fd;
 	return n;
 }
 

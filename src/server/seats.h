@@ -40,10 +40,10 @@ enum seat_state {
 };
 
 struct seat {
-	int near; /* the worker's end; -1: closed */
-	int far;  /* the other */
+	int worker_fd; /* the end of the worker or the parent; -1: closed */
+	int keyd_fd;
 	enum seat_state state;
-	bool asked;           /* DOUBTFUL: the ping was sent */
+	bool pinged;          /* DOUBTFUL: the ping was sent */
 	uint64_t doubtful_ms; /* since when */
 };
 
@@ -68,11 +68,11 @@ size_t seats_free(struct seats *s);
  * brings it back. */
 bool seats_spoiled(struct seats *s);
 
-/* The near end of a seat. */
-int seats_near(const struct seats *s, int seat);
+/* The end of a worker, or of the parent (seat 0). */
+int seats_worker_fd(const struct seats *s, int seat);
 
-/* The far ends of all that are open, into out, which has room for s->n. */
-size_t seats_far(const struct seats *s, int *out);
+/* The ends of keyd of all that are open, into out, which has room for s->n. */
+size_t seats_keyd_fds(const struct seats *s, int *out);
 
 /* No more workers will come: what is free is closed, now and later. */
 void seats_retire(struct seats *s);

@@ -61,7 +61,7 @@ mark(const struct signer_pair *pairs, size_t n,
 
 	assert_true(keyset_init(&s, pairs, n, settings));
 	digest_init(&d);
-	keyset_add(&s, &d);
+	keyset_digest(&s, &d);
 	assert_true(digest_end(&d, out));
 	keyset_fini(&s);
 	keyset_fini(&s);
@@ -116,19 +116,20 @@ test_faults(void **state)
 	struct signer_pair pairs[2];
 	char paths[2][4096];
 	struct keyset s;
-	bool news;
+	bool changed;
 
 	(void)state;
 	fill(pairs, paths);
 	assert_true(keyset_init(&s, pairs, 2, &plain));
-	keyset_begin(&s);
-	assert_true(keyset_is_whole(&s));
-	assert_false(keyset_blame(&s, 2, "no such slot", &news));
-	assert_false(keyset_blame(&s, UINT32_MAX, "nor this one", &news));
-	assert_true(keyset_blame(&s, 1, "it is bad", &news));
-	assert_true(news);
-	keyset_end(&s);
-	assert_false(keyset_is_whole(&s));
+	keyset_begin_reading(&s);
+	assert_true(keyset_is_usable(&s));
+	assert_false(keyset_set_fault(&s, 2, "no such slot", &changed));
+	assert_false(
+	    keyset_set_fault(&s, UINT32_MAX, "nor this one", &changed));
+	assert_true(keyset_set_fault(&s, 1, "it is bad", &changed));
+	assert_true(changed);
+	keyset_end_reading(&s);
+	assert_false(keyset_is_usable(&s));
 	assert_string_equal(s.slots[1].fault, "it is bad");
 	assert_null(s.slots[0].fault);
 
@@ -140,19 +141,19 @@ test_faults(void **state)
 	assert_true(keyset_has_changed(&s));
 
 	/* It is read again: still bad, then worse, then good. */
-	keyset_begin(&s);
+	keyset_begin_reading(&s);
 	assert_false(keyset_has_changed(&s));
-	assert_true(keyset_blame(&s, 1, "it is bad", &news));
-	assert_false(news);
-	keyset_end(&s);
-	keyset_begin(&s);
-	assert_true(keyset_blame(&s, 1, "it is worse", &news));
-	assert_true(news);
-	keyset_end(&s);
+	assert_true(keyset_set_fault(&s, 1, "it is bad", &changed));
+	assert_false(changed);
+	keyset_end_reading(&s);
+	keyset_begin_reading(&s);
+	assert_true(keyset_set_fault(&s, 1, "it is worse", &changed));
+	assert_true(changed);
+	keyset_end_reading(&s);
 	assert_string_equal(s.slots[1].fault, "it is worse");
-	keyset_begin(&s);
-	keyset_end(&s);
-	assert_true(keyset_is_whole(&s));
+	keyset_begin_reading(&s);
+	keyset_end_reading(&s);
+	assert_true(keyset_is_usable(&s));
 	keyset_fini(&s);
 }
 

@@ -47,7 +47,7 @@ is_open(int fd)
 	return fcntl(fd, F_GETFD) != -1;
 }
 
-/* What the process at a far end answers to a ping. */
+/* What the process with the keys answers to a ping. */
 static void
 pong(int fd, uint32_t status)
 {
@@ -61,13 +61,13 @@ static void
 test_turns(void **state)
 {
 	struct seats s;
-	int far[4], near[4], a, b;
+	int keyd[4], worker[4], a, b;
 	char byte, request[sizeof(struct signing_request)];
 
 	(void)state;
 	assert_true(seats_open(&s, 3));
 	assert_int_equal(seats_free(&s), 3);
-	assert_int_equal(seats_far(&s, far), 4);
+	assert_int_equal(seats_keyd_fds(&s, keyd), 4);
 	a = seats_take(&s);
 	b = seats_take(&s);
 	assert_true(a > 0 && b > 0 && a != b);
@@ -75,29 +75,29 @@ test_turns(void **state)
 	assert_int_equal(seats_take(&s), -1);
 	assert_int_equal(seats_free(&s), 0);
 	for (int i = 0; i < 4; i++) {
-		near[i] = seats_near(&s, i);
-		assert_int_equal(send(near[i], "x", 1, 0), 1);
-		assert_int_equal(recv(far[i], &byte, 1, 0), 1);
+		worker[i] = seats_worker_fd(&s, i);
+		assert_int_equal(send(worker[i], "x", 1, 0), 1);
+		assert_int_equal(recv(keyd[i], &byte, 1, 0), 1);
 	}
 	/* The next one gets the same pair, when that has proved to work. */
-	pong(far[b], SIGNING_DONE); /* of its own */
+	pong(keyd[b], SIGNING_DONE); /* of its own */
 	seats_drop(&s, b);
 	assert_int_equal(seats_free(&s), 0);
 	assert_int_equal(seats_take(&s), -1);
-	assert_int_equal(recv(far[b], request, sizeof(request), MSG_DONTWAIT),
+	assert_int_equal(recv(keyd[b], request, sizeof(request), MSG_DONTWAIT),
 	    SIGNING_REQUEST_HEAD);
-	pong(far[b], SIGNING_REFUSED);
+	pong(keyd[b], SIGNING_REFUSED);
 	assert_int_equal(seats_free(&s), 0);
-	pong(far[b], SIGNING_DONE);
+	pong(keyd[b], SIGNING_DONE);
 	assert_int_equal(seats_free(&s), 1);
 	assert_int_equal(seats_take(&s), b);
-	assert_int_equal(seats_near(&s, b), near[b]);
+	assert_int_equal(seats_worker_fd(&s, b), worker[b]);
 
 	/* Spoiled by its worker, it never comes back. */
-	assert_int_equal(shutdown(near[a], SHUT_WR), 0);
+	assert_int_equal(shutdown(worker[a], SHUT_WR), 0);
 	seats_drop(&s, a);
 	assert_int_equal(seats_free(&s), 0);
-	pong(far[a], SIGNING_DONE);
+	pong(keyd[a], SIGNING_DONE);
 	assert_int_equal(seats_free(&s), 0);
 	assert_false(seats_spoiled(&s));
 	s.seat[a].doubtful_ms -= SEATS_SPOILED_MS;
@@ -106,17 +106,17 @@ test_turns(void **state)
 	/* Without successors, what is not taken is closed. */
 	seats_retire(&s);
 	assert_false(seats_spoiled(&s));
-	assert_false(is_open(near[a]));
-	assert_true(is_open(near[b]) && is_open(near[0]));
+	assert_false(is_open(worker[a]));
+	assert_true(is_open(worker[b]) && is_open(worker[0]));
 	assert_int_equal(seats_take(&s), -1);
 	assert_int_equal(seats_free(&s), 0);
-	assert_int_equal(seats_far(&s, far), 3);
+	assert_int_equal(seats_keyd_fds(&s, keyd), 3);
 	seats_drop(&s, b);
-	assert_false(is_open(near[b]));
-	assert_int_equal(seats_far(&s, far), 2);
+	assert_false(is_open(worker[b]));
+	assert_int_equal(seats_keyd_fds(&s, keyd), 2);
 	seats_close(&s);
 	seats_close(&s);
-	assert_false(is_open(near[0]));
+	assert_false(is_open(worker[0]));
 }
 
 int
