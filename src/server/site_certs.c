@@ -15,15 +15,15 @@
 
 enum { PATH_TEXT_MAX = 4096 };
 
-/* One capsule's. */
+/* One capsule's. named: the configuration says where it is; else a pair in the
+ * certs directory. */
 struct item {
 	char *crt_path;
 	char *key_path;
-	bool bad;    /* it has a fault */
-	char *fault; /* NULL: none, or out of memory */
-	bool
-	    named; /* by the configuration; else a pair in the certs directory */
+	bool named;
 	bool missing; /* a pair that does not exist */
+	bool bad;     /* it has a fault */
+	char *fault;  /* NULL: none, or out of memory */
 	unsigned slot;
 };
 
@@ -53,7 +53,7 @@ site_report_cert(const struct conf_capsule *c, struct report *r,
 
 /* The first fault is the one that is reported. */
 static void
-item_blame(struct item *item, const char *why)
+item_fail(struct item *item, const char *why)
 {
 	if (item->bad)
 		return;
@@ -71,7 +71,7 @@ capsule_wants_cert(const struct host *h)
 }
 
 static bool
-loading_is_whole(const struct loading *l)
+loading_is_good(const struct loading *l)
 {
 	for (size_t i = 0; i < l->hosts->n; i++)
 		if (l->items[i].bad)
@@ -157,7 +157,7 @@ loading_find(struct loading *l, size_t i)
 		ok = loading_find_pair(l, i, &why);
 	}
 	if (!ok)
-		item_blame(item, why.text);
+		item_fail(item, why.text);
 }
 
 /* --------------------------------------------------------- pairs that are made */
@@ -226,21 +226,21 @@ pairs_make(void *arg)
 
 /* What the child says is only a reason to look. */
 static void
-loading_take_pair(struct loading *l, const struct notice *said)
+loading_take_pair(struct loading *l, const struct notice *notice)
 {
-	size_t i = said->number;
+	size_t i = notice->number;
 	struct why why;
 
 	if (i >= l->hosts->n || !l->items[i].missing)
 		return;
-	if (said->kind == PAIR_FAILED) {
+	if (notice->kind == PAIR_FAILED) {
 		l->items[i].missing = false;
-		item_blame(&l->items[i], said->text);
+		item_fail(&l->items[i], notice->text);
 	} else if (!loading_find_pair(l, i, &why)) {
-		item_blame(&l->items[i], why.text);
+		item_fail(&l->items[i], why.text);
 	} else {
 		l->base->certs[i].made =
-		    said->kind == PAIR_MADE && !l->items[i].missing;
+		    notice->kind == PAIR_MADE && !l->items[i].missing;
 	}
 }
 
@@ -249,13 +249,13 @@ static void
 loading_make(struct loading *l)
 {
 	struct notices from;
-	struct notice said;
+	struct notice notice;
 	size_t missing = 0;
 	pid_t pid;
 
 	for (size_t i = 0; i < l->hosts->n; i++)
 		missing += l->items[i].missing;
-	if (missing == 0 || !loading_is_whole(l))
+	if (missing == 0 || !loading_is_good(l))
 		return;
 	if (!notices_open(&from, &l->report)) {
 		report_add(l->r, REPORT_ERROR, NULL, 0,
@@ -265,14 +265,14 @@ loading_make(struct loading *l)
 	pid = child_start(NULL, &l->report, 1, pairs_make, l);
 	fd_close(l->report);
 	/* It may wait for another process that makes them. */
-	while (pid != -1 && notices_wait(&from, 0, &said) == NOTICES_ONE)
-		loading_take_pair(l, &said);
+	while (pid != -1 && notices_wait(&from, 0, &notice) == NOTICES_ONE)
+		loading_take_pair(l, &notice);
 	notices_close(&from);
 	if (pid != -1)
 		child_wait(pid);
 	for (size_t i = 0; i < l->hosts->n; i++)
 		if (l->items[i].missing)
-			item_blame(&l->items[i],
+			item_fail(&l->items[i],
 			    "the process that creates certificates failed");
 }
 
@@ -305,7 +305,7 @@ static bool
 loading_start(
     struct loading *l, struct keyd **k, struct keyd *old, struct why *why)
 {
-	if (l->o->look_only || !loading_is_whole(l))
+	if (l->o->look_only || !loading_is_good(l))
 		return keyd_check(*k, why);
 	if (old == NULL || !keyd_can_replace(old, *k))
 		return keyd_start(*k, why);
@@ -338,7 +338,7 @@ loading_read_keys(struct loading *l, struct keyd *old)
 	for (size_t i = 0; k != NULL && i < l->hosts->n; i++)
 		if (l->base->certs[i].cert != NULL &&
 		    keyd_fault(k, l->items[i].slot) != NULL)
-			item_blame(
+			item_fail(
 			    &l->items[i], keyd_fault(k, l->items[i].slot));
 	l->base->keyd = k;
 	free(pairs);
@@ -356,7 +356,7 @@ loading_add(struct loading *l, size_t i)
 	if (c->cert != NULL && !item->bad &&
 	    !tls_server_add_apart(l->base->tls, l->hosts->host[i].names[0],
 		c->cert, item->slot, &why))
-		item_blame(item, why.text);
+		item_fail(item, why.text);
 	if (item->fault != NULL)
 		site_report_cert(
 		    l->hosts->host[i].conf, l->r, REPORT_ERROR, item->fault);
