@@ -141,7 +141,7 @@ bool
 self_test_context(OSSL_LIB_CTX *servers)
 {
 	SSL_CTX *ctx = SSL_CTX_new_ex(servers, NULL, TLS_server_method());
-	bool whole =
+	bool complete =
 	    ctx != NULL &&
 	    SSL_CTX_set_ciphersuites(ctx,
 		"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"
@@ -150,5 +150,5 @@ self_test_context(OSSL_LIB_CTX *servers)
 	    SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-GCM-SHA256") == 1;
 
 	SSL_CTX_free(ctx);
-	return whole;
+	return complete;
 }

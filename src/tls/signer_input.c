@@ -76,11 +76,11 @@ signer_input_check(struct slice input)
 static bool
 request_is_sign(const struct signing_request *in, struct signer_request *out)
 {
-	bool whole = in->digest == SIGNING_NO_DIGEST;
+	bool digested = in->digest != SIGNING_NO_DIGEST;
 
 	if (in->scheme == SIGNING_NO_SCHEME || in->scheme >= SIGNING_SCHEMES ||
 	    in->digest >= SIGNING_DIGESTS ||
-	    whole != (in->scheme == SIGNING_EDDSA))
+	    digested == (in->scheme == SIGNING_EDDSA))
 		return false;
 	out->slot = in->slot;
 	out->scheme = (enum signing_scheme)in->scheme;

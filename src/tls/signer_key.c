@@ -34,7 +34,7 @@ static EVP_MD_CTX *hashing, *signing;
 struct signer_key {
 	/* NULL: does not sign so. Used again for each signature. */
 	EVP_PKEY_CTX *prepared[SIGNING_SCHEMES][SIGNING_DIGESTS];
-	EVP_MD_CTX *whole; /* of SIGNING_EDDSA; itself never signs */
+	EVP_MD_CTX *eddsa; /* copied for each signature; itself never signs */
 	/* The one that TLS 1.3 ties to the curve of an EC key (RFC 8446
 	 * 4.2.3); NO_DIGEST: any. */
 	enum signing_digest tls13;
@@ -85,7 +85,7 @@ key_prepare(
 }
 
 static EVP_MD_CTX *
-key_prepare_whole(EVP_PKEY *pkey)
+key_prepare_eddsa(EVP_PKEY *pkey)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
@@ -126,7 +126,7 @@ key_prepare_all(struct signer_key *k, EVP_PKEY *pkey)
 		if (EVP_PKEY_is_a(pkey, row->kind) != 1)
 			continue;
 		if (row->scheme == SIGNING_EDDSA)
-			k->whole = key_prepare_whole(pkey);
+			k->eddsa = key_prepare_eddsa(pkey);
 		else
 			for (int d = SIGNING_SHA256; d < SIGNING_DIGESTS; d++)
 				k->prepared[row->scheme][d] =
@@ -184,14 +184,14 @@ key_probe(const struct signer_key *k, EVP_PKEY *public)
 
 	probe_input(input, &r);
 	for (int s = SIGNING_ECDSA; s < SIGNING_SCHEMES; s++) {
-		bool whole = s == SIGNING_EDDSA;
-		int d = whole ? SIGNING_NO_DIGEST : SIGNING_SHA256;
+		bool eddsa = s == SIGNING_EDDSA;
+		int d = eddsa ? SIGNING_NO_DIGEST : SIGNING_SHA256;
 		size_t len;
 
 		while (
-		    !whole && d < SIGNING_DIGESTS && k->prepared[s][d] == NULL)
+		    !eddsa && d < SIGNING_DIGESTS && k->prepared[s][d] == NULL)
 			d++;
-		if (d == SIGNING_DIGESTS || (whole && k->whole == NULL))
+		if (d == SIGNING_DIGESTS || (eddsa && k->eddsa == NULL))
 			continue;
 		r.scheme = (enum signing_scheme)s;
 		r.digest = (enum signing_digest)d;
@@ -241,17 +241,17 @@ signer_key_free(struct signer_key **k)
 	for (int s = 0; s < SIGNING_SCHEMES; s++)
 		for (int d = 0; d < SIGNING_DIGESTS; d++)
 			EVP_PKEY_CTX_free((*k)->prepared[s][d]);
-	EVP_MD_CTX_free((*k)->whole);
+	EVP_MD_CTX_free((*k)->eddsa);
 	free(*k);
 	*k = NULL;
 }
 
 /* From OpenSSL 3.4 on, a context signs once: a copy of the prepared one does. */
 static bool
-sign_whole(const struct signer_key *k, struct slice input,
+sign_eddsa(const struct signer_key *k, struct slice input,
     uint8_t out[SIGNING_SIGNATURE_MAX], size_t *len)
 {
-	return k->whole != NULL && EVP_MD_CTX_copy_ex(signing, k->whole) == 1 &&
+	return k->eddsa != NULL && EVP_MD_CTX_copy_ex(signing, k->eddsa) == 1 &&
 	       EVP_DigestSign(signing, out, len, input.ptr, input.len) == 1;
 }
 
@@ -279,7 +279,7 @@ signer_key_sign(const struct signer_key *k, const struct signer_request *r,
 	    k->tls13 != r->digest)
 		return 0;
 	if (r->scheme == SIGNING_EDDSA)
-		done = sign_whole(k, r->input, out, &len);
+		done = sign_eddsa(k, r->input, out, &len);
 	else
 		done = sign_digest(k->prepared[r->scheme][r->digest],
 		    digests[r->digest], r->input, out, &len);
