@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ enum {
 };
 
 struct block {
-	struct block *next;
+	uintptr_t next; /* see block_hide */
 };
 
 _Static_assert(sizeof(struct block) <= BIN_FIRST, "each block has room");
@@ -42,10 +43,35 @@ bin_size(size_t bin)
 	return BIN_FIRST + bin * BIN_STEP;
 }
 
+/* What is written past the end of a block, or after it was freed, could put any
+ * address into the list, and memory there would be given out: as in glibc's lists
+ * the address of a block hides its successor's, and what is not the address of a
+ * block ends the process. */
+static uintptr_t
+block_hide(const struct block *at, uintptr_t next)
+{
+	enum { PAGE_BITS = 12 };
+
+	return next ^ ((uintptr_t)at >> PAGE_BITS);
+}
+
+/* Takes the newest of a bin that is not empty. */
+static struct block *
+bin_take(size_t bin)
+{
+	struct block *block = kept[bin];
+	uintptr_t next = block_hide(block, block->next);
+
+	if (next % _Alignof(max_align_t) != 0)
+		abort();
+	kept[bin] = (struct block *)next;
+	kept_bytes -= bin_size(bin);
+	return block;
+}
+
 static void *
 memory_allocate(size_t n, const char *file, int line)
 {
-	struct block *block;
 	size_t bin;
 
 	(void)file;
@@ -55,12 +81,9 @@ memory_allocate(size_t n, const char *file, int line)
 	if (n > TLS_MEMORY_BLOCK_MAX)
 		return malloc(n);
 	bin = bin_for(n);
-	block = bin < BINS ? kept[bin] : NULL;
-	if (block == NULL)
+	if (bin >= BINS || kept[bin] == NULL)
 		return malloc(bin_size(bin));
-	kept[bin] = block->next;
-	kept_bytes -= bin_size(bin);
-	return block;
+	return bin_take(bin);
 }
 
 static void
@@ -80,7 +103,7 @@ memory_free(void *p, const char *file, int line)
 	}
 	if (kept[bin] == block)
 		abort(); /* freed twice: malloc would have noticed, too */
-	block->next = kept[bin];
+	block->next = block_hide(block, (uintptr_t)kept[bin]);
 	kept[bin] = block;
 	kept_bytes += bin_size(bin);
 }
@@ -100,13 +123,8 @@ void
 tls_memory_trim(void)
 {
 	for (size_t bin = 0; kept_bytes > 0 && bin < BINS; bin++) {
-		while (kept[bin] != NULL) {
-			struct block *block = kept[bin];
-
-			kept[bin] = block->next;
-			kept_bytes -= bin_size(bin);
-			free(block);
-		}
+		while (kept[bin] != NULL)
+			free(bin_take(bin));
 	}
 }
 

@@ -3,8 +3,12 @@
 
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "tls/parts.h"
@@ -37,6 +41,32 @@ test_what_was_freed_last_comes_first(void **state)
 	OPENSSL_free(a);
 	assert_ptr_not_equal(OPENSSL_malloc(88), a);
 	assert_ptr_not_equal(OPENSSL_malloc(105), a);
+}
+
+/* A block is damaged after it was freed: its list leads nowhere. */
+static void
+test_a_damaged_list_ends_the_process(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	begin();
+	child = fork();
+	assert_int_not_equal(child, -1);
+	if (child == 0) {
+		const struct rlimit none = { 0, 0 };
+		static uint8_t target[64];
+		void *target_at = target + 8, *block = OPENSSL_malloc(100);
+
+		setrlimit(RLIMIT_CORE, &none);
+		OPENSSL_free(block);
+		memcpy(block, &target_at, sizeof(target_at));
+		(void)OPENSSL_malloc(100);
+		_exit(OPENSSL_malloc(100) == target_at ? 1 : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 static void
@@ -133,6 +163,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_freed_last_comes_first),
+		cmocka_unit_test(test_a_damaged_list_ends_the_process),
 		cmocka_unit_test(test_every_size_has_its_room),
 		cmocka_unit_test(test_no_more_is_kept_than_that),
 		cmocka_unit_test(test_resizing),
