@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef SYS_openat2
@@ -16,6 +17,7 @@
 #endif
 
 #include "os/file_internal.h"
+#include "util/clock.h"
 #include "util/fd.h"
 
 enum { LINKS_MAX = 40 }; /* one after the other, as the kernel's own limit */
@@ -464,6 +466,22 @@ file_make_dirs(const char *path, mode_t mode)
 	return true;
 }
 
+/* Anybody who can open it can hold it for ever. */
+static bool
+lock_wait(int fd)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	uint64_t end = clock_ms() + FILE_LOCK_WAIT_MS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EINTR &&
+		    (errno != EWOULDBLOCK || clock_ms() >= end))
+			return false;
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 int
 file_lock_dir(const char *path, mode_t mode)
 {
@@ -471,8 +489,13 @@ file_lock_dir(const char *path, mode_t mode)
 
 	if (fd == -1 && errno == ENOENT && file_make_dirs(path, mode))
 		fd = file_root(path);
-	while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR)
-		continue;
+	if (fd != -1 && !lock_wait(fd)) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
 	return fd;
 }
 

@@ -71,7 +71,9 @@ bool file_create(const char *path, struct slice bytes, mode_t mode);
 bool file_make_dirs(const char *path, mode_t mode);
 
 /* Opens the directory at path, made with mode when it is missing, and locks it
- * (flock(2)), waiting until it is free. -1 and errno. */
+ * (flock(2)), waiting until it is free, at most FILE_LOCK_WAIT_MS. -1 and errno;
+ * EWOULDBLOCK: it is still held. */
+enum { FILE_LOCK_WAIT_MS = 5000 };
 int file_lock_dir(const char *path, mode_t mode);
 
 /* True when path, resolved, is dir or lies beneath it, or would once it is

@@ -2,18 +2,26 @@
 /* The certificates of a site: found, or made by a child, while their keys are read
  * by keyd alone. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "os/file.h"
 #include "os/sandbox.h"
 #include "server/child.h"
 #include "server/notice.h"
 #include "server/site_internal.h"
+#include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
 
-enum { PATH_TEXT_MAX = 4096 };
+enum {
+	PATH_TEXT_MAX = 4096,
+	/* For each pair that is made: a server that reloads does nothing else
+	 * meanwhile. */
+	PAIR_WAIT_MS = 2 * FILE_LOCK_WAIT_MS,
+};
 
 /* One capsule's. named: the configuration says where it is; else a pair in the
  * certs directory. */
@@ -139,6 +147,14 @@ loading_find_pair(struct loading *l, size_t i, struct why *why)
 	return false;
 }
 
+/* Whether what failed had waited for a lock that somebody keeps: then nothing more
+ * is tried that needs it. */
+static bool
+lock_is_kept(uint64_t began_ms)
+{
+	return clock_ms() - began_ms >= FILE_LOCK_WAIT_MS;
+}
+
 static void
 loading_find(struct loading *l, size_t i)
 {
@@ -158,6 +174,20 @@ loading_find(struct loading *l, size_t i)
 	}
 	if (!ok)
 		item_fail(item, why.text);
+}
+
+static void
+loading_find_all(struct loading *l)
+{
+	bool kept = false;
+
+	for (size_t i = 0; i < l->hosts->n && !kept; i++) {
+		uint64_t began = clock_ms();
+
+		if (capsule_wants_cert(&l->hosts->host[i]))
+			loading_find(l, i);
+		kept = l->items[i].bad && lock_is_kept(began);
+	}
 }
 
 /* --------------------------------------------------------- pairs that are made */
@@ -213,13 +243,15 @@ pairs_make(void *arg)
 		return false;
 	}
 	for (size_t i = 0; ok && i < l->hosts->n; i++) {
+		uint64_t began = clock_ms();
 		enum pair_notice kind;
 
 		if (!l->items[i].missing)
 			continue;
 		why_clear(&why);
 		kind = pair_make(l->o->certs_dir, &l->hosts->host[i], &why);
-		ok = notice_send(l->report, kind, (uint32_t)i, why.text);
+		ok = notice_send(l->report, kind, (uint32_t)i, why.text) &&
+		     !(kind == PAIR_FAILED && lock_is_kept(began));
 	}
 	return ok;
 }
@@ -251,6 +283,7 @@ loading_make(struct loading *l)
 	struct notices from;
 	struct notice notice;
 	size_t missing = 0;
+	enum notices_next next;
 	pid_t pid;
 
 	for (size_t i = 0; i < l->hosts->n; i++)
@@ -264,16 +297,25 @@ loading_make(struct loading *l)
 	}
 	pid = child_start(NULL, &l->report, 1, pairs_make, l);
 	fd_close(l->report);
-	/* It may wait for another process that makes them. */
-	while (pid != -1 && notices_wait(&from, 0, &notice) == NOTICES_ONE)
-		loading_take_pair(l, &notice);
+	next = pid == -1 ? NOTICES_END : NOTICES_ONE;
+	while (next == NOTICES_ONE) {
+		next = notices_wait(&from, clock_ms() + PAIR_WAIT_MS, &notice);
+		if (next == NOTICES_ONE)
+			loading_take_pair(l, &notice);
+	}
 	notices_close(&from);
+	if (next == NOTICES_WAIT)
+		kill(pid, SIGKILL);
 	if (pid != -1)
 		child_wait(pid);
 	for (size_t i = 0; i < l->hosts->n; i++)
 		if (l->items[i].missing)
 			item_fail(&l->items[i],
-			    "the process that creates certificates failed");
+			    next == NOTICES_WAIT
+				? "the process that creates certificates "
+				  "hangs"
+				: "the process that creates certificates "
+				  "failed");
 }
 
 /* ------------------------------------------------------------------ the keys */
@@ -381,9 +423,7 @@ site_load_certs(struct site_base *base, const struct hosts *hosts,
 		report_add(r, REPORT_ERROR, NULL, 0, "out of memory");
 		return;
 	}
-	for (size_t i = 0; i < hosts->n; i++)
-		if (capsule_wants_cert(&hosts->host[i]))
-			loading_find(&l, i);
+	loading_find_all(&l);
 	loading_make(&l);
 	loading_read_keys(&l, old);
 	for (size_t i = 0; i < hosts->n; i++) {

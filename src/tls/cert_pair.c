@@ -143,10 +143,15 @@ pair_settle_in(const char *dir, const char *const *names, size_t n_names,
 
 	/* Other processes that look for a pair here wait until it is closed. */
 	lock = file_lock_dir(dir, 0700);
-	if (lock == -1) {
+	if (lock == -1 && errno == EWOULDBLOCK)
+		why_set(why,
+		    "%s: another process holds its lock (flock) and did not "
+		    "give it up: lsof or fuser -v name it",
+		    dir);
+	else if (lock == -1)
 		why_errno(why, dir);
+	if (lock == -1)
 		return CERT_PAIR_FAILED;
-	}
 	buf_init(&crt, CERT_PATH_MAX);
 	buf_init(&key_path, CERT_PATH_MAX);
 	if (cert_paths(dir, names[0], &crt, &key_path))

@@ -2,6 +2,7 @@
 """The private keys are held by a process of their own, which is replaced when it
 dies or hangs, and by nobody else."""
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -43,6 +44,16 @@ def tried(server, **how):
         return server.ask("/", **how)
     except (ssl.SSLError, OSError):
         return None
+
+
+@contextlib.contextmanager
+def held(path):
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def settled(server):
@@ -259,6 +270,26 @@ def test_a_key_that_no_longer_fits(place):
         hup(server)
         settle(server)
         assert tried(server, sni="two.example")
+
+
+def test_a_held_directory_of_certificates_stops_no_server(place):
+    """The lock under which pairs are made is anybody's who can open it: a reload
+    that needs one is refused after a while, and the server goes on."""
+    with Server(directory=place, listen=(4,)) as server:
+        tree(place / "two", {"index.gmi": "# Two\n"})
+        server.options["capsules"].append(
+            {"host": "two.example", "root": str(place / "two")})
+        server.write_config()
+        server.may_restart = True
+        with held(server.certs):
+            server.signal(signal.SIGHUP)
+            os.kill(server.workers()[0], signal.SIGKILL)
+            server.wait_log("reload refused", seconds=60)
+            assert "another process holds its lock" in server.log()
+            server.expect_workers()
+            assert tried(server).status == 20
+        hup(server)
+        wait_for(lambda: tried(server, sni="two.example"))
 
 
 # ------------------------------------------------------------------ who may do what
