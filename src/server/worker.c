@@ -325,9 +325,11 @@ static bool
 worker_confine(const struct worker_world *world)
 {
 	const struct listeners *l = world->listeners;
-	int shared[LISTENERS_MAX + 2];
+	int shared[LISTENERS_MAX + 5];
 	size_t n = 0;
 
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		shared[n++] = fd;
 	for (size_t i = 0; i < l->n; i++)
 		shared[n++] = l->item[i].fd;
 	if (world->signing != -1)

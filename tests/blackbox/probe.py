@@ -93,7 +93,7 @@ static int spoil(void)
 	struct sock_filter nothing = { BPF_RET | BPF_K, 0, 0, 0 };
 	struct sock_fprog program = { 1, &nothing };
 	int worked = 0;
-	for (int fd = 3; fd < 64; fd++) {
+	for (int fd = 1; fd < 64; fd++) {
 		int is, type, on = 1;
 		socklen_t len = sizeof(is), len2 = sizeof(type);
 		struct stat st;
