@@ -154,6 +154,14 @@ link_answer(struct link *l)
 	link_check_page(l, 'x');
 }
 
+/* From 3.2 on OpenSSL reads the plain part of a handshake record by record, in
+ * spite of SSL_CTX_set_read_ahead: its last look there finds nothing. */
+static int
+looks_of_openssl(void)
+{
+	return OpenSSL_version_num() < 0x30200000L ? 0 : 1;
+}
+
 /* One send whenever the client must answer, one for all that is left. */
 static void
 test_sends(void **state)
@@ -188,7 +196,8 @@ test_sends(void **state)
 		    tls_conn_resumed(&l.conn) == rows[i].resumed, rows[i].what);
 		check_row(calls.sends == rows[i].sends, rows[i].what);
 		check_row(calls.more == 1, rows[i].what);
-		check_row(calls.looks <= rows[i].looks, rows[i].what);
+		check_row(calls.looks <= rows[i].looks + looks_of_openssl(),
+		    rows[i].what);
 		check_row(calls.quick == rows[i].quick, rows[i].what);
 		SSL_SESSION_free(kept[v]);
 		kept[v] = SSL_get1_session(l.client);
