@@ -81,7 +81,6 @@ struct conf_type {
 };
 
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
-enum conf_sandbox { CONF_SANDBOX_ON, CONF_SANDBOX_REQUIRED, CONF_SANDBOX_OFF };
 enum conf_log_addresses {
 	CONF_ADDRESSES_NONE,
 	CONF_ADDRESSES_TRUNCATED, /* /24 and /48 */
@@ -90,6 +89,11 @@ enum conf_log_addresses {
 
 /* Everything in effect: defaults filled in except where noted. Times in
  * seconds. */
+enum conf_sandbox { CONF_SANDBOX_ON, CONF_SANDBOX_REQUIRED, CONF_SANDBOX_OFF };
+
+/* What these are called, in the same order; NULL ends them. */
+extern const char *const conf_sandbox_words[];
+
 struct conf {
 	char *file;              /* NULL: no file */
 	struct conf_list listen; /* default: "*:1965" (all IPv4, all IPv6) */

@@ -9,15 +9,16 @@
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const log_words[] = { "stderr", "none", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
-static const char *const sandbox_words[] = { "on", "required", "off", NULL };
 static const char *const log_addresses[] = { "none", "truncated", "full",
 	NULL };
+
+const char *const conf_sandbox_words[] = { "on", "required", "off", NULL };
 
 _Static_assert(CONF_LOG_TEXT == 0 && CONF_LOG_JSON == 1,
     "log_formats is in the order of enum conf_log_format");
 _Static_assert(
     CONF_SANDBOX_ON == 0 && CONF_SANDBOX_REQUIRED == 1 && CONF_SANDBOX_OFF == 2,
-    "sandbox_words is in the order of enum conf_sandbox");
+    "conf_sandbox_words is in the order of enum conf_sandbox");
 _Static_assert(CONF_ADDRESSES_NONE == 0 && CONF_ADDRESSES_TRUNCATED == 1 &&
 		   CONF_ADDRESSES_FULL == 2,
     "log_addresses is in the order of enum conf_log_addresses");
@@ -57,7 +58,7 @@ static const struct option options[] = {
 	{ "user", OPTION_TEXT, TOP(user), .check = check_filled },
 	{ "group", OPTION_TEXT, TOP(group), .check = check_filled },
 	{ "sandbox", OPTION_CHOICE, TOP(sandbox),
-	  .fallback = "\"on\"", .choices = sandbox_words },
+	  .fallback = "\"on\"", .choices = conf_sandbox_words },
 
 	{ "limits", OPTION_GROUP, TOP(limits) },
 	{ "limits.connections", OPTION_NUMBER, LIMITS(connections),

@@ -63,13 +63,10 @@ problems_print(const struct report *r)
 static void
 sandbox_put_json(struct json *j, int mode)
 {
-	static const char *const words[] = { [CONF_SANDBOX_ON] = "on",
-		[CONF_SANDBOX_REQUIRED] = "required",
-		[CONF_SANDBOX_OFF] = "off" };
 	const struct sandbox_state *offered = confinement_offered();
 	bool on = mode != CONF_SANDBOX_OFF;
 
-	json_text(j, "sandbox", words[mode]);
+	json_text(j, "sandbox", conf_sandbox_words[mode]);
 	json_number(j, "landlock", on ? (uint64_t)offered->landlock : 0);
 	json_bool(j, "seccomp", on && offered->seccomp);
 }

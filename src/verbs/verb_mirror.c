@@ -307,15 +307,6 @@ mirror_all(struct mirror_job *j)
 
 /* ------------------------------------------------------------- surveys */
 
-static bool
-sandbox_begin_survey(const char *store)
-{
-	struct verb_sandbox s = { 0 };
-
-	verb_sandbox_read(&s, store);
-	return verb_sandbox_enter(&s, SANDBOX_CLIENT);
-}
-
 static enum result
 survey(struct mirror_job *j)
 {
@@ -332,7 +323,7 @@ survey(struct mirror_job *j)
 	if (o.url != NULL && o.n_keys == 0)
 		return verb_misused(
 		    "a survey of a URL needs the author's --key");
-	if (!sandbox_begin_survey(o.store))
+	if (!verb_sandbox_store(o.store, false, SANDBOX_CLIENT))
 		return RESULT_LOCAL;
 	why_clear(&why);
 	buf_init(&page, SURVEY_PAGE_MAX);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capsule/mime.h"
+#include "conf/conf.h"
 #include "os/file.h"
 #include "tls/digest.h"
 #include "util/list.h"
@@ -181,28 +182,27 @@ resolver_add(struct verb_sandbox *s)
 	free(real);
 }
 
-enum wanted { WANTED_ON, WANTED_OFF, WANTED_REQUIRED, WANTED_UNKNOWN };
-
-static enum wanted
-wanted_find(void)
+/* By the environment. False after a message. */
+static bool
+wanted_find(enum conf_sandbox *wanted)
 {
-	static const char *const words[] = { "on", "off", "required" };
 	const char *text = getenv("CARNATION_SANDBOX");
-	enum wanted wanted = WANTED_ON;
+	unsigned i = CONF_SANDBOX_ON;
 
-	if (text == NULL)
-		return WANTED_ON;
-	while (wanted != WANTED_UNKNOWN && strcmp(text, words[wanted]) != 0)
-		wanted++;
-	if (wanted == WANTED_UNKNOWN)
+	while (text != NULL && conf_sandbox_words[i] != NULL &&
+	       strcmp(text, conf_sandbox_words[i]) != 0)
+		i++;
+	*wanted = i;
+	if (conf_sandbox_words[i] == NULL)
 		log_error("CARNATION_SANDBOX: invalid value \"%s\" (on, "
 			  "required or off)",
 		    text);
-	return wanted;
+	return conf_sandbox_words[i] != NULL;
 }
 
 static bool
-places_enter(struct verb_sandbox *s, enum sandbox_role role, enum wanted wanted)
+places_enter(
+    struct verb_sandbox *s, enum sandbox_role role, enum conf_sandbox wanted)
 {
 	uint8_t digest[DIGEST_SIZE];
 	struct sandbox_state state;
@@ -218,7 +218,7 @@ places_enter(struct verb_sandbox *s, enum sandbox_role role, enum wanted wanted)
 		log_error("%s", why.text);
 		return false;
 	}
-	if (wanted != WANTED_REQUIRED || sandbox_missing(&state) == NULL)
+	if (wanted != CONF_SANDBOX_REQUIRED || sandbox_missing(&state) == NULL)
 		return true;
 	log_error("CARNATION_SANDBOX is \"required\", but this kernel offers "
 		  "no %s",
@@ -229,16 +229,16 @@ places_enter(struct verb_sandbox *s, enum sandbox_role role, enum wanted wanted)
 bool
 verb_sandbox_enter(struct verb_sandbox *s, enum sandbox_role role)
 {
-	enum wanted wanted = wanted_find();
-	bool entered = wanted == WANTED_OFF;
+	enum conf_sandbox wanted;
+	bool entered = wanted_find(&wanted);
 
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
 		(void)place_add(s, letters[i], false);
 	verb_sandbox_read(s, getenv("LOCALE_ARCHIVE"));
 	if (role == SANDBOX_CLIENT)
 		resolver_add(s);
-	if (wanted == WANTED_ON || wanted == WANTED_REQUIRED)
-		entered = places_enter(s, role, wanted);
+	entered = entered &&
+		  (wanted == CONF_SANDBOX_OFF || places_enter(s, role, wanted));
 	verb_sandbox_free(s);
 	return entered;
 }

@@ -42,7 +42,7 @@ bool verb_sandbox_enter(struct verb_sandbox *s, enum sandbox_role role);
 /* Gives up before that. Harmless after it. */
 void verb_sandbox_free(struct verb_sandbox *s);
 
-/* One store alone, written to or only read. False after a message. */
+/* One store alone, written to or only read (NULL: none). False after a message. */
 bool verb_sandbox_store(const char *store, bool write, enum sandbox_role role);
 
 #endif
