@@ -210,7 +210,7 @@ tofu_lock(const char *file)
 }
 
 bool
-tofu_ask(const struct target *t, const struct cert *c,
+tofu_describe(const struct target *t, const struct cert *c,
     char place[TOFU_PLACE_SIZE], struct tofu_shown *shown, struct buf *said)
 {
 	struct buf text, names;

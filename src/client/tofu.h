@@ -29,7 +29,7 @@ struct tofu_shown {
 
 /* Fills place with what t is called in the file, and shown with what c says. False
  * when c is for another host: that is appended to said. */
-bool tofu_ask(const struct target *t, const struct cert *c,
+bool tofu_describe(const struct target *t, const struct cert *c,
     char place[TOFU_PLACE_SIZE], struct tofu_shown *shown, struct buf *said);
 
 /* Judges what place shows by file, which is made, mode 0600, when there is none (NULL:

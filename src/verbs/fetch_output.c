@@ -39,17 +39,17 @@ output_failed(struct fetch_output *o)
 
 bool
 fetch_output_open(
-    struct fetch_output *o, const char *file, const struct fetch_keeper *keeper)
+    struct fetch_output *o, const char *file, const struct fetch_broker *broker)
 {
 	*o = (struct fetch_output){
-		.file = file, .fd = STDOUT_FILENO, .keeper = keeper
+		.file = file, .fd = STDOUT_FILENO, .broker = broker
 	};
 	if (file == NULL) {
 		o->terminal = isatty(STDOUT_FILENO) == 1;
 		return true;
 	}
 	o->progress = isatty(STDERR_FILENO) == 1;
-	o->fd = fetch_keeper_open(keeper);
+	o->fd = fetch_broker_open(broker);
 	return o->fd != -1 || output_failed(o);
 }
 
@@ -111,7 +111,7 @@ file_close(struct fetch_output *o, bool whole)
 	if (close(o->fd) == -1)
 		done = output_failed(o);
 	buf_wrap(&kept, memory, sizeof(memory) - 1);
-	if (!fetch_keeper_end(o->keeper, done && whole, &kept) && done)
+	if (!fetch_broker_end(o->broker, done && whole, &kept) && done)
 		done = output_failed(o);
 	if (kept.len > 0)
 		log_info("what was received is kept as %s", buf_cstr(&kept));

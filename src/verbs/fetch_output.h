@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Where `carnation fetch` writes a body: a file that appears when it is whole, a
- * device, or the standard output. Depends on fetch_keeper. */
+ * device, or the standard output. Depends on fetch_broker. */
 #ifndef VERBS_FETCH_OUTPUT_H
 #define VERBS_FETCH_OUTPUT_H
 
@@ -9,11 +9,11 @@
 
 #include "util/log.h"
 #include "util/slice.h"
-#include "verbs/fetch_keeper.h"
+#include "verbs/fetch_broker.h"
 
 struct fetch_output {
 	const char *file;                  /* NULL: stdout */
-	const struct fetch_keeper *keeper; /* of file */
+	const struct fetch_broker *broker; /* of file */
 	int fd;
 	bool terminal; /* stdout is one */
 	bool progress; /* stderr is one, and stdout is not in use */
@@ -23,10 +23,10 @@ struct fetch_output {
 	bool in_line;      /* the terminal's last line has no end yet */
 };
 
-/* file is borrowed, and what keeper was started with; NULL: stdout. False after a
+/* file is borrowed, and what broker was started with; NULL: stdout. False after a
  * message, as the next two. */
 bool fetch_output_open(struct fetch_output *o, const char *file,
-    const struct fetch_keeper *keeper);
+    const struct fetch_broker *broker);
 
 /* Bytes that are not none. */
 bool fetch_output_write(struct fetch_output *o, struct slice bytes);

@@ -18,7 +18,7 @@
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
-#include "verbs/fetch_keeper.h"
+#include "verbs/fetch_broker.h"
 #include "verbs/fetch_output.h"
 #include "verbs/verb_sandbox.h"
 #include "verbs/verbs.h"
@@ -43,7 +43,7 @@ struct fetch_job {
 	struct tls_client *shown; /* the client certificate, or NULL */
 	struct target first;
 	struct target target;
-	struct fetch_keeper keeper;
+	struct fetch_broker broker;
 	struct fetch_output out;
 	int status;
 	bool too_large;
@@ -71,8 +71,8 @@ on_trust(void *arg, const struct target *t, const struct cert *c)
 	struct buf notes;
 
 	buf_init(&notes, FETCH_NOTES_MAX);
-	trust = tofu_ask(t, c, place, &shown, &notes)
-		    ? fetch_keeper_judge(&j->keeper, place, &shown, &notes)
+	trust = tofu_describe(t, c, place, &shown, &notes)
+		    ? fetch_broker_judge(&j->broker, place, &shown, &notes)
 		    : TOFU_REFUSED;
 	if (trust == TOFU_REFUSED)
 		lines_log(log_error, buf_view(&notes));
@@ -111,7 +111,7 @@ on_header(void *arg, int status, struct slice meta)
 	}
 	if (success && meta.len == 0)
 		log_warn("the server sends no type; text/gemini is assumed");
-	return !success || fetch_output_open(&j->out, j->file, &j->keeper);
+	return !success || fetch_output_open(&j->out, j->file, &j->broker);
 }
 
 static bool
@@ -369,13 +369,13 @@ shown_load(struct fetch_job *j, struct why *why)
 }
 
 /* The client's certificate and key have been read. All other files are the
- * keeper's. */
+ * broker's. */
 static bool
 sandbox_begin(struct fetch_job *j)
 {
 	struct verb_sandbox none = { 0 };
 
-	return fetch_keeper_start(&j->keeper, j->known_hosts, j->file) &&
+	return fetch_broker_start(&j->broker, j->known_hosts, j->file) &&
 	       verb_sandbox_enter(&none, SANDBOX_CLIENT);
 }
 
@@ -393,7 +393,7 @@ fetch_start(struct fetch_job *j)
 		result = fetch_follow(j);
 	tls_client_free(&j->tls);
 	tls_client_free(&j->shown);
-	fetch_keeper_free(&j->keeper);
+	fetch_broker_free(&j->broker);
 	return result;
 }
 
@@ -493,7 +493,7 @@ const struct verb verb_fetch = {
 	.defaults = &(const struct fetch_job){
 		.timeout_s = FETCH_TIMEOUT_S,
 		.max_size = (uint64_t)FETCH_MAX_GIB << 30,
-		.keeper.fd = -1,
+		.broker.fd = -1,
 	},
 	.run = fetch_run,
 };

@@ -50,7 +50,7 @@ tofu_judge_at(const char *url, const struct cert *c, int64_t now)
 	struct buf out;
 
 	buf_wrap(&out, said, sizeof(said) - 1);
-	if (tofu_ask(&t, c, place, &shown, &out))
+	if (tofu_describe(&t, c, place, &shown, &out))
 		verdict = tofu_judge(file, place, &shown, now, &out);
 	buf_cstr(&out);
 	said[out.len] = '\0';

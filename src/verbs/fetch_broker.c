@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "verbs/fetch_keeper.h"
+#include "verbs/fetch_broker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 enum { OUTPUT_MODE = 0666, KNOWN_HOSTS_DIR_MODE = 0700 };
 
-enum what { KEEPER_JUDGE, KEEPER_OPEN, KEEPER_END_WHOLE, KEEPER_END_PART };
+enum what { BROKER_JUDGE, BROKER_OPEN, BROKER_END_WHOLE, BROKER_END_PART };
 
 /* A message each, in the memory of one machine: nothing is packed. */
 struct question {
@@ -38,9 +38,9 @@ struct answer {
 	uint8_t text[FETCH_NOTES_MAX];
 };
 
-/* ------------------------------------------------------------- the keeper */
+/* ------------------------------------------------------------- the broker */
 
-struct keeper {
+struct broker {
 	int fd;
 	const char *known_hosts, *output;
 	char *temporary; /* "FILE.part.XXXXXX"; NULL: none is there */
@@ -59,7 +59,7 @@ file_set_mode(int fd)
 /* A name of our own: two runs do not share it, and nobody can have put a link
  * there. */
 static int
-temporary_open(struct keeper *k)
+temporary_open(struct broker *k)
 {
 	int fd;
 
@@ -81,7 +81,7 @@ temporary_open(struct keeper *k)
 
 /* A device or a pipe is written to, never renamed over. */
 static int
-output_open(struct keeper *k)
+output_open(struct broker *k)
 {
 	struct stat st;
 
@@ -96,7 +96,7 @@ output_open(struct keeper *k)
 
 /* Under FILE.part, whatever lies there; a link there is replaced, not followed. */
 static void
-part_keep(const struct keeper *k, struct buf *kept)
+part_keep(const struct broker *k, struct buf *kept)
 {
 	char *part;
 
@@ -109,7 +109,7 @@ part_keep(const struct keeper *k, struct buf *kept)
 }
 
 static int
-output_end(struct keeper *k, bool whole, struct buf *kept)
+output_end(struct broker *k, bool whole, struct buf *kept)
 {
 	int error = 0;
 
@@ -149,7 +149,7 @@ answer_send(int to, const struct answer *a, int fd)
 }
 
 static bool
-request_answer(struct keeper *k, const struct question *q)
+request_answer(struct broker *k, const struct question *q)
 {
 	static struct answer a;
 	struct buf text;
@@ -160,17 +160,17 @@ request_answer(struct keeper *k, const struct question *q)
 	a.error = 0;
 	a.trust = TOFU_REFUSED;
 	switch ((enum what)q->what) {
-	case KEEPER_JUDGE:
+	case BROKER_JUDGE:
 		a.trust = tofu_judge(
 		    k->known_hosts, q->place, &q->shown, clock_wall(), &text);
 		break;
-	case KEEPER_OPEN:
+	case BROKER_OPEN:
 		fd = output_open(k);
 		a.error = fd == -1 ? errno : 0;
 		break;
-	case KEEPER_END_WHOLE:
-	case KEEPER_END_PART:
-		a.error = output_end(k, q->what == KEEPER_END_WHOLE, &text);
+	case BROKER_END_WHOLE:
+	case BROKER_END_PART:
+		a.error = output_end(k, q->what == BROKER_END_WHOLE, &text);
 		break;
 	}
 	a.len = (uint32_t)text.len;
@@ -207,7 +207,7 @@ signals_ignore(void)
 }
 
 static _Noreturn void
-keeper_run(struct keeper *k, pid_t parent)
+broker_run(struct broker *k, pid_t parent)
 {
 	struct verb_sandbox s = { 0 };
 	struct question q;
@@ -224,10 +224,10 @@ keeper_run(struct keeper *k, pid_t parent)
 }
 
 bool
-fetch_keeper_start(
-    struct fetch_keeper *k, const char *known_hosts, const char *output)
+fetch_broker_start(
+    struct fetch_broker *k, const char *known_hosts, const char *output)
 {
-	struct keeper self = { .known_hosts = known_hosts, .output = output };
+	struct broker self = { .known_hosts = known_hosts, .output = output };
 	pid_t pid = -1, parent = getpid();
 	int ends[2] = { -1, -1 };
 
@@ -238,7 +238,7 @@ fetch_keeper_start(
 	if (pid == 0) {
 		self.fd = ends[1];
 		(void)close(ends[0]);
-		keeper_run(&self, parent);
+		broker_run(&self, parent);
 	}
 	if (pid == -1)
 		log_error("cannot fork: %s", strerror(errno));
@@ -251,7 +251,7 @@ fetch_keeper_start(
 }
 
 void
-fetch_keeper_free(struct fetch_keeper *k)
+fetch_broker_free(struct fetch_broker *k)
 {
 	fd_close(k->fd);
 	k->fd = -1;
@@ -272,13 +272,13 @@ message_descriptor(struct msghdr *m)
 	return fd;
 }
 
-/* False and errno. fd: NULL when no descriptor is expected; a signal then does not
- * interrupt. */
-static bool
-keeper_ask(const struct fetch_keeper *k, const struct question *q,
-    struct answer *a, int *fd)
+/* The answer, valid until the next question; NULL and errno. fd: NULL when no
+ * descriptor is expected; a signal then does not interrupt. */
+static const struct answer *
+broker_ask(const struct fetch_broker *k, const struct question *q, int *fd)
 {
-	struct iovec part = { a, sizeof(*a) };
+	static struct answer a; /* too large for a stack */
+	struct iovec part = { &a, sizeof(a) };
 	union {
 		struct cmsghdr header;
 		uint8_t bytes[CMSG_SPACE(sizeof(int))];
@@ -291,64 +291,63 @@ keeper_ask(const struct fetch_keeper *k, const struct question *q,
 	ssize_t n;
 
 	if (send(k->fd, q, sizeof(*q), MSG_NOSIGNAL) == -1)
-		return false;
+		return NULL;
 	do {
 		n = recvmsg(k->fd, &m, MSG_CMSG_CLOEXEC);
 	} while (n == -1 && errno == EINTR && fd == NULL);
 	if (n == -1)
-		return false;
+		return NULL;
 	if (fd != NULL)
 		*fd = message_descriptor(&m);
-	if ((size_t)n >= least && a->len == (size_t)n - least &&
-	    a->len <= sizeof(a->text))
-		return true;
+	if ((size_t)n >= least && a.len == (size_t)n - least &&
+	    a.len <= sizeof(a.text))
+		return &a;
 	errno = EPIPE;
-	return false;
+	return NULL;
 }
 
 enum tofu
-fetch_keeper_judge(const struct fetch_keeper *k,
+fetch_broker_judge(const struct fetch_broker *k,
     const char place[TOFU_PLACE_SIZE], const struct tofu_shown *shown,
     struct buf *said)
 {
-	struct question q = { .what = KEEPER_JUDGE, .shown = *shown };
-	static struct answer a;
+	struct question q = { .what = BROKER_JUDGE, .shown = *shown };
+	const struct answer *a;
 
 	memcpy(q.place, place, TOFU_PLACE_SIZE);
-	if (!keeper_ask(k, &q, &a, NULL)) {
+	a = broker_ask(k, &q, NULL);
+	if (a == NULL) {
 		buf_printf(said, "known hosts: %s", strerror(errno));
 		return TOFU_REFUSED;
 	}
-	buf_put(said, slice_of(a.text, a.len));
-	return a.trust == TOFU_ACCEPTED || a.trust == TOFU_NEW
-		   ? (enum tofu)a.trust
+	buf_put(said, slice_of(a->text, a->len));
+	return a->trust == TOFU_ACCEPTED || a->trust == TOFU_NEW
+		   ? (enum tofu)a->trust
 		   : TOFU_REFUSED;
 }
 
 int
-fetch_keeper_open(const struct fetch_keeper *k)
+fetch_broker_open(const struct fetch_broker *k)
 {
-	const struct question q = { .what = KEEPER_OPEN };
-	static struct answer a;
+	const struct question q = { .what = BROKER_OPEN };
 	int fd = -1;
+	const struct answer *a = broker_ask(k, &q, &fd);
 
-	if (!keeper_ask(k, &q, &a, &fd))
-		return -1;
-	if (fd == -1)
-		errno = a.error != 0 ? a.error : EMFILE;
-	return fd;
+	if (a != NULL && fd == -1)
+		errno = a->error != 0 ? a->error : EMFILE;
+	return a != NULL ? fd : -1;
 }
 
 bool
-fetch_keeper_end(const struct fetch_keeper *k, bool whole, struct buf *kept)
+fetch_broker_end(const struct fetch_broker *k, bool whole, struct buf *kept)
 {
-	const struct question q = { .what = whole ? KEEPER_END_WHOLE
-						  : KEEPER_END_PART };
-	static struct answer a;
+	const struct question q = { .what = whole ? BROKER_END_WHOLE
+						  : BROKER_END_PART };
+	const struct answer *a = broker_ask(k, &q, NULL);
 
-	if (!keeper_ask(k, &q, &a, NULL))
+	if (a == NULL)
 		return false;
-	buf_put(kept, slice_of(a.text, a.len));
-	errno = a.error;
-	return a.error == 0;
+	buf_put(kept, slice_of(a->text, a->len));
+	errno = a->error;
+	return a->error == 0;
 }
