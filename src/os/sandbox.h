@@ -19,7 +19,7 @@
  *   KEYD     none              none            no    a list of calls; any other kills
  *   CHILD    listed            none            no    no new code in memory
  *   READER   listed            none            no
- *   CLIENT   listed            connect         no
+ *   CLIENT   listed            connect (IP)    no
  *   AUTHOR   listed            none            no
  */
 enum sandbox_role {

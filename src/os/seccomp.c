@@ -227,16 +227,29 @@ filter_refuse_code(struct filter *f)
 		filter_refuse_bits(f, names[i], 2, PROT_EXEC, PROT_EXEC);
 }
 
+/* Connecting with the first bytes that are sent: no call of connect(2), and to
+ * some versions of Landlock no connection. */
+static void
+filter_refuse_fast_open(struct filter *f)
+{
+	filter_refuse_bits(f, "sendto", 3, MSG_FASTOPEN, MSG_FASTOPEN);
+	filter_refuse_bits(f, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN);
+	filter_refuse_bits(f, "sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN);
+}
+
+/* No unix sockets: Landlock cannot tell one from another, and a message bus starts
+ * programs for whoever asks. Names are looked up by files and DNS then; the C
+ * library passes over nscd, systemd-resolved's own protocol and Avahi. */
 static void
 filter_refuse_families(struct filter *f)
 {
 	const struct scmp_arg_cmp newer = { 0, SCMP_CMP_GT, AF_NETLINK, 0 };
 
 	for (uint32_t family = 0; family < AF_NETLINK; family++)
-		if (family != AF_UNIX && family != AF_INET &&
-		    family != AF_INET6)
+		if (family != AF_INET && family != AF_INET6)
 			filter_refuse_value(f, "socket", 0, family);
 	filter_add(f, SCMP_ACT_ERRNO(REFUSED), "socket", &newer);
+	filter_add(f, SCMP_ACT_ERRNO(REFUSED), "socketpair", NULL);
 }
 
 /* The next process with this descriptor must find it as it was. */
@@ -311,10 +324,12 @@ filter_fill(struct filter *f, enum sandbox_role role,
 		return;
 	}
 	filter_confine(f);
-	if (role == SANDBOX_CLIENT)
+	if (role == SANDBOX_CLIENT) {
 		filter_refuse_families(f);
-	else
+	} else {
 		filter_add_all(f, SCMP_ACT_ERRNO(REFUSED), of_sockets);
+		filter_refuse_fast_open(f);
+	}
 	if (role != SANDBOX_WORKER)
 		filter_add_all(f, SCMP_ACT_ERRNO(REFUSED), of_servers);
 	if (!sandbox_writes(paths, n))

@@ -271,6 +271,9 @@ worker(void *arg)
 	const pid_t *stranger = arg;
 	int listening = socket(AF_INET, SOCK_STREAM, 0);
 	int client = socket(AF_INET, SOCK_STREAM, 0);
+	int fresh = socket(AF_INET, SOCK_STREAM, 0);
+	struct msghdr fast = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	struct mmsghdr many = { .msg_hdr = fast };
 	socklen_t len = sizeof(to);
 	char *const none[] = { NULL };
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
@@ -291,6 +294,11 @@ worker(void *arg)
 	REFUSED(connect(client, (struct sockaddr *)&to, len));
 	REFUSED(bind(client, (struct sockaddr *)&to, len));
 	REFUSED(listen(listening, 1));
+	/* connect(2) by another name */
+	REFUSED(
+	    sendto(fresh, "", 1, MSG_FASTOPEN, (struct sockaddr *)&to, len));
+	REFUSED(sendmsg(fresh, &fast, MSG_FASTOPEN));
+	REFUSED(sendmmsg(fresh, &many, 1, MSG_FASTOPEN));
 	REFUSED(kill(*stranger, 0));
 	REFUSED(kill(-1, 0));
 	REFUSED(syscall(SYS_tgkill, *stranger, *stranger, 0));
@@ -372,7 +380,10 @@ client(void *arg)
 		 ECONNREFUSED) ||
 	     errno == ENETUNREACH);
 	want(socket(AF_INET6, SOCK_STREAM, 0) != -1 || errno == EAFNOSUPPORT);
-	want(socket(AF_UNIX, SOCK_STREAM, 0) != -1);
+	/* A message bus would start programs for anybody who asks. */
+	REFUSED(socket(AF_UNIX, SOCK_STREAM, 0));
+	REFUSED(socket(AF_UNIX, SOCK_DGRAM, 0));
+	REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){ 0 }));
 	REFUSED(socket(AF_PACKET, SOCK_DGRAM, 0));
 	REFUSED(socket(AF_VSOCK, SOCK_STREAM, 0));
 	REFUSED(socket(AF_ALG, SOCK_SEQPACKET, 0));
