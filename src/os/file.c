@@ -466,7 +466,7 @@ file_make_dirs(const char *path, mode_t mode)
 	return true;
 }
 
-/* Anybody who can open it can hold it for ever. */
+/* Anybody who can open it can hold it forever. */
 static bool
 lock_wait(int fd)
 {

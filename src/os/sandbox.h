@@ -38,7 +38,7 @@ struct sandbox_path {
 	int fd;           /* with path NULL; borrowed; -1 is passed over */
 	bool write; /* also write, create, rename, link and remove there */
 	/* No place but fd itself, open in other processes as well: read, written
-	 * and accepted from as before, but never set up anew (socket options,
+	 * and accepted from as before, but never reconfigured (socket options,
 	 * flags, shutdown), which would outlive this process. */
 	bool shared;
 };

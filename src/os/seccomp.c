@@ -96,7 +96,7 @@ static const char *const changing[] = { "creat", "truncate", "truncate64",
 	"futimesat", "utimensat", "utimensat_time64", "fallocate", "ftruncate",
 	"ftruncate64", NULL };
 
-/* What sets up anew a descriptor that it is given first. */
+/* What reconfigures the descriptor in its first argument. */
 static const char *const preparing[] = { "setsockopt", "shutdown", "fcntl",
 	"fcntl64", "ioctl", "flock", "dup", "dup2", "dup3", NULL };
 

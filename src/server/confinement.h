@@ -21,7 +21,7 @@ bool confinement_enter(enum sandbox_role role, enum conf_sandbox wanted,
     const struct sandbox_path *paths, size_t n);
 
 /* The same with the roots and stores of hosts, which may be read. The descriptors
- * in shared, which its successors get too, cannot be set up anew. */
+ * in shared, which its successors get too, cannot be reconfigured. */
 bool confinement_enter_roots(enum sandbox_role role, const struct conf *conf,
     const struct hosts *hosts, const int *shared, size_t n_shared);
 
