@@ -238,7 +238,7 @@ filter_refuse_fast_open(struct filter *f)
 }
 
 /* No unix sockets: Landlock cannot tell one from another, and a message bus starts
- * programs for whoever asks. Names are looked up by files and DNS then; the C
+ * programs for any client. Names are looked up by files and DNS then; the C
  * library passes over nscd, systemd-resolved's own protocol and Avahi. */
 static void
 filter_refuse_families(struct filter *f)
