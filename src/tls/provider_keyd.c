@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tls/signing_wire.h"
+#include "tls/signing.h"
 
 /* Every function and parameter below is one that libssl was seen to need:
  * without it the key is refused, or, worse, TLS 1.3 is quietly missing. */
@@ -380,8 +380,8 @@ context_sign(void *data, unsigned char *out, size_t *len, size_t room,
 		*len = (size_t)most;
 		return 1;
 	}
-	*len = signing_sign(context->key->slot, (int)context->scheme,
-	    (int)context->digest, slice_of(input, input_len), out, room);
+	*len = signing_sign(context->key->slot, context->scheme,
+	    context->digest, slice_of(input, input_len), out, room);
 	if (*len > 0 && *len <= (size_t)most)
 		return 1;
 	ERR_raise_data(

@@ -8,8 +8,6 @@
 #include <openssl/evp.h>
 #include <stdbool.h>
 
-#include "util/slice.h"
-
 /* Adds the provider "keyd" to lib. Its keys have the usual names of their
  * kinds; so that nothing else finds them, others must be preferred,
  * "?keyd.apart!=yes" (EVP_set_default_properties(3)); then provider_keyd_hide.
@@ -24,12 +22,5 @@ bool provider_keyd_hide(OSSL_LIB_CTX *lib);
  * with EVP_DigestSign(3) and cannot be exported. NULL when OpenSSL fails, or
  * for a kind of key that is not EC, RSA, RSA-PSS, ED25519 or ED448. */
 EVP_PKEY *provider_keyd_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, unsigned slot);
-
-/* In signing.c, for this provider alone: signs input with the key of slot in
- * the other process. The length of the signature, at most SIGNING_SIGNATURE_MAX
- * and room; 0 when it does not come. scheme and digest are those of
- * signing_wire.h. */
-size_t signing_sign(unsigned slot, int scheme, int digest, struct slice input,
-    uint8_t *out, size_t room);
 
 #endif

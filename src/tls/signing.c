@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "tls/provider_keyd.h"
-#include "tls/signing_wire.h"
 #include "util/clock.h"
 
 enum {
@@ -126,8 +124,8 @@ signing_ask(const struct signing_request *request, size_t input_len,
 }
 
 size_t
-signing_sign(unsigned slot, int scheme, int digest, struct slice input,
-    uint8_t *out, size_t room)
+signing_sign(unsigned slot, enum signing_scheme scheme,
+    enum signing_digest digest, struct slice input, uint8_t *out, size_t room)
 {
 	struct signing_request request = {
 		.sequence = ++seat.sequence,

@@ -126,8 +126,8 @@ place_sign(const struct place *p, enum signing_scheme scheme,
 	int status;
 
 	do {
-		if (signing_sign(0, (int)scheme, (int)digest, input_make(), out,
-			sizeof(out)) > 0)
+		if (signing_sign(
+			0, scheme, digest, input_make(), out, sizeof(out)) > 0)
 			signatures++;
 		if (waitpid(p->apart.pid, &status, WNOHANG) != 0)
 			return status;
