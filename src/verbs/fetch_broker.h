@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A broker for the files of `carnation fetch`, a process of its own: the one that talks to
- * servers has none. Asks known hosts, makes the output, and gives it its name in the
- * end. Depends on tofu and verb_sandbox. */
+/* The files of `carnation fetch`, in a broker, a process of its own: the one that
+ * talks to servers has none. Asks known hosts, makes the output, and gives it its
+ * name in the end. Depends on tofu and verb_sandbox. */
 #ifndef VERBS_FETCH_BROKER_H
 #define VERBS_FETCH_BROKER_H
 
