@@ -108,10 +108,6 @@ bool resumption_apply(struct tickets *tickets, SSL_CTX *ctx);
 /* Tickets or table, by the version of a ClientHello: in its callback. */
 void resumption_choose(const struct tickets *tickets, SSL *ssl);
 
-/* Whether two connections in memory, the second of which resumes the first from
- * a table, work as they should with the library that runs. */
-bool resumption_test(void);
-
 /* The first host_name in the bytes of a server_name extension (RFC 6066 3);
  * false when they hold none or are malformed. The name itself is not checked.
  * *name borrows. */

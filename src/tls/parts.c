@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "tls/internal.h"
 #include "tls/library.h"
+#include "tls/self_test.h"
 
 static const char *const names[TLS_PARTS] = {
 	[TLS_PART_SESSIONS] = "sessions",
@@ -89,7 +89,7 @@ void
 tls_parts_test(void)
 {
 	tls_library_start(); /* tests what it is made of */
-	if (tls_part_on(TLS_PART_SESSIONS) && !resumption_test())
+	if (tls_part_on(TLS_PART_SESSIONS) && !self_test_sessions())
 		tls_part_fail(TLS_PART_SESSIONS, "self-test failed");
 }
 

@@ -6,6 +6,7 @@
 #include "support/link.h"
 #include "tls/internal.h"
 #include "tls/parts.h"
+#include "tls/self_test.h"
 #include "tls/session_table.h"
 
 static const struct tls_settings defaults = { .tickets = true };
@@ -348,7 +349,7 @@ static void
 test_self_test(void **state)
 {
 	(void)state;
-	assert_true(resumption_test());
+	assert_true(self_test_sessions());
 }
 
 static void
@@ -362,7 +363,7 @@ test_part_off(void **state)
 	assert_null(tickets_table(t));
 	tickets_rotate(t);
 	tickets_free(&t);
-	assert_false(resumption_test()); /* a ticket resumes twice */
+	assert_false(self_test_sessions()); /* a ticket resumes twice */
 }
 
 int
