@@ -162,13 +162,6 @@ looks_of_openssl(void)
 	return OpenSSL_version_num() < 0x30200000L ? 0 : 1;
 }
 
-/* OpenSSL 3.5 looks once more in each connection. */
-#if OPENSSL_VERSION_PREREQ(3, 1)
-enum { MORE_LOOKS = 1 };
-#else
-enum { MORE_LOOKS = 0 };
-#endif
-
 /* One send whenever the client must answer, one for all that is left. */
 static void
 test_sends(void **state)
