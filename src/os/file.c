@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #ifdef SYS_openat2
@@ -21,6 +22,7 @@
 #include "util/fd.h"
 
 enum { LINKS_MAX = 40 }; /* one after the other, as the kernel's own limit */
+enum { LOCK_TIMER_US = 100 * 1000 };
 
 /* O_NONBLOCK: a FIFO must not hold us up. */
 enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
@@ -466,20 +468,40 @@ file_make_dirs(const char *path, mode_t mode)
 	return true;
 }
 
-/* Anybody who can open it can hold it forever. */
+static void
+on_lock_timer(int number)
+{
+	(void)number;
+}
+
+/* Anybody who can open it can hold it forever. One that asks again and again
+ * may never find it free: so this waits in flock(2), which a timer interrupts,
+ * more than once, lest it comes before the wait. */
 static bool
 lock_wait(int fd)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const struct itimerval often = { { .tv_usec = LOCK_TIMER_US },
+		{ .tv_usec = LOCK_TIMER_US } };
+	struct sigaction act = { .sa_handler = on_lock_timer }, before;
+	struct itimerval timer_before;
 	uint64_t end = clock_ms() + FILE_LOCK_WAIT_MS;
+	bool locked;
+	int error;
 
-	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		if (errno != EINTR &&
-		    (errno != EWOULDBLOCK || clock_ms() >= end))
-			return false;
-		(void)nanosleep(&pause, NULL);
-	}
-	return true;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	sigemptyset(&act.sa_mask);
+	if (sigaction(SIGALRM, &act, &before) == -1)
+		return false;
+	(void)setitimer(ITIMER_REAL, &often, &timer_before);
+	do
+		locked = flock(fd, LOCK_EX) == 0;
+	while (!locked && errno == EINTR && clock_ms() < end);
+	error = errno == EINTR ? EWOULDBLOCK : errno;
+	(void)setitimer(ITIMER_REAL, &timer_before, NULL);
+	(void)sigaction(SIGALRM, &before, NULL);
+	errno = error;
+	return locked;
 }
 
 int

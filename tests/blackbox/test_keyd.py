@@ -272,6 +272,16 @@ def test_a_key_that_no_longer_fits(place):
         assert tried(server, sni="two.example")
 
 
+def test_many_pairs_are_made_at_once(place):
+    """One process makes them and another looks, in the same directory, in turn."""
+    root = tree(place / "capsule", {"index.gmi": "# Home\n"})
+    names = ["localhost", *(f"n{i}.example" for i in range(300))]
+    with Server([{"host": name, "root": str(root)} for name in names],
+                directory=place, listen=(4,)) as server:
+        assert tried(server, sni="n299.example")
+        assert len(list(server.certs.glob("*.key"))) == len(names)
+
+
 def test_a_held_directory_of_certificates_stops_no_server(place):
     """The lock under which pairs are made is anybody's who can open it: a reload
     that needs one is refused after a while, and the server goes on."""
