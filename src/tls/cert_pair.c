@@ -26,15 +26,9 @@ pair_load(const char *crt, const char *key_path, struct cert **c,
 	*c = cert_load(crt, why);
 	if (*c != NULL)
 		*key = sign_key_load(key_path, why);
-	if (*c != NULL && *key != NULL) {
-		if (cert_matches(*c, *key))
-			return CERT_PAIR_FOUND;
-		if (tls_chain_order(*c, *key, crt, "the capsule's", why))
-			why_set(why,
-			    "private key %s does not match certificate %s; "
-			    "restore the right one",
-			    key_path, crt);
-	}
+	if (*c != NULL && *key != NULL &&
+	    tls_pair_matches(*c, *key, NULL, crt, key_path, why))
+		return CERT_PAIR_FOUND;
 	cert_free(c);
 	sign_key_free(key);
 	return CERT_PAIR_FAILED;

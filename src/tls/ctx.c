@@ -277,7 +277,7 @@ server_keep(struct tls_server *s, SSL_CTX *ctx, struct why *why)
 
 /* A context for cert and key, tried if need be; NULL and why. */
 static SSL_CTX *
-server_make_whole(struct tls_server *s, const char *name,
+server_make_capsule_ctx(struct tls_server *s, const char *name,
     const struct cert *cert, EVP_PKEY *key, bool try, struct why *why)
 {
 	SSL_CTX *ctx = server_make_ctx(s, why);
@@ -301,22 +301,19 @@ bool
 tls_server_add(struct tls_server *s, const char *name, const struct cert *cert,
     const struct sign_key *key, struct why *why)
 {
-	if (!cert_matches(cert, key))
-		return tls_chain_order(cert, key, name, "the capsule's", why) &&
-		       why_set(why,
-			   "%s: the private key does not match the certificate",
-			   name);
-	return server_keep(s,
-	    server_make_whole(s, name, cert, sign_key_peek(key), true, why),
-	    why);
+	return tls_pair_matches(cert, key, name, NULL, NULL, why) &&
+	       server_keep(s,
+		   server_make_capsule_ctx(
+		       s, name, cert, sign_key_peek(key), true, why),
+		   why);
 }
 
 bool
 tls_server_try(struct tls_server *s, const char *name, const struct cert *cert,
     const struct sign_key *key, struct why *why)
 {
-	SSL_CTX *ctx =
-	    server_make_whole(s, name, cert, sign_key_peek(key), true, why);
+	SSL_CTX *ctx = server_make_capsule_ctx(
+	    s, name, cert, sign_key_peek(key), true, why);
 
 	SSL_CTX_free(ctx);
 	return ctx != NULL;
@@ -333,7 +330,7 @@ tls_server_add_apart(struct tls_server *s, const char *name,
 	if (public != NULL)
 		key = provider_keyd_key(tls_library_server(), public, slot);
 	added = server_keep(
-	    s, server_make_whole(s, name, cert, key, false, why), why);
+	    s, server_make_capsule_ctx(s, name, cert, key, false, why), why);
 	EVP_PKEY_free(key);
 	return added;
 }

@@ -66,6 +66,12 @@ void tls_explain_file(
 bool tls_chain_order(const struct cert *c, const struct sign_key *key,
     const char *place, const char *whose, struct why *why);
 
+/* Whether key is that of a capsule's certificate. False, and why names crt and
+ * key_path, the files of a pair in the certs directory, or, when crt is NULL, the
+ * capsule's name. */
+bool tls_pair_matches(const struct cert *c, const struct sign_key *key,
+    const char *name, const char *crt, const char *key_path, struct why *why);
+
 /* A memory BIO for PEM, and its text appended to out when written is true; the
  * BIO is freed. False when it was not, or does not fit. */
 bool tls_pem_take(BIO *bio, bool written, struct buf *out);

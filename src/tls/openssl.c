@@ -150,3 +150,21 @@ tls_chain_order(const struct cert *c, const struct sign_key *key,
 			    place, whose, i + 2);
 	return true;
 }
+
+bool
+tls_pair_matches(const struct cert *c, const struct sign_key *key,
+    const char *name, const char *crt, const char *key_path, struct why *why)
+{
+	if (cert_matches(c, key))
+		return true;
+	if (!tls_chain_order(
+		c, key, crt != NULL ? crt : name, "the capsule's", why))
+		return false;
+	if (crt != NULL)
+		return why_set(why,
+		    "private key %s does not match certificate %s; restore "
+		    "the right one",
+		    key_path, crt);
+	return why_set(
+	    why, "%s: the private key does not match the certificate", name);
+}

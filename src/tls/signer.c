@@ -36,28 +36,6 @@ signer_new(const struct tls_settings *settings, struct why *why)
 	return s;
 }
 
-/* False, and why in the words of the pair's kind, when key is another one than
- * the certificate's. */
-static bool
-pair_matches(
-    const struct signer_pair *pair, const struct sign_key *key, struct why *why)
-{
-	bool own = pair->crt_path != NULL;
-
-	if (cert_matches(pair->cert, key))
-		return true;
-	if (!tls_chain_order(pair->cert, key, own ? pair->crt_path : pair->name,
-		"the capsule's", why))
-		return false;
-	if (own)
-		return why_set(why,
-		    "private key %s does not match certificate %s; restore "
-		    "the right one",
-		    pair->key_path, pair->crt_path);
-	return why_set(why,
-	    "%s: the private key does not match the certificate", pair->name);
-}
-
 /* The key of pair, all checked; NULL and why. */
 static struct signer_key *
 pair_load(
@@ -68,7 +46,8 @@ pair_load(
 
 	if (key == NULL)
 		return NULL;
-	if (pair_matches(pair, key, why) &&
+	if (tls_pair_matches(pair->cert, key, pair->name, pair->crt_path,
+		pair->key_path, why) &&
 	    tls_server_try(trial, pair->name, pair->cert, key, why))
 		made = signer_key_new(key, pair->cert, pair->name, why);
 	sign_key_free(&key);
