@@ -236,9 +236,10 @@ keyd_take_fault(struct keyd *k, const struct notice *notice)
 	s = &k->keys.slots[notice->number];
 	/* At the start it goes to the report. */
 	if (changed && k->state == KEYD_STARTING)
-		log_error("%s (%s): clients cannot connect to %s; fix it, or "
+		log_error("%s (%s): clients cannot connect to %s; fix it%s "
 			  "reload",
-		    notice->text, s->key_path, s->name);
+		    notice->text, s->key_path, s->name,
+		    k->keys.n <= KEYD_RETRY_KEYS_MAX ? ", or" : ", then");
 	return true;
 }
 
@@ -426,11 +427,13 @@ on_pong(struct ev_loop *loop, ev_io *w, int events)
 		k->missed = 0;
 }
 
-/* Whether a key that could not be used should be read again. */
+/* Whether a key that could not be used should be read again: by the next keyd,
+ * while nobody signs. */
 static bool
 keyd_may_recover(const struct keyd *k)
 {
-	return !keyset_is_usable(&k->keys) &&
+	return k->keys.n <= KEYD_RETRY_KEYS_MAX &&
+	       !keyset_is_usable(&k->keys) &&
 	       (keyset_has_changed(&k->keys) ||
 		   clock_ms() - k->started_ms >= KEYD_RETRY_MS);
 }

@@ -23,6 +23,10 @@ enum {
 	KEYD_BACKOFF_MAX_MS = 800,
 	KEYD_STABLE_MS = 500,
 	KEYD_RETRY_MS = 60000, /* for a key that cannot be used any more */
+	/* With more keys this is left to a reload, which starts another keyd
+	 * first: reading them takes longer (2 ms each) than handshakes of the
+	 * other capsules can wait. */
+	KEYD_RETRY_KEYS_MAX = 64,
 };
 
 /* The account that it becomes when started as root. */
