@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -166,8 +167,27 @@ static const char *const resolver[] = { "/etc/nsswitch.conf",
  * newlocale(3) loads them when they are needed (locale(7)). */
 static const char *const letters[] = { "/usr/lib/locale", "/usr/share/locale" };
 
+/* The resolver then goes on with what it read first (resolv.conf(5)). */
+static void
+resolver_keep(struct verb_sandbox *s)
+{
+	static const char variable[] = "RES_OPTIONS";
+	const char *set = getenv(variable);
+	char *text;
+
+	if (asprintf(&text, "%s no-reload", set != NULL ? set : "") == -1) {
+		s->failed = true;
+		return;
+	}
+	if (setenv(variable, text, 1) == -1)
+		s->failed = true;
+	free(text);
+}
+
 /* The settings of the resolver are often a link to what a daemon replaces: a long run
- * must be able to read the next ones. */
+ * must be able to read the next ones. In /etc itself it is not, for other files lie
+ * there: a next one that cannot be read would be taken for none, which means a server
+ * on this machine. */
 static void
 resolver_add(struct verb_sandbox *s)
 {
@@ -178,6 +198,8 @@ resolver_add(struct verb_sandbox *s)
 	if (real != NULL && strncmp(real, "/etc/", strlen("/etc/")) != 0) {
 		path_cut(real);
 		(void)place_add(s, real, false);
+	} else {
+		resolver_keep(s);
 	}
 	free(real);
 }
