@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/descriptors.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 pid_t
@@ -54,4 +55,20 @@ child_wait(pid_t pid)
 		if (errno != EINTR)
 			return -1;
 	return status;
+}
+
+void
+child_replace_later(ev_timer *timer, uint64_t *started_ms, unsigned *backoff_ms,
+    unsigned stable_ms)
+{
+	uint64_t now = clock_ms();
+	unsigned wait = now - *started_ms >= stable_ms ? 0 : *backoff_ms;
+
+	/* A fork that failed does not count as a long life. */
+	*started_ms = now;
+	*backoff_ms = wait == 0 ? CHILD_BACKOFF_MS : 2 * wait;
+	if (*backoff_ms > CHILD_BACKOFF_MAX_MS)
+		*backoff_ms = CHILD_BACKOFF_MAX_MS;
+	ev_timer_set(timer, wait / 1000., 0);
+	ev_timer_start(EV_DEFAULT, timer);
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Child processes: forked, limited to what is theirs, waited for.
- * Depends on descriptors and os. */
+ * Depends on descriptors and os; uses libev's default loop. */
 #ifndef SERVER_CHILD_H
 #define SERVER_CHILD_H
 
+#include <ev.h>
+#include <stdint.h>
+
 #include "os/privs.h"
+
+enum { CHILD_BACKOFF_MS = 50, CHILD_BACKOFF_MAX_MS = 800 };
 
 /* fork(2) with all signals blocked: a child must not run the parent's handlers,
  * and unblocks them itself (privs_quiet_signals). */
@@ -22,5 +27,12 @@ pid_t child_start(
 /* Waits for a child, or with -1 for any: its status as in waitpid(2); -1 when
  * there is none. */
 int child_wait(pid_t pid);
+
+/* Starts timer, at which a child that has died is to be replaced: at once, but after
+ * another life shorter than stable_ms with a delay, which doubles up to
+ * CHILD_BACKOFF_MAX_MS. *started_ms is when the child was started and becomes now;
+ * *backoff_ms, 0 at first, is kept for the next time. */
+void child_replace_later(ev_timer *timer, uint64_t *started_ms,
+    unsigned *backoff_ms, unsigned stable_ms);
 
 #endif

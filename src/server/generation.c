@@ -13,7 +13,6 @@
 #include "server/child.h"
 #include "server/keyd.h"
 #include "server/process.h"
-#include "util/clock.h"
 #include "util/log.h"
 
 enum state { STARTING, SERVING, ENDING };
@@ -77,16 +76,8 @@ member_start(struct member *m)
 static void
 member_restart_later(struct member *m)
 {
-	uint64_t lived = clock_ms() - m->process.started_ms;
-	unsigned wait = lived >= GENERATION_STABLE_MS ? 0 : m->backoff_ms;
-
-	/* A fork that failed does not count as a long life. */
-	m->process.started_ms = clock_ms();
-	m->backoff_ms = wait == 0 ? GENERATION_BACKOFF_MS : 2 * wait;
-	if (m->backoff_ms > GENERATION_BACKOFF_MAX_MS)
-		m->backoff_ms = GENERATION_BACKOFF_MAX_MS;
-	ev_timer_set(&m->restart, wait / 1000., 0);
-	ev_timer_start(EV_DEFAULT, &m->restart);
+	child_replace_later(&m->restart, &m->process.started_ms, &m->backoff_ms,
+	    GENERATION_STABLE_MS);
 }
 
 static void

@@ -9,13 +9,8 @@
 #include "util/list.h"
 
 enum {
-	/* A worker that dies is replaced at once; one that dies again within
-	 * GENERATION_STABLE_MS after a delay, which doubles but stays below a
-	 * second. */
-	GENERATION_BACKOFF_MS = 50,
-	GENERATION_BACKOFF_MAX_MS = 800,
-	GENERATION_STABLE_MS = 10000,
-	GENERATION_START_MS = 30000, /* to be ready, or it has failed */
+	GENERATION_STABLE_MS = 10000, /* see child_replace_later */
+	GENERATION_START_MS = 30000,  /* to be ready, or it has failed */
 	/* after its time, a worker that ends is killed */
 	GENERATION_LATE_S = 2,
 };

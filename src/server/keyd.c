@@ -20,7 +20,7 @@
 #include "util/list.h"
 #include "util/log.h"
 
-_Static_assert(KEYD_BACKOFF_MAX_MS < 1000, "replaced within a second");
+_Static_assert(CHILD_BACKOFF_MAX_MS < 1000, "replaced within a second");
 
 enum state {
 	KEYD_DOWN,
@@ -336,16 +336,8 @@ keyd_log_end(const struct keyd *k, int status)
 static void
 keyd_restart_later(struct keyd *k)
 {
-	uint64_t lived = clock_ms() - k->started_ms;
-	unsigned wait = lived >= KEYD_STABLE_MS ? 0 : k->backoff_ms;
-
-	/* A fork that failed does not count as a long life. */
-	k->started_ms = clock_ms();
-	k->backoff_ms = wait == 0 ? KEYD_BACKOFF_MS : 2 * wait;
-	if (k->backoff_ms > KEYD_BACKOFF_MAX_MS)
-		k->backoff_ms = KEYD_BACKOFF_MAX_MS;
-	ev_timer_set(&k->restart, wait / 1000., 0);
-	ev_timer_start(EV_DEFAULT, &k->restart);
+	child_replace_later(
+	    &k->restart, &k->started_ms, &k->backoff_ms, KEYD_STABLE_MS);
 }
 
 /* Its end; handshakes wait in their seats meanwhile. */

@@ -15,13 +15,8 @@
 enum {
 	KEYD_START_MS = 30000, /* to have read all keys */
 	KEYD_PING_MS = 1000,
-	KEYD_PINGS_MAX = 3, /* unanswered, then it hangs */
-	/* One that dies is replaced at once; one that dies again within
-	 * KEYD_STABLE_MS after a delay, which doubles but stays below a
-	 * second. */
-	KEYD_BACKOFF_MS = 50,
-	KEYD_BACKOFF_MAX_MS = 800,
-	KEYD_STABLE_MS = 500,
+	KEYD_PINGS_MAX = 3,    /* unanswered, then it hangs */
+	KEYD_STABLE_MS = 500,  /* see child_replace_later */
 	KEYD_RETRY_MS = 60000, /* for a key that cannot be used any more */
 	/* With more keys this is left to a reload, which starts another keyd
 	 * first: reading them takes longer (2 ms each) than handshakes of the
