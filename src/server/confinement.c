@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/confinement.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "util/log.h"
 

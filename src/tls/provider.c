@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tls/hash.h"
 #include "tls/library.h"

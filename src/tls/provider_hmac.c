@@ -4,7 +4,6 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/params.h>
-#include <string.h>
 
 #include "tls/hash.h"
 #include "tls/provider.h"

@@ -8,7 +8,6 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
-#include <string.h>
 #include <time.h>
 
 #include "tls/library.h"

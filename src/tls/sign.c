@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "os/file.h"

@@ -2,7 +2,6 @@
 #include "verbs/verbs.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
