@@ -288,6 +288,10 @@ site_warn_expiry(const struct site *s, struct report *r)
 	}
 }
 
+/* A signature takes ten times as long with twice the bits, all others wait for it,
+ * and each for SIGNING_TIMEOUT_MS at most. */
+enum { RSA_QUICK_BITS = 4096 };
+
 static void
 cert_warn(const struct host *h, const struct site_cert *c, struct report *r)
 {
@@ -306,6 +310,13 @@ cert_warn(const struct host *h, const struct site_cert *c, struct report *r)
 		snprintf(text, sizeof(text),
 		    "%s: the private key can be read by others: chmod 600",
 		    h->names[0]);
+		site_report_cert(h->conf, r, REPORT_WARNING, text);
+	}
+	if (c->cert != NULL && cert_rsa_bits(c->cert) > RSA_QUICK_BITS) {
+		snprintf(text, sizeof(text),
+		    "%s: an RSA key of %d bits signs slowly: many clients at "
+		    "once would not all be answered",
+		    h->names[0], cert_rsa_bits(c->cert));
 		site_report_cert(h->conf, r, REPORT_WARNING, text);
 	}
 }

@@ -169,6 +169,17 @@ cert_is_self_signed(const struct cert *c)
 	return self;
 }
 
+int
+cert_rsa_bits(const struct cert *c)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(c->leaf);
+
+	return key != NULL && (EVP_PKEY_is_a(key, "RSA") == 1 ||
+				  EVP_PKEY_is_a(key, "RSA-PSS") == 1)
+		   ? EVP_PKEY_get_bits(key)
+		   : 0;
+}
+
 static struct slice
 asn1_text(const ASN1_STRING *s)
 {

@@ -41,6 +41,9 @@ bool cert_matches(const struct cert *c, const struct sign_key *key);
 /* Signed by its own key, as ours are. */
 bool cert_is_self_signed(const struct cert *c);
 
+/* The bits of the leaf's key when it is an RSA key, else 0. */
+int cert_rsa_bits(const struct cert *c);
+
 /* Whether the leaf names host, canonical, as strict clients see it: a name in
  * the SAN, or as CN when there is no SAN; an address as an iPAddress entry of
  * the same bytes and nothing else (RFC 6125, B.2). */

@@ -10,7 +10,7 @@ from certs import DAY, pair
 from conftest import HOME, own_directory
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 from harness import HOST, Client, Server, tree
 
@@ -161,3 +161,16 @@ def test_R1_8_77_warned_of_at_start_and_served_all_the_same(
             server.wait_log(warning, 2)
         else:
             assert "warning" not in server.log().lower()
+
+
+@pytest.mark.parametrize("bits, slow", [(2048, False), (4104, True)])
+def test_a_key_that_signs_slowly_is_served_with_a_warning(bits, slow):
+    place = own_directory()
+    root = tree(place / "main", ROOT_FILES)
+    crt, key = pair(place / "pairs", HOST,
+                    key=rsa.generate_private_key(65537, bits))
+    with Server([{"host": HOST, "root": root, "certificate": str(crt),
+                  "key": str(key)}]) as server:
+        assert server.ask("/").whole
+        assert (f"an RSA key of {bits} bits signs slowly"
+                in server.log()) == slow
