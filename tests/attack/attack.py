@@ -26,6 +26,7 @@ sys.dont_write_bytecode = True  # the tree stays as it was
 HERE = Path(__file__).resolve().parent
 BLACKBOX = HERE.parent / "blackbox"
 sys.path[:0] = [str(BLACKBOX), str(HERE)]
+import harness  # noqa: E402
 import tools  # noqa: E402
 from binary import ROOT  # noqa: E402
 from client import Client, context, reset  # noqa: E402
@@ -38,6 +39,7 @@ from preload import preloaded  # noqa: E402
 from soak import soak  # noqa: E402
 from test_shares import unsent  # noqa: E402
 
+harness.TIMEOUT = 60  # a thousand keys are made and proved before it is ready
 KIB, MIB = 1 << 10, 1 << 20
 OTHERS_MS = 250
 BIG = 10 * MIB
@@ -353,8 +355,8 @@ def few_descriptors(a):
                   spent < 15 and back is not None and back < 1)
 
 
-# Of the allocations of who has become another user (workers and keyd), once the
-# file says so, one in 64 times so many fails.
+# Of the allocations of workers and keyd, once the file says so, one in 64 times
+# so many fails.
 MALLOC = """
 #include <errno.h>
 #include <fcntl.h>
@@ -460,16 +462,11 @@ def mutated_configurations(a):
             checked = carnation("check", *words).returncode == 0
             said = hup(server, where, 30)
             disagree += checked != ("reload refused: " not in said)
-            down += not listening(server)
+            down += server.process.poll() is not None
             server.config.write_bytes(good)
             hup(server, where, 30)
     return Figure(f"{n}: check and reload disagree {disagree} times, "
                   f"down {down} times", not disagree and not down)
-
-
-def listening(server):
-    """Alive, whatever it was told to serve."""
-    return server.process.poll() is None
 
 
 def many_hosts(a):
