@@ -81,8 +81,10 @@ tls_parts_check(struct why *why)
 	struct slice unknown;
 
 	return parts_read(&unknown) ||
-	       why_set(why, "%s: unknown part: \"%.*s\"", TLS_PARTS_VARIABLE,
-		   SLICE_ARGS(unknown));
+	       why_set(why,
+		   "%s: unknown part: \"%.*s\" (sessions, key-schedule, "
+		   "sending, memory, context or key-pair)",
+		   TLS_PARTS_VARIABLE, SLICE_ARGS(unknown));
 }
 
 void

@@ -26,6 +26,7 @@ def test_nothing_is_printed_when_all_are_on():
 def test_an_unknown_part_is_refused(place):
     said = refused(place, status=2, env={"CARNATION_WITHOUT": "memory,speed"})
     assert 'CARNATION_WITHOUT: unknown part: "speed"' in said
+    assert all(part in said.split("(")[1] for part in PARTS)
 
 
 @pytest.mark.parametrize("without", [*PARTS, ",".join(PARTS)])
