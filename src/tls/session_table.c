@@ -223,11 +223,15 @@ session_table_put(
 	for (size_t i = 0; i < SESSION_TABLE_SET && r == NULL; i++)
 		r = set_own_row(set, now_s, &sequence);
 	if (r != NULL) {
+		_Atomic uint8_t *touched =
+		    &t->rows->touched[(r - t->rows->row) / PAGE_ROWS];
+
+		/* Before, for we may die while we write; and after, for a sweep
+		 * may have found nothing meanwhile. */
+		atomic_store(touched, 1);
 		row_write(r, word);
 		row_release(r, sequence);
-		atomic_store_explicit(
-		    &t->rows->touched[(r - t->rows->row) / PAGE_ROWS], 1,
-		    memory_order_relaxed);
+		atomic_store(touched, 1);
 	}
 	OPENSSL_cleanse(word, sizeof(word));
 	OPENSSL_cleanse(&copy, sizeof(copy));
