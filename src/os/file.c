@@ -475,8 +475,8 @@ on_lock_timer(int number)
 }
 
 /* Anybody who can open it can hold it forever. One that asks again and again
- * may never find it free: so this waits in flock(2), which a timer interrupts,
- * more than once, lest it comes before the wait. */
+ * may never find it free: so this waits in flock(2), which a timer interrupts:
+ * more than once, in case it first comes before the wait. */
 static bool
 lock_wait(int fd)
 {

@@ -167,7 +167,7 @@ static const char *const resolver[] = { "/etc/nsswitch.conf",
  * newlocale(3) loads them when they are needed (locale(7)). */
 static const char *const letters[] = { "/usr/lib/locale", "/usr/share/locale" };
 
-/* The resolver then goes on with what it read first (resolv.conf(5)). */
+/* The resolver then keeps what it read first (resolv.conf(5)). */
 static void
 resolver_keep(struct verb_sandbox *s)
 {

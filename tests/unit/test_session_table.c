@@ -123,7 +123,7 @@ test_a_full_set_gives_up_its_oldest(void **state)
 	struct session s[SESSION_TABLE_SET + 1];
 
 	(void)state;
-	for (uint8_t i = 0; i <= SESSION_TABLE_SET; i++)
+	for (unsigned i = 0; i <= SESSION_TABLE_SET; i++)
 		s[i] = make(7, (uint8_t)(i + 1));
 	for (uint32_t i = 0; i < SESSION_TABLE_SET; i++)
 		session_table_put(t, &s[i], NOW + i);
@@ -165,11 +165,11 @@ test_lengths_and_suites_of_secrets(void **state)
 	struct session s = make(7, 1);
 
 	(void)state;
-	for (uint8_t len = 1; len <= SESSION_SECRET_MAX; len++) {
-		s.secret_len = len;
+	for (unsigned len = 1; len <= SESSION_SECRET_MAX; len++) {
+		s.secret_len = (uint8_t)len;
 		s.suite = (uint16_t)(0xffff - len);
 		memset(s.secret, 0, sizeof(s.secret));
-		memset(s.secret, len, len);
+		memset(s.secret, (int)len, len);
 		session_table_put(t, &s, NOW);
 		assert_true(take(t, &s, NOW));
 	}
