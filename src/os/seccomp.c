@@ -284,10 +284,12 @@ filter_confine(struct filter *f)
 	filter_refuse_other(f, "prlimit64", 0, 0);
 	filter_refuse_value(f, "prctl", 0, PR_SET_MM);
 	filter_refuse_value(f, "prctl", 0, PRCTL_SET_PTRACER);
-	filter_refuse_value(f, "prctl", 0, PR_SET_PDEATHSIG);
 	filter_refuse_signals(f);
-	if (!SANITIZED)
+	/* LeakSanitizer's process must end with the one that it looks at. */
+	if (!SANITIZED) {
+		filter_refuse_value(f, "prctl", 0, PR_SET_PDEATHSIG);
 		filter_refuse_value(f, "prctl", 0, PR_SET_DUMPABLE);
+	}
 }
 
 static void

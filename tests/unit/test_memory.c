@@ -140,7 +140,7 @@ test_resizing(void **state)
 }
 
 /* OpenSSL wipes what was secret before it frees it, and the lists do not undo
- * that. */
+ * that; their own link may be any bytes. */
 static void
 test_secrets_are_wiped(void **state)
 {
@@ -153,7 +153,7 @@ test_secrets_are_wiped(void **state)
 	OPENSSL_clear_free(p, 200);
 	again = OPENSSL_malloc(200);
 	assert_ptr_equal(again, p);
-	for (size_t i = 0; i < 200; i++)
+	for (size_t i = sizeof(uintptr_t); i < 200; i++)
 		assert_int_not_equal(again[i], 0x5e);
 	OPENSSL_free(again);
 }
