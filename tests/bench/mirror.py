@@ -23,7 +23,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the tree stays as it was
-from run import free_port, progress, stop  # noqa: E402
+from run import compiler, free_port, progress, stop  # noqa: E402
 from servers import find_carnation  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -189,7 +189,7 @@ def build(work):
     if "BUILD" in os.environ and made.exists():
         return made.resolve()
     into = work / "cost"
-    subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
+    subprocess.run([*compiler(), "-std=c11", "-D_GNU_SOURCE",
                     "-O2", HERE / "cost.c", "-o", into], check=True)
     return into
 

@@ -225,9 +225,8 @@ class Bench:
         if not library.exists():
             source = self.work / "profiled.c"
             source.write_text(PROFILED)
-            subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC",
-                            "-D_GNU_SOURCE", "-o", library, source],
-                           check=True)
+            subprocess.run([*compiler(), "-shared", "-fPIC", "-D_GNU_SOURCE",
+                            "-o", library, source], check=True)
         return library
 
     def callgrind(self, server, how, count):
@@ -259,11 +258,16 @@ def build(work):
             continue
         tools[name] = str(work / name)
         subprocess.run(
-            [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2",
+            [*compiler(), "-std=c11", "-D_GNU_SOURCE", "-O2",
              "-g", "-fPIE", "-pie", "-fstack-protector-strong",
              HERE / f"{name}.c", "-o", tools[name], "-lssl", "-lcrypto"],
             check=True)
     return tools
+
+
+def compiler():
+    """$CC in words: it may be "ccache gcc"."""
+    return os.environ.get("CC", "cc").split()
 
 
 def pin(cpu):
