@@ -251,7 +251,7 @@ mirror_follow(const struct mirror_work *w, struct mirror_found *f,
     enum mirror_answer answer, struct mirror_outcome *out)
 {
 	enum result result = RESULT_LOCAL;
-	size_t lacking = 0;
+	size_t n_missing = 0;
 	bool recorded;
 
 	if (repair_discard(w->store, &recorded, &out->why))
@@ -260,11 +260,11 @@ mirror_follow(const struct mirror_work *w, struct mirror_found *f,
 			     : mirror_mend(w, f, recorded, out);
 	if (result == RESULT_GOOD && recorded &&
 	    !repair_releases(w->store, w->state, w->fetcher, w->sources,
-		&lacking, &out->why))
+		&n_missing, &out->why))
 		result = RESULT_LOCAL;
-	if (lacking > 0)
+	if (n_missing > 0)
 		log_warn("older releases lack %zu file%s, which no source has",
-		    lacking, lacking == 1 ? "" : "s");
+		    n_missing, n_missing == 1 ? "" : "s");
 	return result;
 }
 

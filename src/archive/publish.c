@@ -484,7 +484,7 @@ static enum result
 release_put(struct publish *p, struct slice sealed, struct report *r)
 {
 	enum result result;
-	size_t lacking = 0;
+	size_t n_missing = 0;
 	struct why why;
 	bool recorded;
 
@@ -495,13 +495,13 @@ release_put(struct publish *p, struct slice sealed, struct report *r)
 	if (result == RESULT_GOOD)
 		result = release_make(p, sealed, r);
 	if (result == RESULT_GOOD && recorded &&
-	    !repair_releases(p->store, &p->state, NULL, NULL, &lacking, &why))
+	    !repair_releases(p->store, &p->state, NULL, NULL, &n_missing, &why))
 		result = refuse_why(r, RESULT_LOCAL, &why);
-	if (lacking > 0)
+	if (n_missing > 0)
 		report_add(r, REPORT_WARNING, p->o->store, 0,
 		    "older releases lack %zu file%s: carnation prune can "
 		    "remove them",
-		    lacking, lacking == 1 ? "" : "s");
+		    n_missing, n_missing == 1 ? "" : "s");
 	return result;
 }
 

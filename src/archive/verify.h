@@ -97,10 +97,10 @@ bool repair_discard(struct store *s, bool *recorded, struct why *why);
 
 /* After it, when there was a list: fetches what the releases lack still (f NULL: from
  * nobody), gives each file its object again, and removes the list (it stays when the
- * fetching was stopped). *lacking counts what no source has. False and why: the
+ * fetching was stopped). *n_missing counts what no source has. False and why: the
  * store cannot be written to. */
 bool repair_releases(struct store *s, const struct state *st, struct fetcher *f,
-    struct sources *sources, size_t *lacking, struct why *why);
+    struct sources *sources, size_t *n_missing, struct why *why);
 
 /* Puts the store at path right with what is served at base, its current manifest
  * too: for a store that mirrors nothing. RESULT_GOOD: its current release is whole.

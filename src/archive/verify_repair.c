@@ -153,7 +153,7 @@ repair_discard(struct store *s, bool *recorded, struct why *why)
  * source. */
 static bool
 repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
-    struct sources *sources, size_t *lacking, struct why *why)
+    struct sources *sources, size_t *n_missing, struct why *why)
 {
 	struct download d = { .fetcher = f, .sources = sources, .store = s };
 	bool ok = download_plan(&d, m) || why_memory(why);
@@ -163,14 +163,14 @@ repair_release(struct store *s, const struct manifest *m, struct fetcher *f,
 		d.missing[i].path = NULL;
 	if (ok && f != NULL)
 		ok = download_run(&d, why);
-	*lacking += f != NULL ? d.failures : d.n_missing;
+	*n_missing += f != NULL ? d.failures : d.n_missing;
 	download_fini(&d);
 	return ok && store_relink(s, m, why);
 }
 
 bool
 repair_releases(struct store *s, const struct state *st, struct fetcher *f,
-    struct sources *sources, size_t *lacking, struct why *why)
+    struct sources *sources, size_t *n_missing, struct why *why)
 {
 	struct verify_list l = { .m.serial = 0 };
 	size_t n;
@@ -179,7 +179,7 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 	bool ok = list != NULL || n == 0;
 	struct why unused;
 
-	*lacking = 0;
+	*n_missing = 0;
 	if (!ok)
 		store_fault(s, why, STORE_RELEASES, NULL);
 	/* The current one first: it may bring what others lack. One whose
@@ -192,7 +192,7 @@ repair_releases(struct store *s, const struct state *st, struct fetcher *f,
 		     state_retracts(st, serial) ||
 		     verify_open_release(s, st, &st->ring, serial, &l,
 			 &unused) != VERIFY_SOUND ||
-		     repair_release(s, &l.m, f, sources, lacking, why);
+		     repair_release(s, &l.m, f, sources, n_missing, why);
 	}
 	verify_list_fini(&l);
 	free(list);
@@ -236,7 +236,7 @@ verify_repair(const char *path, const char *base, struct why *why)
 	struct sources from = { .n = 0 };
 	struct verify_list l = { .m.serial = 0 };
 	enum result result = RESULT_LOCAL;
-	size_t lacking;
+	size_t n_missing;
 	bool recorded;
 
 	if (s == NULL)
@@ -250,11 +250,11 @@ verify_repair(const char *path, const char *base, struct why *why)
 		result = heal_manifest(s, &st, &f, &from.at[0], &l, why);
 	if (result == RESULT_GOOD &&
 	    (!repair_discard(s, &recorded, why) ||
-		!repair_releases(s, &st, &f, &from, &lacking, why)))
+		!repair_releases(s, &st, &f, &from, &n_missing, why)))
 		result = RESULT_LOCAL;
 	if (result == RESULT_GOOD &&
 	    !store_build(s, &l.m, buf_view(&l.text), why))
-		result = lacking > 0 ? RESULT_FAILED : RESULT_LOCAL;
+		result = n_missing > 0 ? RESULT_FAILED : RESULT_LOCAL;
 	verify_list_fini(&l);
 	fetcher_close(&f);
 	store_close(&s);
