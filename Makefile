@@ -127,7 +127,11 @@ $(LIB): $(filter-out $(MAIN),$(OBJ)) $(B)/sources
 	$(call say,AR,$@) rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 
 $(B)/%.o: %.c $(B)/flags | $(B)/headers
-	$(call say,CC,$<) mkdir -p $(@D) && $(compile) -c -o $@ $<
+	$(call say,CC,$<) mkdir -p $(@D) && $(compile) $(defines) -c -o $@ $<
+
+# What --version prints: for main.o alone, or each commit would compile all again.
+$(MAIN): private defines = -DCARNATION_COMMIT="\"$$(cat $(B)/commit)\""
+$(MAIN): $(B)/commit
 
 # The fuzz variant brings libFuzzer's main(); the others replay a corpus.
 ifeq ($(variant),fuzz)
@@ -158,6 +162,9 @@ $(B)/flags: FORCE
 	@$(call remember,$(flags))
 $(B)/sources: FORCE
 	@$(call remember,$(SRC) $(SUPPORT))
+$(B)/commit: FORCE
+	@commit=$$(scripts/commit) && mkdir -p $(@D) && \
+	    { echo "$$commit" | cmp -s - $@ || echo "$$commit" > $@; }
 
 # Every missing library at once, by the name of its package.
 define look_for

@@ -3,6 +3,6 @@
 #ifndef UTIL_VERSION_H
 #define UTIL_VERSION_H
 
-#define CARNATION_VERSION "0.1.0"
+#define CARNATION_VERSION "0.2.0"
 
 #endif

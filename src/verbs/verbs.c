@@ -89,7 +89,8 @@ print_verbs(FILE *out)
 	for (const struct verb *const *v = verbs; *v != NULL; v++)
 		fprintf(out, "  %-10s  %s\n", (*v)->name, (*v)->summary);
 	fputs("  help        explain a verb: carnation help VERB\n"
-	      "\n'carnation --version' names the libraries in use.\n",
+	      "\n'carnation --version' names the commit and the libraries in "
+	      "use.\n",
 	    out);
 }
 
@@ -257,17 +258,17 @@ run(const struct verb *v, int n, char **words)
 }
 
 static enum result
-version(void)
+version(const char *commit)
 {
 	int magic = mime_library();
 
-	printf("carnation %s (%s, libmagic %d.%02d)\n", CARNATION_VERSION,
-	    tls_library(), magic / 100, magic % 100);
+	printf("carnation %s (commit %s, %s, libmagic %d.%02d)\n",
+	    CARNATION_VERSION, commit, tls_library(), magic / 100, magic % 100);
 	return verb_flush() ? RESULT_GOOD : RESULT_FAILED;
 }
 
 enum result
-verbs_main(int argc, char **argv)
+verbs_main(int argc, char **argv, const char *commit)
 {
 	int n = argc - 1, used;
 	char **words = argv + 1;
@@ -279,7 +280,7 @@ verbs_main(int argc, char **argv)
 		return RESULT_USAGE;
 	}
 	if (n > 0 && strcmp(words[0], "--version") == 0)
-		return version();
+		return version(commit);
 	if (n > 0 && strcmp(words[0], "help") == 0)
 		return help(n - 1, words + 1);
 	if (n > 0)

@@ -32,8 +32,9 @@ extern const struct verb verb_serve, verb_check, verb_cert_new, verb_cert_renew,
     verb_key_show, verb_publish, verb_rollback, verb_prune, verb_verify,
     verb_mirror;
 
-/* Runs the verb that argv[1] names; returns the exit status. */
-enum result verbs_main(int argc, char **argv);
+/* Runs the verb that argv[1] names; returns the exit status. commit is what
+ * --version prints as the commit of the source, a string literal. */
+enum result verbs_main(int argc, char **argv, const char *commit);
 
 /* Reports wrong usage of the verb that runs, and where to read more. Returns
  * RESULT_USAGE. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What a newcomer builds with, whatever compiler and tools are installed."""
 import os
+import re
 import subprocess
 import sys
 
@@ -18,10 +19,10 @@ def run(*argv, **env):
     return done.stdout
 
 
-def compiling(*words, **env):
+def compiling(*words, file="src/main.o", **env):
     """The command that would compile one file; nothing is built."""
     out = run("make", "-n", "V=1", "VARIANT=never", *words,
-              "build/never/src/main.o", **env)
+              f"build/never/{file}", **env)
     found = [line for line in out.splitlines() if " -c -o " in line]
     assert len(found) == 1, out
     return found[0].split()
@@ -48,6 +49,15 @@ def test_sizes_and_times_have_64_bits():
     command = compiling()
     assert "-D_FILE_OFFSET_BITS=64" in command
     assert "-D_TIME_BITS=64" in command
+
+
+def test_a_commit_compiles_one_file_again():
+    assert "CARNATION_COMMIT" in " ".join(compiling())
+    other = compiling(file="src/verbs/verbs.o")
+    assert "CARNATION_COMMIT" not in " ".join(other)
+    with_main = run("make", "-n", "-p", "VARIANT=never", "build/never/flags")
+    depending = re.findall(r"^(\S+):.*\bbuild/never/commit\b", with_main, re.M)
+    assert depending == ["build/never/src/main.o"]
 
 
 @pytest.mark.parametrize("tool, says, want", [
