@@ -13,6 +13,7 @@
 # make bench        what a request costs, beside the floor and other servers;
 #                   what a mirror's run costs, beside rsync
 # make cover        line coverage of every floor
+# make dist         the source of a release: build/carnation-VERSION.tar.gz
 # make run          serve capsule/ with the certificates in certs/
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
 # make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR, SYSUSERS
@@ -107,7 +108,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check check-units soak attack fuzz bench lint cover run install uninstall clean programs \
+.PHONY: all check check-units soak attack fuzz bench lint cover run dist install uninstall clean programs \
         FORCE
 
 ifeq ($(variant),release)
@@ -231,6 +232,9 @@ bench: build/carnation $(BENCHES)
 attack: build/carnation
 	$(Q)CARNATION=build/carnation $(PYTHON) tests/attack/attack.py \
 	    $(ATTACK_ARGS)
+
+dist:
+	$(Q)scripts/dist
 
 run: build/carnation
 	$(Q)exec build/carnation serve --certs certs capsule

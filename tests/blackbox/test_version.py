@@ -105,6 +105,12 @@ def test_an_archive_has_the_commit_in_a_file(clone, place):
     assert commit(other, PATH=str(tools(place))) == whole[:12]
 
 
+def test_a_copy_of_a_modified_tree_is_modified(tree):
+    (tree / "src/COMMIT").write_text(f"0123456789ab-modified {TIME}\n")
+    assert commit(tree) == "0123456789ab-modified"
+    assert commit(tree, "--time") == str(TIME)
+
+
 def test_another_repository_around_an_archive_does_not_count(clone, place):
     tree, whole = clone
     output(place, "git", "init", "-q", "packager")
