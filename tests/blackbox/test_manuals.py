@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: ISC
+"""The man pages, by what formats them: without fault for mandoc, and readable
+with groff on a narrow terminal, or a phone, too."""
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import ROOT
+
+PAGES = sorted((ROOT / "src/man").glob("*.[1-9]"))
+NARROW = 40
+# A tag wider than that leaves half a line to the text beside it.
+WIDEST_TAG = 14
+
+
+def page(test):
+    return pytest.mark.parametrize(
+        "page", PAGES, ids=[p.name for p in PAGES])(test)
+
+
+def needs(program):
+    return pytest.mark.skipif(not shutil.which(program),
+                              reason=f"{program} is not installed")
+
+
+def formatted(page, columns):
+    """As man(1) has groff show it; timeout(1) ends its children, too."""
+    done = subprocess.run(
+        ["timeout", "60", "groff", "-mandoc", "-Tutf8", "-P-cbou",
+         f"-rLL={columns}n", f"-rLT={columns}n", page],
+        capture_output=True, text=True)
+    assert done.returncode != 124, "groff does not come to an end"
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def unfilled(page):
+    """What is shown line by line as it is written: examples."""
+    text = page.read_text()
+    blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text, re.M | re.S)
+    lines = "".join(blocks).splitlines() + re.findall(
+        r"^\.Dl (.*)$", text, re.M)
+    return {line.replace(r"\e", "\\").replace(r"\&", "").replace(
+        r"\(ga", "`").strip() for line in lines}
+
+
+@needs("mandoc")
+@page
+def test_the_page_is_without_fault(page):
+    done = subprocess.run(["mandoc", "-Tlint", "-Wstyle", page],
+                          capture_output=True, text=True)
+    told = [line for line in done.stdout.splitlines()
+            if "referenced manual not found" not in line]
+    assert not told, "\n".join(told)
+
+
+@needs("groff")
+@page
+def test_the_page_is_readable_at_40_columns(page):
+    literal, section = unfilled(page), None
+    wide = []
+    for line in formatted(page, NARROW):
+        if re.match(r"[A-Z]", line):
+            section = line.strip()
+        if (len(line) > NARROW and section != "SYNOPSIS"
+                and line.strip() not in literal and " " in line.strip()):
+            wide.append(line)
+    assert not wide, "\n".join(wide)
+
+
+@page
+def test_no_tag_takes_the_room_of_the_text(page):
+    for width in re.findall(r'^\.Bl .*-width "?([^"\n]*?)"?(?: -compact)?$',
+                            page.read_text(), re.M):
+        assert len(width) <= WIDEST_TAG, width
+
+
+@page
+def test_the_page_is_named_as_its_file(page):
+    name, number = page.name.rsplit(".", 1)
+    text = page.read_text()
+    assert f"\n.Dt {name.upper()} {number}\n" in text
+    assert f"\n.Sh NAME\n.Nm {name}\n.Nd " in text
+
+
+@page
+def test_references_to_our_own_pages_lead_somewhere(page):
+    named = set(re.findall(r"\bXr ((?:carnation|capsule)\S*) (\d)",
+                           page.read_text()))
+    assert named <= {tuple(p.name.rsplit(".", 1)) for p in PAGES}
+    seen = page.read_text().split("\n.Sh SEE ALSO\n")[1].split("\n.Sh ")[0]
+    assert not named - set(re.findall(r"Xr (\S+) (\d)", seen)) - {
+        tuple(page.name.rsplit(".", 1))}
+
+
+@page
+def test_installed_and_removed(page):
+    """make install and uninstall know the page."""
+    pages = re.search(r"^pages\s*=((?:.*\\\n)*.*)$",
+                      (ROOT / "Makefile").read_text(), re.M)[1].split()
+    assert page.name in pages
