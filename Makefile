@@ -16,7 +16,8 @@
 # make dist         the source of a release: build/carnation-VERSION.tar.gz
 # make run          serve capsule/ with the certificates in certs/
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
-# make uninstall    UNITDIR, SYSUSERSDIR, LOGROTATEDIR, SYSUSERS
+# make uninstall    DATADIR, UNITDIR, SYSUSERSDIR, TMPFILESDIR, LOGROTATEDIR; with
+#                   DESTDIR they change nothing else on this machine
 #
 # WERROR=-Werror makes warnings errors. V=1 shows the commands and the tests' own
 # words. Every variant has its own folder under build/, so that changing one never
@@ -33,8 +34,13 @@ SYSCONFDIR   ?= /etc
 LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
-# Makes the services' user when there is no DESTDIR; empty: nothing does.
+TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
+# What acts on this machine when there is no DESTDIR; empty: nothing does. ROOT
+# is for tests: what stands for / there.
 SYSUSERS     ?= $(shell command -v systemd-sysusers)
+TMPFILES     ?= $(shell command -v systemd-tmpfiles)
+SYSTEMCTL    ?= $(shell command -v systemctl)
+ROOT         ?=
 INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
@@ -248,52 +254,55 @@ units     = carnation.service carnation.socket \
             carnation-mirrors.service carnation-mirrors.timer
 section   = $(subst .,,$(suffix $(1)))
 
-# The example becomes the configuration only where there is none.
+# What is put where, as SOURCE:FOLDER/NAME:MODE. The examples below DATADIR are
+# copied by whoever needs them.
+filled    = $(foreach u,$(units),$(u):$(UNITDIR)/$(u):644) \
+            carnation.sysusers:$(SYSUSERSDIR)/carnation.conf:644 \
+            carnation.logrotate:$(LOGROTATEDIR)/carnation:644 \
+            carnation.conf:$(DATADIR)/carnation.conf.example:644 \
+            carnation.openrc:$(DATADIR)/carnation.openrc:755 \
+            carnation-mirror.cron:$(DATADIR)/carnation-mirror.cron:644 \
+            fail2ban-filter.conf:$(DATADIR)/fail2ban/filter.d/carnation.conf:644 \
+            fail2ban-jail.conf:$(DATADIR)/fail2ban/jail.d/carnation.conf:644
+filled   += $(if $(wildcard $(packaging)/carnation.tmpfiles), \
+            carnation.tmpfiles:$(TMPFILESDIR)/carnation.conf:644) \
+            $(if $(wildcard $(packaging)/carnation-migrate), \
+            carnation-migrate:$(DATADIR)/carnation-migrate:755)
+part      = $(word $(1),$(subst :, ,$(2)))
+installed = $(BINDIR)/carnation \
+            $(foreach p,$(pages),$(MANDIR)/man$(call section,$(p))/$(p)) \
+            $(foreach f,$(filled),$(call part,2,$(f)))
+on_machine = env BINDIR='$(BINDIR)' DATADIR='$(DATADIR)' ROOT='$(ROOT)' \
+             SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' \
+             SYSUSERSDIR='$(SYSUSERSDIR)' TMPFILESDIR='$(TMPFILESDIR)' \
+             SYSUSERS='$(SYSUSERS)' TMPFILES='$(TMPFILES)' \
+             SYSTEMCTL='$(SYSTEMCTL)' $(packaging)/$(1)
+
+# The example becomes the configuration only where there is none. Older versions
+# left it in the same folder.
 install: build/carnation
 	$(Q)$(INSTALL) -D -m 755 build/carnation $(DESTDIR)$(BINDIR)/carnation
 	$(Q)$(foreach p,$(pages),$(INSTALL) -D -m 644 src/man/$(p) \
 	    $(DESTDIR)$(MANDIR)/man$(call section,$(p))/$(p) &&) :
-	$(Q)$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
-	    $(DESTDIR)$(LOGROTATEDIR) $(confdir)
-	$(Q)$(foreach u,$(units),$(fill) $(packaging)/$(u) \
-	    > $(DESTDIR)$(UNITDIR)/$(u) &&) :
-	$(Q)$(fill) $(packaging)/carnation.sysusers \
-	    > $(DESTDIR)$(SYSUSERSDIR)/carnation.conf
-	$(Q)$(fill) $(packaging)/carnation.logrotate \
-	    > $(DESTDIR)$(LOGROTATEDIR)/carnation
-	$(Q)$(INSTALL) -d $(DESTDIR)$(DATADIR)
-	$(Q)$(fill) $(packaging)/carnation.openrc \
-	    > $(DESTDIR)$(DATADIR)/carnation.openrc
-	$(Q)chmod 755 $(DESTDIR)$(DATADIR)/carnation.openrc
-	$(Q)$(fill) $(packaging)/carnation-mirror.cron \
-	    > $(DESTDIR)$(DATADIR)/carnation-mirror.cron
-	$(Q)$(fill) $(packaging)/carnation.conf > $(confdir)/carnation.conf.example
-	$(Q)[ -e $(confdir)/carnation.conf ] || \
-	    cp $(confdir)/carnation.conf.example $(confdir)/carnation.conf
-	$(Q)if [ -n '$(DESTDIR)' ]; then :; \
-	elif [ -z '$(SYSUSERS)' ]; then \
-		echo 'make install: the services need a user called carnation' >&2; \
-	else $(SYSUSERS) $(SYSUSERSDIR)/carnation.conf || \
-		echo 'make install: for the services, as root:' \
-		    '$(SYSUSERS) $(SYSUSERSDIR)/carnation.conf' >&2; \
-	fi
+	$(Q)$(foreach f,$(filled),$(INSTALL) -D -m $(call part,3,$(f)) /dev/null \
+	    $(DESTDIR)$(call part,2,$(f)) && $(fill) $(packaging)/$(call part,1,$(f)) \
+	    > $(DESTDIR)$(call part,2,$(f)) &&) :
+	$(Q)$(INSTALL) -d $(confdir)
+	$(Q)rm -f $(confdir)/carnation.conf.example
+	$(Q)[ -e $(confdir)/carnation.conf ] || $(INSTALL) -m 644 \
+	    $(DESTDIR)$(DATADIR)/carnation.conf.example $(confdir)/carnation.conf
+	$(Q)$(if $(DESTDIR),:,$(call on_machine,after-install))
 
 # Whoever changed the configuration keeps it.
 uninstall:
-	$(Q)rm -f $(DESTDIR)$(BINDIR)/carnation \
-	    $(foreach p,$(pages),$(DESTDIR)$(MANDIR)/man$(call section,$(p))/$(p)) \
-	    $(units:%=$(DESTDIR)$(UNITDIR)/%) \
-	    $(DESTDIR)$(SYSUSERSDIR)/carnation.conf \
-	    $(DESTDIR)$(LOGROTATEDIR)/carnation \
-	    $(DESTDIR)$(DATADIR)/carnation.openrc \
-	    $(DESTDIR)$(DATADIR)/carnation-mirror.cron
-	$(Q)rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
-	$(Q)if [ ! -e $(confdir)/carnation.conf ]; then :; \
-	elif cmp -s $(confdir)/carnation.conf $(confdir)/carnation.conf.example; \
-	then rm -f $(confdir)/carnation.conf; \
-	else echo "kept, because it was changed: $(confdir)/carnation.conf"; fi
-	$(Q)rm -f $(confdir)/carnation.conf.example
-	$(Q)rmdir $(confdir) 2>/dev/null || :
+	$(Q)$(if $(DESTDIR),:,$(call on_machine,uninstall) before)
+	$(Q)! cmp -s $(confdir)/carnation.conf \
+	    $(DESTDIR)$(DATADIR)/carnation.conf.example || \
+	    rm -f $(confdir)/carnation.conf
+	$(Q)rm -f $(installed:%=$(DESTDIR)%) $(confdir)/carnation.conf.example
+	$(Q)rmdir $(addprefix $(DESTDIR)$(DATADIR),/fail2ban/filter.d \
+	    /fail2ban/jail.d /fail2ban /) $(confdir) 2>/dev/null || :
+	$(Q)$(if $(DESTDIR),:,$(call on_machine,uninstall) after)
 
 clean:
 	$(Q)rm -rf build

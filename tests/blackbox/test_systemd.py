@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -183,7 +184,7 @@ def units(place):
     """The files of scripts/packaging as `make install` fills them in."""
     where = place / "units"
     where.mkdir()
-    for file in PACKAGING.iterdir():
+    for file in filter(Path.is_file, PACKAGING.iterdir()):
         text = file.read_text()
         for name, value in (("BINDIR", str(CARNATION.parent.resolve())),
                             ("SYSCONFDIR", str(place))):
@@ -281,45 +282,6 @@ def test_the_user_can_be_made(units, place):
     assert done.returncode == 0, done.stderr
     assert re.search("^carnation:", (place / "root/etc/passwd").read_text(),
                      re.M)
-
-
-@pytest.fixture
-def install(place):
-    """`make install` of a tree without a program, below place."""
-    for name in ("Makefile", "src", "scripts", "tests"):
-        (place / name).symlink_to(ROOT / name)
-    tree(place / "build", {"carnation": "not built here\n"})
-
-    def run(*words):
-        clean = {k: v for k, v in os.environ.items()
-                 if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR",
-                              "SYSUSERS", "V")}
-        done = subprocess.run(
-            ["make", "-o", "build/carnation", "install",
-             f"PREFIX={place}/usr", f"SYSCONFDIR={place}/etc", *words],
-            cwd=place, env=clean, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-    return run
-
-
-@pytest.mark.skipif(not shutil.which("systemd-sysusers"),
-                    reason="no systemd here")
-def test_make_install_makes_the_user(place, install):
-    """Or the units would end with 217/USER."""
-    (place / "root/etc").mkdir(parents=True)
-    install(f"SYSUSERS=systemd-sysusers --root={place}/root")
-    user, = unit_value(place / "usr/lib/systemd/system", "User",
-                       "carnation-mirror@.service")
-    assert re.search(f"^{user}:", (place / "root/etc/passwd").read_text(),
-                     re.M)
-
-
-def test_make_install_names_the_user_that_it_cannot_make(place, install):
-    assert "as root: false " in install("SYSUSERS=false")
-    assert "a user called carnation" in install("SYSUSERS=")
-    (place / "dest").mkdir()
-    assert install(f"DESTDIR={place}/dest", "SYSUSERS=false") == ""
 
 
 def test_what_a_mirrors_unit_counts_as_success(units):
