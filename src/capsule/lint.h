@@ -18,7 +18,7 @@ struct lint_rule {
 	 * R robots.txt, F favicon.txt, W well-known. */
 	const char *code;
 	enum lint_level level; /* unless set otherwise */
-	const char *what;      /* as in carnation(8) */
+	const char *what;      /* as in carnation-lint(7) */
 };
 
 /* All of them, *n, in order of codes. */

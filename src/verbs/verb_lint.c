@@ -230,8 +230,8 @@ const struct verb verb_lint = {
 		 "what is wrong with it, a finding a line: pages, links "
 		 "(resolved by the code that answers requests), capsule.conf, "
 		 "feed, robots.txt. Nothing is fetched.\n",
-	.notes = "The codes are explained in carnation(8). Exit status 1 when "
-		 "there are errors.\n",
+	.notes = "The codes are explained in carnation-lint(7). Exit status 1 "
+		 "when there are errors.\n",
 	.args = (const struct arg[]){
 		{ "--config", 'c', "FILE",
 		    "the server's configuration: hosts, types, redirects; DIR "

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: ISC
 """The man pages, by what formats them: without fault for mandoc, and readable
 with groff on a narrow terminal, or a phone, too."""
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from harness import ROOT
+from harness import CARNATION, ROOT
+from life import carnation
 
 PAGES = sorted((ROOT / "src/man").glob("*.[1-9]"))
 NARROW = 40
@@ -101,3 +103,21 @@ def test_installed_and_removed(page):
     pages = re.search(r"^pages\s*=((?:.*\\\n)*.*)$",
                       (ROOT / "Makefile").read_text(), re.M)[1].split()
     assert page.name in pages
+
+
+def test_what_lint_prints_is_on_its_page(place):
+    """The commands of the example, and the findings below them."""
+    text = (ROOT / "src/man/carnation-lint.7").read_text()
+    text = text.split("\n.Sh EXAMPLES\n")[1]
+    commands, findings = [block.replace("\\e", "\\") for block in re.findall(
+        r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text, re.M | re.S)]
+    (place / "bin").mkdir()
+    (place / "bin/carnation").symlink_to(CARNATION.resolve())
+    done = subprocess.run(
+        ["sh", "-c", commands], cwd=place, text=True, capture_output=True,
+        env=dict(os.environ, PATH=f"{place}/bin:{os.environ['PATH']}"))
+    assert (done.returncode, done.stdout) == (1, findings), done
+
+
+def test_lint_names_the_page_of_its_codes():
+    assert "explained in carnation-lint(7)" in carnation("help", "lint").stdout
