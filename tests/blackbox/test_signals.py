@@ -215,11 +215,11 @@ def test_usr1_when_the_file_cannot_be_opened_changes_nothing(place):
 @pytest.mark.skipif(not shutil.which("logrotate"), reason="no logrotate here")
 def test_our_logrotate_snippet_works(place):
     """As it is installed, but for the place and the owner of the log; a service
-    manager of our own sends the signal."""
+    manager of our own sends the signal. The group of the directory remains."""
     logs = tree(place / "logs", {})
     if IS_ROOT:
-        logs.chmod(0o750)
-        shutil.chown(logs, "nobody", "nogroup")
+        shutil.chown(logs, "nobody", "tty")  # a group that is everywhere
+        logs.chmod(0o2750)
     snippet = (ROOT / "scripts/packaging/carnation.logrotate").read_text()
     assert "/var/log/carnation/*.log" in snippet
     with logged(place) as server:
@@ -230,14 +230,15 @@ def test_our_logrotate_snippet_works(place):
         config = place / "rotate.conf"
         config.write_text(
             snippet.replace("/var/log/carnation", str(logs))
-            .replace("su carnation carnation", "su nobody nogroup"
+            .replace("su carnation adm", "su nobody tty"
                      if IS_ROOT else "")
             .replace("/run/systemd/system", str(place / "no-systemd")))
         config.chmod(0o644)
         tree(logs, {"messages": "long ago\n" * 10})
         if IS_ROOT:
-            shutil.chown(logs / "messages", "nobody", "nogroup")
-            shutil.chown(logs / "access.log", "nobody", "nogroup")
+            (logs / "messages").chmod(0o640)
+            shutil.chown(logs / "messages", "nobody")
+            shutil.chown(logs / "access.log", "nobody")
         inode = (logs / "messages").stat().st_ino
         server.ask("/before")
         wait_for(lambda: "/before" in paths(logs / "access.log"))
@@ -258,6 +259,11 @@ def test_our_logrotate_snippet_works(place):
         assert "long ago" in subprocess.run(
             ["zcat", "-f", *logs.glob("messages.1*")], text=True,
             capture_output=True).stdout
+        if IS_ROOT:
+            assert {(p.name.split(".")[0], p.group(), oct(p.stat().st_mode))
+                    for p in logs.iterdir()} == {
+                        (name, "tty", "0o100640")
+                        for name in ("access", "messages")}
         settle(server)
 
 

@@ -284,6 +284,24 @@ def test_the_user_can_be_made(units, place):
                      re.M)
 
 
+def test_the_logs_directory_is_one(units):
+    """What systemd-tmpfiles makes, the service may write and logrotate empties,
+    with the group that reads it."""
+    rule, = re.findall("^d .*", (units / "carnation.tmpfiles").read_text(), re.M)
+    _, path, mode, user, group, _ = rule.split()
+    assert (mode, group) == ("2750", "adm")
+    assert unit_value(units, "User") == [user]
+    assert unit_value(units, "ReadWritePaths") == ["-" + path]
+    rotated = (units / "carnation.logrotate").read_text()
+    assert set(re.findall("^/.*/", rotated, re.M)) == {path + "/"}
+    assert set(re.findall("su (.*)", rotated)) == {f"{user} {group}"}
+    # LogsDirectory= would give it to the user's own group at each start, and
+    # UMask=0077 would keep files from the group.
+    assert unit_value(units, "LogsDirectory") == []
+    assert unit_value(units, "UMask") == ["0027"]
+    assert unit_value(units, "DynamicUser") == []
+
+
 def test_what_a_mirrors_unit_counts_as_success(units):
     """Later is not a failure, staleness is; the run ends itself in time."""
     for name in ("carnation-mirror@.service", "carnation-mirrors.service"):
