@@ -15,6 +15,7 @@
 # make cover        line coverage of every floor
 # make dist         the source of a release: build/carnation-VERSION.tar.gz
 # make run          serve capsule/ with the certificates in certs/
+# make deb          a Debian package, in build/deb
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
 # make uninstall    DATADIR, UNITDIR, SYSUSERSDIR, TMPFILESDIR, LOGROTATEDIR; with
 #                   DESTDIR they change nothing else on this machine
@@ -114,7 +115,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check check-units soak attack fuzz bench lint cover run dist install uninstall clean programs \
+.PHONY: all check check-units soak attack fuzz bench lint cover run dist deb install uninstall clean programs \
         FORCE
 
 ifeq ($(variant),release)
@@ -244,6 +245,9 @@ dist:
 
 run: build/carnation
 	$(Q)exec build/carnation serve --certs certs capsule
+
+deb:
+	$(Q)scripts/deb
 
 packaging = scripts/packaging
 confdir   = $(DESTDIR)$(SYSCONFDIR)/carnation
