@@ -263,16 +263,14 @@ section   = $(subst .,,$(suffix $(1)))
 # copied by whoever needs them.
 filled    = $(foreach u,$(units),$(u):$(UNITDIR)/$(u):644) \
             carnation.sysusers:$(SYSUSERSDIR)/carnation.conf:644 \
+            carnation.tmpfiles:$(TMPFILESDIR)/carnation.conf:644 \
             carnation.logrotate:$(LOGROTATEDIR)/carnation:644 \
             carnation.conf:$(DATADIR)/carnation.conf.example:644 \
             carnation.openrc:$(DATADIR)/carnation.openrc:755 \
             carnation-mirror.cron:$(DATADIR)/carnation-mirror.cron:644 \
+            carnation-migrate:$(DATADIR)/carnation-migrate:755 \
             fail2ban-filter.conf:$(DATADIR)/fail2ban/filter.d/carnation.conf:644 \
             fail2ban-jail.conf:$(DATADIR)/fail2ban/jail.d/carnation.conf:644
-filled   += $(if $(wildcard $(packaging)/carnation.tmpfiles), \
-            carnation.tmpfiles:$(TMPFILESDIR)/carnation.conf:644) \
-            $(if $(wildcard $(packaging)/carnation-migrate), \
-            carnation-migrate:$(DATADIR)/carnation-migrate:755)
 part      = $(word $(1),$(subst :, ,$(2)))
 installed = $(BINDIR)/carnation \
             $(foreach p,$(pages),$(MANDIR)/man$(call section,$(p))/$(p)) \

@@ -28,10 +28,6 @@ esac
 """
 
 
-LIFE = [ROOT / "scripts/packaging" / name
-        for name in ("carnation-migrate", "carnation.tmpfiles")]
-
-
 class Machine:
     """A tree without a program, and a root with tools that note their calls."""
 
@@ -100,15 +96,14 @@ def test_what_is_installed_and_where(machine):
     assert machine.files() == {
         "usr/bin/carnation", "etc/carnation/carnation.conf",
         "etc/logrotate.d/carnation", "usr/lib/sysusers.d/carnation.conf",
+        "usr/lib/tmpfiles.d/carnation.conf",
         *(f"usr/lib/systemd/system/{unit}" for unit in UNITS),
         *(f"usr/share/man/man{page[-1]}/{page}" for page in
           (page.name for page in (ROOT / "src/man").iterdir())),
         share + "carnation.conf.example", share + "carnation.openrc",
-        share + "carnation-mirror.cron",
+        share + "carnation-mirror.cron", share + "carnation-migrate",
         share + "fail2ban/filter.d/carnation.conf",
-        share + "fail2ban/jail.d/carnation.conf",
-        *([share + "carnation-migrate"] if LIFE[0].exists() else []),
-        *(["usr/lib/tmpfiles.d/carnation.conf"] if LIFE[1].exists() else [])}
+        share + "fail2ban/jail.d/carnation.conf"}
     for name in machine.files():
         file = machine.place / name
         runs = file.name in ("carnation-migrate", "carnation.openrc") or \
@@ -156,9 +151,22 @@ def test_below_a_destdir_nothing_else_happens(machine, place):
 def test_users_directories_units_in_this_order(machine):
     machine.make("install")
     calls = machine.calls()
-    calls = [c for c in calls if not c.startswith("tmpfiles")]
-    assert calls[:2] == ["sysusers carnation.conf", "systemctl daemon-reload"]
+    assert calls[:2] == ["sysusers carnation.conf",
+                         "tmpfiles --create carnation.conf"]
+    assert calls[2] == "systemctl daemon-reload"
     assert machine.errors == ""
+
+
+def test_what_an_older_version_left_is_moved(machine, place):
+    """State of a service with DynamicUser=, and the link to it."""
+    tree(place, {"var/lib/private/carnation/certs/a.key": "secret",
+                 "etc/passwd": f"carnation:x:{os.getuid()}:{os.getgid()}::/:\n",
+                 "etc/group": ""})
+    (place / "var/lib/carnation").symlink_to("private/carnation")
+    assert "moved " in machine.make("install")
+    state = place / "var/lib/carnation"
+    assert not state.is_symlink()
+    assert (state / "certs/a.key").read_text() == "secret"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-sysusers"),
@@ -217,7 +225,8 @@ def test_what_could_not_be_done_is_printed(machine, place):
         tree(place / "tools", {f"{tool}-fails": ""})
     machine.make("install")
     assert machine.errors.startswith("make install: to run as a service")
-    for line in (f"sysusers {place}/usr/lib/sysusers.d/carnation.conf",):
+    for line in (f"sysusers {place}/usr/lib/sysusers.d/carnation.conf",
+                 f"tmpfiles --create {place}/usr/lib/tmpfiles.d/carnation.conf"):
         assert line in machine.errors
     machine.make("install", "SYSUSERS=")
     for user in ("carnation", "carnation-keys"):
