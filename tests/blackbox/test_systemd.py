@@ -439,10 +439,14 @@ def cron_line(units, stores, quiet):
 
 
 def alarm(place):
-    """The recipe of README.md, in files: what each of them is called there."""
-    text = (ROOT / "README.md").read_text()
-    found = re.findall(r"`/etc/systemd/system/([^`]+)`[^\n]*:\n\n```\n(.*?)```",
-                       text, re.S)
+    """The recipe of carnation-mirror(7), in files: what each of them is called
+    there, and what it holds."""
+    text = (ROOT / "src/man/carnation-mirror.7").read_text()
+    text = text.split("\n.Ss Alarms\n")[1].split("\n.Ss ")[0]
+    found = re.findall(
+        r"^\.Pa /etc/systemd/system/(\S+)(?: :)?\n(?:\(.*\n.*\) :\n)?"
+        r"\.Bd -literal\n(.*?)^\.Ed$", text.replace("\\e\n", "\\\n"),
+        re.M | re.S)
     for name, lines in found:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(lines)
