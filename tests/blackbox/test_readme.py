@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """README.md is short, and what it shows is there: its links and its picture,
 verbs with their options, scripts, man pages, and configurations without a
-mistake."""
+mistake. Those of scripts/ and tests/ name what is beside them."""
 import re
 import struct
 
@@ -60,6 +60,27 @@ def test_its_scripts_and_pages_are_there():
     pages = set(re.findall(r"[`\"]man ([a-z.-]+)(?!/|[a-z.-])", TEXT))
     assert {page for page in pages
             if not list((ROOT / "src/man").glob(f"{page}.[1-9]"))} == set()
+
+
+def hidden_or_made(path):
+    return path.name.startswith((".", "__"))
+
+
+def test_scripts_readme_names_each_script():
+    text = (ROOT / "scripts/README.md").read_text()
+    names = {path.name for path in (ROOT / "scripts").iterdir()
+             if not hidden_or_made(path)} - {"README.md"}
+    assert len(names) > 10
+    assert {name for name in names
+            if not re.search(rf"`{re.escape(name)}[`/]", text)} == set()
+
+
+def test_tests_readme_names_each_folder():
+    text = (ROOT / "tests/README.md").read_text()
+    names = {path.name for path in (ROOT / "tests").iterdir()
+             if path.is_dir() and not hidden_or_made(path)}
+    assert len(names) > 6
+    assert {name for name in names if f"`{name}/" not in text} == set()
 
 
 def test_its_configuration_is_without_a_mistake(place):
