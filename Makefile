@@ -53,9 +53,9 @@ PYTEST_JOBS  ?= 8
 # ours last until 2099.
 cppflags = -Isrc -Itests -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 cflags   = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla \
-           -Wundef -Wstrict-prototypes -Wmissing-prototypes \
-           -fPIE -fstack-protector-strong -MMD -MP
-ldflags  = -pie -Wl,-z,relro,-z,now
+           -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wformat-security \
+           -fPIE -fstack-protector-strong $(hardening) -MMD -MP
+ldflags  = -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ldlibs   = -lssl -lcrypto -lmagic -lev -lconfig -lidn2 -lexpat -lseccomp
 testlibs = -lcmocka
 
@@ -76,6 +76,13 @@ comma := ,
 
 variant := $(or $(VARIANT),$(if $(SAN),$(subst $(comma),-,$(SAN)),release))
 B       := build/$(variant)
+
+# The compiler is asked once, and only when something may be compiled. Sanitizers
+# check more of the same calls, and counting lines wants the code as written.
+ifeq ($(SAN)$(filter cover fuzz,$(variant)),)
+hardening = $(eval hardening := $(shell scripts/hardening $(CC) $(CPPFLAGS) \
+    $(CFLAGS)))$(hardening)
+endif
 
 ifneq ($(SAN),)
 cflags  += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """What a newcomer builds with, whatever compiler and tools are installed."""
 import os
+import platform
 import re
 import subprocess
 import sys
 
 import pytest
 
+from binary import CARNATION, SANITIZED
 from harness import ROOT
 
 
@@ -58,6 +60,75 @@ def test_a_commit_compiles_one_file_again():
     with_main = run("make", "-n", "-p", "VARIANT=never", "build/never/flags")
     depending = re.findall(r"^(\S+):.*\bbuild/never/commit\b", with_main, re.M)
     assert depending == ["build/never/src/main.o"]
+
+
+HARDENED = {"-fstack-clash-protection", "-D_FORTIFY_SOURCE=3"}
+PROCESSORS = {"x86_64": {"-fcf-protection"},
+              "aarch64": {"-mbranch-protection=standard"}}
+
+
+def test_programs_are_hardened_as_distributions_do():
+    words = compiling()
+    assert {"-fstack-protector-strong", "-fPIE", "-Wformat-security"} < set(words)
+    want = run("scripts/hardening", "cc", "-O2", "-g").split()
+    start = words.index(want[0])
+    assert words[start:start + len(want)] == want
+
+
+@pytest.mark.parametrize("words", [["SAN=address"], ["VARIANT=cover"]])
+def test_instrumented_programs_are_not_hardened(words):
+    out = run("make", "-n", "V=1", "VARIANT=never", *words,
+              f"build/{'cover' if 'cover' in words[0] else 'never'}/src/main.o")
+    assert " -c -o " in out
+    assert "_FORTIFY_SOURCE" not in out and "-fstack-clash" not in out
+
+
+def test_flags_of_the_user_win():
+    """Distributions bring a level of their own: no name is defined twice."""
+    for name in ("CPPFLAGS", "CFLAGS"):
+        command = " ".join(compiling(f"{name}=-O2 -D_FORTIFY_SOURCE=2"))
+        assert re.findall(r"_FORTIFY_SOURCE\S*", command) == [
+            "_FORTIFY_SOURCE=2"]
+    command = compiling("CFLAGS=-O2 -fcf-protection=none")
+    assert command.index("-fstack-clash-protection") < command.index(
+        "-fcf-protection=none")
+    assert "_FORTIFY_SOURCE" not in " ".join(compiling("CFLAGS=-g"))
+
+
+@pytest.mark.parametrize("unknown, words, want", [
+    ("none", ["-O2"], HARDENED),
+    ("none", [], HARDENED - {"-D_FORTIFY_SOURCE=3"}),
+    ("none", ["-O2", "-U_FORTIFY_SOURCE"], HARDENED - {"-D_FORTIFY_SOURCE=3"}),
+    ("*-fstack-clash*", ["-O2"], HARDENED - {"-fstack-clash-protection"}),
+    ("*_FORTIFY_SOURCE=3*", ["-O2"], HARDENED - {"-D_FORTIFY_SOURCE=3"} |
+     {"-D_FORTIFY_SOURCE=2"}),
+    ("*", ["-O2"], set())])
+def test_only_flags_that_the_compiler_knows_are_used(place, unknown, words,
+                                                     want):
+    compiler = place / "cc"
+    compiler.write_text("#!/bin/sh\ncase $* in\n"
+                        f"{unknown}) exit 1 ;;\nesac\nexec cc \"$@\"\n")
+    compiler.chmod(0o755)
+    said = set(run("scripts/hardening", compiler, *words).split())
+    if unknown != "*":
+        want = want | PROCESSORS.get(platform.machine(), set())
+    assert said - {"-U_FORTIFY_SOURCE"} == want
+
+
+def test_the_program_itself_is_hardened():
+    def table(option):
+        return subprocess.run(["readelf", "-W", option, CARNATION], check=True,
+                              text=True, capture_output=True).stdout
+    assert re.search(r"Type: +DYN", table("-h"))
+    headers = table("-l")
+    assert "GNU_RELRO" in headers
+    assert re.search(r"GNU_STACK .* RW +0x", headers)
+    assert re.search(r"FLAGS_1.*\bNOW\b.*\bPIE\b", table("-d"))
+    names = table("--dyn-syms")
+    assert "__stack_chk_fail" in names
+    if SANITIZED or "gcov" in table("-s"):
+        return
+    assert "__memcpy_chk" in names or "__snprintf_chk" in names
 
 
 @pytest.mark.parametrize("tool, says, want", [
