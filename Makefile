@@ -122,7 +122,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check check-units soak attack fuzz bench lint cover run dist deb install uninstall clean programs \
+.PHONY: all check check-units soak attack fuzz bench lint cover run dist deb install uninstall clean programs objects \
         FORCE
 
 ifeq ($(variant),release)
@@ -205,6 +205,9 @@ $(B)/testheaders: | $(B)/headers
 	$(call look_for,$(testheaders))
 
 programs: $(BIN) $(TESTS) $(REPLAYS)
+
+# For scripts/musl, which cannot link.
+objects: $(OBJ)
 
 check: programs
 	$(Q)V='$(V)' PYTHON='$(PYTHON)' JOBS='$(PYTEST_JOBS)' scripts/check $(B)

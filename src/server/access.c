@@ -298,6 +298,20 @@ access_format(
 		line_format_text(a, e, time, out);
 }
 
+/* musl has pwritev2 and its flag since 1.2.5 only. */
+static ssize_t
+access_write_no_wait(int fd, const struct iovec *v)
+{
+#ifdef RWF_NOWAIT
+	return pwritev2(fd, v, 1, -1, RWF_NOWAIT);
+#else
+	(void)fd;
+	(void)v;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
 /* poll(2) promises room for PIPE_BUF bytes only, and another worker may take
  * them first; before Linux 6.4 pipes do not know RWF_NOWAIT. */
 static ssize_t
@@ -312,7 +326,7 @@ access_write_now(const struct access *a, uint8_t *line, size_t len)
 		while (n == -1 && errno == EINTR);
 		return n;
 	}
-	n = pwritev2(a->fd, &v, 1, -1, RWF_NOWAIT);
+	n = access_write_no_wait(a->fd, &v);
 	if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
 		if (len > PIPE_BUF)
 			line[PIPE_BUF - 1] = '\n';

@@ -4,6 +4,8 @@
 #ifndef SERVER_LISTENERS_H
 #define SERVER_LISTENERS_H
 
+#include <sys/types.h>
+
 #include "conf/conf.h"
 #include "os/listen.h"
 
