@@ -81,8 +81,10 @@ def test_a_tree_of_unknown_origin_has_no_commit(tree):
     assert commit(tree) == "none"
 
 
-def test_a_clone_has_the_commit_of_git(clone):
+def test_a_clone_has_the_commit_of_git(clone, place):
     tree, whole = clone
+    (place / "link").symlink_to(tree / "scripts/commit")
+    assert output(place, place / "link") == whole[:12]
     assert commit(tree) == whole[:12]
     assert commit(tree, "--time") == str(TIME)
 
@@ -142,7 +144,7 @@ def tools(place):
     """A PATH with all that a script needs, and no git."""
     folder = place / "bin"
     folder.mkdir()
-    for name in ("sh", "dirname", "cut", "env"):
+    for name in ("sh", "dirname", "readlink", "cut", "env"):
         (folder / name).symlink_to(shutil.which(name))
     return folder
 
@@ -150,3 +152,13 @@ def tools(place):
 def test_a_clone_without_git_has_no_commit(clone, place):
     tree, _ = clone
     assert commit(tree, PATH=str(tools(place))) == "none"
+
+
+def test_the_number_is_the_same_everywhere():
+    """src/RELEASING: three files carry it."""
+    version = re.search(r'CARNATION_VERSION "([0-9.]+)"',
+                        (ROOT / "src/util/version.h").read_text())[1]
+    changes = (ROOT / "src/CHANGES").read_text()
+    assert re.findall(r"^(\S+)$", changes, re.M)[0] == version
+    debian = (ROOT / "scripts/packaging/debian/changelog").read_text()
+    assert re.match(r"carnation \(([^)]+)\) ", debian)[1] == version
