@@ -14,8 +14,7 @@
 #include "tls/tls_conn.h"
 
 enum {
-	CONN_HELLO_MAX = TLS_RECORD_MAX, /* bytes of a ClientHello's records */
-	CONN_HANDSHAKE_MAX = 64 * 1024,  /* bytes of a client's handshake */
+	CONN_HANDSHAKE_MAX = 64 * 1024, /* bytes of a client's handshake */
 	/* bytes before the request line is complete */
 	CONN_BEFORE_REQUEST_MAX = 16 * 1024,
 	/* bytes of a client's last handshake messages */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/testbed.h"
 
+#include "server/hello.h"
 #include "support/tls_memory.h"
 
 /* A ClientHello as our client sends it. */
@@ -76,7 +77,7 @@ test_hello_in_tiny_records(void **state)
 		cut[n + 5] = hello[i];
 		n += 6;
 	}
-	assert_true(n < CONN_HELLO_MAX);
+	assert_true(n < HELLO_MAX);
 	session_connect(&s, "192.0.2.7", 0);
 	for (size_t sent = 0, want = 1; s.conn.state == CONN_HELLO;
 	     want = (size_t)s.conn.wanted) {
