@@ -123,6 +123,7 @@ struct conf {
 		int format;              /* enum conf_log_format */
 		int addresses;           /* enum conf_log_addresses */
 		bool query;
+		bool handshakes; /* those that failed, too */
 	} log;
 	struct conf_type *types;
 	size_t n_types;

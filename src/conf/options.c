@@ -95,6 +95,7 @@ static const struct option options[] = {
 	{ "log.addresses", OPTION_CHOICE, LOG(addresses),
 	  .fallback = "\"truncated\"", .choices = log_addresses },
 	{ "log.query", OPTION_BOOL, LOG(query), .fallback = "false" },
+	{ "log.handshakes", OPTION_BOOL, LOG(handshakes), .fallback = "false" },
 
 	{ "types", OPTION_LIST_OF_GROUPS, TOP(types),
 	  ELEMENTS(conf, conf_type, n_types) },

@@ -101,6 +101,7 @@ access_init(struct access *a, const struct conf *conf)
 	a->json = conf->log.format == CONF_LOG_JSON;
 	a->query = conf->log.query;
 	a->addresses = conf->log.addresses;
+	a->handshakes = conf->log.handshakes;
 	a->fd = -1;
 	if (where != NULL && strcmp(where, "none") == 0)
 		return true;
@@ -251,6 +252,10 @@ line_format_text(const struct access *a, const struct access_entry *e,
 		buf_byte(out, '?');
 		log_escape(out, e->query);
 	}
+	if (e->handshake != NULL) {
+		buf_byte(out, ' ');
+		log_escape(out, slice_str(e->handshake));
+	}
 	buf_byte(out, '\n');
 }
 
@@ -282,6 +287,8 @@ line_format_json(const struct access *a, const struct access_entry *e,
 	json_bool(&j, "resumed", e->resumed);
 	json_bool(&j, "complete", e->complete);
 	json_slice(&j, "path", buf_view(&path));
+	if (e->handshake != NULL)
+		json_text(&j, "handshake", e->handshake);
 	json_end(&j);
 }
 
@@ -450,10 +457,32 @@ access_write_at_once(struct access *a, const struct access_entry *e)
 	access_write_lines(a, memory, access_put_line(a, e, memory, 0));
 }
 
+/* Whether one more failed handshake is logged in the present period. */
+static bool
+access_admits_handshake(struct access *a)
+{
+	uint64_t now = clock_ms();
+
+	if (now - a->period_ms >= ACCESS_HANDSHAKES_MS) {
+		a->period_ms = now;
+		a->period_lines = 0;
+	}
+	if (a->period_lines < ACCESS_HANDSHAKES_MAX) {
+		a->period_lines++;
+		return true;
+	}
+	if (log_due(&a->unlogged_ms, ACCESS_WARN_MS))
+		log_warn("access log: more than %d failed handshakes in %d "
+			 "seconds; the others are not logged",
+		    ACCESS_HANDSHAKES_MAX, ACCESS_HANDSHAKES_MS / 1000);
+	return false;
+}
+
 void
 access_write(struct access *a, const struct access_entry *e)
 {
-	if (a->fd == -1)
+	if (a->fd == -1 ||
+	    (e->handshake != NULL && !access_admits_handshake(a)))
 		return;
 	if (a->held == NULL) {
 		access_write_at_once(a, e);

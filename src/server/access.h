@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The access log: one line per request, which never delays serving; the lines
- * of one turn of a worker's loop in one write. Depends on util, proto and conf. */
+/* The access log: one line per request and, if configured, per handshake that
+ * failed. It never delays serving; the lines of one turn of a worker's loop are
+ * one write. Depends on util, proto and conf. */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
@@ -16,6 +17,10 @@ enum {
 	 * and the LF. */
 	ACCESS_LINE_MAX = 8192,
 	ACCESS_HELD_MAX = 4 * ACCESS_LINE_MAX, /* bytes of lines not written */
+	/* Failed handshakes of one worker that are logged in a period. Garbage
+	 * costs a stranger far less than a request. */
+	ACCESS_HANDSHAKES_MAX = 100,
+	ACCESS_HANDSHAKES_MS = 10000,
 };
 
 struct access {
@@ -27,9 +32,13 @@ struct access {
 	_Atomic bool *cut;
 	bool json;
 	bool query;
-	int addresses; /* enum conf_log_addresses */
+	int addresses;   /* enum conf_log_addresses */
+	bool handshakes; /* those that failed are logged */
 	uint64_t warned_ms;
-	uint8_t *held; /* an LF and the lines held; NULL: none is */
+	uint64_t period_ms; /* when the present ACCESS_HANDSHAKES_MS began */
+	unsigned period_lines;
+	uint64_t unlogged_ms; /* when it was last reported that some are not */
+	uint8_t *held;        /* an LF and the lines held; NULL: none is */
 	size_t held_len;
 };
 
@@ -45,6 +54,7 @@ struct access_entry {
 	struct slice path;
 	struct slice query;
 	bool has_query;
+	const char *handshake; /* why it failed; NULL: this is a request */
 };
 
 /* As the configuration says. The file is created when missing; only a regular
@@ -72,7 +82,8 @@ bool access_name(const struct access *a, char *out, size_t size);
 bool access_hold(struct access *a);
 
 /* Writes one line, ended by LF even where it had to be truncated, or holds it.
- * Never waits for a reader. */
+ * Never waits for a reader. Of failed handshakes, those above
+ * ACCESS_HANDSHAKES_MAX are dropped, which is reported. */
 void access_write(struct access *a, const struct access_entry *e);
 
 /* Writes the lines that are held, in their order. */

@@ -38,6 +38,45 @@ conn_init(struct conn *c, int fd, const struct sockaddr_storage *from,
 	c->began_ms = clock_ms();
 }
 
+/* Writes the access line of a handshake that has failed. */
+static void
+conn_log_handshake(
+    const struct conn *c, struct conn_world *w, const char *reason)
+{
+	struct sockaddr_storage from = { 0 };
+	int sni = tls_conn_is_open(&c->tls) ? tls_conn_sni(&c->tls) : -1;
+	const struct access_entry entry = {
+		.from = &from,
+		.host = sni >= 0 ? w->hosts->host[sni].names[0] : NULL,
+		.ms = clock_ms() - c->began_ms,
+		.tls = "-",
+		.handshake = reason,
+	};
+
+	memcpy(&from, &c->from, sizeof(c->from));
+	access_write(w->access, &entry);
+}
+
+/* Ends a handshake; logs it, if so configured, unless reason is NULL. */
+static enum io
+conn_fail_handshake(struct conn *c, struct conn_world *w, const char *reason)
+{
+	if (reason != NULL && w->access->handshakes)
+		conn_log_handshake(c, w, reason);
+	c->state = CONN_DONE;
+	return IO_DONE;
+}
+
+/* The same; a client that has sent nothing has not begun a handshake. */
+static void
+conn_cancel_handshake(struct conn *c, struct conn_world *w, const char *reason)
+{
+	bool begun = c->state != CONN_HELLO || c->wanted > 0;
+
+	if (c->state <= CONN_HANDSHAKE)
+		conn_fail_handshake(c, w, begun ? reason : NULL);
+}
+
 static void
 conn_wait_for(struct conn *c, int bytes)
 {
@@ -68,15 +107,17 @@ conn_hello(struct conn *c, struct conn_world *w)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return IO_WANT_READ;
-	c->state = CONN_DONE;
-	if (n <= 0 || w->chunk[0] != HELLO_RECORD)
-		return IO_DONE;
+	if (n <= 0)
+		return conn_fail_handshake(
+		    c, w, c->wanted > 0 ? strerror(errno) : NULL);
+	if (w->chunk[0] != HELLO_RECORD)
+		return conn_fail_handshake(c, w, "not TLS");
 	want = hello_needs(slice_of(w->chunk, (size_t)n));
 	if (want > HELLO_MAX)
-		return IO_DONE;
+		return conn_fail_handshake(
+		    c, w, "malformed or too long ClientHello");
 	if (hello_is_worth_waiting(c, (size_t)n, want)) {
 		conn_wait_for(c, (int)want);
-		c->state = CONN_HELLO;
 		return IO_WANT_READ;
 	}
 	if (c->wanted > 0)
@@ -88,22 +129,24 @@ conn_hello(struct conn *c, struct conn_world *w)
 static enum io
 conn_begin(struct conn *c, struct conn_world *w)
 {
-	c->state = CONN_DONE;
-	if (tls_conn_accept(&c->tls, w->tls, w->hosts, c->fd)) {
-		tls_conn_limit(&c->tls, CONN_HANDSHAKE_MAX);
-		c->state = CONN_HANDSHAKE;
-	}
+	if (!tls_conn_accept(&c->tls, w->tls, w->hosts, c->fd))
+		return conn_fail_handshake(c, w, "out of memory");
+	tls_conn_limit(&c->tls, CONN_HANDSHAKE_MAX);
+	c->state = CONN_HANDSHAKE;
 	return IO_DONE;
 }
 
 static enum io
-conn_handshake(struct conn *c)
+conn_handshake(struct conn *c, struct conn_world *w)
 {
 	uint64_t before = tls_conn_received(&c->tls);
 	enum io io = tls_conn_handshake(&c->tls);
 
-	if (io == IO_CLOSED || io == IO_FAILED)
-		c->state = CONN_DONE;
+	if (io == IO_CLOSED)
+		return conn_fail_handshake(c, w, "closed by the client");
+	if (io == IO_FAILED)
+		return conn_fail_handshake(c, w,
+		    w->access->handshakes ? tls_handshake_reason() : NULL);
 	if (io != IO_DONE)
 		return io;
 	c->version = tls_conn_version(&c->tls);
@@ -473,7 +516,7 @@ conn_step(struct conn *c, struct conn_world *w)
 			io = conn_begin(c, w);
 			break;
 		case CONN_HANDSHAKE:
-			io = conn_handshake(c);
+			io = conn_handshake(c, w);
 			break;
 		case CONN_REQUEST:
 			io = conn_request(c, w);
@@ -544,7 +587,7 @@ conn_expire_discard(struct conn *c, unsigned stall)
 }
 
 void
-conn_expire(struct conn *c, const struct conf *conf)
+conn_expire(struct conn *c, struct conn_world *w)
 {
 	bool sending = c->state == CONN_SEND || c->state == CONN_SHUTDOWN;
 	int holds = sending ? conn_unacknowledged(c) : 0;
@@ -555,15 +598,20 @@ conn_expire(struct conn *c, const struct conf *conf)
 	} else if (sending) {
 		conn_cut(c);
 	} else if (c->state == CONN_DISCARD) {
-		conn_expire_discard(c, (unsigned)conf->limits.stall);
+		conn_expire_discard(c, (unsigned)w->conf->limits.stall);
+	} else if (c->state == CONN_REQUEST) {
+		c->state = CONN_SHUTDOWN;
 	} else {
-		c->state = c->state == CONN_REQUEST ? CONN_SHUTDOWN : CONN_DONE;
+		conn_cancel_handshake(c, w,
+		    c->state == CONN_QUEUED ? "the server was too busy"
+					    : "timed out");
 	}
 }
 
 void
 conn_fini(struct conn *c, struct conn_world *w)
 {
+	conn_cancel_handshake(c, w, "closed by the server");
 	conn_log(c, w);
 	conn_drop_body(c);
 	tls_conn_fini(&c->tls);

@@ -121,14 +121,14 @@ void conn_cut(struct conn *c);
  * states before CONN_REQUEST share one deadline. */
 unsigned conn_timeout(const struct conn *c, const struct conf *conf);
 
-/* The timeout has passed: goes to the state that follows. Step again unless
- * CONN_DONE. A client that sent no request gets close_notify and no header; a
- * reader that has taken anything of what the kernel holds gets more time, in
- * CONN_DISCARD too. */
-void conn_expire(struct conn *c, const struct conf *conf);
+/* The timeout has passed: goes to the state that follows; a handshake has then
+ * failed. Step again unless CONN_DONE. A client that sent no request gets
+ * close_notify and no header; a reader that has taken anything of what the
+ * kernel holds gets more time, in CONN_DISCARD too. */
+void conn_expire(struct conn *c, struct conn_world *w);
 
-/* Writes the access line if there was a request; closes and frees what the
- * connection holds. */
+/* Writes the access line if there was a request, or a handshake that this ends;
+ * closes and frees what the connection holds. */
 void conn_fini(struct conn *c, struct conn_world *w);
 
 #endif

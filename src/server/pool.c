@@ -560,7 +560,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
-	conn_expire(&s->conn, s->pool->world->conf);
+	conn_expire(&s->conn, s->pool->world);
 	slot_step(s);
 }
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/proverr.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,4 +379,32 @@ tls_reason(void)
 	else if (failure.error != 0)
 		reason = strerror(failure.error);
 	return reason != NULL ? reason : "the connection broke";
+}
+
+/* OpenSSL adds an alert that came from the peer to SSL_AD_REASON_OFFSET. */
+static const char *
+alert_reason(int alert)
+{
+	static char text[64];
+	const char *name = SSL_alert_desc_string_long(alert);
+
+	if (strcmp(name, "unknown") == 0)
+		snprintf(text, sizeof(text), "alert %d from the client", alert);
+	else
+		snprintf(text, sizeof(text), "alert from the client: %s", name);
+	return text;
+}
+
+const char *
+tls_handshake_reason(void)
+{
+	int reason = ERR_GET_REASON(failure.code);
+
+	if (ERR_GET_LIB(failure.code) == ERR_LIB_SSL &&
+	    reason >= SSL_AD_REASON_OFFSET)
+		return alert_reason(reason - SSL_AD_REASON_OFFSET);
+	if (ERR_GET_LIB(failure.code) == ERR_LIB_PROV &&
+	    reason == PROV_R_FAILED_TO_SIGN)
+		return "no signature from keyd";
+	return tls_reason();
 }

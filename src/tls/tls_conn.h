@@ -104,4 +104,9 @@ bool tls_conn_peer_closed(const struct tls_conn *c);
  * message. */
 const char *tls_reason(void);
 
+/* Why the last handshake of a server in this process failed, after IO_FAILED,
+ * in plain words: the client's alert, OpenSSL's reason. Valid until the next
+ * call. */
+const char *tls_handshake_reason(void);
+
 #endif

@@ -13,7 +13,7 @@ EVERYTHING = {
     "tls": {"minimum": "1.3", "suites": "TLS_AES_128_GCM_SHA256",
             "tickets": False},
     "log": {"access": "none", "format": "json", "addresses": "full",
-            "query": True},
+            "query": True, "handshakes": True},
     "types": [{"extension": "foo", "type": "text/x-foo"},
               {"extension": "bar", "type": "text/x-bar"}],
 }
@@ -59,7 +59,8 @@ def test_the_dump_holds_every_default(setup):
                  "drain = 10", 'minimum = "1.2"', "tickets = true",
                  "objects = true",
                  'access = "stderr"', 'format = "text"',
-                 'addresses = "truncated"', "query = false"):
+                 'addresses = "truncated"', "query = false",
+                 "handshakes = false"):
         assert said in text, (said, text)
 
 

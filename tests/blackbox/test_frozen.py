@@ -7,6 +7,7 @@ import re
 import pytest
 
 import origin as answers
+from client import connect
 from harness import ROOT, Server, tree, wait_for
 from life import carnation
 from mirroring import Mirror, fresh, key, origin  # noqa: F401
@@ -250,3 +251,25 @@ def test_access_log(place, form):
     assert by_name["host"] == "localhost"
     assert by_name["TLS version"].startswith("TLSv1.")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", by_name["time"])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_access_log_of_failed_handshakes(place, form):
+    text, _, keys = point("Access log, failed handshakes: ").partition(
+        " JSON: ")
+    assert NAME.findall(text) == ["-", "0", "new", "cut"]
+    file = place / "access.log"
+    with Server(directory=place, listen=(4,), options={"log": {
+            "access": str(file), "format": form, "handshakes": True}}) as server:
+        with connect(server) as s:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        line = wait_for(lambda: re.search(
+            ".*not TLS.*", file.exists() and file.read_text() or ""))[0]
+    if form == "text":
+        assert re.fullmatch(r"\S+ \S+ - - 0 \d+ - new cut - not TLS", line)
+        return
+    e = json.loads(line)
+    usual = NAME.findall(point("Access log, text: ").partition(" JSON: ")[2])
+    assert list(e) == [*usual, NAME.findall(keys)[0]]
+    assert e["handshake"] == "not TLS"
+    assert e["status"] == 0 and e["path"] == ""

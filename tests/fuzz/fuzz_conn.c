@@ -83,7 +83,7 @@ make_world(void)
 {
 	static const char *const names[] = { "localhost" };
 	static const struct tls_settings settings = { .tickets = true };
-	static struct access no_log = { .fd = -1 };
+	static struct access no_log = { .fd = -1, .handshakes = true };
 	struct conf *conf = conf_new();
 	struct conf_capsule *c = conf_add_capsule(conf);
 	struct sign_key *key = sign_key_generate();
@@ -270,7 +270,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		tls_memory_give(&c.tls, slice_of(data + 1, size - 1));
 		conn_step(&c, &world);
-		conn_expire(&c, world.conf);
+		conn_expire(&c, &world);
 	}
 	conn_fini(&c, &world);
 	return 0;

@@ -12,7 +12,7 @@ const char conf_full[] =
     "  handshake = 5; request = 6; stall = 7; drain = 0; };\n"
     "tls = { minimum = \"1.3\"; suites = \"A:B\"; tickets = false; };\n"
     "log = { access = \"a.log\"; format = \"json\"; addresses = \"full\";\n"
-    "  query = TRUE; };\n"
+    "  query = TRUE; handshakes = true; };\n"
     "types = ( { extension = \"foo\"; type = \"text/x-foo\"; },\n"
     "  { extension = \".BAR\"; type = \"text/plain; format=flowed\"; } );\n"
     "capsules = (\n"

@@ -115,6 +115,31 @@ test_escape(void **state)
 	    line(&a, &e) + strlen(line(&a, &e)) - 1);
 }
 
+/* The fields of a request's line, then the reason to the end of the line. */
+static void
+test_failed_handshake(void **state)
+{
+	struct access a = { .addresses = CONF_ADDRESSES_FULL };
+	struct access_entry e = { .from = &v4, .ms = 3, .tls = "-" };
+
+	(void)state;
+	e.handshake = "not TLS";
+	assert_string_equal(
+	    line(&a, &e), "192.0.2.77 - - 0 3 - new cut - not TLS\n");
+	e.host = "localhost";
+	e.handshake = "a\n\x1b[31m\"b";
+	assert_string_equal(line(&a, &e),
+	    "192.0.2.77 localhost - 0 3 - new cut - a\\x0a\\x1b[31m\"b\n");
+	a.json = true;
+	assert_string_equal(strstr(line(&a, &e), ",\"address\""),
+	    ",\"address\":\"192.0.2.77\",\"host\":\"localhost\",\"status\":0,"
+	    "\"bytes\":0,\"ms\":3,\"tls\":\"-\",\"resumed\":false,"
+	    "\"complete\":false,\"path\":\"\","
+	    "\"handshake\":\"a\\u000a\\u001b[31m\\\"b\"}\n");
+	e.handshake = NULL;
+	assert_null(strstr(line(&a, &e), "handshake"));
+}
+
 static void
 test_longest(void **state)
 {
@@ -322,6 +347,28 @@ test_many_lines_are_written_meanwhile(void **state)
 	close_scene();
 }
 
+/* Requests do not count, and are logged in any case. */
+static void
+test_a_flood_of_failed_handshakes(void **state)
+{
+	struct access_entry failed = { .from = &v4, .tls = "-" };
+	struct access_entry request = entry();
+
+	(void)state;
+	failed.handshake = "not TLS";
+	open_scene();
+	for (int i = 0; i < 3 * ACCESS_HANDSHAKES_MAX; i++)
+		access_write(&scene.access, &failed);
+	assert_int_equal(lines_in(scene.access.fd), ACCESS_HANDSHAKES_MAX);
+	assert_true(scene.access.unlogged_ms > 0);
+	access_write(&scene.access, &request);
+	assert_int_equal(lines_in(scene.access.fd), ACCESS_HANDSHAKES_MAX + 1);
+	scene.access.period_ms -= ACCESS_HANDSHAKES_MS; /* it is over */
+	access_write(&scene.access, &failed);
+	assert_int_equal(lines_in(scene.access.fd), ACCESS_HANDSHAKES_MAX + 2);
+	close_scene();
+}
+
 static void
 test_the_end_of_a_log_writes_what_is_held(void **state)
 {
@@ -388,6 +435,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_failed_handshake),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_full_pipe),
 		cmocka_unit_test(test_cut_line_ends_with_lf),
@@ -395,6 +443,7 @@ main(void)
 		cmocka_unit_test(test_line_cut_by_a_pipe),
 		cmocka_unit_test(test_lines_are_held_until_flushed),
 		cmocka_unit_test(test_many_lines_are_written_meanwhile),
+		cmocka_unit_test(test_a_flood_of_failed_handshakes),
 		cmocka_unit_test(test_the_end_of_a_log_writes_what_is_held),
 		cmocka_unit_test(test_held_lines_through_a_pipe),
 	};

@@ -47,6 +47,7 @@ test_defaults(void **state)
 	assert_int_equal(c->log.format, CONF_LOG_TEXT);
 	assert_int_equal(c->log.addresses, CONF_ADDRESSES_TRUNCATED);
 	assert_false(c->log.query);
+	assert_false(c->log.handshakes);
 	assert_int_equal(c->n_types, 0);
 	assert_int_equal(c->n_capsules, 0);
 	conf_free(&c);
@@ -81,6 +82,7 @@ check_full_server(const struct conf *c)
 	assert_int_equal(c->log.format, CONF_LOG_JSON);
 	assert_int_equal(c->log.addresses, CONF_ADDRESSES_FULL);
 	assert_true(c->log.query);
+	assert_true(c->log.handshakes);
 	assert_int_equal(c->n_types, 2);
 	assert_string_equal(c->types[0].extension.text, "foo");
 	assert_string_equal(c->types[1].type.text, "text/plain; format=flowed");

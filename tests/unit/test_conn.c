@@ -150,7 +150,7 @@ test_timeout_of_each_state(void **state)
 		check_row(
 		    conn_timeout(&s.conn, capsule.conf) == timeouts[i].seconds,
 		    timeouts[i].rule);
-		conn_expire(&s.conn, capsule.conf);
+		conn_expire(&s.conn, &testbed.world);
 		check_row(s.conn.state == timeouts[i].after, timeouts[i].rule);
 	}
 	session_disconnect(&s);
@@ -164,7 +164,7 @@ test_request_that_never_came(void **state)
 	(void)state;
 	session_request(&s, SLICE(H "/"));
 	conn_step(&s.conn, &testbed.world);
-	conn_expire(&s.conn, capsule.conf);
+	conn_expire(&s.conn, &testbed.world);
 	session_finish(&s);
 	assert_true(tls_conn_peer_closed(&s.client.tls));
 	assert_int_equal(s.client.got.len, 0);
@@ -248,7 +248,7 @@ test_no_room_for_close_notify(void **state)
 	shutdown(s.client.fd, SHUT_WR);
 	assert_int_equal(conn_step(&s.conn, &testbed.world), IO_WANT_WRITE);
 	assert_int_equal(s.conn.state, CONN_SHUTDOWN);
-	conn_expire(&s.conn, capsule.conf);
+	conn_expire(&s.conn, &testbed.world);
 	assert_int_equal(s.conn.state, CONN_DONE);
 	session_disconnect(&s);
 }
@@ -371,11 +371,11 @@ test_slow_reader_has_more_time(void **state)
 	begin_big(&s);
 	assert_true(s.conn.queued > 0);
 	assert_true(read(s.client.fd, bytes, sizeof(bytes)) > 0);
-	conn_expire(&s.conn, capsule.conf);
+	conn_expire(&s.conn, &testbed.world);
 	assert_int_equal(s.conn.state, CONN_SEND);
 	assert_true(s.conn.progress);
 	s.conn.progress = false;
-	conn_expire(&s.conn, capsule.conf); /* nothing more was taken */
+	conn_expire(&s.conn, &testbed.world); /* nothing more was taken */
 	assert_int_equal(s.conn.state, CONN_DONE);
 	session_disconnect(&s);
 	assert_int_equal(testbed_count_logged(" cut /big"), 1);

@@ -130,6 +130,31 @@ test_handshakes(void **state)
 	}
 }
 
+/* Without the process that holds the keys, the reason says so. */
+static void
+test_reason_without_signature(void **state)
+{
+	struct place p;
+	struct link l;
+
+	(void)state;
+	place_open(&p, "P-256", NULL);
+	apart_wait(&p.apart);
+	signing_attach(-1);
+	for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++) {
+		SSL_CTX *ctx = link_make_client(v, v);
+
+		link_open(&l, p.server, ctx, link_names[0], NULL);
+		assert_false(link_handshake(&l));
+		assert_int_equal(l.io, IO_FAILED);
+		assert_string_equal(
+		    tls_handshake_reason(), "no signature from keyd");
+		link_close(&l);
+		SSL_CTX_free(ctx);
+	}
+	place_close(&p);
+}
+
 /* Keys of different kinds take turns in one process. */
 static void
 test_mixed_keys(void **state)
@@ -511,6 +536,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshakes),
+		cmocka_unit_test(test_reason_without_signature),
 		cmocka_unit_test(test_mixed_keys),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_signature_algorithms),
