@@ -99,7 +99,7 @@ def test_what_is_installed_and_where(machine):
         "usr/lib/tmpfiles.d/carnation.conf",
         *(f"usr/lib/systemd/system/{unit}" for unit in UNITS),
         *(f"usr/share/man/man{page[-1]}/{page}" for page in
-          (page.name for page in (ROOT / "src/man").iterdir())),
+          (page.name for page in (ROOT / "src/man").glob("*.[0-9]"))),
         share + "carnation.conf.example", share + "carnation.openrc",
         share + "carnation-mirror.cron", share + "carnation-migrate",
         share + "fail2ban/filter.d/carnation.conf",
