@@ -318,3 +318,20 @@ def test_uninstall_leaves_the_services_of_a_package_alone(machine, place):
     machine.calls()
     machine.make("uninstall", f"UNITDIR={place}/another")
     assert not [c for c in machine.calls() if " stop " in c]
+
+
+# ---------------------------------------------------------------- containers
+
+def test_the_container_has_what_the_program_needs():
+    """Its second stage: every library, and a user who owns the volume."""
+    makefile = (ROOT / "Makefile").read_text()
+    libraries, = re.findall(r"^ldlibs *= (.*)$", makefile, re.M)
+    stage = (ROOT / "scripts/packaging/Containerfile").read_text().split(
+        "\nFROM ")[2]
+    for name in libraries.split():
+        package = {"-lcrypto": "ssl"}.get(name, name[2:])
+        assert re.search(rf" lib{package}[-0-9]", stage), name
+    number, = re.findall(r"useradd --uid (\d+) ", stage)
+    assert number == "1965" and "\nUSER carnation\n" in stage
+    folder, = re.findall(r"^VOLUME (.*)$", stage, re.M)
+    assert f"-m 0700 {folder}\n" in stage and f'"{folder}/certs"' in stage
