@@ -263,7 +263,7 @@ packaging = scripts/packaging
 confdir   = $(DESTDIR)$(SYSCONFDIR)/carnation
 fill      = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 pages     = carnation.8 carnation.conf.5 capsule.conf.5 carnation-lint.7 \
-            carnation-mirror.7
+            carnation-mirror.7 carnation-operate.7
 units     = carnation.service carnation.socket \
             carnation-mirror@.service carnation-mirror@.timer \
             carnation-mirrors.service carnation-mirrors.timer

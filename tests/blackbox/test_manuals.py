@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import CARNATION, ROOT
+from harness import CARNATION, ROOT, tree
 from life import carnation
 
 PAGES = sorted((ROOT / "src/man").glob("*.[1-9]"))
@@ -121,3 +121,76 @@ def test_what_lint_prints_is_on_its_page(place):
 
 def test_lint_names_the_page_of_its_codes():
     assert "explained in carnation-lint(7)" in carnation("help", "lint").stdout
+
+
+# ------------------------------------------------------ carnation-operate(7)
+
+OPERATE = ROOT / "src/man/carnation-operate.7"
+PACKAGING = ROOT / "scripts/packaging"
+
+
+def operate_blocks():
+    return [block.replace("\\e", "\\") for block in re.findall(
+        r"^\.Bd -literal.*?\n(.*?)^\.Ed$", OPERATE.read_text(), re.M | re.S)]
+
+
+def configurations():
+    """The pieces of configuration that it shows, as whole files."""
+    rest = 'capsules = ( { host = "example.org"; root = "/srv/gemini"; } );\n'
+    for block in operate_blocks():
+        if block.startswith("{ host"):
+            yield f"capsules = (\n{block});\n"
+        elif re.match(r"[a-z_]+ = ", block):
+            yield block if "capsules =" in block else block + rest
+
+
+@pytest.mark.parametrize("text", configurations())
+def test_its_configurations_are_without_fault(place, text):
+    text = re.sub(r"(?<=\")/(?=srv/|var/)", f"{place}/", text)
+    for root in re.findall(r'root = "([^"]*)"', text):
+        tree(root, {"index.gmi": "# Hello\n"})
+    (place / "carnation.conf").write_text(text)
+    done = carnation("check", "--certs", place / "certs", "-c",
+                     place / "carnation.conf")
+    told = [line for line in done.stdout.splitlines()
+            if "in use" not in line and "occupied" not in line]
+    assert done.returncode == 0 and not told, done.stdout + done.stderr
+
+
+def test_there_are_three_of_them():
+    assert len(list(configurations())) == 3
+
+
+def test_it_names_the_package_of_this_version():
+    """The file that make deb leaves."""
+    version, = re.findall(r'"(\d+\.\d+\.\d+)"',
+                          (ROOT / "src/util/version.h").read_text())
+    assert f"apt install ./carnation_{version}_amd64.deb\n" in operate_blocks()
+
+
+def test_what_it_says_of_the_units_is_so():
+    unit = (PACKAGING / "carnation.service").read_text().splitlines()
+    text = OPERATE.read_text()
+    for line in ("ProtectHome=yes", "User=carnation"):
+        assert line in unit
+    assert ".Pq Ql ProtectHome=yes :\n" in text
+    assert {"ListenStream=0.0.0.0:1965", "ListenStream=[::]:1965"} <= set(
+        (PACKAGING / "carnation.socket").read_text().splitlines())
+    rotated = (PACKAGING / "carnation.logrotate").read_text()
+    assert rotated.startswith("#") and "\trotate 8\n" in rotated
+    assert "renames the file each week, and keeps eight of them.\n" in text
+    for file in ("carnation.openrc", "fail2ban-filter.conf"):
+        assert (PACKAGING / file).exists()
+
+
+def test_every_command_of_ours_that_it_shows_is_one(place):
+    """Options that are unknown would be refused before anything else."""
+    lines = [line.strip() for block in operate_blocks()
+             for line in block.splitlines()]
+    lines += re.findall(r"^\.Ql (carnation .*?)(?: \.)?$", OPERATE.read_text(),
+                        re.M)
+    shown = [line for line in lines if line.startswith("carnation ")]
+    assert len(shown) >= 5
+    for line in shown:
+        done = carnation(*line.split()[1:], "--no-such-option")
+        assert "unknown option --no-such-option\n" in done.stderr, (line, done.stderr)

@@ -178,7 +178,7 @@ def test_how_it_stands(world):
     world.publish("One")
     world.serve("example.org", world.store)
     world.first_run()
-    show, = commands(blocks(".Ss Every run after that")[3])
+    show, = commands(blocks(".Ss Every run after that")[-1])
     said = world.run(show)
     for word in (ORIGIN, "mirror.example.net", world.key()):
         assert word in said, said
