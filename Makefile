@@ -220,6 +220,7 @@ soak: $(BIN)
 	$(Q)CARNATION_LONG=1 CARNATION=$(BIN) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -n $(PYTEST_JOBS) --dist loadgroup -ra \
 	    -p no:cacheprovider -m soak tests/blackbox tests/package
+	$(Q)tests/package/build
 	$(Q)CARNATION=$(BIN) $(PYTHON) tests/attack/soak.py $(DURATION)
 	$(Q)CARNATION_ARCH=i386 scripts/fresh-machine
 
