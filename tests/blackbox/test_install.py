@@ -185,10 +185,12 @@ def test_make_install_makes_the_user(machine, place):
 def test_the_next_commands_are_printed(machine, place):
     out = machine.make("install")
     assert f"installed: {place}/usr/bin/carnation." in out
-    for words in (f"editor {machine.conf} ",
+    for words in (f"editor {machine.conf} ", "mkdir /srv/gemini ",
                   f"carnation check -c {machine.conf} ",
                   f"systemctl enable --now {machine.units}/carnation.service"):
         assert f"    {words}" in out, out
+    (place / "srv/gemini").mkdir(parents=True)
+    assert "mkdir" not in machine.make("install")
     machine.conf.write_text("mine\n")
     (place / "tools/active").write_text("")
     out = machine.make("install")
