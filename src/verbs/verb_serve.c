@@ -9,6 +9,7 @@
 #include "capsule/listing.h"
 #include "capsule/policy.h"
 #include "os/listen.h"
+#include "os/service.h"
 #include "proto/hostname.h"
 #include "server/access.h"
 #include "server/confinement.h"
@@ -24,6 +25,7 @@ enum {
 	SANDBOX_LINE_MAX = 128,
 	DISPLAY_SIZE = 4 * HOSTNAME_SIZE, /* of a name in its own letters */
 	PARTS_TEXT_MAX = 256,
+	STOP_TEXT_MAX = 300, /* NAME_MAX and a command */
 };
 
 /* ---------------------------------------------------------------- options */
@@ -206,11 +208,18 @@ serve_options_conf(const struct serve_options *o, struct report *r)
 
 /* ------------------------------------------------------------ the summary */
 
+/* What the parent hands back. */
+struct serving {
+	const struct serve_options *options;
+	const char *stop; /* how a person stops the server */
+};
+
 static struct conf *
 conf_load(void *arg, struct report *r)
 {
+	const struct serving *s = arg;
 	size_t errors = r->errors;
-	struct conf *conf = serve_options_conf(arg, r);
+	struct conf *conf = serve_options_conf(s->options, r);
 
 	if (r->errors > errors)
 		conf_free(&conf);
@@ -269,7 +278,8 @@ print_capsule(const struct site *site, const struct listeners *l, size_t i)
 	fprintf(stderr, "  capsule      %s: ", h->conf->root.text);
 	if (h->serial != 0)
 		fprintf(stderr, "release %" PRIu64 ", ", h->serial);
-	fprintf(stderr, "%zu page%s, %zu file%s, %s\n", survey->pages,
+	fprintf(stderr, "%s%zu page%s, %zu file%s, %s\n",
+	    survey->unfinished ? "at least " : "", survey->pages,
 	    survey->pages == 1 ? "" : "s", survey->files,
 	    survey->files == 1 ? "" : "s", size);
 	print_url(site, l, i);
@@ -316,49 +326,57 @@ print_sandbox(const struct conf *conf)
 static void
 summary_print(void *arg, const struct site *site, const struct listeners *l)
 {
+	const struct serving *s = arg;
+
 	fprintf(stderr, "carnation %s\n", CARNATION_VERSION);
 	for (size_t i = 0; i < site->hosts->n; i++)
 		print_capsule(site, l, i);
-	if (serve_is_local(arg) && !l->inherited)
+	if (serve_is_local(s->options) && !l->inherited)
 		fputs("  for          this machine only; --host NAME serves "
 		      "other machines, too\n",
 		    stderr);
 	print_parts();
 	print_keyd(site->base->keyd);
 	print_sandbox(site->base->conf);
-	fputs("  stop         Ctrl-C\n", stderr);
+	fprintf(stderr, "  stop         %s\n", s->stop);
 }
 
 static enum result
-server_run(const struct parent_source *source)
+server_run(const struct serve_options *o)
 {
+	uint8_t memory[STOP_TEXT_MAX];
+	struct buf stop;
+	struct serving serving = { .options = o };
+	const struct parent_source source = {
+		.load = conf_load,
+		.started = summary_print,
+		.certs_dir = o->certs_dir,
+		.arg = &serving,
+	};
 	struct why why;
 
 	if (!tls_parts_check(&why)) {
 		log_error("%s", why.text);
 		return RESULT_USAGE;
 	}
+	/* Here, for it looks at files that the parent's sandbox hides. */
+	buf_wrap(&stop, memory, sizeof(memory) - 1);
+	serving.stop =
+	    service_put_stop(&stop) ? buf_cstr(&stop) : "the TERM signal";
 	tls_memory_install();
 	tls_parts_test();
-	return (enum result)parent_run(source);
+	return (enum result)parent_run(&source);
 }
 
 static enum result
 serve_run(void *job)
 {
 	struct serve_options *o = job;
-	struct parent_source source;
 	enum result result = serve_options_check(o);
 
 	if (result != RESULT_GOOD)
 		return result;
-	source = (struct parent_source){
-		.load = conf_load,
-		.started = summary_print,
-		.certs_dir = o->certs_dir,
-		.arg = o,
-	};
-	result = o->dry_run ? check_run(o) : server_run(&source);
+	result = o->dry_run ? check_run(o) : server_run(o);
 	free(o->certs_dir);
 	return result;
 }

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """The first start: a certificate that lasts, and a block for people."""
+import contextlib
 import datetime
 import os
+import pty
 import re
 import shutil
 import socket
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID
@@ -13,6 +16,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from certs import fingerprint, pair
 from harness import CARNATION, Client, Server, tree
 from life import NOBODY, Plain, carnation, refused, root_only, wrapper
+from preload import built, needed, preloaded
 
 
 def snapshot(directory):
@@ -131,10 +135,75 @@ def test_the_block_for_people(place):
         keyd, = server.keyds()
         assert block["keys"].startswith(f"held by keyd: process {keyd}, user ")
         assert re.search("files: .*; system calls: ", block["sandbox"])
-        assert "Ctrl-C" in block["stop"]
+        assert block["stop"] == f"kill {server.process.pid}", "no terminal"
         counted = " ".join(block.values())
         assert re.search(r"\b3 pages, 4 files, 40 (B|bytes)\b", counted), block
         assert "\x1b" not in said, "colour only on a terminal"
+
+
+def test_on_a_terminal_it_is_stopped_by_ctrl_c(place):
+    """The block says so, and it is true."""
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.pop("NOTIFY_SOCKET", None)
+        os.execv(CARNATION, [str(CARNATION), "serve", "--certs",
+                             str(place / "certs"), "--listen", "127.0.0.1:0",
+                             str(root)])
+    said, stopped = b"", False
+    with contextlib.suppress(OSError):  # EIO is a terminal's end
+        while said.count(b"\n") < 1000:
+            said += os.read(terminal, 4096)
+            if not stopped and b"carnation: ready" in said:
+                os.write(terminal, b"\x03")
+                stopped = True
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+    os.close(terminal)
+    assert re.search(rb"^  stop         Ctrl-C\r$", said, re.M), said
+
+
+SLOW_DISK = """
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static int read_entries;
+
+/* The first entries come at once, the next one after a minute. */
+struct dirent64 *readdir64(DIR *dir)
+{
+	struct dirent64 *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir64");
+	read_entries++;
+	return real(dir);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	long done = syscall(SYS_clock_gettime, id, now);
+	if (id == CLOCK_MONOTONIC && read_entries > 3)
+		now->tv_sec += 60;
+	return (int)done;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def slow_disk():
+    yield from built(SLOW_DISK)
+
+
+@needed[0]
+@needed[1]
+def test_what_was_not_counted_is_not_passed_over(place, slow_disk):
+    root = tree(place / "capsule", {f"{n}.gmi": "# Hi\n" for n in range(9)} |
+                {"index.gmi": "# Hello\n"})
+    with Server(command=[root], listen=(4,), directory=place,
+                env=preloaded(slow_disk)) as server:
+        assert re.search(r"^  capsule .*: at least [0-3] pages?, [0-3] files?, ",
+                         server.log(), re.M), server.log()
 
 
 def key_of(der):

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "os/service.h"
 
@@ -98,6 +99,94 @@ test_no_manager(void **state)
 #define in_a_tree(test)                                                        \
 	cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
 
+struct cgroup_row {
+	const char *text, *want; /* NULL: no service */
+};
+
+static void
+test_unit_of_cgroup(void **state)
+{
+	static const struct cgroup_row rows[] = {
+		{ "0::/system.slice/carnation.service\n",
+		    "systemctl stop carnation" },
+		{ "0::/system.slice/system-gemini.slice/gemini@two.service",
+		    "systemctl stop gemini@two" },
+		{ "12:pids:/payload\n1:name=systemd:/payload/system.slice/"
+		  "carnation.service\n0::/payload\n",
+		    "systemctl stop carnation" },
+		{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/"
+		  "my-capsule.service\n",
+		    "systemctl --user stop my-capsule" },
+		{ "0::/user.slice/user-1000.slice/session-3.scope\n", NULL },
+		{ "0::/user.slice/user-1000.slice/user@1000.service\n", NULL },
+		{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/"
+		  "app-foot-4711.scope\n",
+		    NULL },
+		{ "0::/system.slice/.service\n", NULL },
+		{ "0::/\n", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint8_t memory[64];
+		struct buf out;
+		bool found;
+
+		buf_wrap(&out, memory, sizeof(memory) - 1);
+		found = service_put_unit(slice_str(rows[i].text), &out);
+		assert_int_equal(found, rows[i].want != NULL);
+		if (found)
+			assert_string_equal(buf_cstr(&out), rows[i].want);
+	}
+}
+
+static void
+check_stop(const char *want)
+{
+	uint8_t memory[64];
+	struct buf out;
+
+	buf_wrap(&out, memory, sizeof(memory) - 1);
+	assert_true(service_put_stop(&out));
+	assert_string_equal(buf_cstr(&out), want);
+}
+
+/* In a session without a terminal, as a service manager starts it. */
+static void
+stop_without_terminal(void)
+{
+	char want[64];
+
+	setsid();
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("SYSTEMD_EXEC_PID");
+	unsetenv("RC_SVCNAME");
+	snprintf(want, sizeof(want), "kill %d", (int)getpid());
+	check_stop(want);
+	/* Inherited from a shell that a service started: not ours. */
+	setenv("SYSTEMD_EXEC_PID", "1", 1);
+	check_stop(want);
+	setenv("RC_SVCNAME", "carnation", 1);
+	check_stop("rc-service carnation stop");
+}
+
+static void
+test_stop_without_terminal(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		stop_without_terminal();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
@@ -105,6 +194,8 @@ main(void)
 		in_a_tree(test_notify),
 		in_a_tree(test_reloading_reports_the_time),
 		in_a_tree(test_no_manager),
+		cmocka_unit_test(test_unit_of_cgroup),
+		cmocka_unit_test(test_stop_without_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
