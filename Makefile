@@ -36,12 +36,12 @@ LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
-# What acts on this machine when there is no DESTDIR; empty: nothing does. ROOT
-# is for tests: what stands for / there.
+# What acts on this machine when there is no DESTDIR; empty: nothing does.
+# MACHINE_ROOT is for tests: what stands for / there.
 SYSUSERS     ?= $(shell command -v systemd-sysusers)
 TMPFILES     ?= $(shell command -v systemd-tmpfiles)
 SYSTEMCTL    ?= $(shell command -v systemctl)
-ROOT         ?=
+MACHINE_ROOT ?=
 INSTALL ?= install
 PYTHON  ?= /usr/bin/python3
 FUZZ_CC ?= clang
@@ -286,7 +286,7 @@ part      = $(word $(1),$(subst :, ,$(2)))
 installed = $(BINDIR)/carnation \
             $(foreach p,$(pages),$(MANDIR)/man$(call section,$(p))/$(p)) \
             $(foreach f,$(filled),$(call part,2,$(f)))
-on_machine = env BINDIR='$(BINDIR)' DATADIR='$(DATADIR)' ROOT='$(ROOT)' \
+on_machine = env BINDIR='$(BINDIR)' DATADIR='$(DATADIR)' ROOT='$(MACHINE_ROOT)' \
              SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' \
              SYSUSERSDIR='$(SYSUSERSDIR)' TMPFILESDIR='$(TMPFILESDIR)' \
              SYSUSERS='$(SYSUSERS)' TMPFILES='$(TMPFILES)' \

@@ -52,10 +52,11 @@ class Machine:
         done = subprocess.run(
             [*wrapper, "make", "-o", "build/carnation", goal,
              f"PREFIX={self.place}/usr", f"SYSCONFDIR={self.place}/etc",
-             f"ROOT={self.place if inside else ''}",
+             f"MACHINE_ROOT={self.place if inside else ''}",
              *(f"{tool.upper()}={tools / tool}"
                for tool in ("sysusers", "tmpfiles", "systemctl")), *words],
-            cwd=self.place, env={**clean, "TOOLS": str(tools)},
+            cwd=self.place, env={**clean, "TOOLS": str(tools),
+                                 "ROOT": "/what/others/call/so"},
             capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         self.errors = done.stderr
