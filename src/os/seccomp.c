@@ -128,11 +128,27 @@ enum {
 	CLONE_FLAGS_ARGUMENT = 0,
 };
 
+/* On 32-bit x86, C libraries make these through socketcall(2), whose arguments lie
+ * in memory. libseccomp would refuse them there whatever those are. */
+static const char *const multiplexed[] = { "socket", "setsockopt", "shutdown",
+	"sendto", "sendmsg", "sendmmsg", NULL };
+
 /* A rule with one argument; adding stops at the first error, kept in error. */
 struct filter {
 	scmp_filter_ctx ctx;
-	int error; /* 0, or negative */
+	bool multiplexes; /* socket calls, so that their arguments are hidden */
+	int error;        /* 0, or negative */
 };
+
+static bool
+filter_sees_arguments(const struct filter *f, const char *call)
+{
+	const char *const *name = multiplexed;
+
+	while (*name != NULL && strcmp(*name, call) != 0)
+		name++;
+	return !f->multiplexes || *name == NULL;
+}
 
 static void
 filter_add(struct filter *f, uint32_t action, const char *name,
@@ -142,7 +158,8 @@ filter_add(struct filter *f, uint32_t action, const char *name,
 
 	/* Unknown to the library, or to every processor of this filter: there
 	 * is nothing to refuse, but for NEWEST_KNOWN. */
-	if (f->error != 0 || number == __NR_SCMP_ERROR)
+	if (f->error != 0 || number == __NR_SCMP_ERROR ||
+	    (condition != NULL && !filter_sees_arguments(f, name)))
 		return;
 	f->error = seccomp_rule_add_array(
 	    f->ctx, action, number, condition != NULL ? 1 : 0, condition);
@@ -395,6 +412,8 @@ filter_make(enum sandbox_role role, const struct sandbox_path *paths, size_t n,
 			f.error =
 			    seccomp_arch_remove(f.ctx, seccomp_arch_native());
 	}
+	f.multiplexes =
+	    (arch != 0 ? arch : seccomp_arch_native()) == SCMP_ARCH_X86;
 	if (keyd)
 		filter_fill_keyd(&f);
 	else
