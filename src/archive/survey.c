@@ -163,7 +163,7 @@ asking_start(struct asking *a, struct fetcher *c, struct why *why)
 		wanted.path = MIRROR_TRACE;
 		wanted.max = TRACE_MAX;
 	}
-	buf_init(&a->text, wanted.max);
+	buf_init(&a->text, (size_t)wanted.max);
 	if (a->thing == LOOK_SAMPLE) {
 		digest_init(&a->digest);
 		mirror_object(a->entry->digest, object);

@@ -165,12 +165,14 @@ test_modes_and_options(void **state)
 	struct tls_server *s = link_make_server(&defaults, NULL);
 	SSL_CTX *ctx = link_make_client(TLS1_2_VERSION, 0);
 	struct link l;
+	unsigned long mode;
 
 	(void)state;
 	link_open(&l, s, ctx, "two.test", NULL);
 	assert_true(link_handshake(&l));
-	assert_true(SSL_get_mode(l.conn.ssl) & SSL_MODE_RELEASE_BUFFERS);
-	assert_false(SSL_get_mode(l.conn.ssl) & SSL_MODE_ENABLE_PARTIAL_WRITE);
+	mode = (unsigned long)SSL_get_mode(l.conn.ssl);
+	assert_true(mode & SSL_MODE_RELEASE_BUFFERS);
+	assert_false(mode & SSL_MODE_ENABLE_PARTIAL_WRITE);
 	assert_true(SSL_get_read_ahead(l.conn.ssl));
 	assert_true(SSL_get_options(l.conn.ssl) & SSL_OP_NO_COMPRESSION);
 	assert_true(SSL_get_options(l.conn.ssl) & SSL_OP_NO_RENEGOTIATION);

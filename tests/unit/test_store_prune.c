@@ -168,7 +168,7 @@ enum { DAY = 86400, BACK = 30 * DAY };
 static uint64_t
 first_left_after(const int *days)
 {
-	static char text[8], name[32];
+	static char text[16], name[32];
 	static const char *const words[] = { "own", text, NULL };
 	struct store_release *list;
 	uint64_t n = 0, first;
