@@ -29,12 +29,23 @@ struct atom_reading {
 	bool short_of_memory;
 };
 
+/* Expat 2.9 has come to call the function without a width deprecated. */
+static unsigned
+atom_line(const struct atom_reading *r)
+{
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+	return (unsigned)XML_GetCurrentLineNumber64(r->parser);
+#else
+	return (unsigned)XML_GetCurrentLineNumber(r->parser);
+#endif
+}
+
 static void
 atom_stop(struct atom_reading *r, const char *fault)
 {
 	if (r->out->fault == NULL) {
 		r->out->fault = fault;
-		r->out->line = (unsigned)XML_GetCurrentLineNumber(r->parser);
+		r->out->line = atom_line(r);
 	}
 	(void)XML_StopParser(r->parser, XML_FALSE);
 }
@@ -81,7 +92,7 @@ atom_start_entry(struct atom_reading *r)
 	a->entry = entry;
 	r->part = &a->entry[a->n++];
 	*r->part = (struct atom_part){
-		.line = (unsigned)XML_GetCurrentLineNumber(r->parser),
+		.line = atom_line(r),
 	};
 }
 
@@ -134,8 +145,7 @@ atom_element_start(void *arg, const char *name, const char **attributes)
 		return;
 	}
 	if (r->depth == 1) {
-		r->out->feed.line =
-		    (unsigned)XML_GetCurrentLineNumber(r->parser);
+		r->out->feed.line = atom_line(r);
 		r->out->is_feed = atom_name_is(name, "feed");
 		r->part = r->out->is_feed ? &r->out->feed : NULL;
 	} else if (r->depth == 2 && r->out->is_feed &&

@@ -3,6 +3,7 @@
  * table in TLS 1.3, a sealed ticket in TLS 1.2, whose extended master secret
  * (RFC 7627) a session made from a table could not carry. Without the table,
  * tickets for both. */
+#include <limits.h>
 #include <openssl/rand.h>
 #include <string.h>
 
@@ -88,6 +89,18 @@ session_export(const SSL_SESSION *from, struct session *to)
 	return suite_has_secret(to->suite, to->secret_len);
 }
 
+/* OpenSSL 3.4 calls the one with a long deprecated. On 32-bit systems it stays:
+ * there the library's time_t may be narrower than ours. */
+static bool
+session_set_time(SSL_SESSION *s, time_t made)
+{
+#if OPENSSL_VERSION_PREREQ(3, 4) && LONG_MAX > INT32_MAX
+	return SSL_SESSION_set_time_ex(s, made) != 0;
+#else
+	return SSL_SESSION_set_time(s, (long)made) != 0;
+#endif
+}
+
 /* NULL when OpenSSL fails, or s is not what session_export makes. */
 static SSL_SESSION *
 session_import(SSL *ssl, const struct session *s, uint32_t now_s)
@@ -96,7 +109,7 @@ session_import(SSL *ssl, const struct session *s, uint32_t now_s)
 		(uint8_t)s->suite };
 	const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, suite);
 	SSL_SESSION *made = SSL_SESSION_new();
-	long made_at = (long)clock_wall() - (long)(now_s - s->made_s);
+	time_t made_at = clock_wall() - (time_t)(now_s - s->made_s);
 
 	if (made != NULL && cipher != NULL &&
 	    suite_has_secret(s->suite, s->secret_len) &&
@@ -107,7 +120,7 @@ session_import(SSL *ssl, const struct session *s, uint32_t now_s)
 	    SSL_SESSION_set_cipher(made, cipher) == 1 &&
 	    SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) == 1 &&
 	    SSL_SESSION_set_timeout(made, SESSION_LIFETIME_S) == 1 &&
-	    SSL_SESSION_set_time(made, made_at) != 0)
+	    session_set_time(made, made_at))
 		return made;
 	SSL_SESSION_free(made);
 	return NULL;
