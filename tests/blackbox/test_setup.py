@@ -364,3 +364,100 @@ def test_run_works_through_a_link(place):
     assert done.stdout.splitlines() == [
         "deps --install build", "built",
         "serving serve --certs certs --listen 127.0.0.1 capsule"]
+
+
+# ------------------------------------------------------- signs of life
+
+# A second of these tests is much shorter; each pause is written down.
+QUICK_SLEEP = """#!/bin/sh
+echo "$1" >> {place}/slept
+exec /bin/sleep "$(awk -v s="$1" 'BEGIN {{ print s / 100 }}')"
+"""
+# Does nothing until the pauses make a minute.
+SLOW = """minute() {{
+	end=$(($(awk '{{ n += $1 }} END {{ print n + 0 }}' {place}/slept) + 60))
+	for _ in $(seq 600); do
+		[ "$(awk '{{ n += $1 }} END {{ print n + 0 }}' {place}/slept)" \\
+		    -ge "$end" ] && return 0
+		/bin/sleep 0.1
+	done
+	echo "silent for too long: $1" >> {place}/silent
+}}
+minute "$*"
+"""
+
+
+class Small:
+    """A tree with one of the project's scripts, beside steps that are slow."""
+
+    def __init__(self, place, script):
+        self.place, self.tree = place, place / "tree"
+        self.bin = place / "bin"
+        self.slow = "#!/bin/sh\n" + SLOW.format(place=place)
+        (place / "slept").touch()
+        self.put(self.bin / "sleep", QUICK_SLEEP.format(place=place))
+        for name in (script, "scripts/with-progress"):
+            self.put(self.tree / name, (ROOT / name).read_text())
+
+    def put(self, path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run(self, *words, **env):
+        clean = {k: v for k, v in os.environ.items() if k not in (
+            "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARNATION_QUICK", "V",
+            "QUIET", "RESULT")}
+        path = f"{self.bin}:{os.environ['PATH']}"
+        done = subprocess.run(words, cwd=self.tree, text=True, check=False,
+                              env={**clean, "PATH": path, **env},
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=300)
+        assert not (self.place / "silent").exists(), (
+            (self.place / "silent").read_text() + done.stdout)
+        slept = [int(n) for n in
+                 (self.place / "slept").read_text().split()]
+        signs = done.stdout.count("  ...  ")
+        assert signs >= sum(slept) // 20 - 2, (signs, slept, done.stdout)
+        return done.stdout
+
+
+def test_check_shows_signs_of_life(place):
+    """While Python compiles the tests, while they run, and while the programs
+    beside them do."""
+    small = Small(place, "scripts/check")
+    folder = small.tree / "build/release"
+    small.put(small.tree / "tests/unit/test_slow.c", "")
+    small.put(folder / "tests/unit/test_slow", small.slow.replace(
+        "minute \"$*\"", f"""
+until [ -e {place}/over ]; do /bin/sleep 0.1; done
+minute a program"""))
+    small.put(small.bin / "python", small.slow + f"""
+case $* in *--collect-only*) exit 0 ;; esac
+echo "2 passed in 60 s"
+: > {place}/over
+""")
+    said = small.run("scripts/check", "build/release", PYTHON="python")
+    assert said.splitlines()[-1] == "3 passed, 0 failed"
+
+
+def test_test_shows_signs_of_life(place):
+    """While compilers and lint are silent; check has its own."""
+    small = Small(place, "scripts/test")
+    small.put(small.tree / "scripts/deps", "#!/bin/sh\n")
+    small.put(small.tree / "scripts/lint", "#!/bin/sh\n")
+    small.put(small.tree / "step", small.slow)
+    results = ("release/check", "address-undefined/check", "lint")
+    for name in results:
+        (small.tree / "build" / name).parent.mkdir(parents=True, exist_ok=True)
+    small.put(small.tree / "Makefile", """
+all:
+	@./step compilers
+programs lint: all
+check:
+	@echo '2 passed, 0 failed' > build/$(if $(SAN),address-undefined,release)/check.result
+lint:
+	@echo '1 passed, 0 failed' > build/lint.result
+""")
+    said = small.run("scripts/test")
+    assert said.splitlines()[-1] == "5 passed, 0 failed"
