@@ -130,7 +130,9 @@ def test_it_runs_as_its_user_and_keeps_its_things_in_order(installed):
     assert m.mode(LOGS) == "2750 carnation:adm"
     for log in ("messages", "access.log"):
         assert m.mode(f"{LOGS}/{log}") == "640 carnation:adm"
-    assert "carnation: ready" in m.sh(f"cat {LOGS}/messages")
+    said = m.sh(f"cat {LOGS}/messages")
+    assert "\ncarnation: ready" in said
+    assert re.search("^  stop +rc-service carnation stop$", said, re.M), said
 
 
 def test_a_reload_reads_the_configuration_again(installed):
