@@ -2,7 +2,9 @@
 """A Debian that boots: systemd-nspawn, with nothing but a loopback interface.
 Needs root, systemd-container, and debootstrap with a package archive; or, in
 CARNATION_BASE, the folder of a minimal Debian with systemd that was made before."""
+import atexit
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -55,8 +57,12 @@ def apt(folder, *words):
     call("chroot", folder, "apt-get", "-qq", *words, env=ENVIRONMENT)
 
 
-def make_base(folder, packages):
-    """A minimal Debian with the packages, never booted: machines are copies."""
+@functools.cache
+def minimal():
+    """A minimal Debian with systemd, made once for all tests of a process."""
+    made = Path(tempfile.mkdtemp(prefix="carnation-debian-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, made)
+    folder = made / "root"
     prepared = os.environ.get("CARNATION_BASE")
     if prepared:
         call("cp", "-a", "--reflink=auto", prepared, folder)
@@ -64,8 +70,23 @@ def make_base(folder, packages):
         call(ROOT / "scripts/debian", folder, env=dict(
             os.environ, CARNATION_SUITE=SUITE))
     apt(folder, "update")
-    apt(folder, "install", "--no-install-recommends", *INCLUDE, *packages)
+    apt(folder, "install", "--no-install-recommends", *INCLUDE)
+    return folder
+
+
+def make_base(folder, packages):
+    """A minimal Debian with the packages, never booted: machines are copies."""
+    call("cp", "-a", "--reflink=auto", minimal(), folder)
+    apt(folder, "install", "--no-install-recommends", *packages)
     apt(folder, "clean")
+
+
+@functools.cache
+def build_package():
+    """The package in CARNATION_DEB, or what `make deb` makes now."""
+    if "CARNATION_DEB" in os.environ:
+        return Path(os.environ["CARNATION_DEB"])
+    return ROOT / call(ROOT / "scripts/deb").split()[-1]
 
 
 class Machine:
@@ -105,6 +126,10 @@ class Machine:
         enter = "".join(f"echo $$ > {group}/cgroup.procs; " for group in groups)
         words = ["systemd-nspawn", "--quiet", f"--directory={self.root}",
                  f"--machine={self.id}", "--register=no", "--private-network",
+                 # What programs confine themselves with, systemd-nspawn 252
+                 # would refuse.
+                 "--system-call-filter=landlock_create_ruleset "
+                 "landlock_add_rule landlock_restrict_self",
                  *(["--keep-unit"] if groups else []), "--boot"]
         with open(self.folder / "console", "ab") as console:
             self.process = subprocess.Popen(

@@ -2,16 +2,15 @@
 """The package in the life of a machine: installed, upgraded, booted again,
 removed and purged, in a Debian that boots in a folder (`make soak`)."""
 import json
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from machine import ROOT, Machine, call, make_base, wait_for, why_not
+from machine import (ROOT, Machine, build_package, call, make_base, wait_for,
+                     why_not)
 
 NAME = "capsule.example.org"
 URL = f"gemini://{NAME}/"
@@ -35,10 +34,7 @@ def workshop():
 
 @pytest.fixture(scope="module")
 def package():
-    """The one in CARNATION_DEB, or what `make deb` makes now."""
-    if "CARNATION_DEB" in os.environ:
-        return Path(os.environ["CARNATION_DEB"])
-    return ROOT / call(ROOT / "scripts/deb").split()[-1]
+    return build_package()
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +225,15 @@ def test_from_the_installation_to_the_purge(booted, package):
     check_logs(machine)
     assert machine.sh("ps -C carnation -o user= | sort -u") == "carnation\n"
     machine.run("systemctl", "is-enabled", "carnation.socket", status=1)
+
+    # Confined as without the unit, and with the right word on how to stop it.
+    report = json.loads(machine.run("carnation", "check", "--json", "-c", CONF))
+    said = machine.run("journalctl", "--unit=carnation", "--output=cat")
+    assert report["sandbox"] == "on"
+    if report["landlock"]:
+        assert f"files: Landlock {report['landlock']}; " in said
+    assert "system calls: seccomp" in said
+    assert re.search("^ *stop +systemctl stop carnation$", said, re.M)
 
     # A log in a file, by a reload; a broken configuration changes nothing.
     log_to_file(machine)
