@@ -52,6 +52,7 @@ for answer in "$name.$n" "$name"; do
 	exit "$(cat "$answer.status" 2>/dev/null || echo 0)"
 done
 ''',
+    "apt-config": "cat config\n",
     "dpkg-query": "[ ! -e present ] || echo installed\n",
     "df": r'''
 for place; do :; done
@@ -85,6 +86,7 @@ class Machine:
         self.put("df", "/dev/x 9999999 0 9999999 0% /\n")
         self.put("plan", PLAN)
         self.put("uris", "'http://deb.example/debian/pool/gcc.deb' gcc.deb 1 x\n")
+        self.put("config", "")
         self.put("calls", "")
 
     def tool(self, name, text):
@@ -210,24 +212,28 @@ def test_each_file_system_is_looked_at(machine):
     assert good, said
 
 
-def test_a_full_disk_is_noticed_without_lists(machine):
+@pytest.mark.parametrize("config, sets, mb", [
+    ("", ["build"], 450), ("", ["fresh"], 160),
+    ('Acquire::GzipIndexes "true";\n', ["build"], 320)])
+def test_a_full_disk_is_noticed_without_lists(machine, config, sets, mb):
     machine.put("plan", UNKNOWN)
+    machine.put("config", config)
     machine.put("df", "/dev/x 9999999 0 12000 99% /\n")
-    said, good = machine.install()
+    said, good = machine.install(*sets)
     assert not good
-    assert re.fullmatch(
-        r"scripts/deps: the disk is too full: apt's lists and the packages "
-        r"need about \d+ MB on / \(12 MB free\); nothing was installed\n",
-        said)
+    assert said == (
+        "scripts/deps: the disk is too full: apt's lists and the packages "
+        f"need about {mb} MB on / (12 MB free); nothing was installed\n")
     assert machine.did("update") == 0
 
 
 def test_room_is_asked_for_again_when_apt_has_its_lists(machine):
     machine.put("plan.1", UNKNOWN)
-    machine.put("df", "/dev/x 9999999 0 260000 99% /\n")
+    machine.put("plan", PLAN.replace("227 MB", "1.2 GB"))
+    machine.put("df", "/dev/x 9999999 0 500000 99% /\n")
     said, good = machine.install()
     assert not good
-    assert "the packages need about 305 MB on / (266 MB free)" in said
+    assert "the packages need about 1376 MB on / (512 MB free)" in said
     assert (machine.did("update"), machine.did("install")) == (1, 0)
 
 
