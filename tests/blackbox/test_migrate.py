@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -42,9 +43,9 @@ class Machine:
     def link(self, name, target="private/carnation"):
         self.path(name).symlink_to(target)
 
-    def run(self, status=0):
+    def run(self, status=0, **env):
         done = subprocess.run([MIGRATE, self.root], capture_output=True,
-                              text=True)
+                              text=True, env={**os.environ, **env})
         assert done.returncode == status, done
         assert (status == 0) == (done.stderr == ""), done
         return done.stdout + done.stderr
@@ -218,6 +219,96 @@ def test_what_a_link_among_the_logs_leads_to_is_not_touched(machine, place):
     after = secret.stat()
     assert (before.st_mode, before.st_uid, before.st_gid) == (
         after.st_mode, after.st_uid, after.st_gid)
+
+
+# A process of the service's user that had its directory open: when a program
+# names the file x in it, that becomes a link to somebody else's file.
+ATTACKER = """
+import os, sys
+go, done, victim, uid = sys.argv[1:]
+os.setgroups([])
+os.setresgid(int(uid), int(uid), int(uid))
+os.setresuid(int(uid), int(uid), int(uid))
+print("ready", flush=True)
+while True:
+    with open(go) as pipe:
+        pipe.read()
+    try:
+        os.rename("x", "y")
+        os.symlink(victim, "x")
+    except OSError:
+        pass
+    with open(done, "w") as pipe:
+        pipe.write("done\\n")
+"""
+SHIM = """#!/bin/sh
+case "$*" in
+*/sub/x*) echo go > '{go}'; read -r _ < '{done}' ;;
+esac
+exec '{real}' "$@"
+"""
+
+
+@root_only
+@pytest.mark.parametrize("old", ["log/carnation", "log/private/carnation"])
+def test_a_process_of_the_service_cannot_aim_at_other_files(
+        machine, place, old):
+    secret = tree(place, {"secret": "secret"}) / "secret"
+    secret.chmod(0o600)
+    before = secret.stat()
+    owner = DYNAMIC if "private" in old else UID
+    machine.make(old, {"sub/x": "log\n", "sub/deep/z": "log\n"}, owner)
+    pipes = {name: place / name for name in ("go", "done")}
+    for pipe in pipes.values():
+        os.mkfifo(pipe)
+        pipe.chmod(0o666)
+    place.chmod(0o755)
+    for name in ("chmod", "chgrp", "chown"):
+        shim = tree(place / "bin", {name: SHIM.format(
+            real=shutil.which(name), **pipes)}) / name
+        shim.chmod(0o755)
+    with subprocess.Popen(
+            [sys.executable, "-c", ATTACKER, *pipes.values(), secret,
+             str(owner)], stdout=subprocess.PIPE,
+            cwd=machine.path(old) / "sub") as attacker:
+        try:
+            assert attacker.stdout.readline() == b"ready\n"
+            machine.run(PATH=f"{place / 'bin'}:{os.environ['PATH']}")
+        finally:
+            attacker.kill()
+    after = secret.stat()
+    assert (before.st_mode, before.st_uid, before.st_gid) == (
+        after.st_mode, after.st_uid, after.st_gid)
+    sub = machine.path("log/carnation/sub")
+    assert sorted(os.listdir(sub)) == ["deep", "x"]
+    for path in (sub, sub / "deep"):
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, mode(path)) == (UID, ADM, 0o2750)
+    assert mode(sub / "x") == mode(sub / "deep/z") == 0o640
+    machine.settled()
+
+
+@root_only
+@pytest.mark.parametrize("name", ["log/private/carnation", "log/carnation",
+                                  "lib/private/carnation", "lib/carnation"])
+def test_another_name_of_roots_file_is_not_given_away(machine, place, name):
+    """A kernel without fs.protected_hardlinks lets everybody make one."""
+    secret = tree(place, {"secret": "secret"}) / "secret"
+    secret.chmod(0o600)
+    before = secret.stat()
+    machine.make(name, {"sub/a.log": "a\n"}, DYNAMIC)
+    os.link(machine.path(name) / "sub/a.log", machine.path(name) / "again")
+    os.link(secret, machine.path(name) / "sub/b.log")
+    said = machine.run(1)
+    after = secret.stat()
+    assert (before.st_mode, before.st_uid, before.st_gid) == (
+        after.st_mode, after.st_uid, after.st_gid)
+    assert "hard links" in said
+    now = machine.path(name.replace("private/", ""))
+    assert (now / "again").stat().st_uid == UID
+    assert (now / "sub").stat().st_uid == UID
+    (now / "sub/b.log").unlink()
+    machine.settled()
 
 
 def test_an_operators_own_rule_for_the_logs_stands(machine):
