@@ -429,12 +429,22 @@ STORES = "/var/lib/carnation-mirror"
 def publish(machine, text):
     write_capsule(machine, text)
     machine.run("carnation", "publish", "/srv/gemini", "/srv/store", "--key",
-                "/root/key.sec", "--origin", URL, "--author", "Somebody")
+                "/root/key.sec", "--origin", URL)
     wait_for(lambda: fetch(machine) == text, "the new release")
 
 
+def serve(machine, **roots):
+    """The configuration: where the page of each host is."""
+    hosts = {"origin": NAME, "mirror": MIRROR}
+    capsules = ",\n".join(f'\t{{ host = "{hosts[host]}"; root = "{root}"; }}'
+                          for host, root in roots.items())
+    machine.path(CONF).write_text(
+        f'listen = [ "*:1965" ];\ncapsules = (\n{capsules}\n);\n')
+
+
 def mirrored(machine):
-    return machine.sh(f"exec carnation fetch gemini://{MIRROR}/ 2>/dev/null")
+    return machine.enter("sh", "-c", "exec carnation fetch "
+                         f"gemini://{MIRROR}/ 2>/dev/null").stdout
 
 
 def check_mirror(machine):
@@ -454,21 +464,19 @@ def test_mirrors_go_on_over_upgrade_reboot_and_purge(booted, package,
     machine.run("carnation", "key", "new", "/root/key")
     shutil.copy(machine.path("/root/key.pub"), machine.path("/etc/carnation"))
     machine.path("/srv/gemini").mkdir()
-    machine.path(CONF).write_text(
-        'listen = [ "*:1965" ];\ncapsules = (\n'
-        f'\t{{ host = "{NAME}"; root = "/srv/store"; }},\n'
-        f'\t{{ host = "{MIRROR}"; root = "{STORES}/home"; }}\n);\n')
+    serve(machine, origin="/srv/store")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "enable", "carnation")
     write_capsule(machine, "# One\n")
     machine.run("carnation", "publish", "/srv/gemini", "/srv/store", "--key",
-                "/root/key.sec", "--origin", URL, "--author", "Somebody")
+                "/root/key.sec", "--origin", URL)
     machine.run("systemctl", "start", "carnation")
     # As version 0.1 wanted it.
     machine.path("/etc/carnation/mirror-home.conf").write_text(
         f"URL={URL}\nKEY=/etc/carnation/key.pub\n"
         f"OPTIONS=--host {MIRROR}\n")
     machine.run("systemctl", "start", "carnation-mirror@home")
+    serve(machine, origin="/srv/store", mirror=f"{STORES}/home")
     machine.run("systemctl", "reload", "carnation")
     wait_for(lambda: mirrored(machine) == "# One\n", "the mirror's page")
 
