@@ -50,7 +50,7 @@ def test_an_archive_of_an_unpacked_archive_is_the_same(first, place):
     file, before = first
     tree = unpack(file, place / "tree")
     for name in ("build/carnation", "certs/localhost.key", "certs/localhost.crt",
-                 "certs/lock", "tests/__pycache__/x.pyc", "author.key",
+                 "certs/lock", "tests/__pycache__/x.pyc", "author.key", "capsule-1.sec",
                  ".pytest_cache/README.md", ".git/HEAD"):
         (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_text("PRIVATE\n")
@@ -58,6 +58,39 @@ def test_an_archive_of_an_unpacked_archive_is_the_same(first, place):
         os.utime(tree / name, (1, 1))
     after, said = dist(tree, place / "after.tar.gz")
     assert after == before and said == ""
+
+
+def refused(tree, file):
+    done = subprocess.run([tree / "scripts/dist", file], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 1, done
+    assert "look like private keys" in done.stderr and not file.exists()
+    return done.stderr.splitlines()[1:]
+
+
+@pytest.mark.parametrize("text", [
+    "-----BEGIN PRIVATE KEY-----\nMC4\n",
+    "# mine\n-----BEGIN EC PRIVATE KEY-----\nMC4\n",
+    "untrusted comment: author secret key\nRWR\n"])
+def test_a_private_key_of_any_name_is_not_packed(first, place, text):
+    tree = unpack(first[0], place / "tree")
+    (tree / "src/secret.pem").write_text(text)
+    assert refused(tree, place / "x.gz") == ["./src/secret.pem"]
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_keys_that_were_committed_are_not_packed(first, place):
+    tree = unpack(first[0], place / "tree")
+    (tree / "src/COMMIT").write_text("$Format:%H %ct$\n")
+    keys = ["./author.key", "./capsule-1.sec", "./certs/a.example.crt"]
+    for name in keys:
+        (tree / name).write_text("PRIVATE\n")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org",
+           "-C", tree]
+    for words in (["init", "-q"], ["add", "-f", "."],
+                  ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    assert refused(tree, place / "x.gz") == keys
 
 
 def test_an_archive_holds_one_folder_with_plain_modes(first):
