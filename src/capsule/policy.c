@@ -265,14 +265,31 @@ redirect_ends(const struct conf_content *content,
 }
 
 /* False, too, for a target that is invalid, which was reported. */
-static bool
-target_leaves_gemini(struct slice to)
+/* Warns of a URL that clients do not follow. */
+static void
+target_check(const struct conf_text *t, struct report *r)
 {
-	struct slice scheme, rest;
+	struct slice to = slice_str(t->text), scheme, rest;
+	const char *why;
+	struct uri uri;
 
-	return option_find("redirects.to")->check(to) == NULL &&
-	       uri_is_absolute(to) && slice_cut(to, ':', &scheme, &rest) &&
-	       !slice_equal_nocase(scheme, SLICE("gemini"));
+	if (option_find("redirects.to")->check(to) != NULL ||
+	    !uri_is_absolute(to))
+		return;
+	slice_cut(to, ':', &scheme, &rest);
+	if (!slice_equal_nocase(scheme, SLICE("gemini"))) {
+		report_add(r, REPORT_WARNING, t->file, t->line,
+		    "redirects.to: \"%s\" is not a gemini URL: clients do not "
+		    "follow it",
+		    t->text);
+		return;
+	}
+	slice_cut(to, '#', &to, &rest); /* a fragment is left out */
+	if (uri_parse(to, &uri, &why) == URI_BAD)
+		report_add(r, REPORT_WARNING, t->file, t->line,
+		    "redirects.to: \"%s\" is not a valid gemini URL (%s): "
+		    "clients do not follow it",
+		    t->text, why);
 }
 
 bool
@@ -285,11 +302,7 @@ policy_check_content(const struct conf_content *content, struct report *r)
 
 		if (!redirect_is_filled(d))
 			continue;
-		if (target_leaves_gemini(slice_str(d->to.text)))
-			report_add(r, REPORT_WARNING, d->to.file, d->to.line,
-			    "redirects.to: \"%s\" is not a gemini URL: clients "
-			    "do not follow it",
-			    d->to.text);
+		target_check(&d->to, r);
 		/* "*" stands for any rest: it is encoded as itself. */
 		if (!redirect_ends(content, d, "*") ||
 		    !redirect_ends(content, d, ""))

@@ -12,8 +12,11 @@ enum {
 	CONF_FILE_MAX = 1 << 20, /* bytes of one configuration file */
 	CONF_CAPSULES_MAX = 1024,
 	CONF_WORKERS_MAX = 64,
-	CONF_ENTRIES_MAX = 256, /* of a list in struct conf_content */
-	CONF_UNSET = -1,        /* of an int that is not set */
+	/* Entries of a list in a capsule.conf, which may be a stranger's: of
+	 * globs, names of files to look for, and of what is only compared. */
+	CONF_ENTRIES_MAX = 256,
+	CONF_PLAIN_MAX = 2048,
+	CONF_UNSET = -1, /* of an int that is not set */
 };
 
 /* Text as it stood in the file, with its place. text NULL: not set. */

@@ -9,12 +9,14 @@
 #include "conf/conf_internal.h"
 #include "conf/source.h"
 #include "conf/unknown.h"
+#include "util/glob.h"
 
 struct conf_reading {
 	struct conf *conf;
 	struct report *report;
 	const struct conf_source *source; /* NULL: the table's own text */
 	enum report_level unknown;        /* an option that is not known */
+	bool bounded; /* a capsule.conf: it may be a stranger's */
 };
 
 static void read_members(struct conf_reading *rd, const char *prefix,
@@ -60,16 +62,41 @@ wrong_type(struct conf_reading *rd, const struct option *o,
 	    "%s: expected %s, not %s", o->name, wanted, setting_kind(s));
 }
 
+/* How many texts of a list have wildcards. */
+static int
+globs_count(const config_setting_t *s)
+{
+	int n = 0;
+
+	for (int i = 0; i < config_setting_length(s); i++) {
+		const char *text = config_setting_get_string_elem(s, i);
+
+		n += text != NULL && strpbrk(text, GLOB_SPECIALS) != NULL;
+	}
+	return n;
+}
+
+/* The operator may write as much of what a capsule may set as there is room
+ * for. */
 static bool
-too_many(struct conf_reading *rd, const struct option *o,
-    const config_setting_t *s, int n)
+too_many(
+    struct conf_reading *rd, const struct option *o, const config_setting_t *s)
 {
 	struct place place = setting_place(rd, s);
+	int n = config_setting_length(s);
+	int globs = o->globs == 0 ? 0 : globs_count(s);
 
-	if (o->max == 0 || n <= o->max)
+	if (o->places == OPTION_CAPSULE && !rd->bounded)
 		return false;
-	report_add(rd->report, REPORT_ERROR, place.file, place.line,
-	    "%s: too many entries: %d (limit %ld)", o->name, n, o->max);
+	if (o->max != 0 && n > o->max)
+		report_add(rd->report, REPORT_ERROR, place.file, place.line,
+		    "%s: too many entries: %d (limit %ld)", o->name, n, o->max);
+	else if (globs > o->globs)
+		report_add(rd->report, REPORT_ERROR, place.file, place.line,
+		    "%s: too many entries with wildcards: %d (limit %ld)",
+		    o->name, globs, o->globs);
+	else
+		return false;
 	return true;
 }
 
@@ -131,7 +158,7 @@ read_list(struct conf_reading *rd, const struct option *o,
 		wrong_type(rd, o, s, "a list of texts");
 		return;
 	}
-	if (too_many(rd, o, s, n))
+	if (too_many(rd, o, s))
 		return;
 	*list = (struct conf_list){ .set = rd->source != NULL };
 	for (int i = 0; i < n; i++) {
@@ -264,7 +291,7 @@ read_elements(struct conf_reading *rd, const struct option *o, void *base,
 		wrong_type(rd, o, s, "a list of groups ( { }, ... )");
 		return;
 	}
-	if (too_many(rd, o, s, n))
+	if (too_many(rd, o, s))
 		return;
 	for (int i = 0; i < n; i++)
 		read_element(
@@ -386,6 +413,7 @@ tree_read(struct conf *c, const struct conf_source *source,
 		.report = r,
 		.source = source,
 		.unknown = unknown,
+		.bounded = place == OPTION_CAPSULE,
 	};
 
 	read_members(&rd, prefix, place, base, from);

@@ -136,7 +136,7 @@ static const struct option options[] = {
 	{ "paths.listing", OPTION_SWITCH, PATHS(listing) },
 	{ "redirects", OPTION_LIST_OF_GROUPS, CONTENT(redirects),
 	  ELEMENTS(conf_content, conf_redirect, n_redirects),
-	  .max = CONF_ENTRIES_MAX },
+	  .max = CONF_PLAIN_MAX },
 	{ "redirects.from", OPTION_TEXT, REDIRECT(from), .required = true,
 	  .check = check_from },
 	{ "redirects.to", OPTION_TEXT, REDIRECT(to), .required = true,
@@ -144,11 +144,11 @@ static const struct option options[] = {
 	{ "redirects.permanent", OPTION_BOOL, REDIRECT(permanent),
 	  .fallback = "false" },
 	{ "gone", OPTION_LIST, CONTENT(gone), .check = check_gone,
-	  .max = CONF_ENTRIES_MAX },
+	  .max = CONF_PLAIN_MAX, .globs = CONF_ENTRIES_MAX },
 	{ "feed", OPTION_TEXT, CONTENT(feed), .check = check_file },
 	{ "copy", OPTION_TEXT, CONTENT(copy), .check = check_name },
 	{ "order", OPTION_LIST, CONTENT(order), .check = check_file,
-	  .max = CONF_ENTRIES_MAX },
+	  .max = CONF_PLAIN_MAX },
 };
 /* clang-format on */
 

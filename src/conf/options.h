@@ -37,13 +37,14 @@ struct option {
 	size_t offset;        /* in the struct of its group */
 	const char *fallback; /* default, as it would be written; NULL: none */
 	long min;
-	long max;
+	long max; /* of a list: entries; of a capsule's, in capsule.conf only */
 	/* Ends with NULL. Of a text: the only ones allowed; of a path: words
 	 * that are none. */
 	const char *const *choices;
 	const char *unit;
 	option_check *check; /* of a text, or of each text in a list */
 	bool required;       /* a group without it is an error */
+	long globs;          /* of a list: most that have wildcards; 0: any */
 	size_t count;        /* of a list of groups: offset of its length */
 	size_t size;         /* and bytes of an element */
 };

@@ -222,15 +222,26 @@ check_name(struct slice text)
 		   : NULL;
 }
 
-static const char glob_too_long[] = "longer than 255 bytes";
-_Static_assert(GLOB_MAX == 255, "the text above");
+/* What is before the first wildcard is only compared. */
+static const char *
+check_glob_length(struct slice text)
+{
+	size_t at = 0;
+
+	_Static_assert(GLOB_MAX == 255, "the text below");
+	while (at < text.len && strchr(GLOB_SPECIALS, text.ptr[at]) == NULL)
+		at++;
+	return text.len - at > GLOB_MAX
+		   ? "longer than 255 bytes, from its first wildcard on"
+		   : NULL;
+}
 
 const char *
 check_glob(struct slice text)
 {
 	if (!slice_starts(text, SLICE("/")) && !slice_starts(text, SLICE("*")))
 		return "must begin with '/' or '*'";
-	return text.len > GLOB_MAX ? glob_too_long : NULL;
+	return check_glob_length(text);
 }
 
 const char *
@@ -262,50 +273,21 @@ text_has_scheme(struct slice text)
 	return true;
 }
 
-/* What stands between "//" and the path of a URL (RFC 3986 3.2). False when
- * nothing ends it: then what is appended becomes a part of the host. */
+/* Whether a URL has a host that is followed by something (RFC 3986 3.2): else
+ * what is appended becomes the host, or a part of it. */
 static bool
-url_host(struct slice url, struct slice *host)
+url_host_ends(struct slice url)
 {
-	struct slice scheme;
+	struct slice scheme, rest;
 
-	slice_cut(url, ':', &scheme, host);
-	if (!slice_starts(*host, SLICE("//")))
+	slice_cut(url, ':', &scheme, &rest);
+	if (!slice_starts(rest, SLICE("//")))
 		return false;
-	*host = slice_skip(*host, 2);
-	for (size_t i = 0; i < host->len; i++) {
-		if (memchr("/?#", host->ptr[i], 3) == NULL)
-			continue;
-		*host = slice_head(*host, i);
-		return true;
-	}
+	rest = slice_skip(rest, 2);
+	for (size_t i = 0; i < rest.len; i++)
+		if (memchr("/?#", rest.ptr[i], 3) != NULL)
+			return i > 0 && rest.ptr[i - 1] != '@';
 	return false;
-}
-
-static const char *
-check_url(struct slice text)
-{
-	struct slice host, scheme, rest;
-	bool ends = url_host(text, &host);
-	bool user = false;
-	size_t at;
-
-	slice_cut(text, ':', &scheme, &rest);
-	for (; slice_find(host, '@', &at); user = true)
-		host = slice_skip(host, at + 1);
-	if (host.len == 0 || host.ptr[0] == ':')
-		return "missing host";
-	if (slice_equal_nocase(scheme, SLICE("gemini"))) {
-		if (!slice_starts(rest, SLICE("//")))
-			return "missing host";
-		/* Gemini protocol specification, "Gemini URI scheme". */
-		if (user)
-			return "a gemini URL names no user: remove what is "
-			       "before '@'";
-	}
-	return !ends && slice_ends(text, SLICE("*"))
-		   ? "'*' could name another host: write '/' before '*'"
-		   : NULL;
 }
 
 const char *
@@ -319,19 +301,18 @@ check_target(struct slice text)
 		return "contains a control character";
 	if (text.len > META_MAX)
 		return "too long for a response header";
-	return slice_starts(text, SLICE("/")) ? NULL : check_url(text);
+	return !slice_starts(text, SLICE("/")) &&
+		       slice_ends(text, SLICE("*")) && !url_host_ends(text)
+		   ? "'*' could name another host: write '/' before '*'"
+		   : NULL;
 }
 
 const char *
 check_gone(struct slice text)
 {
-	bool glob = slice_find(text, '*', NULL) ||
-		    slice_find(text, '?', NULL) ||
-		    slice_find(text, '[', NULL) || slice_find(text, '\\', NULL);
-
 	if (!slice_starts(text, SLICE("/")))
 		return "must begin with '/'";
-	return glob && text.len > GLOB_MAX ? glob_too_long : NULL;
+	return check_glob_length(text);
 }
 
 /* A file's path beneath the root, as on the disk. */

@@ -27,11 +27,37 @@ enum {
 	ADDRESS_TEXT_MAX = INET6_ADDRSTRLEN + sizeof("/48"),
 };
 
+/* Places that are not files: the words of the configuration, and what they are
+ * also known as. */
+enum place { PLACE_FILE = -1, PLACE_NONE = -2 };
+
+/* The descriptor to write to, or an enum place. */
+static int
+log_place(const char *where)
+{
+	static const struct {
+		const char *name;
+		int place;
+	} names[] = {
+		{ "none", PLACE_NONE },
+		{ "/dev/null", PLACE_NONE },
+		{ "stderr", STDERR_FILENO },
+		{ "/dev/stderr", STDERR_FILENO },
+		{ "/dev/stdout", STDOUT_FILENO },
+	};
+
+	if (where == NULL)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(where, names[i].name) == 0)
+			return names[i].place;
+	return PLACE_FILE;
+}
+
 static bool
 log_is_file(const char *where)
 {
-	return where != NULL && strcmp(where, "none") != 0 &&
-	       strcmp(where, "stderr") != 0;
+	return log_place(where) == PLACE_FILE;
 }
 
 /* Opens the log at path: a regular file, or a pipe that has a reader. What
@@ -103,7 +129,7 @@ access_init(struct access *a, const struct conf *conf)
 	a->addresses = conf->log.addresses;
 	a->handshakes = conf->log.handshakes;
 	a->fd = -1;
-	if (where != NULL && strcmp(where, "none") == 0)
+	if (log_place(where) == PLACE_NONE)
 		return true;
 	a->cut = shared_new(sizeof(*a->cut));
 	if (a->cut == NULL)
@@ -111,7 +137,7 @@ access_init(struct access *a, const struct conf *conf)
 	if (log_is_file(where))
 		a->fd = log_open(where, O_CREAT);
 	else
-		a->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+		a->fd = fcntl(log_place(where), F_DUPFD_CLOEXEC, 3);
 	if (a->fd == -1)
 		return false;
 	if (log_is_file(where))

@@ -19,8 +19,6 @@ enum {
 
 _Static_assert(WORDS *WORD_BITS == GLOB_MAX + 1, "a bit for each state");
 
-static const char specials[] = "*?[\\";
-
 struct machine {
 	uint64_t accept[BYTES][WORDS]; /* states that a byte leads on from */
 	uint64_t any[WORDS];           /* states that each byte leads on from */
@@ -219,7 +217,7 @@ glob_tail_matches(const char *glob, const char *text)
 bool
 glob_match(const char *glob, const char *text)
 {
-	size_t plain = strcspn(glob, specials);
+	size_t plain = strcspn(glob, GLOB_SPECIALS);
 	struct machine m;
 
 	/* A quick test that decides most globs. */

@@ -6,7 +6,9 @@
 
 #include <stdbool.h>
 
-enum { GLOB_MAX = 255 }; /* bytes of a glob with wildcards */
+enum { GLOB_MAX = 255 }; /* bytes of a glob from its first wildcard on */
+
+#define GLOB_SPECIALS "*?[\\" /* what is not a byte that means itself */
 
 /* Whether glob matches all of text, byte by byte, as fnmatch(3) with no flags
  * does in the C locale: '*', '?', '[...]' with ranges, '!' or '^' and [:alpha:]

@@ -7,6 +7,7 @@ from harness import Server
 from sound import errors, setup  # noqa: F401
 
 ENTRIES = 256
+PLAIN = 2048  # of what is compared, not matched or looked for
 GLOB = 255
 
 
@@ -23,26 +24,50 @@ def entries(name, n):
     return f"{name} = (\n{rows}\n);\n"
 
 
-@pytest.mark.parametrize("name", [
-    "paths", "redirects", "gone", "index", "order"])
-def test_entries(setup, name):
+@pytest.mark.parametrize("name, limit", [
+    ("paths", ENTRIES), ("index", ENTRIES), ("redirects", PLAIN),
+    ("gone", PLAIN), ("order", PLAIN)])
+def test_entries(setup, name, limit):
     conf = setup.root / "capsule.conf"
-    conf.write_text("\n" + entries(name, ENTRIES))
+    conf.write_text("\n" + entries(name, limit))
     assert not errors(setup.check())
-    conf.write_text("\n" + entries(name, ENTRIES + 1))
+    conf.write_text("\n" + entries(name, limit + 1))
     done = setup.check()
     assert done.returncode != 0
     assert [e for e in errors(done) if f"capsule.conf:2: error: {name}: "
-            "too many entries: 257 (limit 256)" in e], done.stdout
+            f"too many entries: {limit + 1} (limit {limit})" in e], done.stdout
+
+
+def test_globs_among_what_is_gone(setup):
+    conf = setup.root / "capsule.conf"
+    for wild in "*?[\\":
+        text = wild.replace("\\", "\\\\")
+        globs = [f'"/{i}{text}"' for i in range(ENTRIES + 1)]
+        conf.write_text(f'gone = (\n"/a", {", ".join(globs[1:])} );\n')
+        assert not errors(setup.check())
+        conf.write_text(f'gone = (\n"/a", {", ".join(globs)} );\n')
+        done = setup.check()
+        assert [e for e in errors(done) if "capsule.conf:1: error: gone: too "
+                "many entries with wildcards: 257 (limit 256)" in e], done
+
+
+@pytest.mark.parametrize("name", [
+    "paths", "index", "redirects", "gone", "order"])
+def test_the_operator_is_not_bounded(setup, name):
+    setup.write(f"""capsules = ( {{ host = "localhost"; root = "{setup.root}";
+        {entries(name, PLAIN + 1)} }} );""")
+    assert not errors(setup.check())
 
 
 @pytest.mark.parametrize("text", [
     'paths = (\n{ glob = "%s"; lang = "az"; } );\n', 'gone = (\n"%s" );\n'])
 def test_globs(setup, text):
+    """What is before the first wildcard is only compared."""
     conf = setup.root / "capsule.conf"
-    conf.write_text(text % ("/[" + (GLOB - 3) * "a" + "]"))
+    plain = "/" + 300 * "b"
+    conf.write_text(text % (plain + "[" + (GLOB - 2) * "a" + "]"))
     assert not errors(setup.check())
-    conf.write_text(text % ("/[" + (GLOB - 2) * "a" + "]"))
+    conf.write_text(text % (plain + "[" + (GLOB - 1) * "a" + "]"))
     done = setup.check()
     assert done.returncode != 0
     assert [e for e in errors(done) if "capsule.conf:2: error: " in e

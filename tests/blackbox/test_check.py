@@ -289,7 +289,7 @@ def spoil_log_dangling_link(s):
 
 
 def spoil_log_device(s):
-    s.options["log"] = {"access": "/dev/null"}
+    s.options["log"] = {"access": "/dev/zero"}
     s.write()
     return "neither a regular file nor a pipe"
 

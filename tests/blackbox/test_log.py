@@ -219,6 +219,21 @@ def test_none_writes_nothing_and_stderr_is_the_default(place):
         server.wait_log(r"^\d{4}-\S+Z 127\.0\.0\.0/24 localhost 20 .* /$")
 
 
+@pytest.mark.parametrize("name, known_as", [
+    ("/dev/null", "none"), ("/dev/stdout", "stdout"),
+    ("/dev/stderr", "stderr")])
+def test_devices_that_stand_for_a_word(place, name, known_as):
+    """They are links or devices, which are refused; 0.1 took them."""
+    root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
+    with Server([{"host": "localhost", "root": str(root)}], directory=place,
+                listen=(4,), options={"log": {"access": name}}) as server:
+        server.ask("/marker")
+        hup(server)  # what was asked before is done with
+        said = [x for x in server.log().splitlines() if x.endswith("/marker")]
+        assert len(said) == (known_as != "none")
+        settle(server)
+
+
 def test_who_asks_nothing_is_not_in_the_log(place):
     """One line a request: a scan of ports or a lost handshake is none."""
     with logged(place) as server:
