@@ -318,8 +318,8 @@ def test_names_that_nobody_tried_are_called_untested(machine, tool, command):
 def test_the_table_says_what_was_tried(machine):
     table = machine.run("table").stdout
     comments = [line for line in table.splitlines() if line.startswith("#")]
-    assert "apt are tested" in comments[0]
-    assert "untested" in comments[1]
+    assert "apt's names are tested" in comments[0]
+    assert "Untested: the names for apk" in comments[1]
     assert machine.run("--missing", "#").returncode == 2
 
 
