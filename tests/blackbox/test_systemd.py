@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Under a service manager: readiness, handed-over sockets, the unit files."""
 import os
+import pty
 import re
 import shutil
 import signal
@@ -518,3 +519,32 @@ def test_the_openrc_script_checks_as_the_user_of_the_service(
         capture_output=True, text=True, cwd=place)
     assert done.returncode == (0 if readable else 1), done
     assert readable or "Permission denied" in done.stdout, done
+
+
+@root_only
+@pytest.mark.skipif(not shutil.which("setsid"), reason="no setsid")
+def test_the_openrc_script_lends_no_terminal_to_the_user(units, place):
+    """Other processes of that user may trace the one that checks, and could
+    type commands into the terminal at which root started the service. The su
+    of BusyBox keeps it, as this one does."""
+    tree(place, {"program": "#!/bin/sh\n"
+                            "if (: < /dev/tty) 2>/dev/null\n"
+                            "then echo a terminal; else echo none; fi\n"
+                            "exit 7\n",
+                 "su": '#!/bin/sh\nexec /bin/sh -c "$4"\n'})
+    for program in ("program", "su"):
+        (place / program).chmod(0o755)
+    place.chmod(0o755)
+    master, slave = pty.openpty()
+    try:
+        done = subprocess.run(
+            ["setsid", "--ctty", "--wait", "sh", "-c",
+             f': < /dev/tty || exit 1; . "{units}/carnation.openrc"; '
+             f'command="{place}/program" command_user=nobody:nogroup; '
+             'checkconfig; exit $?'],
+            stdin=slave, capture_output=True, text=True, cwd=place,
+            env={**os.environ, "PATH": f"{place}:{os.environ['PATH']}"})
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert (done.stdout, done.returncode) == ("none\n", 7), done
