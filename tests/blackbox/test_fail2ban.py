@@ -129,6 +129,10 @@ REST = ',"bytes":4,"ms":4,"tls":"TLSv1.3","resumed":false,"complete":true,"path"
     (f"{T} 192.0.2.7 example.org 20 59 44 TLSv1.3 new complete /59", None),
     # The server's own fault.
     (f'{J}0{REST}"","handshake":"no signature from keyd"}}', None),
+    (f"{T} 192.0.2.7 - - 0 3 - new cut - out of memory", None),
+    (f"{T} 192.0.2.7 - - 0 3 - new cut - malloc failure", None),
+    (f"{T} 192.0.2.7 - - 0 3 - new cut - Cannot allocate memory", None),
+    (f'{J}0{REST}"","handshake":"internal error"}}', None),
     # A request that the client broke off.
     (f"{T} 192.0.2.7 - - 0 44 TLSv1.3 new cut -", None),
     (f'{J}0{REST}"/"}}', None),
