@@ -263,6 +263,17 @@ def test_offline_takes_one_line(machine, plan, status):
     assert machine.did("update") <= 2
 
 
+def test_what_took_long_to_find_out_is_not_asked_again(machine):
+    """A name server that does not answer: apt waits for it each time."""
+    machine.put("update", CUT)
+    machine.tool("date", f"echo x >> {machine.place}/clock\n"
+                 f"wc -l < {machine.place}/clock | awk '{{ print 20 * $1 }}'\n")
+    said, good = machine.install()
+    assert not good
+    assert "cannot reach the package archive" in said
+    assert machine.did("update") == 1
+
+
 def test_another_archive_that_is_away_does_no_harm(machine):
     machine.put("update", ELSEWHERE)
     said, good = machine.install()
