@@ -18,13 +18,33 @@
 #include "tls/parts.h"
 #include "tls/signing_wire.h"
 
+/* One pair of each kind: a 32-bit processor needs seconds to find one of RSA. */
+static EVP_PKEY *
+pair_of(const char *kind)
+{
+	static struct {
+		const char *kind;
+		EVP_PKEY *pair;
+	} made[8];
+	size_t i = 0;
+
+	while (made[i].kind != NULL && strcmp(made[i].kind, kind) != 0)
+		i++;
+	assert_true(i < sizeof(made) / sizeof(*made) - 1);
+	if (made[i].kind == NULL) {
+		made[i].kind = kind;
+		made[i].pair = apart_make_key(kind);
+	}
+	return made[i].pair;
+}
+
 /* A key of the provider, of kind. */
 static EVP_PKEY *
 key_make(const char *kind)
 {
-	EVP_PKEY *pair = apart_make_key(kind), *public = NULL, *key;
+	EVP_PKEY *public = NULL, *key;
 	unsigned char *der = NULL;
-	int len = i2d_PUBKEY(pair, &der);
+	int len = i2d_PUBKEY(pair_of(kind), &der);
 	const unsigned char *p = der;
 
 	/* As from a certificate: nothing private is near. */
@@ -34,7 +54,6 @@ key_make(const char *kind)
 	assert_non_null(key);
 	OPENSSL_free(der);
 	EVP_PKEY_free(public);
-	EVP_PKEY_free(pair);
 	return key;
 }
 
