@@ -234,6 +234,7 @@ def test_from_the_installation_to_the_purge(booted, package):
         assert f"files: Landlock {report['landlock']}; " in said
     assert "system calls: seccomp" in said
     assert re.search("^ *stop +systemctl stop carnation$", said, re.M)
+    assert not re.search("error|warning", said)
 
     # A log in a file, by a reload; a broken configuration changes nothing.
     log_to_file(machine)
@@ -242,6 +243,7 @@ def test_from_the_installation_to_the_purge(booted, package):
     rotate(machine)
     rotate(machine)
     check_logs(machine, "access.log", "access.log.1", "access.log.2.gz")
+    assert "0 errors, 0 warnings\n" in machine.journal()
     good = machine.path(CONF).read_text()
     machine.path(CONF).write_text(good + "nonsense\n")
     machine.run("systemctl", "reload", "carnation")
