@@ -44,6 +44,11 @@ log_place(const char *where)
 		{ "stderr", STDERR_FILENO },
 		{ "/dev/stderr", STDERR_FILENO },
 		{ "/dev/stdout", STDOUT_FILENO },
+		/* what these are links to, as containers name them */
+		{ "/dev/fd/1", STDOUT_FILENO },
+		{ "/dev/fd/2", STDERR_FILENO },
+		{ "/proc/self/fd/1", STDOUT_FILENO },
+		{ "/proc/self/fd/2", STDERR_FILENO },
 	};
 
 	if (where == NULL)

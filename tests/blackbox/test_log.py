@@ -221,7 +221,8 @@ def test_none_writes_nothing_and_stderr_is_the_default(place):
 
 @pytest.mark.parametrize("name, known_as", [
     ("/dev/null", "none"), ("/dev/stdout", "stdout"),
-    ("/dev/stderr", "stderr")])
+    ("/dev/stderr", "stderr"), ("/dev/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr")])
 def test_devices_that_stand_for_a_word(place, name, known_as):
     """They are links or devices, which are refused; 0.1 took them."""
     root = tree(place / "capsule", {"index.gmi": "# Hello\n"})
