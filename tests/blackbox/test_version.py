@@ -113,6 +113,18 @@ def test_a_copy_of_a_modified_tree_is_modified(tree):
     assert commit(tree, "--time") == str(TIME)
 
 
+@pytest.mark.parametrize("text, known, time", [
+    ("0123456789ab --x", "0123456789ab", "0"),
+    ("0123456789ab", "0123456789ab", "0"),
+    ("0123456789ab 5 6", "0123456789ab", "0"),
+    ('";id;" 5', "none", "0"), ("$(id) 5", "none", "0"), ("", "none", "0")])
+def test_nothing_else_in_the_file_is_handed_on(tree, text, known, time):
+    """The compiler and tar are given what comes out."""
+    (tree / "src/COMMIT").write_text(text)
+    assert commit(tree) == known
+    assert commit(tree, "--time") == time
+
+
 def test_another_repository_around_an_archive_does_not_count(clone, place):
     tree, whole = clone
     output(place, "git", "init", "-q", "packager")
