@@ -160,10 +160,12 @@ def test_an_upgrade_makes_nothing_again(machine):
 
 def test_an_installation_that_was_interrupted_is_completed(machine):
     tree(machine.root, {"etc/carnation/carnation.conf.dpkg-new": "half",
-                        "srv/gemini.dpkg-new/index.gmi": "half"})
+                        "srv/gemini.dpkg-new/index.gmi": "half",
+                        "srv/gemini.dpkg-new/other.gmi": "half"})
     machine.install()
     assert machine.host() == "a.example"
     assert (machine.pages / "index.gmi").read_text() == WELCOME
+    assert os.listdir(machine.pages) == ["index.gmi"]
     assert os.listdir(machine.root / "srv") == ["gemini"]
 
 
