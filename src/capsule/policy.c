@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "capsule/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/options.h"
@@ -73,19 +74,44 @@ redirect_is_filled(const struct conf_redirect *redirect)
 	return redirect->from.text != NULL && redirect->to.text != NULL;
 }
 
+/* The text of redirects.from, measured: up to a final '*', if it has one. */
+struct from {
+	const char *text;
+	size_t len;
+	bool carries_rest;
+};
+
+static struct from
+redirect_from(const struct conf_redirect *redirect)
+{
+	struct slice from = text_slice(&redirect->from);
+	bool carries = policy_carries_rest(redirect);
+
+	if (!redirect_is_filled(redirect))
+		return (struct from){ "", 0, false };
+	return (
+	    struct from){ redirect->from.text, from.len - carries, carries };
+}
+
+/* A prefix matches its directory without the slash, too. */
+static bool
+from_matches(const struct from *from, const struct uri_path *path)
+{
+	size_t len = path->decoded_len;
+
+	if (from->carries_rest ? len + 1 < from->len : len != from->len)
+		return false;
+	return memcmp(from->text, path->decoded,
+		   len < from->len ? len : from->len) == 0;
+}
+
 static bool
 redirect_matches(
     const struct conf_redirect *redirect, const struct uri_path *path)
 {
-	struct slice prefix = redirect_prefix(redirect);
-	struct slice decoded = slice_of(path->decoded, path->decoded_len);
+	const struct from from = redirect_from(redirect);
 
-	if (!redirect_is_filled(redirect))
-		return false;
-	if (prefix.len == 0)
-		return strcmp(redirect->from.text, path->decoded) == 0;
-	return slice_starts(decoded, prefix) ||
-	       slice_equal(decoded, slice_head(prefix, prefix.len - 1));
+	return from_matches(&from, path);
 }
 
 /* Appends what an operator wrote, with whatever may not stand in a URI
@@ -228,20 +254,27 @@ policy_redirect_path(const struct conf_redirect *redirect, const char *rest,
 	       uri_path_normalise(buf_view(&text), out) == URI_PATH_OK;
 }
 
+/* All redirects of a capsule, each measured once: where all are compared with
+ * all, that takes most of the time. */
+struct redirects {
+	const struct conf_content *content;
+	struct from *from;
+};
+
 static const struct conf_redirect *
-redirect_find(const struct conf_content *content, const struct uri_path *path)
+redirect_find(const struct redirects *all, const struct uri_path *path)
 {
-	for (size_t i = 0; i < content->n_redirects; i++)
-		if (redirect_matches(&content->redirects[i], path))
-			return &content->redirects[i];
+	for (size_t i = 0; i < all->content->n_redirects; i++)
+		if (from_matches(&all->from[i], path))
+			return &all->content->redirects[i];
 	return NULL;
 }
 
 /* Follows redirects as a client would, from a path that the first matches:
  * with this rest, if it carries one. */
 static bool
-redirect_ends(const struct conf_content *content,
-    const struct conf_redirect *redirect, const char *rest)
+redirect_ends(const struct redirects *all, const struct conf_redirect *redirect,
+    const char *rest)
 {
 	const struct uri no_query = { .port = -1 };
 	uint8_t memory[RESPONSE_META_MAX];
@@ -259,7 +292,7 @@ redirect_ends(const struct conf_content *content,
 		if (!slice_starts(target, SLICE("/")) ||
 		    uri_path_normalise(target, &path) != URI_PATH_OK)
 			return true;
-		redirect = redirect_find(content, &path);
+		redirect = redirect_find(all, &path);
 	}
 	return redirect == NULL;
 }
@@ -292,25 +325,40 @@ target_check(const struct conf_text *t, struct report *r)
 		    t->text, why);
 }
 
+static void
+redirect_check(const struct redirects *all, const struct conf_redirect *d,
+    struct report *r)
+{
+	target_check(&d->to, r);
+	/* "*" stands for any rest: it is encoded as itself. */
+	if (redirect_ends(all, d, "*") && redirect_ends(all, d, ""))
+		return;
+	report_add(r, REPORT_ERROR, d->from.file, d->from.line,
+	    "redirects.from: \"%s\" leads in a circle, or over more than %d "
+	    "redirects",
+	    d->from.text, (int)STATUS_REDIRECTS_MAX);
+}
+
 bool
 policy_check_content(const struct conf_content *content, struct report *r)
 {
-	size_t before = r->errors;
+	size_t before = r->errors, n = content->n_redirects;
+	struct redirects all = {
+		.content = content,
+		.from = n == 0 ? NULL : calloc(n, sizeof(*all.from)),
+	};
 
-	for (size_t i = 0; i < content->n_redirects; i++) {
-		const struct conf_redirect *d = &content->redirects[i];
-
-		if (!redirect_is_filled(d))
-			continue;
-		target_check(&d->to, r);
-		/* "*" stands for any rest: it is encoded as itself. */
-		if (!redirect_ends(content, d, "*") ||
-		    !redirect_ends(content, d, ""))
-			report_add(r, REPORT_ERROR, d->from.file, d->from.line,
-			    "redirects.from: \"%s\" leads in a circle, or "
-			    "over more than %d redirects",
-			    d->from.text, (int)STATUS_REDIRECTS_MAX);
+	if (n > 0 && all.from == NULL) {
+		report_add(r, REPORT_ERROR, content->redirects[0].from.file, 0,
+		    "out of memory");
+		return false;
 	}
+	for (size_t i = 0; i < n; i++)
+		all.from[i] = redirect_from(&content->redirects[i]);
+	for (size_t i = 0; i < n; i++)
+		if (redirect_is_filled(&content->redirects[i]))
+			redirect_check(&all, &content->redirects[i], r);
+	free(all.from);
 	return r->errors == before;
 }
 

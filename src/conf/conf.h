@@ -15,7 +15,7 @@ enum {
 	/* Entries of a list in a capsule.conf, which may be a stranger's: of
 	 * globs, names of files to look for, and of what is only compared. */
 	CONF_ENTRIES_MAX = 256,
-	CONF_PLAIN_MAX = 2048,
+	CONF_PLAIN_MAX = 1024,
 	CONF_UNSET = -1, /* of an int that is not set */
 };
 
