@@ -159,12 +159,20 @@ def test_users_directories_units_in_this_order(machine):
 
 
 def test_what_an_older_version_left_is_moved(machine, place):
-    """State of a service with DynamicUser=, and the link to it."""
+    """State and logs of a service with DynamicUser=, and the links to them;
+    before systemd-tmpfiles, which reports a link where it makes a directory.
+    systemd-sysusers makes a user beside that of the running service."""
+    tree(place / "tools", {
+        "sysusers": TOOL + '[ "$SYSTEMD_NSS_DYNAMIC_BYPASS" = 1 ]\n',
+        "tmpfiles": TOOL + f"[ ! -h '{place}/var/log/carnation' ]\n"})
     tree(place, {"var/lib/private/carnation/certs/a.key": "secret",
+                 "var/log/private/carnation/access.log": "line\n",
                  "etc/passwd": f"carnation:x:{os.getuid()}:{os.getgid()}::/:\n",
                  "etc/group": ""})
-    (place / "var/lib/carnation").symlink_to("private/carnation")
-    assert "moved " in machine.make("install")
+    for name in ("lib", "log"):
+        (place / "var" / name / "carnation").symlink_to("private/carnation")
+    assert machine.make("install").count("moved ") == 2
+    assert machine.errors == ""
     state = place / "var/lib/carnation"
     assert not state.is_symlink()
     assert (state / "certs/a.key").read_text() == "secret"

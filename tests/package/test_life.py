@@ -371,6 +371,7 @@ def test_make_install_moves_what_an_older_one_left(booted, program):
     said = machine.run(*make, "install")
     assert "moved /var/lib/private/carnation to /var/lib/carnation\n" in said
     assert "systemctl restart carnation" in said
+    assert "already exists" not in said and "first, as root:" not in said
     assert fetch(machine) == "# Since 0.1\n", "the old service goes on"
     machine.run("systemctl", "restart", "carnation")
     check_upgraded(machine, before)
