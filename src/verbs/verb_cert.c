@@ -153,17 +153,23 @@ crt_is(const struct dirent *d)
 	       slice_ends(slice_str(d->d_name), SLICE(".crt"));
 }
 
-/* The .crt files of dir in order, or -1 and a message. The caller frees each and
- * all. */
+/* A service keeps its certificates where only root and its own user can look. */
+static const char *
+advice(void)
+{
+	return geteuid() == 0 ? "" : "; root can see those of the service";
+}
+
+/* The .crt files of dir in order, for crts_free(); or -1 and a message. */
 static int
 crts_find(const char *dir, struct dirent ***found)
 {
 	int n = scandir(dir, found, crt_is, alphasort);
 
-	if (n == -1)
-		log_error("%s: %s", dir, strerror(errno));
-	else if (n == 0)
-		log_error("%s: no certificate (HOST.crt)", dir);
+	if (n <= 0)
+		log_error("%s: %s%s", dir,
+		    n == 0 ? "no certificate (HOST.crt)" : strerror(errno),
+		    advice());
 	return n;
 }
 
@@ -172,8 +178,7 @@ crts_free(struct dirent **found, int n)
 {
 	for (int i = 0; i < n; i++)
 		free(found[i]);
-	if (n >= 0)
-		free(found);
+	free(found);
 }
 
 /* The host of the only certificate in dir. */
@@ -322,14 +327,19 @@ show_word(const char *dir, const char *word, struct json *json)
 {
 	char host[HOSTNAME_SIZE];
 	struct buf path, key;
-	bool ok, named = false;
+	bool is_host, ok = false;
 
 	buf_init(&path, CERT_PATH_MAX);
 	buf_init(&key, CERT_PATH_MAX);
-	if (hostname_canonical(slice_str(word), host) != HOSTNAME_BAD)
-		named = cert_paths(dir, host, &path, &key) &&
-			access(buf_cstr(&path), F_OK) == 0;
-	ok = cert_show(named ? buf_cstr(&path) : word, json);
+	is_host = hostname_canonical(slice_str(word), host) != HOSTNAME_BAD &&
+		  cert_paths(dir, host, &path, &key);
+	if (is_host && access(buf_cstr(&path), F_OK) == 0)
+		ok = cert_show(buf_cstr(&path), json);
+	else if (!is_host || access(word, F_OK) == 0)
+		ok = cert_show(word, json);
+	else
+		log_error("%s: no such file; no certificate in %s%s", word, dir,
+		    advice());
 	buf_fini(&key);
 	buf_fini(&path);
 	return ok;

@@ -110,6 +110,9 @@ def test_default_directory():
         r = cert("show", env={"HOME": "/", "XDG_DATA_HOME": str(share.parent)},
                  **nobody)
         assert "a.example" in r.stdout
+        # The certificates of a service are not for all to see.
+        r = cert("show", "a.example", env={"HOME": home + "/no"}, **nobody)
+        assert "root can see those of the service" in r.stderr
         r = cert("show", env={}, **nobody)
         assert r.returncode == 1 and "use --certs" in r.stderr
         subprocess.run(["chmod", "-R", "u+rwX", home], check=False)
@@ -155,6 +158,9 @@ def test_show_failures(tmp_path):
     assert r.returncode == 1 and "no certificate (HOST.crt)" in r.stderr
     r = cert("show", "--certs", tmp_path / "none")
     assert r.returncode == 1 and "No such file" in r.stderr
+    r = cert("show", "--certs", tmp_path, "other.example")
+    assert r.returncode == 1
+    assert "other.example: no such file; no certificate in " in r.stderr
     (tmp_path / "bad.crt").write_text("nonsense")
     new(tmp_path, "good.example")
     r = cert("show", "--json", "--certs", tmp_path)
