@@ -359,7 +359,8 @@ def test_the_words_of_the_unit_are_ours(units, place, root):
                (units / "carnation.conf").read_text(), flags=re.M)
         .replace("*:1965", "127.0.0.1:0"))
     start, = unit_value(units, "ExecStart")
-    check, kill = unit_value(units, "ExecReload")
+    # A check that fails must not keep the signal back, but has to be seen.
+    kill, check = unit_value(units, "ExecReload")
     assert kill == "/bin/kill -HUP $MAINPID"
     words = check.replace("%S", str(place / "state")).split()
     words[0] = str(CARNATION)

@@ -246,7 +246,8 @@ def test_from_the_installation_to_the_purge(booted, package):
     assert "0 errors, 0 warnings\n" in machine.journal()
     good = machine.path(CONF).read_text()
     machine.path(CONF).write_text(good + "nonsense\n")
-    machine.run("systemctl", "reload", "carnation")
+    assert "Job for carnation.service failed" in machine.run(
+        "systemctl", "reload", "carnation", status=1)
     wait_for(lambda: "reload refused" in machine.journal(), "the refusal")
     assert fetch(machine) == page
     machine.path(CONF).write_text(good)
