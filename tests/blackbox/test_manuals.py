@@ -165,15 +165,18 @@ def test_it_names_the_package_of_this_version():
     """The file that make deb leaves."""
     version, = re.findall(r'"(\d+\.\d+\.\d+)"',
                           (ROOT / "src/util/version.h").read_text())
-    assert f"apt install ./carnation_{version}_amd64.deb\n" in operate_blocks()
+    assert ("apt update\n"
+            f"apt install ./carnation_{version}_amd64.deb\n") in operate_blocks()
 
 
 def test_what_it_says_of_the_units_is_so():
     unit = (PACKAGING / "carnation.service").read_text().splitlines()
     text = OPERATE.read_text()
-    for line in ("ProtectHome=yes", "User=carnation"):
+    for line in ("ProtectHome=yes", "User=carnation", "StartLimitBurst=5",
+                 "StartLimitIntervalSec=20"):
         assert line in unit
     assert ".Pq Ql ProtectHome=yes :\n" in text
+    assert "After five failures in 20 seconds, systemd " in text
     assert {"ListenStream=0.0.0.0:1965", "ListenStream=[::]:1965"} <= set(
         (PACKAGING / "carnation.socket").read_text().splitlines())
     rotated = (PACKAGING / "carnation.logrotate").read_text()

@@ -49,9 +49,9 @@ def names(machine):
         hosts.write("".join(f"127.0.0.1\t{name}\n" for name in HOSTS))
 
 
-def configure(machine, text):
+def configure(machine, text, status=0):
     machine.path(CONF).write_text(text)
-    machine.run("systemctl", "reload", "carnation")
+    machine.run("systemctl", "reload", "carnation", status=status)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_commands_of_one_machine(start):
     at_home = machine.path(CONF).read_text().replace(
         "/srv/gemini", "/home/alice/capsule")
     before = machine.path(CONF).read_text()
-    configure(machine, at_home)
+    configure(machine, at_home, status=1)
     assert "Permission denied" in machine.journal()
     assert served(machine) == "# Hers"
     machine.sh(home)
