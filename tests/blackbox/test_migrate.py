@@ -222,7 +222,7 @@ def test_what_a_link_among_the_logs_leads_to_is_not_touched(machine, place):
 
 
 # A process of the service's user that had its directory open: when a program
-# names the file x in it, that becomes a link to somebody else's file.
+# names the file x in it, or moves it all, x becomes a link to somebody else's.
 ATTACKER = """
 import os, sys
 go, done, victim, uid = sys.argv[1:]
@@ -241,9 +241,9 @@ while True:
     with open(done, "w") as pipe:
         pipe.write("done\\n")
 """
-SHIM = """#!/bin/sh
-case "$*" in
-*/sub/x*) echo go > '{go}'; read -r _ < '{done}' ;;
+SHIM = r"""#!/bin/sh
+case "${{0##*/}} $*" in
+mv\ * | */sub/x*) echo go > '{go}'; read -r _ < '{done}' ;;
 esac
 exec '{real}' "$@"
 """
@@ -263,7 +263,7 @@ def test_a_process_of_the_service_cannot_aim_at_other_files(
         os.mkfifo(pipe)
         pipe.chmod(0o666)
     place.chmod(0o755)
-    for name in ("chmod", "chgrp", "chown"):
+    for name in ("chmod", "chgrp", "chown", "mv"):
         shim = tree(place / "bin", {name: SHIM.format(
             real=shutil.which(name), **pipes)}) / name
         shim.chmod(0o755)
