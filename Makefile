@@ -4,9 +4,10 @@
 # make check        unit and property tests, fuzz corpora, black-box suite;
 #                   SAN=address,undefined runs them under those sanitizers
 # make check-units  unit and property tests alone
-# make soak         the tests that wait, in their whole form; a server under load
-#                   for DURATION (3600) seconds while everything happens to it;
-#                   unit and property tests on a 32-bit Debian (needs root)
+# make soak         the tests that wait, in their whole form; packages and services
+#                   in machines that boot, a package built twice; a server under
+#                   load for DURATION (3600) seconds while everything happens to
+#                   it; a 32-bit Debian (needs root)
 # make attack       what strangers do, with targets and figures
 # make lint         layers, format, static analysis, banned functions
 # make fuzz         each fuzz target for FUZZ_SECONDS (60)
@@ -19,6 +20,7 @@
 # make install      PREFIX=/usr/local, DESTDIR, BINDIR, MANDIR, SYSCONFDIR,
 # make uninstall    DATADIR, UNITDIR, SYSUSERSDIR, TMPFILESDIR, LOGROTATEDIR; with
 #                   DESTDIR they change nothing else on this machine
+# make clean        removes build/
 #
 # WERROR=-Werror makes warnings errors. V=1 shows the commands and the tests' own
 # words. Every variant has its own folder under build/, so that changing one never
@@ -122,8 +124,8 @@ say     = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 .SUFFIXES:
 # A test that fails is linked again no more than one that passes.
 .SECONDARY:
-.PHONY: all check check-units soak attack fuzz bench lint cover run dist deb install uninstall clean programs objects \
-        FORCE
+.PHONY: all check check-units soak attack lint fuzz bench cover dist run deb \
+        install uninstall clean programs objects FORCE
 
 ifeq ($(variant),release)
 all: build/carnation
