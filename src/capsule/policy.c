@@ -297,8 +297,7 @@ redirect_ends(const struct redirects *all, const struct conf_redirect *redirect,
 	return redirect == NULL;
 }
 
-/* False, too, for a target that is invalid, which was reported. */
-/* Warns of a URL that clients do not follow. */
+/* Warns of a URL that clients do not follow; an invalid target was reported. */
 static void
 target_check(const struct conf_text *t, struct report *r)
 {

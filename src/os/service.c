@@ -65,7 +65,7 @@ service_notify_reloading(void)
 /* The last part of a line's path is the unit; a manager of a user's own services
  * runs in one called user@UID.service. */
 bool
-service_put_unit(struct slice cgroup, struct buf *out)
+service_put_systemctl(struct slice cgroup, struct buf *out)
 {
 	const struct slice suffix = SLICE(".service");
 	struct slice line, part;
@@ -96,14 +96,14 @@ service_of_systemd(void)
 }
 
 static bool
-service_put_own_unit(struct buf *out)
+service_put_own_systemctl(struct buf *out)
 {
 	uint8_t memory[CGROUP_MAX];
 	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd == -1 ? -1 : fd_read(fd, memory, sizeof(memory));
 
 	fd_close(fd);
-	return n > 0 && service_put_unit(slice_of(memory, (size_t)n), out);
+	return n > 0 && service_put_systemctl(slice_of(memory, (size_t)n), out);
 }
 
 /* Whether a terminal's Ctrl-C reaches this process. */
@@ -121,7 +121,7 @@ service_put_stop(struct buf *out)
 {
 	const char *name = getenv("RC_SVCNAME");
 
-	if (service_of_systemd() && service_put_own_unit(out))
+	if (service_of_systemd() && service_put_own_systemctl(out))
 		return true;
 	if (service_in_foreground())
 		return buf_str(out, "Ctrl-C");

@@ -25,6 +25,6 @@ bool service_put_stop(struct buf *out);
 
 /* Appends the command that stops the service to which the contents of
  * /proc/self/cgroup (cgroups(7)) belong. False: no service, or no room. */
-bool service_put_unit(struct slice cgroup, struct buf *out);
+bool service_put_systemctl(struct slice cgroup, struct buf *out);
 
 #endif

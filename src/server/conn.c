@@ -107,6 +107,7 @@ conn_hello(struct conn *c, struct conn_world *w)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return IO_WANT_READ;
+	/* 0 only if nothing has come: what was peeked at stays. */
 	if (n <= 0)
 		return conn_fail_handshake(
 		    c, w, c->wanted > 0 ? strerror(errno) : NULL);

@@ -134,7 +134,7 @@ test_unit_of_cgroup(void **state)
 		bool found;
 
 		buf_wrap(&out, memory, sizeof(memory) - 1);
-		found = service_put_unit(slice_str(rows[i].text), &out);
+		found = service_put_systemctl(slice_str(rows[i].text), &out);
 		assert_int_equal(found, rows[i].want != NULL);
 		if (found)
 			assert_string_equal(buf_cstr(&out), rows[i].want);
