@@ -18,6 +18,9 @@ SUITE = os.environ.get("CARNATION_SUITE", "bookworm")
 # Of a machine that boots; the libraries that a package needs come with it.
 INCLUDE = ("systemd", "systemd-sysv", "dbus", "libnss-systemd", "logrotate",
            "cron", "procps", "openssl", "make", "ca-certificates")
+# What the program needs where no package brings it.
+LIBRARIES = ("libssl3", "libmagic1", "libev4", "libconfig9", "libidn2-0",
+             "libexpat1", "libseccomp2")
 TIMEOUT = 300  # for what hangs: nothing here is measured
 NUMBERS = itertools.count()
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
@@ -201,6 +204,14 @@ class Machine:
 
     def journal(self):
         return self.enter("journalctl", "--no-pager", "--lines=60").stdout
+
+    def copy_source(self, place, program):
+        """What `make install` needs; the program is not compiled again."""
+        source = self.path(place)
+        (source / "build").mkdir(parents=True)
+        shutil.copy(program, source / "build/carnation")
+        for name in ("Makefile", "scripts", "src"):
+            call("cp", "-a", ROOT / name, source)
 
     def path(self, name):
         """A file of the machine, without following a link out of it."""

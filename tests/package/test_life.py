@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import (ROOT, Machine, build_package, call, make_base, wait_for,
+from machine import (Machine, build_package, call, make_base, wait_for,
                      why_not)
 
 NAME = "capsule.example.org"
@@ -363,11 +363,7 @@ def test_make_install_moves_what_an_older_one_left(booted, program):
     old_files(machine.root, program, "usr/local", "usr/local/lib/systemd/system")
     machine.run("ldconfig")
     before = old_installation(machine)
-    source = machine.path("/usr/src/carnation")
-    (source / "build").mkdir(parents=True)
-    shutil.copy(program, source / "build")
-    for name in ("Makefile", "src", "scripts", "tests"):
-        call("cp", "-a", ROOT / name, source)
+    machine.copy_source("/usr/src/carnation", program)
     make = ["make", "-C", "/usr/src/carnation", "-o", "build/carnation"]
     said = machine.run(*make, "install")
     assert "moved /var/lib/private/carnation to /var/lib/carnation\n" in said

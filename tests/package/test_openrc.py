@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from machine import ROOT, Machine, apt, call, make_base, wait_for, why_not
+from machine import (LIBRARIES, ROOT, Machine, apt, call, make_base, wait_for,
+                     why_not)
 
 CONF = "/etc/carnation/carnation.conf"
 LOGS = "/var/log/carnation"
 CERTS = "/var/lib/carnation/certs"
 FETCH = "carnation fetch --known-hosts /root/known gemini://localhost/"
-LIBRARIES = ("libssl3", "libmagic1", "libev4", "libconfig9", "libidn2-0",
-             "libexpat1", "libseccomp2")
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("package"),
               pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
@@ -79,11 +78,7 @@ def machine():
     box = OpenRC(folder / "base", "capsule.example.org")
     shutil.rmtree(folder)
     call("make", "-C", ROOT, "build/carnation")
-    source = box.path("/root/carnation")
-    (source / "build").mkdir(parents=True)
-    shutil.copy(ROOT / "build/carnation", source / "build")
-    for name in ("Makefile", "scripts", "src"):
-        call("cp", "-r", ROOT / name, source)
+    box.copy_source("/root/carnation", ROOT / "build/carnation")
     inittab = box.path("/etc/inittab")
     inittab.write_text("".join(  # no terminals here
         line for line in inittab.read_text().splitlines(True)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from machine import ROOT, Machine, call, make_base, wait_for, why_not
+from machine import (LIBRARIES, ROOT, Machine, call, make_base, wait_for,
+                     why_not)
 
 CONF = "/etc/carnation/carnation.conf"
 LOG = "/var/log/carnation/access.log"
-PACKAGES = ("libssl3", "libmagic1", "libev4", "libconfig9", "libidn2-0",
-            "libexpat1", "libseccomp2", "fail2ban", "python3-systemd")
+PACKAGES = (*LIBRARIES, "fail2ban", "python3-systemd")
 MAKE = "make -C /root/carnation -o build/carnation"
 # From one address, with TLS or without.
 ABUSE = r"""
@@ -53,10 +53,7 @@ def machine():
     shutil.rmtree(folder)
     m.path("/etc/fail2ban/jail.d/zz.local").write_text(JAIL)
     call("make", "-C", ROOT, "build/carnation")
-    (m.path("/root/carnation") / "build").mkdir(parents=True)
-    shutil.copy(ROOT / "build/carnation", m.path("/root/carnation/build"))
-    for name in ("Makefile", "scripts", "src"):
-        call("cp", "-r", ROOT / name, m.path("/root/carnation"))
+    m.copy_source("/root/carnation", ROOT / "build/carnation")
     m.path("/root/abuse.py").write_text(ABUSE)
     m.boot()
     yield m
