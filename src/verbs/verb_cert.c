@@ -153,11 +153,11 @@ crt_is(const struct dirent *d)
 	       slice_ends(slice_str(d->d_name), SLICE(".crt"));
 }
 
-/* A service keeps its certificates where only root and its own user can look. */
+/* What to do: a service's certificates can be seen by root and its user only. */
 static const char *
-advice(void)
+crts_advice(void)
 {
-	return geteuid() == 0 ? "" : "; root can see those of the service";
+	return geteuid() == 0 ? "" : " (for a service's, run this as root)";
 }
 
 /* The .crt files of dir in order, for crts_free(); or -1 and a message. */
@@ -169,7 +169,7 @@ crts_find(const char *dir, struct dirent ***found)
 	if (n <= 0)
 		log_error("%s: %s%s", dir,
 		    n == 0 ? "no certificate (HOST.crt)" : strerror(errno),
-		    advice());
+		    crts_advice());
 	return n;
 }
 
@@ -339,7 +339,7 @@ show_word(const char *dir, const char *word, struct json *json)
 		ok = cert_show(word, json);
 	else
 		log_error("%s: no such file; no certificate in %s%s", word, dir,
-		    advice());
+		    crts_advice());
 	buf_fini(&key);
 	buf_fini(&path);
 	return ok;

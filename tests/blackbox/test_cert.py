@@ -112,7 +112,7 @@ def test_default_directory():
         assert "a.example" in r.stdout
         # The certificates of a service are not for all to see.
         r = cert("show", "a.example", env={"HOME": home + "/no"}, **nobody)
-        assert "root can see those of the service" in r.stderr
+        assert "(for a service's, run this as root)" in r.stderr
         r = cert("show", env={}, **nobody)
         assert r.returncode == 1 and "use --certs" in r.stderr
         subprocess.run(["chmod", "-R", "u+rwX", home], check=False)
