@@ -18,15 +18,29 @@ KEY = Key.new("capsule-1")
 # program has no memory for its message either.
 LIBRARY = r"""
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 static long left = -1, more;
 static int ready;
+/* Since 3.2, OpenSSL reports what it could not allocate, and in the middle of its
+ * own first initialisation waits for itself then: that is done before. */
+static void begin_openssl(void)
+{
+	unsigned long (*version)(void) =
+	    dlsym(RTLD_DEFAULT, "OpenSSL_version_num");
+	int (*init)(uint64_t, const void *) =
+	    dlsym(RTLD_DEFAULT, "OPENSSL_init_crypto");
+	if (version != NULL && init != NULL && version() >= 0x30200000UL)
+		init(2, NULL); /* OPENSSL_INIT_LOAD_CRYPTO_STRINGS */
+}
 __attribute__((constructor)) static void begin(void)
 {
+	begin_openssl();
 	const char *text = getenv("FAIL_FROM");
 	const char *after = getenv("FAIL_MORE");
 	left = text == NULL ? -1 : atol(text);
