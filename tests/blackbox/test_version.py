@@ -167,10 +167,13 @@ def test_a_clone_without_git_has_no_commit(clone, place):
 
 
 def test_the_number_is_the_same_everywhere():
-    """src/RELEASING: three files carry it."""
+    """src/RELEASING: five files carry it."""
     version = re.search(r'CARNATION_VERSION "([0-9.]+)"',
                         (ROOT / "src/util/version.h").read_text())[1]
     changes = (ROOT / "src/CHANGES").read_text()
     assert re.findall(r"^(\S+)$", changes, re.M)[0] == version
     debian = (ROOT / "scripts/packaging/debian/changelog").read_text()
     assert re.match(r"carnation \(([^)]+)\) ", debian)[1] == version
+    for name in ("README.md", "src/man/carnation-operate.7"):
+        packages = re.findall(r"carnation_([0-9.]+)_", (ROOT / name).read_text())
+        assert set(packages) == {version}, name
