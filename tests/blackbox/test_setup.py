@@ -383,6 +383,20 @@ def test_run_works_through_a_link(place):
         "serving serve --certs certs --listen 127.0.0.1 capsule"]
 
 
+def test_a_release_that_apt_does_not_know_is_named(place):
+    (place / "apt-get").write_text(
+        "#!/bin/sh\necho http://deb.example/debian/ bookworm main key Debian\n")
+    (place / "apt-get").chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "scripts/debian", place / "folder"], capture_output=True,
+        text=True, check=False, env=dict(
+            os.environ, PATH=f"{place}:/usr/bin:/bin",
+            CARNATION_SUITE="trixie"))
+    assert done.returncode == 1 and not (place / "folder").exists()
+    assert done.stderr.startswith(
+        "scripts/debian: apt on this machine has no source for trixie (")
+
+
 # ------------------------------------------------------- signs of life
 
 # A second of these tests is much shorter; each pause is written down.
