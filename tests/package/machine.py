@@ -150,9 +150,11 @@ class Machine:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}"
                         "/children").read_text().split()
         self.leader = children[-1] if children else None
-        return self.leader and self.enter(
-            "systemctl", "is-system-running", "--wait").stdout.strip() in (
-                "running", "degraded")
+        return self.leader and self.is_up()
+
+    def is_up(self):
+        return self.enter("systemctl", "is-system-running",
+                          "--wait").stdout.strip() in ("running", "degraded")
 
     def check_boot(self):
         assert self.run("systemctl", "is-system-running") == "running\n"
