@@ -346,3 +346,14 @@ def test_the_container_has_what_the_program_needs():
     assert number == "1965" and "\nUSER carnation\n" in stage
     folder, = re.findall(r"^VOLUME (.*)$", stage, re.M)
     assert f"-m 0700 {folder}\n" in stage and f'"{folder}/certs"' in stage
+
+
+def test_the_container_has_what_scripts_deps_calls():
+    """It is run before the other scripts are copied."""
+    text = (ROOT / "scripts/packaging/Containerfile").read_text()
+    copied, = re.findall(r"^COPY (.*) scripts/\nRUN scripts/deps ", text, re.M)
+    called = set(re.findall(r'"\$here/([a-z-]+)"',
+                            (ROOT / "scripts/deps").read_text()))
+    assert "with-progress" in called
+    assert {f"scripts/{name}" for name in called | {"deps"}} == set(
+        copied.split())
