@@ -2,7 +2,6 @@
 """A Debian that boots: systemd-nspawn, with nothing but a loopback interface.
 Needs root, systemd-container, and debootstrap with a package archive; or, in
 CARNATION_BASE, the folder of a minimal Debian with systemd that was made before."""
-import atexit
 import contextlib
 import functools
 import itertools
@@ -23,6 +22,7 @@ LIBRARIES = ("libssl3", "libmagic1", "libev4", "libconfig9", "libidn2-0",
              "libexpat1", "libseccomp2")
 TIMEOUT = 300  # for what hangs: nothing here is measured
 NUMBERS = itertools.count()
+WATCHERS = []
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                        "/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                "DEBIAN_FRONTEND": "noninteractive"}
@@ -60,11 +60,19 @@ def apt(folder, *words):
     call("chroot", folder, "apt-get", "-qq", *words, env=ENVIRONMENT)
 
 
+def remove_at_end(folder):
+    """However this process ends: those of pytest-xdist run no atexit."""
+    WATCHERS.append(subprocess.Popen(
+        ["sh", "-c", 'cat; exec rm -rf --one-file-system "$1"', "sh", folder],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True))
+
+
 @functools.cache
 def minimal():
     """A minimal Debian with systemd, made once for all tests of a process."""
     made = Path(tempfile.mkdtemp(prefix="carnation-debian-", dir="/var/tmp"))
-    atexit.register(shutil.rmtree, made)
+    remove_at_end(made)
     folder = made / "root"
     prepared = os.environ.get("CARNATION_BASE")
     if prepared:
