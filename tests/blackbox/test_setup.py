@@ -437,8 +437,8 @@ class Small:
 
     def run(self, *words, **env):
         clean = {k: v for k, v in os.environ.items() if k not in (
-            "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARNATION_QUICK", "V",
-            "QUIET", "RESULT")}
+            "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL",
+            "CARNATION_QUICK", "SAN", "V", "QUIET", "RESULT")}
         path = f"{self.bin}:{os.environ['PATH']}"
         done = subprocess.run(words, cwd=self.tree, text=True, check=False,
                               env={**clean, "PATH": path, **env},
