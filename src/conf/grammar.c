@@ -121,6 +121,18 @@ grammar_number_fits(struct slice word)
 	return slice_starts(word, SLICE("L")) || value <= INT_MAX;
 }
 
+size_t
+grammar_zeros(struct slice word)
+{
+	size_t sign = slice_starts(word, SLICE("+")) ? 1 : 0;
+	size_t n = sign;
+
+	while (slice_starts(slice_skip(word, n), SLICE("0")) &&
+	       word_digits(slice_skip(word, n + 1), 10) > 0)
+		n++;
+	return n > sign ? n : 0;
+}
+
 bool
 grammar_space(struct slice word, struct buf *out)
 {

@@ -54,6 +54,10 @@ enum token grammar_word(struct slice word);
 /* Whether libconfig has a type for a number: it hands 4294967297 on as 1. */
 bool grammar_number_fits(struct slice word);
 
+/* The bytes before the digits of a number that count, if zeros are among them:
+ * libconfig 1.5 reads 017 as 17, newer versions as octal. */
+size_t grammar_zeros(struct slice word);
+
 /* True, and a message in out, when a word holds what only looks like a space,
  * or is not seen at all. */
 bool grammar_space(struct slice word, struct buf *out);

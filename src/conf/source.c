@@ -185,14 +185,13 @@ scan_put(struct scan *p, struct slice bytes)
 	       scan_error(p, p->at, "configuration larger than 4 MiB");
 }
 
-/* Hands on what was scanned so far. */
+/* Hands on what was scanned, up to an offset. */
 static bool
-scan_flush(struct scan *p)
+scan_flush(struct scan *p, size_t end)
 {
-	struct slice seen = slice_head(p->in, p->at);
-	struct slice fresh = slice_skip(seen, p->copied);
+	struct slice fresh = slice_skip(slice_head(p->in, end), p->copied);
 
-	p->copied = p->at;
+	p->copied = end;
 	return scan_put(p, fresh);
 }
 
@@ -317,6 +316,18 @@ scan_text(struct scan *p)
 	return scan_wrong(p, start, "");
 }
 
+/* A number goes to libconfig without zeros before it. */
+static bool
+scan_value(struct scan *p, size_t start, struct slice word)
+{
+	if (!grammar_number_fits(word))
+		return scan_value_error(p, start, "number too large");
+	if (!scan_flush(p, start))
+		return false;
+	p->copied = start + grammar_zeros(word);
+	return scan_entry(p, start);
+}
+
 static bool
 scan_word(struct scan *p)
 {
@@ -339,11 +350,7 @@ scan_word(struct scan *p)
 		return false;
 	if (t == TOKEN_NAME)
 		p->name = word;
-	if (t != TOKEN_VALUE)
-		return true;
-	return grammar_number_fits(word)
-		   ? scan_entry(p, start)
-		   : scan_value_error(p, start, "number too large");
+	return t != TOKEN_VALUE || scan_value(p, start, word);
 }
 
 static bool
@@ -480,7 +487,7 @@ scan_include(struct scan *p)
 		return scan_error(p, start, "@include is not allowed here");
 	if (s->depth > SOURCE_INCLUDES_MAX)
 		return scan_error(p, start, "@include nested too deeply");
-	if (!scan_flush(p))
+	if (!scan_flush(p, p->at))
 		return false;
 	if (!scan_included(p, &name))
 		return scan_error(
@@ -556,7 +563,7 @@ source_scan(struct conf_source *s, struct slice in, char *file)
 	if (s->depth <= 1 && !scan_grammar(&p, TOKEN_END, in.len, 0))
 		return false;
 	/* To libconfig a comment without a line's end is an error. */
-	return scan_flush(&p) &&
+	return scan_flush(&p, p.at) &&
 	       (slice_ends(in, SLICE("\n")) || scan_put(&p, SLICE("\n")));
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include "conf/source.h"
+
 #include "support/conf.h"
 
 #include <stdio.h>
@@ -38,6 +40,27 @@ test_limits(void **state)
 	    "carnation.conf:1: error: capsules: too many entries: 1025 (limit "
 	    "1024)",
 	    "capsules");
+	report_fini(&r);
+	conf_free(&c);
+}
+
+/* What libconfig gets to read. */
+static void
+test_numbers_are_decimal(void **state)
+{
+	static const char text[] = "a=017; b = [+0, 00, +007];\n"
+				   "c = (0x0f, 10L, 0009L, true, \"00\"); # 08";
+	struct conf *c = conf_new();
+	struct report r = { 0 };
+	struct conf_source s;
+
+	(void)state;
+	source_init(&s, c, &r);
+	assert_true(source_bytes(&s, slice_str(text), "carnation.conf"));
+	assert_string_equal(buf_cstr(&s.text),
+	    "a=17; b = [+0, 0, 7];\n"
+	    "c = (0x0f, 10L, 9L, true, \"00\"); # 08\n");
+	source_fini(&s);
 	report_fini(&r);
 	conf_free(&c);
 }
@@ -203,6 +226,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_numbers_are_decimal),
 		cmocka_unit_test(test_unreadable_file),
 		cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_included_pipe_does_not_block),
