@@ -15,8 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = os.environ.get("CARNATION_SUITE", "bookworm")
 # Of a machine that boots; the libraries that a package needs come with it.
-INCLUDE = ("systemd", "systemd-sysv", "dbus", "libnss-systemd", "logrotate",
-           "cron", "procps", "openssl", "make", "ca-certificates")
+INCLUDE = ("systemd", "systemd-sysv", "dbus", "libnss-systemd",
+           "iproute2", "logrotate", "cron", "procps", "openssl", "make",
+           "ca-certificates")
 # What the program needs where no package brings it.
 LIBRARIES = ("libssl3", "libmagic1", "libev4", "libconfig9", "libidn2-0",
              "libexpat1", "libseccomp2")
