@@ -24,7 +24,7 @@ int64_t clock_wall(void);
 /* "2026-11-22T10:00:00Z" (RFC 3339, UTC) into out, of CLOCK_RFC3339_SIZE. */
 void clock_rfc3339(int64_t wall, char *out);
 
-/* The same for now, with milliseconds. */
+/* The same for the present time, with milliseconds. */
 void clock_rfc3339_now(char *out);
 
 /* For people: "1 second", "90 minutes", "3 hours", "2 days" into out, of
